@@ -1,0 +1,60 @@
+# The two commands a user needs are `make run` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+CORES ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed.lock
+
+.PHONY: help run test test-long lint format bench venv lock docs clean
+
+help:
+	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml"
+	@echo "make test   set up and run every check"
+	@echo "make venv | lint | format | bench | test-long | docs | lock"
+
+run: venv
+	@$(BIN)/python workflow/run.py --cores $(CORES)
+
+test: venv
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -q
+
+test-long: venv
+	$(BIN)/python -m pytest -q -m long
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+bench: venv
+	@$(BIN)/python workflow/run.py --cores $(CORES) benchmark
+
+docs: venv
+	PYTHONPATH=workflow $(BIN)/python -m preimage.schema
+
+# The stamp is a copy of the lock: an interrupted or outdated set-up never looks complete.
+venv:
+	@cmp -s requirements.lock $(STAMP) || { \
+	  echo "setting up $(VENV) from requirements.lock (about 90 s the first time)"; \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "preimage needs Python 3.11 or later: set PYTHON=..."; exit 1; }; \
+	  $(PYTHON) -m venv $(VENV) \
+	    || { echo "could not create $(VENV): on Debian, install python3-venv"; exit 1; }; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
+	    && cp requirements.lock $(STAMP); }
+
+# Needs uv (https is its business, not the lock's): pins every package with its hashes, for Python 3.11 and later.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+
+clean:
+	rm -rf .mypy_cache .pytest_cache .ruff_cache

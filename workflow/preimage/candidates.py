@@ -1,0 +1,99 @@
+"""The table of candidates: what was proposed, what the surrogate says of it, and what is true.
+
+One row a start or trial kept, over every round, seed, surrogate, objective and inverter of a study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+KEYS = ["problem", "round", "seed", "surrogate", "objective", "inverter", "start", "rank", "true_rank"]
+CASE = ["round", "seed", "surrogate", "objective", "inverter"]
+# ok: a point that satisfies bounds and constraints; not_converged: likewise, but the method says that it did not
+# finish; failed: the start raised or gave no number; no_answer: the method has none to give.
+STATUSES = ("ok", "not_converged", "failed", "no_answer")
+
+
+def columns(inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
+    """Return the table's columns in order."""
+    return [
+        *KEYS,
+        *(f"x.{i}" for i in inputs),
+        *(f"predicted.{o}" for o in outputs),
+        "predicted_loss",
+        *(f"simulated.{o}" for o in outputs),
+        "simulated_loss",
+        *(f"interval_low.{o}" for o in outputs),
+        *(f"interval_high.{o}" for o in outputs),
+        "in_domain",
+        "domain_score",
+        "evaluations",
+        "status",
+        "message",
+    ]
+
+
+def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) -> pd.DataFrame:
+    """Return the frame with every column of the table, in order and with its type; what is missing is null."""
+    frame = frame.reindex(columns=columns(inputs, outputs))
+    types: dict[str, Any] = {
+        **dict.fromkeys(["problem", "surrogate", "objective", "inverter", "status", "message"], "str"),
+        **dict.fromkeys(["round", "seed", "start", "evaluations"], "int64"),
+        **dict.fromkeys(["rank", "true_rank"], "Int64"),
+        "in_domain": "boolean",
+    }
+    floats = [c for c in frame if c not in types and not c.startswith("x.")]
+    return frame.astype({**types, **dict.fromkeys(floats, "float64")})
+
+
+def ranked(loss: pd.Series, by: Sequence[pd.Series]) -> pd.Series:
+    """Return ranks from 1 within groups, smallest loss first, equal losses in order of rows; null for a null loss."""
+    return loss.groupby(list(by), sort=False).rank(method="first").astype("Int64")
+
+
+def schema(inputs: Mapping[str, bool], outputs: Sequence[str]) -> Any:
+    """Return the pandera schema of the table.
+
+    Args:
+        inputs: by input, whether it is a category (a string column rather than a float one).
+    """
+    import pandera.pandas as pa
+
+    number: Any = {"dtype": "float64", "nullable": True}
+    finite = pa.Check(lambda s: ~np.isinf(s), error="infinite")
+    cols = {
+        "problem": pa.Column("str"),
+        "round": pa.Column("int64", pa.Check.ge(0)),
+        "seed": pa.Column("int64", pa.Check.ge(0)),
+        "surrogate": pa.Column("str"),
+        "objective": pa.Column("str"),
+        "inverter": pa.Column("str"),
+        "start": pa.Column("int64", pa.Check.ge(0)),
+        "rank": pa.Column("Int64", pa.Check.ge(1), nullable=True),
+        "true_rank": pa.Column("Int64", pa.Check.ge(1), nullable=True),
+        **{f"x.{i}": pa.Column("str" if c else "float64", nullable=True) for i, c in inputs.items()},
+        **{f"{p}.{o}": pa.Column(checks=finite, **number) for p in ("predicted", "simulated") for o in outputs},
+        "predicted_loss": pa.Column(checks=finite, **number),
+        "simulated_loss": pa.Column(checks=finite, **number),
+        **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
+        "in_domain": pa.Column("boolean", nullable=True),
+        "domain_score": pa.Column("float64", pa.Check.in_range(0, 1), nullable=True),
+        "evaluations": pa.Column("int64", pa.Check.ge(0)),
+        "status": pa.Column("str", pa.Check.isin(STATUSES)),
+        "message": pa.Column("str"),
+    }
+    has_point = pa.Check(
+        lambda f: f["status"].isin(["failed", "no_answer"]) | f["predicted_loss"].notna(),
+        error="a row that did not fail has no predicted loss",
+    )
+    return pa.DataFrameSchema(
+        {name: cols[name] for name in columns(list(inputs), outputs)},
+        checks=has_point,
+        unique=[*CASE, "start"],
+        strict=True,
+        ordered=True,
+    )

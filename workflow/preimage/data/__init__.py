@@ -1,0 +1,1 @@
+"""From a study's `problem` to rows: importing tables, simulating data, splitting."""

@@ -1,0 +1,131 @@
+"""What can be said of a study's data before any job starts: refused with one error, or warned about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preimage import objective, polytope, problem
+from preimage.data import tables
+from preimage.data.setting import Setting, categories, describe, of_rows, of_simulator
+from preimage.errors import StudyError
+
+Study = Mapping[str, Any]
+
+
+def check(study: Study) -> list[str]:
+    """Check a study against its data; return warnings, raise StudyError for what can't work.
+
+    Reads the tables whole; writes nothing.
+    """
+    spec = study["problem"]
+    table = None
+    if "table" in spec:
+        table, inputs, outputs = tables.import_table(spec["table"], categories(spec))
+        found = of_rows(spec, describe(table, inputs, outputs, categories(spec)))
+        _check_categories(spec, table)
+    else:
+        found = of_simulator(spec)
+    if table is not None and "simulator" in spec:
+        _check_simulator(spec, found)
+    polytope.check_feasible(found.space)
+    for name, entry in study["objectives"].items():
+        wanted = objective.build(name, entry, found.outputs)
+        try:
+            polytope.check_feasible(found.space.fix(wanted.fixed))
+        except StudyError as error:
+            raise StudyError(f"objectives.{name}: {error}") from None
+    return [] if table is None else warnings(study, table, found)
+
+
+def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
+    """Return what a user should know of rows and wishes that don't fit, one sentence each."""
+    said = [*_constant(table, found), *_excluded(table, found), *_outside(table, found)]
+    for name, entry in study["objectives"].items():
+        said += _never_seen(table, objective.build(name, entry, found.outputs))
+    return said
+
+
+def _check_categories(spec: Mapping[str, Any], table: pa.Table) -> None:
+    for name, settings in categories(spec).items():
+        known = [str(c) for c in settings["categories"]]
+        strange = pc.invert(pc.is_in(table[name], value_set=pa.array(known)))
+        if pc.any(strange).as_py():
+            row = pc.index(strange, True).as_py()
+            path = spec["table"].get("file") or spec["table"]["features"]
+            raise StudyError(
+                f"{path}, column '{name}', row {row + 1}: found '{table[name][row]}', "
+                f"expected one of the declared categories {', '.join(known)}"
+            )
+
+
+def _check_simulator(spec: Mapping[str, Any], found: Setting) -> None:
+    simulator = problem.load(spec)
+    assert simulator is not None
+    for kind, ours, its in (("inputs", found.inputs, simulator.inputs), ("outputs", found.outputs, simulator.outputs)):
+        if list(ours) != list(its):
+            raise StudyError(f"problem: the table's {kind} {ours} are not those of the simulator, {list(its)}")
+
+
+def _constant(table: pa.Table, found: Setting) -> list[str]:
+    return [
+        f"column '{name}' is constant: nothing can be learned of it"
+        for name in [*found.inputs, *found.outputs]
+        if pc.min_max(table[name])["min"] == pc.min_max(table[name])["max"]
+    ]
+
+
+def _excluded(table: pa.Table, found: Setting) -> list[str]:
+    """Warn of bounds that leave rows out: they still train, but no candidate will lie there."""
+    inside = np.ones(len(table), bool)
+    for i in found.space.inputs:
+        if not i.categories:
+            column = table[i.name].to_numpy()
+            inside &= (column >= i.low) & (column <= i.high)
+    share = 1 - inside.mean()
+    if not inside.any():
+        return ["bounds exclude 100% of the rows: every candidate will lie where no data was"]
+    return [f"bounds exclude {share:.1%} of the rows; they still train"] if share > 0 else []
+
+
+def _outside(table: pa.Table, found: Setting) -> list[str]:
+    """Warn once of rows that violate the constraints, and of fixed values outside the data."""
+    said = []
+    matrix, low, high = found.space.rows
+    if len(matrix):
+        used = matrix.any(axis=0)
+        names = [n for n, u in zip(found.inputs, used, strict=True) if u]
+        value = np.column_stack([table[n].to_numpy() for n in names]) @ matrix[:, used].T
+        slack = 1e-6 * found.space.row_scale
+        broken = int(((value < low - slack) | (value > high + slack)).any(axis=1).sum())
+        if broken:
+            said.append(f"{broken} of {len(table)} rows violate the constraints; they still train")
+    for i in found.space.inputs:
+        if i.fixed is not None and not i.categories:
+            seen = pc.min_max(table[i.name]).as_py()
+            if not seen["min"] <= i.fixed <= seen["max"]:
+                said.append(
+                    f"input '{i.name}' is fixed at {i.fixed:g}, outside the data's range "
+                    f"[{seen['min']:g}, {seen['max']:g}]"
+                )
+    return said
+
+
+def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
+    """Warn of wanted values outside the range ever measured."""
+    if not wanted.bounded:
+        return []
+    said = []
+    for output, low, high in zip(wanted.outputs, wanted.low, wanted.high, strict=True):
+        seen = pc.min_max(table[output]).as_py()
+        if high < seen["min"] or low > seen["max"]:
+            asked = f"{low:g}" if low == high else f"[{low:g}, {high:g}]"
+            said.append(
+                f"objective '{wanted.name}' wants {output} = {asked}, outside the range ever seen "
+                f"[{seen['min']:g}, {seen['max']:g}]: no model is to be trusted there"
+            )
+    return said

@@ -1,0 +1,39 @@
+"""Rows as numbers: what a model trains on and is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from preimage.data import tables
+from preimage.data.setting import Rows as Known
+from preimage.data.setting import of_rows
+from preimage.files import read_json
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Points X (n, d), outputs Y (n, m), and the row numbers in the source (n,)."""
+
+    X: np.ndarray
+    Y: np.ndarray
+    numbers: np.ndarray
+    inputs: list[str]
+    outputs: list[str]
+
+
+def known(info: str) -> Known:
+    """Return what the split has written of the training rows."""
+    return Known.from_dict(read_json(info))
+
+
+def load(path: str, info: str, categories: Mapping[str, Any]) -> Rows:
+    """Read the rows of a split; a category becomes its index in `categories`."""
+    table, found = tables.read(path), known(info)
+    frame = table.to_pandas()
+    X = of_rows({"inputs": dict(categories)}, found).space.encode(frame)
+    Y = frame[found.outputs].to_numpy(float)
+    return Rows(X, Y, frame[tables.ROW].to_numpy(), found.inputs, found.outputs)

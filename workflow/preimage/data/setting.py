@@ -1,0 +1,94 @@
+"""The space, names and units that follow from a study's `problem` and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from preimage import problem, space
+from preimage.data import tables
+from preimage.errors import StudyError, did_you_mean
+
+
+class Rows(NamedTuple):
+    """What is known of a table's rows.
+
+    Attributes:
+        ranges: smallest and largest value by input; (0, 0) for a category.
+        spread, reach: standard deviation and range of each output.
+    """
+
+    inputs: list[str]
+    outputs: list[str]
+    units: dict[str, str]
+    ranges: dict[str, tuple[float, float]]
+    spread: list[float]
+    reach: list[float]
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Rows:
+        ranges = {k: (float(a), float(b)) for k, (a, b) in value["ranges"].items()}
+        return cls(**{**{k: value[k] for k in cls._fields}, "ranges": ranges})
+
+
+class Setting(NamedTuple):
+    space: space.Space
+    inputs: list[str]
+    outputs: list[str]
+    units: dict[str, str]
+
+
+def categories(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a `problem` entry that are categories, with nothing but their lists."""
+    inputs = spec.get("inputs") or {}
+    return {name: {"categories": s["categories"]} for name, s in inputs.items() if s.get("categories")}
+
+
+def stated_units(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return the units that a `problem` entry names for inputs and outputs."""
+    both = {**(spec.get("inputs") or {}), **(spec.get("outputs") or {})}
+    return {name: settings["unit"] for name, settings in both.items() if (settings or {}).get("unit")}
+
+
+def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], category: Mapping[str, Any]) -> Rows:
+    """Return what is known of the rows of a table."""
+    columns = [table[name].to_numpy() for name in outputs]
+    return Rows(
+        list(inputs),
+        list(outputs),
+        tables.units_of(table),
+        tables.ranges(table, inputs, category),
+        [float(np.std(c)) for c in columns],
+        [float(np.ptp(c)) for c in columns],
+    )
+
+
+def of_simulator(spec: Mapping[str, Any]) -> Setting:
+    """Return the setting of a simulator by itself: its natural bounds, narrowed by the study."""
+    found = problem.load(spec)
+    assert found is not None
+    rows = Rows(list(found.inputs), list(found.outputs), _units(found.outputs), dict(found.inputs), [], [])
+    return of_rows(spec, rows)
+
+
+def of_rows(spec: Mapping[str, Any], rows: Rows) -> Setting:
+    """Return the setting of a study with rows: where the study names no bounds, they are the rows' range.
+
+    Raises StudyError for settings of an input or output that isn't there, and whatever a space refuses.
+    """
+    for name in spec.get("outputs") or {}:
+        if name not in rows.outputs:
+            raise StudyError(f"problem.outputs.{name}: no such output{did_you_mean(name, rows.outputs)}")
+    units = {**rows.units, **stated_units(spec)}
+    try:
+        built = space.build(spec.get("inputs") or {}, spec.get("constraints") or (), rows.ranges, units)
+    except StudyError as error:
+        raise StudyError(f"problem: {error}") from None
+    return Setting(built, rows.inputs, rows.outputs, units)
+
+
+def _units(outputs: Mapping[str, str]) -> dict[str, str]:
+    return {name: unit for name, unit in outputs.items() if unit}

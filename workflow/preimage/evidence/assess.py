@@ -1,0 +1,94 @@
+"""Candidates judged: re-simulated, given intervals and a domain score, and ranked by the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage import candidates
+from preimage.candidates import CASE
+from preimage.evidence.domain import LIMIT, Domain
+from preimage.objective import Objective
+from preimage.problem import Simulator
+from preimage.space import Space
+from preimage.surrogates import Surrogate
+from preimage.surrogates.intervals import Intervals
+from preimage.surrogates.metrics import coverage
+
+# Coverage among the candidates that a user would look at first, in each case.
+FIRST = 10
+
+
+def points(frame: pd.DataFrame, space: Space) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows hold a point (n,), and those points (k, d)."""
+    has = frame["predicted_loss"].notna().to_numpy()
+    part = frame.loc[has, ["x." + n for n in space.names]].rename(columns=lambda c: c[2:])
+    return has, space.encode(part)
+
+
+def resimulate(
+    frame: pd.DataFrame, space: Space, simulate: Simulator, objectives: Mapping[str, Objective], outputs: list[str]
+) -> pd.DataFrame:
+    """Return the table with `simulated.` columns, `simulated_loss` and `true_rank`; equal points are run once."""
+    has, X = points(frame, space)
+    distinct, inverse = np.unique(X, axis=0, return_inverse=True)
+    Y = np.full((len(frame), len(outputs)), np.nan)
+    if len(distinct):
+        Y[has] = simulate(distinct)[inverse.ravel()]
+    Y[~np.isfinite(Y).all(axis=1)] = np.nan
+    frame = frame.assign(**{f"simulated.{o}": Y[:, k] for k, o in enumerate(outputs)})
+    loss = np.full(len(frame), np.nan)
+    for name, wanted in objectives.items():
+        mine = (frame["objective"] == name).to_numpy()
+        loss[mine] = wanted.loss(Y[mine])
+    frame = frame.assign(simulated_loss=loss)
+    return frame.assign(true_rank=candidates.ranked(frame["simulated_loss"], [frame[c] for c in CASE]))
+
+
+def with_intervals(
+    frame: pd.DataFrame, space: Space, models: Mapping[str, tuple[Surrogate, Intervals]], outputs: list[str]
+) -> pd.DataFrame:
+    """Return the table with the prediction interval of each candidate by its own surrogate."""
+    has, X = points(frame, space)
+    low = np.full((len(frame), len(outputs)), np.nan)
+    high = low.copy()
+    position = np.flatnonzero(has)
+    for name, (model, intervals) in models.items():
+        mine = (frame["surrogate"].to_numpy() == name)[position]
+        if mine.any():
+            part = X[mine]
+            low[position[mine]], high[position[mine]] = intervals.at(model.predict(part), model.spread(part))
+    ends = {f"interval_{end}.{o}": v[:, k] for end, v in (("low", low), ("high", high)) for k, o in enumerate(outputs)}
+    return frame.assign(**ends)
+
+
+def with_domain(frame: pd.DataFrame, space: Space, rows: np.ndarray) -> pd.DataFrame:
+    """Return the table with `domain_score` and `in_domain`, against the training rows (n, d)."""
+    has, X = points(frame, space)
+    score = np.full(len(frame), np.nan)
+    score[has] = Domain(space.scaled(rows)).score(space.scaled(X))
+    inside = pd.array(np.where(has, score <= LIMIT, None), dtype="boolean")
+    return frame.assign(domain_score=score, in_domain=inside)
+
+
+def candidate_coverage(frame: pd.DataFrame, outputs: list[str]) -> dict[str, dict[str, Any]]:
+    """Return, by surrogate, the share of re-simulated candidates whose truth lies in their interval.
+
+    `all`: every candidate; `first`: the ten that each case ranks first, where the choice of the best has its effect.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    columns = {p: [f"{p}.{o}" for o in outputs] for p in ("simulated", "interval_low", "interval_high")}
+    judged = frame.dropna(subset=[c for part in columns.values() for c in part])
+    for name, part in judged.groupby("surrogate", sort=False):
+        first = part[part["rank"] <= FIRST]
+        out[str(name)] = {
+            label: {
+                "rows": len(rows),
+                "coverage": coverage(*(rows[columns[p]].to_numpy(float) for p in columns)) if len(rows) else None,
+            }
+            for label, rows in (("all", part), ("first", first))
+        }
+    return out

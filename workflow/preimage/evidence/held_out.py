@@ -1,0 +1,43 @@
+"""What the held-out rows say of an objective: the only truth there is where nothing can be simulated.
+
+The model is asked which held-out rows it takes to be nearest to the objective; what was measured there shows how far
+such a promise can be trusted. Rows were held out before anything was trained, so nothing here was chosen by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from preimage.objective import Objective
+
+ROWS = 20
+
+
+def promise(wanted: Objective, Y: np.ndarray, predicted: np.ndarray, inside: np.ndarray) -> dict[str, Any]:
+    """Compare promise and measurement on the (at most 20) held-out rows that the model places nearest.
+
+    Args:
+        Y, predicted: measured and predicted outputs of the held-out rows (n, m).
+        inside: which rows satisfy bounds, constraints and the objective's fixed inputs (n,).
+    """
+    rows = np.flatnonzero(inside)
+    nearest = rows[np.argsort(wanted.loss(predicted[rows]), kind="stable")][:ROWS]
+    c = list(wanted.columns)
+    met = wanted.met(Y[nearest], None if wanted.bounded else float(wanted.loss(Y[nearest]).min(initial=np.inf)))
+    return {
+        "rows": len(nearest),
+        "promised": _mean(predicted[nearest][:, c]),
+        "measured": _mean(Y[nearest][:, c]),
+        "rmse": np.sqrt(_array((Y - predicted)[nearest][:, c] ** 2)).tolist(),
+        "met": int(met.sum()) if wanted.bounded else None,
+    }
+
+
+def _array(values: np.ndarray) -> np.ndarray:
+    return values.mean(axis=0) if len(values) else np.zeros(values.shape[1])
+
+
+def _mean(values: np.ndarray) -> list[float]:
+    return _array(values).tolist()

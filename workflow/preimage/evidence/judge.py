@@ -1,0 +1,74 @@
+"""The findings that are no column of a table: coverage, held-out promises, distance to a known minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.data.rows import Rows
+from preimage.evidence.assess import candidate_coverage
+from preimage.evidence.held_out import promise
+from preimage.objective import Objective
+from preimage.problem import Problem
+from preimage.space import Space
+
+
+def judge(
+    table: pd.DataFrame,
+    solutions: pd.DataFrame,
+    space: Space,
+    objectives: Mapping[str, Objective],
+    simulator: Problem | None,
+    test: Rows,
+    tests: Mapping[str, np.ndarray],
+    info: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return the findings of one round and seed as plain values.
+
+    Args:
+        tests: predicted outputs of the test rows (n, m), by surrogate.
+        info: what training has written of each surrogate.
+    """
+    held_out = {
+        name: {
+            key: promise(wanted, test.Y, predicted, space.fix(wanted.fixed).contains(test.X))
+            for key, wanted in objectives.items()
+        }
+        for name, predicted in tests.items()
+    }
+    return {
+        "test": {name: {k: i[k] for k in ("test", "test_coverage", "level")} for name, i in info.items()},
+        "candidate_coverage": candidate_coverage(table, test.outputs),
+        "held_out": held_out,
+        "known_minimum": _known_minimum(solutions, space, objectives, simulator, test.outputs),
+    }
+
+
+def _known_minimum(
+    solutions: pd.DataFrame,
+    space: Space,
+    objectives: Mapping[str, Objective],
+    simulator: Problem | None,
+    outputs: list[str],
+) -> dict[str, Any]:
+    """Return, by objective that minimises an output whose true minimum is known and valid here, how far the
+    recommended answer of each surrogate is from it: in the output, and in inputs scaled to [0, 1]."""
+    found: dict[str, Any] = {}
+    for name, wanted in objectives.items():
+        minimum = simulator.minimum.get(wanted.outputs[0]) if simulator and len(wanted.outputs) == 1 else None
+        if minimum is None or wanted.kind != "minimize":
+            continue
+        x = np.array(minimum.x)[None]
+        if not space.fix(wanted.fixed).contains(x)[0]:
+            continue
+        rows = []
+        for surrogate, part in solutions[solutions["objective"] == name].groupby("surrogate", sort=False):
+            best = part.head(1).rename(columns=lambda c: c.removeprefix("x."))
+            distance = np.linalg.norm(space.scaled(space.encode(best)) - space.scaled(x))
+            true = float(part.iloc[0][f"simulated.{wanted.outputs[0]}"])
+            rows.append({"surrogate": surrogate, "true": true, "excess": true - minimum.y, "distance": float(distance)})
+        found[name] = {"x": list(minimum.x), "y": minimum.y, "answers": rows}
+    return found

@@ -1,0 +1,45 @@
+"""Which answer to show first: chosen by what is known before the truth is looked at.
+
+Among the candidates that the surrogate holds to be as good as asked (by any method), those inside the domain come
+first, and of those the one nearest to the data. The truth plays no part: it would be choosing by the answer key.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from preimage.evidence.clusters import clusters
+from preimage.evidence.summary import QUESTION, solutions
+from preimage.objective import Objective
+from preimage.space import Space
+
+SHOWN = 12
+
+
+def distinct_solutions(
+    frame: pd.DataFrame, space: Space, objectives: dict[str, Objective], outputs: list[str]
+) -> pd.DataFrame:
+    """Return the distinct solutions of each (round, seed, surrogate, objective), the recommended one first.
+
+    One row a cluster of candidates that are as good as asked; where none is, the candidate with the smallest loss
+    stands alone with `solves` False. Columns: those of the candidates, `cluster_size`, `found_by`, `solves`.
+    """
+    out = []
+    for key, part in frame[frame["rank"].notna()].groupby(QUESTION, sort=False):
+        wanted = objectives[str(key[3])]
+        part = part.sort_values(["predicted_loss", "domain_score"], kind="stable")
+        good = solutions(part, space, wanted, outputs, float(part["predicted_loss"].min()))
+        solves = len(good) > 0
+        if not solves:
+            good = part.head(1).assign(cluster=0)
+        else:
+            # Clusters again over all methods together: one place found by two methods is one solution.
+            X = space.encode(good.rename(columns={"x." + n: n for n in space.names}))
+            good = good.assign(cluster=clusters(space.scaled(X)))
+        good = good.sort_values(["in_domain", "domain_score", "predicted_loss"], ascending=[False, True, True])
+        groups = good.groupby("cluster", sort=False)
+        best = groups.head(1).set_index("cluster")
+        best["cluster_size"] = groups.size()
+        best["found_by"] = groups["inverter"].agg(lambda names: ", ".join(dict.fromkeys(names)))
+        out.append(best.assign(solves=solves).reset_index(drop=True).head(SHOWN))
+    return pd.concat(out, ignore_index=True) if out else frame.head(0)

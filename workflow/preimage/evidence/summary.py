@@ -1,0 +1,76 @@
+"""The row of a case: the candidate of rank 1, what it predicts, what is true, and its regret split in two.
+
+With P the predicted and L the true loss of that candidate, and P* the smallest predicted loss that any method in the
+study found on that surrogate for that objective, round and seed: optimizer_regret = P - P* says what a better search
+would gain, surrogate_regret = L - P what a better model would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from preimage.candidates import CASE
+from preimage.evidence.clusters import clusters
+from preimage.objective import Objective
+from preimage.space import Space
+
+SAME_SHARE = 1e-6
+QUESTION = ["round", "seed", "surrogate", "objective"]
+
+
+def summarise(
+    candidates: pd.DataFrame, space: Space, objectives: Mapping[str, Objective], outputs: list[str]
+) -> pd.DataFrame:
+    """Return the summary (a row a case, in the table's order) of ranked candidates."""
+    best_found = candidates.groupby(QUESTION, sort=False)["predicted_loss"].min()
+    rows = []
+    for key, part in candidates.groupby(CASE, sort=False):
+        case = dict(zip(CASE, key, strict=True))
+        wanted = objectives[case["objective"]]
+        least = float(best_found[tuple(case[k] for k in QUESTION)])
+        rows.append({**case, **_row(part, space, wanted, outputs, least)})
+    return pd.DataFrame(rows)
+
+
+def _row(
+    part: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float
+) -> dict[str, object]:
+    ranked = part[part["rank"].notna()].sort_values("rank")
+    shown = part.iloc[0] if ranked.empty else ranked.iloc[0]
+    values = ["x." + n for n in space.names] + [f"{p}.{o}" for p in ("predicted", "simulated") for o in outputs]
+    P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
+    good = solutions(ranked, space, wanted, outputs, least)
+    same = np.abs(ranked["predicted_loss"].to_numpy() - P) <= SAME_SHARE * max(1.0, abs(P))
+    if not wanted.bounded:
+        feasible = "undecided" if ranked.empty else "yes"
+    else:
+        feasible = "yes" if len(good) else "undecided"
+    return {
+        **{c: shown[c] for c in values},
+        "predicted_loss": P,
+        "simulated_loss": L,
+        "certified_bound": np.nan,
+        "gap": np.nan,
+        "optimizer_regret": P - least,
+        "surrogate_regret": L - P,
+        "hits": int(same.sum()),
+        "distinct": int(good["cluster"].nunique()),
+        "feasible": feasible,
+        "in_domain": shown["in_domain"],
+        "domain_score": shown["domain_score"],
+        "evaluations": int(part["evaluations"].sum()),
+        "failed": int(part["status"].eq("failed").sum()),
+    }
+
+
+def solutions(
+    ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float
+) -> pd.DataFrame:
+    """Return the candidates that are as good as asked by the surrogate, with the number of their cluster."""
+    Y = ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float)
+    good = ranked[wanted.met(Y, least)] if len(ranked) else ranked
+    X = space.encode(good.rename(columns={"x." + n: n for n in space.names}))
+    return good.assign(cluster=clusters(space.scaled(X)))

@@ -1,0 +1,69 @@
+"""The digest of the code that a step runs: the library modules that it imports, by way of others too.
+
+Put into each rule's params, it makes Snakemake rerun a step when, and only when, code of its own changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "preimage"
+# Shared by every step and of no consequence to what it computes: an edit here is no reason to compute again.
+NEUTRAL = frozenset({"preimage.step", "preimage.record", "preimage.fingerprint", "preimage.tracking", "preimage"})
+
+
+def digest(*names: str) -> str:
+    """Return the digest of files named relative to `workflow/` ("scripts/train.py") or modules ("preimage.x.y")."""
+    # Steps get their generator from `preimage.step`, which is neutral; how it is made is not.
+    files = sorted({file for name in (*names, "preimage.rng") for file in closure(_file(name))})
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+@cache
+def closure(file: Path) -> frozenset[Path]:
+    """Return a file and every module of the library that it imports, directly or by way of others."""
+    found: set[Path] = set()
+    queue = [file]
+    while queue:
+        current = queue.pop()
+        if current not in found:
+            found.add(current)
+            queue += [_file(m) for m in _imports(current) if m not in NEUTRAL]
+    return frozenset(found)
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Yield the library's modules that a file names in any import, wherever it stands."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == PACKAGE and _exists(name):
+                yield name
+
+
+def _exists(module: str) -> bool:
+    return _path(module).with_suffix(".py").is_file() or (_path(module) / "__init__.py").is_file()
+
+
+def _file(name: str) -> Path:
+    if name.endswith(".py"):
+        return ROOT / name
+    path = _path(name)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _path(module: str) -> Path:
+    return ROOT.joinpath(*module.split("."))

@@ -1,0 +1,120 @@
+"""Methods that look for inputs with the wanted outputs, one a module.
+
+A method's module has `invert(question, options, rng, state, report)`, which returns an `Answer`. Whatever it
+proposes is checked against the space before anyone sees it (`ask`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage import polytope
+from preimage.inversion_kinds import MODULES
+from preimage.objective import Objective
+from preimage.space import Space
+
+Report = Callable[[int, float], None]
+
+
+@dataclass
+class Question:
+    """What is asked of a method.
+
+    Attributes:
+        space: with the objective's fixed inputs pinned.
+        predict: outputs (n, m) of points (n, d), by the surrogate or the simulator.
+        X, Y: the training rows.
+        rows: their row numbers in the source.
+        on_simulator: whether `predict` is the simulator.
+        errors: what `predict` raised, by point.
+    """
+
+    space: Space
+    objective: Objective
+    predict: Callable[[np.ndarray], np.ndarray]
+    X: np.ndarray
+    Y: np.ndarray
+    rows: np.ndarray
+    on_simulator: bool = False
+    errors: dict[bytes, str] = field(default_factory=dict)
+
+    def outputs(self, X: np.ndarray) -> np.ndarray:
+        """Return outputs (n, m); NaN at a point where the model raises or gives no finite number."""
+        try:
+            return self._finite(X, np.asarray(self.predict(X), float))
+        except Exception as error:
+            if len(X) > 1:
+                return np.concatenate([self.outputs(x[None]) for x in X])
+            self.errors[X.tobytes()] = f"{type(error).__name__}: {error}"
+            return np.full((1, self.Y.shape[1]), np.nan)
+
+    def _finite(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        bad = ~np.isfinite(Y).all(axis=1)
+        for x, y in zip(X[bad], Y[bad], strict=True):
+            self.errors[x.tobytes()] = f"the model gave {y.tolist()}"
+        return np.where(bad[:, None], np.nan, Y)
+
+    def loss(self, X: np.ndarray) -> np.ndarray:
+        """Return the objective's loss (n,) at points (n, d); NaN where there is none."""
+        return self.objective.loss(self.outputs(X))
+
+    def best_rows(self, n: int) -> np.ndarray:
+        """Return the positions of the n training rows inside the space that are nearest to the objective."""
+        inside = np.flatnonzero(self.space.contains(self.X))
+        order = np.argsort(self.objective.loss(self.Y[inside]), kind="stable")
+        return inside[order[:n]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method proposes: one entry a start or trial kept.
+
+    Attributes:
+        X: points (n, d); a row of NaN where there is none.
+        evaluations: model evaluations spent on each.
+        status: see `preimage.candidates.STATUSES`.
+        message: in the method's words.
+    """
+
+    X: np.ndarray
+    evaluations: list[int]
+    status: list[str]
+    message: list[str]
+
+
+def ask(
+    kind: str,
+    question: Question,
+    options: Mapping[str, Any],
+    rng: np.random.Generator,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> tuple[Answer, np.ndarray]:
+    """Put a question to a method; return its answer and the predicted outputs (n, m).
+
+    Raises RuntimeError where a method proposes a point outside the space: that is a fault of ours, not of the input.
+    """
+    module = importlib.import_module(f"preimage.inversion.{MODULES[kind]}")
+    answer: Answer = module.invert(question, options, rng, state, report)
+    valid = ~np.isnan(answer.X).any(axis=1)
+    if (outside := question.space.violation(answer.X[valid])).any():
+        raise RuntimeError(f"{kind} proposed a point outside the space (violation {outside.max():g})")
+    Y = np.full((len(answer.X), question.Y.shape[1]), np.nan)
+    if valid.any():
+        Y[valid] = question.outputs(answer.X[valid])
+    status, message = list(answer.status), list(answer.message)
+    for k in np.flatnonzero(valid & np.isnan(Y).any(axis=1)):
+        status[k], message[k] = "failed", question.errors.get(answer.X[k : k + 1].tobytes(), "no finite output")
+    return Answer(answer.X, answer.evaluations, status, message), Y
+
+
+def repaired(space: Space, X: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Move points (n, d) into the space where they are outside; return them with a message that says so."""
+    X, moved = polytope.repair(space, X)
+    return X, [f"repaired: moved {m:.3g} of the inputs' ranges to satisfy the constraints" if m else "" for m in moved]

@@ -1,0 +1,27 @@
+"""Inverter `lookup`: the training row whose measured outputs are nearest to the objective.
+
+It costs nothing and its answer has been seen to work once: the baseline that every other method must beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage.inversion import Answer, Question, Report
+
+
+def invert(
+    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
+) -> Answer:
+    """Return one training row inside bounds and constraints; none, with a status, where there is no such row."""
+    best = question.best_rows(1)
+    if not len(best):
+        nothing = np.full((1, len(question.space.inputs)), np.nan)
+        return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])
+    (k,) = best
+    measured = ", ".join(f"{question.Y[k, c]:g}" for c in question.objective.columns)
+    return Answer(question.X[[k]], [0], ["ok"], [f"row {question.rows[k]} of the data, measured {measured}"])

@@ -1,0 +1,111 @@
+"""One run of Snakemake: what is checked before it, recorded of it, and the sender that runs beside it."""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from preimage import record
+from preimage.data import checks
+from preimage.errors import StudyError
+from preimage.files import digest, read_json, write_json
+from preimage.study import Study
+
+# Held by the one Snakemake at work in this folder; `workflow/run.py` may hold it on our behalf.
+RUN_LOCK = Path("results/.locks/run")
+RUN_LOCK_HELD = "PREIMAGE_RUN_LOCK_HELD"
+SENDER_LOG = Path("results/.tracking/sender.log")
+PACKAGES = ("snakemake", "mlflow", "scikit-learn", "scipy", "numpy", "numba", "hyperopt", "pandas", "pyarrow")
+
+_sender: list[subprocess.Popen[bytes]] = []
+_records: list[Path] = []
+_lock: list[Any] = []
+
+
+def check(studies: Mapping[str, Study]) -> list[str]:
+    """Check every study against its data; return warnings, raise StudyError."""
+    said = []
+    for name, study in studies.items():
+        try:
+            said += [f"study '{name}': {warning}" for warning in checks.check(study)]
+        except StudyError as error:
+            raise StudyError(f"study '{name}': {error}") from None
+    return said
+
+
+def start(studies: Mapping[str, Study]) -> None:
+    """Record the invocation, one record a study, and start the sender."""
+    _hold_lock()
+    name = f"{record.now()}-{os.getpid()}"
+    os.environ[record.INVOCATION] = name
+    for study, value in studies.items():
+        path = Path("results") / study / "tracking" / f"invocation-{name}.json"
+        write_json(path, _description(name, study, value))
+        _records.append(path)
+    SENDER_LOG.parent.mkdir(parents=True, exist_ok=True)
+    with SENDER_LOG.open("ab") as log:
+        _sender.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "preimage.tracking", "watch"], stdin=subprocess.PIPE,
+                stdout=log, stderr=log, start_new_session=True,
+            )
+        )  # fmt: skip
+    atexit.register(_close_sender)
+
+
+def _description(name: str, study: str, value: Study) -> dict[str, Any]:
+    import yaml
+
+    packages = {f"version.{p}": version(p) for p in PACKAGES}
+    tags = {**record.environment(), "config_digest": digest(value), "platform": platform.platform()}
+    return {
+        **asdict(record.Record(study, "invocation", f"{study} {name}", {}, name, record.now())),
+        "params": {**record.flat({k: v for k, v in value.items() if k != "study"}), **packages},
+        "tags": tags,
+        "study_text": yaml.safe_dump(value, sort_keys=False),
+        "status": "RUNNING",
+    }
+
+
+def end(status: str) -> None:
+    """Note how the invocation ended, and wait for the sender to send what is left."""
+    for path in _records:
+        if path.exists():
+            write_json(path, {**read_json(path), "status": status, "ended": record.now()})
+    offset = SENDER_LOG.stat().st_size if SENDER_LOG.exists() else 0
+    _close_sender()
+    if SENDER_LOG.exists():
+        with SENDER_LOG.open("rb") as log:
+            log.seek(offset)
+            said = [line for line in log.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
+        for line in said:
+            print(f"preimage: {line}", file=sys.stderr)
+
+
+def _close_sender() -> None:
+    while _sender:
+        process = _sender.pop()
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+
+
+def _hold_lock() -> None:
+    if RUN_LOCK_HELD in os.environ:
+        return
+    RUN_LOCK.parent.mkdir(parents=True, exist_ok=True)
+    lock = RUN_LOCK.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pass  # Snakemake's own lock decides; this one only tells `make run` that somebody is at work
+    _lock.append(lock)

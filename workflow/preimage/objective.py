@@ -1,0 +1,135 @@
+"""What is wanted of the outputs, as a loss that is always minimised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from preimage.errors import StudyError, did_you_mean
+
+KINDS = ("minimize", "maximize", "target", "within")
+# Where a study names no tolerance: this share of the training rows' range of the output.
+DEFAULT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective.
+
+    Losses, for outputs Y of shape (n, m): `minimize` the weighted sum of the named outputs, `maximize` its negative,
+    `target` the squared error to the wanted values, `within` the squared distance to the intervals (0 inside); the
+    last two are means over the named outputs, each in its own unit, or in units of `scale` where that is given.
+
+    Attributes:
+        columns: position of each named output in Y.
+        low, high: wanted interval of each named output (equal for `target`; weights for minimize and maximize).
+        tolerance: how far from the wanted value still counts as met; for minimize and maximize, how far from the
+            best found counts as a solution as good.
+        scale: unit of each named output in the loss.
+        fixed: inputs pinned for this objective alone.
+    """
+
+    name: str
+    kind: str
+    outputs: tuple[str, ...]
+    columns: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    tolerance: float
+    scale: tuple[float, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def loss(self, Y: np.ndarray) -> np.ndarray:
+        """Return the loss of outputs (n, m), shape (n,); NaN where a named output is NaN."""
+        Y = Y[:, list(self.columns)]
+        if self.kind in ("minimize", "maximize"):
+            value = Y @ np.array(self.low)
+            return value if self.kind == "minimize" else -value
+        distance = self._distance(Y)
+        return np.mean((distance / np.array(self.scale)) ** 2, axis=1)
+
+    def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
+        """Return which outputs (n, m) satisfy the objective, shape (n,).
+
+        For minimize and maximize there is no such thing by itself: there a loss within `tolerance` of `best` counts.
+        """
+        if self.kind in ("minimize", "maximize"):
+            loss = self.loss(Y)
+            return loss <= (np.nanmin(loss, initial=np.inf) if best is None else best) + self.tolerance
+        margin = self.tolerance if self.kind == "target" else 0.0
+        return (self._distance(Y[:, list(self.columns)]) <= margin).all(axis=1)
+
+    def _distance(self, Y: np.ndarray) -> np.ndarray:
+        return np.maximum(0.0, np.maximum(np.array(self.low) - Y, Y - np.array(self.high)))
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are values to meet, rather than a direction to go."""
+        return self.kind in ("target", "within")
+
+    def words(self, units: Mapping[str, str] | None = None) -> str:
+        """Return the objective as a person would say it."""
+        parts = []
+        for name, low, high in zip(self.outputs, self.low, self.high, strict=True):
+            unit = f" {units[name]}" if units and units.get(name) else ""
+            label = name.replace("_", " ")
+            if not self.bounded:
+                parts.append(label if low == 1 else f"{low:g} x {label}")
+            elif self.kind == "target":
+                parts.append(f"{label} {low:g}{unit} within {self.tolerance:g}")
+            else:
+                parts.append(f"{label} from {low:g} to {high:g}{unit}")
+        text = {"minimize": "smallest ", "maximize": "largest "}.get(self.kind, "")
+        text += (" + " if not self.bounded else " and ").join(parts)
+        if self.fixed:
+            text += " at " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in self.fixed.items())
+        return text
+
+
+def build(
+    name: str,
+    spec: Mapping[str, Any],
+    outputs: Sequence[str],
+    spread: Sequence[float] | None = None,
+    reach: Sequence[float] | None = None,
+) -> Objective:
+    """Build an objective from a study's entry.
+
+    Args:
+        spec: exactly one of minimize, maximize, target, within; optionally tolerance, scaled, fixed.
+        outputs: every output of the problem, in order.
+        spread: training standard deviation of each output, needed for `scaled: true`.
+        reach: training range of each output, for the default tolerance.
+
+    Raises StudyError for an unknown output or an interval with low above high.
+    """
+    kind = next(k for k in KINDS if k in spec)
+    terms = spec[kind]
+    if isinstance(terms, str):
+        terms = {terms: 1.0}
+    for output in terms:
+        if output not in outputs:
+            raise StudyError(f"objectives.{name}.{kind}: unknown output '{output}'{did_you_mean(output, outputs)}")
+    columns = tuple(list(outputs).index(o) for o in terms)
+    pairs = [tuple(map(float, v)) if isinstance(v, list | tuple) else (float(v), float(v)) for v in terms.values()]
+    for output, (low, high) in zip(terms, pairs, strict=True):
+        if low > high:
+            raise StudyError(f"objectives.{name}.within.{output}: low {low:g} is above high {high:g}")
+    scale = tuple(float(spread[c]) if spec.get("scaled") and spread is not None else 1.0 for c in columns)
+    tolerance = spec.get("tolerance")
+    if tolerance is None:
+        tolerance = DEFAULT_TOLERANCE * max((float(reach[c]) for c in columns), default=0.0) if reach is not None else 0.0
+    return Objective(
+        name,
+        kind,
+        tuple(terms),
+        columns,
+        tuple(low for low, _ in pairs),
+        tuple(high for _, high in pairs),
+        float(tolerance),
+        tuple(s if s > 0 else 1.0 for s in scale),
+        dict(spec.get("fixed") or {}),
+    )

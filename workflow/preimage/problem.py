@@ -1,0 +1,98 @@
+"""A problem: an input space, named outputs with units, and where there is one, the simulator that is the truth."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from preimage.errors import StudyError, did_you_mean
+
+Simulator = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A known global minimum of one output, for the evidence step to measure distances to."""
+
+    x: tuple[float, ...]
+    y: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a simulator is by nature; a study may narrow its bounds.
+
+    Attributes:
+        inputs: natural bounds by input, in order.
+        outputs: unit by output, in order.
+        simulate: noise-free outputs (n, m) of points (n, d).
+        minimum: known global minimum by output.
+    """
+
+    name: str
+    inputs: Mapping[str, tuple[float, float]]
+    outputs: Mapping[str, str]
+    simulate: Simulator
+    minimum: Mapping[str, Minimum] = field(default_factory=dict)
+
+
+def load(spec: Mapping[str, Any]) -> Problem | None:
+    """Return the problem of a study's `problem` entry; None where it is a table with no simulator.
+
+    Raises StudyError for an unknown built-in, a function that can't be imported, or a dimension out of place.
+    """
+    name = spec.get("simulator")
+    if name is None:
+        return None
+    if ":" in name:
+        return _own(name, spec)
+    from preimage.problems import BUILT_IN
+
+    if name not in BUILT_IN:
+        raise StudyError(f"problem.simulator '{name}' is no built-in problem{did_you_mean(name, BUILT_IN)}")
+    build = importlib.import_module(f"preimage.problems.{name}").build
+    return build() if spec.get("dimension") is None else build(int(spec["dimension"]))
+
+
+def _own(name: str, spec: Mapping[str, Any]) -> Problem:
+    """Wrap a user's "package.module:function", which takes points (n, d) and returns outputs (n,) or (n, m)."""
+    module, _, function = name.partition(":")
+    try:
+        call = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise StudyError(f"problem.simulator '{name}': {error}") from error
+    settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
+    if not outputs:
+        raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
+    inputs = {}
+    for key, value in settings.items():
+        last = len(value.get("categories", ())) - 1
+        low, high = value.get("low", value.get("fixed")), value.get("high", value.get("fixed"))
+        if last < 0 and (low is None or high is None):
+            raise StudyError(f"problem.inputs.{key}: a simulator of your own needs low and high for every input")
+        inputs[key] = (0.0, float(last)) if last >= 0 else (float(low), float(high))
+    if not inputs:
+        raise StudyError(f"problem.inputs: name the inputs of the simulator '{name}', each with low and high")
+    units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
+    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+
+
+def checked(call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str]) -> Simulator:
+    """Return `call` with its answer checked: float64 of shape (n, m), a clear StudyError otherwise."""
+
+    def simulate(X: np.ndarray) -> np.ndarray:
+        Y = np.asarray(call(X), float)
+        if Y.ndim == 1 and len(outputs) == 1:
+            Y = Y[:, None]
+        if Y.shape != (len(X), len(outputs)):
+            raise StudyError(
+                f"simulator '{name}': {len(X)} points of {X.shape[1]} inputs gave an array of shape {Y.shape}, "
+                f"expected {(len(X), len(outputs))}"
+            )
+        return Y
+
+    return simulate

@@ -1,0 +1,21 @@
+"""The bowl: y is the sum of squares of d inputs in [-100, 100]; its minimum is 0 at the origin."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preimage.errors import StudyError
+from preimage.problem import Minimum, Problem
+
+
+def build(dimension: int = 2) -> Problem:
+    """Return the bowl in `dimension` inputs x1, x2, ...; raises StudyError below 1."""
+    if dimension < 1:
+        raise StudyError(f"problem.dimension: found {dimension}, expected 1 or more")
+    return Problem(
+        name="paraboloid",
+        inputs={f"x{j + 1}": (-100.0, 100.0) for j in range(dimension)},
+        outputs={"y": ""},
+        simulate=lambda X: (np.asarray(X, float) ** 2).sum(axis=1, keepdims=True),
+        minimum={"y": Minimum((0.0,) * dimension, 0.0)},
+    )

@@ -1,0 +1,105 @@
+"""What a step leaves of itself: parameters, metrics, digests, artifacts and times, as one JSON file.
+
+Records are written whether or not a tracking server can be reached; `preimage.tracking` sends them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from preimage.files import sha256, write_json
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+INVOCATION = "PREIMAGE_INVOCATION"
+
+
+@dataclass
+class Record:
+    """One step that ran.
+
+    Attributes:
+        metrics: [name, value, step] each.
+        inputs, outputs: sha256 by path.
+        artifacts: paths to hand to the tracking server.
+        model: how to log a trained model: {flavor, path, trusted, example}.
+        timing: wall and CPU seconds, peak memory in MB, evaluations.
+        started, ended: milliseconds since 1970.
+    """
+
+    study: str
+    rule: str
+    name: str
+    wildcards: dict[str, str]
+    invocation: str
+    started: int
+    ended: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+    metrics: list[list[Any]] = field(default_factory=list)
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)
+    model: dict[str, Any] | None = None
+    timing: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def write(self, path: str | Path) -> None:
+        write_json(path, asdict(self))
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def digests(paths: Iterable[str]) -> dict[str, str]:
+    return {str(p): sha256(p) for p in paths if Path(p).exists()}
+
+
+def environment() -> dict[str, str]:
+    """Return what made a result possible, as tags: git commit, digest of the lock, Python."""
+    return {"git_commit": _commit(), "lock_digest": lock_digest(), "python": platform.python_version()}
+
+
+@cache
+def _commit() -> str:
+    """Return the commit of the workflow, marked where files differ from it; "unknown" outside a checkout."""
+    if not (REPOSITORY / ".git").exists():
+        return "unknown"
+    try:
+        out = subprocess.run(
+            ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return out.stdout.strip()
+
+
+@cache
+def lock_digest() -> str:
+    lock = REPOSITORY / "requirements.lock"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "unknown"
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested parameters as one level with dotted names."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            out.update(flat(value, f"{prefix}{key}."))
+        else:
+            out[f"{prefix}{key}"] = value
+    return out
+
+
+def invocation() -> str:
+    """Return the name of the run of Snakemake that this process belongs to."""
+    return os.environ.get(INVOCATION, "none")

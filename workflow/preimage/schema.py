@@ -1,0 +1,283 @@
+"""The closed schemas of study and config: reading YAML, checking it, filling defaults, and their documentation.
+
+Errors name the file, the line, the key, what was found and what was expected.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from preimage.errors import StudyError, did_you_mean
+
+FOLDER = Path(__file__).resolve().parents[1] / "schemas"
+# A study is a page of text; anything much larger is not one (and aliases could make it larger still).
+LARGEST = 1_000_000
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which 1e-3 is a number, and neither an alias nor a key said twice is taken."""
+
+    aliases = False
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if not self.aliases and self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise StudyError(f"line {event.start_mark.line + 1}: aliases (*{event.anchor}) are not taken")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, int] = {}
+        for key, _ in node.value:
+            if key.value in seen:
+                raise StudyError(
+                    f"line {key.start_mark.line + 1}, key '{key.value}': said before in line {seen[key.value]}"
+                )
+            seen[key.value] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 reads the key `on` and the category `no` as true and false; YAML 1.2 knows only those two words.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file of one mapping. Raises StudyError where it is missing, too large, or no such thing."""
+    path = Path(path)
+    if path.is_dir():
+        raise StudyError(f"{path}: found a directory, expected a YAML file")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise StudyError(f"{path}: {path.stat().st_size} bytes, expected at most {LARGEST}")
+        value = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such file{_nearest_file(path)}") from None
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: found bytes that are not UTF-8 text, expected YAML") from None
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except (StudyError, RecursionError) as error:
+        raise StudyError(f"{path}: {error}") from None
+    if not isinstance(value, dict):
+        raise StudyError(f"{path}: found {_kind(value)}, expected a mapping of keys")
+    return value
+
+
+def _nearest_file(path: Path) -> str:
+    beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+    return did_you_mean(path.name, beside) if beside else ""
+
+
+class _SchemaLoader(_Loader):
+    aliases = True
+
+
+@cache
+def load_schema(name: str) -> dict[str, Any]:
+    """Return the schema `name` ("study" or "config")."""
+    return yaml.load((FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"), _SchemaLoader)
+
+
+def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
+    """Return `value` with defaults filled in; raise StudyError naming file, line and key where it breaks the schema."""
+    schema = load_schema(name)
+    for where, message in _errors(value, schema, ()):
+        raise StudyError(f"{path}{_line(path, where)}, key '{_dotted(where)}': {message}")
+    return _filled(value, schema)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield (path, message), unknown keys first: they are the likeliest cause of the rest."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield where, f"found {value}, expected a finite number"
+    found = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: e.validator != "additionalProperties")
+    for error in found:
+        at = (*where, *error.absolute_path)
+        if error.validator == "oneOf" and "discriminator" in error.schema:
+            yield from _branch_errors(error, at)
+        elif error.validator == "additionalProperties":
+            valid = error.schema.get("properties", {})
+            for key in error.instance:
+                if key not in valid:
+                    yield (*at, key), f"unknown key{did_you_mean(str(key), valid)}"
+        else:
+            yield at, _message(error)
+    yield from _not_finite(value, where)
+
+
+def _branch_errors(error: ValidationError, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    branches = {b["title"]: b for b in error.schema["oneOf"]}
+    kind = error.instance.get(error.schema["discriminator"])
+    if kind not in branches:
+        yield (*at, "kind"), f"unknown kind '{kind}'{did_you_mean(str(kind), branches)}"
+    else:
+        yield from _errors(error.instance, branches[kind], at)
+
+
+def _message(error: ValidationError) -> str:
+    found, wanted = error.instance, error.validator_value
+    match error.validator:
+        case "type":
+            expected = " or ".join(wanted) if isinstance(wanted, list) else wanted
+            return f"found {_kind(found)}, expected {expected}"
+        case "required":
+            missing = [key for key in wanted if key not in found]
+            return f"missing key '{missing[0]}'"
+        case "oneOf" | "anyOf":
+            choices = " | ".join(" + ".join(b["required"]) for b in wanted)
+            many = "exactly one of" if error.validator == "oneOf" else "at least one of"
+            return f"found keys {', '.join(map(str, found)) or 'none'}; expected {many} {choices}"
+        case "enum":
+            return f"found '{found}', expected one of {', '.join(wanted)}{did_you_mean(str(found), wanted)}"
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            relation = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
+            return f"found {found}, expected {relation.get(str(error.validator), 'less than')} {wanted}"
+        case "pattern":
+            return f"found '{found}', expected letters, digits, '_' and '-' only, starting with a letter or digit"
+        case "uniqueItems":
+            return f"found {found}, expected no entry twice"
+        case _:
+            return error.message
+
+
+def _not_finite(value: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    if isinstance(value, Mapping | list):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            if isinstance(item, float) and not math.isfinite(item):
+                yield (*where, key), f"found {item}, expected a finite number"
+            yield from _not_finite(item, (*where, key))
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a mapping", list: "a list", type(None): "nothing", bool: "true or false"}
+    if type(value) in names:
+        return names[type(value)]
+    return f"text '{value}'" if isinstance(value, str) else f"the number {value}"
+
+
+def _dotted(where: tuple[Any, ...]) -> str:
+    return ".".join(str(w) for w in where)
+
+
+def _line(path: str | Path, where: tuple[Any, ...]) -> str:
+    """Return ", line N" for the entry of a YAML file at a path of keys; "" where the value came from elsewhere."""
+    try:
+        node: Any = yaml.compose(Path(path).read_text(encoding="utf-8-sig"), _Loader)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return ""
+    line = None
+    for step in where:
+        if isinstance(node, yaml.MappingNode):
+            match = [(k, v) for k, v in node.value if k.value == str(step)]
+            if not match:
+                break
+            line, node = match[0][0].start_mark.line, match[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line
+    return "" if line is None else f", line {line + 1}"
+
+
+# -- defaults ----------------------------------------------------------------------------------------------------------
+
+
+def _filled(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return a copy of a valid value with the schema's defaults where keys are missing."""
+    if "discriminator" in schema and isinstance(value, Mapping):
+        schema = next(b for b in schema["oneOf"] if b["title"] == value[schema["discriminator"]])
+    if isinstance(value, Mapping):
+        known = schema.get("properties", {})
+        rest = schema.get("additionalProperties")
+        out = {
+            key: _filled(item, known.get(key) or (rest if isinstance(rest, Mapping) else {}))
+            for key, item in value.items()
+        }
+        for key, part in known.items():
+            if key not in out and "default" in part:
+                out[key] = _filled(part["default"], part)
+        return out
+    if isinstance(value, list):
+        return [_filled(item, schema.get("items", {})) for item in value]
+    return value
+
+
+# -- documentation -----------------------------------------------------------------------------------------------------
+
+
+def documentation() -> str:
+    """Return `config/README.md`: a table of every key of config and study."""
+    parts = [
+        "# Configuration\n",
+        "Made from the schemas under `workflow/schemas/` by `make docs`; a test holds it equal to them.",
+        "Keys not listed here are refused, with the nearest valid key named.\n",
+    ]
+    titles = {"config": "`config/config.yaml`", "study": "A study (`config/studies/*.yaml`)"}
+    for name, title in titles.items():
+        parts += [f"## {title}\n", "| key | type | default | what |", "|---|---|---|---|"]
+        parts += [f"| `{key}` | {kind} | {default} | {what} |" for key, kind, default, what in _keys(load_schema(name), "")]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _keys(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for key, part in schema.get("properties", {}).items():
+        yield from _key(part, prefix + key, key in schema.get("required", ()))
+    rest = schema.get("additionalProperties")
+    if isinstance(rest, Mapping) and ("properties" in rest or "oneOf" in rest):
+        yield from _keys(rest, prefix + "<name>.")
+    if "discriminator" in schema:
+        for branch in schema["oneOf"]:
+            named = prefix.removesuffix(".") + f" ({branch['title']})."
+            yield from _keys({"properties": {k: v for k, v in branch["properties"].items() if k != "kind"}}, named)
+
+
+def _key(part: Mapping[str, Any], key: str, required: bool) -> Iterator[tuple[str, str, str, str]]:
+    default = "required" if required else f"`{_yaml(part['default'])}`" if "default" in part else ""
+    yield key, _type(part), default, part.get("description", "")
+    yield from _keys(part, key + ".")
+    if isinstance(part.get("items"), Mapping):
+        yield from _keys(part["items"], key + "[].")
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return "one of " + ", ".join(f"`{v}`" for v in part["enum"])
+    kind = part.get("type", "")
+    text = " or ".join(kind) if isinstance(kind, list) else kind
+    for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")):
+        if key in part:
+            text += f", {sign} {part[key]:g}" if isinstance(part[key], float) else f", {sign} {part[key]}"
+    return text
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
+
+
+if __name__ == "__main__":
+    (FOLDER.parents[1] / "config" / "README.md").write_text(documentation(), encoding="utf-8")

@@ -1,0 +1,159 @@
+"""What every script does around its work: log, progress, resume state, clear errors, and the record.
+
+`main(snakemake)` of a script is:
+
+    with step(snakemake) as run:
+        ... read inputs, call the library, write outputs, run.metric(...)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import resource
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage import record
+from preimage.errors import StudyError
+from preimage.files import digest
+from preimage.rng import generator
+
+# Held (shared) by every step while it runs; the launcher waits for it before it unlocks a folder.
+JOBS_LOCK = Path("results/.locks/jobs")
+SHOW_EVERY_SECONDS = 0.2
+
+
+class Step:
+    """A running step: its parameters, and what it has to say for its record."""
+
+    def __init__(self, snakemake: Any) -> None:
+        self.snakemake = snakemake
+        self.params: dict[str, Any] = dict(snakemake.params)
+        wildcards = {k: str(v) for k, v in snakemake.wildcards.items()}
+        self.record = record.Record(
+            study=wildcards.get("study", ""),
+            rule=snakemake.rule,
+            name=" ".join([snakemake.rule, *(v for k, v in wildcards.items() if k not in ("study", "round", "seed"))]),
+            wildcards=wildcards,
+            invocation=record.invocation(),
+            started=record.now(),
+            params=record.flat({k: v for k, v in self.params.items() if k != "code"}),
+            tags=record.environment(),
+        )
+        self.inputs = record.digests(snakemake.input)
+        self._state: Path | None = None
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The step's own generator, from the study's seed and the step's name: fresh at every call."""
+        wildcards = self.record.wildcards
+        name = "/".join([self.record.rule, *(v for k, v in sorted(wildcards.items()) if k not in ("study", "seed"))])
+        return generator(int(wildcards.get("seed", 0)), name)
+
+    @property
+    def state(self) -> Path:
+        """Where this step may keep what it needs to go on after a kill: named by inputs, params and code."""
+        if self._state is None:
+            folder = Path("results") / self.record.study / ".resume"
+            stem = ".".join([self.record.rule, *(v for k, v in self.record.wildcards.items() if k != "study")])
+            key = digest([self.inputs, self.params])[:16]
+            self._state = folder / f"{stem}.{key}.json"
+            for other in folder.glob(f"{stem}.*.json"):
+                if other != self._state:
+                    other.unlink(missing_ok=True)
+        return self._state
+
+    def metric(self, name: str, value: float | None, at: int = 0) -> None:
+        """Record a number; what is missing or not finite is left out."""
+        if value is not None and np.isfinite(value):
+            self.record.metrics.append([name, float(value), at])
+
+    def param(self, name: str, value: Any) -> None:
+        self.record.params[name] = value
+
+    def artifact(self, *paths: str) -> None:
+        self.record.artifacts += [str(p) for p in paths]
+
+    def progress(self, total: int) -> Callable[[int, float], None]:
+        """Return a function of (done, best loss) that draws a bar on a terminal and logs now and then."""
+        from tqdm import tqdm
+
+        bar = tqdm(total=total, desc=self.record.name, leave=False, disable=None, mininterval=SHOW_EVERY_SECONDS)
+        said = time.monotonic()
+
+        def report(done: int, best: float) -> None:
+            nonlocal said
+            bar.update(done - bar.n)
+            bar.set_postfix(best=f"{best:.4g}", refresh=False)
+            if time.monotonic() - said > 5 or done >= total:
+                logging.info("%d of %d done, best loss %.6g", done, total, best)
+                said = time.monotonic()
+            if done >= total:
+                bar.close()
+
+        return report
+
+    def finish(self, started: float) -> None:
+        """Write the record; the resume state has done its work."""
+        if self._state is not None:
+            self._state.unlink(missing_ok=True)
+        own, children = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        self.record.timing = {
+            "wall_seconds": time.time() - started,
+            "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+            "peak_memory_mb": max(own.ru_maxrss, children.ru_maxrss) / 1024,
+            **self.record.timing,
+        }
+        self.record.ended = record.now()
+        self.record.inputs = self.inputs
+        path = str(self.snakemake.output.record)
+        self.record.outputs = record.digests(o for o in self.snakemake.output if str(o) != path)
+        self.record.write(path)
+
+
+@contextmanager
+def step(snakemake: Any) -> Iterator[Step]:
+    """Run a script's work. Bad input ends it with one line; anything else leaves its traceback in the log."""
+    import psutil
+
+    started = psutil.Process(os.getpid()).create_time()
+    log = Path(str(snakemake.log[0]))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    with running():
+        try:
+            run = Step(snakemake)
+            yield run
+            run.finish(started)
+            logging.info("done in %.1f s", run.record.timing["wall_seconds"])
+        except StudyError as error:
+            logging.error("%s", error)
+            print(f"preimage: {error}", file=sys.stderr)
+            sys.exit(1)
+        except BaseException:
+            logging.error("%s", traceback.format_exc())
+            raise
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Hold the lock that says a step is at work in this folder."""
+    JOBS_LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with JOBS_LOCK.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        except OSError:
+            logging.info("this file system has no locks: `make run` can't tell whether a step is at work")
+        yield

@@ -1,0 +1,50 @@
+"""Models that stand in for the truth, one kind a module.
+
+A kind's module has `train(...)`, which returns a `Trained`, and `load(folder)`, which returns a `Surrogate`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+KINDS = ("random_forest",)
+
+
+class Surrogate(Protocol):
+    """What a model must be able to do to be inverted."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return outputs (n, m) at points (n, d)."""
+
+    def spread(self, X: np.ndarray) -> np.ndarray:
+        """Return how far the model's members disagree, (n, m), in the outputs' units; any positive scale will do."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model with what its training says of itself.
+
+    Attributes:
+        save: writes the model into a folder, in formats that run no code when loaded.
+        out_of_fold: for each training row, prediction and spread of a model that never saw it, each (n, m).
+        parameters: the settings used, after tuning.
+        trials: one row a tuning trial.
+    """
+
+    surrogate: Surrogate
+    save: Callable[[Path], None]
+    out_of_fold: tuple[np.ndarray, np.ndarray]
+    parameters: dict[str, Any]
+    trials: list[dict[str, Any]] = field(default_factory=list)
+
+
+def module(kind: str) -> ModuleType:
+    """Return the module of a kind; imported only by the step that needs it."""
+    return importlib.import_module(f"preimage.surrogates.{kind}")

@@ -1,0 +1,140 @@
+"""A forest as flat arrays, and its fast evaluation: bit-identical to scikit-learn's `predict` with n_jobs=1.
+
+scikit-learn compares float32(x) with a float64 threshold. float32(x) <= t holds exactly when float32(x) is at most the
+largest float32 not above t, so thresholds are kept as that float32. Leaf values are added in the order of the trees,
+from 0, in float64, and the sum is divided by their number, as there; threads would add in varying order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from preimage.files import replacing
+
+ROWS_AT_A_TIME = 10_000
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees in preorder, one after the other: the left child of an inner node k is k + 1.
+
+    Attributes:
+        feature: input tested at each node, -1 at a leaf; int32 (nodes,).
+        threshold: go left where float32(x) <= threshold; float32 (nodes,).
+        right: right child at an inner node, position in `values` at a leaf; int32 (nodes,).
+        values: outputs of the leaves; float64 (leaves, m).
+        roots: first node of each tree; int32 (trees,).
+    """
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    right: np.ndarray
+    values: np.ndarray
+    roots: np.ndarray
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return outputs (n, m) at points (n, d)."""
+        total = np.zeros((len(X), self.values.shape[1]))
+        _add(_float32(X), self.feature, self.threshold, self.right, self.values, self.roots, total)
+        total /= len(self.roots)
+        return total
+
+    def spread(self, X: np.ndarray) -> np.ndarray:
+        """Return the standard deviation over trees (n, m) at points (n, d)."""
+        out = np.empty((len(X), self.values.shape[1]))
+        for start in range(0, len(X), ROWS_AT_A_TIME):
+            part = slice(start, start + ROWS_AT_A_TIME)
+            out[part] = self.values[self.leaves(X[part])].std(axis=1)
+        return out
+
+    def leaves(self, X: np.ndarray) -> np.ndarray:
+        """Return the position in `values` that each point (n, d) reaches in each tree, int32 (n, trees)."""
+        out = np.empty((len(X), len(self.roots)), np.int32)
+        _leaves(_float32(X), self.feature, self.threshold, self.right, self.roots, out)
+        return out
+
+    def save(self, path: Path) -> None:
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Forest:
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{f.name: arrays[f.name] for f in fields(cls)})
+
+
+def float32_floor(threshold: np.ndarray) -> np.ndarray:
+    """Return the largest float32 not above each float64."""
+    rounded = threshold.astype(np.float32)
+    return np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded).astype(np.float32)
+
+
+def from_sklearn(model: Any) -> Forest:
+    """Return the arrays of a fitted scikit-learn forest (random forest or extra trees)."""
+    parts: dict[str, list[np.ndarray]] = {f.name: [] for f in fields(Forest)}
+    nodes = leaves = 0
+    for estimator in model.estimators_:
+        tree = estimator.tree_
+        order = _preorder(tree.children_left, tree.children_right)
+        leaf = tree.children_left[order] < 0
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        right = np.where(leaf, leaves + np.cumsum(leaf) - 1, nodes + place[tree.children_right[order]])
+        parts["roots"].append(np.array([nodes]))
+        parts["feature"].append(np.where(leaf, -1, tree.feature[order]))
+        parts["threshold"].append(np.where(leaf, np.float32(0), float32_floor(tree.threshold[order])))
+        parts["right"].append(right)
+        parts["values"].append(tree.value[order][leaf, :, 0])
+        nodes, leaves = nodes + len(order), leaves + int(leaf.sum())
+    joined = {name: np.concatenate(part) for name, part in parts.items()}
+    return Forest(
+        joined["feature"].astype(np.int32),
+        joined["threshold"].astype(np.float32),
+        joined["right"].astype(np.int32),
+        np.ascontiguousarray(joined["values"], np.float64),
+        joined["roots"].astype(np.int32),
+    )
+
+
+def _preorder(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the nodes of one tree in preorder; scikit-learn grows trees that way unless leaves are limited."""
+    inner = np.flatnonzero(left >= 0)
+    if (left[inner] == inner + 1).all():
+        return np.arange(len(left))
+    order, stack = [], [0]
+    while stack:
+        k = stack.pop()
+        order.append(k)
+        if left[k] >= 0:
+            stack += [right[k], left[k]]
+    return np.array(order)
+
+
+def _float32(X: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(X, np.float32)
+
+
+@numba.njit(cache=True)
+def _add(X, feature, threshold, right, values, roots, total):  # type: ignore[no-untyped-def]
+    for root in roots:
+        for i in range(X.shape[0]):
+            k = root
+            while feature[k] >= 0:
+                k = k + 1 if X[i, feature[k]] <= threshold[k] else right[k]
+            for j in range(values.shape[1]):
+                total[i, j] += values[right[k], j]
+
+
+@numba.njit(cache=True)
+def _leaves(X, feature, threshold, right, roots, out):  # type: ignore[no-untyped-def]
+    for t in range(len(roots)):
+        for i in range(X.shape[0]):
+            k = roots[t]
+            while feature[k] >= 0:
+                k = k + 1 if X[i, feature[k]] <= threshold[k] else right[k]
+            out[i, t] = right[k]

@@ -1,0 +1,135 @@
+"""Surrogate `random_forest`: scikit-learn trains it, flat arrays evaluate it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage.data.split import folds as make_folds
+from preimage.files import replacing
+from preimage.surrogates import Trained
+from preimage.surrogates.forest import Forest, from_sklearn
+
+ARRAYS = "forest.npz"
+MODEL = "model.skops"
+# What skops may construct when a saved forest is loaded, beside numpy's arrays and scikit-learn's own estimators.
+TRUSTED = ["sklearn.tree._tree.Tree"]
+SETTINGS = ("max_depth", "min_samples_leaf", "max_features")
+
+Report = Callable[[int, float], None]
+
+
+def train(
+    X: np.ndarray,
+    Y: np.ndarray,
+    group: np.ndarray,
+    spec: Mapping[str, Any],
+    rng: np.random.Generator,
+    threads: int = 1,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> Trained:
+    """Train on points (n, d) and outputs (n, m).
+
+    Args:
+        group: equal for rows of equal inputs (n,); such rows stay in one fold.
+        spec: the study's settings (trees, max_depth, min_samples_leaf, max_features, folds, tune).
+        threads: used for fitting; the result doesn't depend on them.
+        state: where a tuning search keeps its trials.
+    """
+    fold = make_folds(group, int(spec["folds"]), rng)
+    seed = int(rng.integers(2**31 - 1))
+    settings = {key: spec[key] for key in SETTINGS if key in spec}
+    trials: list[dict[str, Any]] = []
+    fit = _fitter(int(spec["trees"]), seed, threads)
+    if spec.get("tune") is not None:
+        settings, trials = _tune(X, Y, fold, fit, int(spec["tune"]["evaluations"]), rng, state, report)
+    model = fit(X, Y, settings)
+
+    def save(folder: Path) -> None:
+        import skops.io
+
+        from_sklearn(model).save(folder / ARRAYS)
+        with replacing(folder / MODEL) as temporary:
+            skops.io.dump(model, temporary)
+
+    out_of_fold = _out_of_fold(X, Y, fold, fit, settings)
+    parameters = {"trees": int(spec["trees"]), **settings, "random_state": seed}
+    return Trained(from_sklearn(model), save, out_of_fold, parameters, trials)
+
+
+def load(folder: Path) -> Forest:
+    return Forest.load(folder / ARRAYS)
+
+
+Fit = Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], Any]
+
+
+def _fitter(trees: int, seed: int, threads: int) -> Fit:
+    from sklearn.ensemble import RandomForestRegressor
+
+    def fit(X: np.ndarray, Y: np.ndarray, settings: Mapping[str, Any]) -> Any:
+        model = RandomForestRegressor(trees, random_state=seed, n_jobs=threads, **settings)
+        model.fit(X, Y if Y.shape[1] > 1 else Y[:, 0])
+        model.set_params(n_jobs=1)  # prediction adds trees in order only on one thread
+        return model
+
+    return fit
+
+
+def _out_of_fold(
+    X: np.ndarray, Y: np.ndarray, fold: np.ndarray, fit: Fit, settings: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return prediction and spread (n, m) at each row, by a forest that was trained on the other folds."""
+    predicted, spread = np.empty(Y.shape), np.empty(Y.shape)
+    for k in np.unique(fold):
+        held = fold == k
+        forest = from_sklearn(fit(X[~held], Y[~held], settings))
+        predicted[held], spread[held] = forest.predict(X[held]), forest.spread(X[held])
+    return predicted, spread
+
+
+def _tune(
+    X: np.ndarray,
+    Y: np.ndarray,
+    fold: np.ndarray,
+    fit: Fit,
+    evaluations: int,
+    rng: np.random.Generator,
+    state: Path | None,
+    report: Report | None,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the settings with the smallest cross-validated error, and every trial.
+
+    The space is a tree: depth, leaf size and share of inputs are each either scikit-learn's default or drawn.
+    """
+    from hyperopt import hp, space_eval
+
+    from preimage import tpe
+
+    space = {
+        "max_depth": hp.choice("depth_limited", [None, hp.uniformint("max_depth", 2, 30)]),
+        "min_samples_leaf": hp.choice("leaf_limited", [1, hp.uniformint("min_samples_leaf", 2, 20)]),
+        "max_features": hp.choice("features_limited", [1.0, hp.uniform("max_features", 0.2, 1.0)]),
+    }
+    scale = Y.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+
+    def settings_of(values: Mapping[str, float]) -> dict[str, Any]:
+        # Labels of a choice are indices; hyperopt wants them whole.
+        whole = {k: int(v) if k.endswith("_limited") else v for k, v in values.items()}
+        chosen = space_eval(space, whole)
+        numbers = {"max_depth": int, "min_samples_leaf": int, "max_features": float}
+        return {k: None if chosen[k] is None else numbers[k](chosen[k]) for k in SETTINGS}
+
+    def evaluate(values: dict[str, float]) -> float:
+        predicted, _ = _out_of_fold(X, Y, fold, fit, settings_of(values))
+        return float(np.sqrt(np.mean(((predicted - Y) / scale) ** 2)))
+
+    done = tpe.search(space, evaluate, evaluations, rng, state, report)
+    best = min(done, key=lambda t: t.loss)
+    trials = [{**settings_of(t.values), "cross_validated_error": t.loss} for t in done]
+    return settings_of(best.values), trials

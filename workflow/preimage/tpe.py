@@ -1,0 +1,103 @@
+"""The tree-structured Parzen estimator of hyperopt, as a loop that can be stopped and taken up again.
+
+The trials are those of `hyperopt.fmin` with the same `rstate` (Bergstra et al. 2011, "Algorithms for hyper-parameter
+optimization", NIPS 24); the loop is ours because `fmin` keeps its state as a pickle and rebuilds more than it needs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from hyperopt import tpe
+from hyperopt.base import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials
+
+from preimage.files import read_json, write_json
+
+SAVE_EVERY_SECONDS = 1.0
+Report = Callable[[int, float], None]
+
+
+class Trial(NamedTuple):
+    """One evaluation: the value of each label that the space used (others are absent), and the loss."""
+
+    values: dict[str, float]
+    loss: float
+
+
+def search(
+    space: Mapping[str, Any],
+    evaluate: Callable[[dict[str, float]], float],
+    evaluations: int,
+    rng: np.random.Generator,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> list[Trial]:
+    """Minimise `evaluate` over a hyperopt space by `evaluations` TPE trials.
+
+    Args:
+        space: hyperopt expressions by name.
+        evaluate: loss of the values by label; NaN or infinite counts as a failed trial.
+        state: file to keep trials and the generator's state in; a search that finds it goes on from there and ends
+            with the same trials as one that was never stopped.
+        report: called with the number of trials done and the best loss.
+
+    Returns every trial in order.
+    """
+    domain = Domain(lambda _: 0.0, dict(space))
+    trials = Trials()
+    done = _resume(trials, domain, rng, state)
+    best = min((t.loss for t in done if math.isfinite(t.loss)), default=math.inf)
+    saved = time.monotonic()
+    while len(done) < evaluations:
+        (doc,) = _suggest(trials, domain, int(rng.integers(2**31 - 1)))
+        values = {k: v[0] for k, v in doc["misc"]["vals"].items() if len(v)}
+        loss = float(evaluate({k: float(v) for k, v in values.items()}))
+        done.append(Trial({k: float(v) for k, v in values.items()}, loss))
+        _insert(trials, doc, loss)
+        best = min(best, loss) if math.isfinite(loss) else best
+        if report:
+            report(len(done), best)
+        if state and time.monotonic() - saved > SAVE_EVERY_SECONDS:
+            _save(state, done, rng)
+            saved = time.monotonic()
+    return done
+
+
+def _suggest(trials: Trials, domain: Domain, seed: int) -> list[dict[str, Any]]:
+    ids = trials.new_trial_ids(1)
+    trials.refresh()
+    return tpe.suggest(ids, domain, trials, seed, verbose=False)
+
+
+def _insert(trials: Trials, doc: dict[str, Any], loss: float) -> None:
+    doc["state"] = JOB_STATE_DONE
+    doc["result"] = {"status": STATUS_OK, "loss": loss} if math.isfinite(loss) else {"status": STATUS_FAIL}
+    trials.insert_trial_docs([doc])
+    trials.refresh()
+
+
+def _save(state: Path, done: list[Trial], rng: np.random.Generator) -> None:
+    rows = [[t.values, t.loss if math.isfinite(t.loss) else None] for t in done]
+    write_json(state, {"trials": rows, "generator": rng.bit_generator.state})
+
+
+def _resume(trials: Trials, domain: Domain, rng: np.random.Generator, state: Path | None) -> list[Trial]:
+    """Put saved trials back, and the generator where it stood; return them."""
+    if state is None or not state.exists():
+        return []
+    saved = read_json(state)
+    done = [Trial(values, math.nan if loss is None else loss) for values, loss in saved["trials"]]
+    for trial in done:
+        (tid,) = trials.new_trial_ids(1)
+        idxs = {label: [tid] if label in trial.values else [] for label in domain.params}
+        vals = {label: [trial.values[label]] if label in trial.values else [] for label in domain.params}
+        misc = {"tid": tid, "cmd": domain.cmd, "workdir": domain.workdir, "idxs": idxs, "vals": vals}
+        (doc,) = trials.new_trial_docs([tid], [None], [domain.new_result()], [misc])
+        _insert(trials, doc, trial.loss)
+    rng.bit_generator.state = saved["generator"]
+    return done

@@ -1,0 +1,306 @@
+"""Records to MLflow: the only module that imports it.
+
+Steps never talk to a server. They write records (`preimage.record`); here each becomes an MLflow run, once, however
+often and by however many senders it is tried: a run carries its record's digest as a tag, and is looked up before it
+is made. A sender runs beside Snakemake (`watch`), and `snakemake sync_tracking` sends what was left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from preimage.files import read_json, sha256, write_json, write_text
+
+RESULTS = Path("results")
+MARKER = RESULTS / ".tracking" / "store.created"
+LOCK = RESULTS / ".tracking" / "lock"
+DEFAULT_URI = "sqlite:///results/mlflow.db"
+ARTIFACTS = RESULTS / "mlartifacts"
+LOOK_EVERY_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 15.0
+LONGEST_PARAM = 5000
+RECORD_TAG = "preimage.record"
+INVOCATION_TAG = "preimage.invocation"
+
+
+def uri() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def shown_uri() -> str:
+    """Return the tracking address without user and password."""
+    return re.sub(r"//[^/@]*@", "//", uri())
+
+
+# -- the store ---------------------------------------------------------------------------------------------------------
+
+
+def create_store() -> str:
+    """Create the store where it is a local database; return what there is to say. Never raises: tracking is no
+    reason for science to stop."""
+    try:
+        with _sending():
+            Sender()
+        return f"tracking to {shown_uri()}"
+    except Exception as error:
+        return _away(error)
+
+
+def _away(error: Exception) -> str:
+    reason = _redacted(" ".join(str(error).split()) or type(error).__name__)
+    return (
+        f"tracking at {shown_uri()} is away ({reason[:200]}); results are complete without it, and "
+        "`snakemake sync_tracking --cores 1` sends what waits"
+    )
+
+
+def _redacted(text: str) -> str:
+    """Take user and password out of any address in a text, and the secrets that MLflow reads from the environment."""
+    for key in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
+        if secret := os.environ.get(key):
+            text = text.replace(secret, "***")
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+@contextmanager
+def _sending() -> Iterator[None]:
+    """One sender at a time in this folder: a fresh store made by two at once breaks."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+# -- records -----------------------------------------------------------------------------------------------------------
+
+
+def pending() -> list[Path]:
+    """Return the records that this address has not been sent, invocations first, oldest first."""
+    found = []
+    for path in RESULTS.glob("*/tracking/**/*.json"):
+        if "sent" not in path.parts and not path.name.startswith(".") and not _receipt(path).exists():
+            found.append(path)
+    return sorted(found, key=lambda p: (not p.name.startswith("invocation-"), p.stat().st_mtime_ns, str(p)))
+
+
+def _receipt(path: Path) -> Path:
+    """Return the file that says a record, as it is now, has been sent to this address."""
+    folder = path
+    while folder.name != "tracking":
+        folder = folder.parent
+    address = re.sub(r"[^A-Za-z0-9]+", "_", shown_uri())[-80:]
+    return folder / "sent" / address / f"{path.stem}.{sha256(path)[:16]}.json"
+
+
+def send(say: Any = None) -> int:
+    """Send every pending record; return how many. Raises what the server raises."""
+    with _sending():
+        waiting = pending()
+        if not waiting:
+            return 0
+        sender = Sender()
+        for k, path in enumerate(waiting):
+            if path.exists():
+                _send_one(sender, path)
+            if say:
+                say(k + 1, len(waiting))
+        return len(waiting)
+
+
+def _send_one(sender: Sender, path: Path) -> None:
+    receipt, value = _receipt(path), read_json(path)
+    key = receipt.stem.rpartition(".")[2]
+    if path.name.startswith("invocation-"):
+        run = sender.invocation(value)
+    else:
+        run = sender.step(value, f"{path.stem}.{key}")
+    write_json(receipt, {"run_id": run})
+
+
+class Sender:
+    """A connection to MLflow, with the runs of invocations that it has met."""
+
+    def __init__(self) -> None:
+        # A server that is away is noticed in seconds, not minutes; the record is sent another time.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent that we name
+        import mlflow
+
+        mlflow.set_tracking_uri(uri())
+        self.client = mlflow.MlflowClient()
+        self.client.search_experiments(max_results=1)
+        self.parents: dict[tuple[str, str], Any] = {}
+
+    def experiment(self, study: str) -> str:
+        found = self.client.get_experiment_by_name(study)
+        if found is None:
+            location = None
+            if uri().startswith("sqlite:"):
+                location = (ARTIFACTS / study).resolve().as_uri()
+            return self.client.create_experiment(study, artifact_location=location)
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def _find(self, experiment: str, tag: str, value: str) -> Any:
+        runs = self.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1)
+        return runs[0] if runs else None
+
+    def invocation(self, value: dict[str, Any]) -> str:
+        """Make or update the parent run of one run of Snakemake on one study."""
+        experiment = self.experiment(value["study"])
+        run = self._find(experiment, INVOCATION_TAG, value["invocation"])
+        if run is None:
+            tags = {INVOCATION_TAG: value["invocation"], **value["tags"]}
+            run = self.client.create_run(experiment, value["started"], tags, value["name"])
+            self._log(run.info.run_id, value)
+            self.client.log_text(run.info.run_id, value["study_text"], "study.yaml")
+        status = value["status"]
+        if status != "RUNNING":
+            self.client.set_terminated(run.info.run_id, status, value["ended"])
+        self.parents[value["study"], value["invocation"]] = run
+        return run.info.run_id
+
+    def step(self, value: dict[str, Any], key: str) -> str:
+        """Make the run of one step, under its invocation."""
+        study = value["study"]
+        experiment = self.experiment(study)
+        run = self._find(experiment, RECORD_TAG, key)
+        if run is None:
+            parent = self._parent(experiment, study, value["invocation"])
+            tags = {
+                RECORD_TAG: key,
+                **value["tags"],
+                "rule": value["rule"],
+                **{f"wildcard.{k}": v for k, v in value["wildcards"].items()},
+            }
+            if parent is not None:
+                tags["mlflow.parentRunId"] = parent.info.run_id
+                tags["config_digest"] = parent.data.tags.get("config_digest", "")
+            run = self.client.create_run(experiment, value["started"], tags, value["name"])
+        run_id = run.info.run_id
+        self._log(run_id, value)
+        for path in value["artifacts"]:
+            if Path(path).exists():
+                log = self.client.log_artifacts if Path(path).is_dir() else self.client.log_artifact
+                log(run_id, path, Path(path).name if Path(path).is_dir() else None)
+        if value.get("model"):
+            self._log_model(run_id, value["model"])
+        self.client.set_terminated(run_id, "FINISHED", value["ended"])
+        return run_id
+
+    def _parent(self, experiment: str, study: str, invocation: str) -> Any:
+        if (study, invocation) not in self.parents:
+            self.parents[study, invocation] = self._find(experiment, INVOCATION_TAG, invocation)
+        return self.parents[study, invocation]
+
+    def _log(self, run_id: str, value: dict[str, Any]) -> None:
+        """Log parameters, metrics and digests in one call; saying them again changes nothing."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        at = value.get("ended") or value["started"]
+        metrics = [Metric(_name(n), v, at, s) for n, v, s in value["metrics"]]
+        metrics += [Metric(f"timing/{_name(n)}", v, at, 0) for n, v in value.get("timing", {}).items()]
+        params = [Param(_name(k), str(v)[:LONGEST_PARAM]) for k, v in value["params"].items()]
+        tags = [
+            RunTag(f"sha256.{_name(Path(p).name)}"[:250], d)
+            for part in ("inputs", "outputs")
+            for p, d in value.get(part, {}).items()
+        ]
+        for k in range(0, len(metrics), 1000):
+            self.client.log_batch(run_id, metrics=metrics[k : k + 1000])
+        for k in range(0, max(len(params), len(tags)), 100):
+            self.client.log_batch(run_id, params=params[k : k + 100], tags=tags[k : k + 100])
+
+    def _log_model(self, run_id: str, model: dict[str, Any]) -> None:
+        """Log a scikit-learn model in skops format, with signature and input example; once a run."""
+        import logging
+
+        import mlflow
+        import pandas as pd
+        import skops.io
+        from mlflow.models import infer_signature
+
+        if self.client.get_run(run_id).outputs is not None and self.client.get_run(run_id).outputs.model_outputs:
+            return
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        fitted = skops.io.load(model["path"], trusted=model["trusted"])
+        example = pd.DataFrame(model["example"])
+        signature = infer_signature(example, fitted.predict(example.to_numpy()))
+        with mlflow.start_run(run_id=run_id):
+            mlflow.sklearn.log_model(
+                fitted,
+                name="model",
+                signature=signature,
+                input_example=example,
+                serialization_format="skops",
+                skops_trusted_types=model["trusted"],
+                pip_requirements=model["requirements"],
+            )
+
+
+def _name(name: str) -> str:
+    """Return a name that MLflow takes: what it refuses becomes an underscore."""
+    return re.sub(r"[^A-Za-z0-9_\-. /:]", "_", name)[:250]
+
+
+# -- senders -----------------------------------------------------------------------------------------------------------
+
+
+def watch() -> None:
+    """Send records as steps end, until standard input closes (Snakemake ended or was killed); then once more.
+
+    Prints one line at the end where something could not be sent.
+    """
+    rest_until = 0.0
+    while not select.select([sys.stdin], [], [], LOOK_EVERY_SECONDS)[0] or sys.stdin.buffer.read1(64):
+        if time.monotonic() > rest_until and MARKER.exists():
+            try:
+                send()
+            except Exception:
+                rest_until = time.monotonic() + RETRY_AFTER_SECONDS
+    try:
+        send()
+    except Exception as error:
+        print(f"warning: {len(pending())} records wait: {_away(error)}", file=sys.stderr)
+
+
+def sync() -> int:
+    """Send what waits, saying how far it is; return an exit status."""
+    try:
+        n = send(lambda done, total: print(f"\rsending {done} of {total}", end="", file=sys.stderr))
+    except Exception as error:
+        print(f"\nerror: {_away(error)}", file=sys.stderr)
+        return 1
+    print(f"{'' if not n else chr(10)}{n} records sent to {shown_uri()}", file=sys.stderr)
+    return 0
+
+
+def mark_created() -> None:
+    message = create_store()
+    if "away" in message:
+        print(f"warning: {message}", file=sys.stderr)
+    write_text(MARKER, json.dumps({"said": message}) + "\n")
+
+
+if __name__ == "__main__":
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command == "watch":
+        watch()
+    elif command == "create":
+        mark_created()
+    elif command == "sync":
+        sys.exit(sync())
+    else:
+        sys.exit("usage: python -m preimage.tracking watch | create | sync")

@@ -1,0 +1,82 @@
+"""Candidates of one round and seed judged: re-simulated, with intervals, domain, regret and distinct solutions."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from preimage import candidates, objective, problem, surrogates
+from preimage.data import rows, setting
+from preimage.evidence import assess, judge
+from preimage.evidence.recommend import distinct_solutions
+from preimage.evidence.summary import summarise
+from preimage.files import read_json, replacing, write_json
+from preimage.step import step
+from preimage.surrogates.intervals import Intervals
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec, source = run.params["problem"], snakemake.input
+        known = rows.known(source.info)
+        found = setting.of_rows(spec, known)
+        category = setting.categories(spec)
+        train, test = (rows.load(path, source.info, category) for path in (source.train, source.test))
+        objectives = {
+            name: objective.build(name, entry, found.outputs, known.spread, known.reach)
+            for name, entry in run.params["objectives"].items()
+        }
+        models = {}
+        names = list(run.params["surrogates"])
+        info = {Path(p).parent.name: read_json(p) for p in source.get("models_info", []) if p.endswith(".json")}
+        for name, folder in zip(names, source.get("models", []), strict=True):
+            model = surrogates.module(info[name]["kind"]).load(Path(folder))
+            models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
+        simulator = problem.load(spec)
+
+        table = read(snakemake, run.params["cases"], simulator.name if simulator else snakemake.wildcards.study)
+        table = assess.with_intervals(table, found.space, models, found.outputs)
+        table = assess.with_domain(table, found.space, train.X)
+        if simulator is not None:
+            table = assess.resimulate(table, found.space, simulator.simulate, objectives, found.outputs)
+        table = candidates.typed(table, found.inputs, found.outputs)
+        summary = summarise(table, found.space, objectives, found.outputs)
+        solutions = distinct_solutions(table, found.space, objectives, found.outputs)
+        tests = {name: test_predictions(source, name, found.outputs) for name in names}
+        judged = judge.judge(table, solutions, found.space, objectives, simulator, test, tests, info)
+
+        with replacing(snakemake.output.candidates) as path:
+            table.to_parquet(path, index=False)
+        with replacing(snakemake.output.summary) as path:
+            summary.to_csv(path, index=False)
+        with replacing(snakemake.output.solutions) as path:
+            solutions.to_parquet(path, index=False)
+        write_json(snakemake.output.evidence, judged)
+        log(run, summary)
+        run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
+
+
+def read(snakemake, cases, name):
+    parts = []
+    for (surrogate, wanted, inverter), path in zip(cases, snakemake.input.candidates, strict=True):
+        keys = {"surrogate": surrogate, "objective": wanted, "inverter": inverter}
+        parts.append(pd.read_parquet(path).assign(**keys))
+    wildcards = snakemake.wildcards
+    return pd.concat(parts, ignore_index=True).assign(
+        problem=name, round=int(wildcards.round), seed=int(wildcards.seed)
+    )
+
+
+def test_predictions(source, name, outputs):
+    (path,) = (p for p in source.models_info if p.endswith(f"/{name}/test.parquet"))
+    return pd.read_parquet(path)[[f"predicted.{o}" for o in outputs]].to_numpy(float)
+
+
+def log(run, summary):
+    """Key figures by case; names are the same in every step and round, so that runs compare."""
+    for row in summary.to_dict("records"):
+        case = f"{row['surrogate']}.{row['objective']}.{row['inverter']}"
+        for name in ("predicted_loss", "simulated_loss", "optimizer_regret", "surrogate_regret", "distinct"):
+            run.metric(f"evidence/{name}/{case}", row[name])
+
+
+main(snakemake)

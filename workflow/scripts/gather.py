@@ -1,0 +1,26 @@
+"""The tables of every round and seed as one, checked against their schema."""
+
+import pandas as pd
+
+from preimage import candidates
+from preimage.files import replacing
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        table = pd.concat([pd.read_parquet(p) for p in snakemake.input.candidates], ignore_index=True)
+        inputs = [c[2:] for c in table if c.startswith("x.")]
+        outputs = [c.removeprefix("predicted.") for c in table if c.startswith("predicted.")]
+        category = {name: not pd.api.types.is_numeric_dtype(table[f"x.{name}"]) for name in inputs}
+        candidates.schema(category, outputs).validate(table)
+        with replacing(snakemake.output.candidates) as path:
+            table.to_parquet(path, index=False)
+        parts = [pd.read_csv(p, float_precision="round_trip") for p in snakemake.input.summary]
+        with replacing(snakemake.output.summary) as path:
+            pd.concat(parts, ignore_index=True).to_csv(path, index=False)
+        run.metric("candidates/rows", len(table))
+        run.artifact(snakemake.output.candidates, snakemake.output.summary)
+
+
+main(snakemake)

@@ -1,0 +1,29 @@
+"""Rows from a simulator, with noise, written as parquet with units."""
+
+from preimage import problem
+from preimage.data import setting, tables
+from preimage.data.generate import generate
+from preimage.files import sha256, write_json
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec = run.params["problem"]
+        found = setting.of_simulator(spec)
+        table = generate(
+            problem.load(spec),
+            found.space,
+            spec["samples"],
+            run.rng,
+            spec["sampling"],
+            spec.get("noise", {}).get("sd", 0.0),
+        )
+        tables.write(snakemake.output.data, tables.with_units(tables.numbered(table), found.units))
+        info = {"rows": len(table), "inputs": found.inputs, "outputs": found.outputs, "sources": {}}
+        write_json(snakemake.output.info, {**info, "sha256": sha256(snakemake.output.data)})
+        run.metric("data/rows", len(table))
+        run.artifact(snakemake.output.info)
+
+
+main(snakemake)

@@ -1,0 +1,21 @@
+"""A user's table, checked and written as parquet with units."""
+
+from preimage.data import tables
+from preimage.files import sha256, write_json
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec = run.params["table"]
+        table, inputs, outputs = tables.import_table(spec, run.params["categories"])
+        table = tables.with_units(tables.numbered(table), run.params["units"])
+        tables.write(snakemake.output.data, table)
+        sources = {str(path): sha256(path) for path in snakemake.input}
+        info = {"rows": len(table), "inputs": inputs, "outputs": outputs, "sources": sources}
+        write_json(snakemake.output.info, {**info, "sha256": sha256(snakemake.output.data)})
+        run.metric("data/rows", len(table))
+        run.artifact(snakemake.output.info)
+
+
+main(snakemake)

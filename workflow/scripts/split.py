@@ -1,0 +1,23 @@
+"""Rows held out by distinct input; what later steps may know of the data comes from the training rows alone."""
+
+from preimage.data import setting, split, tables
+from preimage.files import read_json, write_json
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        table, info = tables.read(snakemake.input.data), read_json(snakemake.input.info)
+        train, test = split.split(table, info["inputs"], run.params["test_fraction"], run.rng)
+        rows = table.take(train)
+        tables.write(snakemake.output.train, rows)
+        tables.write(snakemake.output.test, table.take(test))
+        known = setting.describe(rows, info["inputs"], info["outputs"], run.params["categories"])._asdict()
+        counts = {"train_rows": len(train), "test_rows": len(test)}
+        write_json(snakemake.output.info, {**known, **counts, "data_sha256": info["sha256"]})
+        for name, value in counts.items():
+            run.metric(f"split/{name}", value)
+        run.artifact(snakemake.output.info)
+
+
+main(snakemake)

@@ -1,0 +1,72 @@
+"""A surrogate trained on the training rows, with intervals, and judged on the test rows."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from preimage import surrogates
+from preimage.data import rows, split
+from preimage.files import replacing, write_json
+from preimage.step import step
+from preimage.surrogates import intervals
+from preimage.surrogates.metrics import coverage, metrics
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec = run.params["surrogate"]
+        train = rows.load(snakemake.input.train, snakemake.input.info, run.params["categories"])
+        test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
+        report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
+        trained = surrogates.module(spec["kind"]).train(
+            train.X, train.Y, split.group_rows(train.X), spec, run.rng, snakemake.threads, run.state, report
+        )
+        with replacing(snakemake.output.model) as folder:
+            folder.mkdir()
+            trained.save(folder)
+
+        fitted = intervals.fit(train.Y, *trained.out_of_fold)
+        predicted = trained.surrogate.predict(test.X)
+        low, high = fitted.at(predicted, trained.surrogate.spread(test.X))
+        scores, covered = metrics(test.Y, predicted, test.outputs), coverage(test.Y, low, high)
+        info = {
+            "kind": spec["kind"],
+            "parameters": trained.parameters,
+            "test": scores,
+            "test_coverage": covered,
+            "level": intervals.LEVEL,
+            "intervals": fitted.to_dict(),
+        }
+        write_json(snakemake.output.info, info)
+        columns = {"predicted": predicted, "interval_low": low, "interval_high": high}
+        frame = {f"{p}.{o}": v[:, k] for p, v in columns.items() for k, o in enumerate(test.outputs)}
+        with replacing(snakemake.output.test) as path:
+            pd.DataFrame(frame).to_parquet(path, index=False)
+        with replacing(snakemake.output.trials) as path:
+            pd.DataFrame(trained.trials).to_parquet(path, index=False)
+
+        log(run, snakemake, trained, info, train)
+
+
+def log(run, snakemake, trained, info, train):
+    for name, value in trained.parameters.items():
+        run.param(f"fitted.{name}", value)
+    for output, covered in zip(train.outputs, info["test_coverage"], strict=True):
+        suffix = "" if len(train.outputs) == 1 else f".{output}"
+        for name, value in info["test"][output].items():
+            run.metric(f"test/{name}{suffix}", value)
+        run.metric(f"test/coverage{suffix}", covered)
+    for at, trial in enumerate(trained.trials):
+        run.metric("tuning/cross_validated_error", trial["cross_validated_error"], at)
+    run.artifact(snakemake.output.info, snakemake.output.test)
+    run.record.model = {
+        "flavor": "sklearn",
+        "path": str(Path(snakemake.output.model) / "model.skops"),
+        "trusted": surrogates.module(info["kind"]).TRUSTED,
+        "example": {n: train.X[:5, j].tolist() for j, n in enumerate(train.inputs)},
+        "requirements": [f"{p}=={version(p)}" for p in ("scikit-learn", "skops", "numpy")],
+    }
+
+
+main(snakemake)
