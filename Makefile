@@ -55,6 +55,7 @@ venv:
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+	$(PYTHON) envs/from_lock.py
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""The module of each kind of inverter; apart from them, so that reading a study imports none."""
+"""Names that inverters share with those who only read of them: apart, so that reading a study imports none."""
 
 MODULES = {
     "hyperopt": "tpe_search",
@@ -6,3 +6,6 @@ MODULES = {
     "random": "random_search",
     "lookup": "lookup",
 }
+
+# How the message of a start that stayed where it began starts.
+UNMOVED = "did not move"

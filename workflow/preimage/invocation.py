@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import os
 import platform
@@ -31,6 +32,13 @@ _records: list[Path] = []
 _lock: list[Any] = []
 
 
+def share_library() -> None:
+    """Let every script find this library, on whatever node it runs."""
+    workflow = str(Path(__file__).resolve().parents[1])
+    rest = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != workflow]
+    os.environ["PYTHONPATH"] = os.pathsep.join([workflow, *rest])
+
+
 def check(studies: Mapping[str, Study]) -> list[str]:
     """Check every study against its data; return warnings, raise StudyError."""
     said = []
@@ -55,7 +63,7 @@ def start(studies: Mapping[str, Study]) -> None:
     with SENDER_LOG.open("ab") as log:
         _sender.append(
             subprocess.Popen(
-                [sys.executable, "-m", "preimage.tracking", "watch"], stdin=subprocess.PIPE,
+                [sys.executable, "-m", "preimage.tracking"], stdin=subprocess.PIPE,
                 stdout=log, stderr=log, start_new_session=True,
             )
         )  # fmt: skip
@@ -104,8 +112,7 @@ def _hold_lock() -> None:
         return
     RUN_LOCK.parent.mkdir(parents=True, exist_ok=True)
     lock = RUN_LOCK.open("a")
-    try:
+    # Snakemake's own lock decides; this one only tells `make run` that somebody is at work.
+    with contextlib.suppress(OSError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        pass  # Snakemake's own lock decides; this one only tells `make run` that somebody is at work
     _lock.append(lock)

@@ -47,7 +47,7 @@ class Objective:
         Y = Y[:, list(self.columns)]
         if self.kind in ("minimize", "maximize"):
             value = Y @ np.array(self.low)
-            return value if self.kind == "minimize" else -value
+            return np.asarray(value if self.kind == "minimize" else -value)
         distance = self._distance(Y)
         return np.mean((distance / np.array(self.scale)) ** 2, axis=1)
 
@@ -58,7 +58,7 @@ class Objective:
         """
         if self.kind in ("minimize", "maximize"):
             loss = self.loss(Y)
-            return loss <= (np.nanmin(loss, initial=np.inf) if best is None else best) + self.tolerance
+            return np.asarray(loss <= (np.nanmin(loss, initial=np.inf) if best is None else best) + self.tolerance)
         margin = self.tolerance if self.kind == "target" else 0.0
         return (self._distance(Y[:, list(self.columns)]) <= margin).all(axis=1)
 
@@ -121,7 +121,7 @@ def build(
     scale = tuple(float(spread[c]) if spec.get("scaled") and spread is not None else 1.0 for c in columns)
     tolerance = spec.get("tolerance")
     if tolerance is None:
-        tolerance = DEFAULT_TOLERANCE * max((float(reach[c]) for c in columns), default=0.0) if reach is not None else 0.0
+        tolerance = DEFAULT_TOLERANCE * max(float(reach[c]) for c in columns) if reach is not None else 0.0
     return Objective(
         name,
         kind,

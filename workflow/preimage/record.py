@@ -20,6 +20,7 @@ from preimage.files import sha256, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOCATION = "PREIMAGE_INVOCATION"
+SLOW_TO_IMPORT = ("hyperopt", "jax", "keras", "matplotlib", "mlflow", "numba", "pandera", "scipy", "sklearn", "skops")
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Record:
         inputs, outputs: sha256 by path.
         artifacts: paths to hand to the tracking server.
         model: how to log a trained model: {flavor, path, trusted, example}.
+        imported: which of the packages that are slow to import the step had loaded in the end.
         timing: wall and CPU seconds, peak memory in MB, evaluations.
         started, ended: milliseconds since 1970.
     """
@@ -48,6 +50,7 @@ class Record:
     outputs: dict[str, str] = field(default_factory=dict)
     artifacts: list[str] = field(default_factory=list)
     model: dict[str, Any] | None = None
+    imported: list[str] = field(default_factory=list)
     timing: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from preimage.errors import StudyError, did_you_mean
 
@@ -129,7 +128,7 @@ def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> It
     yield from _not_finite(value, where)
 
 
-def _branch_errors(error: ValidationError, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+def _branch_errors(error: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
     branches = {b["title"]: b for b in error.schema["oneOf"]}
     kind = error.instance.get(error.schema["discriminator"])
     if kind not in branches:
@@ -138,7 +137,7 @@ def _branch_errors(error: ValidationError, at: tuple[Any, ...]) -> Iterator[tupl
         yield from _errors(error.instance, branches[kind], at)
 
 
-def _message(error: ValidationError) -> str:
+def _message(error: Any) -> str:
     found, wanted = error.instance, error.validator_value
     match error.validator:
         case "type":
@@ -239,7 +238,7 @@ def documentation() -> str:
     titles = {"config": "`config/config.yaml`", "study": "A study (`config/studies/*.yaml`)"}
     for name, title in titles.items():
         parts += [f"## {title}\n", "| key | type | default | what |", "|---|---|---|---|"]
-        parts += [f"| `{key}` | {kind} | {default} | {what} |" for key, kind, default, what in _keys(load_schema(name), "")]
+        parts += ["| `{}` | {} | {} | {} |".format(*row) for row in _keys(load_schema(name), "")]
         parts.append("")
     return "\n".join(parts)
 

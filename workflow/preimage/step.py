@@ -114,6 +114,7 @@ class Step:
             "peak_memory_mb": max(own.ru_maxrss, children.ru_maxrss) / 1024,
             **self.record.timing,
         }
+        self.record.imported = [name for name in record.SLOW_TO_IMPORT if name in sys.modules]
         self.record.ended = record.now()
         self.record.inputs = self.inputs
         path = str(self.snakemake.output.record)

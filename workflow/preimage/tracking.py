@@ -8,7 +8,6 @@ is made. A sender runs beside Snakemake (`watch`), and `snakemake sync_tracking`
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import select
@@ -19,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from preimage.files import read_json, sha256, write_json, write_text
+from preimage.files import read_json, sha256, write_json
 
 RESULTS = Path("results")
 MARKER = RESULTS / ".tracking" / "store.created"
@@ -120,10 +119,8 @@ def send(say: Any = None) -> int:
 def _send_one(sender: Sender, path: Path) -> None:
     receipt, value = _receipt(path), read_json(path)
     key = receipt.stem.rpartition(".")[2]
-    if path.name.startswith("invocation-"):
-        run = sender.invocation(value)
-    else:
-        run = sender.step(value, f"{path.stem}.{key}")
+    is_parent = path.name.startswith("invocation-")
+    run = sender.invocation(value) if is_parent else sender.step(value, f"{path.stem}.{key}")
     write_json(receipt, {"run_id": run})
 
 
@@ -228,6 +225,7 @@ class Sender:
         import logging
 
         import mlflow
+        import numpy as np
         import pandas as pd
         import skops.io
         from mlflow.models import infer_signature
@@ -237,7 +235,8 @@ class Sender:
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         fitted = skops.io.load(model["path"], trusted=model["trusted"])
         example = pd.DataFrame(model["example"])
-        signature = infer_signature(example, fitted.predict(example.to_numpy()))
+        fitted.feature_names_in_ = np.array(list(example), object)
+        signature = infer_signature(example, fitted.predict(example))
         with mlflow.start_run(run_id=run_id):
             mlflow.sklearn.log_model(
                 fitted,
@@ -264,7 +263,7 @@ def watch() -> None:
     Prints one line at the end where something could not be sent.
     """
     rest_until = 0.0
-    while not select.select([sys.stdin], [], [], LOOK_EVERY_SECONDS)[0] or sys.stdin.buffer.read1(64):
+    while not select.select([sys.stdin], [], [], LOOK_EVERY_SECONDS)[0] or os.read(sys.stdin.fileno(), 64):
         if time.monotonic() > rest_until and MARKER.exists():
             try:
                 send()
@@ -287,20 +286,5 @@ def sync() -> int:
     return 0
 
 
-def mark_created() -> None:
-    message = create_store()
-    if "away" in message:
-        print(f"warning: {message}", file=sys.stderr)
-    write_text(MARKER, json.dumps({"said": message}) + "\n")
-
-
 if __name__ == "__main__":
-    command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command == "watch":
-        watch()
-    elif command == "create":
-        mark_created()
-    elif command == "sync":
-        sys.exit(sync())
-    else:
-        sys.exit("usage: python -m preimage.tracking watch | create | sync")
+    watch()

@@ -4,10 +4,10 @@ rule benchmark:
         "results/benchmark/spine.csv",
     log:
         "results/benchmark/spine.log",
-    params:
-        code=code("benchmark"),
-    threads: workflow.cores
     conda:
         ENVIRONMENT
+    threads: workflow.cores
+    params:
+        code=code("benchmark"),
     script:
         "../scripts/benchmark.py"

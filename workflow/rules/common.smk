@@ -1,4 +1,4 @@
-# Reading config and studies, and the helpers that rules share: paths, parameters, fingerprints.
+# Reading config and studies, and what rules share: paths, input functions, fingerprints.
 import os
 import sys
 
@@ -7,24 +7,22 @@ from snakemake.logging import logger
 
 WORKFLOW = os.path.dirname(str(workflow.current_basedir))
 sys.path.insert(0, WORKFLOW)
-# Scripts find the library, on whatever node they run.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    dict.fromkeys([WORKFLOW, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-)
 
 from preimage import fingerprint, invocation, study as study_module
 from preimage.data import setting
 from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
 
-HERE = "config/config.yaml"
+invocation.share_library()
+
+CONFIG = "config/config.yaml"
 
 
-configfile: HERE if os.path.exists(HERE) else os.path.join(os.path.dirname(WORKFLOW), HERE)
+configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(WORKFLOW), CONFIG)
 
 
 try:
-    STUDIES = study_module.load_configured(config, HERE)
+    STUDIES = study_module.load_configured(config, CONFIG)
     if workflow.is_main_process:
         for warning in invocation.check(STUDIES):
             logger.warning(f"preimage: {warning}")
@@ -43,15 +41,20 @@ wildcard_constraints:
     inverter=NAME,
 
 
-STUDY = "results/{study}"
-ROUND = STUDY + "/round{round}"
-SEED = ROUND + "/seed{seed}"
 ENVIRONMENT = os.path.join(os.path.dirname(WORKFLOW), "envs", "preimage.yaml")
+STUDY = "results/{study}"
+ROUND = "results/{study}/round{round}"
+SEED = "results/{study}/round{round}/seed{seed}"
+RECORDS = "results/{study}/tracking"
+SEED_RECORDS = "results/{study}/tracking/round{round}/seed{seed}"
 
 
 def of(wildcards):
     """The study that a job belongs to."""
     return STUDIES[wildcards.study]
+
+
+# -- fingerprints ------------------------------------------------------------------------------------------------------
 
 
 def code(script, *modules):
@@ -64,24 +67,122 @@ def simulator_modules(wildcards):
     return [] if ":" in name else [f"preimage.problems.{name}"]
 
 
+def kind_modules(wildcards, names):
+    return [
+        f"preimage.surrogates.{of(wildcards)['surrogates'][name]['kind']}"
+        for name in names
+    ]
+
+
 def surrogate_modules(wildcards):
     if wildcards.surrogate == study_module.SIMULATOR:
         return ["preimage.surrogates.simulator", *simulator_modules(wildcards)]
-    return [f"preimage.surrogates.{of(wildcards)['surrogates'][wildcards.surrogate]['kind']}"]
+    return kind_modules(wildcards, [wildcards.surrogate])
 
 
 def inverter_modules(wildcards):
-    return [f"preimage.inversion.{MODULES[of(wildcards)['inverters'][wildcards.inverter]['kind']]}"]
+    return [
+        f"preimage.inversion.{MODULES[of(wildcards)['inverters'][wildcards.inverter]['kind']]}"
+    ]
 
 
-def expand_study(pattern, wildcards, **more):
-    """A pattern for one study, over whatever the keywords list."""
-    return expand(pattern, study=wildcards.study, **more)
+# -- inputs ------------------------------------------------------------------------------------------------------------
 
 
-def start_invocation():
-    invocation.start(STUDIES)
+def expanded(patterns, wildcards, seeds=slice(None)):
+    """Patterns filled in for one study, its rounds and its seeds."""
+    found = [
+        path
+        for pattern in patterns
+        for path in expand(
+            pattern,
+            study=wildcards.study,
+            round=[0],
+            seed=of(wildcards)["seeds"][seeds],
+        )
+    ]
+    return list(dict.fromkeys(found))
 
 
-def end_invocation(status):
-    invocation.end(status)
+def by_seed(file):
+    """The files of that name of every round and seed of a study."""
+    return lambda w: expanded([f"{SEED}/{file}"], w)
+
+
+def first_seed(file):
+    """The file of that name of the first seed, which figures and recipes show."""
+    return lambda w: expanded([f"{SEED}/{file}"], w, slice(1))
+
+
+def first_models(file):
+    """The file of that name of every surrogate of the first seed."""
+    return lambda w: expanded(
+        [f"{SEED}/surrogates/{s}/{file}" for s in of(w)["surrogates"]], w, slice(1)
+    )
+
+
+def models(file):
+    """The file of that name of every surrogate."""
+    return lambda w: [
+        f"{SEED}/surrogates/{name}/{file}" for name in of(w)["surrogates"]
+    ]
+
+
+def has_table(wildcards):
+    return "table" in of(wildcards)["problem"]
+
+
+def table_files(wildcards):
+    """The user's files, as inputs: a change in them is a reason to run again."""
+    table = of(wildcards)["problem"]["table"]
+    return [table[key] for key in ("features", "targets", "file") if key in table]
+
+
+def data_files(wildcards):
+    """Imported rows are the same for every seed; simulated ones are not."""
+    folder = ROUND if has_table(wildcards) else SEED
+    return {"data": f"{folder}/data.parquet", "info": f"{folder}/data.json"}
+
+
+def model_of(wildcards):
+    """The trained model; nothing where the simulator itself is asked."""
+    return (
+        []
+        if wildcards.surrogate == study_module.SIMULATOR
+        else rules.train.output.model
+    )
+
+
+def inversions(wildcards):
+    cases = study_module.cases(of(wildcards))
+    return [
+        f"{SEED}/inversion/{c.surrogate}/{c.objective}/{c.inverter}.parquet"
+        for c in cases
+    ]
+
+
+def step_records(wildcards):
+    """The record of every step of a study that comes before its report."""
+    study = of(wildcards)
+    data = (
+        f"{RECORDS}/round{{round}}/import_table.json"
+        if has_table(wildcards)
+        else f"{SEED_RECORDS}/generate.json"
+    )
+    files = [data, f"{SEED_RECORDS}/split.json"]
+    files += [f"{SEED_RECORDS}/train.{name}.json" for name in study["surrogates"]]
+    files += [
+        f"{SEED_RECORDS}/invert.{'.'.join(case)}.json"
+        for case in study_module.cases(study)
+    ]
+    files += [
+        f"{SEED_RECORDS}/evidence.json",
+        f"{RECORDS}/gather.json",
+        f"{RECORDS}/figures.json",
+    ]
+    return expanded(files, wildcards)
+
+
+def study_outputs():
+    files = ["report.html", "candidates.parquet", "summary.csv", "timings.csv"]
+    return expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files)

@@ -1,54 +1,39 @@
 # Candidates judged, by seed; then one table a study.
 
 
-def inversions(wildcards):
-    return [
-        f"{SEED}/inversion/{case.surrogate}/{case.objective}/{case.inverter}.parquet"
-        for case in study_module.cases(of(wildcards))
-    ]
-
-
-def models(wildcards):
-    return [f"{SEED}/surrogates/{name}/model" for name in of(wildcards)["surrogates"]]
-
-
-def models_info(wildcards):
-    return [f"{SEED}/surrogates/{name}/{file}" for name in of(wildcards)["surrogates"] for file in ("surrogate.json", "test.parquet")]
-
-
 rule evidence:
     input:
         candidates=inversions,
-        models=models,
-        models_info=models_info,
+        models=models("model"),
+        models_info=models("surrogate.json"),
+        tests=models("test.parquet"),
         train=rules.split.output.train,
         test=rules.split.output.test,
         info=rules.split.output.info,
     output:
-        candidates=SEED + "/candidates.parquet",
-        summary=SEED + "/summary.csv",
-        solutions=SEED + "/solutions.parquet",
-        evidence=SEED + "/evidence.json",
-        record=STUDY + "/tracking/round{round}/seed{seed}/evidence.json",
+        candidates="results/{study}/round{round}/seed{seed}/candidates.parquet",
+        summary="results/{study}/round{round}/seed{seed}/summary.csv",
+        solutions="results/{study}/round{round}/seed{seed}/solutions.parquet",
+        evidence="results/{study}/round{round}/seed{seed}/evidence.json",
+        record="results/{study}/tracking/round{round}/seed{seed}/evidence.json",
     log:
-        STUDY + "/logs/round{round}/seed{seed}/evidence.log",
+        "results/{study}/logs/round{round}/seed{seed}/evidence.log",
     benchmark:
-        STUDY + "/benchmarks/round{round}/seed{seed}/evidence.tsv"
+        "results/{study}/benchmarks/round{round}/seed{seed}/evidence.tsv"
+    conda:
+        ENVIRONMENT
     params:
         problem=lambda w: of(w)["problem"],
         surrogates=lambda w: of(w)["surrogates"],
         objectives=lambda w: of(w)["objectives"],
         cases=lambda w: [list(case) for case in study_module.cases(of(w))],
-        code=lambda w: code("evidence", *simulator_modules(w), "preimage.surrogates.random_forest"),
-    conda:
-        ENVIRONMENT
+        code=lambda w: code(
+            "evidence",
+            *simulator_modules(w),
+            *kind_modules(w, of(w)["surrogates"]),
+        ),
     script:
         "../scripts/evidence.py"
-
-
-def by_seed(file):
-    """The files of that name of every round and seed of a study."""
-    return lambda w: expand_study(f"{SEED}/{file}", w, round=[0], seed=of(w)["seeds"])
 
 
 rule gather:
@@ -56,16 +41,16 @@ rule gather:
         candidates=by_seed("candidates.parquet"),
         summary=by_seed("summary.csv"),
     output:
-        candidates=STUDY + "/candidates.parquet",
-        summary=STUDY + "/summary.csv",
-        record=STUDY + "/tracking/gather.json",
+        candidates="results/{study}/candidates.parquet",
+        summary="results/{study}/summary.csv",
+        record="results/{study}/tracking/gather.json",
     log:
-        STUDY + "/logs/gather.log",
+        "results/{study}/logs/gather.log",
     benchmark:
-        STUDY + "/benchmarks/gather.tsv"
-    params:
-        code=code("gather"),
+        "results/{study}/benchmarks/gather.tsv"
     conda:
         ENVIRONMENT
+    params:
+        code=code("gather"),
     script:
         "../scripts/gather.py"

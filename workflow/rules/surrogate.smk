@@ -1,5 +1,4 @@
 # Models of the rows.
-SURROGATE = SEED + "/surrogates/{surrogate}"
 
 
 rule train:
@@ -8,21 +7,23 @@ rule train:
         test=rules.split.output.test,
         info=rules.split.output.info,
     output:
-        model=directory(SURROGATE + "/model"),
-        info=SURROGATE + "/surrogate.json",
-        test=SURROGATE + "/test.parquet",
-        trials=SURROGATE + "/trials.parquet",
-        record=STUDY + "/tracking/round{round}/seed{seed}/train.{surrogate}.json",
+        model=directory(
+            "results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/model"
+        ),
+        info="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/surrogate.json",
+        test="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/test.parquet",
+        trials="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/trials.parquet",
+        record="results/{study}/tracking/round{round}/seed{seed}/train.{surrogate}.json",
     log:
-        STUDY + "/logs/round{round}/seed{seed}/train.{surrogate}.log",
+        "results/{study}/logs/round{round}/seed{seed}/train.{surrogate}.log",
     benchmark:
-        STUDY + "/benchmarks/round{round}/seed{seed}/train.{surrogate}.tsv"
+        "results/{study}/benchmarks/round{round}/seed{seed}/train.{surrogate}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
     params:
         surrogate=lambda w: of(w)["surrogates"][w.surrogate],
         categories=lambda w: setting.categories(of(w)["problem"]),
         code=lambda w: code("train", *surrogate_modules(w)),
-    threads: 2
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/train.py"

@@ -13,8 +13,8 @@ rule tracking_store:
         "results/.tracking/store.log",
     conda:
         ENVIRONMENT
-    shell:
-        "python -m preimage.tracking create 2>&1 | tee {log} >&2"
+    script:
+        "../scripts/tracking_store.py"
 
 
 rule sync_tracking:
@@ -22,5 +22,5 @@ rule sync_tracking:
         "results/.tracking/sync.log",
     conda:
         ENVIRONMENT
-    shell:
-        "python -m preimage.tracking sync 2>&1 | tee {log} >&2"
+    script:
+        "../scripts/sync_tracking.py"

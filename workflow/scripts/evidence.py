@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from preimage import candidates, objective, problem, surrogates
-from preimage.data import rows, setting
+from preimage.data import checks, rows, setting, tables
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
@@ -27,7 +28,7 @@ def main(snakemake):
         }
         models = {}
         names = list(run.params["surrogates"])
-        info = {Path(p).parent.name: read_json(p) for p in source.get("models_info", []) if p.endswith(".json")}
+        info = {name: read_json(path) for name, path in zip(names, source.get("models_info", []), strict=True)}
         for name, folder in zip(names, source.get("models", []), strict=True):
             model = surrogates.module(info[name]["kind"]).load(Path(folder))
             models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
@@ -41,8 +42,14 @@ def main(snakemake):
         table = candidates.typed(table, found.inputs, found.outputs)
         summary = summarise(table, found.space, objectives, found.outputs)
         solutions = distinct_solutions(table, found.space, objectives, found.outputs)
-        tests = {name: test_predictions(source, name, found.outputs) for name in names}
-        judged = judge.judge(table, solutions, found.space, objectives, simulator, test, tests, info)
+        predicted = [f"predicted.{o}" for o in found.outputs]
+        tests = {
+            name: pd.read_parquet(path)[predicted].to_numpy(float)
+            for name, path in zip(names, source.get("tests", []), strict=True)
+        }
+        both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
+        said = checks.warnings({"objectives": run.params["objectives"]}, both, found)
+        judged = judge.judge(table, solutions, found.space, objectives, simulator, test, tests, info, said)
 
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
@@ -64,11 +71,6 @@ def read(snakemake, cases, name):
     return pd.concat(parts, ignore_index=True).assign(
         problem=name, round=int(wildcards.round), seed=int(wildcards.seed)
     )
-
-
-def test_predictions(source, name, outputs):
-    (path,) = (p for p in source.models_info if p.endswith(f"/{name}/test.parquet"))
-    return pd.read_parquet(path)[[f"predicted.{o}" for o in outputs]].to_numpy(float)
 
 
 def log(run, summary):

@@ -1,1 +1,51 @@
+"""The study's page: from the tables and findings of the steps before."""
 
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from preimage import objective
+from preimage.data import rows, setting
+from preimage.files import read_json, write_text
+from preimage.reporting.page import Material, render
+from preimage.step import step
+
+PACKAGES = ("snakemake", "mlflow", "scikit-learn", "hyperopt", "scipy", "numpy", "numba", "pandas")
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        study, source = run.params["study"], snakemake.input
+        known = rows.known(source.info[0])
+        found = setting.of_rows(study["problem"], known)
+        material = Material(
+            study=study,
+            summary=pd.read_csv(source.summary),
+            candidates=pd.read_parquet(source.candidates),
+            timings=pd.read_csv(source.timings),
+            solutions=pd.read_parquet(source.solutions),
+            evidence=read_json(source.evidence[0]),
+            objectives={
+                name: objective.build(name, entry, found.outputs, known.spread, known.reach)
+                for name, entry in study["objectives"].items()
+            },
+            space=found.space,
+            units=found.units,
+            ranges=known.ranges,
+            surrogates={Path(p).parent.name: read_json(p) for p in source.get("models", [])},
+            figures=figures(Path(source.figures)),
+            records=[read_json(p) for p in source.records],
+            warnings=list(dict.fromkeys(w for p in source.evidence for w in read_json(p)["warnings"])),
+            versions={p: version(p) for p in PACKAGES},
+        )
+        write_text(snakemake.output.page, render(material))
+        run.artifact(snakemake.output.page)
+
+
+def figures(folder):
+    captions = read_json(folder / "captions.json")
+    return [{**c, "svg": (folder / c["file"]).read_text(encoding="utf-8")} for c in captions]
+
+
+main(snakemake)

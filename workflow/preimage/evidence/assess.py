@@ -70,7 +70,7 @@ def with_domain(frame: pd.DataFrame, space: Space, rows: np.ndarray) -> pd.DataF
     has, X = points(frame, space)
     score = np.full(len(frame), np.nan)
     score[has] = Domain(space.scaled(rows)).score(space.scaled(X))
-    inside = pd.array(np.where(has, score <= LIMIT, None), dtype="boolean")
+    inside = pd.Series(score <= LIMIT, frame.index, dtype="boolean").where(has)
     return frame.assign(domain_score=score, in_domain=inside)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,14 @@ def judge(
     test: Rows,
     tests: Mapping[str, np.ndarray],
     info: Mapping[str, Mapping[str, Any]],
+    warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return the findings of one round and seed as plain values.
 
     Args:
         tests: predicted outputs of the test rows (n, m), by surrogate.
         info: what training has written of each surrogate.
+        warnings: what is to be said of rows and wishes that don't fit.
     """
     held_out = {
         name: {
@@ -43,6 +45,7 @@ def judge(
         "test": {name: {k: i[k] for k in ("test", "test_coverage", "level")} for name, i in info.items()},
         "candidate_coverage": candidate_coverage(table, test.outputs),
         "held_out": held_out,
+        "warnings": list(warnings),
         "known_minimum": _known_minimum(solutions, space, objectives, simulator, test.outputs),
     }
 

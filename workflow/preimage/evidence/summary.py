@@ -44,10 +44,6 @@ def _row(
     P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
     good = solutions(ranked, space, wanted, outputs, least)
     same = np.abs(ranked["predicted_loss"].to_numpy() - P) <= SAME_SHARE * max(1.0, abs(P))
-    if not wanted.bounded:
-        feasible = "undecided" if ranked.empty else "yes"
-    else:
-        feasible = "yes" if len(good) else "undecided"
     return {
         **{c: shown[c] for c in values},
         "predicted_loss": P,
@@ -58,7 +54,7 @@ def _row(
         "surrogate_regret": L - P,
         "hits": int(same.sum()),
         "distinct": int(good["cluster"].nunique()),
-        "feasible": feasible,
+        "feasible": "yes" if len(good) else "undecided",
         "in_domain": shown["in_domain"],
         "domain_score": shown["domain_score"],
         "evaluations": int(part["evaluations"].sum()),

@@ -16,6 +16,7 @@ from scipy.optimize import LinearConstraint, OptimizeResult, minimize
 
 from preimage import polytope
 from preimage.inversion import Answer, Question, Report, repaired
+from preimage.inversion_kinds import UNMOVED
 
 
 def invert(
@@ -79,7 +80,8 @@ def _descend(question: Question, x0: np.ndarray, gradient: str) -> tuple[np.ndar
         return x0, count, "failed", f"loss {result.fun} ({reason})"
     x, note = repaired(space, point(result.x)[None])
     share = float((np.abs(x[0] - x0)[movable] / width).max())
-    message = f"{result.message} (iterations {result.nit}, largest move {share:.3g} of an input's range)"
+    went = UNMOVED if share == 0 else f"moved {share:.3g} of an input's range"
+    message = f"{went} in {result.nit} iterations: {result.message}"
     return x[0], count, "ok" if result.success else "not_converged", "; ".join(filter(None, [message, *note]))
 
 

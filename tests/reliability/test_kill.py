@@ -1,0 +1,47 @@
+"""`make run` killed at random moments, called again each time with no command in between: the same bytes."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ..workflow.conftest import ROOT, TINY, environment, study_argument, write_study
+
+TABLES = ["candidates.parquet", "summary.csv"]
+
+
+def start(folder):
+    """Start what `make run` starts, in a process group of its own."""
+    command = [sys.executable, str(ROOT / "workflow/run.py"), "-s", str(ROOT / "Snakefile"), "--cores", "2"]
+    return subprocess.Popen(
+        [*command, *study_argument("tiny.yaml")], cwd=folder, env=environment(), start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["everything killed", "only the launcher killed"])
+def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(tiny, tmp_path, whole_group):
+    write_study(tmp_path, TINY)
+    moments = random.Random(0)
+    for _ in range(5):
+        process = start(tmp_path)
+        time.sleep(moments.uniform(0.5, 9))
+        if whole_group:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.stdout.close()
+        process.wait()
+    process = start(tmp_path)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said[-4000:]
+    for table in TABLES:
+        ours, whole = (folder / "results/tiny" / table for folder in (tmp_path, tiny))
+        assert ours.read_bytes() == whole.read_bytes()
+    leftovers = [p for p in (tmp_path / "results").rglob("*") if p.name.endswith(".tmp")]
+    assert leftovers == []
+    assert not any((tmp_path / "results/tiny/.resume").glob("*"))

@@ -1,0 +1,66 @@
+"""A complete tiny study, run once as a user would run it; tests look at what it left."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY = """
+study: tiny
+seeds: [0, 1]
+problem: {simulator: paraboloid, dimension: 2, samples: 200, noise: {sd: 10}, sampling: latin_hypercube}
+surrogates:
+  forest: {kind: random_forest, trees: 10, tune: {evaluations: 3}}
+objectives:
+  lowest: {minimize: y}
+  ring: {target: {y: 5000}, tolerance: 200}
+  band: {within: {y: [4000, 6000]}, fixed: {x1: 10}}
+inverters:
+  tpe: {kind: hyperopt, evaluations: 30}
+  starts: {kind: multistart, starts: 5}
+  direct: {kind: multistart, starts: 5, gradient: 2-point, on: [simulator]}
+  random: {kind: random, evaluations: 30}
+"""
+
+
+def environment(**more):
+    """The environment of a user: nothing of the test runner's, or of a run around it."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "PREIMAGE_", "MLFLOW", "PYTEST"))}
+    return {**kept, **more}
+
+
+def snakemake(folder, *arguments, root=ROOT, **more):
+    """Run Snakemake in a folder of its own."""
+    command = [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), "--directory", str(folder)]
+    return subprocess.run(
+        [*command, "--cores", "2", *arguments], capture_output=True, text=True, cwd=folder, env=environment(**more)
+    )
+
+
+def study_argument(*paths):
+    return ["--config", "studies=[{}]".format(",".join(f'"{p}"' for p in paths))]
+
+
+def write_study(folder, text, name="tiny.yaml"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def run_tiny(folder, *arguments, **more):
+    write_study(folder, TINY)
+    done = snakemake(folder, *study_argument("tiny.yaml"), *arguments, **more)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """The folder of a finished tiny study."""
+    folder = tmp_path_factory.mktemp("tiny")
+    run_tiny(folder)
+    return folder

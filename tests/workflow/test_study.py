@@ -1,0 +1,122 @@
+"""A study from nothing to its report: what it leaves, that it is the same each time, and that it stays done."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from preimage import candidates
+from preimage.files import read_json
+
+from .conftest import run_tiny, snakemake, study_argument
+
+TABLES = ["results/tiny/candidates.parquet", "results/tiny/summary.csv"]
+
+
+def test_every_output_of_the_interface_is_there(tiny):
+    for name in ["report.html", "candidates.parquet", "summary.csv", "timings.csv"]:
+        assert (tiny / "results/tiny" / name).stat().st_size > 0
+
+
+def test_candidates_have_the_columns_of_the_interface_and_every_trial_is_kept(tiny):
+    table = pd.read_parquet(tiny / TABLES[0])
+    assert list(table) == candidates.columns(["x1", "x2"], ["y"])
+    kept = table.groupby(["seed", "surrogate", "objective", "inverter"]).size()
+    assert set(kept.xs("tpe", level="inverter")) == {30}
+    assert set(kept.xs("starts", level="inverter")) == {5}
+    assert set(kept.xs("direct", level="inverter")) == {5}
+    assert set(kept.xs("lookup", level="inverter")) == {1}
+    # 2 seeds x 3 objectives x (tpe, starts, random, lookup on the forest, direct on the simulator)
+    assert len(kept) == 2 * 3 * 5
+
+
+def test_candidates_hold_bounds_and_fixed_inputs(tiny):
+    table = pd.read_parquet(tiny / TABLES[0]).query("status == 'ok'")
+    train = {s: pq.read_table(tiny / f"results/tiny/round0/seed{s}/train.parquet").to_pandas() for s in (0, 1)}
+    for seed, part in table.groupby("seed"):
+        for name in ("x1", "x2"):
+            assert part[f"x.{name}"].between(train[seed][name].min(), train[seed][name].max()).all()
+    assert (table.query("objective == 'band'")["x.x1"] == 10).all()
+    assert table.query("objective == 'ring'")["x.x1"].nunique() > 10
+
+
+def test_lookup_takes_only_rows_that_satisfy_the_fixed_inputs(tiny):
+    """No training row has x1 = 10 exactly, so there is a row that says so, and no x."""
+    rows = pd.read_parquet(tiny / TABLES[0]).query("inverter == 'lookup' and objective == 'band'")
+    assert set(rows["status"]) == {"no_answer"}
+    assert rows["x.x1"].isna().all() and rows["rank"].isna().all()
+
+
+def test_the_truth_is_the_simulators_and_regret_is_split_by_it(tiny):
+    table = pd.read_parquet(tiny / TABLES[0]).dropna(subset="predicted_loss")
+    truth = table["x.x1"] ** 2 + table["x.x2"] ** 2
+    assert np.allclose(table["simulated.y"], truth, rtol=1e-12)
+    summary = pd.read_csv(tiny / TABLES[1], float_precision="round_trip").dropna(subset="predicted_loss")
+    assert np.allclose(summary["surrogate_regret"], summary["simulated_loss"] - summary["predicted_loss"])
+    best = summary.groupby(["seed", "surrogate", "objective"])["predicted_loss"].transform("min")
+    assert np.allclose(summary["optimizer_regret"], summary["predicted_loss"] - best)
+    on_simulator = summary.query("surrogate == 'simulator'")
+    assert len(on_simulator) == 6 and (on_simulator["surrogate_regret"] == 0).all()
+
+
+def test_the_summary_shows_the_candidate_of_rank_1_chosen_without_the_truth(tiny):
+    table = pd.read_parquet(tiny / TABLES[0])
+    summary = pd.read_csv(tiny / TABLES[1], float_precision="round_trip")
+    first = table.query("rank == 1").merge(summary, on=candidates.CASE, suffixes=("", "_s"))
+    assert len(first) == len(summary.dropna(subset="predicted_loss"))
+    assert (first["x.x1"] == first["x.x1_s"]).all()
+    least = table.groupby(candidates.CASE)["predicted_loss"].transform("min")
+    assert (table.loc[table["rank"] == 1, "predicted_loss"] == least[table["rank"] == 1]).all()
+
+
+def test_held_out_rows_never_reach_training(tiny):
+    for seed in (0, 1):
+        folder = tiny / f"results/tiny/round0/seed{seed}"
+        train, test = (pq.read_table(folder / f"{part}.parquet").to_pandas() for part in ("train", "test"))
+        assert not set(train["__row__"]) & set(test["__row__"])
+        assert len(train) == 140 and len(test) == 60
+        known = read_json(folder / "split.json")
+        assert known["ranges"]["x1"] == [train["x1"].min(), train["x1"].max()]
+
+
+def test_a_second_dry_run_finds_nothing_to_do(tiny):
+    done = snakemake(tiny, *study_argument("tiny.yaml"), "-n")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_same_study_twice_gives_the_same_bytes(tiny, tmp_path):
+    run_tiny(tmp_path, "--config", "studies=['tiny.yaml']")
+    for table in TABLES:
+        assert (tmp_path / table).read_bytes() == (tiny / table).read_bytes()
+
+
+def test_no_step_imports_what_it_does_not_use(tiny):
+    """What each rule may have loaded of the packages that are slow to import."""
+    allowed = {
+        "generate": set(),
+        "split": set(),
+        "train": {"numba", "sklearn", "scipy", "skops", "hyperopt"},
+        "invert": {"numba", "scipy", "hyperopt"},
+        "evidence": {"numba", "scipy"},
+        "gather": {"pandera"},
+        "figures": {"matplotlib"},
+        "timings": set(),
+        "report": set(),
+    }
+    seen = {}
+    for path in (tiny / "results/tiny/tracking").rglob("*.json"):
+        record = read_json(path)
+        if "sent" not in path.parts and record["rule"] != "invocation":
+            seen.setdefault(record["rule"], set()).update(record["imported"])
+            if record["rule"] == "invert" and record["wildcards"]["inverter"] in ("random", "lookup"):
+                assert not {"hyperopt", "scipy"} & set(record["imported"]), record["name"]
+    assert set(seen) == set(allowed)
+    for rule, imported in seen.items():
+        assert imported <= allowed[rule], rule
+
+
+def test_timings_name_every_step_and_its_cost(tiny):
+    timings = pd.read_csv(tiny / "results/tiny/timings.csv")
+    assert (timings["wall_seconds"] > 0).all() and (timings["peak_memory_mb"] > 10).all()
+    tpe = timings[timings["step"].str.contains("invert forest ring tpe")]
+    assert list(tpe["evaluations"]) == [30, 30]

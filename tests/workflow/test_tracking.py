@@ -1,0 +1,155 @@
+"""Every step in MLflow, once; and a run that goes on without it."""
+
+import subprocess
+import sys
+
+import mlflow
+import pytest
+
+from .conftest import ROOT, environment, snakemake, study_argument, write_study
+
+SMALL = """
+study: small
+problem: {simulator: paraboloid, dimension: 2, samples: 60}
+surrogates: {forest: {kind: random_forest, trees: 5, folds: 2}}
+objectives: {lowest: {minimize: y}}
+inverters: {random: {kind: random, evaluations: 5}}
+"""
+# An address where nothing listens: port 9 of this machine.
+AWAY = "http://user:secret-word@127.0.0.1:9"
+
+
+def runs(folder, study="tiny"):
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/results/mlflow.db")
+    found = client.get_experiment_by_name(study)
+    return client, [] if found is None else client.search_runs([found.experiment_id])
+
+
+def steps(folder, study="tiny"):
+    return [p for p in (folder / f"results/{study}/tracking").rglob("*.json") if "sent" not in p.parts]
+
+
+def test_one_parent_an_invocation_and_one_child_a_step(tiny):
+    _, found = runs(tiny)
+    parents = [r for r in found if "mlflow.parentRunId" not in r.data.tags]
+    children = [r for r in found if "mlflow.parentRunId" in r.data.tags]
+    assert len(parents) == 1 and parents[0].info.status == "FINISHED"
+    assert {r.data.tags["mlflow.parentRunId"] for r in children} == {parents[0].info.run_id}
+    assert len(children) == len(steps(tiny)) - 1
+    assert {r.info.status for r in children} == {"FINISHED"}
+
+
+def test_a_step_carries_parameters_metrics_digests_and_tags(tiny):
+    client, found = runs(tiny)
+    (train,) = (r for r in found if r.info.run_name == "train forest" and r.data.tags["wildcard.seed"] == "0")
+    assert train.data.params["surrogate.trees"] == "10"
+    assert {"test/rmse", "test/r2", "test/coverage", "timing/wall_seconds"} <= set(train.data.metrics)
+    history = client.get_metric_history(train.info.run_id, "tuning/cross_validated_error")
+    assert [m.step for m in history] == [0, 1, 2]
+    for tag in ("git_commit", "rule", "wildcard.study", "config_digest", "lock_digest", "sha256.train.parquet"):
+        assert train.data.tags[tag]
+    assert len(train.data.tags["sha256.train.parquet"]) == 64
+    assert {a.path for a in client.list_artifacts(train.info.run_id)} == {"surrogate.json", "test.parquet"}
+
+
+def test_the_model_has_signature_and_example_and_predicts_as_the_forest_does(tiny):
+    import pandas as pd
+
+    from preimage.surrogates.forest import Forest
+
+    client, found = runs(tiny)
+    (train,) = (r for r in found if r.info.run_name == "train forest" and r.data.tags["wildcard.seed"] == "0")
+    mlflow.set_tracking_uri(f"sqlite:///{tiny}/results/mlflow.db")
+    model = mlflow.pyfunc.load_model(f"models:/{train.outputs.model_outputs[0].model_id}")
+    assert [c.name for c in model.metadata.signature.inputs] == ["x1", "x2"]
+    example = model.input_example
+    assert isinstance(example, pd.DataFrame) and list(example) == ["x1", "x2"]
+    ours = Forest.load(tiny / "results/tiny/round0/seed0/surrogates/forest/model/forest.npz")
+    assert (model.predict(example) == ours.predict(example.to_numpy())[:, 0]).all()
+
+
+def test_sending_again_changes_nothing(tiny):
+    _, before = runs(tiny)
+    for receipt in (tiny / "results/tiny/tracking/sent").rglob("*.json"):
+        receipt.unlink()
+    done = snakemake(tiny, "sync_tracking", *study_argument("tiny.yaml"))
+    assert done.returncode == 0, done.stderr
+    _, after = runs(tiny)
+    assert {r.info.run_id for r in after} == {r.info.run_id for r in before}
+    assert {r.info.run_id: r.data.metrics for r in after} == {r.info.run_id: r.data.metrics for r in before}
+
+
+@pytest.fixture(scope="module")
+def without_server(tmp_path_factory):
+    """A finished small study whose tracking server could not be reached, and what was printed."""
+    folder = write_study(tmp_path_factory.mktemp("away"), SMALL, "small.yaml")
+    done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=AWAY)
+    return folder, done
+
+
+def test_an_unreachable_server_is_one_warning_and_results_are_complete(without_server):
+    folder, done = without_server
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert (folder / "results/small/report.html").exists()
+    said = done.stdout + done.stderr
+    assert said.count("preimage: warning:") == 1
+    assert "is away" in said and "sync_tracking" in said
+
+
+def test_the_password_of_a_tracking_address_is_written_nowhere(without_server):
+    folder, done = without_server
+    assert "secret-word" not in done.stdout + done.stderr
+    holders = [p for p in folder.rglob("*") if p.is_file() and b"secret-word" in p.read_bytes()]
+    assert holders == []
+
+
+def test_sync_sends_what_waited(without_server):
+    folder, _ = without_server
+    assert runs(folder, "small")[1] == []
+    done = snakemake(folder, "sync_tracking", *study_argument("small.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert len(runs(folder, "small")[1]) == len(steps(folder, "small"))
+
+
+def test_a_sender_killed_midway_leaves_nothing_twice(tmp_path):
+    """Kill the sender after a few runs; the next sync completes the store without a run said twice."""
+    folder = write_study(tmp_path, SMALL, "small.yaml")
+    done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=AWAY)
+    assert done.returncode == 0
+    killer = (
+        "import os; from preimage import tracking; real = tracking.write_json; n = []\n"
+        "def fatal(*a):\n    n.append(1)\n    os._exit(9) if len(n) == 4 else real(*a)\n"
+        "tracking.write_json = fatal; tracking.send()"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", killer], cwd=folder, env=environment(PYTHONPATH=str(ROOT / "workflow")), check=False
+    )
+    assert killed.returncode == 9
+    assert 0 < len(runs(folder, "small")[1]) < len(steps(folder, "small"))
+    assert snakemake(folder, "sync_tracking", *study_argument("small.yaml")).returncode == 0
+    _, found = runs(folder, "small")
+    assert len(found) == len(steps(folder, "small"))
+    assert {r.info.status for r in found} == {"FINISHED"}
+
+
+def test_forceall_keeps_the_store(tmp_path):
+    folder = write_study(tmp_path, SMALL, "small.yaml")
+    assert snakemake(folder, *study_argument("small.yaml")).returncode == 0
+    before = {r.info.run_id for r in runs(folder, "small")[1]}
+    assert snakemake(folder, *study_argument("small.yaml"), "--forceall").returncode == 0
+    after = {r.info.run_id for r in runs(folder, "small")[1]}
+    assert before < after
+    assert len(after) == 2 * len(before)
+
+
+def test_tracking_is_the_only_module_that_imports_mlflow():
+    import ast
+
+    for path in (ROOT / "workflow").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(n.split(".")[0] == "mlflow" for n in names):
+                assert path.name == "tracking.py", path
+            if any(n.split(".")[0] == "snakemake" for n in names):
+                assert "preimage" not in path.relative_to(ROOT / "workflow").parts, path

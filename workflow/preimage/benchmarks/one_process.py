@@ -1,0 +1,103 @@
+"""The default studies by the same library calls, in one process: what the workflow's overhead is measured against.
+
+Usage: python -m preimage.benchmarks.one_process FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from preimage import candidates, inversion, objective, problem, surrogates
+from preimage import study as study_module
+from preimage.data import setting, split, tables
+from preimage.data.generate import generate
+from preimage.data.rows import Rows
+from preimage.evidence import assess, judge
+from preimage.evidence.recommend import distinct_solutions
+from preimage.evidence.summary import summarise
+from preimage.inversion.table import frame
+from preimage.rng import generator
+from preimage.surrogates import intervals
+
+
+def run(study: study_module.Study, folder: Path) -> None:
+    """Do for one study (and its first seed) what the workflow does, figures and report apart."""
+    spec, seed = study["problem"], study["seeds"][0]
+    simulator = problem.load(spec)
+    if "table" in spec:
+        table, inputs, outputs = tables.import_table(spec["table"], setting.categories(spec))
+        table = tables.with_units(table, setting.stated_units(spec))
+    else:
+        assert simulator is not None
+        table = generate(simulator, setting.of_simulator(spec).space, spec["samples"], generator(seed, "generate"))
+        inputs, outputs = list(simulator.inputs), list(simulator.outputs)
+    table = tables.numbered(table)
+    train, test = split.split(table, inputs, study["split"]["test_fraction"], generator(seed, "split"))
+    known = setting.describe(table.take(train), inputs, outputs, setting.categories(spec))
+    found = setting.of_rows(spec, known)
+    parts = [_rows(table.take(part), found, outputs) for part in (train, test)]
+    models, info, tests = _train(study, parts, seed, folder)
+    objectives = {
+        name: objective.build(name, entry, outputs, known.spread, known.reach)
+        for name, entry in study["objectives"].items()
+    }
+    table = _invert(study, found, parts[0], models, objectives, simulator, seed)
+    table = assess.with_intervals(table, found.space, models, outputs)
+    table = assess.with_domain(table, found.space, parts[0].X)
+    if simulator is not None:
+        table = assess.resimulate(table, found.space, simulator.simulate, objectives, outputs)
+    table = candidates.typed(table, inputs, outputs)
+    candidates.schema(dict.fromkeys(inputs, False), outputs).validate(table)
+    summarise(table, found.space, objectives, outputs).to_csv(folder / "summary.csv")
+    solutions = distinct_solutions(table, found.space, objectives, outputs)
+    judge.judge(table, solutions, found.space, objectives, simulator, parts[1], tests, info, [])
+
+
+def _rows(table: Any, found: setting.Setting, outputs: list[str]) -> Rows:
+    data = table.to_pandas()
+    Y = data[outputs].to_numpy(float)
+    return Rows(found.space.encode(data), Y, data[tables.ROW].to_numpy(), found.inputs, outputs)
+
+
+def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path) -> Any:
+    train, test = parts
+    models, info, tests = {}, {}, {}
+    for name, spec in study["surrogates"].items():
+        trained = surrogates.module(spec["kind"]).train(
+            train.X, train.Y, split.group_rows(train.X), spec, generator(seed, name), threads=2
+        )
+        trained.save(folder)
+        fitted = intervals.fit(train.Y, *trained.out_of_fold)
+        models[name] = (trained.surrogate, fitted)
+        tests[name] = trained.surrogate.predict(test.X)
+        info[name] = {"test": {}, "test_coverage": [], "level": intervals.LEVEL}
+    return models, info, tests
+
+
+def _invert(
+    study: study_module.Study, found: setting.Setting, train: Rows, models: Any, objectives: Any, simulator: Any,
+    seed: int,
+) -> pd.DataFrame:  # fmt: skip
+    tables_found = []
+    for case in study_module.cases(study):
+        predict = simulator.simulate if case.surrogate == "simulator" else models[case.surrogate][0].predict
+        wanted = objectives[case.objective]
+        question = inversion.Question(
+            found.space.fix(wanted.fixed), wanted, predict, train.X, train.Y, train.numbers,
+            on_simulator=case.surrogate == "simulator",
+        )  # fmt: skip
+        options = study["inverters"][case.inverter]
+        answer, Y = inversion.ask(options["kind"], question, options, generator(seed, "/".join(case)))
+        tables_found.append(frame(answer, Y, question, found.outputs).assign(**case._asdict()))
+    return pd.concat(tables_found, ignore_index=True).assign(problem=study["study"], round=0, seed=seed)
+
+
+if __name__ == "__main__":
+    configured = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
+    for one in study_module.load_configured(configured, "config/config.yaml").values():
+        run(one, Path(sys.argv[1]))

@@ -1,0 +1,35 @@
+"""Timing two things against each other, in turn, so that a machine that drifts drifts for both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def against(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int = 5) -> tuple[float, float]:
+    """Return the median seconds of both, after one uncounted run of each."""
+    ours(), peer()
+    pairs = [(seconds(ours), seconds(peer)) for _ in range(repeats)]
+    return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
+
+
+def row(what: str, ours: float, peer: float, peer_name: str, unit: str, reach: str, good: bool) -> dict[str, Any]:
+    """Return a row of a benchmark table; `ratio` is peer over ours."""
+    return {
+        "what": what,
+        "ours": ours,
+        "peer": peer,
+        "peer_name": peer_name,
+        "unit": unit,
+        "ratio": peer / ours if ours else float("nan"),
+        "reach": reach,
+        "reached": good,
+    }

@@ -1,0 +1,100 @@
+"""The answers among the held-out rows, for a problem with two inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from preimage.figures.style import INK, Look, dense, legend, panels, shorten, styled, thin
+
+# Answers that take up less than this share of the inputs' ranges are shown near by as well.
+NEAR = 0.25
+
+
+class Answers(NamedTuple):
+    """The answers of one method: its name, its look and its points (k, 2)."""
+
+    name: str
+    look: Look
+    points: np.ndarray
+
+
+@styled
+def answers_on_test(
+    X: np.ndarray,
+    y: np.ndarray,
+    answers: Sequence[Answers],
+    inputs: Sequence[str],
+    output: str,
+    known: np.ndarray | None = None,
+) -> Figure | None:
+    """Draw held-out rows coloured by an output, the answers of each method, and the known minimum.
+
+    Args:
+        X, y: held-out rows (n, 2) and their true output (n,).
+        answers: of each method; without any there is no figure.
+        inputs, output: axis labels with units.
+        known: where the true minimum is (2,), if that is known.
+    """
+    answers = [a._replace(points=a.points[np.isfinite(a.points).all(axis=1)]) for a in answers]
+    answers = [a for a in answers if len(a.points)]
+    if not answers:
+        return None
+    marks = np.concatenate([a.points for a in answers] + ([known[None]] if known is not None else []))
+    everything = np.concatenate([X, marks])
+    whole, near = _box(everything, 0.03), _box(marks, 0.35, everything)
+    zoom = bool(((near[1] - near[0]) < NEAR * (whole[1] - whole[0])).all())
+    figure, axes = panels(1 + zoom, 3.6 if zoom else 4.4)
+    shown = thin(len(X))
+    for panel, box in zip(axes, (whole, near), strict=False):
+        rows = shown[((X[shown] >= box[0]) & (X[shown] <= box[1])).all(axis=1)]
+        picture = panel.scatter(
+            *X[rows].T, c=y[rows], s=14, linewidth=0, alpha=0.75, vmin=np.nanmin(y), vmax=np.nanmax(y),
+            rasterized=dense(len(rows)),
+        )  # fmt: skip
+        handles = [_marks(panel, a) for a in answers]
+        if known is not None:
+            handles += panel.plot(*known, "+", color=INK, ms=16, mew=1.6)
+        panel.set(xlim=(box[0][0], box[1][0]), ylim=(box[0][1], box[1][1]), xlabel=inputs[0])
+    axes[0].set_ylabel(inputs[1])
+    if zoom:
+        axes[1].set_title("near the answers")
+        axes[0].add_patch(_frame(near))
+    bar = figure.colorbar(picture, ax=axes, location="bottom", shrink=0.6, aspect=30, pad=0.04)
+    bar.set_label(output)
+    bar.outline.set_linewidth(0)
+    names = [shorten(a.name, 30) for a in answers] + (["known minimum"] if known is not None else [])
+    legend(figure, handles, names)
+    figure.set_label(
+        f"{len(X)} held-out rows over {inputs[0]} and {inputs[1]}, coloured by {output}, and the answers of "
+        f"{', '.join(a.name for a in answers)}."
+    )
+    return figure
+
+
+def _marks(panel: Any, answers: Answers) -> Any:
+    colour, marker, _ = answers.look
+    (handle,) = panel.plot(
+        *answers.points.T, marker, color="none" if colour == INK else colour, mec=INK, mew=1.0, ms=9, zorder=3
+    )
+    return handle
+
+
+def _box(points: np.ndarray, margin: float, around: np.ndarray | None = None) -> np.ndarray:
+    """Return the corners (2, 2) of the box of points, with a margin; a box of no width is 2 % of `around`'s."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    width = high - low
+    if around is not None:
+        width = np.maximum(width, 0.02 * np.ptp(around, axis=0))
+    width = np.where(width > 0, width, 1.0)
+    middle = (low + high) / 2
+    return np.array([middle - width * (0.5 + margin), middle + width * (0.5 + margin)])
+
+
+def _frame(box: np.ndarray) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(tuple(box[0]), *(box[1] - box[0]), fill=False, ec=INK, lw=0.8)

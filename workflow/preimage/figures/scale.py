@@ -1,0 +1,96 @@
+"""How a loss is shown: as the output itself, in its unit, or as the distance to what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from preimage.figures.style import label, log_axis, number
+from preimage.objective import Objective
+
+# An output that only goes one way is shown on a log axis where its values span this much, but not where they end in
+# what is 0 but for rounding.
+LOG_ABOVE, LOG_BELOW = 30.0, 1e8
+
+
+class Scale(NamedTuple):
+    """How to draw losses.
+
+    Attributes:
+        label: of the axis, with the unit.
+        kind: `down` (the output, smaller is better), `up` (larger is better) or `distance` (0 is best).
+        tolerance: what counts as equal (`down`, `up`) or as met (`distance`), in the axis' unit; 0 if unknown.
+        met: what to write at the line where an objective is met; empty where there is no such line.
+    """
+
+    label: str
+    kind: str
+    tolerance: float = 0.0
+    met: str = ""
+
+    def values(self, loss: Any) -> np.ndarray:
+        """Return losses as the numbers to draw, same shape; NaN where there is none."""
+        loss = np.asarray(loss, float)
+        loss = np.where(np.isfinite(loss), loss, np.nan)
+        if self.kind == "distance":
+            return np.sqrt(np.maximum(loss, 0.0))
+        return loss if self.kind == "down" else -loss
+
+    def apply(self, axes: Any, values: np.ndarray) -> None:
+        """Label and scale the y axis for the values that it shows (any shape)."""
+        axes.set_ylabel(self.label)
+        values = np.asarray(values, float)
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return
+        least, most = float(values.min()), float(values.max())
+        if self.kind == "distance":
+            log_axis(axes.yaxis, self._linear_below(values))
+            axes.set_ylim(0, max(most, self.tolerance) * 1.5 or 1)
+        elif least > 0 and LOG_ABOVE < most / least < LOG_BELOW:
+            log_axis(axes.yaxis)
+        elif most - least < 2 * self.tolerance:
+            # What counts as equal must not look like progress.
+            middle = (least + most) / 2
+            axes.set_ylim(middle - 2 * self.tolerance, middle + 2 * self.tolerance)
+
+    def _linear_below(self, values: np.ndarray) -> float:
+        """Return where the axis turns linear: nothing depends on distances far below the tolerance."""
+        if self.tolerance > 0:
+            return self.tolerance / 10
+        positive = values[values > 0]
+        least = max(positive.min(), positive.max() * 1e-6) if len(positive) else 1.0
+        return float(10.0 ** np.floor(np.log10(least)))
+
+
+def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
+    """Return how the losses of an objective are shown."""
+    found = {units.get(o, "") for o in wanted.outputs}
+    unit = found.pop() if len(found) == 1 else ""
+    if wanted.bounded:
+        scaled = any(s != 1 for s in wanted.scale)
+        return _distance(wanted, "standard deviations" if scaled else unit, scaled)
+    terms = [
+        o.replace("_", " ") if w == 1 else f"{number(w)} × {o.replace('_', ' ')}"
+        for o, w in zip(wanted.outputs, wanted.low, strict=True)
+    ]
+    kind = "up" if wanted.kind == "maximize" else "down"
+    return Scale(label(f"predicted {' + '.join(terms)}", unit), kind, wanted.tolerance)
+
+
+def _distance(wanted: Objective, unit: str, scaled: bool) -> Scale:
+    alone = len(wanted.outputs) == 1
+    what = wanted_values(wanted, unit if not scaled else "") if alone else "what is wanted"
+    text = label(f"distance to {what}", unit)
+    if not alone or scaled:
+        return Scale(text, "distance", 0.0 if scaled else wanted.tolerance)
+    met = f"within {number(wanted.tolerance)}" if wanted.kind == "target" else ""
+    return Scale(text, "distance", wanted.tolerance, met)
+
+
+def wanted_values(wanted: Objective, unit: str) -> str:
+    """Return the wanted value or interval of an objective with one output."""
+    low, high = number(wanted.low[0]), number(wanted.high[0])
+    return " ".join(filter(None, [low if wanted.kind == "target" else f"{low} to {high}", unit]))

@@ -1,0 +1,188 @@
+"""The report: one self-contained page, from tables and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from preimage.objective import Objective
+from preimage.reporting import dag, words
+from preimage.space import Space
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made of.
+
+    Attributes:
+        study: the study as checked, with its defaults.
+        summary, candidates, timings: the study's tables.
+        solutions: the distinct solutions of the first seed, the recommended one first.
+        evidence: findings of the first seed.
+        objectives: by name.
+        ranges: training range by input.
+        surrogates: what training wrote of each.
+        figures: {file, title, caption, objective, svg} each.
+        records: of every step.
+        warnings: of the data and the wishes.
+    """
+
+    study: Mapping[str, Any]
+    summary: pd.DataFrame
+    candidates: pd.DataFrame
+    timings: pd.DataFrame
+    solutions: pd.DataFrame
+    evidence: Mapping[str, Any]
+    objectives: Mapping[str, Objective]
+    space: Space
+    units: Mapping[str, str]
+    ranges: Mapping[str, tuple[float, float]]
+    surrogates: Mapping[str, Mapping[str, Any]]
+    figures: Sequence[Mapping[str, Any]]
+    records: Sequence[Mapping[str, Any]]
+    warnings: Sequence[str]
+    versions: Mapping[str, str]
+
+
+def render(material: Material) -> str:
+    """Return the page as HTML; every value is escaped, only our own figures are taken as they are."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(number=words.number, label=words.label)
+    return environment.get_template("page.html").render(
+        study=material.study["study"],
+        seeds=material.study["seeds"],
+        answers=[_answer(material, name) for name in material.objectives],
+        surrogates=[_surrogate(material, name) for name in material.surrogates],
+        warnings=material.warnings,
+        diagnoses=words.unmoved(material.candidates),
+        figures=material.figures,
+        made=_made(material),
+        dag=dag.draw(material.records, [("gather", "report"), ("figures", "report"), ("evidence", "report")]),
+        timings=material.timings.to_dict("records"),
+    )
+
+
+def _answer(material: Material, name: str) -> dict[str, Any]:
+    wanted, units = material.objectives[name], material.units
+    mine = material.solutions[material.solutions["objective"] == name]
+    promises = material.evidence["held_out"]
+    return {
+        "name": name,
+        "wanted": wanted.words(units),
+        "by_surrogate": [
+            {
+                "surrogate": surrogate,
+                "sentences": [
+                    *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *([words.held_out(promises[surrogate][name], wanted, units)] if surrogate in promises else []),
+                ],
+                "recipe": _recipe(material, part.iloc[0]),
+                "others": _others(material, wanted, part),
+                "methods": _methods(material, name, surrogate, wanted),
+            }
+            for surrogate, part in mine.groupby("surrogate", sort=False)
+        ],
+        "minimum": words.minimum(material.evidence["known_minimum"][name], wanted, units)
+        if name in material.evidence["known_minimum"]
+        else [],
+    }
+
+
+def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
+    return [
+        {
+            "input": words.label(i.name),
+            "value": row[f"x.{i.name}"],
+            "unit": i.unit,
+            "low": None if i.categories else material.ranges[i.name][0],
+            "high": None if i.categories else material.ranges[i.name][1],
+        }
+        for i in material.space.inputs
+    ]
+
+
+def _others(material: Material, wanted: Objective, part: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the other distinct solutions as a table, where there are any."""
+    if len(part) < 2:
+        return None
+    inputs = material.space.names[:12]
+    return {
+        "inputs": [words.label(n) for n in inputs],
+        "rows": [
+            {
+                "x": [row[f"x.{n}"] for n in inputs],
+                "predicted": words.values(row, "predicted", wanted.outputs, material.units),
+                "simulated": words.values(row, "simulated", wanted.outputs, material.units),
+                "domain": row["domain_score"],
+                "in_domain": bool(row["in_domain"]),
+                "found_by": row["found_by"],
+            }
+            for row in part.to_dict("records")
+        ],
+    }
+
+
+def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -> list[dict[str, Any]]:
+    """Return a row a method; over several seeds, medians with the smallest and largest beside."""
+    mine = material.summary[(material.summary["objective"] == name) & (material.summary["surrogate"] == surrogate)]
+    rows = []
+    kinds = {n: v["kind"] for n, v in material.study["inverters"].items()}
+    for inverter, part in mine.groupby("inverter", sort=False):
+        rows.append(
+            {
+                "inverter": inverter,
+                "kind": kinds[str(inverter)],
+                "baseline": kinds[str(inverter)] == "lookup",
+                "predicted": [_spread(part[f"predicted.{o}"]) for o in wanted.outputs],
+                "simulated": [_spread(part[f"simulated.{o}"]) for o in wanted.outputs],
+                **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
+                "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
+                "feasible": words.listing(sorted(part["feasible"].unique())),
+                "distinct": _spread(part["distinct"]),
+                "evaluations": int(part["evaluations"].median()),
+                "failed": int(part["failed"].sum()),
+            }
+        )
+    return rows
+
+
+def _spread(column: pd.Series) -> str:
+    if column.isna().all():
+        return words.NONE
+    middle = words.number(column.median())
+    if len(column) == 1 or column.min() == column.max():
+        return middle
+    return f"{middle} ({words.number(column.min())} to {words.number(column.max())})"
+
+
+def _surrogate(material: Material, name: str) -> dict[str, Any]:
+    info = material.surrogates[name]
+    return {
+        "name": name,
+        "kind": info["kind"],
+        "parameters": ", ".join(f"{words.label(k)} {v}" for k, v in info["parameters"].items()),
+        "test": [{"output": o, "unit": material.units.get(o, ""), **m} for o, m in info["test"].items()],
+        "coverage": words.coverage(material.evidence["candidate_coverage"].get(name), info["test_coverage"]),
+    }
+
+
+def _made(material: Material) -> list[tuple[str, str]]:
+    tags = material.records[0]["tags"]
+    split = next((r for r in material.records if r["rule"] == "split"), material.records[0])
+    facts = [
+        ("Seeds", ", ".join(map(str, material.study["seeds"]))),
+        ("Workflow commit", tags["git_commit"]),
+        ("Lock of packages (sha256)", tags["lock_digest"]),
+        ("Python", tags["python"]),
+        *((name, v) for name, v in material.versions.items()),
+    ]
+    facts += [(f"{Path(path).name} (sha256)", digest) for path, digest in split["inputs"].items()]
+    return facts

@@ -1,0 +1,145 @@
+"""Findings as sentences and cells. Every number comes from a table; nothing is known here of any one study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.evidence.domain import LIMIT
+from preimage.inversion_kinds import UNMOVED
+from preimage.objective import Objective
+
+LEVEL = "90 %"
+NONE = "\N{EN DASH}"
+
+
+def number(value: Any) -> str:
+    """Return a number as people read it: four significant digits, no exponent where it can be helped."""
+    if value is None or pd.isna(value):
+        return NONE
+    if isinstance(value, str):
+        return value
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        digits = 0 if value == 0 else max(0, 3 - int(np.floor(np.log10(abs(value)))))
+        text = f"{value:,.{digits}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:.3g}"
+
+
+def label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def quantity(value: Any, unit: str) -> str:
+    return f"{number(value)} {unit}".strip()
+
+
+def listing(items: Sequence[str]) -> str:
+    """Return "a, b and c"."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + f" and {items[-1]}" if items else ""
+
+
+def values(row: Mapping[str, Any], prefix: str, outputs: Sequence[str], units: Mapping[str, str]) -> str:
+    """Return the outputs of one row, named where there are several."""
+    named = [
+        (f"{label(o)} " if len(outputs) > 1 else "") + quantity(row[f"{prefix}.{o}"], units.get(o, ""))
+        for o in outputs
+    ]
+    return listing(named)
+
+
+def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
+    """Return what to say of the recommended answer to an objective."""
+    outputs = list(wanted.outputs)
+    who = "the simulator gives" if row["surrogate"] == "simulator" else f"{label(row['surrogate'])} predicts"
+    said = f"{_capital(who)} {values(row, 'predicted', outputs, units)}"
+    if not pd.isna(row[f"interval_low.{outputs[0]}"]):
+        ends = [
+            f"{number(row[f'interval_low.{o}'])} to {quantity(row[f'interval_high.{o}'], units.get(o, ''))}"
+            for o in outputs
+        ]
+        said += f" ({LEVEL} interval {listing(ends)})"
+    sentences = [said + "."]
+    if not row["solves"]:
+        sentences.insert(0, "No method found inputs that meet this; the nearest that was found is shown.")
+    if not pd.isna(row["simulated_loss"]) and row["surrogate"] != "simulator":
+        sentences.append(f"Re-simulated, it is in truth {values(row, 'simulated', outputs, units)}.")
+    elif pd.isna(row["simulated_loss"]):
+        sentences.append("There is no simulator to run it through: measure it before you rely on it.")
+    sentences.append(domain(row))
+    return sentences
+
+
+def domain(row: Mapping[str, Any]) -> str:
+    score = row["domain_score"]
+    if pd.isna(score):
+        return ""
+    if score <= LIMIT:
+        return f"It lies where the data was (domain score {score:.2f}, at most {LIMIT} is inside)."
+    return (
+        f"It lies outside the data (domain score {score:.2f}, over {LIMIT}): the model guesses there, and its "
+        "interval is not to be trusted."
+    )
+
+
+def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:
+    """Return what the held-out rows say of the model's promises near an objective."""
+    if not promise["rows"]:
+        return "No held-out row satisfies the bounds, constraints and fixed inputs of this objective."
+    unit = units.get(wanted.outputs[0], "")
+    rows = promise["rows"]
+    text = (
+        f"Asked of rows that it never saw: the {rows} that the model places nearest to this objective were promised "
+        f"{quantity(promise['promised'][0], unit)} on average and measured {quantity(promise['measured'][0], unit)}"
+        f" (typical error {quantity(promise['rmse'][0], unit)})."
+    )
+    if promise["met"] is not None:
+        text += f" {promise['met']} of the {rows} met the objective."
+    return text
+
+
+def coverage(found: Mapping[str, Any] | None, test: Sequence[float]) -> str:
+    """Return how often intervals held, on held-out rows and, apart, on candidates."""
+    text = f"On held-out rows {_share(min(test))} of the {LEVEL} intervals hold the truth."
+    if not found or not found["all"]["rows"]:
+        return text + " Candidates could not be re-simulated, so whether theirs hold is not known; expect fewer."
+    every, first = found["all"], found["first"]
+    text += f" Of {every['rows']} re-simulated candidates {_share(min(every['coverage']))} do"
+    if first["coverage"]:
+        text += f", of the {first['rows']} that their methods rank in the first ten {_share(min(first['coverage']))}"
+    return text + ". Choosing the best by the model's word favours its errors, so the second number is the one to heed."
+
+
+def unmoved(candidates: pd.DataFrame) -> list[str]:
+    """Return what is to be said of local searches that never left their start."""
+    said = []
+    for (surrogate, inverter), part in candidates.groupby(["surrogate", "inverter"], sort=False):
+        still = part["message"].str.startswith(UNMOVED).sum()
+        if still:
+            said.append(
+                f"{label(str(inverter))} on {label(str(surrogate))}: {still} of {len(part)} starts did not move, as "
+                "the model is flat there (a forest is a step function: its finite differences are 0)."
+            )
+    return said
+
+
+def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
+    """Return how far answers are from a minimum that is known."""
+    unit = units.get(wanted.outputs[0], "")
+    where = ", ".join(number(v) for v in found["x"][:6]) + (", ..." if len(found["x"]) > 6 else "")
+    return [
+        f"The true minimum is {quantity(found['y'], unit)} at ({where}). The answer on {label(a['surrogate'])} is "
+        f"{quantity(a['excess'], unit)} above it, {a['distance']:.3f} away in inputs scaled to [0, 1]."
+        for a in found["answers"]
+    ]
+
+
+def _share(value: float) -> str:
+    return f"{value:.0%}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
