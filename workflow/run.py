@@ -48,9 +48,7 @@ def main() -> None:
         subprocess.run([*base, *arguments, "--unlock", "--quiet", "all"], check=False)
     started = time.monotonic()
     os.set_inheritable(run.fileno(), True)
-    process = subprocess.Popen(
-        [*base, *arguments], env={**os.environ, RUN_LOCK_HELD: "1"}, pass_fds=[run.fileno()]
-    )
+    process = subprocess.Popen([*base, *arguments], env={**os.environ, RUN_LOCK_HELD: "1"}, pass_fds=[run.fileno()])
     try:
         code = process.wait()
     except KeyboardInterrupt:

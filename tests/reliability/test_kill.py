@@ -45,3 +45,15 @@ def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(tiny, tmp_pat
     leftovers = [p for p in (tmp_path / "results").rglob("*") if p.name.endswith(".tmp")]
     assert leftovers == []
     assert not any((tmp_path / "results/tiny/.resume").glob("*"))
+
+
+def test_two_runs_at_once_wait_for_each_other_and_both_succeed(tiny, tmp_path):
+    write_study(tmp_path, TINY)
+    first = start(tmp_path)
+    time.sleep(3)
+    second = start(tmp_path)
+    outputs = [p.communicate(timeout=300)[0] for p in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], outputs
+    assert "another run is at work" in outputs[1] and "Nothing to be done" in outputs[1]
+    for table in TABLES:
+        assert (tmp_path / "results/tiny" / table).read_bytes() == (tiny / "results/tiny" / table).read_bytes()

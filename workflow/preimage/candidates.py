@@ -75,7 +75,10 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str]) -> Any:
         "start": pa.Column("int64", pa.Check.ge(0)),
         "rank": pa.Column("Int64", pa.Check.ge(1), nullable=True),
         "true_rank": pa.Column("Int64", pa.Check.ge(1), nullable=True),
-        **{f"x.{i}": pa.Column("str" if c else "float64", nullable=True) for i, c in inputs.items()},
+        **{
+            f"x.{i}": pa.Column("str", nullable=True) if c else pa.Column(checks=finite, **number)
+            for i, c in inputs.items()
+        },
         **{f"{p}.{o}": pa.Column(checks=finite, **number) for p in ("predicted", "simulated") for o in outputs},
         "predicted_loss": pa.Column(checks=finite, **number),
         "simulated_loss": pa.Column(checks=finite, **number),
@@ -86,9 +89,10 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str]) -> Any:
         "status": pa.Column("str", pa.Check.isin(STATUSES)),
         "message": pa.Column("str"),
     }
+    needed = [*(f"x.{i}" for i in inputs), "predicted_loss"]
     has_point = pa.Check(
-        lambda f: f["status"].isin(["failed", "no_answer"]) | f["predicted_loss"].notna(),
-        error="a row that did not fail has no predicted loss",
+        lambda f: f["status"].isin(["failed", "no_answer"]) | f[needed].notna().all(axis=1),
+        error="a row that did not fail lacks an input or its predicted loss",
     )
     return pa.DataFrameSchema(
         {name: cols[name] for name in columns(list(inputs), outputs)},

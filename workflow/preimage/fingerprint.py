@@ -20,11 +20,16 @@ NEUTRAL = frozenset({"preimage.step", "preimage.record", "preimage.fingerprint",
 def digest(*names: str) -> str:
     """Return the digest of files named relative to `workflow/` ("scripts/train.py") or modules ("preimage.x.y")."""
     # Steps get their generator from `preimage.step`, which is neutral; how it is made is not.
-    files = sorted({file for name in (*names, "preimage.rng") for file in closure(_file(name))})
+    roots = [part for name in (*names, "preimage.rng") for part in _roots(name)]
+    files = sorted({file for root in roots for file in closure(_file(root))})
     whole = hashlib.sha256()
     for file in files:
         whole.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return whole.hexdigest()[:16]
+
+
+def _roots(name: str) -> list[str]:
+    return [name] if name.endswith(".py") else [m for m in _with_packages(name) if m not in NEUTRAL]
 
 
 @cache
@@ -51,7 +56,13 @@ def _imports(file: Path) -> Iterator[str]:
             continue
         for name in names:
             if name.split(".")[0] == PACKAGE and _exists(name):
-                yield name
+                yield from _with_packages(name)
+
+
+def _with_packages(module: str) -> list[str]:
+    """Return a module and the packages around it, whose `__init__` runs when it is imported."""
+    parts = module.split(".")
+    return [".".join(parts[:k]) for k in range(1, len(parts) + 1)]
 
 
 def _exists(module: str) -> bool:

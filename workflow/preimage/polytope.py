@@ -5,12 +5,12 @@ Kept apart from `space`, which needs no solver. Mixed-integer linear programs go
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from preimage.errors import StudyError
-from preimage.space import Space
+from preimage.space import TOLERANCE, Space
 
 # Rejection is exact and cheap while at least this share of draws is inside; below it a random walk takes over.
 LEAST_ACCEPTED = 0.02
@@ -31,7 +31,7 @@ def sample(space: Space, n: int, rng: np.random.Generator, scheme: str = "unifor
     """
     if not space.constraints:
         return _draw(space, n, rng, scheme)
-    kept: list[np.ndarray] = []
+    kept: list[np.ndarray] = [np.empty((0, len(space.inputs)))]
     drawn = found = 0
     if not _equalities(space).any():
         while found < n and (drawn < 4096 or found >= LEAST_ACCEPTED * drawn):
@@ -42,6 +42,7 @@ def sample(space: Space, n: int, rng: np.random.Generator, scheme: str = "unifor
             found += len(batch)
     if found < n:
         if scheme == "clustered":
+            check_feasible(space)
             raise StudyError("sampling: clustered draws do not meet these constraints; use uniform")
         kept = [_hit_and_run(space, n, rng)]
     return np.concatenate(kept)[:n]
@@ -89,18 +90,54 @@ def check_feasible(space: Space) -> None:
 
 
 def _feasible(space: Space) -> np.ndarray | None:
-    """Return a valid point (d,), or None where there is none."""
-    return _solve(space, np.zeros(len(space.inputs)))
-
-
-def _solve(space: Space, cost: np.ndarray) -> np.ndarray | None:
+    """Return a point (d,) that is valid up to the solver's tolerance, or None where there is none."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    matrix, low, high = space.rows
-    scale = space.row_scale
-    rows: Any = LinearConstraint(matrix / scale[:, None], low / scale, high / scale) if len(matrix) else ()
-    solution = milp(cost, constraints=rows, bounds=Bounds(space.low, space.high), integrality=space.discrete)
-    return solution.x
+    u = _Units.of(space)
+    d = len(u.low)
+    rows: Any = LinearConstraint(u.matrix, u.row_low, u.row_high) if len(u.matrix) else ()
+    solution = milp(np.zeros(d), constraints=rows, bounds=Bounds(u.low, u.high), integrality=space.discrete)
+    if solution.x is None and solution.status != INFEASIBLE:
+        raise StudyError(f"constraints: the solver gave up ({solution.message})")
+    return None if solution.x is None else u.back(solution.x)
+
+
+# scipy.optimize.milp's status where it has proved that there is no solution.
+INFEASIBLE = 2
+
+
+class _Units(NamedTuple):
+    """A space as a solver should see it, whose tolerances are absolute: inputs counted from their low in units of
+    their width (whole numbers in ones), rows divided by their largest coefficient."""
+
+    offset: np.ndarray
+    unit: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    matrix: np.ndarray
+    row_low: np.ndarray
+    row_high: np.ndarray
+
+    @classmethod
+    def of(cls, space: Space) -> _Units:
+        offset = np.array([i.low for i in space.inputs], float)
+        unit = np.where(space.discrete, 1.0, space.width)
+        matrix, low, high = space.rows
+        largest = np.abs(matrix * unit).max(axis=1, initial=0.0)
+        largest = np.where(largest > 0, largest, 1.0)
+        held = matrix @ offset
+        return cls(
+            offset,
+            unit,
+            (space.low - offset) / unit,
+            (space.high - offset) / unit,
+            matrix * unit / largest[:, None],
+            (low - held) / largest,
+            (high - held) / largest,
+        )
+
+    def back(self, u: np.ndarray) -> np.ndarray:
+        return self.offset + self.unit * u
 
 
 def repair(space: Space, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,41 +164,55 @@ def _nearest(space: Space, x: np.ndarray) -> np.ndarray:
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     d = len(x)
-    matrix, low, high = space.rows
-    scale = space.row_scale
+    u = _Units.of(space)
+    wanted = (x - u.offset) / u.unit
     eye = np.eye(d)
-    spread = np.diag(space.width)
+    spread = np.diag(space.width / u.unit)
     rows = [
-        LinearConstraint(np.hstack([matrix / scale[:, None], np.zeros_like(matrix)]), low / scale, high / scale),
-        LinearConstraint(np.hstack([eye, -spread]), -np.inf, x),
-        LinearConstraint(np.hstack([eye, spread]), x, np.inf),
+        LinearConstraint(np.hstack([u.matrix, np.zeros_like(u.matrix)]), u.row_low, u.row_high),
+        LinearConstraint(np.hstack([eye, -spread]), -np.inf, wanted),
+        LinearConstraint(np.hstack([eye, spread]), wanted, np.inf),
     ]
     solution = milp(
         np.concatenate([np.zeros(d), np.ones(d)]),
         constraints=rows,
-        bounds=Bounds(np.concatenate([space.low, np.zeros(d)]), np.concatenate([space.high, np.full(d, np.inf)])),
+        bounds=Bounds(np.concatenate([u.low, np.zeros(d)]), np.concatenate([u.high, np.full(d, np.inf)])),
         integrality=np.concatenate([space.discrete, np.zeros(d, bool)]),
+        options={"mip_rel_gap": 0.0},
     )
     if solution.x is None:
         check_feasible(space)
         raise StudyError(f"constraints: the solver gave up ({solution.message})")
-    return polish(space, solution.x[:d])
+    point = polish(space, u.back(solution.x[:d]))
+    if not space.contains(point)[0]:
+        raise StudyError(f"constraints: no point within the bounds meets them to {TOLERANCE:g} of their scale")
+    return point
 
 
 def polish(space: Space, x: np.ndarray) -> np.ndarray:
-    """Remove a solver's rounding: whole numbers exact, bounds exact, violated rows met to 1e-9 of their scale."""
+    """Remove a solver's rounding: whole numbers exact, bounds exact, violated rows met to 1e-13 of their scale.
+
+    Whole numbers are rounded first; the other inputs make up for it, by the smallest step in units of their widths
+    that mends the rows violated so far. An input that meets a bound on the way stays there.
+    """
     matrix, low, high = space.rows
-    x = np.where(space.discrete, np.round(x), x)
-    for _ in range(20):
-        x = np.clip(x, space.low, space.high)
+    x = np.clip(np.where(space.discrete, np.round(x), x), space.low, space.high)
+    movable = ~space.discrete & space.free
+    active = low == high
+    for _ in range(len(x) + 2):
         value = matrix @ x
         excess = np.where(value < low, value - low, np.where(value > high, value - high, 0.0))
-        if (np.abs(excess) <= TOLERANCE_POLISHED * space.row_scale).all():
+        wrong = np.abs(excess) > TOLERANCE_POLISHED * space.row_scale
+        if not (wrong.any() and movable.any()):
             break
-        movable = ~space.discrete & (x > space.low) & (x < space.high)
-        active = excess != 0
-        part = matrix[np.ix_(active, movable)]
-        x[movable] -= np.linalg.lstsq(part, excess[active], rcond=None)[0]
+        active = active | wrong
+        width = space.width[movable]
+        scale = space.row_scale[active]
+        part = matrix[np.ix_(active, movable)] * width / scale[:, None]
+        step = x.copy()
+        step[movable] -= width * np.linalg.lstsq(part, excess[active] / scale, rcond=None)[0]
+        x = np.clip(step, space.low, space.high)
+        movable &= x == step
     return x
 
 
@@ -172,30 +223,74 @@ TOLERANCE_POLISHED = 1e-13
 # -- random walk -------------------------------------------------------------------------------------------------------
 
 
+class _Walls(NamedTuple):
+    """bottom <= rows @ u <= top, rows of length 1, u in [0, 1] over each input's width."""
+
+    rows: np.ndarray
+    bottom: np.ndarray
+    top: np.ndarray
+
+
 def _hit_and_run(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw n points (n, d) by independent random walks from the centre, in the directions equalities leave free."""
+    """Draw n points (n, d) by independent random walks from the centre, in the directions equalities leave free.
+
+    Inputs that no constraint names are drawn by themselves. A whole number walks half a step beyond its bounds, so
+    that rounding gives its ends the chance that the others have.
+    """
     check_feasible(space)
-    matrix, low, high = space.rows
-    equal = _equalities(space)
-    walls = np.vstack([np.eye(len(space.inputs)), matrix[~equal]])
-    bottom = np.concatenate([space.low, low[~equal]])
-    top = np.concatenate([space.high, high[~equal]])
-    # In units of each input's width, or narrow inputs would be crossed in one step and wide ones never.
-    rest = np.vstack([matrix[equal], np.eye(len(space.inputs))[~space.free]])
-    basis = space.width[:, None] * _null_space(rest * space.width)
-    X = np.tile(_centre(space, walls, bottom, top, basis), (n, 1))
-    for _ in range(20 + 20 * basis.shape[1]):
-        direction = rng.standard_normal((n, basis.shape[1])) @ basis.T
-        speed, position = direction @ walls.T, X @ walls.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            near, far = (bottom - position) / speed, (top - position) / speed
-        still = np.abs(speed) < 1e-15
-        start = np.where(still, -np.inf, np.minimum(near, far)).max(axis=1)
-        stop = np.where(still, np.inf, np.maximum(near, far)).min(axis=1)
-        start, stop = np.minimum(start, 0), np.maximum(stop, 0)
-        X += (start + rng.random(n) * (stop - start))[:, None] * direction
+    X = _draw(space, n, rng, "uniform")
+    moving = space.free & space.rows[0].any(axis=0)
+    if moving.any():
+        offset, walls, rest = _walled(space, moving)
+        start, basis = _centre(walls, rest, (_middle(space) - offset)[moving] / space.width[moving])
+        X[:, moving] = offset[moving] + space.width[moving] * _walk(start, basis, walls, n, rng)
     X = np.array([polish(space, x) for x in X])
     return repair(space, X)[0]
+
+
+def _middle(space: Space) -> np.ndarray:
+    point = _feasible(space)
+    assert point is not None, "check_feasible has found one"
+    return polish(space, point)
+
+
+def _walled(space: Space, moving: np.ndarray) -> tuple[np.ndarray, _Walls, np.ndarray]:
+    """Return where u = 0 is (d,), the walls of the walk, and the equalities' rows, over the moving inputs."""
+    offset = np.array([i.low for i in space.inputs], float)
+    half = np.where(space.discrete, 0.5, 0.0)
+    matrix, low, high = space.rows
+    equal = _equalities(space)
+    held = matrix @ np.where(moving, offset, space.low)
+    part = matrix[:, moving] * space.width[moving]
+    length = np.linalg.norm(part, axis=1)
+    used = length > 0
+    part, low, high = ((v[used].T / length[used]).T for v in (part, low - held, high - held))
+    equal = equal[used]
+    eye = np.eye(int(moving.sum()))
+    bottom = ((space.low - half - offset) / space.width)[moving]
+    top = ((space.high + half - offset) / space.width)[moving]
+    walls = _Walls(
+        np.vstack([eye, part[~equal]]),
+        np.concatenate([bottom, low[~equal]]),
+        np.concatenate([top, high[~equal]]),
+    )
+    return offset, walls, part[equal]
+
+
+def _walk(start: np.ndarray, basis: np.ndarray, walls: _Walls, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return where n walks from `start` (d,) are after enough steps along `basis` (d, k), shape (n, d)."""
+    U = np.tile(start, (n, 1))
+    for _ in range(20 + 20 * basis.shape[1] if basis.size else 0):
+        direction = rng.standard_normal((n, basis.shape[1])) @ basis.T
+        speed, position = direction @ walls.rows.T, U @ walls.rows.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            near, far = (walls.bottom - position) / speed, (walls.top - position) / speed
+        still = np.abs(speed) < 1e-12
+        back = np.where(still, -np.inf, np.minimum(near, far)).max(axis=1)
+        ahead = np.where(still, np.inf, np.maximum(near, far)).min(axis=1)
+        back, ahead = np.minimum(back, 0), np.maximum(ahead, 0)
+        U += (back + rng.random(n) * (ahead - back))[:, None] * direction
+    return U
 
 
 def _null_space(matrix: np.ndarray) -> np.ndarray:
@@ -207,26 +302,58 @@ def _null_space(matrix: np.ndarray) -> np.ndarray:
     return right[rank:].T
 
 
-def _centre(
-    space: Space, walls: np.ndarray, bottom: np.ndarray, top: np.ndarray, basis: np.ndarray
-) -> np.ndarray:
-    """Return the Chebyshev centre (d,): the middle of the largest ball inside (Boyd and Vandenberghe 2004, 8.5.1)."""
+# A polytope thinner than this share of the inputs' widths is taken to be flat in that direction.
+THIN = 1e-6
+
+
+def _centre(walls: _Walls, rest: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle of the largest ball inside (d,), and the directions that are free there (d, k).
+
+    The Chebyshev centre (Boyd and Vandenberghe 2004, 8.5.1). Where no ball fits, inequalities leave no room in some
+    direction (x + y <= 1 and x + y >= 1): the walls that are so hold like equalities.
+    """
+    basis = _null_space(rest)
+    while basis.size:
+        centre, radius = _ball(walls, basis, start)
+        if radius > THIN:
+            return centre, basis
+        tight = [row for row in walls.rows if _range(walls, basis, start, row) <= 2 * THIN]
+        inner = _null_space(np.vstack([rest, *tight]))
+        if inner.shape[1] == basis.shape[1]:
+            return centre, basis
+        start, basis = centre, inner
+    return start, basis
+
+
+def _limits(walls: _Walls, basis: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the walls as A z <= b for steps start + basis z, and the length of each row of A."""
+    A = walls.rows @ basis
+    position = walls.rows @ start
+    A = np.vstack([A, -A])
+    b = np.concatenate([walls.top - position, position - walls.bottom])
+    length = np.linalg.norm(A, axis=1)
+    use = np.isfinite(b) & (length > 1e-12)
+    # A start may be outside by a rounding error, which must not make the program infeasible.
+    return A[use], np.maximum(b[use], 0.0), length[use]
+
+
+def _ball(walls: _Walls, basis: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, float]:
     from scipy.optimize import linprog
 
-    start = _feasible(space)
-    if start is None or not basis.size:
-        return polish(space, np.zeros(len(space.inputs)) if start is None else start)
-    reach = np.linalg.norm(walls @ basis, axis=1)
-    moving = reach > 1e-12
-    upper, lower = moving & np.isfinite(top), moving & np.isfinite(bottom)
-    position = walls @ start
-    A = np.vstack(
-        [
-            np.column_stack([walls[upper] @ basis, reach[upper]]),
-            np.column_stack([-walls[lower] @ basis, reach[lower]]),
-        ]
-    )
-    b = np.concatenate([top[upper] - position[upper], position[lower] - bottom[lower]])
+    A, b, length = _limits(walls, basis, start)
     k = basis.shape[1]
-    solution = linprog(np.r_[np.zeros(k), -1.0], A_ub=A, b_ub=b, bounds=[(None, None)] * k + [(0, None)])
-    return polish(space, start + basis @ solution.x[:k] if solution.x is not None else start)
+    solution = linprog(
+        np.r_[np.zeros(k), -1.0], A_ub=np.column_stack([A, length]), b_ub=b, bounds=[(None, None)] * k + [(0, None)]
+    )
+    if solution.x is None:
+        return start, 0.0
+    return start + basis @ solution.x[:k], float(solution.x[k])
+
+
+def _range(walls: _Walls, basis: np.ndarray, start: np.ndarray, row: np.ndarray) -> float:
+    """Return how far `row @ u` can vary inside the walls."""
+    from scipy.optimize import linprog
+
+    A, b, _ = _limits(walls, basis, start)
+    ends = [linprog(sign * (row @ basis), A_ub=A, b_ub=b, bounds=(None, None)) for sign in (1, -1)]
+    return np.inf if any(end.x is None for end in ends) else -float(ends[0].fun + ends[1].fun)

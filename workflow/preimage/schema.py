@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,14 @@ from preimage.errors import StudyError, did_you_mean
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 # A study is a page of text; anything much larger is not one (and aliases could make it larger still).
 LARGEST = 1_000_000
+LARGEST_NUMBER = sys.float_info.max
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which 1e-3 is a number, and neither an alias nor a key said twice is taken."""
+    """Safe YAML of the 1.2 kind: 1e-3 is a number; `on`, `no`, 1:30, 010 and 2020-01-01 are text.
+
+    Keys are text as written, so that a column may be called 1. No alias and no key said twice is taken.
+    """
 
     aliases = False
 
@@ -34,8 +40,11 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[Any, int] = {}
+        seen: dict[str, int] = {}
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise StudyError(f"line {key.start_mark.line + 1}: found a list or mapping as a key, expected text")
+            key.tag = "tag:yaml.org,2002:str"
             if key.value in seen:
                 raise StudyError(
                     f"line {key.start_mark.line + 1}, key '{key.value}': said before in line {seen[key.value]}"
@@ -44,19 +53,19 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 reads the key `on` and the category `no` as true and false; YAML 1.2 knows only those two words.
+# YAML 1.1 reads the key `on` as true, 1:30 as 90, 010 as 8 and 2020-01-01 as a date; YAML 1.2 does not.
+_NARROWED = {"bool", "int", "float", "timestamp"}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in _NARROWED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
+for _kind_of, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(0|[1-9]\d*)|0x[\da-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+", "-+0123456789."),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind_of}", re.compile(rf"^({_pattern})\Z"), list(_first))
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -76,8 +85,10 @@ def read(path: str | Path) -> dict[str, Any]:
         raise StudyError(f"{path}: found bytes that are not UTF-8 text, expected YAML") from None
     except yaml.YAMLError as error:
         raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except (StudyError, RecursionError) as error:
+    except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
+    except (RecursionError, ValueError) as error:  # nested without end; a number of a million digits
+        raise StudyError(f"{path}: can't be read: {error}") from None
     if not isinstance(value, dict):
         raise StudyError(f"{path}: found {_kind(value)}, expected a mapping of keys")
     return value
@@ -101,8 +112,9 @@ def load_schema(name: str) -> dict[str, Any]:
 def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
     """Return `value` with defaults filled in; raise StudyError naming file, line and key where it breaks the schema."""
     schema = load_schema(name)
-    for where, message in _errors(value, schema, ()):
-        raise StudyError(f"{path}{_line(path, where)}, key '{_dotted(where)}': {message}")
+    for where, message in chain(_not_finite(value, ()), _errors(value, schema, ())):
+        key = f", key '{_dotted(where)}'" if where else ""
+        raise StudyError(f"{path}{_line(path, where)}{key}: {message}")
     return _filled(value, schema)
 
 
@@ -111,8 +123,6 @@ def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
 
 def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
     """Yield (path, message), unknown keys first: they are the likeliest cause of the rest."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield where, f"found {value}, expected a finite number"
     found = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: e.validator != "additionalProperties")
     for error in found:
         at = (*where, *error.absolute_path)
@@ -125,7 +135,6 @@ def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> It
                     yield (*at, key), f"unknown key{did_you_mean(str(key), valid)}"
         else:
             yield at, _message(error)
-    yield from _not_finite(value, where)
 
 
 def _branch_errors(error: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
@@ -137,11 +146,22 @@ def _branch_errors(error: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any,
         yield from _errors(error.instance, branches[kind], at)
 
 
+TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
 def _message(error: Any) -> str:
     found, wanted = error.instance, error.validator_value
     match error.validator:
         case "type":
-            expected = " or ".join(wanted) if isinstance(wanted, list) else wanted
+            expected = " or ".join(TYPES[w] for w in (wanted if isinstance(wanted, list) else [wanted]))
             return f"found {_kind(found)}, expected {expected}"
         case "required":
             missing = [key for key in wanted if key not in found]
@@ -151,32 +171,42 @@ def _message(error: Any) -> str:
             many = "exactly one of" if error.validator == "oneOf" else "at least one of"
             return f"found keys {', '.join(map(str, found)) or 'none'}; expected {many} {choices}"
         case "enum":
-            return f"found '{found}', expected one of {', '.join(wanted)}{did_you_mean(str(found), wanted)}"
+            return f"found '{_short(found)}', expected one of {', '.join(wanted)}{did_you_mean(str(found), wanted)}"
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             relation = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
             return f"found {found}, expected {relation.get(str(error.validator), 'less than')} {wanted}"
         case "pattern":
-            return f"found '{found}', expected letters, digits, '_' and '-' only, starting with a letter or digit"
+            return (
+                f"found '{_short(found)}', expected letters, digits, '_' and '-' only, starting with a letter or digit"
+            )
         case "uniqueItems":
-            return f"found {found}, expected no entry twice"
+            return f"found {_short(found)}, expected no entry twice"
         case _:
-            return error.message
+            return _short(error.message)
 
 
 def _not_finite(value: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
     if isinstance(value, Mapping | list):
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for key, item in items:
-            if isinstance(item, float) and not math.isfinite(item):
-                yield (*where, key), f"found {item}, expected a finite number"
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _not_finite(item, (*where, key))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield where, f"found {value}, expected a finite number"
+    elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        yield where, "found a whole number beyond what a float can hold, expected a finite number"
 
 
 def _kind(value: Any) -> str:
     names = {dict: "a mapping", list: "a list", type(None): "nothing", bool: "true or false"}
     if type(value) in names:
         return names[type(value)]
-    return f"text '{value}'" if isinstance(value, str) else f"the number {value}"
+    if isinstance(value, str):
+        return f"text '{_short(value)}'"
+    return f"the number {_short(value)}" if isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
+def _short(value: Any) -> str:
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _dotted(where: tuple[Any, ...]) -> str:
@@ -186,8 +216,8 @@ def _dotted(where: tuple[Any, ...]) -> str:
 def _line(path: str | Path, where: tuple[Any, ...]) -> str:
     """Return ", line N" for the entry of a YAML file at a path of keys; "" where the value came from elsewhere."""
     try:
-        node: Any = yaml.compose(Path(path).read_text(encoding="utf-8-sig"), _Loader)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        node: Any = yaml.compose(Path(path).read_text(encoding="utf-8-sig"), _SchemaLoader)
+    except (OSError, yaml.YAMLError, ValueError, RecursionError):
         return ""
     line = None
     for step in where:
@@ -222,6 +252,8 @@ def _filled(value: Any, schema: Mapping[str, Any]) -> Any:
         return out
     if isinstance(value, list):
         return [_filled(item, schema.get("items", {})) for item in value]
+    if isinstance(value, float) and schema.get("type") == "integer":
+        return int(value)  # JSON schema takes 1.0 for a whole number; a path or a range does not
     return value
 
 

@@ -22,7 +22,11 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Input:
-    """One input. `low` and `high` bound it (for a category: 0 and the last index); `fixed` pins it."""
+    """One input. `low` and `high` bound it (for a category: 0 and the last index); `fixed` pins it.
+
+    `stated` says which of the two bounds holds as it stands; the other is the rows' range, which an input may be fixed
+    outside of.
+    """
 
     name: str
     low: float
@@ -31,6 +35,7 @@ class Input:
     categories: tuple[str, ...] = ()
     fixed: float | None = None
     unit: str = ""
+    stated: tuple[bool, bool] = (True, True)
 
     @property
     def lower(self) -> float:
@@ -70,7 +75,11 @@ class Space:
         kinds = {i.name: i for i in self.inputs}
         for i in self.inputs:
             if not i.low <= i.high:
-                raise StudyError(f"input '{i.name}': low {i.low:g} is above high {i.high:g}")
+                low, high = (
+                    f"{name} {value:g}{'' if stated else ' (of the rows)'}"
+                    for name, value, stated in zip(("low", "high"), (i.low, i.high), i.stated, strict=True)
+                )
+                raise StudyError(f"input '{i.name}': {low} is above {high}")
             if i.fixed is not None and not i.low <= i.fixed <= i.high:
                 raise StudyError(
                     f"input '{i.name}': the fixed value {i.fixed:g} is outside its bounds [{i.low:g}, {i.high:g}]"
@@ -157,13 +166,14 @@ class Space:
         return self.violation(X) == 0
 
     def fix(self, values: Mapping[str, Any]) -> Space:
-        """Return the space with some inputs pinned. Raises StudyError for an unknown input or a value outside."""
+        """Return the space with some inputs pinned.
+
+        Raises StudyError for an unknown input, or a value outside bounds that were stated.
+        """
         for name in values:
             if name not in self.names:
                 raise StudyError(f"fixed input '{name}' is unknown{did_you_mean(name, self.names)}")
-        inputs = tuple(
-            replace(i, fixed=code(i, values[i.name])) if i.name in values else i for i in self.inputs
-        )
+        inputs = tuple(_pinned(i, code(i, values[i.name])) if i.name in values else i for i in self.inputs)
         return Space(inputs, self.constraints)
 
     # -- tables ------------------------------------------------------------------------------------------------------
@@ -186,7 +196,7 @@ class Space:
         return np.column_stack(columns) if columns else np.empty((len(frame), 0))
 
     def decode(self, X: np.ndarray, prefix: str = "") -> dict[str, Any]:
-        """Return points (n, d) as columns named prefix + input; an index becomes its category, an integer an int."""
+        """Return points (n, d) as columns named prefix + input: float64, or text where an index is a category."""
         columns: dict[str, Any] = {}
         for j, i in enumerate(self.inputs):
             value: Any = X[:, j]
@@ -198,7 +208,8 @@ class Space:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the space as plain values; `from_dict` reads them back to the same floats."""
-        inputs = [{**vars(i), "categories": list(i.categories)} for i in self.inputs]
+        lists = ("categories", "stated")
+        inputs = [{**vars(i), **{key: list(getattr(i, key)) for key in lists}} for i in self.inputs]
         constraints = [
             {
                 "coefficients": [list(c) for c in constraint.coefficients],
@@ -211,7 +222,8 @@ class Space:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Space:
-        inputs = tuple(Input(**{**i, "categories": tuple(i["categories"])}) for i in value["inputs"])
+        tuples = ("categories", "stated")
+        inputs = tuple(Input(**{**i, **{key: tuple(i[key]) for key in tuples}}) for i in value["inputs"])
         constraints = tuple(
             Linear(
                 tuple((name, float(c)) for name, c in row["coefficients"]),
@@ -223,13 +235,17 @@ class Space:
         return cls(inputs, constraints)
 
 
+def _pinned(i: Input, value: float) -> Input:
+    low = i.low if i.stated[0] else min(i.low, value)
+    high = i.high if i.stated[1] else max(i.high, value)
+    return replace(i, low=low, high=high, fixed=value)
+
+
 def code(i: Input, value: Any) -> float:
     """Return a study's value for an input as a number: itself, or the index of a category."""
     if i.categories:
         if str(value) not in i.categories:
-            raise StudyError(
-                f"input '{i.name}': '{value}' is no category{did_you_mean(str(value), i.categories)}"
-            )
+            raise StudyError(f"input '{i.name}': '{value}' is no category{did_you_mean(str(value), i.categories)}")
         return float(i.categories.index(str(value)))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise StudyError(f"input '{i.name}': found '{value}', expected a number")
@@ -243,6 +259,7 @@ def build(
     constraints: Sequence[Mapping[str, Any]],
     bounds: Mapping[str, tuple[float, float]],
     units: Mapping[str, str] | None = None,
+    natural: bool = False,
 ) -> Space:
     """Build the space of a study's `inputs` and `constraints`.
 
@@ -251,6 +268,7 @@ def build(
         constraints: the study's list, each {linear: {name: coefficient}, at_most | at_least | equals: number}.
         bounds: every input in order, with the range to use where the study names none (the training rows' range).
         units: the table's own units, used where the study names none.
+        natural: whether `bounds` are a problem's own, which nothing may be fixed outside of, rather than the rows'.
 
     Raises StudyError for an unknown input, low above high, a fixed value outside its bounds, a wrong constraint.
     """
@@ -258,7 +276,7 @@ def build(
         if name not in bounds:
             raise StudyError(f"inputs.{name}: no such input{did_you_mean(name, bounds)}")
     inputs = tuple(
-        _input(name, settings.get(name) or {}, bounds[name], (units or {}).get(name, "")) for name in bounds
+        _input(name, settings.get(name) or {}, bounds[name], (units or {}).get(name, ""), natural) for name in bounds
     )
     rows = tuple(
         Linear(
@@ -271,7 +289,7 @@ def build(
     return Space(inputs, rows)
 
 
-def _input(name: str, settings: Mapping[str, Any], default: tuple[float, float], unit: str) -> Input:
+def _input(name: str, settings: Mapping[str, Any], default: tuple[float, float], unit: str, natural: bool) -> Input:
     unit = settings.get("unit", unit)
     fixed = settings.get("fixed")
     categories = tuple(str(c) for c in settings.get("categories", ()))
@@ -280,13 +298,10 @@ def _input(name: str, settings: Mapping[str, Any], default: tuple[float, float],
         return replace(bare, fixed=None if fixed is None else code(bare, fixed))
     integer = bool(settings.get("integer", False))
     low, high = (float(settings.get(key, default[k])) for k, key in enumerate(("low", "high")))
-    bare = Input(name, low, max(low, high), integer, (), None, unit)
-    value = None if fixed is None else code(bare, fixed)
-    if value is not None:
-        # A value outside the rows' range is the user's business (a warning says so); one outside bounds that the
-        # study itself states is a contradiction, which Space refuses.
-        low = low if "low" in settings else min(low, value)
-        high = high if "high" in settings else max(high, value)
     if integer:
         low, high = float(np.ceil(low)), float(np.floor(high))
-    return Input(name, low, high, integer, (), value, unit)
+    stated = (natural or "low" in settings, natural or "high" in settings)
+    free = Input(name, low, high, integer, (), None, unit, stated)
+    # A value outside the rows' range is the user's business (a warning says so); one outside bounds that the study
+    # itself states is a contradiction, which Space refuses.
+    return free if fixed is None else _pinned(free, code(free, fixed))

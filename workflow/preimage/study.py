@@ -124,6 +124,9 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
             raise StudyError(f"key 'problem.inputs.{name}': low {low:g} is above high {high:g}")
         if "categories" in settings and (low is not None or high is not None or settings.get("integer")):
             raise StudyError(f"key 'problem.inputs.{name}': categories have no low, high or integer")
+        labels = [str(c) for c in settings.get("categories", ())]
+        if twice := [c for c in labels if labels.count(c) > 1]:
+            raise StudyError(f"key 'problem.inputs.{name}.categories': '{twice[0]}' is there twice")
 
 
 def cases(study: Study) -> list[Case]:

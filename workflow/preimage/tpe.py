@@ -41,7 +41,7 @@ def search(
 
     Args:
         space: hyperopt expressions by name.
-        evaluate: loss of the values by label; NaN or infinite counts as a failed trial.
+        evaluate: loss of the values by label; NaN or infinite counts as a failed trial, kept with loss NaN.
         state: file to keep trials and the generator's state in; a search that finds it goes on from there and ends
             with the same trials as one that was never stopped.
         report: called with the number of trials done and the best loss.
@@ -57,6 +57,7 @@ def search(
         (doc,) = _suggest(trials, domain, int(rng.integers(2**31 - 1)))
         values = {k: v[0] for k, v in doc["misc"]["vals"].items() if len(v)}
         loss = float(evaluate({k: float(v) for k, v in values.items()}))
+        loss = loss if math.isfinite(loss) else math.nan
         done.append(Trial({k: float(v) for k, v in values.items()}, loss))
         _insert(trials, doc, loss)
         best = min(best, loss) if math.isfinite(loss) else best

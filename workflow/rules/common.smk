@@ -111,7 +111,7 @@ def by_seed(file):
 
 def first_seed(file):
     """The file of that name of the first seed, which figures and recipes show."""
-    return lambda w: expanded([f"{SEED}/{file}"], w, slice(1))
+    return lambda w: expanded([f"{SEED}/{file}"], w, slice(1))[0]
 
 
 def first_models(file):

@@ -48,7 +48,8 @@ def main(snakemake):
             for name, path in zip(names, source.get("tests", []), strict=True)
         }
         both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
-        said = checks.warnings({"objectives": run.params["objectives"]}, both, found)
+        whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, category))
+        said = checks.warnings({"objectives": run.params["objectives"]}, both, whole)
         judged = judge.judge(table, solutions, found.space, objectives, simulator, test, tests, info, said)
 
         with replacing(snakemake.output.candidates) as path:

@@ -1,1 +1,66 @@
+"""The figures of a study, drawn from its first seed, as SVG with their captions."""
 
+import logging
+
+import pandas as pd
+
+from preimage import objective, problem
+from preimage.data import rows, setting
+from preimage.figures import gallery, style
+from preimage.files import replacing, write_json, write_text
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        material = read(snakemake, run.params)
+        captions = []
+        with replacing(snakemake.output.folder) as folder:
+            folder.mkdir()
+            for shown in gallery.plan(material):
+                svg = render(run, shown)
+                if svg is not None:
+                    write_text(folder / shown.file, svg)
+                    captions.append({k: getattr(shown, k) for k in ("file", "title", "caption", "objective")})
+            write_json(folder / "captions.json", captions)
+        logging.info("%d figures", len(captions))
+        run.artifact(snakemake.output.folder)
+
+
+def read(snakemake, params):
+    spec, source = params["problem"], snakemake.input
+    known = rows.known(source.info)
+    found = setting.of_rows(spec, known)
+    category = setting.categories(spec)
+    train, test = (rows.load(path, source.info, category) for path in (source.train, source.test))
+    tests = zip(params["surrogates"], source.get("tests", []), strict=True)
+    return gallery.Material(
+        space=found.space,
+        outputs=found.outputs,
+        units=found.units,
+        objectives={
+            name: objective.build(name, entry, found.outputs, known.spread, known.reach)
+            for name, entry in params["objectives"].items()
+        },
+        train=(train.X, train.Y),
+        test=(test.X, test.Y),
+        measured="table" in spec,
+        tests={name: pd.read_parquet(path) for name, path in tests},
+        candidates=pd.read_parquet(source.candidates),
+        solutions=pd.read_parquet(source.solutions),
+        simulator=problem.load(spec),
+    )
+
+
+def render(run, shown):
+    """Draw a figure; one that can't be drawn costs no study its report."""
+    try:
+        figure = shown.draw()
+        return None if figure is None else style.to_svg(figure, shown.file)
+    except Exception:
+        logging.exception("%s: not drawn", shown.file)
+        run.metric("figures/failed", 1)
+        return None
+
+
+main(snakemake)

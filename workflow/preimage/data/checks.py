@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from preimage import objective, polytope, problem
 from preimage.data import tables
 from preimage.data.setting import Setting, categories, describe, of_rows, of_simulator
 from preimage.errors import StudyError
+from preimage.space import Space
 
 Study = Mapping[str, Any]
 
@@ -27,7 +28,8 @@ def check(study: Study) -> list[str]:
     if "table" in spec:
         table, inputs, outputs = tables.import_table(spec["table"], categories(spec))
         found = of_rows(spec, describe(table, inputs, outputs, categories(spec)))
-        _check_categories(spec, table)
+        if all(_is_constant(table, name) for name in inputs):
+            raise StudyError("problem.table: every row has the same inputs; there is nothing to learn or to hold out")
     else:
         found = of_simulator(spec)
     if table is not None and "simulator" in spec:
@@ -46,21 +48,11 @@ def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
     """Return what a user should know of rows and wishes that don't fit, one sentence each."""
     said = [*_constant(table, found), *_excluded(table, found), *_outside(table, found)]
     for name, entry in study["objectives"].items():
-        said += _never_seen(table, objective.build(name, entry, found.outputs))
+        wanted = objective.build(name, entry, found.outputs)
+        said += _never_seen(table, wanted)
+        pinned = found.space.fix(wanted.fixed)
+        said += [f"objective '{name}': {w}" for w in _fixed_outside(table, pinned, wanted.fixed)]
     return said
-
-
-def _check_categories(spec: Mapping[str, Any], table: pa.Table) -> None:
-    for name, settings in categories(spec).items():
-        known = [str(c) for c in settings["categories"]]
-        strange = pc.invert(pc.is_in(table[name], value_set=pa.array(known)))
-        if pc.any(strange).as_py():
-            row = pc.index(strange, True).as_py()
-            path = spec["table"].get("file") or spec["table"]["features"]
-            raise StudyError(
-                f"{path}, column '{name}', row {row + 1}: found '{table[name][row]}', "
-                f"expected one of the declared categories {', '.join(known)}"
-            )
 
 
 def _check_simulator(spec: Mapping[str, Any], found: Setting) -> None:
@@ -75,8 +67,13 @@ def _constant(table: pa.Table, found: Setting) -> list[str]:
     return [
         f"column '{name}' is constant: nothing can be learned of it"
         for name in [*found.inputs, *found.outputs]
-        if pc.min_max(table[name])["min"] == pc.min_max(table[name])["max"]
+        if _is_constant(table, name)
     ]
+
+
+def _is_constant(table: pa.Table, name: str) -> bool:
+    extremes = pc.min_max(table[name])
+    return bool(extremes["min"] == extremes["max"])
 
 
 def _excluded(table: pa.Table, found: Setting) -> list[str]:
@@ -89,7 +86,12 @@ def _excluded(table: pa.Table, found: Setting) -> list[str]:
     share = 1 - inside.mean()
     if not inside.any():
         return ["bounds exclude 100% of the rows: every candidate will lie where no data was"]
-    return [f"bounds exclude {share:.1%} of the rows; they still train"] if share > 0 else []
+    return [f"bounds exclude {_share(share)} of the rows; they still train"] if share > 0 else []
+
+
+def _share(part: float) -> str:
+    """Return a share above 0 in words that don't round it to none or all."""
+    return "less than 0.1%" if part < 0.001 else "more than 99.9%" if part > 0.999 else f"{part:.1%}"
 
 
 def _outside(table: pa.Table, found: Setting) -> list[str]:
@@ -104,8 +106,13 @@ def _outside(table: pa.Table, found: Setting) -> list[str]:
         broken = int(((value < low - slack) | (value > high + slack)).any(axis=1).sum())
         if broken:
             said.append(f"{broken} of {len(table)} rows violate the constraints; they still train")
-    for i in found.space.inputs:
-        if i.fixed is not None and not i.categories:
+    return said + _fixed_outside(table, found.space, found.inputs)
+
+
+def _fixed_outside(table: pa.Table, space: Space, names: Collection[str]) -> list[str]:
+    said = []
+    for i in space.inputs:
+        if i.name in names and i.fixed is not None and not i.categories:
             seen = pc.min_max(table[i.name]).as_py()
             if not seen["min"] <= i.fixed <= seen["max"]:
                 said.append(

@@ -12,7 +12,12 @@ from preimage.space import Space
 
 
 def generate(
-    problem: Problem, space: Space, samples: int, rng: np.random.Generator, sampling: str = "uniform", noise: float = 0.0
+    problem: Problem,
+    space: Space,
+    samples: int,
+    rng: np.random.Generator,
+    sampling: str = "uniform",
+    noise: float = 0.0,
 ) -> pa.Table:
     """Simulate `samples` rows; columns are the inputs, then the outputs.
 

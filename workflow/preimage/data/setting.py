@@ -71,11 +71,14 @@ def of_simulator(spec: Mapping[str, Any]) -> Setting:
     found = problem.load(spec)
     assert found is not None
     rows = Rows(list(found.inputs), list(found.outputs), _units(found.outputs), dict(found.inputs), [], [])
-    return of_rows(spec, rows)
+    return of_rows(spec, rows, natural=True)
 
 
-def of_rows(spec: Mapping[str, Any], rows: Rows) -> Setting:
+def of_rows(spec: Mapping[str, Any], rows: Rows, natural: bool = False) -> Setting:
     """Return the setting of a study with rows: where the study names no bounds, they are the rows' range.
+
+    Args:
+        natural: whether the ranges are a simulator's own, outside which nothing may be fixed.
 
     Raises StudyError for settings of an input or output that isn't there, and whatever a space refuses.
     """
@@ -84,7 +87,7 @@ def of_rows(spec: Mapping[str, Any], rows: Rows) -> Setting:
             raise StudyError(f"problem.outputs.{name}: no such output{did_you_mean(name, rows.outputs)}")
     units = {**rows.units, **stated_units(spec)}
     try:
-        built = space.build(spec.get("inputs") or {}, spec.get("constraints") or (), rows.ranges, units)
+        built = space.build(spec.get("inputs") or {}, spec.get("constraints") or (), rows.ranges, units, natural)
     except StudyError as error:
         raise StudyError(f"problem: {error}") from None
     return Setting(built, rows.inputs, rows.outputs, units)

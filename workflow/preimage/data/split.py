@@ -41,27 +41,30 @@ def split(
     """Return the positions of training and test rows, each in the table's order.
 
     Whole groups of equal inputs are held out, in random order, while that brings the share of rows nearer to
-    `test_fraction`. Raises StudyError where either side would be empty.
+    `test_fraction`; at least one group stays on each side. Raises StudyError where all rows have equal inputs.
     """
     group = groups(table[name].to_numpy() for name in inputs)
     sizes = np.bincount(group)
     order = rng.permutation(len(sizes))
     held = np.cumsum(sizes[order])
     wanted = test_fraction * len(table)
-    taken = int(np.argmin(np.abs(held - wanted))) + 1
+    if len(sizes) < 2:
+        raise StudyError("split: every row has the same inputs; nothing can be held out")
+    taken = min(int(np.argmin(np.abs(held - wanted))) + 1, len(sizes) - 1)
     test = np.zeros(len(sizes), bool)
     test[order[:taken]] = True
     in_test = test[group]
-    if taken >= len(sizes):
-        raise StudyError(
-            f"split.test_fraction {test_fraction:g}: {len(sizes)} distinct inputs leave no rows to train on"
-        )
     return np.flatnonzero(~in_test), np.flatnonzero(in_test)
 
 
 def folds(group: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the fold (n,) of each row, 0 to k - 1 (fewer where there are fewer groups); groups stay together."""
+    """Return the fold (n,) of each row, 0 to k - 1 (fewer where there are fewer groups); groups stay together.
+
+    Raises StudyError where there is one group only: no row could be predicted by a model that never saw it.
+    """
     count = int(group.max()) + 1
+    if count < 2:
+        raise StudyError("folds: every training row has the same inputs; cross-validation needs two distinct ones")
     order = rng.permutation(count)
     fold = np.empty(count, int)
     fold[order] = np.arange(count) % min(k, count)

@@ -6,10 +6,11 @@ study declares categories. Everything here stays in Arrow's memory: millions of 
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,65 +23,113 @@ from preimage.files import replacing
 # Position of each row in the source, carried along so that a row can be named to the user.
 ROW = "__row__"
 FEWEST_ROWS = 10
+# How much of a CSV file its dialect is read from.
+HEAD = 65536
+# What Arrow's reader takes for a number; DECIMAL stands for the decimal sign.
+NUMBER = r"^\s*[-+]?(\d+DECIMAL?\d*|DECIMAL\d+)([eE][-+]?\d+)?\s*$"
+
+
+class Dialect(NamedTuple):
+    """How a CSV file is written. In one of a single column an empty line is an empty cell; elsewhere it is nothing."""
+
+    delimiter: str
+    decimal: str
+    single: bool
+
+    def number(self, text: str) -> bool:
+        return re.match(NUMBER.replace("DECIMAL", re.escape(self.decimal)), text) is not None
+
+
+class Source(NamedTuple):
+    """A file that was read; `dialect` is None for parquet."""
+
+    path: str
+    table: pa.Table
+    dialect: Dialect | None = None
+
+    def select(self, names: Sequence[str]) -> Source:
+        return self._replace(table=self.table.select(names))
+
+    def place(self, name: str, row: int) -> str:
+        """Say where the cell of a column at a row (from 0) is."""
+        line = _line(self.path, self.dialect, row) if self.dialect else None
+        return f"{self.path}, column '{name}', row {row + 1}{f' (line {line})' if line else ''}"
 
 
 # -- reading what a user brings ----------------------------------------------------------------------------------------
 
 
-def import_table(spec: Mapping[str, Any], categories: Collection[str] = ()) -> tuple[pa.Table, list[str], list[str]]:
+def import_table(
+    spec: Mapping[str, Any], categories: Mapping[str, Any] | None = None
+) -> tuple[pa.Table, list[str], list[str]]:
     """Read a study's `problem.table`.
 
     Args:
         spec: {features, targets} or {file, outputs}, and `ignore`.
-        categories: inputs that are categories; they stay text.
+        categories: by input that is a category, {categories: its values}; its cells stay text.
 
     Returns:
         The table (inputs, then outputs, float64 or text), the inputs' names, the outputs' names.
 
-    Raises StudyError naming file, column and row for anything that is not a finite number (or text, in a category),
-    for repeated columns, unequal lengths, and fewer than 10 rows.
+    Raises StudyError naming file, column and row for anything that is not a finite number (or a declared value, in a
+    category), for repeated columns, unequal lengths, and fewer than 10 rows.
     """
+    categories = categories or {}
+    parts = _parts(spec, list(categories))
+    inputs, outputs = (part.table.column_names for part in parts)
+    for part, kind in zip(parts, ("input", "output"), strict=True):
+        if not part.table.column_names:
+            raise StudyError(f"{part.path}: no {kind} columns")
+        for name in part.table.column_names:
+            _check_name(part.path, name)
+    for name in categories:
+        if name not in inputs:
+            raise StudyError(f"problem.inputs.{name}: no such input{did_you_mean(name, inputs)}")
+    if len(parts[0].table) < FEWEST_ROWS:
+        raise StudyError(f"{parts[0].path}: found {len(parts[0].table)} rows, expected at least {FEWEST_ROWS}")
+    columns, fields = [], []
+    for part in parts:
+        for field in part.table.schema:
+            declared = categories.get(field.name) if field.name in inputs else None
+            columns.append(_numbers(part, field.name) if declared is None else _labels(part, field.name, declared))
+            fields.append(pa.field(field.name, columns[-1].type, metadata=_unit_metadata(unit_of(field))))
+    return pa.table(columns, pa.schema(fields)), inputs, outputs
+
+
+def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> tuple[Source, Source]:
+    """Return the inputs' columns and the outputs' columns, each with the file it is from."""
     ignore = spec.get("ignore") or []
     if "file" in spec:
-        whole = _read(spec["file"])
-        wanted = list(spec["outputs"])
+        whole = _read(spec["file"], categories)
+        names, wanted = whole.table.column_names, list(spec["outputs"])
         for name in [*wanted, *ignore]:
-            if name not in whole.column_names:
-                raise StudyError(f"{spec['file']}: no column '{name}'{did_you_mean(name, whole.column_names)}")
-        inputs = [c for c in whole.column_names if c not in wanted and c not in ignore]
-        parts = [(spec["file"], whole.select(inputs)), (spec["file"], whole.select(wanted))]
-    else:
-        parts = [(spec[key], _read(spec[key])) for key in ("features", "targets")]
-        parts = [(path, t.select([c for c in t.column_names if c not in ignore])) for path, t in parts]
-        (path_x, x), (path_y, y) = parts
-        if len(x) != len(y):
-            raise StudyError(f"{path_x} has {len(x)} rows and {path_y} has {len(y)}: expected the same number")
-        if both := set(x.column_names) & set(y.column_names):
-            raise StudyError(f"{path_x} and {path_y}: column '{min(both)}' is in both")
-    inputs, outputs = (t.column_names for _, t in parts)
-    if not inputs:
-        raise StudyError(f"{parts[0][0]}: no input columns")
-    for name in [*inputs, *outputs]:
-        _check_name(parts[0 if name in inputs else 1][0], name)
-    if len(parts[0][1]) < FEWEST_ROWS:
-        raise StudyError(f"{parts[0][0]}: found {len(parts[0][1])} rows, expected at least {FEWEST_ROWS}")
-    columns, fields = [], []
-    for path, part in parts:
-        for field in part.schema:
-            column = _text(part, field.name, path) if field.name in categories else _numbers(part, field.name, path)
-            columns.append(column)
-            fields.append(pa.field(field.name, column.type, metadata=_unit_metadata(unit_of(field))))
-    return pa.table(columns, pa.schema(fields)), inputs, outputs
+            if name not in names:
+                raise StudyError(f"{spec['file']}: no column '{name}'{did_you_mean(name, names)}")
+        if both := [n for n in wanted if n in ignore]:
+            raise StudyError(f"{spec['file']}: column '{both[0]}' is named in both outputs and ignore")
+        return whole.select([c for c in names if c not in wanted and c not in ignore]), whole.select(wanted)
+    x, y = (_read(spec[key], categories) for key in ("features", "targets"))
+    every = [*x.table.column_names, *y.table.column_names]
+    for name in ignore:
+        if name not in every:
+            raise StudyError(f"{x.path} and {y.path}: no column '{name}'{did_you_mean(name, every)}")
+    x, y = (part.select([c for c in part.table.column_names if c not in ignore]) for part in (x, y))
+    if len(x.table) != len(y.table):
+        counts = f"{x.path} has {len(x.table)} rows and {y.path} has {len(y.table)}"
+        raise StudyError(f"{counts}: expected the same number")
+    if both := [n for n in x.table.column_names if n in y.table.column_names]:
+        raise StudyError(f"{x.path} and {y.path}: column '{both[0]}' is in both")
+    return x, y
 
 
 def _check_name(path: str, name: str) -> None:
     if not name.strip():
-        raise StudyError(f"{path}: a column has no name")
+        raise StudyError(f"{path}: a column has no name; ignore: ['{name}'] leaves it out")
     if name == ROW or any(ord(c) < 32 for c in name):
         raise StudyError(f"{path}: column name {name!r} can't be used")
 
 
-def _read(path: str) -> pa.Table:
+def _read(path: str, categories: Collection[str]) -> Source:
     file = Path(path)
     if file.is_dir():
         raise StudyError(f"{path}: found a directory, expected a parquet or CSV file")
@@ -93,28 +142,72 @@ def _read(path: str) -> pa.Table:
         if not magic:
             raise StudyError(f"{path}: the file is empty")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
-        table = _read_parquet(path) if is_parquet else _read_csv(path)
+        source = _read_parquet(path) if is_parquet else _read_csv(path, categories)
+        names = source.table.column_names
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror or error}") from None
-    names = table.column_names
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: found column names that are not UTF-8 text; save the file as UTF-8") from None
     if repeated := [n for n in names if names.count(n) > 1]:
         raise StudyError(f"{path}: column '{repeated[0]}' is there {names.count(repeated[0])} times")
-    if not len(table):
+    if not len(source.table):
         raise StudyError(f"{path}: found no rows")
-    return table
+    return source
 
 
-def _read_parquet(path: str) -> pa.Table:
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+# -- parquet -----------------------------------------------------------------------------------------------------------
+
+
+def _read_parquet(path: str) -> Source:
     try:
         table = pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
-        raise StudyError(f"{path}: corrupt or truncated parquet ({str(error).splitlines()[0]})") from None
-    # pandas keeps its index as a column of this name; it is no input.
-    return table.select([c for c in table.column_names if not re.fullmatch(r"__index_level_\d+__", c)])
+        raise StudyError(f"{path}: corrupt or truncated parquet ({_first_line(error)})") from None
+    index = _index_columns(table)
+    return Source(path, table.select([k for k, name in enumerate(table.column_names) if name not in index]))
 
 
-def _read_csv(path: str) -> pa.Table:
-    delimiter, decimal = _dialect(path)
+def _index_columns(table: pa.Table) -> set[str]:
+    """Return the columns in which pandas keeps its index: that is no input."""
+    plain = {n for n in table.column_names if re.fullmatch(r"__index_level_\d+__", n)}
+    try:
+        listed = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    except ValueError:
+        return plain  # not pandas' own metadata, then
+    return plain | {n for n in listed if isinstance(n, str)}
+
+
+# -- CSV ---------------------------------------------------------------------------------------------------------------
+
+
+def _read_csv(path: str, categories: Collection[str]) -> Source:
+    dialect = _dialect(path)
+    table = _parse(path, dialect, categories)
+    other = dialect._replace(decimal="." if dialect.decimal == "," else ",")
+    # A long file may begin with whole numbers only, or have a remark that looks like a number of the other sign.
+    if dialect.delimiter != "," and _has_number(table, other):
+        again = _parse(path, other, categories)
+        if _texts(again) < _texts(table):
+            table, dialect = again, other
+    return Source(path, table, dialect)
+
+
+def _texts(table: pa.Table) -> int:
+    return sum(pa.types.is_string(t) for t in table.schema.types)
+
+
+def _has_number(table: pa.Table, dialect: Dialect) -> bool:
+    """Return whether a text column has a cell with the dialect's decimal sign that would be a number."""
+    pattern = rf"^\s*[-+]?\d*{re.escape(dialect.decimal)}\d+([eE][-+]?\d+)?\s*$"
+    texts = [table[f.name] for f in table.schema if pa.types.is_string(f.type)]
+    return any(pc.any(pc.match_substring_regex(column, pattern)).as_py() for column in texts)
+
+
+def _parse(path: str, dialect: Dialect, categories: Collection[str]) -> pa.Table:
     ragged: list[Any] = []
 
     def note(row: Any) -> str:
@@ -125,83 +218,140 @@ def _read_csv(path: str) -> pa.Table:
         return pyarrow.csv.read_csv(
             path,
             pyarrow.csv.ReadOptions(use_threads=threads),
-            pyarrow.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=note),
-            pyarrow.csv.ConvertOptions(decimal_point=decimal, check_utf8=True, true_values=[], false_values=[]),
+            pyarrow.csv.ParseOptions(
+                delimiter=dialect.delimiter, invalid_row_handler=note, ignore_empty_lines=not dialect.single
+            ),
+            pyarrow.csv.ConvertOptions(
+                decimal_point=dialect.decimal,
+                check_utf8=True,
+                true_values=[],
+                false_values=[],
+                column_types=dict.fromkeys(categories, pa.string()),  # 007 is not 7
+            ),
         )
 
     try:
         try:
-            return read(True)
+            table = read(True)
         except pa.ArrowInvalid:
             if not ragged:
                 raise
             ragged.clear()
-            return read(False)  # one thread: only then is the row numbered
+            table = read(False)  # one thread: only then is the row numbered
     except pa.ArrowInvalid as error:
         if ragged:
             row = ragged[0]
-            where = f"line {row.number}" if row.number is not None else f"the row '{row.text[:60]}'"
+            line = _line(path, dialect, row.number - 2) if row.number is not None else None
+            where = f"line {line}" if line else f"the row '{row.text[:60]}'"
             raise StudyError(
                 f"{path}, {where}: found {row.actual_columns} cells, expected {row.expected_columns}"
             ) from None
-        raise StudyError(f"{path}: not a CSV table ({str(error).splitlines()[0]})") from None
+        raise StudyError(f"{path}: not a CSV table ({_first_line(error)})") from None
+    return table.slice(0, len(table) - _blank_lines_at_end(path)) if dialect.single else table
 
 
-def _dialect(path: str) -> tuple[str, str]:
-    """Return the delimiter and the decimal sign, from the head of the file."""
+def _dialect(path: str) -> Dialect:
+    """Return how a file is written, from its head: the delimiter that cuts most lines like the title."""
     with Path(path).open("rb") as stream:
-        head = stream.read(65536).decode("utf-8-sig", errors="replace")
-    lines = head.splitlines()
-    title = lines[0] if lines else ""
-    delimiter = max(",;\t", key=title.count)
-    cells = [c.strip() for line in lines[1:] for c in line.split(delimiter)]
-    comma = delimiter != "," and any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", c) for c in cells)
-    return delimiter, "," if comma else "."
+        head = stream.read(HEAD)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise StudyError(f"{path}: found UTF-16 text, expected UTF-8")
+    lines = [line for line in re.split(r"\r\n|\n|\r", head.decode("utf-8-sig", errors="replace")) if line]
+    if len(head) == HEAD and len(lines) > 1:
+        lines.pop()  # cut short
+
+    def cells(delimiter: str) -> list[list[str]]:
+        return list(csv.reader(lines[:1000], delimiter=delimiter))
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        title, *rows = cells(delimiter)
+        return (sum(len(r) == len(title) for r in rows) if len(title) > 1 else -1, len(title))
+
+    if not lines:
+        return Dialect(",", ".", False)
+    delimiter = max(";\t,", key=fit)
+    title, *rows = cells(delimiter)
+    comma = delimiter != "," and any(re.fullmatch(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*", c) for r in rows for c in r)
+    return Dialect(delimiter, "," if comma else ".", len(title) == 1)
 
 
-def _place(path: str, name: str, row: int) -> str:
-    line = "" if Path(path).suffix.lower() in (".parquet", ".pq") else f" (line {row + 2})"
-    return f"{path}, column '{name}', row {row + 1}{line}"
+def _blank_lines_at_end(path: str) -> int:
+    with Path(path).open("rb") as stream:
+        stream.seek(max(0, Path(path).stat().st_size - HEAD))
+        tail = re.split(rb"\r\n|\n|\r", stream.read())
+    return max(0, len(tail) - 2 - max((k for k, line in enumerate(tail) if line), default=0))
 
 
-def _numbers(table: pa.Table, name: str, path: str) -> pa.ChunkedArray:
-    column = table[name]
+def _line(path: str, dialect: Dialect, row: int) -> int | None:
+    """Return the line (from 1) on which a row (from 0, below the title) begins; None where Python can't follow."""
+    with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        reader = csv.reader(stream, delimiter=dialect.delimiter)
+        begins, seen = 1, -1
+        try:
+            for record in reader:
+                if record or dialect.single:
+                    if seen == row:
+                        return begins
+                    seen += 1
+                begins = reader.line_num + 1
+        except csv.Error:
+            pass
+    return None
+
+
+# -- cells -------------------------------------------------------------------------------------------------------------
+
+
+def _numbers(source: Source, name: str) -> pa.ChunkedArray:
+    column = source.table[name]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
     if not number and not pa.types.is_null(column.type):
-        row, found = _first_text(column)
-        hint = "; for a category, list its values under problem.inputs" if pa.types.is_string(column.type) else ""
-        raise StudyError(f"{_place(path, name, row)}: found {found}, expected a number{hint}")
+        row, found = _first_other(column, source.dialect or Dialect(",", ".", False))
+        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        hint = "; for a category, list its values under problem.inputs" if is_text else ""
+        raise StudyError(f"{source.place(name, row)}: found {found}, expected a number{hint}")
     column = column.cast(pa.float64(), safe=False)
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
-        raise StudyError(f"{_place(path, name, row)}: found no value, expected a number")
+        raise StudyError(f"{source.place(name, row)}: found no value, expected a number")
     if not pc.all(pc.is_finite(column)).as_py():
         row = pc.index(pc.is_finite(column), False).as_py()
-        raise StudyError(f"{_place(path, name, row)}: found {column[row].as_py()}, expected a finite number")
+        raise StudyError(f"{source.place(name, row)}: found {column[row].as_py()}, expected a finite number")
     return column
 
 
-def _first_text(column: pa.ChunkedArray) -> tuple[int, str]:
+def _first_other(column: pa.ChunkedArray, dialect: Dialect) -> tuple[int, str]:
     """Return the first cell that is no number: its row and how to show it."""
     for row, cell in enumerate(column):
-        value = cell.as_py()
         try:
-            float(value)
-        except (TypeError, ValueError):
-            return row, "no value" if value is None or value == "" else f"'{str(value)[:60]}'"
-        if isinstance(value, bool):
-            return row, f"'{value}'"
-    return 0, f"values of type {column.type}"
+            value = cell.as_py()
+        except (ValueError, OverflowError):  # a date beyond Python's
+            return row, f"a {column.type}"
+        text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        if value is None or text == "":
+            return row, "no value"
+        if not isinstance(value, bytes | str) or not dialect.number(text):
+            return row, f"'{text[:60]}'"
+    return 0, f"values of type {column.type} ('{str(column[0])[:60]}')"
 
 
-def _text(table: pa.Table, name: str, path: str) -> pa.ChunkedArray:
-    column = table[name].cast(pa.string())
-    empty = pc.or_kleene(pc.is_null(column), pc.equal(column, ""))
-    if pc.any(empty).as_py():
-        row = pc.index(empty, True).as_py()
-        raise StudyError(f"{_place(path, name, row)}: found no value, expected a category")
+def _labels(source: Source, name: str, declared: Mapping[str, Any]) -> pa.ChunkedArray:
+    try:
+        column = source.table[name].cast(pa.string())
+    except pa.ArrowException:
+        kind = source.table[name].type
+        raise StudyError(f"{source.path}, column '{name}': found {kind}, expected text or numbers") from None
+    known = [str(c) for c in declared["categories"]]
+    strange = pc.invert(pc.is_in(column, value_set=pa.array(known)))
+    if pc.any(strange).as_py():
+        row = pc.index(strange, True).as_py()
+        found = column[row].as_py()
+        shown = f"'{found[:60]}'" if found else "no value"
+        raise StudyError(
+            f"{source.place(name, row)}: found {shown}, expected one of the declared categories {', '.join(known)}"
+        )
     return column
 
 
@@ -209,7 +359,7 @@ def _text(table: pa.Table, name: str, path: str) -> pa.ChunkedArray:
 
 
 def unit_of(field: pa.Field) -> str:
-    return ((field.metadata or {}).get(b"unit") or b"").decode()
+    return ((field.metadata or {}).get(b"unit") or b"").decode(errors="replace")
 
 
 def units_of(table: pa.Table) -> dict[str, str]:

@@ -35,9 +35,7 @@ def summarise(
     return pd.DataFrame(rows)
 
 
-def _row(
-    part: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float
-) -> dict[str, object]:
+def _row(part: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> dict[str, object]:
     ranked = part[part["rank"].notna()].sort_values("rank")
     shown = part.iloc[0] if ranked.empty else ranked.iloc[0]
     values = ["x." + n for n in space.names] + [f"{p}.{o}" for p in ("predicted", "simulated") for o in outputs]
@@ -54,7 +52,7 @@ def _row(
         "surrogate_regret": L - P,
         "hits": int(same.sum()),
         "distinct": int(good["cluster"].nunique()),
-        "feasible": "yes" if len(good) else "undecided",
+        "feasible": "yes" if len(good if wanted.bounded else ranked) else "undecided",
         "in_domain": shown["in_domain"],
         "domain_score": shown["domain_score"],
         "evaluations": int(part["evaluations"].sum()),
@@ -62,9 +60,7 @@ def _row(
     }
 
 
-def solutions(
-    ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float
-) -> pd.DataFrame:
+def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> pd.DataFrame:
     """Return the candidates that are as good as asked by the surrogate, with the number of their cluster."""
     Y = ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float)
     good = ranked[wanted.met(Y, least)] if len(ranked) else ranked

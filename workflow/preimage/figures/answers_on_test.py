@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
-from preimage.figures.style import INK, Look, dense, legend, panels, shorten, styled, thin
+from preimage.figures.style import INK, VIRIDIS, Look, dense, legend, panels, shorten, styled, thin
 
 # Answers that take up less than this share of the inputs' ranges are shown near by as well.
 NEAR = 0.25
@@ -39,25 +41,29 @@ def answers_on_test(
         inputs, output: axis labels with units.
         known: where the true minimum is (2,), if that is known.
     """
+    X, y = X[np.isfinite(y)], y[np.isfinite(y)]
     answers = [a._replace(points=a.points[np.isfinite(a.points).all(axis=1)]) for a in answers]
     answers = [a for a in answers if len(a.points)]
-    if not answers:
+    if not answers or not len(y):
         return None
     marks = np.concatenate([a.points for a in answers] + ([known[None]] if known is not None else []))
     everything = np.concatenate([X, marks])
     whole, near = _box(everything, 0.03), _box(marks, 0.35, everything)
     zoom = bool(((near[1] - near[0]) < NEAR * (whole[1] - whole[0])).all())
-    figure, axes = panels(1 + zoom, 3.6 if zoom else 4.4)
+    figure, axes = panels(1 + zoom, 4.0 if zoom else 4.6)
     shown = thin(len(X))
     for panel, box in zip(axes, (whole, near), strict=False):
+        raster = dense(len(shown), coloured=True)
         rows = shown[((X[shown] >= box[0]) & (X[shown] <= box[1])).all(axis=1)]
         picture = panel.scatter(
-            *X[rows].T, c=y[rows], s=14, linewidth=0, alpha=0.75, vmin=np.nanmin(y), vmax=np.nanmax(y),
-            rasterized=dense(len(rows)),
+            *X[rows].T, c=y[rows], cmap=VIRIDIS, s=12, linewidth=0,  vmin=y.min(), vmax=y.max(),
+            antialiased=not raster, rasterized=raster,
         )  # fmt: skip
-        handles = [_marks(panel, a) for a in answers]
+        # Where both views are there, the far one only says where the near one is.
+        size = 5 if zoom and panel is axes[0] else 9
+        handles = [_marks(panel, a, size) for a in answers]
         if known is not None:
-            handles += panel.plot(*known, "+", color=INK, ms=16, mew=1.6)
+            handles += panel.plot(*known, "+", color=INK, ms=16, mew=1.6, zorder=4)
         panel.set(xlim=(box[0][0], box[1][0]), ylim=(box[0][1], box[1][1]), xlabel=inputs[0])
     axes[0].set_ylabel(inputs[1])
     if zoom:
@@ -66,6 +72,9 @@ def answers_on_test(
     bar = figure.colorbar(picture, ax=axes, location="bottom", shrink=0.6, aspect=30, pad=0.04)
     bar.set_label(output)
     bar.outline.set_linewidth(0)
+    bar.solids.set_rasterized(True)
+    bar.locator = MaxNLocator(5)
+    bar.update_ticks()
     names = [shorten(a.name, 30) for a in answers] + (["known minimum"] if known is not None else [])
     legend(figure, handles, names)
     figure.set_label(
@@ -75,10 +84,10 @@ def answers_on_test(
     return figure
 
 
-def _marks(panel: Any, answers: Answers) -> Any:
+def _marks(panel: Any, answers: Answers, size: float) -> Any:
     colour, marker, _ = answers.look
     (handle,) = panel.plot(
-        *answers.points.T, marker, color="none" if colour == INK else colour, mec=INK, mew=1.0, ms=9, zorder=3
+        *answers.points.T, marker, color="none" if colour == INK else colour, mec=INK, mew=1.0, ms=size, zorder=3
     )
     return handle
 
@@ -95,6 +104,4 @@ def _box(points: np.ndarray, margin: float, around: np.ndarray | None = None) ->
 
 
 def _frame(box: np.ndarray) -> Any:
-    from matplotlib.patches import Rectangle
-
     return Rectangle(tuple(box[0]), *(box[1] - box[0]), fill=False, ec=INK, lw=0.8)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from preimage.figures.style import INK, Look, dense, legend, panels, shorten, styled, thin
+from preimage.figures.style import INK, MOST_POINTS, Look, dense, legend, panels, shorten, styled, thin, widen, wrap
 
 
 @styled
@@ -20,6 +20,7 @@ def domain_against_prediction(
     looks: Mapping[str, Look],
     limit: float,
     wanted: tuple[float, float] | None = None,
+    least_span: float = 0.0,
 ) -> Figure | None:
     """Draw what is predicted for every candidate against its domain score.
 
@@ -31,6 +32,7 @@ def domain_against_prediction(
         looks: by inverter.
         limit: the score at which the data ends.
         wanted: the interval of predicted values that was asked for, if there is one.
+        least_span: what the axis of predicted values shows at least.
     """
     names = np.asarray(inverters, dtype=str)
     known = np.isfinite(score) & np.isfinite(predicted)
@@ -45,22 +47,23 @@ def domain_against_prediction(
         "edge of the data", (limit, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
         textcoords="offset points", ha="right", va="bottom",
     )  # fmt: skip
-    if wanted is not None:
-        axes.axhspan(*wanted, color=INK, alpha=0.15, lw=0.8)
     raster = dense(int(known.sum()))
-    handles = []
+    handles = {}
     for inverter in found:
         colour, marker, _ = looks[inverter]
         mine = np.flatnonzero(known & (names == inverter))
-        mine = mine[thin(len(mine))]
-        axes.plot(score[mine], predicted[mine], marker, color=colour, ms=3.4, mew=0, alpha=0.55, rasterized=raster)
         best = mine[first[mine]]
-        handles += axes.plot(
+        mine = mine[thin(len(mine), MOST_POINTS // len(found))]
+        axes.plot(score[mine], predicted[mine], marker, color=colour, ms=3.4, mew=0, alpha=0.7, rasterized=raster)
+        (handles[shorten(inverter, 24)],) = axes.plot(
             score[best], predicted[best], marker, color="none" if colour == INK else colour, mec=INK, mew=1.2, ms=10,
             zorder=3,
         )  # fmt: skip
-    axes.set(xlim=(-0.02, 1.03), xlabel="domain score (share of training rows that are no lonelier)", ylabel=name)
-    legend(figure, handles, [shorten(i, 24) for i in found])
+    axes.set(xlim=(-0.02, 1.03), xlabel="domain score (share of training rows that are no lonelier)", ylabel=wrap(name))
+    widen(axes, predicted[known], least_span)
+    if wanted is not None:
+        handles["asked for"] = axes.axhspan(*wanted, color=INK, alpha=0.15, lw=0.8)
+    legend(figure, list(handles.values()), list(handles))
     outside = float((score[known] > limit).mean())
     figure.set_label(
         f"{name} against domain score for {known.sum()} candidates, {outside:.0%} of them outside the data."

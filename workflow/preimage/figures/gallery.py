@@ -1,19 +1,18 @@
-"""Which figures a study gets, from what its steps have written; and what to say beside each."""
+"""Which figures a study gets, in which order, and what to say beside each."""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from preimage.figures import captions, scale, style
+from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.convergence import convergence
 from preimage.figures.domain_against_prediction import domain_against_prediction
@@ -26,3 +25,276 @@ from preimage.figures.waterfall import waterfall
 from preimage.objective import Objective
 from preimage.problem import Problem
 from preimage.space import Space
+from preimage.surrogates.intervals import LEVEL
+
+# `preimage.evidence.domain.LIMIT`, which is not imported because scipy would be too; a test holds them equal.
+DOMAIN_LIMIT = 0.95
+# A study may have hundreds of objectives; a page can't.
+MOST_OBJECTIVES = 8
+# The surface takes at most this many lines a side, and at most half as many runs of the simulator as there are rows.
+GRID = 41
+FEWEST_STARTS = 4
+
+
+class Shown(NamedTuple):
+    """One figure of the gallery; `draw` gives None where there is nothing to see after all."""
+
+    file: str
+    title: str
+    caption: str
+    objective: str | None
+    draw: Callable[[], Figure | None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the figures of a study are drawn from.
+
+    Attributes:
+        train, test: points (n, d) and outputs (n, m) of the rows.
+        measured: whether the rows were measured, rather than simulated.
+        tests: by surrogate, the predictions of the test rows with their intervals.
+        simulator: None where there is only a table.
+    """
+
+    space: Space
+    outputs: list[str]
+    units: Mapping[str, str]
+    objectives: Mapping[str, Objective]
+    train: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
+    measured: bool
+    tests: Mapping[str, pd.DataFrame]
+    candidates: pd.DataFrame
+    solutions: pd.DataFrame
+    simulator: Problem | None = None
+
+    @cached_property
+    def looks(self) -> dict[str, style.Look]:
+        return style.looks(self.candidates["inverter"])
+
+    @cached_property
+    def input_labels(self) -> list[str]:
+        return [style.label(i.name, i.unit) for i in self.space.inputs]
+
+    @cached_property
+    def output_labels(self) -> list[str]:
+        return [self.output_label(o) for o in self.outputs]
+
+    def output_label(self, name: str) -> str:
+        return style.label(name, self.units.get(name, ""))
+
+    @property
+    def plane(self) -> bool:
+        """Whether there are two inputs, and both are numbers."""
+        return len(self.space.inputs) == 2 and not any(i.categories for i in self.space.inputs)
+
+    def cases(self, objective: str) -> dict[tuple[str, str], pd.DataFrame]:
+        """Return the candidates of an objective by (surrogate, inverter), in the order they were looked for."""
+        mine = self.candidates[self.candidates["objective"] == objective]
+        grouped = mine.groupby(["surrogate", "inverter"], sort=False)
+        return {(str(s), str(i)): part.sort_values("start") for (s, i), part in grouped}
+
+    def solved(self, surrogate: str, objective: str) -> pd.DataFrame:
+        """Return the distinct solutions of an objective on a surrogate, the recommended one first."""
+        found = self.solutions[self.solutions["predicted_loss"].notna()]
+        return found[(found["surrogate"] == surrogate) & (found["objective"] == objective)]
+
+    def points(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the points (k, d) of candidates that have one."""
+        part = frame[frame["predicted_loss"].notna()]
+        return self.space.encode(part.rename(columns={f"x.{n}": n for n in self.space.names}))
+
+
+def plan(m: Material) -> Iterator[Shown]:
+    """Yield the figures of a study in the order to show them."""
+    yield from _problem(m)
+    yield from _surrogates(m)
+    for name in list(m.objectives)[:MOST_OBJECTIVES]:
+        yield from _answers(m, name)
+        yield from _searches(m, name)
+
+
+# -- the problem and its surrogates ------------------------------------------------------------------------------------
+
+
+def _problem(m: Material) -> Iterator[Shown]:
+    if not m.plane:
+        return
+    if m.simulator is not None and m.space.free.all() and not m.space.discrete.any():
+        yield Shown(
+            "surface.svg",
+            "The true surface",
+            "What the simulator gives without noise. A good surrogate has the same shape.",
+            None,
+            partial(_surface, m),
+        )
+    yield Shown(
+        "training_scatter.svg",
+        "The training rows",
+        "All that the surrogates were shown. Where there are no rows, they can only guess.",
+        None,
+        partial(training_scatter, *m.train, m.input_labels, m.output_labels),
+    )
+
+
+def _surface(m: Material) -> Figure | None:
+    rows = len(m.train[0]) + len(m.test[0])
+    k = min(GRID, math.isqrt(rows // 2))
+    if m.simulator is None or k < 5:
+        return None
+    x1, x2 = (np.linspace(a, b, k) for a, b in zip(m.space.low, m.space.high, strict=True))
+    X = np.column_stack([g.ravel() for g in np.meshgrid(x1, x2)])
+    valid = m.space.contains(X)
+    Y = np.full((len(X), len(m.outputs)), np.nan)
+    if valid.any():
+        Y[valid] = m.simulator.simulate(X[valid])
+    Y[~np.isfinite(Y)] = np.nan
+    return surface(x1, x2, Y.reshape(k, k, -1), m.input_labels, m.output_labels)
+
+
+def _surrogates(m: Material) -> Iterator[Shown]:
+    truth_is = "measured" if m.measured else "simulated"
+    for name in m.tests:
+        for k, output in enumerate(m.outputs):
+            part, words = ("", "") if len(m.outputs) == 1 else (f".{output}", f", {output.replace('_', ' ')}")
+            yield Shown(
+                f"predicted_against_truth.{name}{part}.svg",
+                f"{name}: predicted against {truth_is}{words}",
+                f"Rows that {name} never saw: on the diagonal it is right. The bars are its intervals, and say how "
+                "wrong it takes itself to be.",
+                None,
+                partial(_predicted, m, name, k, truth_is),
+            )
+
+
+def _predicted(m: Material, surrogate: str, k: int, truth_is: str) -> Figure | None:
+    table, output = m.tests[surrogate], m.outputs[k]
+    predicted, low, high = (
+        table[f"{part}.{output}"].to_numpy(float) for part in ("predicted", "interval_low", "interval_high")
+    )
+    return predicted_against_truth(m.test[1][:, k], predicted, low, high, m.output_labels[k], truth_is, LEVEL)
+
+
+# -- an objective ------------------------------------------------------------------------------------------------------
+
+
+def _answers(m: Material, name: str) -> Iterator[Shown]:
+    """Yield what shows the answers themselves."""
+    if m.plane:
+        yield Shown(
+            f"answers_on_test.{name}.svg",
+            f"{name}: the answers among the held-out rows",
+            "The best answer of each method, by what its model predicts. Good answers lie where the colour of the "
+            "rows around them is the one that was asked for.",
+            name,
+            partial(_answers_on_test, m, m.objectives[name]),
+        )
+    for surrogate in dict.fromkeys(s for s, _ in m.cases(name)):
+        yield Shown(
+            f"parallel_coordinates.{surrogate}.{name}.svg",
+            f"{name}: distinct solutions on {surrogate}",
+            "Each line is one way to get there, from input to input; the thick one is recommended. Where lines run "
+            "apart you are free to choose; outside the boxes data is rare."
+            if m.solved(surrogate, name)["solves"].all()
+            else "No candidate does what was asked: the line is the one that comes nearest.",
+            name,
+            partial(_parallel, m, surrogate, name),
+        )
+        yield Shown(
+            f"domain.{surrogate}.{name}.svg",
+            f"{name}: promise against domain on {surrogate}",
+            "All candidates; large marks are the best of each method. If the best promises are made right of the "
+            "line, nobody has seen data there: doubt them.",
+            name,
+            partial(_domain, m, surrogate, m.objectives[name]),
+        )
+
+
+def _searches(m: Material, name: str) -> Iterator[Shown]:
+    """Yield what shows how the answers were found."""
+    cases = m.cases(name)
+    shown = scale.of(m.objectives[name], m.units)
+    losses = {case: part["predicted_loss"].to_numpy(float) for case, part in cases.items()}
+    spent = {case: part["evaluations"].to_numpy(float) for case, part in cases.items()}
+    for surrogate in dict.fromkeys(s for s, _ in cases):
+        mine = {i: (spent[s, i], losses[s, i]) for s, i in cases if s == surrogate}
+        free = any((n == 0).all() for n, _ in mine.values())
+        yield Shown(
+            f"convergence.{surrogate}.{name}.svg",
+            f"{name}: convergence on {surrogate}",
+            "The best found so far against evaluations of the model; a line that still moves at its end was stopped "
+            "too early." + (" The level dashed line is the best row of the data, which costs nothing." if free else ""),
+            name,
+            partial(convergence, mine, shown, m.looks),
+        )
+    # What a method is follows from what it spent: one evaluation each for trials, more for a local search.
+    trials = {case: losses[case] for case, n in spent.items() if len(n) > 1 and (n == 1).all()}
+    if trials:
+        yield Shown(
+            f"history.{name}.svg",
+            f"{name}: history of the trials",
+            "Every trial in its order. A search that learns gets better from left to right; a random one does not.",
+            name,
+            partial(history, trials, shown, m.looks),
+        )
+    starts = {case: losses[case] for case, n in spent.items() if len(n) >= FEWEST_STARTS and (n > 1).any()}
+    if starts:
+        yield Shown(
+            f"waterfall.{name}.svg",
+            f"{name}: where the starts ended",
+            "The final value of each start, best first. A level stretch at the left is the same optimum found again "
+            "and again; a slope from the first start on means that more starts may find better.",
+            name,
+            partial(waterfall, starts, shown, m.looks),
+        )
+
+
+def _answers_on_test(m: Material, wanted: Objective) -> Figure | None:
+    answers = []
+    cases = m.cases(wanted.name)
+    several = len({s for s, _ in cases}) > 1
+    for (surrogate, inverter), part in cases.items():
+        name = f"{inverter} on {surrogate}" if several else inverter
+        answers.append(Answers(name, m.looks[inverter], m.points(part[part["rank"] == 1])))
+    output = wanted.outputs[0]
+    minimum = m.simulator.minimum.get(output) if m.simulator else None
+    known = None
+    if minimum is not None and wanted.kind == "minimize" and len(wanted.outputs) == 1:
+        x = np.array(minimum.x, float)
+        known = x if m.space.fix(wanted.fixed).contains(x[None])[0] else None
+    X, Y = m.test
+    return answers_on_test(X, Y[:, wanted.columns[0]], answers, m.input_labels, m.output_label(output), known)
+
+
+def _parallel(m: Material, surrogate: str, name: str) -> Figure | None:
+    found = m.solved(surrogate, name)
+    return parallel_coordinates(
+        m.points(found),
+        m.train[0],
+        m.space.names,
+        {i.name: i.unit for i in m.space.inputs if i.unit},
+        {i.name: i.categories for i in m.space.inputs if i.categories},
+        found["inverter"].astype(str).tolist(),
+        found["in_domain"].fillna(True).astype(bool).tolist(),
+        m.looks,
+    )
+
+
+def _domain(m: Material, surrogate: str, wanted: Objective) -> Figure | None:
+    part = m.candidates
+    part = part[(part["surrogate"] == surrogate) & (part["objective"] == wanted.name)]
+    alone = len(wanted.outputs) == 1
+    shown = scale.of(wanted, m.units)
+    output = wanted.outputs[0]
+    return domain_against_prediction(
+        part["domain_score"].to_numpy(float),
+        part[f"predicted.{output}"].to_numpy(float) if alone else shown.values(part["predicted_loss"]),
+        part["inverter"].astype(str).tolist(),
+        part["rank"].eq(1).fillna(False).to_numpy(bool),
+        f"predicted {m.output_label(output)}" if alone else shown.label,
+        m.looks,
+        DOMAIN_LIMIT,
+        scale.accepted(wanted) if alone else None,
+        wanted.tolerance if alone else 0.0,
+    )

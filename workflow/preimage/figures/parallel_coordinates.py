@@ -21,10 +21,13 @@ MOST_INPUTS = 30
 # Inches: of an input's row, of a line of the legend, of the line of headings.
 ROW, LINE, HEADINGS = 0.46, 0.22, 0.3
 # Where the axes begin and end, and where the recommended value ends, as shares of the figure's width.
-LEFT, RIGHT, VALUE = 0.40, 0.76, 0.99
+LEFT, RIGHT, VALUE = 0.37, 0.78, 0.99
+GAP = 0.027
 # How far outside its axis a value beyond the rows' range is drawn (as an arrow).
 BEYOND = 0.04
-NAME_LETTERS = 20
+NAME_LETTERS = 18
+# Categories between the first and the last have room for their names up to this many.
+MOST_LABELS = 5
 BOX = (0.05, 0.95)
 OUTSIDE = (0, (3, 1.5))
 
@@ -60,9 +63,7 @@ def parallel_coordinates(
     for row, j in enumerate(kept):
         options = categories.get(inputs[j])
         _axis(axes, row, _place(rows[:, j], low[j], high[j]), options)
-        numbers = [
-            options[int(v)] if options else number(v) for v in (low[j], high[j], solutions[0, j])
-        ]
+        numbers = [options[int(v)] if options else number(v) for v in (low[j], high[j], solutions[0, j])]
         _texts(figure, axes, row, inputs[j], numbers, units.get(inputs[j], ""))
     for k in reversed(range(len(solutions))):
         _line(axes, place[k, kept], looks[inverters[k]], bool(in_domain[k]), thick=k == 0)
@@ -110,7 +111,11 @@ def _frame(rows: int, legend_lines: int) -> tuple[Figure, Any]:
     axes.set(xlim=(0, 1), ylim=(rows - 0.5, -0.5))
     axes.set_axis_off()
     y = 1 - (above - HEADINGS * 0.4) / height
-    for x, side, text in ((LEFT - 0.02, "right", "min"), (RIGHT + 0.02, "left", "max"), (VALUE, "right", "recommended")):
+    for x, side, text in (
+        (LEFT - GAP, "right", "min"),
+        (RIGHT + GAP, "left", "max"),
+        (VALUE, "right", "recommended"),
+    ):
         figure.text(x, y, text, ha=side, va="center", fontsize=9, alpha=0.8)
     return figure, axes
 
@@ -125,6 +130,8 @@ def _axis(axes: Any, row: int, place: np.ndarray, options: Sequence[str] | None)
     share = np.bincount(np.round(place * last).astype(int), minlength=len(options))[: len(options)] / len(place)
     at = np.arange(len(options)) / last if len(options) > 1 else [0.5]
     axes.scatter(at, np.full(len(options), row), s=15 + 150 * share, color=INK, alpha=0.2, lw=0, clip_on=False)
+    for k in range(1, last if last <= MOST_LABELS else 1):
+        axes.text(at[k], row + 0.3, shorten(options[k], 40 // last), ha="center", va="center", fontsize=8, alpha=0.8)
 
 
 def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str], unit: str) -> None:
@@ -133,9 +140,9 @@ def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str
     lines = textwrap.wrap(name.replace("_", " "), NAME_LETTERS) or [name]
     lines = [*lines[:1], *(shorten(" ".join(lines[1:]), NAME_LETTERS) for _ in lines[1:2])]
     axes.text(0.01, row, "\n".join(lines), transform=across, va="center", linespacing=1.05)
-    for x, side, text in zip((LEFT - 0.02, RIGHT + 0.02, VALUE), ("right", "left", "right"), numbers, strict=True):
+    for x, side, text in zip((LEFT - GAP, RIGHT + GAP, VALUE), ("right", "left", "right"), numbers, strict=True):
         weight = "bold" if x == VALUE else "normal"
-        y = row - 0.16 if unit else row
+        y = row - 0.13 if unit else row
         axes.text(x, y, shorten(text, 10), transform=across, ha=side, va="center", fontsize=9.5, weight=weight)
         axes.text(x, row + 0.2, unit, transform=across, ha=side, va="center", fontsize=8, alpha=0.8)
 

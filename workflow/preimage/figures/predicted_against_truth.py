@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from preimage.figures.style import BLUE, INK, VERMILLION, dense, legend, panels, styled, thin
+from preimage.figures.style import BLUE, INK, VERMILLION, Look, dense, legend, mark, panels, styled, thin, wrap
 
 
 @styled
@@ -38,25 +39,27 @@ def predicted_against_truth(
         share = inside[judged].mean()
         title = f"{share:.0%} of {judged.sum()} held-out rows lie in their {level:.0%} interval"
 
-    figure, (axes,) = panels(1, 4.6)
+    figure, (axes,) = panels(1, 5.2)
     shown = thin(len(truth))
-    colours = {"in its interval": BLUE, "outside": VERMILLION} if judged.any() else {"": BLUE}
+    colours = {"in its interval": BLUE, "outside": VERMILLION}
     handles = []
-    for part, (text, colour) in zip((inside | ~judged, ~inside & judged), colours.items(), strict=False):
+    for part, colour in zip((inside | ~judged, ~inside & judged), colours.values(), strict=True):
         rows = shown[part[shown]]
         raster = dense(len(shown))
         # One path for all bars, with a gap after each: a third of the bytes of as many lines.
         bars = np.column_stack([low[rows], high[rows], np.full(len(rows), np.nan)]).ravel()
         axes.plot(np.repeat(truth[rows], 3), bars, color=colour, lw=0.5, alpha=0.35, rasterized=raster)
-        handles += axes.plot(
-            truth[rows], predicted[rows], "o", color=colour, ms=2.6, mew=0, alpha=0.8, rasterized=raster, label=text
-        )
+        axes.plot(truth[rows], predicted[rows], "o", color=colour, ms=3, mew=0, alpha=0.85, rasterized=raster)
+        handles.append(mark(Look(colour, "o", "-")))
     ends = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
     margin = 0.04 * (ends[1] - ends[0]) or 1.0
     limits = (ends[0] - margin, ends[1] + margin)
-    axes.plot(limits, limits, color=INK, lw=1, zorder=1.5)
-    axes.set(xlim=limits, ylim=limits, xlabel=f"{truth_is} {name}", ylabel=f"predicted {name}", title=title)
+    axes.plot(limits, limits, color=INK, lw=1, zorder=3)
+    axes.set(xlim=limits, ylim=limits, title=title)
+    axes.set(xlabel=f"{truth_is} {name}", ylabel=wrap(f"predicted {name}", 40))
     axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6))
     if judged.any():
         legend(figure, handles, list(colours))
     figure.set_label(f"Predicted against {truth_is} {name}: {title}.")

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.figures.style import label, log_axis, number
+from preimage.figures.style import INK, label, log_axis, number, widen
 from preimage.objective import Objective
 
-# An output that only goes one way is shown on a log axis where its values span this much, but not where they end in
-# what is 0 but for rounding.
+# An output to be made small is shown on a log axis where its values span this much, but not where they end in what is
+# 0 but for rounding.
 LOG_ABOVE, LOG_BELOW = 30.0, 1e8
 
 
@@ -39,8 +39,7 @@ class Scale(NamedTuple):
         return loss if self.kind == "down" else -loss
 
     def apply(self, axes: Any, values: np.ndarray) -> None:
-        """Label and scale the y axis for the values that it shows (any shape)."""
-        axes.set_ylabel(self.label)
+        """Scale the y axis for the values that it shows (any shape)."""
         values = np.asarray(values, float)
         values = values[np.isfinite(values)]
         if not len(values):
@@ -48,21 +47,24 @@ class Scale(NamedTuple):
         least, most = float(values.min()), float(values.max())
         if self.kind == "distance":
             log_axis(axes.yaxis, self._linear_below(values))
-            axes.set_ylim(0, max(most, self.tolerance) * 1.5 or 1)
-        elif least > 0 and LOG_ABOVE < most / least < LOG_BELOW:
+            # Room below 0, where the best answers are.
+            axes.set_ylim(-self._linear_below(values) / 3, max(most, self.tolerance) * 1.5 or 1)
+        elif self.kind == "down" and least > 0 and LOG_ABOVE < most / least < LOG_BELOW:
             log_axis(axes.yaxis)
-        elif most - least < 2 * self.tolerance:
-            # What counts as equal must not look like progress.
-            middle = (least + most) / 2
-            axes.set_ylim(middle - 2 * self.tolerance, middle + 2 * self.tolerance)
+        else:
+            widen(axes, values, self.tolerance)
+
+    def met_line(self, axes: Any) -> dict[str, Any]:
+        """Draw the line where the objective is met, if there is one; return it by its label."""
+        if not self.met or self.tolerance <= 0:
+            return {}
+        return {self.met: axes.axhline(self.tolerance, color=INK, lw=0.9, ls=":")}
 
     def _linear_below(self, values: np.ndarray) -> float:
         """Return where the axis turns linear: nothing depends on distances far below the tolerance."""
-        if self.tolerance > 0:
-            return self.tolerance / 10
         positive = values[values > 0]
         least = max(positive.min(), positive.max() * 1e-6) if len(positive) else 1.0
-        return float(10.0 ** np.floor(np.log10(least)))
+        return float(10.0 ** np.floor(np.log10(self.tolerance / 10 if self.tolerance > 0 else least)))
 
 
 def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
@@ -86,7 +88,7 @@ def _distance(wanted: Objective, unit: str, scaled: bool) -> Scale:
     text = label(f"distance to {what}", unit)
     if not alone or scaled:
         return Scale(text, "distance", 0.0 if scaled else wanted.tolerance)
-    met = f"within {number(wanted.tolerance)}" if wanted.kind == "target" else ""
+    met = f"within {number(wanted.tolerance)} {unit}".strip() if wanted.kind == "target" else ""
     return Scale(text, "distance", wanted.tolerance, met)
 
 
@@ -94,3 +96,11 @@ def wanted_values(wanted: Objective, unit: str) -> str:
     """Return the wanted value or interval of an objective with one output."""
     low, high = number(wanted.low[0]), number(wanted.high[0])
     return " ".join(filter(None, [low if wanted.kind == "target" else f"{low} to {high}", unit]))
+
+
+def accepted(wanted: Objective) -> tuple[float, float] | None:
+    """Return the interval of the first output that meets a target or lies within; None for a mere direction."""
+    if not wanted.bounded:
+        return None
+    margin = wanted.tolerance if wanted.kind == "target" else 0.0
+    return wanted.low[0] - margin, wanted.high[0] + margin

@@ -10,13 +10,16 @@ import functools
 import io
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, SymmetricalLogLocator
 
 INK = "#010203"
@@ -29,12 +32,15 @@ DASHES = ("-", "--", ":", "-.")
 # The inverter that is a baseline in every study: it has no colour of its own.
 BASELINE = "lookup"
 
+# Without its darkest and lightest end, which are lost on black and on white.
+VIRIDIS = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.1, 0.93, 48)))
+
 # Inches. A column of 720 px takes this at its natural size (595 px, text of 14 px); a phone halves it.
 WIDTH = 6.2
 RASTER_DPI = 150
 RASTER_ABOVE = 3000
-# More points than this are neither seen nor worth the time to draw.
-MOST_POINTS = 20_000
+# More points than this are not told apart, and make a picture of more bytes than a page should carry.
+MOST_POINTS = 5000
 MOST_PANELS = 6
 
 STYLE: dict[str, Any] = {
@@ -60,7 +66,8 @@ STYLE: dict[str, Any] = {
     "axes.formatter.useoffset": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": INK,
+    # Panels in 3-D take the colour's own opacity, others the one below.
+    "grid.color": INK + "30",
     "grid.alpha": 0.15,
     "grid.linewidth": 0.6,
     "figure.facecolor": "none",
@@ -70,7 +77,6 @@ STYLE: dict[str, Any] = {
     "axes3d.zaxis.panecolor": (0, 0, 0, 0),
     "savefig.facecolor": "none",
     "legend.frameon": False,
-    "image.cmap": "viridis",
     # A unit may hold a dollar sign.
     "text.parse_math": False,
     "svg.fonttype": "none",
@@ -101,7 +107,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
 def looks(inverters: Iterable[str]) -> dict[str, Look]:
     """Return the look of each inverter, by its place among those of the study."""
-    found = {}
+    found: dict[str, Look] = {}
     for name in dict.fromkeys(inverters):
         k = len(found) - (BASELINE in found)
         found[name] = Look(PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)], DASHES[k // len(PALETTE) % 4])
@@ -118,6 +124,11 @@ def label(name: str, unit: str = "") -> str:
     return shorten(name.replace("_", " "), 40) + (f" ({unit})" if unit else "")
 
 
+def wrap(text: str, letters: int = 38) -> str:
+    """Break a label of the y axis where it is longer than its axis."""
+    return "\n".join(textwrap.wrap(text, letters))
+
+
 def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
@@ -125,14 +136,16 @@ def shorten(text: str, most: int) -> str:
 def number(value: float) -> str:
     """Return a number with four digits at most that count, without an exponent where that is readable."""
     if not math.isfinite(value) or value == 0 or not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.3g}"
-    return np.format_float_positional(value, precision=4, fractional=False, trim="-")
+        return f"{value:.3g}".replace("-", "−")
+    return np.format_float_positional(value, precision=4, fractional=False, trim="-").replace("-", "−")
 
 
 # -- pieces of figures -------------------------------------------------------------------------------------------------
 
 
-def panels(n: int, height: float, columns: int = 2, **settings: Any) -> tuple[Figure, list[Any]]:
+def panels(
+    n: int, height: float, columns: int = 2, layout: Any = "constrained", **settings: Any
+) -> tuple[Figure, list[Any]]:
     """Return a figure with n panels (MOST_PANELS at most), each `height` inches high, and their axes.
 
     `settings` are those of `Figure.subplots`.
@@ -140,16 +153,14 @@ def panels(n: int, height: float, columns: int = 2, **settings: Any) -> tuple[Fi
     n = min(n, MOST_PANELS)
     columns = min(columns, n)
     rows = math.ceil(n / columns)
-    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height * rows), layout=layout)
     axes = figure.subplots(rows, columns, squeeze=False, **settings).ravel().tolist()
     for spare in axes[n:]:
         spare.remove()
     return figure, axes[:n]
 
 
-def legend(
-    figure: Figure, handles: Sequence[Any], labels: Sequence[str], loc: str = "outside upper left"
-) -> None:
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], loc: str = "outside upper left") -> None:
     """Put a legend above the panels, in as many columns as fit."""
     # matplotlib drops labels that begin with an underscore.
     shown = ["\u200b" + text if text.startswith("_") else text for text in labels]
@@ -158,8 +169,13 @@ def legend(
 
 
 def legend_columns(labels: Sequence[str]) -> int:
-    widest = max((len(text) for text in labels), default=1)
-    return max(1, min(len(labels), 68 // (widest + 6)))
+    """Return in how many columns a legend fits the width of a figure; labels run down each column."""
+    for columns in range(len(labels), 1, -1):
+        # In letters, each column with what stands before its labels; split as matplotlib splits them.
+        widths = [part.max() + 6 for part in np.array_split([len(text) for text in labels], columns)]
+        if sum(widths) <= 72:
+            return columns
+    return 1
 
 
 def log_axis(axis: Any, linear_below: float | None = None) -> None:
@@ -176,14 +192,26 @@ def log_axis(axis: Any, linear_below: float | None = None) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def widen(axes: Any, values: np.ndarray, least: float) -> None:
+    """Let a linear y axis span `least` at least, so that what is rounding doesn't fill a figure."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if high - low < least / 5:
+        axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
+
+
+def mark(look: Look, size: float = 5) -> Line2D:
+    """Return what stands for an inverter's points in a legend."""
+    return Line2D([], [], marker=look.marker, color=look.colour, ms=size, mew=0, ls="none")
+
+
 def thin(n: int, most: int = MOST_POINTS) -> np.ndarray:
     """Return positions of `most` of n points, evenly spaced; all of them where there are fewer."""
     return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(int)
 
 
-def dense(n: int) -> bool:
-    """Return whether n points go into the SVG as one picture."""
-    return n > RASTER_ABOVE
+def dense(n: int, coloured: bool = False) -> bool:
+    """Return whether n points go into the SVG as one picture; with a colour of its own, a point takes more bytes."""
+    return n * (1 + coloured) > RASTER_ABOVE
 
 
 # -- SVG ---------------------------------------------------------------------------------------------------------------
@@ -208,13 +236,26 @@ def to_svg(figure: Figure, name: str) -> str:
     used = set(re.findall(r"[\"(]#([^\")]+)[\")]", svg))
     svg = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
     svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), svg, flags=re.DOTALL)
-    return svg.replace(INK, "currentColor").replace("'DejaVu Sans'", "sans-serif")
+    svg = re.sub(USES, _hoist, svg)
+    svg = re.sub(r' transform="rotate\(-?0 [^"]*"|(?<=\n) +', "", svg)
+    return svg.replace(INK, "currentColor").replace("'DejaVu Sans', ", "")
+
+
+# Points of one look, one after the other.
+USES = (
+    r'\s*<use xlink:href="#(\w+)" x="[^"]*" y="[^"]*" style="([^"]*)"/>'
+    r'(?:\s*<use xlink:href="#\1" x="[^"]*" y="[^"]*" style="\2"/>)+'
+)
+
+
+def _hoist(found: re.Match[str]) -> str:
+    """Say the look of many points once, for all of them: that halves their bytes."""
+    style = f' style="{found[2]}"'
+    return f"\n<g{style}>{found[0].replace(style, '')}\n</g>"
 
 
 def _root(found: str, sentence: str) -> str:
-    width, height, box = (
-        m[1] for key in ("width", "height", "viewBox") if (m := re.search(f'{key}="([^"]*)"', found))
-    )
+    width, height, box = (m[1] for key in ("width", "height", "viewBox") if (m := re.search(f'{key}="([^"]*)"', found)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{width}" '
         f'height="{height}" viewBox="{box}" role="img" aria-label="{escape(sentence)}" '

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from preimage.figures.style import styled
+from preimage.figures.style import VIRIDIS, styled
 from preimage.figures.three_d import name_axes, panels_3d
 
 
@@ -31,7 +31,7 @@ def surface(
         axes.plot_surface(
             *np.meshgrid(x1, x2),
             Z,
-            cmap="viridis",
+            cmap=VIRIDIS,
             vmin=float(np.nanmin(Z)),
             vmax=float(np.nanmax(Z)),
             rstride=1,
@@ -40,7 +40,7 @@ def surface(
             antialiased=False,
             rasterized=True,
         )
-        name_axes(axes, [*inputs, outputs[j]])
+        name_axes(axes, [*inputs, outputs[j]], alone=len(drawable) == 1)
     shown = " and ".join(outputs[j] for j in drawable)
     figure.set_label(f"The true {shown} over {inputs[0]} and {inputs[1]}, as a surface.")
     return figure

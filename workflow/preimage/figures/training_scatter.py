@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from preimage.figures.style import dense, styled, thin
+from preimage.figures.style import VIRIDIS, dense, styled, thin
 from preimage.figures.three_d import name_axes, panels_3d
 
 
 @styled
-def training_scatter(
-    X: np.ndarray, Y: np.ndarray, inputs: Sequence[str], outputs: Sequence[str]
-) -> Figure | None:
+def training_scatter(X: np.ndarray, Y: np.ndarray, inputs: Sequence[str], outputs: Sequence[str]) -> Figure | None:
     """Draw each output of the rows over the two inputs, in 3-D, a panel an output.
 
     Args:
@@ -25,6 +23,7 @@ def training_scatter(
     drawable = [j for j in range(Y.shape[1]) if np.isfinite(Y[shown, j]).any()]
     if not drawable:
         return None
+    raster = dense(len(shown), coloured=True)
     figure, panels = panels_3d(len(drawable))
     for axes, j in zip(panels, drawable, strict=False):
         y = Y[shown, j]
@@ -33,12 +32,15 @@ def training_scatter(
             X[shown, 1],
             y,
             c=y,
+            cmap=VIRIDIS,
             s=5,
             linewidth=0,
             depthshade=False,
-            rasterized=dense(len(shown)),
+            # In a picture, hard edges make few colours, and those half the bytes.
+            antialiased=not raster,
+            rasterized=raster,
         )
-        name_axes(axes, [*inputs, outputs[j]])
+        name_axes(axes, [*inputs, outputs[j]], alone=len(drawable) == 1)
     named = " and ".join(outputs[j] for j in drawable)
     figure.set_label(f"{len(X)} training rows: {named} over {inputs[0]} and {inputs[1]}.")
     return figure

@@ -59,6 +59,7 @@ def render(material: Material) -> str:
     return environment.get_template("page.html").render(
         study=material.study["study"],
         seeds=material.study["seeds"],
+        truth=bool(material.candidates["simulated_loss"].notna().any()),
         answers=[_answer(material, name) for name in material.objectives],
         surrogates=[_surrogate(material, name) for name in material.surrogates],
         warnings=material.warnings,
@@ -84,6 +85,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
                     *([words.held_out(promises[surrogate][name], wanted, units)] if surrogate in promises else []),
                 ],
+                "short": _short(part.iloc[0].to_dict(), wanted, units),
                 "recipe": _recipe(material, part.iloc[0]),
                 "others": _others(material, wanted, part),
                 "methods": _methods(material, name, surrogate, wanted),
@@ -93,6 +95,17 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
         "minimum": words.minimum(material.evidence["known_minimum"][name], wanted, units)
         if name in material.evidence["known_minimum"]
         else [],
+    }
+
+
+def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
+    """Return the recommended answer in a few cells."""
+    return {
+        "predicted": words.values(row, "predicted", wanted.outputs, units),
+        "interval": words.interval(row, wanted.outputs, units),
+        "simulated": words.values(row, "simulated", wanted.outputs, units),
+        "in_domain": bool(row["in_domain"]),
+        "solves": row["solves"],
     }
 
 
@@ -149,9 +162,17 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "distinct": _spread(part["distinct"]),
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),
+                "note": _note(material, name, surrogate, str(inverter)) if kinds[str(inverter)] == "lookup" else "",
             }
         )
     return rows
+
+
+def _note(material: Material, name: str, surrogate: str, inverter: str) -> str:
+    """Return which row a lookup found, in the first seed."""
+    c = material.candidates
+    mine = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["inverter"] == inverter)]
+    return str(mine.iloc[0]["message"])
 
 
 def _spread(column: pd.Series) -> str:

@@ -22,8 +22,10 @@ def number(value: Any) -> str:
         return NONE
     if isinstance(value, str):
         return value
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        digits = 0 if value == 0 else max(0, 3 - int(np.floor(np.log10(abs(value)))))
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e7:
+        digits = max(0, 3 - int(np.floor(np.log10(abs(value)))))
         text = f"{value:,.{digits}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
     return f"{value:.3g}"
@@ -45,10 +47,17 @@ def listing(items: Sequence[str]) -> str:
 def values(row: Mapping[str, Any], prefix: str, outputs: Sequence[str], units: Mapping[str, str]) -> str:
     """Return the outputs of one row, named where there are several."""
     named = [
-        (f"{label(o)} " if len(outputs) > 1 else "") + quantity(row[f"{prefix}.{o}"], units.get(o, ""))
-        for o in outputs
+        (f"{label(o)} " if len(outputs) > 1 else "") + quantity(row[f"{prefix}.{o}"], units.get(o, "")) for o in outputs
     ]
     return listing(named)
+
+
+def interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str, str]) -> str:
+    """Return the prediction interval of each output of one row."""
+    if pd.isna(row[f"interval_low.{outputs[0]}"]):
+        return NONE
+    ends = [(row[f"interval_low.{o}"], row[f"interval_high.{o}"], units.get(o, "")) for o in outputs]
+    return listing([f"{number(low)} to {quantity(high, unit)}" for low, high, unit in ends])
 
 
 def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
@@ -57,11 +66,7 @@ def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
     who = "the simulator gives" if row["surrogate"] == "simulator" else f"{label(row['surrogate'])} predicts"
     said = f"{_capital(who)} {values(row, 'predicted', outputs, units)}"
     if not pd.isna(row[f"interval_low.{outputs[0]}"]):
-        ends = [
-            f"{number(row[f'interval_low.{o}'])} to {quantity(row[f'interval_high.{o}'], units.get(o, ''))}"
-            for o in outputs
-        ]
-        said += f" ({LEVEL} interval {listing(ends)})"
+        said += f" ({LEVEL} interval {interval(row, outputs, units)})"
     sentences = [said + "."]
     if not row["solves"]:
         sentences.insert(0, "No method found inputs that meet this; the nearest that was found is shown.")

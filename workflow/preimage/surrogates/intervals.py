@@ -41,9 +41,11 @@ class Intervals:
 def fit(Y: np.ndarray, predicted: np.ndarray, spread: np.ndarray, level: float = LEVEL) -> Intervals:
     """Return the intervals that cover `level` of held-out rows, from out-of-fold predictions and spreads (n, m).
 
-    The mean spread is added to every spread, so that members that happen to agree don't make an interval vanish.
+    The mean spread is added to every spread, so that members that happen to agree don't make an interval vanish; where
+    there is no spread at all (a forest of one tree) the unit is 1, and the intervals are of one width.
     """
-    floor = np.maximum(spread.mean(axis=0), np.finfo(float).tiny)
+    floor = spread.mean(axis=0)
+    floor = np.where(floor > 0, floor, 1.0)
     ratio = np.sort((Y - predicted) / (spread + floor), axis=0)
     n = len(ratio)
     # The finite-sample correction: one more row than there are, on each side.

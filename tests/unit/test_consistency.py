@@ -1,0 +1,53 @@
+"""Files that must agree with each other."""
+
+import re
+import sys
+
+import pytest
+import yaml
+
+from ..workflow.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "envs"))
+
+
+def test_the_environment_of_the_rules_equals_the_lock():
+    import from_lock
+
+    assert from_lock.TARGET.read_text(encoding="utf-8") == from_lock.environment()
+
+
+def test_every_rule_names_that_environment():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        text = path.read_text(encoding="utf-8")
+        for rule in re.split(r"(?m)^rule ", text)[1:]:
+            assert "ENVIRONMENT" in rule, rule.split(":")[0]
+
+
+def test_the_lock_is_hashed_and_names_no_host():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text and "--index" not in text and "--find" not in text
+    pins = [block for block in re.split(r"(?m)^(?=\S)", text) if block.strip()]
+    assert len(pins) > 100
+    assert all("--hash=sha256:" in pin for pin in pins)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config/studies").rglob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_studies_are_valid(path, monkeypatch):
+    from preimage import invocation, study
+
+    monkeypatch.chdir(ROOT)
+    (found,) = study.load_all([path]).values()
+    assert found["study"] == path.stem
+    assert invocation.check({path.stem: found}) == []
+
+
+def test_every_script_has_a_rule_and_the_other_way_round():
+    rules = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "workflow/rules").glob("*.smk"))
+    named = set(re.findall(r'"\.\./scripts/(\w+)\.py"', rules))
+    assert named == {p.stem for p in (ROOT / "workflow/scripts").glob("*.py")}
+
+
+def test_profiles_are_yaml():
+    for path in (ROOT / "workflow/profiles").glob("*/config.yaml"):
+        assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)

@@ -1,0 +1,79 @@
+"""Words and the picture of the steps."""
+
+import pandas as pd
+import pytest
+
+from preimage import objective
+from preimage.reporting import dag, words
+
+SIXTY = objective.build("sixty", {"target": {"strength": 60}, "tolerance": 1}, ["strength"])
+UNITS = {"strength": "MPa"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (60.0, "60"), (59.98534, "59.99"), (0.00021462, "0.000215"), (1234.56, "1,235"), (-80.1756, "-80.18"),
+        (12345678.9, "1.23e+07"), (0.5, "0.5"), (100, "100"), (10.0, "10"), (None, words.NONE), (float("nan"), words.NONE),
+        ("steel", "steel"), (1e-12, "1e-12"), (-0.0, "0"),
+    ],
+)  # fmt: skip
+def test_numbers_read_as_people_write_them(value, text):
+    assert words.number(value) == text
+
+
+def row(**more):
+    return {
+        "surrogate": "forest", "predicted.strength": 59.9, "interval_low.strength": 50.0,
+        "interval_high.strength": 70.0, "simulated.strength": None, "simulated_loss": None, "solves": True,
+        "domain_score": 0.5, **more,
+    }  # fmt: skip
+
+
+def test_an_answer_without_a_simulator_says_to_measure_it():
+    said = " ".join(words.answer(row(), SIXTY, UNITS))
+    assert "Forest predicts 59.9 MPa (90 % interval 50 to 70 MPa)." in said
+    assert "measure it before you rely on it" in said and "lies where the data was" in said
+
+
+def test_an_answer_with_a_simulator_says_the_truth():
+    said = " ".join(words.answer(row(**{"simulated.strength": 52.0, "simulated_loss": 64.0}), SIXTY, UNITS))
+    assert "Re-simulated, it is in truth 52 MPa." in said and "measure it" not in said
+
+
+def test_an_answer_that_solves_nothing_and_lies_outside_says_both():
+    said = " ".join(words.answer(row(solves=False, domain_score=0.99), SIXTY, UNITS))
+    assert said.startswith("No method found inputs that meet this")
+    assert "lies outside the data" in said
+
+
+def test_unmoved_starts_are_counted_by_case():
+    table = pd.DataFrame(
+        {
+            "surrogate": "forest", "inverter": ["starts"] * 3 + ["tpe"],
+            "message": ["did not move in 0 iterations", "moved 0.1", "did not move in 0 iterations", ""],
+        }
+    )  # fmt: skip
+    (said,) = words.unmoved(table)
+    assert "starts on forest: 2 of 3 starts did not move" in said
+
+
+def records():
+    return [
+        {"rule": "split", "inputs": {}, "outputs": {"a": ""}},
+        {"rule": "train", "inputs": {"a": ""}, "outputs": {"b": ""}},
+        {"rule": "invert", "inputs": {"a": "", "b": ""}, "outputs": {"c": ""}},
+        {"rule": "invert", "inputs": {"a": "", "b": ""}, "outputs": {"d": ""}},
+    ]
+
+
+def test_the_picture_links_steps_by_the_files_they_read():
+    count, links = dag.edges(records())
+    assert count == {"split": 1, "train": 1, "invert": 2}
+    assert links == {("split", "train"), ("split", "invert"), ("train", "invert")}
+
+
+def test_the_picture_puts_each_step_after_what_it_reads():
+    assert dag._columns(["split", "train", "invert"], dag.edges(records())[1]) == {"split": 0, "train": 1, "invert": 2}
+    svg = dag.draw(records())
+    assert svg.count("<rect") == 3 and svg.count("<path") == 3 and "×2" in svg
