@@ -161,7 +161,7 @@ def test_every_inverter_nears_the_known_minimum_of_every_built_in_problem(kind):
     X = np.random.default_rng(0).uniform(space.low, space.high, (50, 3))
     wanted = objective.build("o", {"minimize": "y"}, ["y"])
     q = inversion.Question(space, wanted, problem.simulate, X, problem.simulate(X), np.arange(50), on_simulator=True)
-    answer, Y = ask(kind, q, evaluations=200)
+    _, Y = ask(kind, q, evaluations=200)
     # Half of all uniform points of this cube lie above 10,000; 200 draws come far below.
     assert Y.min() < 1500
     assert problem.simulate(np.array([problem.minimum["y"].x]))[0, 0] == problem.minimum["y"].y

@@ -86,7 +86,7 @@ def test_warnings_do_not_stop_a_run_and_the_report_repeats_them(folder):
 
 def test_semicolons_decimal_commas_and_a_byte_order_mark_are_read_without_fuss(folder):
     table().add(0.5).to_csv(folder / "mixes.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig")
-    done = snakemake(folder, *study_argument("mixes.yaml"), "results/mixes/round0/data.parquet")
+    done = snakemake(folder, "results/mixes/round0/data.parquet", *study_argument("mixes.yaml"))
     assert done.returncode == 0, done.stderr[-3000:]
     back = pd.read_parquet(folder / "results/mixes/round0/data.parquet")
     pd.testing.assert_frame_equal(back[["cement", "water", "strength"]], table().add(0.5))

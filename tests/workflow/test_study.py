@@ -95,9 +95,9 @@ def test_no_step_imports_what_it_does_not_use(tiny):
     allowed = {
         "generate": set(),
         "split": set(),
-        "train": {"numba", "sklearn", "scipy", "skops", "hyperopt"},
-        "invert": {"numba", "scipy", "hyperopt"},
-        "evidence": {"numba", "scipy"},
+        "train": {"numba", "sklearn", "scipy.optimize", "scipy.spatial", "scipy.stats", "skops", "hyperopt"},
+        "invert": {"numba", "scipy.optimize", "scipy.spatial", "scipy.stats", "hyperopt"},
+        "evidence": {"numba", "scipy.spatial"},
         "gather": {"pandera"},
         "figures": {"matplotlib"},
         "timings": set(),
@@ -109,8 +109,9 @@ def test_no_step_imports_what_it_does_not_use(tiny):
         if "sent" not in path.parts and record["rule"] != "invocation":
             seen.setdefault(record["rule"], set()).update(record["imported"])
             if record["rule"] == "invert" and record["wildcards"]["inverter"] in ("random", "lookup"):
-                assert not {"hyperopt", "scipy"} & set(record["imported"]), record["name"]
+                assert set(record["imported"]) <= {"numba"}, record["name"]
     assert set(seen) == set(allowed)
+    assert "hyperopt" in seen["invert"] and "sklearn" in seen["train"]  # the list is one that can fail
     for rule, imported in seen.items():
         assert imported <= allowed[rule], rule
 

@@ -57,7 +57,7 @@ def test_the_model_has_signature_and_example_and_predicts_as_the_forest_does(tin
 
     from preimage.surrogates.forest import Forest
 
-    client, found = runs(tiny)
+    _, found = runs(tiny)
     (train,) = (r for r in found if r.info.run_name == "train forest" and r.data.tags["wildcard.seed"] == "0")
     mlflow.set_tracking_uri(f"sqlite:///{tiny}/results/mlflow.db")
     model = mlflow.pyfunc.load_model(f"models:/{train.outputs.model_outputs[0].model_id}")

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 KEYS = ["problem", "round", "seed", "surrogate", "objective", "inverter", "start", "rank", "true_rank"]
+# A candidate is in the domain where its domain score is at most this.
+DOMAIN_LIMIT = 0.95
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # ok: a point that satisfies bounds and constraints; not_converged: likewise, but the method says that it did not
 # finish; failed: the start raised or gave no number; no_answer: the method has none to give.

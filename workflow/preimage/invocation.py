@@ -53,6 +53,7 @@ def check(studies: Mapping[str, Study]) -> list[str]:
 def start(studies: Mapping[str, Study]) -> None:
     """Record the invocation, one record a study, and start the sender."""
     _hold_lock()
+    _note_killed(studies)
     name = f"{record.now()}-{os.getpid()}"
     os.environ[record.INVOCATION] = name
     for study, value in studies.items():
@@ -82,6 +83,15 @@ def _description(name: str, study: str, value: Study) -> dict[str, Any]:
         "study_text": yaml.safe_dump(value, sort_keys=False),
         "status": "RUNNING",
     }
+
+
+def _note_killed(studies: Mapping[str, Study]) -> None:
+    """Mark earlier invocations that never said how they ended: they were killed."""
+    for study in studies:
+        for path in (Path("results") / study / "tracking").glob("invocation-*.json"):
+            value = read_json(path)
+            if value["status"] == "RUNNING":
+                write_json(path, {**value, "status": "KILLED", "ended": record.now()})
 
 
 def end(status: str) -> None:

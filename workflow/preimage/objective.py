@@ -60,7 +60,7 @@ class Objective:
             loss = self.loss(Y)
             return np.asarray(loss <= (np.nanmin(loss, initial=np.inf) if best is None else best) + self.tolerance)
         margin = self.tolerance if self.kind == "target" else 0.0
-        return (self._distance(Y[:, list(self.columns)]) <= margin).all(axis=1)
+        return np.all(self._distance(Y[:, list(self.columns)]) <= margin, axis=1)
 
     def _distance(self, Y: np.ndarray) -> np.ndarray:
         return np.maximum(0.0, np.maximum(np.array(self.low) - Y, Y - np.array(self.high)))

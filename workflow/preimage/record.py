@@ -20,7 +20,10 @@ from preimage.files import sha256, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOCATION = "PREIMAGE_INVOCATION"
-SLOW_TO_IMPORT = ("hyperopt", "jax", "keras", "matplotlib", "mlflow", "numba", "pandera", "scipy", "sklearn", "skops")
+SLOW_TO_IMPORT = (
+    *("hyperopt", "jax", "keras", "matplotlib", "mlflow", "numba", "pandera", "sklearn", "skops"),
+    *("scipy.optimize", "scipy.spatial", "scipy.stats"),
+)
 
 
 @dataclass

@@ -84,12 +84,12 @@ def _sending() -> Iterator[None]:
 
 
 def pending() -> list[Path]:
-    """Return the records that this address has not been sent, invocations first, oldest first."""
+    """Return the records that this address has not been sent, oldest first, invocations last."""
     found = []
     for path in RESULTS.glob("*/tracking/**/*.json"):
         if "sent" not in path.parts and not path.name.startswith(".") and not _receipt(path).exists():
             found.append(path)
-    return sorted(found, key=lambda p: (not p.name.startswith("invocation-"), p.stat().st_mtime_ns, str(p)))
+    return sorted(found, key=lambda p: (p.name.startswith("invocation-"), p.stat().st_mtime_ns, str(p)))
 
 
 def _receipt(path: Path) -> Path:
@@ -119,9 +119,11 @@ def send(say: Any = None) -> int:
 def _send_one(sender: Sender, path: Path) -> None:
     receipt, value = _receipt(path), read_json(path)
     key = receipt.stem.rpartition(".")[2]
-    is_parent = path.name.startswith("invocation-")
-    run = sender.invocation(value) if is_parent else sender.step(value, f"{path.stem}.{key}")
-    write_json(receipt, {"run_id": run})
+    if path.name.startswith("invocation-"):
+        sender.end_invocation(value)
+    else:
+        sender.step(value, f"{path.stem}.{key}")
+    write_json(receipt, {"sent": value["name"]})
 
 
 class Sender:
@@ -154,34 +156,42 @@ class Sender:
         runs = self.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1)
         return runs[0] if runs else None
 
-    def invocation(self, value: dict[str, Any]) -> str:
-        """Make or update the parent run of one run of Snakemake on one study."""
-        experiment = self.experiment(value["study"])
-        run = self._find(experiment, INVOCATION_TAG, value["invocation"])
-        if run is None:
-            tags = {INVOCATION_TAG: value["invocation"], **value["tags"]}
-            run = self.client.create_run(experiment, value["started"], tags, value["name"])
-            self._log(run.info.run_id, value)
-            self.client.log_text(run.info.run_id, value["study_text"], "study.yaml")
-        status = value["status"]
-        if status != "RUNNING":
-            self.client.set_terminated(run.info.run_id, status, value["ended"])
-        self.parents[value["study"], value["invocation"]] = run
-        return run.info.run_id
+    def parent(self, study: str, invocation: str) -> Any:
+        """Return the run of one invocation of Snakemake on one study, made when its first step is sent; None where
+        a step ran outside any."""
+        key = (study, invocation)
+        if key not in self.parents:
+            record = RESULTS / study / "tracking" / f"invocation-{invocation}.json"
+            experiment = self.experiment(study)
+            run = self._find(experiment, INVOCATION_TAG, invocation)
+            if run is None and record.exists():
+                value = read_json(record)
+                tags = {INVOCATION_TAG: invocation, **value["tags"]}
+                run = self.client.create_run(experiment, value["started"], tags, value["name"])
+                self._log(run.info.run_id, value)
+                self.client.log_text(run.info.run_id, value["study_text"], "study.yaml")
+            self.parents[key] = run
+        return self.parents[key]
 
-    def step(self, value: dict[str, Any], key: str) -> str:
+    def end_invocation(self, value: dict[str, Any]) -> None:
+        """Note how an invocation ended; one in which no step of the study ran has no run."""
+        run = self._find(self.experiment(value["study"]), INVOCATION_TAG, value["invocation"])
+        if run is not None and value["status"] != "RUNNING":
+            self.client.set_terminated(run.info.run_id, value["status"], value["ended"])
+
+    def step(self, value: dict[str, Any], key: str) -> None:
         """Make the run of one step, under its invocation."""
         study = value["study"]
         experiment = self.experiment(study)
         run = self._find(experiment, RECORD_TAG, key)
         if run is None:
-            parent = self._parent(experiment, study, value["invocation"])
             tags = {
                 RECORD_TAG: key,
                 **value["tags"],
                 "rule": value["rule"],
                 **{f"wildcard.{k}": v for k, v in value["wildcards"].items()},
             }
+            parent = self.parent(study, value["invocation"])
             if parent is not None:
                 tags["mlflow.parentRunId"] = parent.info.run_id
                 tags["config_digest"] = parent.data.tags.get("config_digest", "")
@@ -195,12 +205,6 @@ class Sender:
         if value.get("model"):
             self._log_model(run_id, value["model"])
         self.client.set_terminated(run_id, "FINISHED", value["ended"])
-        return run_id
-
-    def _parent(self, experiment: str, study: str, invocation: str) -> Any:
-        if (study, invocation) not in self.parents:
-            self.parents[study, invocation] = self._find(experiment, INVOCATION_TAG, invocation)
-        return self.parents[study, invocation]
 
     def _log(self, run_id: str, value: dict[str, Any]) -> None:
         """Log parameters, metrics and digests in one call; saying them again changes nothing."""

@@ -2,7 +2,6 @@
 import os
 import sys
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 WORKFLOW = os.path.dirname(str(workflow.current_basedir))
@@ -27,7 +26,8 @@ try:
         for warning in invocation.check(STUDIES):
             logger.warning(f"preimage: {warning}")
 except StudyError as error:
-    raise WorkflowError(f"preimage: {error}") from None
+    # A WorkflowError would print this file's name and line at the user: it is their input, not our code.
+    sys.exit(f"preimage: {error}")
 
 NAME = "[A-Za-z0-9_-]+"
 

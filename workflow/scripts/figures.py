@@ -14,16 +14,23 @@ from preimage.step import step
 def main(snakemake):
     with step(snakemake) as run:
         material = read(snakemake, run.params)
-        captions = []
+        captions, failed = [], []
         with replacing(snakemake.output.folder) as folder:
             folder.mkdir()
             for shown in gallery.plan(material):
-                svg = render(run, shown)
+                svg = render(shown, failed)
+                caption = {k: getattr(shown, k) for k in ("file", "title", "caption", "objective")}
                 if svg is not None:
                     write_text(folder / shown.file, svg)
-                    captions.append({k: getattr(shown, k) for k in ("file", "title", "caption", "objective")})
+                    captions.append(caption)
+                elif shown.file in failed:
+                    captions.append(
+                        {**caption, "file": None, "caption": "This figure could not be drawn; see the log."}
+                    )
             write_json(folder / "captions.json", captions)
-        logging.info("%d figures", len(captions))
+        logging.info("%d figures drawn, %d failed", len(captions), len(failed))
+        run.metric("figures/drawn", len(captions))
+        run.metric("figures/failed", len(failed))
         run.artifact(snakemake.output.folder)
 
 
@@ -52,14 +59,14 @@ def read(snakemake, params):
     )
 
 
-def render(run, shown):
-    """Draw a figure; one that can't be drawn costs no study its report."""
+def render(shown, failed):
+    """Return a figure as SVG, None where there is nothing to see; one that can't be drawn costs no study its report."""
     try:
         figure = shown.draw()
         return None if figure is None else style.to_svg(figure, shown.file)
     except Exception:
         logging.exception("%s: not drawn", shown.file)
-        run.metric("figures/failed", 1)
+        failed.append(shown.file)
         return None
 
 

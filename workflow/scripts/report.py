@@ -45,7 +45,7 @@ def main(snakemake):
 
 def figures(folder):
     captions = read_json(folder / "captions.json")
-    return [{**c, "svg": (folder / c["file"]).read_text(encoding="utf-8")} for c in captions]
+    return [{**c, "svg": (folder / c["file"]).read_text(encoding="utf-8") if c["file"] else ""} for c in captions]
 
 
 main(snakemake)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from preimage import candidates
-from preimage.candidates import CASE
-from preimage.evidence.domain import LIMIT, Domain
+from preimage.candidates import CASE, DOMAIN_LIMIT
+from preimage.evidence.domain import Domain
 from preimage.objective import Objective
 from preimage.problem import Simulator
 from preimage.space import Space
@@ -70,7 +70,7 @@ def with_domain(frame: pd.DataFrame, space: Space, rows: np.ndarray) -> pd.DataF
     has, X = points(frame, space)
     score = np.full(len(frame), np.nan)
     score[has] = Domain(space.scaled(rows)).score(space.scaled(X))
-    inside = pd.Series(score <= LIMIT, frame.index, dtype="boolean").where(has)
+    inside = pd.Series(score <= DOMAIN_LIMIT, frame.index, dtype="boolean").where(has)
     return frame.assign(domain_score=score, in_domain=inside)
 
 

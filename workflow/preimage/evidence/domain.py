@@ -10,7 +10,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 NEIGHBOUR = 5
-LIMIT = 0.95
 # Distances among training rows are estimated from at most this many of them.
 REFERENCE_ROWS = 10_000
 

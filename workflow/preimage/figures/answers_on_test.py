@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -63,7 +64,7 @@ def answers_on_test(
         size = 5 if zoom and panel is axes[0] else 9
         handles = [_marks(panel, a, size) for a in answers]
         if known is not None:
-            handles += panel.plot(*known, "+", color=INK, ms=16, mew=1.6, zorder=4)
+            handles += panel.plot(*known, "+", color=INK, ms=13, mew=1.6, zorder=4)
         panel.set(xlim=(box[0][0], box[1][0]), ylim=(box[0][1], box[1][1]), xlabel=inputs[0])
     axes[0].set_ylabel(inputs[1])
     if zoom:
@@ -72,7 +73,10 @@ def answers_on_test(
     bar = figure.colorbar(picture, ax=axes, location="bottom", shrink=0.6, aspect=30, pad=0.04)
     bar.set_label(output)
     bar.outline.set_linewidth(0)
-    bar.solids.set_rasterized(True)
+    # Without edges of their own colour, a page shows seams between the steps.
+    for steps in bar.ax.collections:
+        if isinstance(steps, QuadMesh):
+            steps.set(edgecolor="face", linewidth=0.5)
     bar.locator = MaxNLocator(5)
     bar.update_ticks()
     names = [shorten(a.name, 30) for a in answers] + (["known minimum"] if known is not None else [])

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from preimage.candidates import DOMAIN_LIMIT
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.convergence import convergence
@@ -27,8 +28,6 @@ from preimage.problem import Problem
 from preimage.space import Space
 from preimage.surrogates.intervals import LEVEL
 
-# `preimage.evidence.domain.LIMIT`, which is not imported because scipy would be too; a test holds them equal.
-DOMAIN_LIMIT = 0.95
 # A study may have hundreds of objectives; a page can't.
 MOST_OBJECTIVES = 8
 # The surface takes at most this many lines a side, and at most half as many runs of the simulator as there are rows.

@@ -24,7 +24,7 @@ ROW, LINE, HEADINGS = 0.46, 0.22, 0.3
 LEFT, RIGHT, VALUE = 0.37, 0.78, 0.99
 GAP = 0.027
 # How far outside its axis a value beyond the rows' range is drawn (as an arrow).
-BEYOND = 0.04
+BEYOND = 0.025
 NAME_LETTERS = 18
 # Categories between the first and the last have room for their names up to this many.
 MOST_LABELS = 5
@@ -155,7 +155,7 @@ def _line(axes: Any, place: np.ndarray, look: Look, inside: bool, thick: bool) -
         marker="o", ms=7 if thick else 3, mew=0, clip_on=False, zorder=3 if thick else 2.5,
     )  # fmt: skip
     for marker, beyond in (("<", place < 0), (">", place > 1)):
-        axes.plot(x[beyond], at[beyond], marker, color=look.colour, ms=9, mew=0, clip_on=False, zorder=4)
+        axes.plot(x[beyond], at[beyond], marker, color=look.colour, ms=7, mew=0, clip_on=False, zorder=4)
 
 
 def _keys(inverters: Sequence[str], in_domain: Sequence[bool], looks: Mapping[str, Look]) -> dict[str, Any]:

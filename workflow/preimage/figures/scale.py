@@ -56,7 +56,7 @@ class Scale(NamedTuple):
 
     def met_line(self, axes: Any) -> dict[str, Any]:
         """Draw the line where the objective is met, if there is one; return it by its label."""
-        if not self.met or self.tolerance <= 0:
+        if not self.met:
             return {}
         return {self.met: axes.axhline(self.tolerance, color=INK, lw=0.9, ls=":")}
 
@@ -72,8 +72,7 @@ def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
     found = {units.get(o, "") for o in wanted.outputs}
     unit = found.pop() if len(found) == 1 else ""
     if wanted.bounded:
-        scaled = any(s != 1 for s in wanted.scale)
-        return _distance(wanted, "standard deviations" if scaled else unit, scaled)
+        return _distance(wanted, unit)
     terms = [
         o.replace("_", " ") if w == 1 else f"{number(w)} × {o.replace('_', ' ')}"
         for o, w in zip(wanted.outputs, wanted.low, strict=True)
@@ -82,20 +81,16 @@ def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
     return Scale(label(f"predicted {' + '.join(terms)}", unit), kind, wanted.tolerance)
 
 
-def _distance(wanted: Objective, unit: str, scaled: bool) -> Scale:
-    alone = len(wanted.outputs) == 1
-    what = wanted_values(wanted, unit if not scaled else "") if alone else "what is wanted"
-    text = label(f"distance to {what}", unit)
-    if not alone or scaled:
-        return Scale(text, "distance", 0.0 if scaled else wanted.tolerance)
-    met = f"within {number(wanted.tolerance)} {unit}".strip() if wanted.kind == "target" else ""
-    return Scale(text, "distance", wanted.tolerance, met)
-
-
-def wanted_values(wanted: Objective, unit: str) -> str:
-    """Return the wanted value or interval of an objective with one output."""
-    low, high = number(wanted.low[0]), number(wanted.high[0])
-    return " ".join(filter(None, [low if wanted.kind == "target" else f"{low} to {high}", unit]))
+def _distance(wanted: Objective, unit: str) -> Scale:
+    scaled = any(s != 1 for s in wanted.scale)
+    tolerance = 0.0 if scaled else wanted.tolerance
+    what, met = "what is wanted", ""
+    if len(wanted.outputs) == 1:
+        low, high = number(wanted.low[0]), number(wanted.high[0])
+        what = f"{low if wanted.kind == 'target' else f'{low} to {high}'} {unit}".strip()
+        # For `within` an objective is met at distance 0, and of several outputs a mean distance says too little.
+        met = f"within {number(tolerance)} {unit}".strip() if wanted.kind == "target" and tolerance > 0 else ""
+    return Scale(label(f"distance to {what}", "standard deviations" if scaled else unit), "distance", tolerance, met)
 
 
 def accepted(wanted: Objective) -> tuple[float, float] | None:

@@ -218,7 +218,7 @@ def dense(n: int, coloured: bool = False) -> bool:
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """Return a figure as the text of one <svg>, the same bytes at every call.
+    """Return a figure as the text of one <svg>; the same figure, drawn anew, gives the same bytes.
 
     The sentence for those who can't see it is the figure's label (`figure.set_label`). `name` salts the ids, so that
     figures of different names stand in one page.
@@ -233,7 +233,7 @@ def to_svg(figure: Figure, name: str) -> str:
     # A style element would hold for the whole page; the root's own style is inherited just as well.
     svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r"<svg [^>]*>", lambda m: _root(m[0], str(figure.get_label())), svg, count=1)
-    used = set(re.findall(r"[\"(]#([^\")]+)[\")]", svg))
+    used = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
     svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), svg, flags=re.DOTALL)
     svg = re.sub(USES, _hoist, svg)

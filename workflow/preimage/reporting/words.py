@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.evidence.domain import LIMIT
+from preimage.candidates import DOMAIN_LIMIT
 from preimage.inversion_kinds import UNMOVED
 from preimage.objective import Objective
 
@@ -82,10 +82,10 @@ def domain(row: Mapping[str, Any]) -> str:
     score = row["domain_score"]
     if pd.isna(score):
         return ""
-    if score <= LIMIT:
-        return f"It lies where the data was (domain score {score:.2f}, at most {LIMIT} is inside)."
+    if score <= DOMAIN_LIMIT:
+        return f"It lies where the data was (domain score {score:.2f}, at most {DOMAIN_LIMIT} is inside)."
     return (
-        f"It lies outside the data (domain score {score:.2f}, over {LIMIT}): the model guesses there, and its "
+        f"It lies outside the data (domain score {score:.2f}, over {DOMAIN_LIMIT}): the model guesses there, and its "
         "interval is not to be trusted."
     )
 

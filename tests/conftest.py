@@ -1,0 +1,103 @@
+"""What tests share: settings of hypothesis, and small builders of studies, files and random spaces."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from preimage.errors import StudyError
+from preimage.space import Input, Linear, Space
+
+# The same examples in every run, no clock, nothing written; each example overwrites the files of the one before.
+settings.register_profile(
+    "preimage",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("preimage")
+
+BOWL = """
+study: bowl
+problem: {simulator: paraboloid}
+objectives: {lowest: {minimize: y}}
+"""
+
+
+def refusal(call, *arguments, **keywords):
+    """Call, expect one StudyError of one line, and return what it says."""
+    with pytest.raises(StudyError) as found:
+        call(*arguments, **keywords)
+    message = str(found.value)
+    assert message and "\n" not in message
+    return message
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    """Return a function that writes a study and returns its path."""
+
+    def write(text, name="study.yaml"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def random_input(rng, name, scale=1.0):
+    """Return a continuous input of about that width, an integer, or a category; sometimes fixed."""
+    kind = rng.choice(["continuous", "continuous", "integer", "category"])
+    if kind == "continuous":
+        low = scale * float(rng.normal()) * float(rng.choice([0, 1, 5]))
+        made = Input(name, low, low + scale * float(rng.uniform(0.5, 2)), unit="kg")
+        value = float(rng.uniform(made.low, made.high))
+    elif kind == "integer":
+        low = float(rng.integers(-20, 20))
+        made = Input(name, low, low + float(rng.integers(1, 12)), integer=True)
+        value = float(rng.integers(made.low, made.high + 1))
+    else:
+        made = Input(name, 0.0, 2.0, categories=("a", "b", "no"))
+        value = float(rng.integers(3))
+    return replace(made, fixed=value) if rng.random() < 0.15 else made
+
+
+def random_point(rng, space):
+    """Return a point (d,) of the box alone, drawn here rather than by the library."""
+    x = rng.uniform(space.low, space.high)
+    whole = np.array([rng.integers(int(a), int(b) + 1) if w else 0 for a, b, w in bounds(space)], float)
+    return np.clip(np.where(space.discrete, whole, x), space.low, space.high)
+
+
+def bounds(space):
+    return zip(
+        np.where(space.discrete, space.low, 0), np.where(space.discrete, space.high, 0), space.discrete, strict=True
+    )
+
+
+def random_space(seed, scale=1.0, equalities=True, largest=5):
+    """Return a space whose constraints a known point satisfies, and that point."""
+    rng = np.random.default_rng(seed)
+    inputs = tuple(random_input(rng, f"x{j}", scale) for j in range(rng.integers(1, largest + 1)))
+    box = Space(inputs)
+    point = random_point(rng, box)
+    numbers = [i for i in inputs if not i.categories]
+    rows = []
+    for _ in range(rng.integers(0, 4) if numbers else 0):
+        chosen = [i for i in numbers if rng.random() < 0.7] or numbers[:1]
+        terms = tuple((i.name, _coefficient(rng, i)) for i in chosen)
+        value = sum(c * point[box.names.index(name)] for name, c in terms)
+        slack = abs(float(rng.normal())) * float(rng.choice([0, 0.01, 1]))
+        kind = rng.choice(["at_most", "at_least", "equals"] if equalities else ["at_most", "at_least"])
+        low = value if kind == "equals" else value - slack if kind == "at_least" else -np.inf
+        high = value if kind == "equals" else value + slack if kind == "at_most" else np.inf
+        rows.append(Linear(terms, low, high))
+    return Space(inputs, tuple(rows)), point
+
+
+def _coefficient(rng, i):
+    """Whole for whole numbers, so that rounding leaves an equality exact; of the order of 1 over the width else."""
+    return float(rng.choice([-3, -2, -1, 1, 2, 3])) if i.integer else float(rng.normal()) / (i.high - i.low)

@@ -1,0 +1,425 @@
+"""Figures: drawn for every kind of study and in every odd case, the same bytes each time, fit for any page."""
+
+import re
+from functools import cache
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from preimage import objective, problem, space
+from preimage.evidence import domain
+from preimage.figures import gallery, scale, style
+from preimage.figures.answers_on_test import Answers, answers_on_test
+from preimage.figures.convergence import convergence
+from preimage.figures.domain_against_prediction import domain_against_prediction
+from preimage.figures.history import history
+from preimage.figures.parallel_coordinates import MOST_INPUTS, parallel_coordinates
+from preimage.figures.predicted_against_truth import predicted_against_truth
+from preimage.figures.scale import Scale
+from preimage.figures.surface import surface
+from preimage.figures.training_scatter import training_scatter
+from preimage.figures.waterfall import waterfall
+
+LOOKS = style.looks(["tpe", "starts", "random", "lookup", "_own"])
+DISTANCE = Scale("distance to 60 MPa (MPa)", "distance", 1.0, "within 1 MPa")
+INPUTS = ["pressure (bar)", "speed (m/s)"]
+NAN = float("nan")
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def plane(n=40):
+    return rng().random((n, 2))
+
+
+def draw_surface():
+    x = np.linspace(0, 1, 6)
+    return surface(x, x, np.add.outer(x, x)[:, :, None], INPUTS, ["yield (%)"])
+
+
+def draw_training_scatter():
+    return training_scatter(plane(), plane().sum(axis=1, keepdims=True), INPUTS, ["yield (%)"])
+
+
+def draw_predicted():
+    truth = np.linspace(0, 10, 30)
+    return predicted_against_truth(truth, truth + 0.5, truth - 1, truth + 1, "strength (MPa)")
+
+
+def draw_history():
+    return history({("forest", "tpe"): np.array([9.0, NAN, 4.0, 0.0]), ("gp", "_own"): np.ones(3)}, DISTANCE, LOOKS)
+
+
+def draw_convergence():
+    spent = {"tpe": (np.ones(4), np.array([NAN, 9.0, 4.0, 6.0])), "lookup": (np.zeros(1), np.array([1.0]))}
+    return convergence(spent, DISTANCE, LOOKS)
+
+
+def draw_answers():
+    answers = [Answers("tpe", LOOKS["tpe"], np.array([[0.5, 0.5]])), Answers("none", LOOKS["starts"], np.empty((0, 2)))]
+    return answers_on_test(plane(), plane().sum(axis=1), answers, INPUTS, "yield (%)", np.array([0.51, 0.5]))
+
+
+def draw_parallel():
+    rows = np.column_stack([rng().integers(0, 3, 20), rng().random(20), np.full(20, 7.0)])
+    found = np.array([[2, 0.5, 7.0], [0, 5.0, 9.0], [1, -3.0, 7.0]])
+    units, categories = {"water_content": "kg/m3"}, {"grade": ["low", "medium", "high"]}
+    names = ["grade", "water_content", "constant"]
+    return parallel_coordinates(
+        found, rows, names, units, categories, ["tpe", "starts", "tpe"], [True, True, False], LOOKS
+    )
+
+
+def draw_domain():
+    first = np.array([True, False, True])
+    score, predicted = np.array([0.2, NAN, 1.0]), np.array([60.0, 61.0, 55.0])
+    names = ["tpe", "tpe", "starts"]
+    return domain_against_prediction(score, predicted, names, first, "predicted strength (MPa)", LOOKS, 0.95, (59, 61))
+
+
+def draw_waterfall():
+    return waterfall({("forest", "starts"): np.array([4.0, NAN, 1.0, 1.0])}, DISTANCE, LOOKS)
+
+
+UNITS = {
+    draw_surface: ["pressure (bar)", "speed (m/s)", "yield (%)"],
+    draw_training_scatter: ["pressure (bar)", "speed (m/s)", "yield (%)"],
+    draw_predicted: ["measured strength (MPa)", "predicted strength (MPa)"],
+    draw_history: ["distance to 60 MPa (MPa)", "within 1 MPa"],
+    draw_convergence: ["distance to 60 MPa (MPa)", "within 1 MPa"],
+    draw_answers: ["pressure (bar)", "speed (m/s)", "yield (%)"],
+    draw_parallel: ["kg/m3", "water content", "high"],
+    draw_domain: ["predicted strength (MPa)", "edge of the data"],
+    draw_waterfall: ["distance to 60 MPa (MPa)"],
+}
+ALL = pytest.mark.parametrize("draw", UNITS, ids=lambda d: d.__name__)
+
+
+@cache
+def svg_of(draw):
+    return style.to_svg(draw(), "a.svg")
+
+
+def texts(svg):
+    return [t.text for t in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def ids(svg):
+    return re.findall(r' id="([^"]*)"', svg)
+
+
+# -- every figure ------------------------------------------------------------------------------------------------------
+
+
+@ALL
+def test_svg_fits_a_page_of_any_colour(draw):
+    svg = svg_of(draw)
+    root = ElementTree.fromstring(svg)
+    assert root.get("viewBox")
+    assert root.get("role") == "img"
+    assert len(root.get("aria-label")) > 20
+    assert "max-width:100%" in root.get("style")
+    assert "currentColor" in svg
+    assert style.INK not in svg
+    assert "<style" not in svg
+    assert "DejaVu" not in svg
+
+
+@ALL
+def test_same_call_gives_the_same_bytes(draw):
+    assert style.to_svg(draw(), "a.svg") == svg_of(draw)
+
+
+@ALL
+def test_ids_of_two_figures_in_a_page_differ_and_are_all_used(draw):
+    one, two = svg_of(draw), style.to_svg(draw(), "b.svg")
+    assert len(set(ids(one))) == len(ids(one))
+    assert not set(ids(one)) & set(ids(two))
+    assert set(re.findall(r"(?:href=\"|url\()#([^\")]+)", one)) == set(ids(one))
+
+
+@ALL
+def test_labels_have_units(draw):
+    found = texts(svg_of(draw))
+    for text in UNITS[draw]:
+        assert text in found
+
+
+def test_dense_figures_stay_small():
+    X = rng().random((50_000, 2))
+    y = rng().normal(size=50_000)
+    names = ["tpe"] * 25_000 + ["starts"] * 25_000
+    many = [
+        training_scatter(X, X.sum(axis=1, keepdims=True), INPUTS, ["yield (%)"]),
+        predicted_against_truth(y, X[:, 0], y - 1, y + 1, "y (MPa)"),
+        answers_on_test(X, y, [Answers("tpe", LOOKS["tpe"], X[:1])], INPUTS, "yield (%)"),
+        domain_against_prediction(X[:, 0], y, names, np.arange(len(y)) == 0, "y (MPa)", LOOKS, 0.95),
+        history({("forest", "tpe"): y**2}, DISTANCE, LOOKS),
+    ]
+    for figure in many:
+        assert len(style.to_svg(figure, "a.svg")) < 400_000
+
+
+# -- odd cases ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_draw_is_no_figure():
+    none = np.full(3, NAN)
+    assert surface(np.arange(5.0), np.arange(5.0), np.full((5, 5, 1), NAN), INPUTS, ["y"]) is None
+    assert training_scatter(np.empty((0, 2)), np.empty((0, 1)), INPUTS, ["y"]) is None
+    assert predicted_against_truth(none, none, none, none, "y") is None
+    assert history({("forest", "tpe"): none}, DISTANCE, LOOKS) is None
+    assert convergence({"tpe": (np.ones(3), none), "random": (np.empty(0), np.empty(0))}, DISTANCE, LOOKS) is None
+    assert answers_on_test(plane(), plane()[:, 0], [], INPUTS, "y") is None
+    assert answers_on_test(plane(3), none, [Answers("tpe", LOOKS["tpe"], plane(1))], INPUTS, "y") is None
+    assert parallel_coordinates(np.empty((0, 2)), plane(), ["a", "b"], {}, {}, [], [], LOOKS) is None
+    assert domain_against_prediction(none, none, ["tpe"] * 3, none > 0, "y", LOOKS, 0.95) is None
+    assert waterfall({("forest", "starts"): none}, DISTANCE, LOOKS) is None
+    assert waterfall({}, DISTANCE, LOOKS) is None
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: training_scatter(plane(1), plane(1)[:, :1], INPUTS, ["y"]),
+        lambda: surface(np.arange(5.0), np.arange(5.0), np.where(np.eye(5) == 1, NAN, 1.0)[:, :, None], INPUTS, ["y"]),
+        lambda: surface(np.arange(5.0), np.arange(5.0), rng().random((5, 5, 3)), INPUTS, ["y", "z", "w"]),
+        lambda: predicted_against_truth(*(np.array([v]) for v in (1.0, 1.0, NAN, NAN)), "y"),
+        lambda: history({("forest", "tpe"): np.array([2.0])}, Scale("y", "up"), LOOKS),
+        lambda: history({("forest", "tpe"): np.zeros(4)}, Scale("y", "distance"), LOOKS),
+        lambda: convergence({"lookup": (np.zeros(1), np.ones(1))}, Scale("y", "down"), LOOKS),
+        lambda: convergence({"tpe": (np.array([25.0]), np.array([1e-300]))}, Scale("y", "down", 3.0), LOOKS),
+        lambda: answers_on_test(plane(1), np.ones(1), [Answers("t", LOOKS["tpe"], plane(1))], INPUTS, "y"),
+        lambda: domain_against_prediction(
+            np.ones(1), np.ones(1), ["tpe"], np.array([False]), "y", LOOKS, 0.95, None, 2.0
+        ),
+        lambda: parallel_coordinates(plane(1), plane(1), ["$a$", "b_" * 60], {}, {}, ["_own"], [True], LOOKS),
+        lambda: parallel_coordinates(np.zeros((1, 1)), np.zeros((9, 1)), ["a"], {}, {"a": ["x"]}, ["tpe"], [1], LOOKS),
+        lambda: waterfall({("forest", "starts"): np.zeros(4), ("gp", "_own"): np.ones(1)}, Scale("y", "up"), LOOKS),
+    ],
+)
+def test_odd_data_is_drawn(figure):
+    ElementTree.fromstring(style.to_svg(figure(), "a.svg"))
+
+
+def test_predicted_says_the_share_inside_the_interval():
+    truth = np.array([1.0, 2.0, 3.0, 4.0])
+    figure = predicted_against_truth(truth, truth, truth - 1, truth + np.array([1, 1, 1, -0.5]), "y (MPa)", level=0.9)
+    assert figure.axes[0].get_title(loc="left") == "75% of 4 held-out rows lie in their 90% interval"
+
+
+def test_convergence_accumulates_and_lookup_is_level():
+    spent = {
+        "starts": (np.array([5, 7, 3]), np.array([-1.0, NAN, -4.0])),
+        "lookup": (np.zeros(1), np.array([-3.0])),
+    }
+    axes = convergence(spent, Scale("strength (MPa)", "up"), LOOKS).axes[0]
+    lines = {line.get_color(): line for line in reversed(axes.lines)}
+    np.testing.assert_array_equal(lines[LOOKS["starts"].colour].get_xdata(), [5, 12, 15])
+    np.testing.assert_array_equal(lines[LOOKS["starts"].colour].get_ydata(), [1, 1, 4])
+    assert set(lines[style.INK].get_ydata()) == {3.0}
+
+
+def test_waterfall_sorts_and_leaves_failed_starts_out():
+    (line,) = draw_waterfall().axes[0].lines[:1]
+    np.testing.assert_array_equal(line.get_ydata(), [1, 1, 2])
+
+
+def test_parallel_coordinates_shows_where_many_inputs_differ():
+    rows = rng().random((20, 200))
+    found = np.repeat(rng().random((1, 200)), 3, axis=0)
+    found[1, 150:] += 0.1
+    names = [f"v{j}" for j in range(200)]
+    figure = parallel_coordinates(found, rows, names, {}, {}, ["tpe"] * 3, [True] * 3, LOOKS)
+    shown = texts(style.to_svg(figure, "a.svg"))
+    assert f"The {MOST_INPUTS} of 200 inputs in which the solutions differ most." in shown
+    listed = [t for t in shown if re.fullmatch(r"v\d+", t)]
+    assert len(listed) == MOST_INPUTS
+    assert all(int(t[1:]) >= 150 for t in listed)
+
+
+def test_parallel_coordinates_draws_the_recommended_one_thick_and_last():
+    lines = [line for line in draw_parallel().axes[0].lines if line.get_marker() == "o"]
+    assert [line.get_linewidth() > 3 for line in lines] == [False, False, True]
+    np.testing.assert_allclose(lines[-1].get_xdata()[[0, 2]], [1.0, 0.5])
+
+
+# -- words, numbers and looks ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (540.0, "540"), (17973.47, "17970"), (0.014662, "0.01466"), (-2.5, "−2.5"), (2e-28, "2e−28")],
+)  # fmt: skip
+def test_numbers_are_short_and_plain(value, text):
+    assert style.number(value) == text
+
+
+def test_looks_are_told_apart_and_stable():
+    names = [f"m{k}" for k in range(12)]
+    found = style.looks(["lookup", *names])
+    assert len({(look.colour, look.marker) for look in found.values()}) == 13
+    assert found["lookup"].colour == style.INK
+    assert style.looks(names[:3])["m1"] == found["m1"]
+
+
+def test_legend_has_room_for_every_label():
+    labels = ["tpe on forest", "starts on forest", "random on forest", "lookup", "direct on simulator", "known minimum"]
+    columns = style.legend_columns(labels)
+    assert 1 < columns < len(labels)
+    assert style.legend_columns(["x" * 100] * 3) == 1
+    assert style.legend_columns([]) == 1
+
+
+def build(spec, outputs=("strength", "cost")):
+    return objective.build("o", spec, outputs, [2.0, 3.0], [100.0, 10.0])
+
+
+def test_scale_shows_the_output_itself_or_the_distance():
+    units = {"strength": "MPa", "cost": "EUR"}
+    up = scale.of(build({"maximize": "strength"}), units)
+    assert (up.label, up.kind) == ("predicted strength (MPa)", "up")
+    np.testing.assert_array_equal(up.values([-80.0, NAN, np.inf]), [80.0, NAN, NAN])
+    target = scale.of(build({"target": {"strength": 60}, "tolerance": 1}), units)
+    assert (target.label, target.met) == ("distance to 60 MPa (MPa)", "within 1 MPa")
+    np.testing.assert_array_equal(target.values([4.0, -1e-18]), [2.0, 0.0])
+    within = scale.of(build({"within": {"strength": [55, 65]}}), units)
+    assert (within.label, within.met) == ("distance to 55 to 65 MPa (MPa)", "")
+    both = scale.of(build({"minimize": {"strength": 1, "cost": 2}}), units)
+    assert (both.label, both.kind) == ("predicted strength + 2 × cost", "down")
+    scaled = scale.of(build({"target": {"strength": 60, "cost": 1}, "scaled": True}), units)
+    assert scaled.label == "distance to what is wanted (standard deviations)"
+
+
+def test_accepted_interval():
+    assert scale.accepted(build({"minimize": "cost"})) is None
+    assert scale.accepted(build({"target": {"cost": 5}, "tolerance": 1})) == (4, 6)
+    assert scale.accepted(build({"within": {"cost": [5, 9]}})) == (5, 9)
+
+
+# -- the gallery of a study --------------------------------------------------------------------------------------------
+
+
+def material(built, outputs, objectives, simulator=None, cases=(), failed=False, measured=True):
+    """A made-up study: rows drawn from the space, candidates at some of them."""
+    draw = rng()
+    width = np.array([i.high - i.low for i in built.inputs])
+    X = np.array([i.low for i in built.inputs]) + np.round(draw.random((30, len(width))) * width)
+    Y = np.column_stack([X.sum(axis=1) + k for k in range(len(outputs))])
+    parts = []
+    for (surrogate, inverter), evaluations in cases:
+        for name, wanted in objectives.items():
+            n = len(evaluations)
+            predicted = np.where(failed, NAN, Y[:n])
+            loss = wanted.loss(predicted)
+            part = pd.DataFrame(
+                {
+                    "surrogate": surrogate,
+                    "objective": name,
+                    "inverter": inverter,
+                    "start": np.arange(n),
+                    "rank": pd.Series(loss).rank(method="first").astype("Int64"),
+                    **built.decode(np.where(failed, NAN, X[:n]), "x."),
+                    **{f"predicted.{o}": predicted[:, k] for k, o in enumerate(outputs)},
+                    "predicted_loss": loss,
+                    "domain_score": np.where(failed, NAN, np.linspace(0, 1, n)),
+                    "in_domain": pd.array([None if failed else True] * n, dtype="boolean"),
+                    "evaluations": evaluations,
+                    "solves": True,
+                }
+            )
+            parts.append(part)
+    candidates = pd.concat(parts, ignore_index=True)
+    columns = {p: Y + k for k, p in enumerate(["predicted", "interval_low", "interval_high"])}
+    test = pd.DataFrame({f"{p}.{o}": v[:, k] for p, v in columns.items() for k, o in enumerate(outputs)})
+    return gallery.Material(
+        space=built,
+        outputs=list(outputs),
+        units=dict.fromkeys(outputs, "MPa"),
+        objectives=objectives,
+        train=(X, Y),
+        test=(X, Y),
+        measured=measured,
+        tests={"forest": test} if any(s == "forest" for (s, _), _ in cases) else {},
+        candidates=candidates,
+        solutions=candidates.groupby(["surrogate", "objective"]).head(2),
+        simulator=simulator,
+    )
+
+
+CASES = [
+    (("forest", "tpe"), [1] * 8),
+    (("forest", "starts"), [5, 9, 7, 5]),
+    (("forest", "lookup"), [0]),
+    (("simulator", "direct"), [25] * 4),
+]
+
+
+def draw_all(m):
+    return {s.file: style.to_svg(figure, s.file) for s in gallery.plan(m) if (figure := s.draw()) is not None}
+
+
+def bowl():
+    return problem.load({"simulator": "paraboloid", "dimension": 2})
+
+
+def test_gallery_of_a_simulator_with_two_inputs():
+    built = space.build({}, [], {"x1": (-100.0, 100.0), "x2": (-100.0, 100.0)})
+    objectives = {"lowest": objective.build("lowest", {"minimize": "y"}, ["y"])}
+    m = material(built, ["y"], objectives, bowl(), CASES, measured=False)
+    assert list(draw_all(m)) == [
+        "surface.svg",
+        "training_scatter.svg",
+        "predicted_against_truth.forest.svg",
+        "answers_on_test.lowest.svg",
+        "parallel_coordinates.forest.lowest.svg",
+        "domain.forest.lowest.svg",
+        "parallel_coordinates.simulator.lowest.svg",
+        "domain.simulator.lowest.svg",
+        "convergence.forest.lowest.svg",
+        "convergence.simulator.lowest.svg",
+        "history.lowest.svg",
+        "waterfall.lowest.svg",
+    ]
+    for shown in gallery.plan(m):
+        assert shown.title
+        assert shown.caption.endswith(".")
+        assert (f".{shown.objective}." in shown.file) == (shown.objective is not None)
+
+
+def test_gallery_of_a_table_with_categories_and_several_outputs():
+    settings = {"grade": {"categories": ["a", "b", "c"]}, "water": {"unit": "kg"}, "count": {"integer": True}}
+    bounds = {"grade": (0.0, 0.0), "water": (0.0, 9.0), "count": (0.0, 4.0)}
+    built = space.build(settings, [], bounds)
+    outputs = ["strength", "cost"]
+    objectives = {
+        "cheap": objective.build("cheap", {"minimize": {"cost": 1, "strength": -1}}, outputs),
+        "both": objective.build("both", {"target": {"cost": 5, "strength": 9}}, outputs, [1, 1], [10, 10]),
+    }
+    drawn = draw_all(material(built, outputs, objectives, None, CASES[:3]))
+    assert {"predicted_against_truth.forest.strength.svg", "predicted_against_truth.forest.cost.svg"} < set(drawn)
+    assert {"parallel_coordinates.forest.cheap.svg", "domain.forest.both.svg", "waterfall.both.svg"} < set(drawn)
+    assert not any(name.startswith(("surface", "training", "answers")) for name in drawn)
+    assert "kg" in texts(drawn["parallel_coordinates.forest.cheap.svg"])
+
+
+def test_gallery_when_everything_failed():
+    settings = {"grade": {"categories": ["a", "b"]}}
+    built = space.build(settings, [], {"grade": (0.0, 0.0), "water": (0.0, 9.0)})
+    objectives = {"low": objective.build("low", {"minimize": "y"}, ["y"])}
+    drawn = draw_all(material(built, ["y"], objectives, None, CASES, failed=True))
+    assert set(drawn) == {"predicted_against_truth.forest.svg"}
+
+
+def test_gallery_without_surrogates_and_with_constraints():
+    built = space.build(
+        {}, [{"linear": {"x1": 1, "x2": 1}, "at_most": 0}], {"x1": (-100.0, 100.0), "x2": (-100.0, 100.0)}
+    )
+    objectives = {"low": objective.build("low", {"minimize": "y", "fixed": {"x1": 5}}, ["y"])}
+    drawn = draw_all(material(built, ["y"], objectives, bowl(), CASES[3:], measured=False))
+    assert {"surface.svg", "convergence.simulator.low.svg", "answers_on_test.low.svg"} < set(drawn)
+    assert "known minimum" not in texts(drawn["answers_on_test.low.svg"])

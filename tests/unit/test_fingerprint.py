@@ -1,0 +1,111 @@
+"""What a step's fingerprint holds: the code that it runs, and no other."""
+
+import shutil
+
+import pytest
+
+from preimage import fingerprint
+
+ROOT = fingerprint.ROOT
+
+
+def named(script):
+    return {str(p.relative_to(ROOT)) for p in fingerprint.closure(ROOT / "scripts" / script)}
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A copy of the workflow, to be edited."""
+    for part in ("preimage", "scripts"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+    fingerprint.closure.cache_clear()
+    yield tmp_path
+    fingerprint.closure.cache_clear()
+
+
+def edit(path):
+    path.write_bytes(path.read_bytes() + b"\n# edited\n")
+
+
+def test_inverting_depends_on_the_space_and_not_on_figures():
+    files = named("invert.py")
+    assert {"scripts/invert.py", "preimage/space.py", "preimage/polytope.py", "preimage/inversion/__init__.py"} <= files
+    assert not any("figures" in f or "tracking" in f or "reporting" in f for f in files)
+
+
+def test_figures_depend_on_figures():
+    assert any(f.startswith("preimage/figures/") for f in named("figures.py"))
+
+
+def test_no_step_but_reports_and_figures_depends_on_figures():
+    scripts = {p.name for p in (ROOT / "scripts").glob("*.py")}
+    assert {"train.py", "split.py", "evidence.py"} <= scripts
+    for script in scripts - {"figures.py", "report.py", "benchmark.py"}:
+        assert not any("figures" in f for f in named(script)), script
+
+
+def test_imports_inside_functions_and_of_packages_count(tree):
+    (tree / "scripts/s.py").write_text("def main():\n    from preimage.a.b import thing\n")
+    (tree / "preimage/a").mkdir()
+    (tree / "preimage/a/__init__.py").write_text("import preimage.c\n")
+    (tree / "preimage/a/b.py").write_text("from preimage import d\nimport numpy\nthing = 1\n")
+    (tree / "preimage/c.py").write_text("from preimage.e import *\n")
+    (tree / "preimage/d.py").write_text("import preimage.a.b\n")  # a circle
+    (tree / "preimage/e.py").write_text("import preimage.tracking\n")
+    names = {str(p.relative_to(tree)) for p in fingerprint.closure(tree / "scripts/s.py")}
+    expected = {"scripts/s.py", *(f"preimage/{n}.py" for n in ("a/__init__", "a/b", "c", "d", "e"))}
+    assert names == expected
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "scripts/invert.py",
+        "preimage/space.py",
+        "preimage/rng.py",
+        "preimage/data/__init__.py",
+        "preimage/inversion/lookup.py",
+    ],
+)
+def test_an_edit_of_code_that_runs_changes_the_digest(tree, edited):
+    names = ("scripts/invert.py", "preimage.inversion.lookup")
+    before = fingerprint.digest(*names)
+    edit(tree / edited)
+    assert fingerprint.digest(*names) != before
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "preimage/figures/style.py",
+        "preimage/tracking.py",
+        "preimage/step.py",
+        "preimage/record.py",
+        "preimage/inversion/multistart.py",
+        "preimage/surrogates/random_forest.py",
+        "scripts/train.py",
+    ],
+)
+def test_an_edit_of_other_code_does_not(tree, edited):
+    names = ("scripts/invert.py", "preimage.inversion.lookup")
+    before = fingerprint.digest(*names)
+    edit(tree / edited)
+    assert fingerprint.digest(*names) == before
+
+
+def test_a_renamed_module_is_another_digest(tree):
+    (tree / "scripts/s.py").write_text("import preimage.one\n")
+    (tree / "preimage/one.py").write_text("")
+    before = fingerprint.digest("scripts/s.py")
+    (tree / "preimage/one.py").rename(tree / "preimage/two.py")
+    (tree / "scripts/s.py").write_text("import preimage.two\n")
+    fingerprint.closure.cache_clear()
+    assert fingerprint.digest("scripts/s.py") != before
+
+
+def test_the_digest_does_not_depend_on_where_the_checkout_is(tree):
+    copied = fingerprint.digest("scripts/train.py", "preimage.surrogates.random_forest")
+    fingerprint.ROOT = ROOT
+    assert fingerprint.digest("scripts/train.py", "preimage.surrogates.random_forest") == copied
+    fingerprint.ROOT = tree

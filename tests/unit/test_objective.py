@@ -1,0 +1,126 @@
+"""Losses against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from preimage.objective import KINDS, Objective, build
+
+from ..conftest import refusal
+
+OUTPUTS = ["strength", "cost", "slump"]
+Y = np.array([[58.0, 10.0, 3.0], [61.0, 30.0, -1.0], [70.0, 20.0, 0.0]])
+
+
+def made(entry, spread=None, reach=None):
+    return build("wish", entry, OUTPUTS, spread, reach)
+
+
+@pytest.mark.parametrize(
+    ("entry", "losses"),
+    [
+        ({"minimize": "cost"}, [10, 30, 20]),
+        ({"minimize": {"cost": 2, "slump": -1}}, [17, 61, 40]),
+        ({"maximize": "strength"}, [-58, -61, -70]),
+        ({"maximize": {"strength": 1, "cost": -0.5}}, [-53, -46, -60]),
+        ({"target": {"strength": 60}}, [4, 1, 100]),
+        ({"target": {"strength": 60, "slump": 1}}, [(4 + 4) / 2, (1 + 4) / 2, (100 + 1) / 2]),
+        ({"within": {"strength": [59, 61]}}, [1, 0, 81]),
+        ({"within": {"slump": [0, 2], "strength": [50, 60]}}, [(1 + 0) / 2, (1 + 1) / 2, (0 + 100) / 2]),
+    ],
+)
+def test_the_loss_of_each_kind(entry, losses):
+    assert made(entry).loss(Y).tolist() == losses
+
+
+def test_scaled_distances_are_in_standard_deviations_of_their_own_output():
+    wanted = made({"target": {"strength": 60, "slump": 1}, "scaled": True}, spread=[2.0, 99.0, 4.0])
+    assert wanted.loss(Y).tolist() == [(1 + 0.25) / 2, (0.25 + 0.25) / 2, (25 + 0.0625) / 2]
+    band = made({"within": {"slump": [0, 2]}, "scaled": True}, spread=[2.0, 99.0, 4.0])
+    assert band.loss(Y).tolist() == [0.0625, 0.0625, 0.0]
+
+
+def test_a_constant_output_scales_by_one():
+    wanted = made({"target": {"strength": 60}, "scaled": True}, spread=[0.0, 1.0, 1.0])
+    assert wanted.loss(Y).tolist() == [4, 1, 100]
+
+
+def test_without_scaled_the_spread_plays_no_part():
+    assert made({"target": {"strength": 60}}, spread=[2.0, 1.0, 1.0]).loss(Y).tolist() == [4, 1, 100]
+
+
+@pytest.mark.parametrize(
+    ("entry", "met"),
+    [
+        ({"target": {"strength": 60}, "tolerance": 1}, [False, True, False]),
+        ({"target": {"strength": 60}, "tolerance": 2}, [True, True, False]),
+        ({"target": {"strength": 60, "cost": 10}, "tolerance": 2}, [True, False, False]),
+        ({"within": {"strength": [58, 61]}, "tolerance": 100}, [True, True, False]),
+        ({"within": {"strength": [58, 61], "cost": [20, 30]}}, [False, True, False]),
+        ({"minimize": "cost", "tolerance": 9.9}, [True, False, False]),
+        ({"minimize": "cost", "tolerance": 10}, [True, False, True]),
+        ({"maximize": "strength", "tolerance": 9}, [False, True, True]),
+    ],
+)
+def test_met_is_by_the_outputs_own_unit_even_when_the_loss_is_scaled(entry, met):
+    for scaled in (False, True):
+        assert made({**entry, "scaled": scaled}, spread=[0.1, 0.1, 0.1]).met(Y).tolist() == met
+
+
+def test_met_against_the_best_that_others_found():
+    wanted = made({"minimize": "cost", "tolerance": 5})
+    assert wanted.met(Y, best=25.0).tolist() == [True, True, True]
+    assert wanted.met(Y, best=4.0).tolist() == [False, False, False]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_output_that_is_missing_has_no_loss_and_meets_nothing(kind):
+    value = {"target": {"cost": 10}, "within": {"cost": [0, 20]}}.get(kind, "cost")
+    wanted = made({kind: value, "tolerance": 1})
+    missing = np.array([[1.0, np.nan, 1.0], [np.nan, 10.0, np.nan]])
+    assert np.isnan(wanted.loss(missing)).tolist() == [True, False]
+    assert wanted.met(missing).tolist() == [False, True]
+    assert wanted.met(missing[:1]).tolist() == [False]
+
+
+def test_the_default_tolerance_is_one_percent_of_the_rows_range():
+    assert made({"target": {"strength": 60}}, reach=[80.0, 5.0, 1.0]).tolerance == 0.8
+    assert made({"target": {"cost": 1, "slump": 1}}, reach=[80.0, 5.0, 1.0]).tolerance == 0.05
+    assert made({"target": {"strength": 60}, "tolerance": 0}, reach=[80.0, 5.0, 1.0]).tolerance == 0
+    assert made({"minimize": "cost"}).tolerance == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"minimize": "strenth"}, "objectives.wish.minimize: unknown output 'strenth'; did you mean 'strength'?"),
+        ({"target": {"cst": 3}}, "objectives.wish.target: unknown output 'cst'; did you mean 'cost'?"),
+        ({"within": {"cost": [3, 2]}}, "objectives.wish.within.cost: low 3 is above high 2"),
+    ],
+)
+def test_wishes_that_cannot_be_are_refused(entry, said):
+    assert said in refusal(made, entry)
+
+
+def test_an_interval_of_one_value_is_a_wish_like_any_other():
+    assert made({"within": {"cost": [10, 10]}}).loss(Y).tolist() == [0, 400, 100]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"minimize": "cost"}, "smallest cost"),
+        ({"maximize": {"strength": 1, "cost": -0.5}}, "largest strength + -0.5 x cost"),
+        ({"target": {"strength": 60}, "tolerance": 1}, "strength 60 MPa within 1"),
+        (
+            {"within": {"strength": [55, 65]}, "fixed": {"curing_age": 28}},
+            "strength from 55 to 65 MPa at curing age 28",
+        ),
+    ],
+)
+def test_in_words(entry, words):
+    assert made(entry).words({"strength": "MPa"}) == words
+
+
+def test_only_values_to_meet_are_bounded():
+    bounded = {kind: Objective("o", kind, ("y",), (0,), (1.0,), (1.0,), 0.0, (1.0,)).bounded for kind in KINDS}
+    assert bounded == {"minimize": False, "maximize": False, "target": True, "within": True}
