@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 from preimage.errors import StudyError
 from preimage.space import Input, Linear, Space
 
+from .running import tiny  # noqa: F401  (the fixture, for every test below this folder)
+
 # The same examples in every run, no clock, nothing written; each example overwrites the files of the one before.
 settings.register_profile(
     "preimage",

@@ -112,10 +112,9 @@ def test_a_search_killed_at_any_trial_ends_with_the_same_trials(name, tmp_path, 
     whole = search(name, failing)
     assert any(math.isnan(t.loss) for t in whole)
     state = tmp_path / "state.json"
-    for stop in range(1, TRIALS, 4):  # one state, killed again and again
+    for _ in range(TRIALS // 4):  # one state, killed again and again
         with pytest.raises(Killed):
             search(name, killed_after(4, failing), seed=99 if state.exists() else 3, state=state)
-        assert stop + 3 <= TRIALS
     resumed = search(name, failing, seed=99, state=state)
     assert repr(resumed) == repr(whole)
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ..workflow.conftest import ROOT, TINY, environment, study_argument, write_study
+from ..running import ROOT, TINY, environment, study_argument, write_study
 
 TABLES = ["candidates.parquet", "summary.csv"]
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 
-from ..workflow.conftest import ROOT
+from ..running import ROOT
 
 sys.path.insert(0, str(ROOT / "envs"))
 

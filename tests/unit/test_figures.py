@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from preimage import objective, problem, space
-from preimage.evidence import domain
 from preimage.figures import gallery, scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.convergence import convergence

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from .conftest import snakemake, study_argument, write_study
+from ..running import snakemake, study_argument, write_study
 
 GOOD = """
 study: mixes

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from .conftest import ROOT, snakemake, study_argument, write_study
+from ..running import ROOT, snakemake, study_argument, write_study
 
 SMALL = """
 study: small

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from preimage import candidates
 from preimage.files import read_json
 
-from .conftest import run_tiny, snakemake, study_argument
+from ..running import run_tiny, snakemake, study_argument
 
 TABLES = ["results/tiny/candidates.parquet", "results/tiny/summary.csv"]
 

@@ -9,19 +9,33 @@ from scipy.spatial import cKDTree
 
 LINK = 0.05
 # Linking all pairs of a dense cloud would need their number squared; points in one cell of this share of LINK are
-# joined first, by their cell (which can misjudge a distance by that share).
+# joined first, by their cell (which can misjudge a distance by that share). Where more than MOST_PAIRS would be left,
+# cells grow, up to COARSEST.
 CELL = 1e-3
+COARSEST = 0.25
+MOST_PAIRS = 20_000_000
 
 
 def clusters(scaled: np.ndarray) -> np.ndarray:
     """Return a cluster number (n,) for points (n, d), numbered by first appearance."""
     if not len(scaled):
         return np.empty(0, int)
-    cells, member = np.unique(np.round(scaled / (LINK * CELL / np.sqrt(scaled.shape[1]))), axis=0, return_inverse=True)
-    first = np.full(len(cells), len(scaled))
-    np.minimum.at(first, member.ravel(), np.arange(len(scaled)))
-    pairs = cKDTree(scaled[first]).query_pairs(LINK, output_type="ndarray")
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(first), len(first)))
-    label = connected_components(graph, directed=False)[1][member.ravel()]
+    share = CELL
+    first, member = _cells(scaled, share)
+    tree = cKDTree(scaled[first])
+    while share < COARSEST and len(first) ** 2 > MOST_PAIRS and tree.count_neighbors(tree, LINK) > 2 * MOST_PAIRS:
+        share *= 4
+        first, member = _cells(scaled, share)
+        tree = cKDTree(scaled[first])
+    pairs = tree.query_pairs(LINK, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(first), len(first)))
+    label = connected_components(graph, directed=False)[1][member]
     _, start, inverse = np.unique(label, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(start))[inverse]
+
+
+def _cells(scaled: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the position of the first point of each cell, and the cell of each point (n,)."""
+    size = LINK * share / np.sqrt(scaled.shape[1])
+    _, first, member = np.unique(np.round(scaled / size), axis=0, return_index=True, return_inverse=True)
+    return first, member.ravel()

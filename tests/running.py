@@ -1,4 +1,4 @@
-"""A complete tiny study, run once as a user would run it; tests look at what it left."""
+"""Running the workflow as a user would, in a folder of its own; and a complete tiny study, run once."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 TINY = """
 study: tiny
