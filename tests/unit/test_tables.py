@@ -110,6 +110,17 @@ def test_titles_may_hold_the_other_signs():
         assert read(text(titled, **dialect))[1] == ["cement, kg/m3", "water; kg/m3"]
 
 
+@pytest.mark.parametrize("title", ["strength; MPa", "strength, MPa"])
+def test_the_title_of_a_single_column_may_hold_any_sign(title):
+    _, inputs, outputs = read_pair(frame()[["cement"]], title + "\n" + "1.5\n" * N)
+    assert (inputs, outputs) == (["cement"], [title])
+
+
+def test_rows_cut_otherwise_than_the_title_are_not_taken_for_numbers_with_commas():
+    said = "x.csv, line 2: found 2 cells, expected 3"
+    assert refusal(read_pair, "cement,water,age\n" + "1,2\n" * N, frame()[["strength"]]) == said
+
+
 def test_a_file_whose_decimal_commas_come_late_is_read_all_the_same():
     rows = "1;2;3\n" * 20_000
     back, _, _ = read("cement;water;strength\n" + rows + "1,5;2;3\n")
@@ -126,6 +137,14 @@ def test_whole_numbers_first_and_fractions_later_are_one_column_of_floats():
     lines = "".join(f"{k},{k}\n" for k in range(200_000)) + "0.5,1e-3\n"
     back, _, _ = read("cement,strength\n" + lines)
     assert back.dtypes.tolist() == [float, float] and back.iloc[-1].tolist() == [0.5, 1e-3]
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+def test_a_title_longer_than_the_head_is_no_hindrance(sep):
+    wide = pd.DataFrame(np.arange(40_000.0).reshape(10, 4000), columns=[f"a_rather_long_name_{k}" for k in range(4000)])
+    assert len(text(wide.head(0))) > tables.HEAD
+    back, _, _ = read(text(wide, sep=sep), outputs=["a_rather_long_name_0"])
+    pd.testing.assert_frame_equal(back[list(wide)], wide)
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\n\n", "\r\n\r\n"])
@@ -311,7 +330,7 @@ REFUSED = {
     "nothing": (pa.nulls(N), "row 1: found no value"),
     "bytes": (pa.array([b"\xff"] * N), "row 1: found"),
     "durations": (pa.array([1] * N, pa.duration("s")), "row 1: found"),
-    "dates beyond Python's": (pa.array([2**60] * N, pa.timestamp("s")), "row 1: found"),
+    "dates beyond Python's": (pa.array([2**60] * N, pa.timestamp("ms")), "row 1: found"),
 }
 
 
@@ -387,8 +406,8 @@ def test_a_directory_is_refused(here):
     ("content", "said"),
     [
         ("", "the file is empty"),
-        ("\n\n", "not a CSV table"),
-        ("\ufeff", "not a CSV table"),
+        ("\n\n", "the file is empty"),
+        ("\ufeff", "the file is empty"),
         ("cement,strength\n", "found no rows"),
         ("cement,strength", "found no rows"),
     ],

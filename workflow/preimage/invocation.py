@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -77,7 +78,9 @@ def _description(name: str, study: str, value: Study) -> dict[str, Any]:
     packages = {f"version.{p}": version(p) for p in PACKAGES}
     tags = {**record.environment(), "config_digest": digest(value), "platform": platform.platform()}
     return {
-        **asdict(record.Record(study, "invocation", f"{study} {name}", {}, name, record.now())),
+        **asdict(
+            record.Record(study, "invocation", f"{study} {time.strftime('%Y-%m-%d %H:%M:%S')}", {}, name, record.now())
+        ),
         "params": {**record.flat({k: v for k, v in value.items() if k != "study"}), **packages},
         "tags": tags,
         "study_text": yaml.safe_dump(value, sort_keys=False),

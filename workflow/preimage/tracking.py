@@ -147,7 +147,8 @@ class Sender:
             location = None
             if uri().startswith("sqlite:"):
                 location = (ARTIFACTS / study).resolve().as_uri()
-            return self.client.create_experiment(study, artifact_location=location)
+            tags = {"mlflow.experimentKind": "custom_model_development"}  # which face MLflow's UI shows
+            return self.client.create_experiment(study, location, tags)
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
@@ -187,6 +188,7 @@ class Sender:
         if run is None:
             tags = {
                 RECORD_TAG: key,
+                "mlflow.source.name": "snakemake",
                 **value["tags"],
                 "rule": value["rule"],
                 **{f"wildcard.{k}": v for k, v in value["wildcards"].items()},

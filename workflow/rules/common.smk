@@ -162,7 +162,7 @@ def inversions(wildcards):
 
 
 def step_records(wildcards):
-    """The record of every step of a study that comes before its report."""
+    """The record of every step of a study that makes its tables."""
     study = of(wildcards)
     data = (
         f"{RECORDS}/round{{round}}/import_table.json"
@@ -175,11 +175,7 @@ def step_records(wildcards):
         f"{SEED_RECORDS}/invert.{'.'.join(case)}.json"
         for case in study_module.cases(study)
     ]
-    files += [
-        f"{SEED_RECORDS}/evidence.json",
-        f"{RECORDS}/gather.json",
-        f"{RECORDS}/figures.json",
-    ]
+    files += [f"{SEED_RECORDS}/evidence.json", f"{RECORDS}/gather.json"]
     return expanded(files, wildcards)
 
 

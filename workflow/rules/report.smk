@@ -56,6 +56,7 @@ rule report:
         figures=rules.figures.output.folder,
         timings=rules.timings.output.timings,
         records=step_records,
+        figures_record=rules.figures.output.record,
         solutions=first_seed("solutions.parquet"),
         evidence=by_seed("evidence.json"),
         info=by_seed("split.json"),

@@ -35,7 +35,7 @@ def main(snakemake):
             ranges=known.ranges,
             surrogates={Path(p).parent.name: read_json(p) for p in source.get("models", [])},
             figures=figures(Path(source.figures)),
-            records=[read_json(p) for p in source.records],
+            records=[read_json(p) for p in [*source.records, source.figures_record]],
             warnings=list(dict.fromkeys(w for p in source.evidence for w in read_json(p)["warnings"])),
             versions={p: version(p) for p in PACKAGES},
         )

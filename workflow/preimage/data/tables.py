@@ -100,7 +100,7 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> tuple[Source
     """Return the inputs' columns and the outputs' columns, each with the file it is from."""
     ignore = spec.get("ignore") or []
     if "file" in spec:
-        whole = _read(spec["file"], categories)
+        whole = _read(spec["file"], categories, ignore)
         names, wanted = whole.table.column_names, list(spec["outputs"])
         for name in [*wanted, *ignore]:
             if name not in names:
@@ -108,7 +108,7 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> tuple[Source
         if both := [n for n in wanted if n in ignore]:
             raise StudyError(f"{spec['file']}: column '{both[0]}' is named in both outputs and ignore")
         return whole.select([c for c in names if c not in wanted and c not in ignore]), whole.select(wanted)
-    x, y = (_read(spec[key], categories) for key in ("features", "targets"))
+    x, y = (_read(spec[key], categories, ignore) for key in ("features", "targets"))
     every = [*x.table.column_names, *y.table.column_names]
     for name in ignore:
         if name not in every:
@@ -129,7 +129,7 @@ def _check_name(path: str, name: str) -> None:
         raise StudyError(f"{path}: column name {name!r} can't be used")
 
 
-def _read(path: str, categories: Collection[str]) -> Source:
+def _read(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
     file = Path(path)
     if file.is_dir():
         raise StudyError(f"{path}: found a directory, expected a parquet or CSV file")
@@ -142,7 +142,7 @@ def _read(path: str, categories: Collection[str]) -> Source:
         if not magic:
             raise StudyError(f"{path}: the file is empty")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
-        source = _read_parquet(path) if is_parquet else _read_csv(path, categories)
+        source = _read_parquet(path) if is_parquet else _read_csv(path, categories, ignore)
         names = source.table.column_names
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror or error}") from None
@@ -184,20 +184,20 @@ def _index_columns(table: pa.Table) -> set[str]:
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
-def _read_csv(path: str, categories: Collection[str]) -> Source:
+def _read_csv(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
     dialect = _dialect(path)
     table = _parse(path, dialect, categories)
     other = dialect._replace(decimal="." if dialect.decimal == "," else ",")
     # A long file may begin with whole numbers only, or have a remark that looks like a number of the other sign.
     if dialect.delimiter != "," and _has_number(table, other):
         again = _parse(path, other, categories)
-        if _texts(again) < _texts(table):
+        if _texts(again, ignore) < _texts(table, ignore):
             table, dialect = again, other
     return Source(path, table, dialect)
 
 
-def _texts(table: pa.Table) -> int:
-    return sum(pa.types.is_string(t) for t in table.schema.types)
+def _texts(table: pa.Table, ignore: Collection[str]) -> int:
+    return sum(pa.types.is_string(f.type) for f in table.schema if f.name not in ignore)
 
 
 def _has_number(table: pa.Table, dialect: Dialect) -> bool:
@@ -251,7 +251,7 @@ def _parse(path: str, dialect: Dialect, categories: Collection[str]) -> pa.Table
 
 
 def _dialect(path: str) -> Dialect:
-    """Return how a file is written, from its head: the delimiter that cuts most lines like the title."""
+    """Return how a file is written, from its head: the delimiter that cuts most rows like the title."""
     with Path(path).open("rb") as stream:
         head = stream.read(HEAD)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -260,19 +260,31 @@ def _dialect(path: str) -> Dialect:
     if len(head) == HEAD and len(lines) > 1:
         lines.pop()  # cut short
 
-    def cells(delimiter: str) -> list[list[str]]:
-        return list(csv.reader(lines[:1000], delimiter=delimiter))
-
-    def fit(delimiter: str) -> tuple[int, int]:
-        title, *rows = cells(delimiter)
-        return (sum(len(r) == len(title) for r in rows) if len(title) > 1 else -1, len(title))
-
     if not lines:
-        return Dialect(",", ".", False)
+        raise StudyError(f"{path}: the file is empty")
+    if len(lines) == 1 and len(head) < HEAD:
+        raise StudyError(f"{path}: found no rows")
+
+    def cut(delimiter: str) -> tuple[list[str], list[list[str]]]:
+        title, *rows = csv.reader(lines[:1000], delimiter=delimiter)
+        return title, rows
+
+    def fit(delimiter: str) -> tuple[bool, int, int]:
+        title, rows = cut(delimiter)
+        # A sign that no row is cut by belongs to a title: "strength; MPa".
+        cuts = len(title) > 1 and (not rows or any(len(r) > 1 for r in rows))
+        return cuts, sum(len(r) == len(title) for r in rows), len(title)
+
     delimiter = max(";\t,", key=fit)
-    title, *rows = cells(delimiter)
-    comma = delimiter != "," and any(re.fullmatch(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*", c) for r in rows for c in r)
-    return Dialect(delimiter, "," if comma else ".", len(title) == 1)
+    single = not fit(delimiter)[0]
+    delimiter = NO_DELIMITER if single else delimiter
+    cells = [cell for row in cut(delimiter)[1] for cell in row]
+    comma = delimiter != "," and any(re.fullmatch(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*", cell) for cell in cells)
+    return Dialect(delimiter, "," if comma else ".", single)
+
+
+# Occurs in no text: the reader wants a delimiter even where there is one column.
+NO_DELIMITER = "\x1f"
 
 
 def _blank_lines_at_end(path: str) -> int:

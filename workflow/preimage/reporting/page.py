@@ -197,7 +197,7 @@ def _surrogate(material: Material, name: str) -> dict[str, Any]:
 
 def _made(material: Material) -> list[tuple[str, str]]:
     tags = material.records[0]["tags"]
-    split = next((r for r in material.records if r["rule"] == "split"), material.records[0])
+    sources = {p: d for r in material.records if r["rule"] in ("import_table", "split") for p, d in r["inputs"].items()}
     facts = [
         ("Seeds", ", ".join(map(str, material.study["seeds"]))),
         ("Workflow commit", tags["git_commit"]),
@@ -205,5 +205,5 @@ def _made(material: Material) -> list[tuple[str, str]]:
         ("Python", tags["python"]),
         *((name, v) for name, v in material.versions.items()),
     ]
-    facts += [(f"{Path(path).name} (sha256)", digest) for path, digest in split["inputs"].items()]
+    facts += [(f"{Path(path).name} (sha256)", digest) for path, digest in sources.items()]
     return facts

@@ -1,0 +1,121 @@
+"""A table of floats reads back equal, to the bit, in whatever way it was written; anything else is one message."""
+
+import csv
+import string
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from preimage.data import tables
+from preimage.errors import StudyError
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 5e-324, 1.7976931348623157e308])
+WHOLE = st.integers(-(2**53), 2**53).map(float)
+# Titles hold what people put there, units and signs of all kinds; not line breaks, nor an index of pandas.
+NAMES = st.text(string.ascii_letters + string.digits + " _-,;.()/\"'äß°²€", min_size=1, max_size=12).filter(str.strip)
+
+
+@st.composite
+def frames(draw):
+    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))
+    n = draw(st.integers(10, 25))
+    columns = {name: draw(st.lists(draw(st.sampled_from([FINITE, WHOLE])), min_size=n, max_size=n)) for name in names}
+    return pd.DataFrame(columns, dtype=float)
+
+
+DIALECTS = st.fixed_dictionaries(
+    {
+        "sep": st.sampled_from([",", ";", "\t"]),
+        "decimal": st.sampled_from([".", ","]),
+        "lineterminator": st.sampled_from(["\n", "\r\n"]),
+        "quoting": st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+        "encoding": st.sampled_from(["utf-8", "utf-8-sig"]),
+    }
+).filter(lambda d: d["sep"] != "," or d["decimal"] == ".")
+
+
+def same(back, frame):
+    """Equal to the bit, but for the sign of zero, which CSV readers may drop."""
+    assert list(back) == list(frame)
+    assert ((back.to_numpy() + 0.0).tobytes()) == ((frame.to_numpy() + 0.0).tobytes())
+
+
+@given(frames(), DIALECTS)
+@settings(max_examples=150)
+def test_csv_reads_back_equal(tmp_path, frame, dialect):
+    path = str(tmp_path / "table.csv")
+    frame.to_csv(path, index=False, **dialect)
+    table, _, outputs = tables.import_table({"file": path, "outputs": [frame.columns[-1]]})
+    assert outputs == [frame.columns[-1]]
+    same(table.to_pandas(), frame)
+
+
+@given(frames(), DIALECTS, st.integers(1, 4))
+def test_a_pair_reads_back_equal(tmp_path, frame, dialect, cut):
+    assume(cut < len(frame.columns))
+    paths = {key: str(tmp_path / f"{key}.csv") for key in ("features", "targets")}
+    frame.iloc[:, :cut].to_csv(paths["features"], index=False, **dialect)
+    frame.iloc[:, cut:].to_csv(paths["targets"], index=False, **dialect)
+    table, inputs, outputs = tables.import_table(paths)
+    assert [*inputs, *outputs] == list(frame) and len(inputs) == cut
+    same(table.to_pandas(), frame)
+
+
+@given(frames(), st.sampled_from(["float64", "float32", "int64"]), st.booleans())
+def test_parquet_reads_back_equal(tmp_path, frame, kind, index):
+    assume(kind != "float32" or frame.abs().to_numpy().max() < 3e38)
+    assume(kind != "int64" or frame.abs().to_numpy().max() < 2**62)
+    frame = frame.astype(kind)
+    path = str(tmp_path / "table.parquet")
+    (frame.iloc[::-1] if index else frame).to_parquet(path)
+    table, _, _ = tables.import_table({"file": path, "outputs": [frame.columns[-1]]})
+    same(table.to_pandas(), (frame.iloc[::-1] if index else frame).astype(float))
+
+
+@given(frames())
+def test_our_own_tables_read_back_to_the_same_bytes(tmp_path, frame):
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    tables.write(tmp_path / "own.parquet", tables.numbered(table))
+    back = tables.read(tmp_path / "own.parquet").to_pandas()
+    assert back[tables.ROW].tolist() == list(range(1, len(frame) + 1))
+    assert back.drop(columns=tables.ROW).to_numpy().tobytes() == frame.to_numpy().tobytes()
+
+
+@given(frames(), DIALECTS, st.data())
+def test_a_spoilt_cell_is_found_where_it_is(tmp_path, frame, dialect, data):
+    row = data.draw(st.integers(0, len(frame) - 1))
+    column = data.draw(st.sampled_from(list(frame)))
+    spoilt = data.draw(st.sampled_from(["x", "1e", "--1", "", "inf"]))
+    path = str(tmp_path / "table.csv")
+    changed = frame.astype(object)
+    changed.loc[row, column] = spoilt
+    changed.to_csv(path, index=False, **dialect)
+    try:
+        tables.import_table({"file": path, "outputs": [frame.columns[-1]]})
+    except StudyError as error:
+        assert str(error).startswith(f"{path}, column '{column}', row {row + 1} (line {row + 2}): found ")
+    else:
+        raise AssertionError("taken")
+
+
+@given(st.binary(max_size=300) | st.text("0123456789.,;\t\n\r\"' aeE+-\ufeff", max_size=300).map(str.encode))
+@settings(max_examples=300)
+def test_any_bytes_are_a_table_or_one_message(tmp_path, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    try:
+        table, inputs, outputs = tables.import_table({"features": str(path), "targets": str(path)})
+    except StudyError as error:
+        assert str(path) in str(error)
+    else:
+        raise AssertionError(f"columns {inputs + outputs} are in both files: {table}")
+
+
+def test_the_sign_of_zero_is_kept_by_parquet(tmp_path):
+    path = str(tmp_path / "t.parquet")
+    pd.DataFrame({"x": [-0.0, 0.0] * 5, "y": np.arange(10.0)}).to_parquet(path)
+    table, _, _ = tables.import_table({"file": path, "outputs": ["y"]})
+    assert np.signbit(table["x"].to_numpy()).tolist() == [True, False] * 5
