@@ -20,7 +20,7 @@ def main(snakemake):
         test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
         report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
         trained = surrogates.module(spec["kind"]).train(
-            train.X, train.Y, split.group_rows(train.X), spec, run.rng, snakemake.threads, run.state, report
+            train.X, train.Y, split.group_rows(train.X), spec, run.rng, train.levels, snakemake.threads, run.state, report
         )
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()
@@ -60,12 +60,11 @@ def log(run, snakemake, trained, info, train):
     for at, trial in enumerate(trained.trials):
         run.metric("tuning/cross_validated_error", trial["cross_validated_error"], at)
     run.artifact(snakemake.output.info, snakemake.output.test)
+    model = surrogates.module(info["kind"]).logged(Path(snakemake.output.model))
     run.record.model = {
-        "flavor": "sklearn",
-        "path": str(Path(snakemake.output.model) / "model.skops"),
-        "trusted": surrogates.module(info["kind"]).TRUSTED,
+        **model,
         "example": {n: train.X[:5, j].tolist() for j, n in enumerate(train.inputs)},
-        "requirements": [f"{p}=={version(p)}" for p in ("scikit-learn", "skops", "numpy")],
+        "requirements": [f"{p}=={version(p)}" for p in (*model["packages"], "numpy")],
     }
 
 

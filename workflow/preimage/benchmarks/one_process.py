@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -61,7 +62,8 @@ def run(study: study_module.Study, folder: Path) -> None:
 def _rows(table: Any, found: setting.Setting, outputs: list[str]) -> Rows:
     data = table.to_pandas()
     Y = data[outputs].to_numpy(float)
-    return Rows(found.space.encode(data), Y, data[tables.ROW].to_numpy(), found.inputs, outputs)
+    levels = np.zeros(len(found.inputs), int)
+    return Rows(found.space.encode(data), Y, data[tables.ROW].to_numpy(), found.inputs, outputs, levels)
 
 
 def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path) -> Any:
@@ -69,7 +71,7 @@ def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path
     models, info, tests = {}, {}, {}
     for name, spec in study["surrogates"].items():
         trained = surrogates.module(spec["kind"]).train(
-            train.X, train.Y, split.group_rows(train.X), spec, generator(seed, name), threads=2
+            train.X, train.Y, split.group_rows(train.X), spec, generator(seed, name), train.levels, threads=2
         )
         trained.save(folder)
         fitted = intervals.fit(train.Y, *trained.out_of_fold)

@@ -16,13 +16,15 @@ from preimage.files import read_json
 
 @dataclass(frozen=True)
 class Rows:
-    """Points X (n, d), outputs Y (n, m), and the row numbers in the source (n,)."""
+    """Points X (n, d), outputs Y (n, m), the row numbers in the source (n,), and how many values each input has
+    where it is a category, 0 where it is a number (d,)."""
 
     X: np.ndarray
     Y: np.ndarray
     numbers: np.ndarray
     inputs: list[str]
     outputs: list[str]
+    levels: np.ndarray
 
 
 def known(info: str) -> Known:
@@ -34,6 +36,8 @@ def load(path: str, info: str, categories: Mapping[str, Any]) -> Rows:
     """Read the rows of a split; a category becomes its index in `categories`."""
     table, found = tables.read(path), known(info)
     frame = table.to_pandas()
-    X = of_rows({"inputs": dict(categories)}, found).space.encode(frame)
+    space = of_rows({"inputs": dict(categories)}, found).space
+    X = space.encode(frame)
+    levels = np.array([len(i.categories) for i in space.inputs])
     Y = frame[found.outputs].to_numpy(float)
-    return Rows(X, Y, frame[tables.ROW].to_numpy(), found.inputs, found.outputs)
+    return Rows(X, Y, frame[tables.ROW].to_numpy(), found.inputs, found.outputs, levels)

@@ -1,6 +1,9 @@
 """Models that stand in for the truth, one kind a module.
 
-A kind's module has `train(...)`, which returns a `Trained`, and `load(folder)`, which returns a `Surrogate`.
+A kind's module has `train(...)`, which returns a `Trained`; `load(folder)`, which returns a `Surrogate`; and
+`logged(folder)`, which says how a tracking server is to keep the model (see `preimage.tracking`). Points are those of
+`preimage.space`; where an input is a category (`levels` above 0) its number has no order, and a model that takes order
+for meaning must encode it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-KINDS = ("random_forest",)
+KINDS = ("random_forest", "neural_network", "gaussian_process")
 
 
 class Surrogate(Protocol):
@@ -25,6 +28,16 @@ class Surrogate(Protocol):
 
     def spread(self, X: np.ndarray) -> np.ndarray:
         """Return how far the model's members disagree, (n, m), in the outputs' units; any positive scale will do."""
+
+
+class Differentiable(Surrogate, Protocol):
+    """A model with derivatives, all in double precision."""
+
+    def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return outputs (n, m) and their exact derivatives by the inputs (n, m, d) at points (n, d)."""
+
+    def traceable(self) -> Callable[[Any], Any]:
+        """Return the prediction as a JAX function of one point (d,), giving (m,) in float64."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ def train(
     group: np.ndarray,
     spec: Mapping[str, Any],
     rng: np.random.Generator,
+    levels: np.ndarray,
     threads: int = 1,
     state: Path | None = None,
     report: Report | None = None,
@@ -37,6 +38,7 @@ def train(
     Args:
         group: equal for rows of equal inputs (n,); such rows stay in one fold.
         spec: the study's settings (trees, max_depth, min_samples_leaf, max_features, folds, tune).
+        levels: not used: trees split a category's numbers as they are.
         threads: used for fitting; the result doesn't depend on them.
         state: where a tuning search keeps its trials.
     """
@@ -63,6 +65,11 @@ def train(
 
 def load(folder: Path) -> Forest:
     return Forest.load(folder / ARRAYS)
+
+
+def logged(folder: Path) -> dict[str, Any]:
+    """Return how a tracking server is to keep the model."""
+    return {"flavor": "sklearn", "path": str(folder / MODEL), "trusted": TRUSTED, "packages": ["scikit-learn", "skops"]}
 
 
 Fit = Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], Any]
