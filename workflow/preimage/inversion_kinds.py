@@ -7,5 +7,11 @@ MODULES = {
     "lookup": "lookup",
 }
 
+# scipy's methods that hold linear constraints, and those that take no gradient.
+HOLDS_CONSTRAINTS = frozenset({"SLSQP", "trust-constr"})
+NO_GRADIENT = frozenset({"Nelder-Mead", "Powell"})
+# Kinds of surrogate with an exact derivative.
+DIFFERENTIABLE = frozenset({"neural_network", "gaussian_process"})
+
 # How the message of a start that stayed where it began starts.
 UNMOVED = "did not move"

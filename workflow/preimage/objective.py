@@ -42,14 +42,29 @@ class Objective:
     scale: tuple[float, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
-    def loss(self, Y: np.ndarray) -> np.ndarray:
-        """Return the loss of outputs (n, m), shape (n,); NaN where a named output is NaN."""
-        Y = Y[:, list(self.columns)]
+    def loss(self, Y: Any, xp: Any = np) -> Any:
+        """Return the loss of outputs (n, m), shape (n,); NaN where a named output is NaN.
+
+        Args:
+            xp: numpy, or jax.numpy for a loss that JAX can trace. Complex outputs are taken as such (the distance is
+                chosen by the real part), so that a complex step through this loss gives its derivative.
+        """
+        Y = Y[:, np.array(self.columns)]
         if self.kind in ("minimize", "maximize"):
-            value = Y @ np.array(self.low)
-            return np.asarray(value if self.kind == "minimize" else -value)
-        distance = self._distance(Y)
-        return np.mean((distance / np.array(self.scale)) ** 2, axis=1)
+            value = Y @ xp.array(self.low)
+            return value if self.kind == "minimize" else -value
+        return ((self._distance(Y, xp) / xp.array(self.scale)) ** 2).mean(axis=1)
+
+    def slope(self, Y: np.ndarray) -> np.ndarray:
+        """Return the derivative of the loss by the outputs, (n, m), at outputs (n, m)."""
+        out = np.zeros_like(Y)
+        columns = np.array(self.columns)
+        if self.kind in ("minimize", "maximize"):
+            out[:, columns] = np.array(self.low) * (1.0 if self.kind == "minimize" else -1.0)
+        else:
+            scale = np.array(self.scale)
+            out[:, columns] = -2 * self._distance(Y[:, columns]) / scale**2 / len(columns)
+        return out
 
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
         """Return which outputs (n, m) satisfy the objective, shape (n,).
@@ -60,10 +75,12 @@ class Objective:
             loss = self.loss(Y)
             return np.asarray(loss <= (np.nanmin(loss, initial=np.inf) if best is None else best) + self.tolerance)
         margin = self.tolerance if self.kind == "target" else 0.0
-        return np.all(self._distance(Y[:, list(self.columns)]) <= margin, axis=1)
+        return np.all(np.abs(self._distance(Y[:, np.array(self.columns)])) <= margin, axis=1)
 
-    def _distance(self, Y: np.ndarray) -> np.ndarray:
-        return np.maximum(0.0, np.maximum(np.array(self.low) - Y, Y - np.array(self.high)))
+    def _distance(self, Y: Any, xp: Any = np) -> Any:
+        """Return how far outputs are from the wanted interval: what would have to be added to them."""
+        low, high = xp.array(self.low), xp.array(self.high)
+        return xp.where(Y.real < low, low - Y, xp.where(Y.real > high, high - Y, 0 * Y))
 
     @property
     def bounded(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from preimage.errors import StudyError, did_you_mean
 
 Simulator = Callable[[np.ndarray], np.ndarray]
+Draw = Callable[[int, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Problem:
         outputs: unit by output, in order.
         simulate: noise-free outputs (n, m) of points (n, d).
         minimum: known global minimum by output.
+        complex_safe: whether `simulate` computes with complex inputs as it does with real ones, so that a complex step
+            gives its derivative.
+        integers: inputs that are whole numbers.
+        draw: points (n, d) from the distribution that the inputs have by nature; None where they are uniform.
     """
 
     name: str
@@ -38,6 +44,9 @@ class Problem:
     outputs: Mapping[str, str]
     simulate: Simulator
     minimum: Mapping[str, Minimum] = field(default_factory=dict)
+    complex_safe: bool = False
+    integers: frozenset[str] = frozenset()
+    draw: Draw | None = None
 
 
 def load(spec: Mapping[str, Any]) -> Problem | None:
@@ -55,7 +64,11 @@ def load(spec: Mapping[str, Any]) -> Problem | None:
     if name not in BUILT_IN:
         raise StudyError(f"problem.simulator '{name}' is no built-in problem{did_you_mean(name, BUILT_IN)}")
     build = importlib.import_module(f"preimage.problems.{name}").build
-    return build() if spec.get("dimension") is None else build(int(spec["dimension"]))
+    if spec.get("dimension") is None:
+        return build()
+    if not inspect.signature(build).parameters:
+        raise StudyError(f"problem.dimension: '{name}' has a number of inputs of its own")
+    return build(int(spec["dimension"]))
 
 
 def _own(name: str, spec: Mapping[str, Any]) -> Problem:

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 from preimage import schema
 from preimage.errors import StudyError, did_you_mean
+from preimage.inversion_kinds import DIFFERENTIABLE, HOLDS_CONSTRAINTS
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
-# Kinds of surrogate whose own derivative a method can have with `gradient: exact`.
-HAS_GRADIENT: frozenset[str] = frozenset()
 Study = dict[str, Any]
 
 
@@ -66,7 +65,20 @@ def _completed(study: Study) -> Study:
     for name, inverter in inverters.items():
         inverter["on"] = _works_on(study, name, inverter)
     _check_problem(study["problem"])
+    _add_nature(study["problem"])
     return study
+
+
+def _add_nature(problem: dict[str, Any]) -> None:
+    """Mark the inputs of a built-in problem that are whole numbers by nature."""
+    name = problem.get("simulator", ":")
+    if ":" not in name:
+        from preimage.problem import load as load_problem
+
+        found = load_problem(problem)
+        for key in sorted(found.integers) if found else ():
+            inputs = problem.setdefault("inputs", {})
+            inputs[key] = {**inputs.get(key, {}), "integer": True}
 
 
 def _check_names(study: Study) -> None:
@@ -81,38 +93,54 @@ def _check_names(study: Study) -> None:
 
 def _works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]:
     """Return the surrogates an inverter works on; raise StudyError for a named pair that can't work together."""
-    surrogates, has_simulator = study["surrogates"], "simulator" in study["problem"]
-    able = [s for s in surrogates if _able(inverter, surrogates[s]["kind"])]
-    if "on" not in inverter:
-        if able or (surrogates and not has_simulator):
-            chosen = able
-        else:
-            chosen = [SIMULATOR] if has_simulator and _able(inverter, SIMULATOR) else []
-        if not chosen:
-            raise StudyError(f"key 'inverters.{name}': {_unable(study, inverter)}")
-        return chosen
-    for target in inverter["on"]:
+    kinds = {s: v["kind"] for s, v in study["surrogates"].items()}
+    if "simulator" in study["problem"]:
+        kinds[SIMULATOR] = SIMULATOR
+    if not kinds:
+        raise StudyError(f"key 'inverters.{name}': nothing to work on: name a surrogate (a table has no simulator)")
+    method = inverter.get("method")
+    if study["problem"]["constraints"] and method and method not in HOLDS_CONSTRAINTS:
+        others = " or ".join(sorted(HOLDS_CONSTRAINTS))
+        raise StudyError(f"key 'inverters.{name}.method': {method} can't hold constraints; use {others}")
+    reasons = {target: _refusal(study["problem"], inverter, kind) for target, kind in kinds.items()}
+    for target in inverter.get("on", ()):
         where = f"key 'inverters.{name}.on'"
-        if target == SIMULATOR:
-            if not has_simulator:
-                raise StudyError(f"{where}: found 'simulator', but the problem has none")
-        elif target not in surrogates:
-            raise StudyError(f"{where}: unknown surrogate '{target}'{did_you_mean(target, [*surrogates, SIMULATOR])}")
-        kind = SIMULATOR if target == SIMULATOR else surrogates[target]["kind"]
-        if not _able(inverter, kind):
-            raise StudyError(f"{where}: {inverter['kind']} with gradient exact can't work on '{target}' ({kind}): "
-                             "it has no gradient; use 2-point or 3-point")  # fmt: skip
-    return list(inverter["on"])
+        if target == SIMULATOR and target not in kinds:
+            raise StudyError(f"{where}: found 'simulator', but the problem has none")
+        if target not in kinds:
+            raise StudyError(
+                f"{where}: unknown surrogate '{target}'{did_you_mean(target, [*study['surrogates'], SIMULATOR])}"
+            )
+        if reasons[target]:
+            raise StudyError(
+                f"{where}: {inverter['kind']} can't work on '{target}' ({kinds[target]}): {reasons[target]}"
+            )
+    if "on" in inverter:
+        return list(inverter["on"])
+    able = [target for target in kinds if not reasons[target]]
+    if not able:
+        raise StudyError(
+            f"key 'inverters.{name}': {inverter['kind']} can't work on anything here: {next(iter(reasons.values()))}"
+        )
+    return [target for target in able if target != SIMULATOR] or able
 
 
-def _able(inverter: Mapping[str, Any], kind: str) -> bool:
-    return inverter.get("gradient") != "exact" or kind in HAS_GRADIENT
+def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], kind: str) -> str:
+    """Return why an inverter can't work on a kind of model; "" where it can."""
+    if inverter.get("gradient") == "exact" and kind not in DIFFERENTIABLE:
+        return "it has no gradient of its own; use 2-point or 3-point"
+    if inverter.get("engine") == "batched" and kind not in DIFFERENTIABLE:
+        return "the batched engine needs a model with a gradient of its own"
+    if inverter.get("gradient") == "cs" and not (kind == SIMULATOR and _complex_safe(problem)):
+        return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
+    return ""
 
 
-def _unable(study: Study, inverter: Mapping[str, Any]) -> str:
-    if not study["surrogates"] and "simulator" not in study["problem"]:
-        return "there is nothing to work on: name a surrogate (a table has no simulator)"
-    return f"{inverter['kind']} with gradient exact finds no model with a gradient; use 2-point or 3-point"
+def _complex_safe(problem: Mapping[str, Any]) -> bool:
+    from preimage.problem import load as load_problem
+
+    found = load_problem(problem)
+    return found is not None and found.complex_safe
 
 
 def _check_problem(problem: Mapping[str, Any]) -> None:

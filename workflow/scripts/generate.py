@@ -16,7 +16,7 @@ def main(snakemake):
             found.space,
             spec["samples"],
             run.rng,
-            spec["sampling"],
+            spec.get("sampling"),
             spec.get("noise", {}).get("sd", 0.0),
         )
         tables.write(snakemake.output.data, tables.with_units(tables.numbered(table), found.units))

@@ -17,16 +17,23 @@ def main(snakemake):
         known = rows.known(snakemake.input.info)
         found = setting.of_rows(spec, known)
         train = rows.load(snakemake.input.train, snakemake.input.info, setting.categories(spec))
-        on_simulator = kind == "simulator"
+        on_simulator, options = kind == "simulator", run.params["inverter"]
         model = simulator.load(spec) if on_simulator else surrogates.module(kind).load(model_folder(snakemake))
         wanted = objective.build(
             snakemake.wildcards.objective, run.params["objective"], found.outputs, known.spread, known.reach
         )
         space = found.space.fix(wanted.fixed)
         question = inversion.Question(
-            space, wanted, model.predict, train.X, train.Y, train.numbers, on_simulator=on_simulator
+            space,
+            wanted,
+            model.predict,
+            train.X,
+            train.Y,
+            train.numbers,
+            on_simulator=on_simulator,
+            gradient=getattr(model, "gradient", None),
+            traceable=model.traceable() if options.get("engine") == "batched" else None,
         )
-        options = run.params["inverter"]
         report = run.progress(options.get("evaluations") or options.get("starts") or 1)
         answer, predicted = inversion.ask(options["kind"], question, options, run.rng, run.state, report)
         table = frame(answer, predicted, question, found.outputs)

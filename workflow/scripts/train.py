@@ -20,7 +20,15 @@ def main(snakemake):
         test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
         report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
         trained = surrogates.module(spec["kind"]).train(
-            train.X, train.Y, split.group_rows(train.X), spec, run.rng, train.levels, snakemake.threads, run.state, report
+            train.X,
+            train.Y,
+            split.group_rows(train.X),
+            spec,
+            run.rng,
+            train.levels,
+            snakemake.threads,
+            run.state,
+            report,
         )
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()

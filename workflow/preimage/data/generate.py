@@ -10,24 +10,34 @@ from preimage.errors import StudyError
 from preimage.problem import Problem
 from preimage.space import Space
 
+# A natural distribution is drawn from, and what falls outside bounds and constraints drawn anew, this many times.
+MOST_REDRAWS = 1000
+
 
 def generate(
     problem: Problem,
     space: Space,
     samples: int,
     rng: np.random.Generator,
-    sampling: str = "uniform",
+    sampling: str | None = None,
     noise: float = 0.0,
 ) -> pa.Table:
     """Simulate `samples` rows; columns are the inputs, then the outputs.
 
     Args:
-        sampling: see `preimage.polytope.sample`.
+        sampling: "natural", the problem's own distribution, or see `preimage.polytope.sample`; by default natural
+            where the problem has one, uniform otherwise.
         noise: standard deviation of the normal noise added to every output, in its unit.
 
     Raises StudyError where an output is not finite: such a row can't be trained on.
     """
-    X = polytope.sample(space, samples, rng, sampling)
+    if sampling is None:
+        sampling = "uniform" if problem.draw is None else "natural"
+    X = (
+        _natural(problem, space, samples, rng)
+        if sampling == "natural"
+        else polytope.sample(space, samples, rng, sampling)
+    )
     Y = problem.simulate(X)
     if not np.isfinite(Y).all():
         row = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
@@ -35,3 +45,18 @@ def generate(
     Y = Y + noise * rng.standard_normal(Y.shape)
     columns = {**space.decode(X), **{name: Y[:, k] for k, name in enumerate(problem.outputs)}}
     return pa.table({name: pa.array(column) for name, column in columns.items()})
+
+
+def _natural(problem: Problem, space: Space, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw points (n, d) from the problem's own distribution, cut to bounds, fixed inputs and constraints."""
+    if problem.draw is None:
+        raise StudyError(f"problem.sampling: '{problem.name}' has no natural distribution; use uniform")
+    held = ~space.free
+    X = np.empty((0, len(space.inputs)))
+    for _ in range(MOST_REDRAWS):
+        more = problem.draw(samples, rng)
+        more[:, held] = space.low[held]
+        X = np.concatenate([X, more[space.contains(more)]])
+        if len(X) >= samples:
+            return X[:samples]
+    raise StudyError("problem.sampling: natural draws hardly ever meet these bounds and constraints; use uniform")

@@ -6,9 +6,11 @@ study declares categories. Everything here stays in Arrow's memory: millions of 
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,24 +205,16 @@ def _texts(table: pa.Table, ignore: Collection[str]) -> int:
 def _has_number(table: pa.Table, dialect: Dialect) -> bool:
     """Return whether a text column has a cell with the dialect's decimal sign that would be a number."""
     pattern = rf"^\s*[-+]?\d*{re.escape(dialect.decimal)}\d+([eE][-+]?\d+)?\s*$"
-    texts = [table[f.name] for f in table.schema if pa.types.is_string(f.type)]
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
     return any(pc.any(pc.match_substring_regex(column, pattern)).as_py() for column in texts)
 
 
 def _parse(path: str, dialect: Dialect, categories: Collection[str]) -> pa.Table:
-    ragged: list[Any] = []
-
-    def note(row: Any) -> str:
-        ragged.append(row)
-        return "error"
-
-    def read(threads: bool) -> pa.Table:
-        return pyarrow.csv.read_csv(
+    try:
+        table = pyarrow.csv.read_csv(
             path,
-            pyarrow.csv.ReadOptions(use_threads=threads),
-            pyarrow.csv.ParseOptions(
-                delimiter=dialect.delimiter, invalid_row_handler=note, ignore_empty_lines=not dialect.single
-            ),
+            None,
+            pyarrow.csv.ParseOptions(delimiter=dialect.delimiter, ignore_empty_lines=not dialect.single),
             pyarrow.csv.ConvertOptions(
                 decimal_point=dialect.decimal,
                 check_utf8=True,
@@ -229,25 +223,29 @@ def _parse(path: str, dialect: Dialect, categories: Collection[str]) -> pa.Table
                 column_types=dict.fromkeys(categories, pa.string()),  # 007 is not 7
             ),
         )
-
-    try:
-        try:
-            table = read(True)
-        except pa.ArrowInvalid:
-            if not ragged:
-                raise
-            ragged.clear()
-            table = read(False)  # one thread: only then is the row numbered
     except pa.ArrowInvalid as error:
-        if ragged:
-            row = ragged[0]
-            line = _line(path, dialect, row.number - 2) if row.number is not None else None
-            where = f"line {line}" if line else f"the row '{row.text[:60]}'"
-            raise StudyError(
-                f"{path}, {where}: found {row.actual_columns} cells, expected {row.expected_columns}"
-            ) from None
+        records = _records(path, dialect)
+        _, title = next(records, (1, []))
+        for line, record in records:
+            if len(record) != len(title):
+                raise StudyError(f"{path}, line {line}: found {len(record)} cells, expected {len(title)}") from None
         raise StudyError(f"{path}: not a CSV table ({_first_line(error)})") from None
     return table.slice(0, len(table) - _blank_lines_at_end(path)) if dialect.single else table
+
+
+def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line (from 1) on which each record begins, and its cells; ends early where Python can't follow.
+
+    Slow, for files that are known to be bad: Arrow numbers neither lines nor, on several threads, rows.
+    """
+    with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        reader = csv.reader(stream, delimiter=dialect.delimiter)
+        begins = 1
+        with contextlib.suppress(csv.Error):
+            for record in reader:
+                if record or dialect.single:
+                    yield begins, record or [""]
+                begins = reader.line_num + 1
 
 
 def _dialect(path: str) -> Dialect:
@@ -266,14 +264,16 @@ def _dialect(path: str) -> Dialect:
         raise StudyError(f"{path}: found no rows")
 
     def cut(delimiter: str) -> tuple[list[str], list[list[str]]]:
-        title, *rows = csv.reader(lines[:1000], delimiter=delimiter)
+        title, *rows = csv.reader(lines[:200], delimiter=delimiter)
         return title, rows
 
-    def fit(delimiter: str) -> tuple[bool, int, int]:
+    def fit(delimiter: str) -> tuple[bool, int, float, int]:
         title, rows = cut(delimiter)
         # A sign that no row is cut by belongs to a title: "strength; MPa".
         cuts = len(title) > 1 and (not rows or any(len(r) > 1 for r in rows))
-        return cuts, sum(len(r) == len(title) for r in rows), len(title)
+        cells = [cell for row in rows for cell in row]
+        numbers = sum(any(Dialect(delimiter, sign, False).number(cell) for sign in ".,") for cell in cells)
+        return cuts, sum(len(r) == len(title) for r in rows), numbers / max(1, len(cells)), len(title)
 
     delimiter = max(";\t,", key=fit)
     single = not fit(delimiter)[0]
@@ -295,20 +295,8 @@ def _blank_lines_at_end(path: str) -> int:
 
 
 def _line(path: str, dialect: Dialect, row: int) -> int | None:
-    """Return the line (from 1) on which a row (from 0, below the title) begins; None where Python can't follow."""
-    with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, delimiter=dialect.delimiter)
-        begins, seen = 1, -1
-        try:
-            for record in reader:
-                if record or dialect.single:
-                    if seen == row:
-                        return begins
-                    seen += 1
-                begins = reader.line_num + 1
-        except csv.Error:
-            pass
-    return None
+    """Return the line (from 1) on which a row (from 0, below the title) begins; None where it isn't found."""
+    return next((line for line, _ in itertools.islice(_records(path, dialect), row + 1, None)), None)
 
 
 # -- cells -------------------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class Question:
         X, Y: the training rows.
         rows: their row numbers in the source.
         on_simulator: whether `predict` is the simulator.
+        gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
+        traceable: the prediction as a JAX function of one point; None where there is none.
         errors: what `predict` raised, by point.
     """
 
@@ -42,6 +44,8 @@ class Question:
     Y: np.ndarray
     rows: np.ndarray
     on_simulator: bool = False
+    gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
+    traceable: Callable[[Any], Any] | None = None
     errors: dict[bytes, str] = field(default_factory=dict)
 
     def outputs(self, X: np.ndarray) -> np.ndarray:

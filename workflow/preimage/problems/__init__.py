@@ -1,3 +1,3 @@
 """Built-in problems, one a module; each has `build(...)`, which returns a `preimage.problem.Problem`."""
 
-BUILT_IN = ("paraboloid",)
+BUILT_IN = ("paraboloid", "binary_decimal", "ballistics", "ballistics_stepped", "sine_wave", "robot_arm")

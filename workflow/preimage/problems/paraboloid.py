@@ -16,6 +16,7 @@ def build(dimension: int = 2) -> Problem:
         name="paraboloid",
         inputs={f"x{j + 1}": (-100.0, 100.0) for j in range(dimension)},
         outputs={"y": ""},
-        simulate=lambda X: (np.asarray(X, float) ** 2).sum(axis=1, keepdims=True),
+        simulate=lambda X: (np.asarray(X) ** 2).sum(axis=1, keepdims=True),
+        complex_safe=True,
         minimum={"y": Minimum((0.0,) * dimension, 0.0)},
     )

@@ -1,0 +1,73 @@
+"""The loss of one question along the inputs that may move, and its derivative by whatever way was asked for.
+
+`exact`: the model's own derivative, by the chain rule through the objective. `2-point` and `3-point`: finite
+differences, which scipy takes from the loss alone. `cs`: the complex step (Squire and Trapp 1998, SIAM Review 40),
+exact to rounding for a model that computes with complex numbers as it does with real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from preimage.inversion import Question
+
+COMPLEX_STEP = 1e-30
+
+
+class Line:
+    """The loss around one start, over the movable inputs scaled to [0, 1] and divided by `unit`; counts its calls.
+
+    Attributes:
+        movable: inputs that are free and no categories (d,).
+        evaluations: model evaluations so far.
+    """
+
+    def __init__(self, question: Question, x0: np.ndarray, unit: float = 1.0) -> None:
+        space = question.space
+        category = np.array([bool(i.categories) for i in space.inputs], bool)
+        self.question, self.x0, self.unit = question, x0, unit
+        self.movable = space.free & ~category
+        self.low, self.width = space.low[self.movable], (space.high - space.low)[self.movable]
+        self.evaluations = 0
+
+    @property
+    def start(self) -> np.ndarray:
+        return np.clip((self.x0[self.movable] - self.low) / self.width, 0, 1)
+
+    def point(self, u: np.ndarray) -> np.ndarray:
+        """Return the point (d,) at scaled coordinates u, never outside the bounds."""
+        x = self.x0.astype(u.dtype)
+        x[self.movable] = self.low + u * self.width
+        return x if np.iscomplexobj(x) else np.clip(x, self.question.space.low, self.question.space.high)
+
+    def loss(self, u: np.ndarray) -> float:
+        self.evaluations += 1
+        return float(self.question.loss(self.point(u)[None])[0]) / self.unit
+
+    def exact(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss and its derivative by the model's own."""
+        assert self.question.gradient is not None
+        self.evaluations += 1
+        Y, J = self.question.gradient(self.point(u)[None])
+        wanted = self.question.objective
+        slope = wanted.slope(Y)[0] @ J[0][:, self.movable] * self.width
+        return float(wanted.loss(Y)[0]) / self.unit, slope / self.unit
+
+    def complex_step(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss and its derivative by one complex evaluation an input."""
+        steps = u + 1j * COMPLEX_STEP * np.eye(len(u))
+        self.evaluations += len(u)
+        Y = self.question.predict(np.array([self.point(step) for step in steps]))
+        loss = self.question.objective.loss(Y) / self.unit
+        return float(loss[0].real), loss.imag / COMPLEX_STEP
+
+    def for_scipy(self, gradient: str) -> tuple[Callable[..., Any], Any]:
+        """Return what `scipy.optimize.minimize` takes as function and `jac`."""
+        if gradient == "exact":
+            return self.exact, True
+        if gradient == "cs":
+            return self.complex_step, True
+        return self.loss, gradient
