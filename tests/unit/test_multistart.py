@@ -167,3 +167,13 @@ def test_a_complex_step_is_exact_where_finite_differences_are_not():
     wanted = objective.build("o", {"minimize": "y"}, ["y"])
     q = inversion.Question(space, wanted, wave.simulate, x[None], wave.simulate(x[None]), np.zeros(1))
     assert Line(q, x).complex_step(Line(q, x).start)[1] == pytest.approx(true, rel=1e-14)
+
+
+def test_the_neural_adjoint_comes_near_but_less_near_than_exact_descent():
+    q = question()
+    answer, Y = inversion.ask("neural_adjoint", q, {"starts": 64}, np.random.default_rng(0))
+    assert q.space.contains(answer.X).all() and len(answer.X) == 64
+    error = np.abs(Y - [1.2, 0.7]).max(axis=1)
+    assert 1e-9 < error.min() < 0.02
+    start = np.abs(ARM.simulate(np.random.default_rng(0).uniform(q.space.low, q.space.high, (64, 4))) - [1.2, 0.7])
+    assert np.median(error) < 0.2 * np.median(start.max(axis=1))

@@ -4,6 +4,8 @@ MODULES = {
     "hyperopt": "tpe_search",
     "multistart": "multistart",
     "random": "random_search",
+    "evolution": "evolution",
+    "neural_adjoint": "neural_adjoint",
     "lookup": "lookup",
 }
 

@@ -129,8 +129,8 @@ def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], kind: str)
     """Return why an inverter can't work on a kind of model; "" where it can."""
     if inverter.get("gradient") == "exact" and kind not in DIFFERENTIABLE:
         return "it has no gradient of its own; use 2-point or 3-point"
-    if inverter.get("engine") == "batched" and kind not in DIFFERENTIABLE:
-        return "the batched engine needs a model with a gradient of its own"
+    if (inverter.get("engine") == "batched" or inverter["kind"] == "neural_adjoint") and kind not in DIFFERENTIABLE:
+        return "the method needs a model with a gradient of its own, a network or a Gaussian process"
     if inverter.get("gradient") == "cs" and not (kind == SIMULATOR and _complex_safe(problem)):
         return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
     return ""

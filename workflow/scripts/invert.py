@@ -32,7 +32,7 @@ def main(snakemake):
             train.numbers,
             on_simulator=on_simulator,
             gradient=getattr(model, "gradient", None),
-            traceable=model.traceable() if options.get("engine") == "batched" else None,
+            traceable=getattr(model, "traceable", lambda: None)(),
         )
         report = run.progress(options.get("evaluations") or options.get("starts") or 1)
         answer, predicted = inversion.ask(options["kind"], question, options, run.rng, run.state, report)

@@ -47,10 +47,8 @@ def main(snakemake):
             "intervals": fitted.to_dict(),
         }
         write_json(snakemake.output.info, info)
-        columns = {"predicted": predicted, "interval_low": low, "interval_high": high}
-        frame = {f"{p}.{o}": v[:, k] for p, v in columns.items() for k, o in enumerate(test.outputs)}
         with replacing(snakemake.output.test) as path:
-            pd.DataFrame(frame).to_parquet(path, index=False)
+            pd.DataFrame(intervals.columns(predicted, low, high, test.outputs)).to_parquet(path, index=False)
         with replacing(snakemake.output.trials) as path:
             pd.DataFrame(trained.trials).to_parquet(path, index=False)
 

@@ -21,13 +21,14 @@ from preimage.data.rows import Rows
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
+from preimage.figures import gallery, style
 from preimage.inversion.table import frame
 from preimage.rng import generator
 from preimage.surrogates import intervals
 
 
 def run(study: study_module.Study, folder: Path) -> None:
-    """Do for one study (and its first seed) what the workflow does, figures and report apart."""
+    """Do for one study (and its first seed) what the workflow does, tracking and the page's text apart."""
     spec, seed = study["problem"], study["seeds"][0]
     simulator = problem.load(spec)
     if "table" in spec:
@@ -56,7 +57,16 @@ def run(study: study_module.Study, folder: Path) -> None:
     candidates.schema(dict.fromkeys(inputs, False), outputs).validate(table)
     summarise(table, found.space, objectives, outputs).to_csv(folder / "summary.csv")
     solutions = distinct_solutions(table, found.space, objectives, outputs)
-    judge.judge(table, solutions, found.space, objectives, simulator, parts[1], tests, info, [])
+    predictions = {name: test[[f"predicted.{o}" for o in outputs]].to_numpy() for name, test in tests.items()}
+    judge.judge(table, solutions, found.space, objectives, simulator, parts[1], predictions, info, [])
+    material = gallery.Material(
+        space=found.space, outputs=outputs, units=found.units, objectives=objectives,
+        train=(parts[0].X, parts[0].Y), test=(parts[1].X, parts[1].Y), measured="table" in spec, tests=tests,
+        candidates=table, solutions=solutions, simulator=simulator,
+    )  # fmt: skip
+    for shown in gallery.plan(material):
+        if (figure := shown.draw()) is not None:
+            (folder / shown.file).write_text(style.to_svg(figure, shown.file), encoding="utf-8")
 
 
 def _rows(table: Any, found: setting.Setting, outputs: list[str]) -> Rows:
@@ -76,7 +86,9 @@ def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path
         trained.save(folder)
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
         models[name] = (trained.surrogate, fitted)
-        tests[name] = trained.surrogate.predict(test.X)
+        predicted = trained.surrogate.predict(test.X)
+        ends = fitted.at(predicted, trained.surrogate.spread(test.X))
+        tests[name] = pd.DataFrame(intervals.columns(predicted, *ends, test.outputs))
         info[name] = {"test": {}, "test_coverage": [], "level": intervals.LEVEL}
     return models, info, tests
 

@@ -9,6 +9,7 @@ because its prediction is extreme is not one of those, which is why coverage is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,3 +52,9 @@ def fit(Y: np.ndarray, predicted: np.ndarray, spread: np.ndarray, level: float =
     # The finite-sample correction: one more row than there are, on each side.
     k = min(n, int(np.ceil((n + 1) * (1 + level) / 2)))
     return Intervals(ratio[n - k], ratio[k - 1], floor)
+
+
+def columns(predicted: np.ndarray, low: np.ndarray, high: np.ndarray, outputs: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return predictions and interval ends (n, m) as columns named as in the candidates table."""
+    parts = {"predicted": predicted, "interval_low": low, "interval_high": high}
+    return {f"{part}.{o}": values[:, k] for part, values in parts.items() for k, o in enumerate(outputs)}

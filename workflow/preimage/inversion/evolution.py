@@ -1,0 +1,64 @@
+"""Inverter `evolution`: scipy's differential evolution (Storn and Price 1997, J. Global Optimization 11), a generation
+at once; the last population is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import LinearConstraint, differential_evolution
+
+from preimage import polytope
+from preimage.inversion import Answer, Question, Report, repaired
+
+FEWEST, PER_INPUT = 20, 10
+
+
+def invert(
+    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
+) -> Answer:
+    """Evolve a population until `evaluations` are spent; each member of the last one is a row."""
+    space = question.space
+    free = space.free
+    if not free.any():
+        return Answer(space.low[None], [1], ["ok"], ["every input is fixed"])
+    n = min(max(FEWEST, PER_INPUT * int(free.sum())), int(options["evaluations"]))
+    generations = max(0, int(options["evaluations"]) // n - 1)
+    spent = 0
+
+    def points(u: np.ndarray) -> np.ndarray:
+        X = np.tile(space.low, (u.shape[1], 1))
+        X[:, free] = u.T
+        return np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high)
+
+    def losses(u: np.ndarray) -> np.ndarray:
+        nonlocal spent
+        spent += u.shape[1]
+        loss = question.loss(points(u))
+        if report:
+            report(min(spent, int(options["evaluations"])), float(np.nanmin(loss, initial=np.inf)))
+        return np.where(np.isfinite(loss), loss, np.inf)
+
+    matrix, low, high = space.rows
+    held = matrix[:, ~free] @ space.low[~free]
+    result = differential_evolution(
+        losses,
+        list(zip(space.low[free], space.high[free], strict=True)),
+        init=polytope.sample(space, max(n, 5), rng, "latin_hypercube")[:, free],
+        maxiter=generations,
+        tol=0,
+        atol=0,
+        polish=False,
+        vectorized=True,
+        updating="deferred",
+        integrality=space.discrete[free],
+        constraints=LinearConstraint(matrix[:, free], low - held, high - held) if len(matrix) else (),
+        rng=rng,
+    )
+    order = np.argsort(result.population_energies, kind="stable")
+    X, notes = repaired(space, points(result.population[order].T))
+    each = [spent // len(X) + (k < spent % len(X)) for k in range(len(X))]
+    message = [f"{result.nit} generations" + (f"; {note}" if note else "") for note in notes]
+    return Answer(X, [int(e) for e in each], ["ok"] * len(X), message)

@@ -1,0 +1,57 @@
+"""Inputs as a model that takes order for meaning must see them: standardised, and categories one-hot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Points (n, d) as standardised numbers (n, D): a category is a column of 0 and 1 for each of its values.
+
+    Attributes:
+        levels: number of values of each input, 0 where it is a number (d,).
+        centre, scale: subtracted and divided by, for each input (d,); 0 and 1 for categories.
+    """
+
+    levels: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, X: np.ndarray, levels: np.ndarray) -> Encoding:
+        deviation = X.std(axis=0)
+        category = (levels > 0) | (np.ptp(X, axis=0) == 0)
+        centre = np.where(levels > 0, 0.0, X.mean(axis=0))
+        return cls(np.asarray(levels, np.int64), centre, np.where(category, 1.0, deviation))
+
+    @cached_property
+    def source(self) -> np.ndarray:
+        """The input that each column comes from (D,)."""
+        return np.repeat(np.arange(len(self.levels)), np.maximum(self.levels, 1))
+
+    @cached_property
+    def value(self) -> np.ndarray:
+        """The category's value that each column stands for, -1 where it is a number (D,)."""
+        return np.concatenate([np.arange(k) if k else [-1] for k in self.levels])
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """What one unit of each column is, in the units of its input (D,)."""
+        return self.scale[self.source]
+
+    def __call__(self, X: Any, xp: Any = np) -> Any:
+        """Return points (..., d) encoded (..., D); `xp` is the numpy to do it with."""
+        Z = (X - self.centre) / self.scale
+        if not self.levels.any():
+            return Z
+        return xp.where(self.value < 0, Z[..., self.source], X[..., self.source] == self.value)
+
+    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the inputs that are numbers, and the column of each."""
+        columns = np.flatnonzero(self.value < 0)
+        return self.source[columns], columns

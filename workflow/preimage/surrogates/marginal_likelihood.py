@@ -1,0 +1,97 @@
+"""Hyperparameters of a Gaussian process: those under which the observed outputs are likeliest.
+
+Rasmussen and Williams 2006, section 5.4.1. Derivatives are in closed form, which costs one inverse beside the Cholesky
+factor; going through the factor by automatic differentiation costs several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.linalg import cho_solve
+from scipy.linalg.lapack import dpotri
+from scipy.optimize import minimize
+
+from preimage.errors import StudyError
+from preimage.surrogates.kernels import Hyperparameters, Kernel, factorised, squared_distances
+
+# For outputs of variance 1 at points of variance 1 in each input.
+AMPLITUDE = (1e-4, 1e6)
+NOISE = (1e-10, 10.0)
+LENGTH = (1e-2, 1e3)
+ITERATIONS = 200
+NOWHERE = 1e25  # a loss that line searches can compare with, where there is no factor
+
+
+def log_likelihood(L: np.ndarray, y: np.ndarray) -> float:
+    """Return the log marginal likelihood of outputs (n,) from the factor (n, n) of their covariance (eq. 5.8)."""
+    return float(-0.5 * y @ cho_solve((L, True), y) - np.log(np.diag(L)).sum() - 0.5 * len(y) * np.log(2 * np.pi))
+
+
+def log_likelihood_and_gradient(
+    kernel: Kernel, X: np.ndarray, y: np.ndarray, theta: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the log marginal likelihood and its derivatives (2 + d,) by `theta` (eq. 5.9).
+
+    Args:
+        X: points (n, d).
+        y: outputs (n,).
+        theta: `Hyperparameters.to_log`.
+    """
+    L, h = factorised(kernel, X, Hyperparameters.from_log(theta))
+    weights = cho_solve((L, True), y)
+    value = log_likelihood(L, y)
+
+    inverse = dpotri(L, lower=1, overwrite_c=1)[0]  # its lower triangle; above it stand the factor's zeros
+    inverse += np.tril(inverse, -1).T
+    Q = np.outer(weights, weights) - inverse  # the derivative by a parameter is tr(Q dK) / 2
+    noise, trace = np.exp(theta[1]), np.trace(Q)
+    by_noise = 0.5 * noise * trace
+
+    scaled = X / h.lengths
+    squared = squared_distances(scaled, scaled)
+    by_amplitude = 0.5 * (h.amplitude * np.vdot(Q, kernel.value(squared)) + (h.noise - noise) * trace)
+    # d r^2 / d log l = -2 (difference / l)^2, summed over pairs without a matrix an input.
+    Q *= kernel.slope(squared)
+    by_length = -2 * h.amplitude * (Q.sum(axis=1) @ scaled**2 - (scaled * (Q @ scaled)).sum(axis=0))
+    return value, np.array([by_amplitude, by_noise, *by_length])
+
+
+def starts(d: int, n: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return n starts of the fit (2 + d,): one that is long and nearly noise-free, then at random around it."""
+    middle = Hyperparameters(1.0, 1e-3, np.full(d, np.sqrt(d))).to_log()
+    half = np.log([10.0, 1e3, *([10.0] * d)])
+    return [middle, *(middle + rng.uniform(-half, half) for _ in range(n - 1))]
+
+
+def climb(kernel: Kernel, X: np.ndarray, y: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the largest log marginal likelihood that L-BFGS-B finds from a start, and where (2 + d,)."""
+    best: tuple[float, np.ndarray] = (-np.inf, start)
+
+    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal best
+        try:
+            value, gradient = log_likelihood_and_gradient(kernel, X, y, theta)
+        except StudyError:
+            return NOWHERE, np.zeros_like(theta)
+        if not np.isfinite(value) or not np.isfinite(gradient).all():
+            return NOWHERE, np.zeros_like(theta)
+        best = max(best, (value, theta.copy()), key=lambda found: found[0])
+        return -value, -gradient
+
+    bounds = np.log([AMPLITUDE, NOISE, *([LENGTH] * X.shape[1])])
+    x0 = np.clip(start, bounds[:, 0], bounds[:, 1])
+    minimize(loss, x0, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS})
+    return best
+
+
+def best_of(climbs: Sequence[tuple[float, np.ndarray]]) -> Hyperparameters:
+    """Return the likeliest of what several starts came to. Raises StudyError where none came to anything."""
+    value, theta = max(climbs, key=lambda found: found[0])
+    if not np.isfinite(value):
+        raise StudyError(
+            f"gaussian_process: none of {len(climbs)} starts gave a finite likelihood; are all inputs and outputs "
+            "finite numbers?"
+        )
+    return Hyperparameters.from_log(theta)
