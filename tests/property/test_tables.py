@@ -15,7 +15,9 @@ from preimage.errors import StudyError
 FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 5e-324, 1.7976931348623157e308])
 WHOLE = st.integers(-(2**53), 2**53).map(float)
 # Titles hold what people put there, units and signs of all kinds; not line breaks, nor an index of pandas.
-NAMES = st.text(string.ascii_letters + string.digits + " _-,;.()/\"'äß°²€", min_size=1, max_size=12).filter(str.strip)
+NAMES = st.text(string.ascii_letters + string.digits + " _-,;.()/\"'äß°²€", min_size=1, max_size=12).filter(
+    lambda name: name.strip() and name != tables.ROW
+)
 
 
 @st.composite
@@ -56,6 +58,9 @@ def test_csv_reads_back_equal(tmp_path, frame, dialect):
 @given(frames(), DIALECTS, st.integers(1, 4))
 def test_a_pair_reads_back_equal(tmp_path, frame, dialect, cut):
     assume(cut < len(frame.columns))
+    alone = [part.columns[0] for part in (frame.iloc[:, :cut], frame.iloc[:, cut:]) if len(part.columns) == 1]
+    # "strength, MPa" over "79,99", unquoted and alone: one column or two, nobody can tell.
+    assume(dialect["decimal"] == "." or dialect["quoting"] == csv.QUOTE_ALL or not any("," in name for name in alone))
     paths = {key: str(tmp_path / f"{key}.csv") for key in ("features", "targets")}
     frame.iloc[:, :cut].to_csv(paths["features"], index=False, **dialect)
     frame.iloc[:, cut:].to_csv(paths["targets"], index=False, **dialect)

@@ -341,7 +341,9 @@ def test_columns_that_are_no_numbers_are_refused(column, said):
 
 
 def test_text_gets_the_hint_that_it_may_be_a_category():
-    assert refusal(read, with_cell(3, "water", "wet")).endswith("; for a category, list its values under problem.inputs")
+    assert refusal(read, with_cell(3, "water", "wet")).endswith(
+        "; for a category, list its values under problem.inputs"
+    )
     assert "category" not in refusal(read, with_cell(3, "water", ""))
 
 
@@ -479,6 +481,10 @@ def test_lengths_must_be_equal():
     assert refusal(read_pair, frame()[["cement"]], frame()[["strength"]].head(11), targets="y.parquet") == said
 
 
+def test_a_repeated_column_is_refused_among_text_too():
+    assert refusal(read, "note;note;strength\n" + "a;1,5;2\n" * N) == "mixes.csv: column 'note' is there 2 times"
+
+
 @pytest.mark.parametrize("path", ["m.csv", "m.parquet"])
 def test_a_repeated_column_is_refused(path):
     table = pa.table([pa.array(range(N))] * 3, names=["cement", "cement", "strength"])
@@ -529,3 +535,10 @@ def test_in_a_pair_too():
 def test_ranges_are_the_smallest_and_largest_value():
     table = pa.table({"a": [3.0, -1.5, 2.0], "g": ["u", "v", "u"]})
     assert tables.ranges(table, ["a", "g"], ["g"]) == {"a": (-1.5, 3.0), "g": (0.0, 0.0)}
+
+
+def test_a_csv_without_a_header_is_refused(tmp_path):
+    path = tmp_path / "bare.csv"
+    path.write_text("1.0;0,5;3\n2.0;0,7;4\n" * 20)
+    message = refusal(tables.import_table, {"file": str(path), "outputs": ["y"]})
+    assert "bare.csv, line 1: found numbers (1.0, 0,5, 3), expected the names of the columns" in message

@@ -150,11 +150,21 @@ def _read(path: str, categories: Collection[str], ignore: Collection[str]) -> So
         raise StudyError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise StudyError(f"{path}: found column names that are not UTF-8 text; save the file as UTF-8") from None
+    if not is_parquet and all(_is_number(n) for n in names):
+        raise StudyError(f"{path}, line 1: found numbers ({', '.join(names[:3])}), expected the names of the columns")
     if repeated := [n for n in names if names.count(n) > 1]:
         raise StudyError(f"{path}: column '{repeated[0]}' is there {names.count(repeated[0])} times")
     if not len(source.table):
         raise StudyError(f"{path}: found no rows")
     return source
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _first_line(error: Exception) -> str:
