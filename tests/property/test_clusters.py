@@ -57,7 +57,7 @@ def test_a_dense_cloud_is_one_cluster(d):
 def test_clouds_too_dense_for_all_their_pairs_are_told_apart_all_the_same(gap, count):
     rng = np.random.default_rng(1)
     cloud = rng.random((8000, 2)) * 0.1
-    X = np.concatenate([cloud, cloud + [0.1 + gap, 0]])
+    X = np.concatenate([cloud, cloud + np.array([0.1 + gap, 0])])
     label = clusters(X)
     assert label.max() + 1 == count
     assert len(set(label[:8000])) == len(set(label[8000:])) == 1

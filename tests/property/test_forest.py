@@ -131,7 +131,7 @@ def test_a_forest_of_ordinary_size_on_all_its_thresholds(limit):
     forest = from_sklearn(model)
     assert np.array_equal(forest.predict(points), expected(model, points))
     # Not all the same leaf: the points do turn at the thresholds.
-    feature, threshold = thresholds(model)
+    _, threshold = thresholds(model)
     assert len(np.unique(forest.leaves(points)[:, 0])) > 5 and len(points) == 10 * min(2000, len(threshold))
 
 

@@ -14,9 +14,9 @@ from preimage.errors import StudyError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 5e-324, 1.7976931348623157e308])
 WHOLE = st.integers(-(2**53), 2**53).map(float)
-# Titles hold what people put there, units and signs of all kinds; not line breaks, nor an index of pandas.
+# Titles hold what people put there, units and signs of all kinds; not line breaks, and not numbers alone.
 NAMES = st.text(string.ascii_letters + string.digits + " _-,;.()/\"'äß°²€", min_size=1, max_size=12).filter(
-    lambda name: name.strip() and name != tables.ROW
+    lambda name: name.strip(string.whitespace + string.digits + ".,-_") and name.lower() not in ("nan", tables.ROW)
 )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import chain
@@ -22,7 +21,8 @@ from preimage.errors import StudyError, did_you_mean
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 # A study is a page of text; anything much larger is not one (and aliases could make it larger still).
 LARGEST = 1_000_000
-LARGEST_NUMBER = sys.float_info.max
+# Sizes of numbers between which products and ratios of a few can't overflow.
+SMALLEST_NUMBER, LARGEST_NUMBER = 1e-100, 1e100
 
 
 class _Loader(yaml.SafeLoader):
@@ -191,8 +191,9 @@ def _not_finite(value: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any,
             yield from _not_finite(item, (*where, key))
     elif isinstance(value, float) and not math.isfinite(value):
         yield where, f"found {value}, expected a finite number"
-    elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
-        yield where, "found a whole number beyond what a float can hold, expected a finite number"
+    elif isinstance(value, int | float) and value and not SMALLEST_NUMBER <= abs(value) <= LARGEST_NUMBER:
+        found = value if isinstance(value, float) else "a whole number of over 100 digits"
+        yield where, f"found {found}, expected 0 or a number of {SMALLEST_NUMBER:g} to {LARGEST_NUMBER:g} in size"
 
 
 def _kind(value: Any) -> str:

@@ -8,6 +8,7 @@ is made. A sender runs beside Snakemake (`watch`), and `snakemake sync_tracking`
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import select
@@ -227,32 +228,41 @@ class Sender:
             self.client.log_batch(run_id, params=params[k : k + 100], tags=tags[k : k + 100])
 
     def _log_model(self, run_id: str, model: dict[str, Any]) -> None:
-        """Log a scikit-learn model in skops format, with signature and input example; once a run."""
-        import logging
+        """Log a trained model once a run, with signature and input example where its format has a flavour."""
+        outputs = self.client.get_run(run_id).outputs
+        if model["flavor"] == "arrays":
+            self.client.log_artifacts(run_id, model["path"], "model")
+        elif outputs is None or not outputs.model_outputs:
+            import mlflow
 
-        import mlflow
-        import numpy as np
-        import pandas as pd
-        import skops.io
-        from mlflow.models import infer_signature
+            logging.getLogger("mlflow").setLevel(logging.ERROR)
+            with mlflow.start_run(run_id=run_id):
+                FLAVORS[model["flavor"]](model)
 
-        if self.client.get_run(run_id).outputs is not None and self.client.get_run(run_id).outputs.model_outputs:
-            return
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        fitted = skops.io.load(model["path"], trusted=model["trusted"])
-        example = pd.DataFrame(model["example"])
-        fitted.feature_names_in_ = np.array(list(example), object)
-        signature = infer_signature(example, fitted.predict(example))
-        with mlflow.start_run(run_id=run_id):
-            mlflow.sklearn.log_model(
-                fitted,
-                name="model",
-                signature=signature,
-                input_example=example,
-                serialization_format="skops",
-                skops_trusted_types=model["trusted"],
-                pip_requirements=model["requirements"],
-            )
+
+def _log_sklearn(model: dict[str, Any]) -> None:
+    """Log a scikit-learn model in skops format."""
+    import mlflow
+    import numpy as np
+    import pandas as pd
+    import skops.io
+    from mlflow.models import infer_signature
+
+    fitted = skops.io.load(model["path"], trusted=model["trusted"])
+    example = pd.DataFrame(model["example"])
+    fitted.feature_names_in_ = np.array(list(example), object)
+    mlflow.sklearn.log_model(
+        fitted,
+        name="model",
+        signature=infer_signature(example, fitted.predict(example)),
+        input_example=example,
+        serialization_format="skops",
+        skops_trusted_types=model["trusted"],
+        pip_requirements=model["requirements"],
+    )
+
+
+FLAVORS = {"sklearn": _log_sklearn}
 
 
 def _name(name: str) -> str:

@@ -98,8 +98,8 @@ def _outside(table: pa.Table, found: Setting) -> list[str]:
     """Warn once of rows that violate the constraints, and of fixed values outside the data."""
     said = []
     matrix, low, high = found.space.rows
-    if len(matrix):
-        used = np.asarray(matrix.any(axis=0))
+    used = np.asarray(matrix.any(axis=0))
+    if used.any():
         names = [n for n, u in zip(found.inputs, used, strict=True) if u]
         value = np.column_stack([table[n].to_numpy() for n in names]) @ matrix[:, used].T
         slack = 1e-6 * found.space.row_scale

@@ -93,9 +93,8 @@ class GaussianProcess:
         Y, J = np.empty((len(X), len(self.parameters))), np.zeros((len(X), len(self.parameters), X.shape[1]))
         for part in self._parts(len(X)):
             for k, h in enumerate(self.parameters):
-                squared = self._squared(Z[part], k)
-                Y[part, k] = np.einsum("pn,n->p", self._kernel.value(squared), self._amplified[k])
-                w = self._kernel.slope(squared)
+                covariances, w = self._kernel.with_slope(self._squared(Z[part], k))
+                Y[part, k] = np.einsum("pn,n->p", covariances, self._amplified[k])
                 w *= self._amplified[k]
                 by_column = Z[part] * w.sum(axis=1, keepdims=True) - np.einsum("pn,dn->pd", w, self._columns)
                 J[part, k, inputs] = (2 * by_column / h.lengths**2)[:, columns]
@@ -196,7 +195,7 @@ def train(
     kernel, encoding = KERNELS[spec["kernel"]], Encoding.of(X, levels)
     Z = encoding(X)
     rows = spread_out(Z, int(spec["rows"]), rng)
-    few = np.sort(rng.permutation(len(Z))[: int(spec["hyperparameter_rows"])])
+    few = rng.permutation(len(Z))[: int(spec["hyperparameter_rows"])]
     constant = np.ptp(Y, axis=0) == 0
     centre, scale = np.where(constant, Y[0], Y.mean(axis=0)), np.where(constant, 0.0, Y.std(axis=0))
     outputs = ((Y - centre) / np.where(constant, 1.0, scale)).T
@@ -276,19 +275,20 @@ def _hyperparameters(
     rng: np.random.Generator,
     pool: ThreadPoolExecutor,
 ) -> list[Hyperparameters]:
-    """Return the likeliest hyperparameters of each of m outputs (m, n), from the same starts."""
+    """Return the likeliest hyperparameters of each of m outputs (m, n), all from the same starts."""
     starts = marginal_likelihood.starts(Z.shape[1], restarts, rng)
-    climbs = [
-        [pool.submit(marginal_likelihood.climb, kernel, Z, y, s) for s in starts] if not flat else []
-        for y, flat in zip(outputs, constant, strict=True)
-    ]
-    middle = Hyperparameters.from_log(starts[0])  # a constant output says nothing of its covariance
-    return [marginal_likelihood.best_of([c.result() for c in some]) if some else middle for some in climbs]
+    # A constant output says nothing of its covariance: any will do.
+    parameters = [Hyperparameters.from_log(starts[0])] * len(outputs)
+    varying = np.flatnonzero(~constant)
+    found = marginal_likelihood.fit(kernel, Z, [outputs[k] for k in varying], starts, pool)
+    for k, h in zip(varying, found, strict=True):
+        parameters[k] = h
+    return parameters
 
 
 def _fit(kernel: Kernel, Z: np.ndarray, fold: np.ndarray, y: np.ndarray, h: Hyperparameters) -> _Fit:
     L, h = factorised(kernel, Z, h)
-    weights = cho_solve((L, True), y)
+    weights = cho_solve((L, True), y, check_finite=False)
     value = marginal_likelihood.log_likelihood(L, y)
     return _Fit(h, weights, value, *held_out(L, y, fold))
 

@@ -16,6 +16,15 @@ def enable_double() -> None:
     jax.config.update("jax_enable_x64", True)
 
 
+def use_one_thread() -> None:
+    """Let JAX compute on one thread; to be called before its first computation, and without effect after that.
+
+    Sharing the small matrices of a network out among threads costs more than it saves: two threads took the same time
+    and twice the CPU. XLA reads the size of its thread pool from NPROC (`DefaultThreadPoolSize` in xla/pjrt/utils.cc).
+    """
+    os.environ["NPROC"] = "1"
+
+
 @cache
 def cache_compiled_programs() -> None:
     """Keep compiled programs in the user's cache folder; where that can't be written, do without.

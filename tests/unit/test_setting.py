@@ -1,0 +1,155 @@
+"""The space, names and units of a study, from its problem and its rows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from preimage import problem
+from preimage.data import rows, setting, split, tables
+from preimage.data.generate import generate
+from preimage.problems import paraboloid
+
+from ..conftest import refusal
+
+SPEC = {
+    "inputs": {"grade": {"categories": ["b", "a", 3]}, "age": {"integer": True, "unit": "day"}, "water": {}},
+    "outputs": {"strength": {"unit": "MPa"}, "cost": None},
+    "constraints": [{"linear": {"age": 1, "water": 0.5}, "at_most": 150}],
+}
+
+
+def table():
+    fields = [
+        pa.field("age", pa.float64()),
+        pa.field("water", pa.float64(), metadata={"unit": "kg/m3"}),
+        pa.field("grade", pa.string()),
+        pa.field("strength", pa.float64(), metadata={"unit": "psi"}),
+        pa.field("cost", pa.float64()),
+    ]
+    columns = [
+        [1.0, 28.0, 3.0, 7.0],
+        [120.5, 180.0, 150.0, 247.25],
+        ["a", "b", "3", "a"],
+        [10.0, 50, 20, 40],
+        [1.0] * 4,
+    ]
+    return pa.table(columns, pa.schema(fields))
+
+
+def described():
+    return setting.describe(table(), ["age", "water", "grade"], ["strength", "cost"], setting.categories(SPEC))
+
+
+def test_what_is_known_of_rows():
+    found = described()
+    assert found.ranges == {"age": (1.0, 28.0), "water": (120.5, 247.25), "grade": (0.0, 0.0)}
+    assert found.spread == pytest.approx([np.sqrt(250), 0.0]) and found.reach == [40.0, 0.0]
+    assert found.units == {"water": "kg/m3", "strength": "psi"}
+
+
+def test_it_survives_being_written():
+    assert setting.Rows.from_dict(json.loads(json.dumps(described()._asdict()))) == described()
+
+
+def test_bounds_are_the_rows_range_and_units_are_the_studys_where_it_names_them():
+    found = setting.of_rows(SPEC, described())
+    assert found.space.names == ["age", "water", "grade"] == found.inputs
+    assert found.space.low.tolist() == [1, 120.5, 0] and found.space.high.tolist() == [28, 247.25, 2]
+    assert found.space.discrete.tolist() == [True, False, True]
+    assert found.units == {"age": "day", "water": "kg/m3", "strength": "MPa"}
+    assert [i.unit for i in found.space.inputs] == ["day", "kg/m3", ""]
+    assert len(found.space.constraints) == 1
+
+
+def test_names_that_are_not_there_are_refused():
+    rows_known = described()
+    assert "problem.outputs.strenth: no such output; did you mean 'strength'?" in refusal(
+        setting.of_rows, {"outputs": {"strenth": {}}}, rows_known
+    )
+    assert "problem: inputs.wter: no such input; did you mean 'water'?" in refusal(
+        setting.of_rows, {"inputs": {"wter": {}}}, rows_known
+    )
+
+
+def test_a_simulator_brings_its_own_bounds_and_a_study_narrows_them():
+    spec = {"simulator": "paraboloid", "dimension": 3, "inputs": {"x2": {"low": 0, "high": 5}}}
+    found = setting.of_simulator(spec)
+    assert found.space.low.tolist() == [-100, 0, -100] and found.space.high.tolist() == [100, 5, 100]
+    assert (found.inputs, found.outputs, found.units) == (["x1", "x2", "x3"], ["y"], {})
+
+
+def test_a_value_fixed_for_an_objective_may_lie_outside_the_training_rows():
+    """It lay inside the whole table when the study was checked; the split must not turn that into an error."""
+    found = setting.of_rows({}, setting.Rows(["age"], ["y"], {}, {"age": (1.0, 270.0)}, [1.0], [1.0]))
+    assert found.space.fix({"age": 365}).contains(np.array([[365.0]]))[0]
+
+
+def test_categories_are_read_from_the_split_by_their_place_in_the_list(tmp_path):
+    tables.write(tmp_path / "train.parquet", tables.numbered(table()))
+    (tmp_path / "split.json").write_text(json.dumps(described()._asdict()))
+    loaded = rows.load(str(tmp_path / "train.parquet"), str(tmp_path / "split.json"), setting.categories(SPEC))
+    assert loaded.X.tolist() == [[1, 120.5, 1], [28, 180, 0], [3, 150, 2], [7, 247.25, 1]]
+    assert loaded.Y.tolist() == [[10, 1], [50, 1], [20, 1], [40, 1]]
+    assert loaded.numbers.tolist() == [1, 2, 3, 4]
+    assert (loaded.inputs, loaded.outputs) == (["age", "water", "grade"], ["strength", "cost"])
+
+
+# -- simulated rows ----------------------------------------------------------------------------------------------------
+
+
+def bowl(**spec):
+    found = setting.of_simulator({"simulator": "paraboloid", **spec})
+    return problem.load({"simulator": "paraboloid"}), found.space
+
+
+def test_simulated_rows_are_the_simulators_answers():
+    frame = generate(*bowl(), 50, np.random.default_rng(0)).to_pandas()
+    assert list(frame) == ["x1", "x2", "y"] and len(frame) == 50
+    assert np.array_equal(frame["y"], frame["x1"] ** 2 + frame["x2"] ** 2)
+
+
+def test_noise_is_added_to_outputs_alone_and_has_the_wanted_size():
+    clean, noisy = (generate(*bowl(), 4000, np.random.default_rng(0), noise=sd).to_pandas() for sd in (0.0, 7.0))
+    pd.testing.assert_frame_equal(clean[["x1", "x2"]], noisy[["x1", "x2"]])
+    error = (noisy["y"] - clean["y"]).to_numpy()
+    assert abs(error.std() - 7) < 0.3 and abs(error.mean()) < 0.4
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "latin_hypercube", "clustered"])
+def test_simulated_rows_hold_bounds_constraints_and_fixed_inputs(sampling):
+    spec = {"inputs": {"x1": {"low": 0, "high": 9, "integer": True}, "x2": {"low": -5, "high": 5}}}
+    spec["constraints"] = [{"linear": {"x1": 1, "x2": 1}, "at_most": 6}]
+    simulator, space = bowl(**spec)
+    frame = generate(simulator, space, 300, np.random.default_rng(0), sampling).to_pandas()
+    assert space.contains(frame[["x1", "x2"]].to_numpy()).all()
+    fixed = generate(simulator, space.fix({"x2": -2}), 30, np.random.default_rng(0), sampling).to_pandas()
+    assert set(fixed["x2"]) == {-2.0}
+
+
+def test_an_answer_that_is_no_number_is_refused_with_its_point():
+    def broken(X):
+        return np.where(X[:, :1] > 50, np.nan, X[:, :1])
+
+    simulator = problem.Problem("broken", {"x1": (-100, 100), "x2": (-100, 100)}, {"y": ""}, broken)
+    message = refusal(generate, simulator, bowl()[1], 100, np.random.default_rng(0))
+    assert message.startswith("simulator 'broken' gave [nan] at [")
+
+
+def test_rows_of_one_experiment_stay_together_when_they_are_generated_with_fixed_inputs():
+    simulator, space = bowl(inputs={"x1": {"low": 0, "high": 2, "integer": True}, "x2": {"fixed": 1}})
+    made = generate(simulator, space, 60, np.random.default_rng(0), noise=1.0)
+    train, test = split.split(made, ["x1", "x2"], 0.3, np.random.default_rng(1))
+    column = made["x1"].to_numpy()
+    assert not set(column[train]) & set(column[test])
+
+
+def test_the_bowl_in_any_dimension():
+    for d in (1, 2, 7):
+        built = paraboloid.build(d)
+        assert list(built.inputs) == [f"x{j + 1}" for j in range(d)]
+        assert built.simulate(np.zeros((1, d))).tolist() == [[built.minimum["y"].y]]
+        assert built.minimum["y"].x == (0.0,) * d
+    assert "expected 1 or more" in refusal(paraboloid.build, 0)

@@ -1,0 +1,322 @@
+"""Surrogate `neural_network`: an ensemble of dense networks. Keras trains and keeps them, JAX evaluates them.
+
+The mean of the members predicts, and their standard deviation is the spread (deep ensembles: Lakshminarayanan, Pritzel,
+Blundell 2017, "Simple and scalable predictive uncertainty estimation using deep ensembles", NeurIPS 30). Members differ
+by the random draws of their first weights and of the order of rows.
+
+Inputs and outputs are standardised by the rows that a fit may use; a category becomes one input of 0 or 1 a value.
+Losses, and with them the learning rate, are therefore in units of the outputs' standard deviations, and outputs weigh
+the same. Networks are trained in float32 and inverted in float64: same weights, exact derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+
+from preimage.data.split import folds as make_folds
+from preimage.data.split import split
+from preimage.errors import StudyError
+from preimage.files import replacing
+from preimage.surrogates import Trained, keras_files
+from preimage.surrogates.encoding import Encoding
+from preimage.surrogates.precision import cache_compiled_programs, enable_double, use_one_thread
+
+if TYPE_CHECKING:
+    from preimage.surrogates.vmapped_training import Network as Member
+    from preimage.surrogates.vmapped_training import Trainer
+
+ARRAYS = "network.npz"
+MODEL = "ensemble.keras"
+SCALES = ("x_centre", "x_scale", "y_centre", "y_scale")
+ROWS_AT_A_TIME = 4096
+
+Report = Callable[[int, float], None]
+
+
+def selu(x: Any) -> Any:
+    """The scaled exponential unit by exp, not expm1 (as JAX has it): the same to a rounding, and faster."""
+    return 1.0507009873554805 * jnp.where(x > 0, x, 1.6732632423543772 * (jnp.exp(jnp.minimum(x, 0)) - 1))
+
+
+# By the names of Keras, whose layers they equal.
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "selu": selu,
+    "relu": jax.nn.relu,
+    "elu": jax.nn.elu,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "silu": jax.nn.silu,
+    "tanh": jnp.tanh,
+    "softplus": jax.nn.softplus,
+}
+
+
+class Form(NamedTuple):
+    """What a compiled program depends on beside shapes: the activation, and how many values each input has where it
+    is a category, 0 where it is a number."""
+
+    activation: str
+    levels: tuple[int, ...]
+
+
+class Parameters(NamedTuple):
+    """The numbers of an ensemble.
+
+    Attributes:
+        x_centre, x_scale: of the inputs' encoding (d,).
+        y_centre, y_scale: of the outputs (m,).
+        kernels, biases: of all k members, by layer, (k, i, o) and (k, o).
+    """
+
+    x_centre: np.ndarray
+    x_scale: np.ndarray
+    y_centre: np.ndarray
+    y_scale: np.ndarray
+    kernels: list[np.ndarray]
+    biases: list[np.ndarray]
+
+
+def _members(form: Form, p: Parameters, x: Any) -> Any:
+    """Return each member's outputs (k, m) at one point (d,)."""
+    z = Encoding(np.array(form.levels), p.x_centre, p.x_scale)(x, jnp)
+    h = jnp.broadcast_to(z, (len(p.kernels[0]), len(z)))
+    for layer, (kernel, bias) in enumerate(zip(p.kernels, p.biases, strict=True)):
+        h = h if layer == 0 else ACTIVATIONS[form.activation](h)
+        h = jnp.einsum("ki,kio->ko", h, kernel) + bias
+    return h * p.y_scale + p.y_centre
+
+
+def _mean(form: Form, p: Parameters, x: Any) -> Any:
+    return _members(form, p, x).mean(axis=0)
+
+
+def _slope(form: Form, p: Parameters, x: Any) -> Any:
+    """Return outputs (m,) and derivatives (m, d) at one point (d,): one backward pass an output."""
+    y, back = jax.vjp(partial(_mean, form, p), x)
+    return y, jax.vmap(back)(jnp.eye(len(y), dtype=y.dtype))[0]
+
+
+@partial(jax.jit, static_argnames=("form", "of"))
+def _everywhere(of: Callable[..., Any], form: Form, p: Parameters, X: Any) -> Any:
+    # Weights are arguments, not constants, so that models of one shape share a compiled program.
+    return jax.vmap(partial(of, form, p))(X)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained ensemble, evaluated in float64.
+
+    Attributes:
+        history: (epoch, training loss, validation loss) of the first member's training, in scaled units; empty where
+            the ensemble was loaded.
+    """
+
+    form: Form
+    parameters: Parameters
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        enable_double()
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return outputs (n, m) at points (n, d): the mean of the members."""
+        return self._evaluate(_mean, X)
+
+    def spread(self, X: np.ndarray) -> np.ndarray:
+        """Return the members' standard deviation (n, m) at points (n, d)."""
+        members: np.ndarray = self._evaluate(_members, X)
+        return members.std(axis=1)
+
+    def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return outputs (n, m) and their derivatives by the inputs (n, m, d) at points (n, d); 0 by a category."""
+        Y, slopes = self._evaluate(_slope, X)
+        return Y, slopes
+
+    def traceable(self) -> Callable[[Any], Any]:
+        """Return the prediction as a JAX function of one point (d,), giving (m,) in float64."""
+        return partial(_mean, self.form, jax.tree.map(jnp.asarray, self.parameters))
+
+    def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
+        """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""
+        X, parts = np.asarray(X, float), []
+        for start in range(0, max(len(X), 1), ROWS_AT_A_TIME):
+            block = X[start : start + ROWS_AT_A_TIME]
+            count = len(block)
+            block = np.pad(block, ((0, (1 << max(count - 1, 0).bit_length()) - count), (0, 0)))
+            parts.append(jax.device_get(_everywhere(of, self.form, self.parameters, block)))
+            parts[-1] = jax.tree.map(lambda a, count=count: a[:count], parts[-1])
+        return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+
+    def save(self, path: Path) -> None:
+        """Write the ensemble as arrays: reading them takes no Keras, whose import is 3 s."""
+        arrays = {f"kernel_{k}": a.astype(np.float32) for k, a in enumerate(self.parameters.kernels)}
+        arrays |= {f"bias_{k}": a.astype(np.float32) for k, a in enumerate(self.parameters.biases)}
+        arrays |= {name: getattr(self.parameters, name) for name in SCALES}
+        arrays |= {"activation": np.array(self.form.activation), "levels": np.array(self.form.levels, int)}
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> Network:
+        with np.load(path, allow_pickle=False) as arrays:
+            layers = range(sum(name.startswith("kernel_") for name in arrays.files))
+            scales = {name: arrays[name] for name in SCALES}
+            kernels, biases = ([arrays[f"{n}_{k}"].astype(float) for k in layers] for n in ("kernel", "bias"))
+            form = Form(str(arrays["activation"]), tuple(arrays["levels"].tolist()))
+        return cls(form, Parameters(**scales, kernels=kernels, biases=biases))
+
+
+def load(folder: Path) -> Network:
+    return Network.load(folder / ARRAYS)
+
+
+def logged(folder: Path) -> dict[str, Any]:
+    """Return how a tracking server is to keep the model: all members and scalings in one Keras model."""
+    return {"flavor": "keras", "path": str(folder / MODEL), "packages": ["keras", "jax"]}
+
+
+def train(
+    X: np.ndarray,
+    Y: np.ndarray,
+    group: np.ndarray,
+    spec: Mapping[str, Any],
+    rng: np.random.Generator,
+    levels: np.ndarray,
+    threads: int = 1,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> Trained:
+    """Train on points (n, d) and outputs (n, m).
+
+    Args:
+        group: equal for rows of equal inputs (n,); such rows stay in one fold, and on one side of a validation split.
+        spec: the study's settings (layers, activation, learning_rate, loss, batch, epochs, patience,
+            validation_fraction, members, folds, tune).
+        levels: how many values each input has where it is a category, 0 where it is a number (d,).
+        threads: not used: see `use_one_thread`.
+        state: not used: a search that was killed takes seconds to do again.
+
+    Raises StudyError where there are too few distinct inputs, or where no network got to a finite loss.
+    """
+    enable_double()
+    use_one_thread()
+    cache_compiled_programs()
+    from preimage.surrogates import vmapped_training as vmapped
+
+    form = Form(spec["activation"], tuple(int(n) for n in levels))
+    fold, training, validation = _parts(group, spec, rng)
+    scales = [_scales(X[used], Y[used], levels) for used in training | validation]
+    encoded = np.stack([Encoding(levels, *x)(X) for x, _ in scales])
+    rows = vmapped.data(encoded, np.stack([(Y - y[0]) / y[1] for _, y in scales]), training, validation)
+    trainer = _trainer(rows.X.shape[2], Y.shape[1], spec)
+    rate, trials = float(spec["learning_rate"]), list[dict[str, Any]]()
+    if spec.get("tune") is not None:
+        rate, trials = _tune(trainer, rows, spec["tune"], rng, report)
+
+    fits, count = len(scales), int(spec["members"])
+    jobs = vmapped.Jobs(np.full(fits * count, rate), _seeds(rng, fits * count), np.repeat(np.arange(fits), count))
+    trained = trainer.train(rows, jobs, rng)
+    if bad := sum(not np.isfinite(m.validation_loss) for m in trained):
+        raise StudyError(f"neural_network: {bad} of {len(trained)} networks got to no finite loss with "
+                         f"learning_rate {rate:g}; try a smaller one")  # fmt: skip
+    networks = [_ensemble(form, s, trained[k * count : (k + 1) * count]) for k, s in enumerate(scales)]
+    parameters = {key: spec[key] for key in ("activation", "loss", "batch", "patience", "members")}
+    parameters |= {"layers": list(spec["layers"]), "learning_rate": rate}
+    parameters["epochs"] = [m.epochs for m in trained[:count]]
+    return Trained(networks[0], partial(_save, networks[0]), _out_of_fold(X, Y, fold, networks[1:]), parameters, trials)
+
+
+def _parts(group: np.ndarray, spec: Mapping[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Return the fold of each row (n,), and which rows each fit learns from and is judged on, each (fits, n).
+
+    The first fit is the final one, on all rows; the others each leave one fold out.
+    """
+    if (count := len(np.unique(group))) < 4:
+        raise StudyError(f"neural_network: found {count} distinct inputs in the training rows, expected 4 or more")
+    fold = make_folds(group, int(spec["folds"]), rng)
+    used = np.stack([np.ones(len(group), bool), *(fold != k for k in np.unique(fold))])
+    validation = np.zeros_like(used)
+    for fit, rows in enumerate(used):
+        at = np.flatnonzero(rows)
+        _, held = split(pa.table({"group": group[at]}), ["group"], float(spec["validation_fraction"]), rng)
+        validation[fit, at[held]] = True
+    return fold, used & ~validation, validation
+
+
+def _scales(X: np.ndarray, Y: np.ndarray, levels: np.ndarray) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Return centre and scale of points (n, d) and of outputs (n, m); not those of categories."""
+    x, y = Encoding.of(X, levels), Encoding.of(Y, np.zeros(Y.shape[1], int))
+    return (x.centre, x.scale), (y.centre, y.scale)
+
+
+def _seeds(rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.integers(2**32, size=count, dtype=np.uint32)
+
+
+def _tune(
+    trainer: Trainer, rows: Any, tune: Mapping[str, Any], rng: np.random.Generator, report: Report | None
+) -> tuple[float, list[dict[str, Any]]]:
+    """Return the learning rate with the smallest validation loss in the final fit's split, and every trial."""
+    from preimage.surrogates.vmapped_training import Jobs
+
+    count = int(tune["evaluations"])
+    low, high = (float(rate) for rate in tune["learning_rate"])
+    rates = np.geomspace(low, high, count)
+    found = trainer.train(rows, Jobs(rates, _seeds(rng, count), np.zeros(count, int)), rng, report)
+    trials = [
+        {
+            "learning_rate": float(rate),
+            "validation_loss": network.validation_loss,
+            "epochs": network.epochs,
+            "cross_validated_error": network.validation_loss,
+        }
+        for rate, network in zip(rates, found, strict=True)
+    ]
+    return min(trials, key=lambda t: t["validation_loss"])["learning_rate"], trials
+
+
+def _ensemble(form: Form, scales: tuple[tuple[Any, Any], tuple[Any, Any]], members: list[Member]) -> Network:
+    weights = [np.stack(layer).astype(float) for layer in zip(*(m.weights for m in members), strict=True)]
+    history = [(k + 1, float(a), float(b)) for k, (a, b) in enumerate(members[0].history)]
+    return Network(form, Parameters(*scales[0], *scales[1], weights[::2], weights[1::2]), history)
+
+
+def _out_of_fold(
+    X: np.ndarray, Y: np.ndarray, fold: np.ndarray, networks: list[Network]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return prediction and spread (n, m) at each row, by the networks that never saw its fold."""
+    predicted, spread = np.empty(Y.shape), np.empty(Y.shape)
+    for k, network in zip(np.unique(fold), networks, strict=True):
+        held = fold == k
+        predicted[held], spread[held] = network.predict(X[held]), network.spread(X[held])
+    return predicted, spread
+
+
+def _trainer(inputs: int, outputs: int, spec: Mapping[str, Any]) -> Trainer:
+    from preimage.surrogates.vmapped_training import Trainer
+
+    model = keras_files.dense(inputs, [*spec["layers"], outputs], ACTIVATIONS[spec["activation"]], "network")
+    limits = (int(spec[key]) for key in ("batch", "epochs", "patience"))
+    return Trainer(model, keras_files.keras_on_jax().optimizers.Nadam(), spec["loss"], *limits)
+
+
+def _save(network: Network, folder: Path) -> None:
+    """Write the arrays, each member as a Keras model of scaled values, and all in one as a model of plain values."""
+    form, p = network.form, network.parameters
+    sizes, members = [kernel.shape[2] for kernel in p.kernels], []
+    for k in range(len(p.kernels[0])):
+        member = keras_files.dense(p.kernels[0].shape[1], sizes, form.activation, f"member_{k}")
+        member.set_weights([a[k] for pair in zip(p.kernels, p.biases, strict=True) for a in pair])
+        keras_files.write(member, folder / f"member_{k}.keras")
+        members.append(member)
+    whole = keras_files.ensemble(members, form.levels, (p.x_centre, p.x_scale), (p.y_centre, p.y_scale))
+    keras_files.write(whole, folder / MODEL)
+    network.save(folder / ARRAYS)
