@@ -35,6 +35,13 @@ def test_a_chain_is_one_cluster_and_a_gap_makes_two():
     assert clusters(gap).tolist() == [0] * len(chain) + [1] * len(chain)
 
 
+@pytest.mark.parametrize("d", [1, 3, 10])
+def test_the_link_is_a_twentieth(d):
+    step = np.ones(d) / np.sqrt(d)
+    for length, count in ((0.0499, 1), (0.0501, 2)):
+        assert clusters(np.array([0 * step, length * step])).max() + 1 == count
+
+
 def test_numbers_are_by_first_appearance():
     X = np.array([[0.9], [0.1], [0.91], [0.5], [0.11]])
     assert clusters(X).tolist() == [0, 1, 0, 2, 1]

@@ -5,7 +5,7 @@ import pytest
 
 from preimage import study
 from preimage.errors import StudyError
-from preimage.surrogates import keras_files, neural_network, vmapped_training
+from preimage.surrogates import keras_files, neural_network, precision, vmapped_training
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.metrics import metrics
 
@@ -257,3 +257,13 @@ surrogates: {{net: {{kind: neural_network, {setting}}}}}
 objectives: {{lowest: {{minimize: y}}}}
 """
     assert told in refusal(study.load, study_file(text))
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    import jax
+
+    before = jax.config.jax_compilation_cache_dir
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    precision.cache_compiled_programs.__wrapped__()
+    assert jax.config.jax_compilation_cache_dir == before

@@ -228,6 +228,11 @@ def test_a_study_that_cannot_be_is_refused_with_file_line_and_key(refused, old, 
     assert said in refused(MIXES.replace(old, new))
 
 
+def test_an_unknown_key_is_told_before_what_is_missing(refused):
+    text = MIXES.replace("kind: random_forest", "kind: random_forest, treees: 3").replace("study: mixes\n", "")
+    assert refused(text).startswith(", line 3, key 'surrogates.forest.treees': unknown key")
+
+
 @pytest.mark.parametrize(
     "name", ["a/b", "..", ".", "a b", "", "-a", "_a", "é", "a\\n", "a.b", "/abs", "x" * 101, "con:"]
 )

@@ -132,6 +132,12 @@ def test_a_remark_that_looks_like_another_decimal_sign_does_not_mislead():
     assert inputs == ["cement"] and back["cement"].tolist() == [k + 0.25 for k in range(N)]
 
 
+def test_a_remark_with_a_point_does_not_mislead_where_commas_are_decimal():
+    lines = "".join(f"1.5;{k},25;{k},5\n" for k in range(N))
+    back, _, _ = read("remark;cement;strength\n" + lines, ignore=["remark"])
+    assert back["cement"].tolist() == [k + 0.25 for k in range(N)]
+
+
 def test_whole_numbers_first_and_fractions_later_are_one_column_of_floats():
     lines = "".join(f"{k},{k}\n" for k in range(200_000)) + "0.5,1e-3\n"
     back, _, _ = read("cement,strength\n" + lines)

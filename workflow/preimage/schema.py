@@ -23,6 +23,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 LARGEST = 1_000_000
 # Sizes of numbers between which products and ratios of a few can't overflow.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-100, 1e100
+UNKNOWN = "unknown key"
 
 
 class _Loader(yaml.SafeLoader):
@@ -112,7 +113,9 @@ def load_schema(name: str) -> dict[str, Any]:
 def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
     """Return `value` with defaults filled in; raise StudyError naming file, line and key where it breaks the schema."""
     schema = load_schema(name)
-    for where, message in chain(_not_finite(value, ()), _errors(value, schema, ())):
+    # Unknown keys first: they are the likeliest cause of the rest.
+    told = sorted(_errors(value, schema, ()), key=lambda found: not found[1].startswith(UNKNOWN))
+    for where, message in chain(_not_finite(value, ()), told):
         key = f", key '{_dotted(where)}'" if where else ""
         raise StudyError(f"{path}{_line(path, where)}{key}: {message}")
     return _filled(value, schema)
@@ -122,9 +125,8 @@ def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
 
 
 def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Yield (path, message), unknown keys first: they are the likeliest cause of the rest."""
-    found = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: e.validator != "additionalProperties")
-    for error in found:
+    """Yield (path, message)."""
+    for error in Draft202012Validator(schema).iter_errors(value):
         at = (*where, *error.absolute_path)
         if error.validator == "oneOf" and "discriminator" in error.schema:
             yield from _branch_errors(error, at)
@@ -132,14 +134,16 @@ def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> It
             valid = error.schema.get("properties", {})
             for key in error.instance:
                 if key not in valid:
-                    yield (*at, key), f"unknown key{did_you_mean(str(key), valid)}"
+                    yield (*at, key), f"{UNKNOWN}{did_you_mean(str(key), valid)}"
         else:
             yield at, _message(error)
 
 
 def _branch_errors(error: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
     branches = {b["title"]: b for b in error.schema["oneOf"]}
-    kind = error.instance.get(error.schema["discriminator"])
+    kind = error.instance.get(error.schema["discriminator"]) if isinstance(error.instance, Mapping) else None
+    if not isinstance(kind, str):
+        return  # said already: of the wrong type, or missing
     if kind not in branches:
         yield (*at, "kind"), f"unknown kind '{kind}'{did_you_mean(str(kind), branches)}"
     else:

@@ -189,7 +189,7 @@ def _surrogate(material: Material, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "kind": info["kind"],
-        "parameters": ", ".join(f"{words.label(k)} {v}" for k, v in info["parameters"].items()),
+        "parameters": ", ".join(f"{words.label(k)} {words.setting(v)}" for k, v in info["parameters"].items()),
         "test": [{"output": o, "unit": material.units.get(o, ""), **m} for o, m in info["test"].items()],
         "coverage": words.coverage(material.evidence["candidate_coverage"].get(name), info["test_coverage"]),
     }

@@ -31,6 +31,13 @@ def number(value: Any) -> str:
     return f"{value:.3g}"
 
 
+def setting(value: Any) -> str:
+    """Return a parameter of a model in short."""
+    if isinstance(value, list):
+        return f"[{', '.join(setting(v) for v in value)}]"
+    return number(value) if isinstance(value, float) else str(value)
+
+
 def label(name: str) -> str:
     return name.replace("_", " ")
 
@@ -94,12 +101,14 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
     """Return what the held-out rows say of the model's promises near an objective."""
     if not promise["rows"]:
         return "No held-out row satisfies the bounds, constraints and fixed inputs of this objective."
-    unit = units.get(wanted.outputs[0], "")
     rows = promise["rows"]
+    promised, measured, error = (
+        listing([quantity(v, units.get(o, "")) for o, v in zip(wanted.outputs, promise[key], strict=True)])
+        for key in ("promised", "measured", "rmse")
+    )
     text = (
         f"Asked of rows that it never saw: the {rows} that the model places nearest to this objective were promised "
-        f"{quantity(promise['promised'][0], unit)} on average and measured {quantity(promise['measured'][0], unit)}"
-        f" (typical error {quantity(promise['rmse'][0], unit)})."
+        f"{promised} on average and measured {measured} (typical error {error})."
     )
     if promise["met"] is not None:
         text += f" {promise['met']} of the {rows} met the objective."

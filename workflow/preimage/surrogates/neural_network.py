@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -142,7 +142,12 @@ class Network:
 
     def traceable(self) -> Callable[[Any], Any]:
         """Return the prediction as a JAX function of one point (d,), giving (m,) in float64."""
-        return partial(_mean, self.form, jax.tree.map(jnp.asarray, self.parameters))
+        return partial(_mean, self.form, self._on_device)
+
+    @cached_property
+    def _on_device(self) -> Parameters:
+        """The parameters as JAX has them: handing them over takes longer than evaluating one point."""
+        return jax.tree.map(jnp.asarray, self.parameters)
 
     def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
         """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""
@@ -151,7 +156,7 @@ class Network:
             block = X[start : start + ROWS_AT_A_TIME]
             count = len(block)
             block = np.pad(block, ((0, (1 << max(count - 1, 0).bit_length()) - count), (0, 0)))
-            parts.append(jax.device_get(_everywhere(of, self.form, self.parameters, block)))
+            parts.append(jax.device_get(_everywhere(of, self.form, self._on_device, block)))
             parts[-1] = jax.tree.map(lambda a, count=count: a[:count], parts[-1])
         return jax.tree.map(lambda *a: np.concatenate(a), *parts)
 
