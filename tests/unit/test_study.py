@@ -155,6 +155,11 @@ def test_a_search_depends_on_the_space_and_not_on_where_the_rows_are_from():
         ),
         (
             "kind: random_forest",
+            "kind: random_forest, trees: 0x" + "f" * 5000,
+            ", line 4, key 'surrogates.forest.trees': found a whole number of over 100 digits",
+        ),
+        (
+            "kind: random_forest",
             "kind: random_forest, trees: 2.5",
             ", line 4, key 'surrogates.forest.trees': found the number 2.5, expected a whole number",
         ),

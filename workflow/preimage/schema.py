@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +112,10 @@ def load_schema(name: str) -> dict[str, Any]:
 def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
     """Return `value` with defaults filled in; raise StudyError naming file, line and key where it breaks the schema."""
     schema = load_schema(name)
-    # Unknown keys first: they are the likeliest cause of the rest.
-    told = sorted(_errors(value, schema, ()), key=lambda found: not found[1].startswith(UNKNOWN))
-    for where, message in chain(_not_finite(value, ()), told):
+    # Numbers without bounds first, as no message could show them; then unknown keys, the likeliest cause of the rest.
+    found = list(_not_finite(value, ()))
+    found = found or sorted(_errors(value, schema, ()), key=lambda error: not error[1].startswith(UNKNOWN))
+    for where, message in found:
         key = f", key '{_dotted(where)}'" if where else ""
         raise StudyError(f"{path}{_line(path, where)}{key}: {message}")
     return _filled(value, schema)
@@ -128,6 +128,8 @@ def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> It
     """Yield (path, message)."""
     for error in Draft202012Validator(schema).iter_errors(value):
         at = (*where, *error.absolute_path)
+        if error.validator in ("oneOf", "anyOf") and not isinstance(error.instance, Mapping):
+            continue  # said already: of the wrong type
         if error.validator == "oneOf" and "discriminator" in error.schema:
             yield from _branch_errors(error, at)
         elif error.validator == "additionalProperties":
@@ -141,7 +143,7 @@ def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> It
 
 def _branch_errors(error: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
     branches = {b["title"]: b for b in error.schema["oneOf"]}
-    kind = error.instance.get(error.schema["discriminator"]) if isinstance(error.instance, Mapping) else None
+    kind = error.instance.get(error.schema["discriminator"])
     if not isinstance(kind, str):
         return  # said already: of the wrong type, or missing
     if kind not in branches:
