@@ -65,6 +65,9 @@ def log(run, snakemake, trained, info, train):
         run.metric(f"test/coverage{suffix}", covered)
     for at, trial in enumerate(trained.trials):
         run.metric("tuning/cross_validated_error", trial["cross_validated_error"], at)
+    for epoch, training, validation in trained.curve:
+        run.metric("training/loss", training, epoch)
+        run.metric("training/validation_loss", validation, epoch)
     run.artifact(snakemake.output.info, snakemake.output.test)
     model = surrogates.module(info["kind"]).logged(Path(snakemake.output.model))
     run.record.model = {

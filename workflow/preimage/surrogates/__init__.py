@@ -49,6 +49,7 @@ class Trained:
         out_of_fold: for each training row, prediction and spread of a model that never saw it, each (n, m).
         parameters: the settings used, after tuning.
         trials: one row a tuning trial.
+        curve: training and validation loss by epoch, where training has epochs.
     """
 
     surrogate: Surrogate
@@ -56,6 +57,7 @@ class Trained:
     out_of_fold: tuple[np.ndarray, np.ndarray]
     parameters: dict[str, Any]
     trials: list[dict[str, Any]] = field(default_factory=list)
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
 
 
 def module(kind: str) -> ModuleType:

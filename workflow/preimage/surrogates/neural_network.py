@@ -236,7 +236,8 @@ def train(
     parameters = {key: spec[key] for key in ("activation", "loss", "batch", "patience", "members")}
     parameters |= {"layers": list(spec["layers"]), "learning_rate": rate}
     parameters["epochs"] = [m.epochs for m in trained[:count]]
-    return Trained(networks[0], partial(_save, networks[0]), _out_of_fold(X, Y, fold, networks[1:]), parameters, trials)
+    out_of_fold = _out_of_fold(X, Y, fold, networks[1:])
+    return Trained(networks[0], partial(_save, networks[0]), out_of_fold, parameters, trials, networks[0].history)
 
 
 def _parts(group: np.ndarray, spec: Mapping[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
