@@ -542,3 +542,12 @@ def test_a_csv_without_a_header_is_refused(tmp_path):
     path.write_text("1.0;0,5;3\n2.0;0,7;4\n" * 20)
     message = refusal(tables.import_table, {"file": str(path), "outputs": ["y"]})
     assert "bare.csv, line 1: found numbers (1.0, 0,5, 3), expected the names of the columns" in message
+
+
+def test_titles_that_are_numbers_in_order_are_titles(tmp_path):
+    """Spectra have wavelengths for titles."""
+    spectra = pd.DataFrame(np.random.default_rng(0).random((12, 3)), columns=["400.5", "401.5", "402.5"])
+    spectra.to_csv(tmp_path / "spectra.csv", index=False)
+    pd.DataFrame({"y": range(12)}).to_csv(tmp_path / "y.csv", index=False)
+    pair = {"features": str(tmp_path / "spectra.csv"), "targets": str(tmp_path / "y.csv")}
+    assert tables.import_table(pair)[1] == ["400.5", "401.5", "402.5"]

@@ -76,8 +76,10 @@ def _own(name: str, spec: Mapping[str, Any]) -> Problem:
     module, _, function = name.partition(":")
     try:
         call = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise StudyError(f"problem.simulator '{name}': {error}") from error
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise StudyError(f"problem.simulator '{name}': {error}; expected package.module:function") from error
+    if not callable(call):
+        raise StudyError(f"problem.simulator '{name}': found {type(call).__name__}, expected a function")
     settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
     if not outputs:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")

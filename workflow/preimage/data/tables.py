@@ -150,7 +150,7 @@ def _read(path: str, categories: Collection[str], ignore: Collection[str]) -> So
         raise StudyError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise StudyError(f"{path}: found column names that are not UTF-8 text; save the file as UTF-8") from None
-    if not is_parquet and all(_is_number(n) for n in names):
+    if not is_parquet and _looks_like_data(names):
         raise StudyError(f"{path}, line 1: found numbers ({', '.join(names[:3])}), expected the names of the columns")
     if repeated := [n for n in names if names.count(n) > 1]:
         raise StudyError(f"{path}: column '{repeated[0]}' is there {names.count(repeated[0])} times")
@@ -159,12 +159,14 @@ def _read(path: str, categories: Collection[str], ignore: Collection[str]) -> So
     return source
 
 
-def _is_number(text: str) -> bool:
+def _looks_like_data(names: Sequence[str]) -> bool:
+    """Whether a CSV's first line is a row rather than titles: all numbers, and not in order, as wavelengths would be."""
     try:
-        float(text.replace(",", "."))
+        numbers = [float(n.replace(",", ".")) for n in names]
     except ValueError:
         return False
-    return True
+    steps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+    return not (all(s > 0 for s in steps) or all(s < 0 for s in steps))
 
 
 def _first_line(error: Exception) -> str:
