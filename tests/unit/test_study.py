@@ -437,3 +437,10 @@ def test_a_spoilt_file_is_a_study_or_refused(study_file, start, end, inserted):
 @given(st.binary(max_size=60))
 def test_any_bytes_are_refused(study_file, content):
     refusal(study.load, study_file(content))
+
+
+@pytest.mark.parametrize(("key", "value"), [("noise", "{sd: 1}"), ("sampling", "uniform")])
+def test_settings_of_simulated_data_are_refused_beside_a_table(study_file, key, value):
+    text = f"study: s\nproblem: {{table: {{file: a.csv, outputs: [y]}}, {key}: {value}}}\nobjectives: {{o: {{minimize: y}}}}\n"
+    message = refusal(study.load, study_file(text + "surrogates: {f: {kind: random_forest}}\n"))
+    assert f"key 'problem.{key}': only for simulated data" in message

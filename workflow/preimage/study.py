@@ -144,6 +144,9 @@ def _complex_safe(problem: Mapping[str, Any]) -> bool:
 
 
 def _check_problem(problem: Mapping[str, Any]) -> None:
+    for key in ("noise", "sampling"):
+        if key in problem and "table" in problem:
+            raise StudyError(f"key 'problem.{key}': only for simulated data; these rows come from a table")
     if "dimension" in problem and (":" in problem.get("simulator", ":")):
         raise StudyError("key 'problem.dimension': only for a built-in simulator")
     for name, settings in (problem.get("inputs") or {}).items():
