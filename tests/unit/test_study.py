@@ -441,6 +441,7 @@ def test_any_bytes_are_refused(study_file, content):
 
 @pytest.mark.parametrize(("key", "value"), [("noise", "{sd: 1}"), ("sampling", "uniform")])
 def test_settings_of_simulated_data_are_refused_beside_a_table(study_file, key, value):
-    text = f"study: s\nproblem: {{table: {{file: a.csv, outputs: [y]}}, {key}: {value}}}\nobjectives: {{o: {{minimize: y}}}}\n"
-    message = refusal(study.load, study_file(text + "surrogates: {f: {kind: random_forest}}\n"))
+    text = f"study: s\nproblem: {{table: {{file: a.csv, outputs: [y]}}, {key}: {value}}}\n"
+    rest = "objectives: {o: {minimize: y}}\nsurrogates: {f: {kind: random_forest}}\n"
+    message = refusal(study.load, study_file(text + rest))
     assert f"key 'problem.{key}': only for simulated data" in message

@@ -160,12 +160,12 @@ def _read(path: str, categories: Collection[str], ignore: Collection[str]) -> So
 
 
 def _looks_like_data(names: Sequence[str]) -> bool:
-    """Whether a CSV's first line is a row rather than titles: all numbers, and not in order, as wavelengths would be."""
+    """Whether a CSV's first line is a row, not titles: all numbers, and out of order, as wavelengths never are."""
     try:
         numbers = [float(n.replace(",", ".")) for n in names]
     except ValueError:
         return False
-    steps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+    steps = [b - a for a, b in itertools.pairwise(numbers)]
     return not (all(s > 0 for s in steps) or all(s < 0 for s in steps))
 
 

@@ -158,7 +158,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "simulated": [_spread(part[f"simulated.{o}"]) for o in wanted.outputs],
                 **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
-                "feasible": words.listing(sorted(part["feasible"].unique())),
+                "feasible": words.listing(sorted(part["feasible"].unique())) if wanted.bounded else words.NONE,
                 "distinct": _spread(part["distinct"]),
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),
