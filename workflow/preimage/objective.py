@@ -150,3 +150,13 @@ def build(
         tuple(s if s > 0 else 1.0 for s in scale),
         dict(spec.get("fixed") or {}),
     )
+
+
+def build_all(
+    entries: Mapping[str, Mapping[str, Any]],
+    outputs: Sequence[str],
+    spread: Sequence[float] | None = None,
+    reach: Sequence[float] | None = None,
+) -> dict[str, Objective]:
+    """Build every objective of a study, by name (see `build`)."""
+    return {name: build(name, entry, outputs, spread, reach) for name, entry in entries.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import candidates, objective, problem, surrogates
+from preimage import objective, problem, surrogates
 from preimage.data import checks, rows, setting, tables
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
@@ -20,37 +20,18 @@ def main(snakemake):
         spec, source = run.params["problem"], snakemake.input
         known = rows.known(source.info)
         found = setting.of_rows(spec, known)
-        category = setting.categories(spec)
-        train, test = (rows.load(path, source.info, category) for path in (source.train, source.test))
-        objectives = {
-            name: objective.build(name, entry, found.outputs, known.spread, known.reach)
-            for name, entry in run.params["objectives"].items()
-        }
-        models = {}
-        names = list(run.params["surrogates"])
-        info = {name: read_json(path) for name, path in zip(names, source.get("models_info", []), strict=True)}
-        for name, folder in zip(names, source.get("models", []), strict=True):
-            model = surrogates.module(info[name]["kind"]).load(Path(folder))
-            models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
+        space, outputs = found.space, found.outputs
+        train, test = (rows.load(path, source.info, setting.categories(spec)) for path in (source.train, source.test))
+        objectives = objective.build_all(run.params["objectives"], outputs, known.spread, known.reach)
+        info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
         simulator = problem.load(spec)
 
-        table = read(snakemake, run.params["cases"], simulator.name if simulator else snakemake.wildcards.study)
-        table = assess.with_intervals(table, found.space, models, found.outputs)
-        table = assess.with_domain(table, found.space, train.X)
-        if simulator is not None:
-            table = assess.resimulate(table, found.space, simulator.simulate, objectives, found.outputs)
-        table = candidates.typed(table, found.inputs, found.outputs)
-        summary = summarise(table, found.space, objectives, found.outputs)
-        solutions = distinct_solutions(table, found.space, objectives, found.outputs)
-        predicted = [f"predicted.{o}" for o in found.outputs]
-        tests = {
-            name: pd.read_parquet(path)[predicted].to_numpy(float)
-            for name, path in zip(names, source.get("tests", []), strict=True)
-        }
-        both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
-        whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, category))
-        said = checks.warnings({"objectives": run.params["objectives"]}, both, whole)
-        judged = judge.judge(table, solutions, found.space, objectives, simulator, test, tests, info, said)
+        table = read_candidates(snakemake, run.params["cases"], simulator)
+        table = assess.assess(table, space, models, train.X, simulator, objectives, outputs)
+        summary = summarise(table, space, objectives, outputs)
+        solutions = distinct_solutions(table, space, objectives, outputs)
+        said = warnings(run.params, source, found)
+        judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said)
 
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
@@ -63,15 +44,35 @@ def main(snakemake):
         run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
 
 
-def read(snakemake, cases, name):
-    parts = []
-    for (surrogate, wanted, inverter), path in zip(cases, snakemake.input.candidates, strict=True):
-        keys = {"surrogate": surrogate, "objective": wanted, "inverter": inverter}
-        parts.append(pd.read_parquet(path).assign(**keys))
+def read_models(names, source, outputs):
+    """Return by surrogate what its training wrote, the model with its intervals, its predictions of the test rows."""
+    info, models, tests = {}, {}, {}
+    paths = (source.get(key, []) for key in ("models_info", "models", "tests"))
+    for name, about, folder, test in zip(names, *paths, strict=True):
+        info[name] = read_json(about)
+        model = surrogates.module(info[name]["kind"]).load(Path(folder))
+        models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
+        tests[name] = pd.read_parquet(test)[[f"predicted.{o}" for o in outputs]].to_numpy(float)
+    return info, models, tests
+
+
+def read_candidates(snakemake, cases, simulator):
     wildcards = snakemake.wildcards
-    return pd.concat(parts, ignore_index=True).assign(
-        problem=name, round=int(wildcards.round), seed=int(wildcards.seed)
-    )
+    parts = [
+        pd.read_parquet(path).assign(surrogate=surrogate, objective=wanted, inverter=inverter)
+        for (surrogate, wanted, inverter), path in zip(cases, snakemake.input.candidates, strict=True)
+    ]
+    name = simulator.name if simulator else wildcards.study
+    whole = pd.concat(parts, ignore_index=True)
+    return whole.assign(problem=name, round=int(wildcards.round), seed=int(wildcards.seed))
+
+
+def warnings(params, source, found):
+    """What is to be said of all the rows, held-out ones too, and of the objectives."""
+    spec = params["problem"]
+    both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
+    whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, setting.categories(spec)))
+    return checks.warnings({"objectives": params["objectives"]}, both, whole)
 
 
 def log(run, summary):

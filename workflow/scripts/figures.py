@@ -45,10 +45,7 @@ def read(snakemake, params):
         space=found.space,
         outputs=found.outputs,
         units=found.units,
-        objectives={
-            name: objective.build(name, entry, found.outputs, known.spread, known.reach)
-            for name, entry in params["objectives"].items()
-        },
+        objectives=objective.build_all(params["objectives"], found.outputs, known.spread, known.reach),
         train=(train.X, train.Y),
         test=(test.X, test.Y),
         measured="table" in spec,

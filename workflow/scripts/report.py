@@ -26,10 +26,7 @@ def main(snakemake):
             timings=pd.read_csv(source.timings),
             solutions=pd.read_parquet(source.solutions),
             evidence=read_json(source.evidence[0]),
-            objectives={
-                name: objective.build(name, entry, found.outputs, known.spread, known.reach)
-                for name, entry in study["objectives"].items()
-            },
+            objectives=objective.build_all(study["objectives"], found.outputs, known.spread, known.reach),
             space=found.space,
             units=found.units,
             ranges=known.ranges,

@@ -44,16 +44,9 @@ def run(study: study_module.Study, folder: Path) -> None:
     found = setting.of_rows(spec, known)
     parts = [_rows(table.take(part), found, outputs) for part in (train, test)]
     models, info, tests = _train(study, parts, seed, folder)
-    objectives = {
-        name: objective.build(name, entry, outputs, known.spread, known.reach)
-        for name, entry in study["objectives"].items()
-    }
+    objectives = objective.build_all(study["objectives"], outputs, known.spread, known.reach)
     table = _invert(study, found, parts[0], models, objectives, simulator, seed)
-    table = assess.with_intervals(table, found.space, models, outputs)
-    table = assess.with_domain(table, found.space, parts[0].X)
-    if simulator is not None:
-        table = assess.resimulate(table, found.space, simulator.simulate, objectives, outputs)
-    table = candidates.typed(table, inputs, outputs)
+    table = assess.assess(table, found.space, models, parts[0].X, simulator, objectives, outputs)
     candidates.schema(dict.fromkeys(inputs, False), outputs).validate(table)
     summarise(table, found.space, objectives, outputs).to_csv(folder / "summary.csv")
     solutions = distinct_solutions(table, found.space, objectives, outputs)

@@ -12,7 +12,7 @@ from preimage import candidates
 from preimage.candidates import CASE, DOMAIN_LIMIT
 from preimage.evidence.domain import Domain
 from preimage.objective import Objective
-from preimage.problem import Simulator
+from preimage.problem import Problem, Simulator
 from preimage.space import Space
 from preimage.surrogates import Surrogate
 from preimage.surrogates.intervals import Intervals
@@ -27,6 +27,28 @@ def points(frame: pd.DataFrame, space: Space) -> tuple[np.ndarray, np.ndarray]:
     has = frame["predicted_loss"].notna().to_numpy()
     part = frame.loc[has, ["x." + n for n in space.names]].rename(columns=lambda c: c[2:])
     return has, space.encode(part)
+
+
+def assess(
+    frame: pd.DataFrame,
+    space: Space,
+    models: Mapping[str, tuple[Surrogate, Intervals]],
+    rows: np.ndarray,
+    simulator: Problem | None,
+    objectives: Mapping[str, Objective],
+    outputs: list[str],
+) -> pd.DataFrame:
+    """Return the whole table of candidates, typed: with intervals, domain score and, where it can be had, the truth.
+
+    Args:
+        models: each surrogate with its intervals.
+        rows: the training rows (n, d).
+    """
+    frame = with_intervals(frame, space, models, outputs)
+    frame = with_domain(frame, space, rows)
+    if simulator is not None:
+        frame = resimulate(frame, space, simulator.simulate, objectives, outputs)
+    return candidates.typed(frame, space.names, outputs)
 
 
 def resimulate(
