@@ -25,9 +25,20 @@ def start(folder):
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["everything killed", "only the launcher killed"])
 def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(tiny, tmp_path, whole_group):
+    survives(tiny, tmp_path, whole_group, kills=5, seed=0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_a_hundred_kills_end_with_the_same_bytes(tiny, tmp_path, seed):
+    survives(tiny, tmp_path, seed % 2 == 0, kills=10, seed=seed)
+
+
+def survives(tiny, tmp_path, whole_group, kills, seed):
+    """Kill a run that many times at random moments, let it end, and compare its tables with an unbroken run's."""
     write_study(tmp_path, TINY)
-    moments = random.Random(0)
-    for _ in range(5):
+    moments = random.Random(seed)
+    for _ in range(kills):
         process = start(tmp_path)
         time.sleep(moments.uniform(0.5, 9))
         if whole_group:

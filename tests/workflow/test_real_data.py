@@ -1,0 +1,71 @@
+"""Real data that is not shipped: read from the folder that PREIMAGE_TEST_DATA names, skipped without it."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ..running import snakemake, study_argument, write_study
+
+FOLDER = os.environ.get("PREIMAGE_TEST_DATA")
+
+pytestmark = pytest.mark.skipif(FOLDER is None, reason="PREIMAGE_TEST_DATA names no folder of real data")
+
+MIXTURE = """
+study: mixture
+problem:
+  table: {file: photo.csv, outputs: [degradation]}
+  inputs:
+    mat_1: {low: 0, high: 1}
+    mat_2: {low: 0, high: 1}
+    mat_3: {low: 0, high: 1}
+    mat_4: {low: 0, high: 1}
+  constraints:
+    - {linear: {mat_1: 1, mat_2: 1, mat_3: 1, mat_4: 1}, equals: 1}
+surrogates: {forest: {kind: random_forest, trees: 50}}
+objectives:
+  least: {minimize: degradation}
+  half: {target: {degradation: 0.5}, tolerance: 0.02}
+inverters:
+  tpe: {kind: hyperopt, evaluations: 60}
+  starts: {kind: multistart, starts: 5}
+  random: {kind: random, evaluations: 60}
+"""
+PARTS = ["x.mat_1", "x.mat_2", "x.mat_3", "x.mat_4"]
+
+
+@pytest.fixture(scope="module")
+def mixture(tmp_path_factory):
+    """The photodegradation of a four-component polymer blend (the file has no titles)."""
+    folder = write_study(tmp_path_factory.mktemp("mixture"), MIXTURE, "mixture.yaml")
+    rows = pd.read_csv(Path(FOLDER) / "photo_pce10" / "data.csv", header=None)
+    rows.columns = ["mat_1", "mat_2", "mat_3", "mat_4", "degradation"]
+    rows.to_csv(folder / "photo.csv", index=False)
+    done = snakemake(folder, *study_argument("mixture.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder, rows
+
+
+def test_every_proposed_mixture_sums_to_one(mixture):
+    folder, _ = mixture
+    found = pd.read_parquet(folder / "results/mixture/candidates.parquet")
+    assert (found["status"] == "ok").all() and len(found) == 2 * (60 + 5 + 60 + 1)
+    assert (found[PARTS].sum(axis=1) - 1).abs().max() < 1e-9
+    assert found[PARTS].min().min() >= 0 and found[PARTS].max().max() <= 1
+
+
+def test_a_search_is_no_worse_than_the_best_row_by_the_models_own_word(mixture):
+    folder, _ = mixture
+    summary = pd.read_csv(folder / "results/mixture/summary.csv").set_index(["objective", "inverter"])
+    for objective in ("least", "half"):
+        found = summary.loc[(objective, "starts"), "predicted_loss"]
+        assert found <= summary.loc[(objective, "lookup"), "predicted_loss"] + 1e-12
+
+
+def test_repeats_of_one_mixture_stay_on_one_side_of_the_split(mixture):
+    folder, rows = mixture
+    assert rows.iloc[:, :4].duplicated().any()
+    train, test = (pd.read_parquet(folder / f"results/mixture/round0/seed0/{p}.parquet") for p in ("train", "test"))
+    names = ["mat_1", "mat_2", "mat_3", "mat_4"]
+    assert len(train.merge(test, on=names)) == 0 and len(train) + len(test) == len(rows)
