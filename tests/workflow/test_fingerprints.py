@@ -29,8 +29,8 @@ def copy(tmp_path_factory):
     return root
 
 
-def rerun(root, edited):
-    """Return the rules that a dry-run would run after a line is added to a file (which is then taken back)."""
+def dry_run(root, edited):
+    """Return what a dry-run says after a line is added to a file (which is then taken back)."""
     path = root / "workflow" / edited
     before = path.read_text(encoding="utf-8")
     try:
@@ -39,7 +39,7 @@ def rerun(root, edited):
     finally:
         path.write_text(before, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    return set(re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.M)) - {"all", "default"}
+    return done.stdout + done.stderr
 
 
 AFTER_FIGURES = {"figures", "report"}
@@ -59,16 +59,10 @@ AFTER_INVERT = {"invert", "evidence", "gather", "timings", *AFTER_FIGURES}
     ],
 )
 def test_editing_reruns_the_steps_that_run_the_code(copy, edited, rules):
-    assert rerun(copy, edited) == rules
+    said = dry_run(copy, edited)
+    assert set(re.findall(r"^(?:local)?rule (\w+):", said, re.M)) - {"all", "default"} == rules
 
 
 def test_an_edited_method_reruns_only_its_own_searches(copy):
-    path = copy / "workflow/preimage/inversion/tpe_search.py"
-    before = path.read_text(encoding="utf-8")
-    try:
-        path.write_text(before + "\n# edited\n", encoding="utf-8")
-        done = snakemake(copy, *study_argument("small.yaml"), "-n", root=copy)
-    finally:
-        path.write_text(before, encoding="utf-8")
-    inverters = set(re.findall(r"wildcards: .*inverter=(\w+)", done.stdout + done.stderr))
-    assert inverters == {"tpe"}
+    said = dry_run(copy, "preimage/inversion/tpe_search.py")
+    assert set(re.findall(r"wildcards: .*inverter=(\w+)", said)) == {"tpe"}

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from preimage.study import Study
 RUN_LOCK = Path("results/.locks/run")
 RUN_LOCK_HELD = "PREIMAGE_RUN_LOCK_HELD"
 SENDER_LOG = Path("results/.tracking/sender.log")
-PACKAGES = ("snakemake", "mlflow", "scikit-learn", "scipy", "numpy", "numba", "hyperopt", "pandas", "pyarrow")
 
 _sender: list[subprocess.Popen[bytes]] = []
 _records: list[Path] = []
@@ -75,7 +73,7 @@ def start(studies: Mapping[str, Study]) -> None:
 def _description(name: str, study: str, value: Study) -> dict[str, Any]:
     import yaml
 
-    packages = {f"version.{p}": version(p) for p in PACKAGES}
+    packages = {f"version.{p}": v for p, v in record.versions().items()}
     tags = {**record.environment(), "config_digest": digest(value), "platform": platform.platform()}
     return {
         **asdict(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from preimage.files import sha256, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOCATION = "PREIMAGE_INVOCATION"
+PACKAGES = ("snakemake", "mlflow", "scikit-learn", "hyperopt", "scipy", "numpy", "numba", "pandas", "pyarrow")
 SLOW_TO_IMPORT = (
     *("hyperopt", "jax", "keras", "matplotlib", "mlflow", "numba", "pandera", "sklearn", "skops"),
     *("scipy.optimize", "scipy.spatial", "scipy.stats"),
@@ -72,6 +74,11 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
 def environment() -> dict[str, str]:
     """Return what made a result possible, as tags: git commit, digest of the lock, Python."""
     return {"git_commit": _commit(), "lock_digest": lock_digest(), "python": platform.python_version()}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on."""
+    return {name: version(name) for name in PACKAGES}
 
 
 @cache

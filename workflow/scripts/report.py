@@ -1,17 +1,14 @@
 """The study's page: from the tables and findings of the steps before."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
-from preimage import objective
+from preimage import objective, record
 from preimage.data import rows, setting
 from preimage.files import read_json, write_text
 from preimage.reporting.page import Material, render
 from preimage.step import step
-
-PACKAGES = ("snakemake", "mlflow", "scikit-learn", "hyperopt", "scipy", "numpy", "numba", "pandas")
 
 
 def main(snakemake):
@@ -34,7 +31,7 @@ def main(snakemake):
             figures=figures(Path(source.figures)),
             records=[read_json(p) for p in [*source.records, source.figures_record]],
             warnings=list(dict.fromkeys(w for p in source.evidence for w in read_json(p)["warnings"])),
-            versions={p: version(p) for p in PACKAGES},
+            versions=record.versions(),
         )
         write_text(snakemake.output.page, render(material))
         run.artifact(snakemake.output.page)
