@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from preimage import inversion, objective
+from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES, UNMOVED
 from preimage.problems import paraboloid
 from preimage.space import Input, Linear, Space
@@ -49,7 +50,7 @@ def question(space, entry=None, predict=bowl, on_simulator=True, rows=40):
 
 
 def ask(kind, q, seed=0, **more):
-    return inversion.ask(kind, q, {**OPTIONS[kind], **more}, np.random.default_rng(seed))
+    return inversion.ask(kind, [q], {**OPTIONS[kind], **more}, np.random.default_rng(seed))[0]
 
 
 def test_every_kind_is_tried_here():
@@ -136,8 +137,18 @@ def test_starts_that_fail_are_rows_with_their_reason_and_the_others_go_on():
     assert [s == "failed" for s in answer.status] == list(failed)
     assert all("ValueError: diverged" in m for m, f in zip(answer.message, failed, strict=True) if f)
     assert np.isnan(Y[failed]).all() and np.isfinite(Y[~failed]).all()
-    for kind in ("multistart", "hyperopt"):
-        assert "failed" in ask(kind, q)[0].status
+    assert "failed" in ask("hyperopt", q)[0].status
+    far = question(SPACES["box"], predict=lambda X: np.where(X[:, :1] > 1, np.nan, bowl(X)))
+    status = ask("multistart", far, starts=20, start_from="uniform")[0].status
+    assert "failed" in status and "ok" in status
+
+
+def test_where_every_start_fails_the_step_fails_with_all_reasons():
+    def never(X):
+        raise ValueError("odd" if X[0, 1] > 0 else "even")
+
+    with pytest.raises(StudyError, match=r"every start failed: .*odd.* times.*even|.*even.* times.*odd"):
+        ask("random", question(SPACES["box"], predict=never))
 
 
 def test_a_loss_that_is_not_a_number_is_a_failed_row():

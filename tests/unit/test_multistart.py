@@ -29,6 +29,10 @@ def arm_traceable(x):
     )
 
 
+def arm_at(parameters, x):
+    return arm_traceable(x)
+
+
 def arm_gradient(X):
     X = jnp.asarray(X)
     return np.asarray(jax.vmap(arm_traceable)(X)), np.asarray(jax.vmap(jax.jacfwd(arm_traceable))(X))
@@ -39,12 +43,12 @@ def question(entry=None, space=ARM_SPACE, exact=True, rows=200):
     wanted = objective.build("o", entry or {"target": {"hand_x": 1.2, "hand_y": 0.7}}, list(ARM.outputs))
     return inversion.Question(
         space, wanted, ARM.simulate, X, ARM.simulate(X), np.arange(rows),
-        gradient=arm_gradient if exact else None, traceable=arm_traceable if exact else None,
+        gradient=arm_gradient if exact else None, traceable=(arm_at, ()) if exact else None,
     )  # fmt: skip
 
 
 def ask(q, **options):
-    return inversion.ask("multistart", q, {"starts": 8, **options}, np.random.default_rng(0))
+    return inversion.ask("multistart", [q], {"starts": 8, **options}, np.random.default_rng(0))[0]
 
 
 ENTRIES = [
@@ -136,7 +140,7 @@ def test_the_batched_engine_stops_on_bounds_like_scipy():
 def test_more_starts_than_a_batch_give_the_same_answers(monkeypatch):
     q = question()
     whole, _ = ask(q, engine="batched", starts=50)
-    monkeypatch.setattr(batched, "STARTS_AT_A_TIME", 16)
+    monkeypatch.setattr(batched, "SLOTS", (16,))
     parts, _ = ask(q, engine="batched", starts=50)
     assert np.abs(whole.X - parts.X).max() < 1e-6
 
@@ -171,7 +175,7 @@ def test_a_complex_step_is_exact_where_finite_differences_are_not():
 
 def test_the_neural_adjoint_comes_near_but_less_near_than_exact_descent():
     q = question()
-    answer, Y = inversion.ask("neural_adjoint", q, {"starts": 64}, np.random.default_rng(0))
+    answer, Y = inversion.ask("neural_adjoint", [q], {"starts": 64}, np.random.default_rng(0))[0]
     assert q.space.contains(answer.X).all() and len(answer.X) == 64
     error = np.abs(Y - [1.2, 0.7]).max(axis=1)
     assert 1e-9 < error.min() < 0.02

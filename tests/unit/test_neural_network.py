@@ -176,7 +176,8 @@ def test_the_traceable_function_is_the_prediction_in_double_precision(saved):
     import jax
 
     model, _, X, _ = saved
-    one = jax.jit(model.surrogate.traceable())(X[3])
+    function, parameters = model.surrogate.traceable()
+    one = jax.jit(function)(parameters, X[3])
     assert one.dtype == np.float64 and one.shape == (2,)
     assert np.allclose(one, model.surrogate.predict(X[3:4])[0], rtol=1e-13)
 

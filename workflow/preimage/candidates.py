@@ -16,8 +16,9 @@ KEYS = ["problem", "round", "seed", "surrogate", "objective", "inverter", "start
 DOMAIN_LIMIT = 0.95
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # ok: a point that satisfies bounds and constraints; not_converged: likewise, but the method says that it did not
-# finish; failed: the start raised or gave no number; no_answer: the method has none to give.
-STATUSES = ("ok", "not_converged", "failed", "no_answer")
+# finish; failed: the start raised or gave no number; no_answer: the method has none to give; rejected: a point that a
+# robust objective leaves out, for the reason in the message.
+STATUSES = ("ok", "not_converged", "failed", "no_answer", "rejected")
 
 
 def columns(inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
@@ -93,7 +94,7 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str]) -> Any:
     }
     needed = [*(f"x.{i}" for i in inputs), "predicted_loss"]
     has_point = pa.Check(
-        lambda f: f["status"].isin(["failed", "no_answer"]) | f[needed].notna().all(axis=1),
+        lambda f: f["status"].isin(["failed", "no_answer", "rejected"]) | f[needed].notna().all(axis=1),
         error="a row that did not fail lacks an input or its predicted loss",
     )
     return pa.DataFrameSchema(

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from preimage.errors import StudyError, did_you_mean
 
 KINDS = ("minimize", "maximize", "target", "within")
+# Entries of a study that stand for many objectives, one a row of a table of wanted outputs.
+TABLES = ("targets", "test_rows")
 # Where a study names no tolerance: this share of the training rows' range of the output.
 DEFAULT_TOLERANCE = 0.01
+
+
+class Goal(NamedTuple):
+    """Wanted interval and unit of each named output (k,); for minimize and maximize, `low` holds the weights."""
+
+    low: Any
+    high: Any
+    scale: Any
+
+
+def loss_of(kind: str, Y: Any, goal: Goal, xp: Any = np) -> Any:
+    """Return the loss of named outputs (..., k), shape (...,); `goal` may be traced by JAX, `kind` may not."""
+    if kind in ("minimize", "maximize"):
+        value = (Y * goal.low).sum(axis=-1)
+        return value if kind == "minimize" else -value
+    return ((_distance(Y, goal, xp) / goal.scale) ** 2).mean(axis=-1)
+
+
+def _distance(Y: Any, goal: Goal, xp: Any = np) -> Any:
+    """Return how far outputs are from the wanted interval: what would have to be added to them."""
+    return xp.where(Y.real < goal.low, goal.low - Y, xp.where(Y.real > goal.high, goal.high - Y, 0 * Y))
 
 
 @dataclass(frozen=True)
@@ -30,6 +53,7 @@ class Objective:
             best found counts as a solution as good.
         scale: unit of each named output in the loss.
         fixed: inputs pinned for this objective alone.
+        robust: options of the committee that ranks candidates (see `preimage.inversion.committee`), None without.
     """
 
     name: str
@@ -41,6 +65,12 @@ class Objective:
     tolerance: float
     scale: tuple[float, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    robust: Mapping[str, Any] | None = None
+
+    @property
+    def entry(self) -> str:
+        """The study's entry that this objective is of: `many` for `many.7`, the seventh row after the first."""
+        return self.name.partition(".")[0]
 
     def loss(self, Y: Any, xp: Any = np) -> Any:
         """Return the loss of outputs (n, m), shape (n,); NaN where a named output is NaN.
@@ -49,11 +79,12 @@ class Objective:
             xp: numpy, or jax.numpy for a loss that JAX can trace. Complex outputs are taken as such (the distance is
                 chosen by the real part), so that a complex step through this loss gives its derivative.
         """
-        Y = Y[:, np.array(self.columns)]
-        if self.kind in ("minimize", "maximize"):
-            value = Y @ xp.array(self.low)
-            return value if self.kind == "minimize" else -value
-        return ((self._distance(Y, xp) / xp.array(self.scale)) ** 2).mean(axis=1)
+        return loss_of(self.kind, Y[:, np.array(self.columns)], self.goal, xp)
+
+    @property
+    def goal(self) -> Goal:
+        """The numbers of the loss, apart from its form."""
+        return Goal(*(np.array(values, float) for values in (self.low, self.high, self.scale)))
 
     def slope(self, Y: np.ndarray) -> np.ndarray:
         """Return the derivative of the loss by the outputs, (n, m), at outputs (n, m)."""
@@ -63,7 +94,7 @@ class Objective:
             out[:, columns] = np.array(self.low) * (1.0 if self.kind == "minimize" else -1.0)
         else:
             scale = np.array(self.scale)
-            out[:, columns] = -2 * self._distance(Y[:, columns]) / scale**2 / len(columns)
+            out[:, columns] = -2 * _distance(Y[:, columns], self.goal) / scale**2 / len(columns)
         return out
 
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
@@ -75,12 +106,7 @@ class Objective:
             loss = self.loss(Y)
             return np.asarray(loss <= (np.nanmin(loss, initial=np.inf) if best is None else best) + self.tolerance)
         margin = self.tolerance if self.kind == "target" else 0.0
-        return np.all(np.abs(self._distance(Y[:, np.array(self.columns)])) <= margin, axis=1)
-
-    def _distance(self, Y: Any, xp: Any = np) -> Any:
-        """Return how far outputs are from the wanted interval: what would have to be added to them."""
-        low, high = xp.array(self.low), xp.array(self.high)
-        return xp.where(Y.real < low, low - Y, xp.where(Y.real > high, high - Y, 0 * Y))
+        return np.all(np.abs(_distance(Y[:, np.array(self.columns)], self.goal)) <= margin, axis=1)
 
     @property
     def bounded(self) -> bool:
@@ -149,7 +175,21 @@ def build(
         float(tolerance),
         tuple(s if s > 0 else 1.0 for s in scale),
         dict(spec.get("fixed") or {}),
+        _robust(spec.get("robust")),
     )
+
+
+def _robust(value: bool | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {} if value else None
+
+
+class Targets(NamedTuple):
+    """Wanted values of named outputs (k,), one objective a row (n, k)."""
+
+    outputs: list[str]
+    values: np.ndarray
 
 
 def build_all(
@@ -157,6 +197,26 @@ def build_all(
     outputs: Sequence[str],
     spread: Sequence[float] | None = None,
     reach: Sequence[float] | None = None,
+    tables: Mapping[str, Targets] | None = None,
 ) -> dict[str, Objective]:
-    """Build every objective of a study, by name (see `build`)."""
-    return {name: build(name, entry, outputs, spread, reach) for name, entry in entries.items()}
+    """Build every objective of a study, by name (see `build`).
+
+    Args:
+        tables: rows of wanted outputs, by entry of the kinds in `TABLES`; each becomes objectives `<entry>.<row>`.
+    """
+    found: dict[str, Objective] = {}
+    for name, entry in entries.items():
+        specs = {name: entry} if many(entry) is None else _rows(name, entry, (tables or {})[name])
+        found |= {key: build(key, spec, outputs, spread, reach) for key, spec in specs.items()}
+    return found
+
+
+def many(entry: Mapping[str, Any]) -> str | None:
+    """Return which kind of table a study's entry takes its targets from; None where it is one objective."""
+    return next((kind for kind in TABLES if kind in entry), None)
+
+
+def _rows(name: str, entry: Mapping[str, Any], targets: Targets) -> dict[str, dict[str, Any]]:
+    rest = {key: value for key, value in entry.items() if key not in TABLES}
+    rows = (dict(zip(targets.outputs, row, strict=True)) for row in targets.values.tolist())
+    return {f"{name}.{k}": {**rest, "target": row} for k, row in enumerate(rows)}

@@ -8,7 +8,7 @@ WORKFLOW = os.path.dirname(str(workflow.current_basedir))
 sys.path.insert(0, WORKFLOW)
 
 from preimage import fingerprint, invocation, study as study_module
-from preimage.data import setting
+from preimage.data import setting, targets
 from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
 
@@ -145,12 +145,22 @@ def data_files(wildcards):
 
 
 def model_of(wildcards):
-    """The trained model; nothing where the simulator itself is asked."""
-    return (
-        []
-        if wildcards.surrogate == study_module.SIMULATOR
-        else rules.train.output.model
-    )
+    """The trained model and what its training wrote; nothing where the simulator itself is asked."""
+    if wildcards.surrogate == study_module.SIMULATOR:
+        return {}
+    return {"model": rules.train.output.model, "about": rules.train.output.info}
+
+
+def target_files(wildcards):
+    """The user's tables of targets."""
+    return targets.files(of(wildcards)["objectives"])
+
+
+def targets_of(wildcards):
+    """Where an objective takes its targets from, if it has a table of them."""
+    entry = of(wildcards)["objectives"][wildcards.objective]
+    found = {"targets": entry["targets"]} if "targets" in entry else {}
+    return found | ({"test": rules.split.output.test} if "test_rows" in entry else {})
 
 
 def inversions(wildcards):
@@ -180,5 +190,11 @@ def step_records(wildcards):
 
 
 def study_outputs():
-    files = ["report.html", "candidates.parquet", "summary.csv", "timings.csv"]
+    files = [
+        "report.html",
+        "candidates.parquet",
+        "summary.csv",
+        "best_of.csv",
+        "timings.csv",
+    ]
     return expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files)

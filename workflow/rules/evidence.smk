@@ -10,6 +10,7 @@ rule evidence:
         train=rules.split.output.train,
         test=rules.split.output.test,
         info=rules.split.output.info,
+        targets=target_files,
     output:
         candidates="results/{study}/round{round}/seed{seed}/candidates.parquet",
         summary="results/{study}/round{round}/seed{seed}/summary.csv",
@@ -43,6 +44,7 @@ rule gather:
     output:
         candidates="results/{study}/candidates.parquet",
         summary="results/{study}/summary.csv",
+        best_of="results/{study}/best_of.csv",
         record="results/{study}/tracking/gather.json",
     log:
         "results/{study}/logs/gather.log",

@@ -3,9 +3,10 @@
 
 rule invert:
     input:
+        unpack(model_of),
+        unpack(targets_of),
         train=rules.split.output.train,
         info=rules.split.output.info,
-        model=model_of,
     output:
         candidates="results/{study}/round{round}/seed{seed}/inversion/{surrogate}/{objective}/{inverter}.parquet",
         record="results/{study}/tracking/round{round}/seed{seed}/invert.{surrogate}.{objective}.{inverter}.json",

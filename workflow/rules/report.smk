@@ -8,7 +8,9 @@ rule figures:
         info=first_seed("split.json"),
         tests=first_models("test.parquet"),
         candidates=first_seed("candidates.parquet"),
+        best_of=rules.gather.output.best_of,
         solutions=first_seed("solutions.parquet"),
+        targets=target_files,
     output:
         folder=report(
             directory("results/{study}/figures"),
@@ -52,6 +54,7 @@ rule timings:
 rule report:
     input:
         summary=rules.gather.output.summary,
+        best_of=rules.gather.output.best_of,
         candidates=rules.gather.output.candidates,
         figures=rules.figures.output.folder,
         timings=rules.timings.output.timings,
@@ -60,6 +63,8 @@ rule report:
         solutions=first_seed("solutions.parquet"),
         evidence=by_seed("evidence.json"),
         info=by_seed("split.json"),
+        test=first_seed("test.parquet"),
+        targets=target_files,
         models=first_models("surrogate.json"),
     output:
         page=report(

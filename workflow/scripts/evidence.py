@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import objective, problem, surrogates
-from preimage.data import checks, rows, setting, tables
+from preimage import problem, surrogates
+from preimage.data import checks, rows, setting, tables, targets
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
@@ -22,7 +22,7 @@ def main(snakemake):
         found = setting.of_rows(spec, known)
         space, outputs = found.space, found.outputs
         train, test = (rows.load(path, source.info, setting.categories(spec)) for path in (source.train, source.test))
-        objectives = objective.build_all(run.params["objectives"], outputs, known.spread, known.reach)
+        objectives = targets.objectives(run.params["objectives"], known, test.Y)
         info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
         simulator = problem.load(spec)
 
@@ -59,8 +59,8 @@ def read_models(names, source, outputs):
 def read_candidates(snakemake, cases, simulator):
     wildcards = snakemake.wildcards
     parts = [
-        pd.read_parquet(path).assign(surrogate=surrogate, objective=wanted, inverter=inverter)
-        for (surrogate, wanted, inverter), path in zip(cases, snakemake.input.candidates, strict=True)
+        pd.read_parquet(path).assign(surrogate=surrogate, inverter=inverter)
+        for (surrogate, _, inverter), path in zip(cases, snakemake.input.candidates, strict=True)
     ]
     name = simulator.name if simulator else wildcards.study
     whole = pd.concat(parts, ignore_index=True)
@@ -76,11 +76,14 @@ def warnings(params, source, found):
 
 
 def log(run, summary):
-    """Key figures by case; names are the same in every step and round, so that runs compare."""
-    for row in summary.to_dict("records"):
-        case = f"{row['surrogate']}.{row['objective']}.{row['inverter']}"
-        for name in ("predicted_loss", "simulated_loss", "optimizer_regret", "surrogate_regret", "distinct"):
-            run.metric(f"evidence/{name}/{case}", row[name])
+    """Key figures by case, means over a table of targets; names are the same in every step and round, so that runs
+    compare."""
+    figures = ["predicted_loss", "simulated_loss", "optimizer_regret", "surrogate_regret", "distinct"]
+    entry = summary["objective"].str.partition(".")[0].rename("entry")
+    means = summary.groupby([summary["surrogate"], entry, summary["inverter"]], sort=False)[figures].mean()
+    for case, row in means.iterrows():
+        for name in figures:
+            run.metric(f"evidence/{name}/{'.'.join(case)}", row[name])
 
 
 main(snakemake)

@@ -4,8 +4,8 @@ import logging
 
 import pandas as pd
 
-from preimage import objective, problem
-from preimage.data import rows, setting
+from preimage import problem
+from preimage.data import rows, setting, targets
 from preimage.figures import gallery, style
 from preimage.files import replacing, write_json, write_text
 from preimage.step import step
@@ -45,7 +45,7 @@ def read(snakemake, params):
         space=found.space,
         outputs=found.outputs,
         units=found.units,
-        objectives=objective.build_all(params["objectives"], found.outputs, known.spread, known.reach),
+        objectives=targets.objectives(params["objectives"], known, test.Y),
         train=(train.X, train.Y),
         test=(test.X, test.Y),
         measured="table" in spec,
@@ -53,6 +53,7 @@ def read(snakemake, params):
         candidates=pd.read_parquet(source.candidates),
         solutions=pd.read_parquet(source.solutions),
         simulator=problem.load(spec),
+        best_of=pd.read_csv(source.best_of),
     )
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from preimage import candidates
+from preimage.evidence.best_of import best_of
 from preimage.files import replacing
 from preimage.step import step
 
@@ -19,8 +20,14 @@ def main(snakemake):
         parts = [pd.read_csv(p, float_precision="round_trip") for p in snakemake.input.summary]
         with replacing(snakemake.output.summary) as path:
             pd.concat(parts, ignore_index=True).to_csv(path, index=False)
+        found = best_of(table)
+        with replacing(snakemake.output.best_of) as path:
+            found.to_csv(path, index=False)
+        for _, row in found.iterrows():
+            case = f"{row['surrogate']}.{row['objective']}.{row['inverter']}"
+            run.metric(f"evidence/r_T/{case}", row["r"], int(row["T"]))
         run.metric("candidates/rows", len(table))
-        run.artifact(snakemake.output.candidates, snakemake.output.summary)
+        run.artifact(snakemake.output.candidates, snakemake.output.summary, snakemake.output.best_of)
 
 
 main(snakemake)

@@ -1,11 +1,14 @@
-"""Candidates of one inverter, on one surrogate, for one objective; ranked by what the surrogate says."""
+"""Candidates of one inverter, on one surrogate, for one entry of the objectives; ranked before any truth is known."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from preimage import inversion, objective, surrogates
-from preimage.data import rows, setting
-from preimage.files import replacing
+from preimage import inversion, surrogates
+from preimage.data import rows, setting, targets
+from preimage.files import read_json, replacing
+from preimage.inversion import committee
 from preimage.inversion.table import frame
 from preimage.step import step
 from preimage.surrogates import simulator
@@ -18,14 +21,12 @@ def main(snakemake):
         found = setting.of_rows(spec, known)
         train = rows.load(snakemake.input.train, snakemake.input.info, setting.categories(spec))
         on_simulator, options = kind == "simulator", run.params["inverter"]
-        model = simulator.load(spec) if on_simulator else surrogates.module(kind).load(model_folder(snakemake))
-        wanted = objective.build(
-            snakemake.wildcards.objective, run.params["objective"], found.outputs, known.spread, known.reach
-        )
-        space = found.space.fix(wanted.fixed)
+        model = simulator.load(spec) if on_simulator else surrogates.module(kind).load(Path(str(snakemake.input.model)))
+        wanted = objectives(snakemake, run.params["objective"], known, spec)
+        first = next(iter(wanted.values()))
         question = inversion.Question(
-            space,
-            wanted,
+            found.space.fix(first.fixed),
+            first,
             model.predict,
             train.X,
             train.Y,
@@ -34,24 +35,35 @@ def main(snakemake):
             gradient=getattr(model, "gradient", None),
             traceable=getattr(model, "traceable", lambda: None)(),
         )
-        report = run.progress(options.get("evaluations") or options.get("starts") or 1)
-        answer, predicted = inversion.ask(options["kind"], question, options, run.rng, run.state, report)
-        table = frame(answer, predicted, question, found.outputs)
+        questions = [question.wanting(w) for w in wanted.values()]
+        report = run.progress(len(questions) * inversion.planned(options))
+        answers = inversion.ask(options["kind"], questions, options, run.rng, run.state, report)
+        judge = None
+        if first.robust is not None and not on_simulator:
+            error = np.array(read_json(snakemake.input.about)["validation_error"])
+            judge = committee.assemble(model, error, question, train.levels, first.robust, run.rng)
+        table = pd.concat(
+            [frame(a, Y, q, found.outputs, judge) for q, (a, Y) in zip(questions, answers, strict=True)],
+            ignore_index=True,
+        )
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
 
-        best = table["predicted_loss"].min()
-        run.metric("inversion/predicted_loss", best)
+        best = table.groupby("objective", sort=False)["predicted_loss"].min()
+        run.metric("inversion/predicted_loss", best.mean())
         run.record.timing["evaluations"] = float(table["evaluations"].sum())
         run.metric("inversion/failed", float(table["status"].eq("failed").sum()))
-        log_history(run, table)
+        if len(questions) == 1:
+            log_history(run, table)
         run.artifact(snakemake.output.candidates)
 
 
-def model_folder(snakemake):
-    from pathlib import Path
-
-    return Path(str(snakemake.input.model))
+def objectives(snakemake, entry, known, spec):
+    """Return the objectives of this step's entry of the study, by name."""
+    test = None
+    if snakemake.input.get("test"):
+        test = rows.load(snakemake.input.test, snakemake.input.info, setting.categories(spec)).Y
+    return targets.objectives({snakemake.wildcards.objective: entry}, known, test)
 
 
 def log_history(run, table):

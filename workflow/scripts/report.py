@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage import objective, record
-from preimage.data import rows, setting
+from preimage import record
+from preimage.data import rows, setting, targets
 from preimage.files import read_json, write_text
 from preimage.reporting.page import Material, render
 from preimage.step import step
@@ -16,14 +16,16 @@ def main(snakemake):
         study, source = run.params["study"], snakemake.input
         known = rows.known(source.info[0])
         found = setting.of_rows(study["problem"], known)
+        test = rows.load(source.test, source.info[0], setting.categories(study["problem"]))
         material = Material(
             study=study,
             summary=pd.read_csv(source.summary),
+            best_of=pd.read_csv(source.best_of),
             candidates=pd.read_parquet(source.candidates),
             timings=pd.read_csv(source.timings),
             solutions=pd.read_parquet(source.solutions),
             evidence=read_json(source.evidence[0]),
-            objectives=objective.build_all(study["objectives"], found.outputs, known.spread, known.reach),
+            objectives=targets.objectives(study["objectives"], known, test.Y),
             space=found.space,
             units=found.units,
             ranges=known.ranges,

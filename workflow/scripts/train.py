@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from preimage import surrogates
@@ -44,6 +45,7 @@ def main(snakemake):
             "test": scores,
             "test_coverage": covered,
             "level": intervals.LEVEL,
+            "validation_error": np.abs(train.Y - trained.out_of_fold[0]).mean(axis=0).tolist(),
             "intervals": fitted.to_dict(),
         }
         write_json(snakemake.output.info, info)

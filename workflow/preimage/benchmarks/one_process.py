@@ -99,7 +99,7 @@ def _invert(
             on_simulator=case.surrogate == "simulator",
         )  # fmt: skip
         options = study["inverters"][case.inverter]
-        answer, Y = inversion.ask(options["kind"], question, options, generator(seed, "/".join(case)))
+        answer, Y = inversion.ask(options["kind"], [question], options, generator(seed, "/".join(case)))[0]
         tables_found.append(frame(answer, Y, question, found.outputs).assign(**case._asdict()))
     return pd.concat(tables_found, ignore_index=True).assign(problem=study["study"], round=0, seed=seed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage import objective, polytope, problem
-from preimage.data import tables
-from preimage.data.setting import Setting, categories, describe, of_rows, of_simulator
+from preimage.data import tables, targets
+from preimage.data.setting import Rows, Setting, categories, describe, of_rows, of_simulator
 from preimage.errors import StudyError
 from preimage.space import Space
 
@@ -35,8 +36,7 @@ def check(study: Study) -> list[str]:
     if table is not None and "simulator" in spec:
         _check_simulator(spec, found)
     polytope.check_feasible(found.space)
-    for name, entry in study["objectives"].items():
-        wanted = objective.build(name, entry, found.outputs)
+    for name, wanted in _first_of_each(_objectives(study, found)).items():
         try:
             polytope.check_feasible(found.space.fix(wanted.fixed))
         except StudyError as error:
@@ -47,12 +47,24 @@ def check(study: Study) -> list[str]:
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
     """Return what a user should know of rows and wishes that don't fit, one sentence each."""
     said = [*_constant(table, found), *_excluded(table, found), *_outside(table, found)]
-    for name, entry in study["objectives"].items():
-        wanted = objective.build(name, entry, found.outputs)
-        said += _never_seen(table, wanted)
+    objectives = _objectives(study, found)
+    said += [w for wanted in objectives.values() if "." not in wanted.name for w in _never_seen(table, wanted)]
+    said += _many_never_seen(table, objectives)
+    for name, wanted in _first_of_each(objectives).items():
         pinned = found.space.fix(wanted.fixed)
         said += [f"objective '{name}': {w}" for w in _fixed_outside(table, pinned, wanted.fixed)]
     return said
+
+
+def _objectives(study: Study, found: Setting) -> dict[str, objective.Objective]:
+    """Return what is known of a study's objectives before there are test rows to take any from."""
+    entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
+    return targets.objectives(entries, Rows(found.inputs, found.outputs, {}, {}, [], []))
+
+
+def _first_of_each(objectives: Mapping[str, objective.Objective]) -> dict[str, objective.Objective]:
+    """Return one objective an entry: those of a table differ in nothing but the values wanted."""
+    return {w.entry: w for w in reversed(list(objectives.values()))}
 
 
 def _check_simulator(spec: Mapping[str, Any], found: Setting) -> None:
@@ -136,3 +148,12 @@ def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
                 f"[{seen['min']:g}, {seen['max']:g}]: no model is to be trusted there"
             )
     return said
+
+
+def _many_never_seen(table: pa.Table, objectives: Mapping[str, objective.Objective]) -> list[str]:
+    """Warn once an entry of targets outside the range ever measured."""
+    outside = Counter(w.entry for w in objectives.values() if "." in w.name and _never_seen(table, w))
+    return [
+        f"{n} of the targets of '{entry}' lie outside the range ever seen of an output: no model is to be trusted there"
+        for entry, n in outside.items()
+    ]

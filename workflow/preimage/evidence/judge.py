@@ -38,6 +38,7 @@ def judge(
         name: {
             key: promise(wanted, test.Y, predicted, space.fix(wanted.fixed).contains(test.X))
             for key, wanted in objectives.items()
+            if key == wanted.entry
         }
         for name, predicted in tests.items()
     }

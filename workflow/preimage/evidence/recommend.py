@@ -2,7 +2,8 @@
 
 Among the candidates that the surrogate holds to be as good as asked (by any method), those inside the domain come
 first. Of those, where values are to be met and all meet them, the one nearest to the data; where a direction is to be
-gone, the one with the smallest predicted loss. The truth plays no part: it would be choosing by the answer key.
+gone, or a committee has judged, the one with the smallest predicted loss. The truth plays no part: it would be choosing
+by the answer key.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def distinct_solutions(
             # Clusters again over all methods together: one place found by two methods is one solution.
             X = space.encode(good.rename(columns={"x." + n: n for n in space.names}))
             good = good.assign(cluster=clusters(space.scaled(X)))
-        order = ["domain_score", "predicted_loss"] if wanted.bounded else ["predicted_loss", "domain_score"]
+        nearest_first = wanted.bounded and wanted.robust is None
+        order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]
         good = good.sort_values(["in_domain", *order], ascending=[False, True, True], kind="stable")
         groups = good.groupby("cluster", sort=False)
         best = groups.head(1).set_index("cluster")

@@ -62,7 +62,9 @@ def _row(part: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str]
 
 def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> pd.DataFrame:
     """Return the candidates that are as good as asked by the surrogate, with the number of their cluster."""
-    Y = ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float)
-    good = ranked[wanted.met(Y, least)] if len(ranked) else ranked
+    if wanted.bounded:
+        good = ranked[wanted.met(ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float))]
+    else:
+        good = ranked[ranked["predicted_loss"] <= least + wanted.tolerance]
     X = space.encode(good.rename(columns={"x." + n: n for n in space.names}))
     return good.assign(cluster=clusters(space.scaled(X)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from preimage.candidates import DOMAIN_LIMIT
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
+from preimage.figures.best_of_curves import best_of_curves
 from preimage.figures.convergence import convergence
 from preimage.figures.domain_against_prediction import domain_against_prediction
 from preimage.figures.history import history
@@ -54,6 +55,7 @@ class Material:
         measured: whether the rows were measured, rather than simulated.
         tests: by surrogate, the predictions of the test rows with their intervals.
         simulator: None where there is only a table.
+        best_of: r_T of tables of targets (see `preimage.evidence.best_of`), over every seed.
     """
 
     space: Space
@@ -67,6 +69,7 @@ class Material:
     candidates: pd.DataFrame
     solutions: pd.DataFrame
     simulator: Problem | None = None
+    best_of: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -109,9 +112,13 @@ def plan(m: Material) -> Iterator[Shown]:
     """Yield the figures of a study in the order to show them."""
     yield from _problem(m)
     yield from _surrogates(m)
-    for name in list(m.objectives)[:MOST_OBJECTIVES]:
-        yield from _answers(m, name)
-        yield from _searches(m, name)
+    entries = dict.fromkeys(w.entry for w in m.objectives.values())
+    for name in list(entries)[:MOST_OBJECTIVES]:
+        if name in m.objectives:
+            yield from _answers(m, name)
+            yield from _searches(m, name)
+        else:
+            yield from _table(m, name)
 
 
 # -- the problem and its surrogates ------------------------------------------------------------------------------------
@@ -247,6 +254,28 @@ def _searches(m: Material, name: str) -> Iterator[Shown]:
             name,
             partial(waterfall, starts, shown, m.looks),
         )
+
+
+def _table(m: Material, name: str) -> Iterator[Shown]:
+    """Yield what shows a table of targets."""
+    yield Shown(
+        f"best_of.{name}.svg",
+        f"{name}: the error left after T candidates",
+        "Each target's first T candidates, ranked by the model's word, are run through the simulator, and the best one "
+        "counts. At T = 1 stands what you get without a simulator; a line that falls steeply means that good answers "
+        "are there, but that the model can't tell which.",
+        name,
+        partial(_best_of, m, name),
+    )
+
+
+def _best_of(m: Material, name: str) -> Figure | None:
+    mine = m.best_of[m.best_of["objective"] == name]
+    curves: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for (surrogate, inverter), part in mine.groupby(["surrogate", "inverter"], sort=False):
+        mean = part.groupby("T")["r"].mean()
+        curves.setdefault(str(surrogate), {})[str(inverter)] = (mean.index.to_numpy(), mean.to_numpy())
+    return best_of_curves(curves, m.looks)
 
 
 def _answers_on_test(m: Material, wanted: Objective) -> Figure | None:

@@ -7,14 +7,17 @@ proposes is checked against the space before anyone sees it (`ask`).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from preimage import polytope
+from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
 from preimage.objective import Objective
 from preimage.space import Space
@@ -33,7 +36,7 @@ class Question:
         rows: their row numbers in the source.
         on_simulator: whether `predict` is the simulator.
         gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
-        traceable: the prediction as a JAX function of one point; None where there is none.
+        traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
         errors: what `predict` raised, by point.
     """
 
@@ -45,8 +48,12 @@ class Question:
     rows: np.ndarray
     on_simulator: bool = False
     gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
-    traceable: Callable[[Any], Any] | None = None
+    traceable: tuple[Callable[[Any, Any], Any], Any] | None = None
     errors: dict[bytes, str] = field(default_factory=dict)
+
+    def wanting(self, objective: Objective) -> Question:
+        """Return the same question with another objective."""
+        return replace(self, objective=objective)
 
     def outputs(self, X: np.ndarray) -> np.ndarray:
         """Return outputs (n, m); NaN at a point where the model raises or gives no finite number."""
@@ -94,18 +101,49 @@ class Answer:
 
 def ask(
     kind: str,
-    question: Question,
+    questions: Sequence[Question],
     options: Mapping[str, Any],
     rng: np.random.Generator,
     state: Path | None = None,
     report: Report | None = None,
-) -> tuple[Answer, np.ndarray]:
-    """Put a question to a method; return its answer and the predicted outputs (n, m).
+) -> list[tuple[Answer, np.ndarray]]:
+    """Put questions to a method; return its answer to each and the predicted outputs (n, m).
 
-    Raises RuntimeError where a method proposes a point outside the space: that is a fault of ours, not of the input.
+    Args:
+        questions: they differ in nothing but the values that their objectives want. A method that has `invert_many`
+            gets them all at once.
+
+    Raises RuntimeError where a method proposes a point outside the space: that is a fault of ours, not of the input;
+    StudyError where every start failed.
     """
     module = importlib.import_module(f"preimage.inversion.{MODULES[kind]}")
-    answer: Answer = module.invert(question, options, rng, state, report)
+    if hasattr(module, "invert_many"):
+        answers = module.invert_many(questions, options, rng, state, report)
+    elif len(questions) == 1:
+        answers = [module.invert(questions[0], options, rng, state, report)]
+    else:
+        answers = []
+        for k, (question, own) in enumerate(zip(questions, rng.spawn(len(questions)), strict=True)):
+            later = partial(_later, report, k * planned(options)) if report else None
+            answers.append(module.invert(question, options, own, None, later))
+    checked = [_checked(kind, q, answer) for q, answer in zip(questions, answers, strict=True)]
+    if all(status == "failed" for answer, _ in checked for status in answer.status):
+        said = Counter(m for answer, _ in checked for m in answer.message)
+        reasons = "; ".join(f"{m} ({n} times)" for m, n in said.items())
+        raise StudyError(f"{kind}: every start failed: {reasons}")
+    return checked
+
+
+def planned(options: Mapping[str, Any]) -> int:
+    """Return how many evaluations or starts a method is to do for a question, for a progress bar."""
+    return int(options.get("evaluations") or options.get("starts") or 1)
+
+
+def _later(report: Report, before: int, done: int, best: float) -> None:
+    report(before + done, best)
+
+
+def _checked(kind: str, question: Question, answer: Answer) -> tuple[Answer, np.ndarray]:
     valid = ~np.isnan(answer.X).any(axis=1)
     if (outside := question.space.violation(answer.X[valid])).any():
         raise RuntimeError(f"{kind} proposed a point outside the space (violation {outside.max():g})")

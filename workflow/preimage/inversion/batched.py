@@ -1,184 +1,224 @@
 """Thousands of local searches at once: projected BFGS in one compiled JAX program, in double precision.
 
-Each search keeps a dense approximation of the inverse Hessian over the inputs scaled to [0, 1]. At a step, inputs that
-sit on a bound and would be pushed over it are held (Bertsekas 1982, "Projected Newton methods for optimization
-problems with simple constraints", SIAM J. Control and Optimization 20); the others go along the quasi-Newton
-direction, projected on the bounds and halved until the loss has fallen enough (Armijo). A search whose Hessian gives no
-descent starts over from steepest descent.
+Each search keeps a dense approximation of the inverse Hessian over the inputs scaled to [0, 1]. Inputs that sit on a
+bound and would be pushed over it are held (Bertsekas 1982, "Projected Newton methods for optimization problems with
+simple constraints", SIAM J. Control and Optimization 20); the others go along the quasi-Newton direction, projected on
+the bounds, and shorter where the loss has not fallen enough (Armijo, with the step from a parabola through what is
+known). A search whose direction leads nowhere tries steepest descent once before it rests.
+
+A turn of the program is one evaluation of each search, whichever stage it is in, so that none waits for another's line
+search; every few turns those that rest make room for others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inversion import Answer, Question, Report, repaired
-from preimage.inversion_kinds import UNMOVED
-from preimage.surrogates.precision import cache_compiled_programs, enable_double
+from preimage.inversion import Question, Report, traced
+from preimage.inversion.descents import Ends
+from preimage.inversion.traced import Form, Model, Search
 
-enable_double()
-cache_compiled_programs()
-
-ITERATIONS = 200
-HALVINGS = 20
+MOST_EVALUATIONS = 500
+TRIES = 6
 ARMIJO = 1e-4
 SMALLEST_GRADIENT = 1e-12
 FIRST_STEP = 0.05
-STARTS_AT_A_TIME = 4096
+TURNS = 12
+# Numbers of searches in a program: each is compiled for itself. The largest holds what still fits a processor's cache.
+SLOTS = (16, 64, 256, 1024, 4096)
 
 
 class State(NamedTuple):
-    """One search: where it is, its loss and gradient, the inverse Hessian, iterations, evaluations, and why it rests
-    (0: it goes on, 1: the projected gradient vanished, 2: no smaller loss along the direction)."""
+    """One search.
+
+    Attributes:
+        u, f, g, H: scaled inputs, loss, gradient, inverse Hessian.
+        direction, step, tries, steepest: of the line search under way; the trial point is u + step * direction.
+        iterations, evaluations: so far.
+        rest: why it rests (0: it goes on, 1: the projected gradient vanished, 2: no smaller loss, 3: at its limit).
+    """
 
     u: jax.Array
     f: jax.Array
     g: jax.Array
     H: jax.Array
+    direction: jax.Array
+    step: jax.Array
+    tries: jax.Array
+    steepest: jax.Array
     iterations: jax.Array
     evaluations: jax.Array
     rest: jax.Array
 
 
-WHY = {0: "stopped at the limit of iterations", 1: "converged", 2: "no lower loss along the search direction"}
+WHY = {1: "converged", 2: "no lower loss along the search direction", 3: "stopped at the limit of evaluations"}
 
 
-def descend(question: Question, X0: np.ndarray, report: Report | None = None) -> Answer:
-    """Search from every start (n, d). Linear constraints are met by repair at the end, which its message tells."""
-    space = question.space
-    movable = space.free & ~np.array([bool(i.categories) for i in space.inputs], bool)
-    if not movable.any():
-        return Answer(X0, [1] * len(X0), ["ok"] * len(X0), ["nothing to move"] * len(X0))
-    low, width = space.low[movable], (space.high - space.low)[movable]
-    run = program(loss_along(question, movable))
-    states = []
-    for k in range(0, len(X0), STARTS_AT_A_TIME):
-        part = X0[k : k + STARTS_AT_A_TIME]
-        # Always whole batches: another shape would be compiled anew.
-        padded = part if len(X0) <= STARTS_AT_A_TIME else np.resize(part, (STARTS_AT_A_TIME, part.shape[1]))
-        found = run(padded)
-        states.append([np.asarray(a)[: len(part)] for a in found])
-        if report:
-            report(k + len(part), float(np.nanmin(states[-1][1])))
-    whole: Any = State(*(np.concatenate(parts) for parts in zip(*states, strict=True)))  # type: ignore[arg-type]
+def descend(
+    questions: Sequence[Question],
+    owner: np.ndarray,
+    X0: np.ndarray,
+    movable: np.ndarray,
+    units: Sequence[float],
+    report: Report | None = None,
+) -> Ends:
+    """Search from every start (n, d), each for the question that `owner` (n,) names; all have one kind of objective.
+
+    Linear constraints are met by repair afterwards.
+    """
+    form, model = traced.form_of(questions[0], movable)
+    model = jax.tree.map(jnp.asarray, model)
+    whole = traced.searches(questions, owner, X0, units)
+    found = _run(form, model, whole, report)
     X = X0.copy()
-    moved = np.asarray(whole.iterations) > 0  # scaling there and back would move the others by a rounding
-    ends = np.clip(low + np.asarray(whole.u) * width, space.low[movable], space.high[movable])
-    X[np.ix_(moved, movable)] = ends[moved]
-    return _answer(question, X0, X, whole)
+    moved = found.iterations > 0  # scaling there and back would move the others by a rounding
+    low, high = questions[0].space.low[movable], questions[0].space.high[movable]
+    X[np.ix_(moved, movable)] = np.clip(low + found.u * np.asarray(model.width), low, high)[moved]
+    failed = ~np.isfinite(found.f)
+    reasons = ["the loss is not finite" if bad else WHY[int(r)] for bad, r in zip(failed, found.rest, strict=True)]
+    message = [f"in {n} iterations: {reason}" for n, reason in zip(found.iterations, reasons, strict=True)]
+    status = np.where(failed, "failed", np.where(found.rest == 3, "not_converged", "ok"))
+    return Ends(X, found.f * whole.unit, found.evaluations, status.tolist(), message)
 
 
-def _answer(question: Question, X0: np.ndarray, X: np.ndarray, found: Any) -> Answer:
-    X, notes = repaired(question.space, X)
-    moved = (np.abs(X - X0) / question.space.width).max(axis=1)
-    status, message = [], []
-    for k, note in enumerate(notes):
-        went = UNMOVED if moved[k] == 0 else f"moved {moved[k]:.3g} of an input's range"
-        failed = not np.isfinite(found.f[k])
-        reason = "the loss is not finite" if failed else WHY[int(found.rest[k])]
-        message.append("; ".join(filter(None, [f"{went} in {int(found.iterations[k])} iterations: {reason}", note])))
-        status.append("failed" if failed else "not_converged" if found.rest[k] == 0 else "ok")
-    return Answer(X, [int(e) for e in found.evaluations], status, message)
-
-
-def loss_along(question: Question, movable: np.ndarray) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """Return the loss as a JAX function of (scaled movable inputs, whole start): one number."""
-    assert question.traceable is not None
-    predict, wanted, space = question.traceable, question.objective, question.space
-    low, width = jnp.array(space.low[movable]), jnp.array((space.high - space.low)[movable])
-    place = np.flatnonzero(movable)
-
-    def loss(u: jax.Array, x0: jax.Array) -> jax.Array:
-        return wanted.loss(predict(x0.at[place].set(low + u * width))[None], jnp)[0]
-
-    def start(x0: jax.Array) -> jax.Array:
-        return jnp.clip((x0[place] - low) / width, 0, 1)
-
-    loss.start = start  # type: ignore[attr-defined]
-    return loss
-
-
-def program(loss: Any) -> Callable[[np.ndarray], State]:
-    """Return the compiled search over a batch of starts (n, d)."""
-    with_gradient = jax.value_and_grad(loss)
-
-    def begin(x0: jax.Array) -> State:
-        u = loss.start(x0)
-        f, g = with_gradient(u, x0)
-        zero = jnp.zeros((), int)
-        return State(u, f, g, _first_hessian(g), zero, zero + 1, jnp.where(jnp.isfinite(f), 0, 2))
-
-    def advance(state: State, x0: jax.Array) -> State:
-        held = ((state.u <= 0) & (state.g > 0)) | ((state.u >= 1) & (state.g < 0))
-        free = jnp.where(held, 0.0, state.g)
-        direction = -jnp.where(held, 0.0, state.H @ free)
-        downhill = direction @ state.g < 0
-        direction = jnp.where(downhill, direction, -FIRST_STEP * free / jnp.maximum(jnp.linalg.norm(free), 1e-300))
-        u, f, tried = _line_search(loss, state, direction, x0)
-        moved = f < state.f
-        new_f, g = with_gradient(u, x0)
-        H = jnp.where(downhill, state.H, _first_hessian(state.g))
-        H = _bfgs(H, jnp.where(held, 0.0, u - state.u), jnp.where(held, 0.0, g - state.g))
-        done = jnp.linalg.norm(free) <= SMALLEST_GRADIENT
-        # Where a quasi-Newton step found nothing, steepest descent gets one chance before the search rests.
-        rest = jnp.where(done, 1, jnp.where(moved | downhill, 0, 2))
-        stuck = ~moved & downhill
-        going = state.rest == 0
-        take = going & moved & ~done
-        return State(
-            jnp.where(take, u, state.u),
-            jnp.where(take, new_f, state.f),
-            jnp.where(take, g, state.g),
-            jnp.where(take, H, jnp.where(stuck, -jnp.eye(len(u)), state.H)),
-            state.iterations + take,
-            state.evaluations + jnp.where(going & ~done, tried + 1, 0),
-            jnp.where(going, rest, state.rest),
+def _run(form: Form, model: Model, whole: Search, report: Report | None) -> Any:
+    """Return the last state of every search, as arrays of numpy."""
+    n = len(whole.unit)
+    done: list[tuple[np.ndarray, Any]] = []
+    active, waiting, finished, best = np.empty(0, int), 0, 0, np.inf
+    state: Any = None
+    while waiting < n or len(active):
+        slots = next((s for s in SLOTS if s >= len(active) + n - waiting), SLOTS[-1])
+        new = np.arange(waiting, min(n, waiting + slots - len(active)))
+        waiting += len(new)
+        if len(new):
+            fresh = _begin_all(form, model, whole, new, slots)
+            state = fresh if not len(active) else jax.tree.map(lambda a, b: np.concatenate([a, b]), state, fresh)
+            active = np.concatenate([active, new])
+        state = _sliced(
+            _advance(form, model, _at(whole, active, slots), _at(state, np.arange(len(active)), slots)), len(active)
         )
+        resting = state.rest > 0
+        if resting.any():
+            done.append((active[resting], jax.tree.map(lambda a: a[resting], state)))  # noqa: B023
+            best = min(best, float(np.nanmin(state.f[resting] * whole.unit[active[resting]], initial=np.inf)))
+            state, active = jax.tree.map(lambda a: a[~resting], state), active[~resting]  # noqa: B023
+        finished += int(resting.sum())
+        if report and resting.any():
+            report(finished, best)
+    order = np.argsort(np.concatenate([where for where, _ in done]))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[order], *(part for _, part in done))
 
-    @jax.jit
-    def run(X0: jax.Array) -> State:
-        def more(carry: Any) -> Any:
-            return (carry[0] < ITERATIONS) & (carry[1].rest == 0).any()
 
-        def once(carry: Any) -> Any:
-            return carry[0] + 1, jax.vmap(advance)(carry[1], X0)
+def _begin_all(form: Form, model: Model, whole: Search, new: np.ndarray, slots: int) -> Any:
+    return _sliced(_begin(form, model, _at(whole, new, slots)), len(new))
 
-        return jax.lax.while_loop(more, once, (0, jax.vmap(begin)(X0)))[1]
 
-    return lambda X0: run(jnp.asarray(X0, float))
+def _at(tree: Any, index: np.ndarray, slots: int) -> Any:
+    """Return the searches at these positions; the program's other slots repeat the first."""
+    padded = np.concatenate([index, np.full(slots - len(index), index[0])])
+    return jax.tree.map(lambda a: a[padded], tree)
+
+
+def _sliced(tree: Any, count: int) -> Any:
+    return jax.tree.map(lambda a: np.asarray(a)[:count], tree)
+
+
+@partial(jax.jit, static_argnames="form")
+def _begin(form: Form, model: Model, searches: Search) -> State:
+    def one(search: Search) -> State:
+        u = traced.start(form, model, search.x0)
+        f, g = jax.value_and_grad(partial(traced.loss, form, model, search))(u)
+        zero, H = jnp.zeros((), int), _first_hessian(g)
+        direction, _ = _direction(u, g, H)
+        rest = jnp.where(~jnp.isfinite(f), 2, jnp.where(_projected(u, g) <= SMALLEST_GRADIENT, 1, 0))
+        return State(u, f, g, H, direction, jnp.ones(()), zero, jnp.array(True), zero, zero + 1, rest)
+
+    return jax.vmap(one)(searches)
+
+
+@partial(jax.jit, static_argnames="form")
+def _advance(form: Form, model: Model, searches: Search, states: State) -> State:
+    def turn(search: Search, s: State) -> State:
+        u = jnp.clip(s.u + s.step * s.direction, 0, 1)
+        f, g = jax.value_and_grad(partial(traced.loss, form, model, search))(u)
+        good = (f < s.f) & (f <= s.f + ARMIJO * s.g @ (u - s.u))
+        spent = s._replace(evaluations=s.evaluations + 1)
+        after = jax.tree.map(partial(jnp.where, good), _accepted(spent, u, f, g), _rejected(spent, f))
+        after = after._replace(
+            rest=jnp.where((after.rest == 0) & (after.evaluations >= MOST_EVALUATIONS), 3, after.rest)
+        )
+        return jax.tree.map(partial(jnp.where, s.rest == 0), after, s)
+
+    def more(carry: Any) -> Any:
+        return (carry[0] < TURNS) & (carry[1].rest == 0).any()
+
+    def once(carry: Any) -> Any:
+        return carry[0] + 1, jax.vmap(turn)(searches, carry[1])
+
+    return jax.lax.while_loop(more, once, (0, states))[1]
+
+
+def _accepted(s: State, u: jax.Array, f: jax.Array, g: jax.Array) -> State:
+    """The trial point is the new one: learn the curvature, choose the next direction."""
+    held = _held(s.u, s.g)
+    step, change = jnp.where(held, 0.0, u - s.u), jnp.where(held, 0.0, g - s.g)
+    # The first curvature seen sets the scale of the whole matrix (Nocedal and Wright 2006, equation 6.20).
+    curvature = step @ change
+    scale = jnp.where(curvature > 0, curvature / jnp.maximum(change @ change, 1e-300), 1.0)
+    H = _bfgs(jnp.where((s.iterations == 0) & (curvature > 0), scale * jnp.eye(len(u)), s.H), step, change)
+    direction, steepest = _direction(u, g, H)
+    H = jnp.where(steepest, _first_hessian(g), H)
+    rest = jnp.where(_projected(u, g) <= SMALLEST_GRADIENT, 1, 0)
+    zero = jnp.zeros((), int)
+    return State(u, f, g, H, direction, jnp.ones(()), zero, steepest, s.iterations + 1, s.evaluations, rest)
+
+
+def _rejected(s: State, f: jax.Array) -> State:
+    """The loss has not fallen enough: a shorter step, another direction where that fails, or rest."""
+    slope = s.step * (s.g @ s.direction)
+    share = -slope / (2 * (f - s.f - slope))
+    share = jnp.where(jnp.isfinite(share), jnp.clip(share, 0.1, 0.5), 0.1)
+    out_of_tries = s.tries + 1 >= TRIES
+    H = _first_hessian(s.g)
+    fallback, _ = _direction(s.u, s.g, H)
+    return s._replace(
+        H=jnp.where(out_of_tries, H, s.H),
+        direction=jnp.where(out_of_tries, fallback, s.direction),
+        step=jnp.where(out_of_tries, 1.0, s.step * share),
+        tries=jnp.where(out_of_tries, 0, s.tries + 1),
+        steepest=s.steepest | out_of_tries,
+        rest=jnp.where(out_of_tries & s.steepest, 2, 0),
+    )
+
+
+def _held(u: jax.Array, g: jax.Array) -> jax.Array:
+    return ((u <= 0) & (g > 0)) | ((u >= 1) & (g < 0))
+
+
+def _projected(u: jax.Array, g: jax.Array) -> jax.Array:
+    """Return the length of the gradient along the inputs that may move."""
+    return jnp.linalg.norm(jnp.where(_held(u, g), 0.0, g))
+
+
+def _direction(u: jax.Array, g: jax.Array, H: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the way to go, and whether it is that of steepest descent because the other led upwards."""
+    held = _held(u, g)
+    free = jnp.where(held, 0.0, g)
+    newton = -jnp.where(held, 0.0, H @ free)
+    steepest = ~(newton @ g < 0)
+    return jnp.where(steepest, -FIRST_STEP * free / jnp.maximum(jnp.linalg.norm(free), 1e-300), newton), steepest
 
 
 def _first_hessian(g: jax.Array) -> jax.Array:
     """Return a multiple of the identity that makes the first step a twentieth of the range."""
     return jnp.eye(len(g)) * FIRST_STEP / jnp.maximum(jnp.linalg.norm(g), 1e-300)
-
-
-def _line_search(
-    loss: Any, state: State, direction: jax.Array, x0: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return the point, its loss and the evaluations of halving a projected step until the loss falls enough."""
-
-    def at(step: jax.Array) -> tuple[jax.Array, jax.Array]:
-        u = jnp.clip(state.u + step * direction, 0, 1)
-        return u, loss(u, x0)
-
-    def enough(u: jax.Array, f: jax.Array) -> jax.Array:
-        return f <= state.f + ARMIJO * state.g @ (u - state.u)
-
-    def shorter(carry: Any) -> Any:
-        step, _, _, tried = carry
-        u, f = at(step / 2)
-        return step / 2, u, f, tried + 1
-
-    u, f = at(jnp.ones(()))
-    going = lambda c: ~enough(c[1], c[2]) & (c[3] < HALVINGS)  # noqa: E731
-    _, u, f, tried = jax.lax.while_loop(going, shorter, (jnp.ones(()), u, f, jnp.ones((), int)))
-    better = enough(u, f) & (f < state.f)
-    return jnp.where(better, u, state.u), jnp.where(better, f, state.f), tried
 
 
 def _bfgs(H: jax.Array, s: jax.Array, y: jax.Array) -> jax.Array:

@@ -21,15 +21,16 @@ class Line:
     """The loss around one start, over the movable inputs scaled to [0, 1] and divided by `unit`; counts its calls.
 
     Attributes:
-        movable: inputs that are free and no categories (d,).
+        movable: which inputs move (d,); all free numbers where nothing else is said.
         evaluations: model evaluations so far.
     """
 
-    def __init__(self, question: Question, x0: np.ndarray, unit: float = 1.0) -> None:
+    def __init__(
+        self, question: Question, x0: np.ndarray, unit: float = 1.0, movable: np.ndarray | None = None
+    ) -> None:
         space = question.space
-        category = np.array([bool(i.categories) for i in space.inputs], bool)
         self.question, self.x0, self.unit = question, x0, unit
-        self.movable = space.free & ~category
+        self.movable = space.free & ~space.discrete if movable is None else movable
         self.low, self.width = space.low[self.movable], (space.high - space.low)[self.movable]
         self.evaluations = 0
 

@@ -1,4 +1,4 @@
-"""Inverter `lookup`: the training row whose measured outputs are nearest to the objective.
+"""Inverter `lookup`: the training rows whose measured outputs are nearest to the objective.
 
 It costs nothing and its answer has been seen to work once: the baseline that every other method must beat.
 """
@@ -17,11 +17,11 @@ from preimage.inversion import Answer, Question, Report
 def invert(
     question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
 ) -> Answer:
-    """Return one training row inside bounds and constraints; none, with a status, where there is no such row."""
-    best = question.best_rows(1)
+    """Return the nearest `rows` inside bounds and constraints; none, with a status, where there is no such row."""
+    best = question.best_rows(int(options.get("rows", 1)))
     if not len(best):
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])
-    (k,) = best
-    measured = ", ".join(f"{question.Y[k, c]:g}" for c in question.objective.columns)
-    return Answer(question.X[[k]], [0], ["ok"], [f"row {question.rows[k]} of the data, measured {measured}"])
+    measured = [", ".join(f"{question.Y[k, c]:g}" for c in question.objective.columns) for k in best]
+    message = [f"row {question.rows[k]} of the data, measured {m}" for k, m in zip(best, measured, strict=True)]
+    return Answer(question.X[best], [0] * len(best), ["ok"] * len(best), message)

@@ -1,61 +1,68 @@
 """Inverter `multistart`: local search from many starts, by scipy one at a time or by a batched engine all at once.
 
-scipy's methods see inputs scaled to [0, 1] and a loss in units of the training rows' own losses, so that tolerances
-mean the same in every problem. On a step function, a forest say, finite differences are 0 and no start moves: the
-message of each start says how far it came.
+A local search moves numbers. Inputs that take whole values are rounded where it ends, and the others search again from
+there with those held, so that they fit the rounded values; a category stays what it was at the start. Or every
+combination of these values is searched from every start (`discrete: enumerate`), and the best one kept.
+
+On a step function, a forest say, finite differences are 0 and no start moves: the message of each start says how far it
+came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import LinearConstraint, OptimizeResult, minimize
 
 from preimage import polytope
-from preimage.inversion import Answer, Question, Report, repaired
-from preimage.inversion.gradients import Line
-from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NO_GRADIENT, UNMOVED
+from preimage.errors import StudyError
+from preimage.inversion import Answer, Question, Report, descents, repaired
+from preimage.inversion.descents import Ends
+from preimage.inversion_kinds import UNMOVED
+from preimage.space import Space
 
-# Tighter than scipy's own: with an exact gradient the last digits are real, and re-simulation shows them.
-TIGHT = {
-    "L-BFGS-B": {"ftol": 1e-18, "gtol": 1e-12, "maxiter": 1000},
-    "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
-    "TNC": {"ftol": 1e-18, "gtol": 1e-12, "maxfun": 2000},
-    "trust-constr": {"gtol": 1e-10, "xtol": 1e-12, "maxiter": 500},
-}
+MOST_COMBINATIONS = 1000
+NOTHING_TO_MOVE = "nothing to move"
 
 
 def invert(
     question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
 ) -> Answer:
     """Search from `starts` points; every start is kept, one that fails with its reason."""
-    X0 = startpoints(question, int(options["starts"]), options.get("start_from"), rng)
-    if options.get("engine") == "batched":
-        from preimage.inversion import batched
+    return invert_many([question], options, rng, state, report)[0]
 
-        return batched.descend(question, X0, report)
-    unit = typical_loss(question)
-    rows = []
-    best = np.inf
-    for k, x0 in enumerate(X0):
-        rows.append(_descend(question, x0, options, unit))
-        loss = question.loss(rows[-1][0][None])[0]
-        best = min(best, loss) if np.isfinite(loss) else best
-        if report:
-            report(k + 1, best)
-    X, evaluations, status, message = zip(*rows, strict=True)
-    return Answer(np.array(X), list(evaluations), list(status), list(message))
+
+def invert_many(
+    questions: Sequence[Question],
+    options: Mapping[str, Any],
+    rng: np.random.Generator,
+    state: Path | None,
+    report: Report | None,
+) -> list[Answer]:
+    """Search for every question, which differ in nothing but the values that their objectives want."""
+    n = int(options["starts"])
+    X0 = np.concatenate([startpoints(q, n, options.get("start_from"), rng) for q in questions])
+    owner = np.repeat(np.arange(len(questions)), n)
+    units = [typical_loss(q) for q in questions]
+
+    def search(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
+        if options.get("engine") == "batched":
+            from preimage.inversion import batched
+
+            return batched.descend(questions, owner, X, movable, units, report)
+        return descents.descend(questions, owner, X, movable, units, options, report)
+
+    space = questions[0].space
+    way = _enumerated if options.get("discrete") == "enumerate" else _rounded
+    ends = way(space, questions, owner, X0, search, report)
+    return [_answer(space, X0[owner == k], ends.at(np.flatnonzero(owner == k))) for k in range(len(questions))]
 
 
 def startpoints(question: Question, n: int, start_from: str | None, rng: np.random.Generator) -> np.ndarray:
-    """Return n starts (n, d).
-
-    `best_rows`: the training rows nearest to the objective (topped up from a Latin hypercube where there are fewer
-    inside the space); the default on surrogates, whose false optima lie in corners without data.
-    """
+    """Return n starts (n, d): training rows nearest to the objective, filled up or replaced by points of the space."""
     start_from = start_from or ("latin_hypercube" if question.on_simulator else "best_rows")
     if start_from != "best_rows":
         return polytope.sample(question.space, n, rng, start_from)
@@ -72,54 +79,84 @@ def typical_loss(question: Question) -> float:
     return spread if np.isfinite(spread) and spread > 0 else 1.0
 
 
-def _descend(
-    question: Question, x0: np.ndarray, options: Mapping[str, Any], unit: float
-) -> tuple[np.ndarray, int, str, str]:
-    """Return where one search from x0 ended, its evaluations, status and message."""
-    line = Line(question, x0, unit)
-    if not line.movable.any():
-        return x0, 1, "ok", "nothing to move"
-    try:
-        result = _minimize(line, options)
-    except Exception as error:
-        return x0, line.evaluations, "failed", f"{type(error).__name__}: {error}"
-    if not np.isfinite(result.fun):
-        reason = next(iter(question.errors.values()), "no finite loss")
-        return x0, line.evaluations, "failed", f"loss {result.fun} ({reason})"
-    # Scaling there and back would move a start that stayed by a rounding.
-    stayed = np.array_equal(result.x, line.start)
-    x, note = repaired(question.space, (x0 if stayed else line.point(np.asarray(result.x, float)))[None])
-    share = float((np.abs(x[0] - x0)[line.movable] / line.width).max())
-    went = UNMOVED if share == 0 else f"moved {share:.3g} of an input's range"
-    message = f"{went} in {result.nit} iterations: {result.message}"
-    status = "ok" if result.success else "not_converged"
-    return x[0], line.evaluations, status, "; ".join(filter(None, [message, *note]))
+# -- integers and categories -------------------------------------------------------------------------------------------
 
 
-def _minimize(line: Line, options: Mapping[str, Any]) -> OptimizeResult:
-    space = line.question.space
-    gradient = options.get("gradient") or ("exact" if line.question.gradient else "3-point")
-    method = options.get("method") or ("SLSQP" if space.constraints else "L-BFGS-B")
-    function, jac = line.for_scipy(gradient)
-    if method in NO_GRADIENT:
-        function, jac = line.loss, None
-    constraints: Any = ()
-    if space.constraints and method in HOLDS_CONSTRAINTS:
-        constraints = LinearConstraint(*_scaled_rows(line))
-    return minimize(
-        function,
-        line.start,
-        method=method,
-        jac=jac,
-        bounds=[(0.0, 1.0)] * int(line.movable.sum()),
-        constraints=constraints,
-        options=TIGHT.get(method, {}) if gradient in ("exact", "cs") else {},
-    )
+def _rounded(
+    space: Space, questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, search: Any, report: Report | None
+) -> Ends:
+    """Search with integers as numbers, round them, and search again with them held."""
+    category = np.array([bool(i.categories) for i in space.inputs], bool)
+    movable = space.free & ~category
+    ends = _moved(space, questions, owner, X0, movable, search, report)
+    again = movable & ~space.discrete
+    if not again.any() or again.sum() == movable.sum():
+        return ends
+    second = _moved(space, questions, owner, ends.X, again, search, None)
+    spent = ends.evaluations + second.evaluations
+    failed = [a == "failed" for a in second.status]
+    message = [
+        a if bad else f"{a}; then with whole numbers held {b}"
+        for a, b, bad in zip(ends.message, second.message, failed, strict=True)
+    ]
+    return second._replace(evaluations=spent, message=message)
 
 
-def _scaled_rows(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the constraints on the movable inputs, scaled to [0, 1], as (A, low, high)."""
-    matrix, bottom, top = line.question.space.rows
-    scale, movable = line.question.space.row_scale, line.movable
-    held = matrix[:, ~movable] @ line.x0[~movable] + matrix[:, movable] @ line.low
-    return matrix[:, movable] * line.width / scale[:, None], (bottom - held) / scale, (top - held) / scale
+def _enumerated(
+    space: Space, questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, search: Any, report: Report | None
+) -> Ends:
+    """Search from every start for every combination of whole values; keep each start's best."""
+    which = np.flatnonzero(space.free & space.discrete)
+    values = combinations(space, which)
+    X = np.repeat(X0, len(values), axis=0)
+    X[:, which] = np.tile(values, (len(X0), 1))
+    movable = space.free & ~space.discrete
+    ends = _moved(space, questions, np.repeat(owner, len(values)), X, movable, search, report)
+    loss = np.where(np.isfinite(ends.loss), ends.loss, np.inf).reshape(len(X0), -1)
+    best = ends.at(np.arange(len(X0)) * len(values) + loss.argmin(axis=1))
+    message = [f"best of {len(values)} combinations; {m}" if len(values) > 1 else m for m in best.message]
+    return best._replace(evaluations=ends.evaluations.reshape(len(X0), -1).sum(axis=1), message=message)
+
+
+def combinations(space: Space, which: np.ndarray) -> np.ndarray:
+    """Return every combination of whole values of the inputs at these positions (c, k). Raises StudyError for over
+    1,000 of them."""
+    low, high = space.low[which], space.high[which]
+    if (count := float(np.prod(high - low + 1))) > MOST_COMBINATIONS:
+        names = ", ".join(space.names[k] for k in which)
+        raise StudyError(f"discrete: enumerate: found {count:.6g} combinations of {names}, expected at most "
+                         f"{MOST_COMBINATIONS}; use round")  # fmt: skip
+    return np.array(list(product(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)))), float)
+
+
+def _moved(
+    space: Space,
+    questions: Sequence[Question],
+    owner: np.ndarray,
+    X0: np.ndarray,
+    movable: np.ndarray,
+    search: Any,
+    report: Report | None,
+) -> Ends:
+    """Search, and move what ended outside the constraints, or between whole numbers, into the space."""
+    if movable.any():
+        ends = search(owner, X0, movable, report)
+    else:
+        ends = Ends(X0, np.full(len(X0), np.nan), np.ones(len(X0), int), ["ok"] * len(X0), [NOTHING_TO_MOVE] * len(X0))
+    X, notes = repaired(space, ends.X)
+    loss = ends.loss.copy()
+    stale = np.flatnonzero((ends.X != X).any(axis=1) | np.isnan(loss) & np.array([s == "ok" for s in ends.status]))
+    for k in np.unique(owner[stale]):
+        mine = stale[owner[stale] == k]
+        loss[mine] = questions[k].loss(X[mine])
+    message = ["; ".join(filter(None, [m, note])) for m, note in zip(ends.message, notes, strict=True)]
+    return ends._replace(X=X, loss=loss, message=message)
+
+
+def _answer(space: Space, X0: np.ndarray, ends: Ends) -> Answer:
+    moved = np.abs((ends.X - X0) / space.width).max(axis=1)
+    message = []
+    for share, said, status in zip(moved, ends.message, ends.status, strict=True):
+        went = UNMOVED if share == 0 else f"moved {share:.3g} of an input's range"
+        message.append(said if status == "failed" or said.startswith(NOTHING_TO_MOVE) else f"{went} {said}")
+    return Answer(ends.X, [int(e) for e in ends.evaluations], ends.status, message)

@@ -5,7 +5,8 @@ neural-adjoint method", NeurIPS 33). A comparison: `multistart` with exact gradi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage import polytope
-from preimage.inversion import Answer, Question, Report, repaired
-from preimage.inversion.batched import loss_along
-from preimage.inversion.multistart import typical_loss
-from preimage.surrogates.precision import cache_compiled_programs, enable_double
-
-enable_double()
-cache_compiled_programs()
+from preimage.inversion import Answer, Question, Report, repaired, traced
+from preimage.inversion.multistart import NOTHING_TO_MOVE, typical_loss
+from preimage.inversion.traced import Form, Model, Search
 
 STEPS = 300
+AT_A_TIME = 4096
 RATE, DECAY1, DECAY2, TINY = 0.01, 0.9, 0.999, 1e-8
 
 
@@ -30,14 +28,34 @@ def invert(
     question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
 ) -> Answer:
     """Descend from `starts` uniform points for 300 steps; what ends outside the bounds is clipped, and says so."""
-    space = question.space
-    X0 = polytope.sample(space, int(options["starts"]), rng)
+    return invert_many([question], options, rng, state, report)[0]
+
+
+def invert_many(
+    questions: Sequence[Question],
+    options: Mapping[str, Any],
+    rng: np.random.Generator,
+    state: Path | None,
+    report: Report | None,
+) -> list[Answer]:
+    """Descend for every question at once, which differ in nothing but the values that their objectives want."""
+    space, n = questions[0].space, int(options["starts"])
+    starts = [polytope.sample(q.space, n, rng) for q in questions]
     movable = space.free & ~np.array([bool(i.categories) for i in space.inputs], bool)
     if not movable.any():
-        return Answer(X0, [1] * len(X0), ["ok"] * len(X0), ["nothing to move"] * len(X0))
-    U = np.asarray(_program(question, movable)(jnp.asarray(X0)))
+        return [Answer(X0, [1] * n, ["ok"] * n, [NOTHING_TO_MOVE] * n) for X0 in starts]
+    whole = traced.searches(
+        questions, np.repeat(np.arange(len(questions)), n), np.concatenate(starts), [typical_loss(q) for q in questions]
+    )
+    U = _descend(questions[0], whole, movable, report)
+    return [
+        _answer(q, X0, U[k * n : (k + 1) * n], movable) for k, (q, X0) in enumerate(zip(questions, starts, strict=True))
+    ]
+
+
+def _answer(question: Question, X0: np.ndarray, U: np.ndarray, movable: np.ndarray) -> Answer:
+    space, X = question.space, X0.copy()
     outside = np.abs(np.clip(U, 0, 1) - U).max(axis=1)
-    X = X0.copy()
     X[:, movable] = space.low[movable] + np.clip(U, 0, 1) * (space.high - space.low)[movable]
     X = np.clip(X, space.low, space.high)
     X, notes = repaired(space, X)
@@ -45,31 +63,47 @@ def invert(
         "; ".join(filter(None, [f"{STEPS} steps", f"clipped by {o:.3g} of an input's range" if o else "", note]))
         for o, note in zip(outside, notes, strict=True)
     ]
-    if report:
-        report(len(X), float(np.nanmin(question.loss(X), initial=np.inf)))
     return Answer(X, [STEPS + 1] * len(X), ["ok"] * len(X), message)
 
 
-def _program(question: Question, movable: np.ndarray) -> Any:
-    """Return the compiled descent: starts (n, d) to scaled ends (n, k)."""
-    loss, unit = loss_along(question, movable), typical_loss(question)
+def _descend(question: Question, whole: Search, movable: np.ndarray, report: Report | None) -> np.ndarray:
+    """Return where every search ended, in scaled movable inputs (n, k)."""
+    form, model = traced.form_of(question, movable)
     rows = question.space.scaled(question.X)[:, movable]
-    middle, half = jnp.array(rows.mean(axis=0)), jnp.array(np.ptp(rows, axis=0) / 2)
+    middle, half = rows.mean(axis=0), np.ptp(rows, axis=0) / 2
+    parts, best, n = [], np.inf, len(whole.unit)
+    size = min(n, AT_A_TIME)
+    for start in range(0, n, size):
+        # Always whole batches: another shape would be compiled anew.
+        at = np.arange(start, start + size).clip(max=n - 1)
+        U, losses = _program(form, model, jax.tree.map(lambda a: a[at], whole), middle, half)  # noqa: B023
+        parts.append(np.asarray(U))
+        best = min(best, float(np.nanmin(losses * whole.unit[at], initial=np.inf)))
+        if report:
+            report(min(n, start + size), best)
+    return np.concatenate(parts)[:n]
 
-    def total(u: jax.Array, x0: jax.Array) -> jax.Array:
-        boundary = jnp.maximum(jnp.abs(u - middle) - half, 0).sum()
-        return loss(u, x0) / unit + boundary
 
-    def one(x0: jax.Array) -> jax.Array:
+@partial(jax.jit, static_argnames="form")
+def _program(form: Form, model: Model, searches: Search, middle: Any, half: Any) -> tuple[jax.Array, jax.Array]:
+    """Return scaled ends (n, k) and their losses (n,)."""
+
+    def one(search: Search) -> tuple[jax.Array, jax.Array]:
+        loss = partial(traced.loss, form, model, search)
+
+        def total(u: jax.Array) -> jax.Array:
+            return loss(u) + jnp.maximum(jnp.abs(u - middle) - half, 0).sum()
+
         def step(carry: Any, t: jax.Array) -> tuple[Any, None]:
             u, m, v = carry
-            g = jax.grad(total)(u, x0)
+            g = jax.grad(total)(u)
             m, v = DECAY1 * m + (1 - DECAY1) * g, DECAY2 * v + (1 - DECAY2) * g * g
             scaled = (m / (1 - DECAY1**t)) / (jnp.sqrt(v / (1 - DECAY2**t)) + TINY)
             return (u - RATE * scaled, m, v), None
 
-        u = loss.start(x0)  # type: ignore[attr-defined]
+        u = traced.start(form, model, search.x0)
         zero = jnp.zeros_like(u)
-        return jax.lax.scan(step, (u, zero, zero), jnp.arange(1.0, STEPS + 1))[0][0]
+        u = jax.lax.scan(step, (u, zero, zero), jnp.arange(1.0, STEPS + 1))[0][0]
+        return u, loss(u)
 
-    return jax.jit(jax.vmap(one))
+    return jax.vmap(one)(searches)

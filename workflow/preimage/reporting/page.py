@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.objective import Objective
 from preimage.reporting import dag, words
+from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
 
 
@@ -21,7 +22,7 @@ class Material:
 
     Attributes:
         study: the study as checked, with its defaults.
-        summary, candidates, timings: the study's tables.
+        summary, best_of, candidates, timings: the study's tables.
         solutions: the distinct solutions of the first seed, the recommended one first.
         evidence: findings of the first seed.
         objectives: by name.
@@ -34,6 +35,7 @@ class Material:
 
     study: Mapping[str, Any]
     summary: pd.DataFrame
+    best_of: pd.DataFrame
     candidates: pd.DataFrame
     timings: pd.DataFrame
     solutions: pd.DataFrame
@@ -60,7 +62,8 @@ def render(material: Material) -> str:
         study=material.study["study"],
         seeds=material.study["seeds"],
         truth=bool(material.candidates["simulated_loss"].notna().any()),
-        answers=[_answer(material, name) for name in material.objectives],
+        answers=[_answer(material, name) for name, w in material.objectives.items() if name == w.entry],
+        targets=tables_of_targets(material),
         surrogates=[_surrogate(material, name) for name in material.surrogates],
         warnings=material.warnings,
         diagnoses=words.unmoved(material.candidates),

@@ -117,13 +117,13 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
 
 def coverage(found: Mapping[str, Any] | None, test: Sequence[float]) -> str:
     """Return how often intervals held, on held-out rows and, apart, on candidates."""
-    text = f"On held-out rows {_share(min(test))} of the {LEVEL} intervals hold the truth."
+    text = f"On held-out rows {share(min(test))} of the {LEVEL} intervals hold the truth."
     if not found or not found["all"]["rows"]:
         return text + " Candidates could not be re-simulated, so whether theirs hold is not known; expect fewer."
     every, first = found["all"], found["first"]
-    text += f" Of {every['rows']} re-simulated candidates {_share(min(every['coverage']))} do"
+    text += f" Of {every['rows']} re-simulated candidates {share(min(every['coverage']))} do"
     if first["coverage"]:
-        text += f", of the {first['rows']} that their methods rank in the first ten {_share(min(first['coverage']))}"
+        text += f", of the {first['rows']} that their methods rank in the first ten {share(min(first['coverage']))}"
     return text + ". Choosing the best by the model's word favours its errors, so the second number is the one to heed."
 
 
@@ -151,7 +151,10 @@ def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str
     ]
 
 
-def _share(value: float) -> str:
+def share(value: float) -> str:
+    """Return a share in words that say 100 % of nothing less than all, and 0 % of nothing more than none."""
+    if 0 < value < 1 and round(100 * value) in (0, 100):
+        return f"{min(max(value, 0.001), 0.999):.1%}"
     return f"{value:.0%}"
 
 

@@ -13,11 +13,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 KINDS = ("random_forest", "neural_network", "gaussian_process")
+
+
+class Traceable(NamedTuple):
+    """A prediction that JAX can trace: `function(parameters, x)` gives outputs (m,) at one point (d,).
+
+    Functions of models of one form compare equal, so that these share compiled programs; what differs between them, and
+    how large it is, is in `parameters`, a tree of arrays.
+    """
+
+    function: Callable[[Any, Any], Any]
+    parameters: Any
 
 
 class Surrogate(Protocol):
@@ -36,8 +47,8 @@ class Differentiable(Surrogate, Protocol):
     def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs (n, m) and their exact derivatives by the inputs (n, m, d) at points (n, d)."""
 
-    def traceable(self) -> Callable[[Any], Any]:
-        """Return the prediction as a JAX function of one point (d,), giving (m,) in float64."""
+    def traceable(self) -> Traceable:
+        """Return the prediction for JAX to trace, in float64."""
 
 
 @dataclass(frozen=True)

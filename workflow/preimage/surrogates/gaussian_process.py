@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from preimage.data.split import folds as make_folds
 from preimage.files import replacing
-from preimage.surrogates import Trained, marginal_likelihood
+from preimage.surrogates import Traceable, Trained, marginal_likelihood
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, Kernel, factorised, squared_distances
 
@@ -100,22 +100,20 @@ class GaussianProcess:
                 J[part, k, inputs] = (2 * by_column / h.lengths**2)[:, columns]
         return self.centre + self.scale * Y, J * self.scale[:, None] / self.encoding.scale
 
-    def traceable(self) -> Callable[[Any], Any]:
-        """Return the mean as a JAX function of one point (d,), giving (m,) in float64."""
+    def traceable(self) -> Traceable:
+        """Return the mean for JAX to trace, in float64."""
         from preimage.surrogates.precision import enable_double
 
         enable_double()
-        import jax.numpy as jnp
-
-        def mean(x: Any) -> Any:
-            z = self.encoding(jnp.asarray(x, jnp.float64), jnp)
-            means = []
-            for h, scaled, weights in zip(self.parameters, self._scaled, self._amplified, strict=True):
-                squared = ((z / h.lengths - scaled) ** 2).sum(axis=-1)
-                means.append(self._kernel.traceable(jnp, squared) @ weights)
-            return self.centre + self.scale * jnp.stack(means)
-
-        return mean
+        e = self.encoding
+        parameters = {
+            "inputs": (e.centre, e.scale),
+            "outputs": (self.centre, self.scale),
+            "lengths": np.array([h.lengths for h in self.parameters]),
+            "rows": np.array([scaled.T for scaled in self._scaled]),
+            "weights": np.array(self._amplified),
+        }
+        return Traceable(Mean(self.kernel, tuple(e.levels.tolist())), parameters)
 
     def save(self, path: Path) -> None:
         theta = np.array([[h.amplitude, h.noise, *h.lengths] for h in self.parameters])
@@ -168,6 +166,26 @@ class GaussianProcess:
                 return L
             self._factors[k] = L
         return self._factors[k]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of processes of one kernel, for JAX to trace: of parameters and a point (d,)."""
+
+    kernel: str
+    levels: tuple[int, ...]
+
+    def __call__(self, p: Mapping[str, Any], x: Any) -> Any:
+        import jax.numpy as jnp
+
+        z = Encoding(np.array(self.levels), *p["inputs"])(jnp.asarray(x, jnp.float64), jnp)
+        means = []
+        for lengths, rows, weights in zip(p["lengths"], p["rows"], p["weights"], strict=True):
+            # A column at a time: XLA makes one loop over the rows of all this.
+            squared = sum((a - row) ** 2 for a, row in zip(z / lengths, rows, strict=True))
+            means.append(KERNELS[self.kernel].traceable(jnp, squared) @ weights)
+        centre, scale = p["outputs"]
+        return centre + scale * jnp.stack(means)
 
 
 def train(

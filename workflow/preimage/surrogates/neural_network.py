@@ -26,7 +26,7 @@ from preimage.data.split import folds as make_folds
 from preimage.data.split import split
 from preimage.errors import StudyError
 from preimage.files import replacing
-from preimage.surrogates import Trained, keras_files
+from preimage.surrogates import Traceable, Trained, keras_files
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.precision import cache_compiled_programs, enable_double, use_one_thread
 
@@ -98,6 +98,16 @@ def _mean(form: Form, p: Parameters, x: Any) -> Any:
     return _members(form, p, x).mean(axis=0)
 
 
+@dataclass(frozen=True)
+class Mean:
+    """The prediction of networks of one form: of parameters and a point (d,)."""
+
+    form: Form
+
+    def __call__(self, p: Parameters, x: Any) -> Any:
+        return _mean(self.form, p, x)
+
+
 def _slope(form: Form, p: Parameters, x: Any) -> Any:
     """Return outputs (m,) and derivatives (m, d) at one point (d,): one backward pass an output."""
     y, back = jax.vjp(partial(_mean, form, p), x)
@@ -132,17 +142,21 @@ class Network:
 
     def spread(self, X: np.ndarray) -> np.ndarray:
         """Return the members' standard deviation (n, m) at points (n, d)."""
-        members: np.ndarray = self._evaluate(_members, X)
-        return members.std(axis=1)
+        return self.members(X).std(axis=1)
+
+    def members(self, X: np.ndarray) -> np.ndarray:
+        """Return the outputs of all k members (n, k, m) at points (n, d)."""
+        found: np.ndarray = self._evaluate(_members, X)
+        return found
 
     def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs (n, m) and their derivatives by the inputs (n, m, d) at points (n, d); 0 by a category."""
         Y, slopes = self._evaluate(_slope, X)
         return Y, slopes
 
-    def traceable(self) -> Callable[[Any], Any]:
-        """Return the prediction as a JAX function of one point (d,), giving (m,) in float64."""
-        return partial(_mean, self.form, self._on_device)
+    def traceable(self) -> Traceable:
+        """Return the prediction for JAX to trace, in float64."""
+        return Traceable(Mean(self.form), self._on_device)
 
     @cached_property
     def _on_device(self) -> Parameters:
