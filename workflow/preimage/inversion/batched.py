@@ -96,37 +96,38 @@ def _run(form: Form, model: Model, whole: Search, report: Report | None) -> Any:
     while waiting < n or len(active):
         slots = next((s for s in SLOTS if s >= len(active) + n - waiting), SLOTS[-1])
         new = np.arange(waiting, min(n, waiting + slots - len(active)))
-        waiting += len(new)
         if len(new):
-            fresh = _begin_all(form, model, whole, new, slots)
+            fresh = _first(_begin(form, model, _at(whole, new, slots)), len(new))
             state = fresh if not len(active) else jax.tree.map(lambda a, b: np.concatenate([a, b]), state, fresh)
-            active = np.concatenate([active, new])
-        state = _sliced(
-            _advance(form, model, _at(whole, active, slots), _at(state, np.arange(len(active)), slots)), len(active)
-        )
+            active, waiting = np.concatenate([active, new]), waiting + len(new)
+        # With no smaller program to move to, all may as well run to their end.
+        turns = TURNS if slots > SLOTS[0] else MOST_EVALUATIONS
+        places = np.arange(len(active))
+        after = _advance(form, model, _at(whole, active, slots), _at(state, places, slots), turns)
+        state = _first(after, len(active))
         resting = state.rest > 0
-        if resting.any():
-            done.append((active[resting], jax.tree.map(lambda a: a[resting], state)))  # noqa: B023
-            best = min(best, float(np.nanmin(state.f[resting] * whole.unit[active[resting]], initial=np.inf)))
-            state, active = jax.tree.map(lambda a: a[~resting], state), active[~resting]  # noqa: B023
+        if not resting.any():
+            continue
+        done.append((active[resting], _part(state, resting)))
+        best = min(best, float(np.nanmin(state.f[resting] * whole.unit[active[resting]], initial=np.inf)))
         finished += int(resting.sum())
-        if report and resting.any():
+        state, active = _part(state, ~resting), active[~resting]
+        if report:
             report(finished, best)
     order = np.argsort(np.concatenate([where for where, _ in done]))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[order], *(part for _, part in done))
 
 
-def _begin_all(form: Form, model: Model, whole: Search, new: np.ndarray, slots: int) -> Any:
-    return _sliced(_begin(form, model, _at(whole, new, slots)), len(new))
-
-
 def _at(tree: Any, index: np.ndarray, slots: int) -> Any:
     """Return the searches at these positions; the program's other slots repeat the first."""
-    padded = np.concatenate([index, np.full(slots - len(index), index[0])])
-    return jax.tree.map(lambda a: a[padded], tree)
+    return _part(tree, np.concatenate([index, np.full(slots - len(index), index[0])]))
 
 
-def _sliced(tree: Any, count: int) -> Any:
+def _part(tree: Any, index: np.ndarray) -> Any:
+    return jax.tree.map(lambda a: a[index], tree)
+
+
+def _first(tree: Any, count: int) -> Any:
     return jax.tree.map(lambda a: np.asarray(a)[:count], tree)
 
 
@@ -144,7 +145,7 @@ def _begin(form: Form, model: Model, searches: Search) -> State:
 
 
 @partial(jax.jit, static_argnames="form")
-def _advance(form: Form, model: Model, searches: Search, states: State) -> State:
+def _advance(form: Form, model: Model, searches: Search, states: State, turns: int) -> State:
     def turn(search: Search, s: State) -> State:
         u = jnp.clip(s.u + s.step * s.direction, 0, 1)
         f, g = jax.value_and_grad(partial(traced.loss, form, model, search))(u)
@@ -157,7 +158,7 @@ def _advance(form: Form, model: Model, searches: Search, states: State) -> State
         return jax.tree.map(partial(jnp.where, s.rest == 0), after, s)
 
     def more(carry: Any) -> Any:
-        return (carry[0] < TURNS) & (carry[1].rest == 0).any()
+        return (carry[0] < turns) & (carry[1].rest == 0).any()
 
     def once(carry: Any) -> Any:
         return carry[0] + 1, jax.vmap(turn)(searches, carry[1])

@@ -1,0 +1,85 @@
+"""What the benchmarks of inversion share: a trained model of a built-in problem, questions to it, and true losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from preimage import inversion, objective, surrogates
+from preimage.data.generate import generate
+from preimage.data.setting import of_simulator
+from preimage.data.split import group_rows
+from preimage.inversion import Question
+from preimage.inversion.committee import Committee
+from preimage.inversion.table import frame
+from preimage.problem import Problem
+from preimage.space import Input, Space
+from preimage.surrogates import Trained
+
+# The studies' defaults, with fewer folds: nothing here is about intervals.
+SPECS: dict[str, dict[str, Any]] = {
+    "neural_network": {
+        "layers": [64, 32, 16], "activation": "selu", "learning_rate": 1e-3, "loss": "mae", "batch": 16,
+        "epochs": 2000, "patience": 20, "validation_fraction": 0.1, "members": 5, "folds": 2, "tune": None,
+    },
+    "gaussian_process": {"kernel": "rbf", "rows": 2000, "hyperparameter_rows": 800, "restarts": 3, "folds": 5},
+}  # fmt: skip
+
+
+class World(NamedTuple):
+    """A problem, training rows X (n, d) and Y (n, m), the space that they span, and a model of them."""
+
+    problem: Problem
+    space: Space
+    X: np.ndarray
+    Y: np.ndarray
+    trained: Trained
+
+
+def rows(problem: Problem, samples: int, rng: np.random.Generator, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows (n, d), (n, m) as a study would."""
+    spec: dict[str, Any] = {"simulator": problem.name, "inputs": {k: {"integer": True} for k in problem.integers}}
+    if problem.name == "binary_decimal":
+        spec["dimension"] = len(problem.inputs)
+    table = generate(problem, of_simulator(spec).space, samples, rng, noise=noise).to_pandas()
+    return table[list(problem.inputs)].to_numpy(), table[list(problem.outputs)].to_numpy()
+
+
+def world(
+    problem: Problem, samples: int, kind: str, rng: np.random.Generator, noise: float = 0.0, **more: Any
+) -> World:
+    """Draw rows and train a model on them."""
+    X, Y = rows(problem, samples, rng, noise)
+    spec = {**SPECS[kind], **more}
+    trained = surrogates.module(kind).train(X, Y, group_rows(X), spec, rng, np.zeros(X.shape[1], int), 2)
+    ends = zip(problem.inputs, X.min(axis=0), X.max(axis=0), strict=True)
+    return World(problem, Space(tuple(Input(n, a, b, n in problem.integers) for n, a, b in ends)), X, Y, trained)
+
+
+def questions(w: World, goals: np.ndarray) -> list[Question]:
+    """Return a question a target (targets, m)."""
+    outputs = list(w.problem.outputs)
+    table = {"t": objective.Targets(outputs, goals)}
+    wanted = objective.build_all({"t": {"targets": ""}}, outputs, tables=table)
+    model: Any = w.trained.surrogate
+    first = Question(
+        w.space, wanted["t.0"], model.predict, w.X, w.Y, np.arange(len(w.X)),
+        gradient=getattr(model, "gradient", None), traceable=getattr(model, "traceable", lambda: None)(),
+    )  # fmt: skip
+    return [first.wanting(each) for each in wanted.values()]
+
+
+def ranked(
+    w: World, asked: list[Question], kind: str, options: Mapping[str, Any], rng: np.random.Generator,
+    committee: Committee | None = None,
+) -> tuple[list[np.ndarray], int]:  # fmt: skip
+    """Return the candidates (k, d) of every target, in order of their rank, and the evaluations spent in all."""
+    found, spent = [], 0
+    for question, (answer, predicted) in zip(asked, inversion.ask(kind, asked, options, rng), strict=True):
+        table = frame(answer, predicted, question, list(w.problem.outputs), committee)
+        spent += int(table["evaluations"].sum())
+        table = table[table["rank"].notna()].sort_values("rank")
+        found.append(w.space.encode(table.rename(columns=lambda c: c.removeprefix("x."))))
+    return found, spent
