@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from preimage import inversion, objective
+from preimage.errors import StudyError
 from preimage.inversion import batched, multistart
 from preimage.inversion.gradients import Line
 from preimage.inversion_kinds import UNMOVED
@@ -181,3 +182,83 @@ def test_the_neural_adjoint_comes_near_but_less_near_than_exact_descent():
     assert 1e-9 < error.min() < 0.02
     start = np.abs(ARM.simulate(np.random.default_rng(0).uniform(q.space.low, q.space.high, (64, 4))) - [1.2, 0.7])
     assert np.median(error) < 0.2 * np.median(start.max(axis=1))
+
+
+# -- whole numbers and categories --------------------------------------------------------------------------------------
+
+MIXED = Space((
+    Input("a", -1.0, 1.0),
+    Input("n", 0.0, 6.0, integer=True),
+    Input("kind", 0.0, 2.0, categories=("p", "q", "r")),
+))  # fmt: skip
+
+
+def lattice(X):
+    """The best a depends on n, and only kind q at n = 4 gets to 0."""
+    a, n, kind = X.T
+    return (((a - 0.1 * n) ** 2 + 0.01 * (n - 4.3) ** 2 - 0.0009 + np.abs(kind - 1)) * 1.0)[:, None]
+
+
+def mixed_question(entry):
+    X = np.column_stack([np.linspace(-1, 1, 30), np.arange(30) % 7, np.arange(30) % 3]).astype(float)
+    wanted = objective.build("o", entry, ["y"])
+    return inversion.Question(MIXED, wanted, lattice, X, lattice(X), np.arange(30))
+
+
+def grid_minimum(q):
+    a = np.linspace(-1, 1, 20001)
+    return min(
+        q.loss(np.column_stack([a, np.full_like(a, n), np.full_like(a, k)])).min() for n in range(7) for k in range(3)
+    )
+
+
+def test_rounded_whole_numbers_are_followed_by_a_search_with_them_held():
+    q = mixed_question({"minimize": "y"})
+    answer, _Y = ask(q, gradient="3-point", starts=20)
+    assert MIXED.contains(answer.X).all()
+    # Wherever a start ended, its number fits its whole numbers, which rounding alone would not give.
+    assert np.abs(answer.X[:, 0] - 0.1 * answer.X[:, 1]).max() < 1e-5
+    assert any("with whole numbers held" in m for m in answer.message)
+    kinds = dict(zip(multistart.startpoints(q, 20, None, np.random.default_rng(0))[:, 2], answer.X[:, 2], strict=False))
+    assert all(start == end for start, end in kinds.items())
+
+
+def test_enumeration_finds_the_optimum_over_all_combinations_from_any_start():
+    q = mixed_question({"minimize": "y"})
+    answer, Y = ask(q, gradient="3-point", starts=3, discrete="enumerate", start_from="uniform")
+    assert Y[:, 0] == pytest.approx(grid_minimum(q), abs=1e-7)
+    assert (answer.X[:, 1:] == [4.0, 1.0]).all()
+    assert all(m.split(" combinations")[0].endswith("best of 21") for m in answer.message)
+    assert all(e > 21 for e in answer.evaluations)
+
+
+def test_enumeration_of_too_many_combinations_is_refused():
+    space = Space((Input("a", 0.0, 1.0), Input("m", 0, 40, integer=True), Input("n", 0, 40, integer=True)))
+    X = np.zeros((5, 3))
+    q = inversion.Question(
+        space, objective.build("o", {"minimize": "y"}, ["y"]), lambda X: X[:, :1], X, X[:, :1], X[:, 0]
+    )
+    with pytest.raises(StudyError, match="found 1681 combinations of m, n, expected at most 1000"):
+        ask(q, discrete="enumerate")
+
+
+def test_many_questions_at_once_get_the_answers_of_each_alone():
+    q = question()
+    goals = ARM.simulate(ARM.draw(7, np.random.default_rng(4)))
+    asked = [
+        q.wanting(objective.build("o", {"target": dict(zip(ARM.outputs, g, strict=False))}, list(ARM.outputs)))
+        for g in goals
+    ]
+    for engine in ("batched", "scipy"):
+        together = inversion.ask("multistart", asked, {"starts": 4, "engine": engine}, np.random.default_rng(0))
+        for one, (answer, Y) in zip(asked, together, strict=True):
+            alone, _ = inversion.ask("multistart", [one], {"starts": 4, "engine": engine}, np.random.default_rng(0))[0]
+            assert np.abs(alone.X - answer.X).max() < 1e-5
+            assert one.objective.loss(Y).min() < 1e-12
+
+
+def test_searches_of_one_form_share_one_compiled_program():
+    before = batched._advance._cache_size()
+    for seed, entry in enumerate(({"target": {"hand_x": 1.0}}, {"target": {"hand_x": 0.4}})):
+        ask(question(entry, rows=100 + seed), engine="batched")
+    assert batched._advance._cache_size() - before <= 1

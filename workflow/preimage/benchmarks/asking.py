@@ -25,6 +25,9 @@ SPECS: dict[str, dict[str, Any]] = {
         "epochs": 2000, "patience": 20, "validation_fraction": 0.1, "members": 5, "folds": 2, "tune": None,
     },
     "gaussian_process": {"kernel": "rbf", "rows": 2000, "hyperparameter_rows": 800, "restarts": 3, "folds": 5},
+    "random_forest": {
+        "trees": 100, "max_depth": None, "min_samples_leaf": 1, "max_features": 1.0, "folds": 2, "tune": None,
+    },
 }  # fmt: skip
 
 

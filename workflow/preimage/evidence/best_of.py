@@ -28,6 +28,8 @@ def best_of(candidates: pd.DataFrame) -> pd.DataFrame:
     known = candidates["objective"].str.contains(".", regex=False) & candidates["simulated_loss"].notna()
     known &= candidates["rank"].notna()
     table = candidates.loc[known, [*CASE, "rank", "simulated_loss"]]
+    if table.empty:
+        return pd.DataFrame(columns=COLUMNS)
     entry = table["objective"].str.partition(".")
     table = table.assign(objective=entry[0], target=entry[2].astype(int))
     rows = []
