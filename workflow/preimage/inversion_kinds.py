@@ -5,6 +5,7 @@ MODULES = {
     "multistart": "multistart",
     "random": "random_search",
     "evolution": "evolution",
+    "cmaes": "cmaes_search",
     "neural_adjoint": "neural_adjoint",
     "lookup": "lookup",
 }
