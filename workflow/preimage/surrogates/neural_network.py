@@ -222,7 +222,7 @@ def train(
     scales = [_scales(X[used], Y[used], levels) for used in training | validation]
     encoded = np.stack([Encoding(levels, *x)(X) for x, _ in scales])
     rows = vmapped.data(encoded, np.stack([(Y - y[0]) / y[1] for _, y in scales]), training, validation)
-    trainer = cache(partial(_trainer, rows.X.shape[2], Y.shape[1], spec))
+    trainer = trainers(rows.X.shape[2], Y.shape[1], spec)
     design = tuning.Design(tuple(spec["layers"]), spec["activation"], int(spec["batch"]))
     rate, trials = float(spec["learning_rate"]), list[dict[str, Any]]()
     if spec.get("tune") is not None:
@@ -287,12 +287,17 @@ def _out_of_fold(
     return predicted, spread
 
 
-def _trainer(inputs: int, outputs: int, spec: Mapping[str, Any], design: Design) -> Trainer:
+def trainers(inputs: int, outputs: int, spec: Mapping[str, Any]) -> Callable[[Design], Trainer]:
+    """Return a function that gives the trainer of a design, the same each time: what it has compiled stays."""
     from preimage.surrogates.vmapped_training import Trainer
 
-    model = keras_files.dense(inputs, [*design.layers, outputs], ACTIVATIONS[design.activation], "network")
-    limits = design.batch, int(spec["epochs"]), int(spec["patience"])
-    return Trainer(model, keras_files.keras_on_jax().optimizers.Nadam(), spec["loss"], *limits)
+    @cache
+    def trainer(design: Design) -> Trainer:
+        model = keras_files.dense(inputs, [*design.layers, outputs], ACTIVATIONS[design.activation], "network")
+        limits = design.batch, int(spec["epochs"]), int(spec["patience"])
+        return Trainer(model, keras_files.keras_on_jax().optimizers.Nadam(), spec["loss"], *limits)
+
+    return trainer
 
 
 def _save(network: Network, folder: Path) -> None:
