@@ -211,6 +211,16 @@ def test_predicted_says_the_share_inside_the_interval():
     assert figure.axes[0].get_title(loc="left") == "75% of 4 held-out rows lie in their 90% interval"
 
 
+def test_waterfall_shades_plateaus_and_says_their_starts():
+    losses = np.array([4.0, NAN, 1.0, 1.0, 1.0, 9.0, 4.0, 4.0, 4.0])
+    figure = waterfall({("forest", "starts"): losses}, DISTANCE, LOOKS)
+    shaded = [line for line in figure.axes[0].lines if line.get_alpha() == 0.25]
+    assert [tuple(line.get_xdata()) for line in shaded] == [(1, 3), (4, 7)]
+    assert [tuple(line.get_ydata()) for line in shaded] == [(1, 1), (2, 2)]
+    assert {"×3", "×4"} <= set(texts(style.to_svg(figure, "a.svg")))
+    assert "8 starts of starts on forest, 2 plateaus" in figure.get_label()
+
+
 def test_convergence_accumulates_and_lookup_is_level():
     spent = {
         "starts": (np.array([5, 7, 3]), np.array([-1.0, NAN, -4.0])),

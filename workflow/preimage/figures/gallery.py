@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from preimage.candidates import DOMAIN_LIMIT
+from preimage.evidence.plateaus import has_starts
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.convergence import convergence
@@ -32,7 +33,6 @@ from preimage.surrogates.intervals import LEVEL
 MOST_OBJECTIVES = 8
 # The surface takes at most this many lines a side, and at most half as many runs of the simulator as there are rows.
 GRID = 41
-FEWEST_STARTS = 4
 
 
 class Shown(NamedTuple):
@@ -237,13 +237,13 @@ def _searches(m: Material, name: str) -> Iterator[Shown]:
             name,
             partial(history, trials, shown, m.looks),
         )
-    starts = {case: losses[case] for case, n in spent.items() if len(n) >= FEWEST_STARTS and (n > 1).any()}
+    starts = {case: losses[case] for case, n in spent.items() if has_starts(n)}
     if starts:
         yield Shown(
             f"waterfall.{name}.svg",
             f"{name}: where the starts ended",
-            "The final value of each start, best first. A level stretch at the left is the same optimum found again "
-            "and again; a slope from the first start on means that more starts may find better.",
+            "The final value of each start, best first. A plateau, shaded with its number of starts, is the same "
+            "optimum found again and again; a slope from the first start on means that more starts may find better.",
             name,
             partial(waterfall, starts, shown, m.looks),
         )

@@ -14,6 +14,7 @@ from preimage.objective import Objective
 
 LEVEL = "90 %"
 NONE = "\N{EN DASH}"
+MOST_PLATEAUS = 3
 
 
 def number(value: Any) -> str:
@@ -138,6 +139,16 @@ def unmoved(candidates: pd.DataFrame) -> list[str]:
                 "the model is flat there (a forest is a step function: its finite differences are 0)."
             )
     return said
+
+
+def plateaus(found: Mapping[str, Any]) -> str:
+    """Return where the starts of one case ended: how many at a level with others, and at which losses."""
+    if not found["count"]:
+        return f"no three of {found['starts']} starts ended at one loss: more starts may find better"
+    shown = found["plateaus"][:MOST_PLATEAUS]
+    levels = listing([f"{p['size']} at loss {number(p['loss'])}" for p in shown])
+    more = f"; {found['count'] - len(shown)} more plateaus" if found["count"] > len(shown) else ""
+    return f"of {found['starts']} starts {levels} ended together{more}"
 
 
 def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
