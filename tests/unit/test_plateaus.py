@@ -60,8 +60,7 @@ def test_cases_with_starts_say_how_they_ended():
     assert one == {**case, "starts": 4, "count": 1, "plateaus": [{"size": 3, "loss": 0.5}]}
     assert many["count"] == 30 and many["starts"] == 90
     assert [p["loss"] for p in many["plateaus"]] == list(range(plateaus.MOST))
-    assert words.plateaus(one) == "of 4 starts 3 at loss 0.5 ended together"
-    assert words.plateaus(many) == (
-        "of 90 starts 3 at loss 0, 3 at loss 1 and 3 at loss 2 ended together; 27 more plateaus"
-    )
+    assert words.plateaus(one) == "of 4 starts 3 at loss 0.5"
+    assert words.plateaus(many) == ("of 90 starts 3 at loss 0, 3 at loss 1 and 3 at loss 2, others on 27 more plateaus")
+    assert words.plateaus({**one, "plateaus": [{"size": 3, "loss": 1e-32}]}) == "of 4 starts 3 at loss 0"
     assert "no three of 5 starts" in words.plateaus({"starts": 5, "count": 0, "plateaus": []})

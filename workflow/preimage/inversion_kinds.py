@@ -16,5 +16,8 @@ NO_GRADIENT = frozenset({"Nelder-Mead", "Powell"})
 # Kinds of surrogate with an exact derivative.
 DIFFERENTIABLE = frozenset({"neural_network", "gaussian_process"})
 
+# Kinds whose rows are the members of one population, rather than starts that each went their own way.
+POPULATIONS = frozenset({"evolution"})
+
 # How the message of a start that stayed where it began starts.
 UNMOVED = "did not move"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from preimage.figures.history import history
 from preimage.figures.parallel_coordinates import parallel_coordinates
 from preimage.figures.predicted_against_truth import predicted_against_truth
 from preimage.figures.surface import surface
+from preimage.figures.training_curves import training_curves
 from preimage.figures.training_scatter import training_scatter
 from preimage.figures.waterfall import waterfall
 from preimage.objective import Objective
@@ -54,6 +55,7 @@ class Material:
         measured: whether the rows were measured, rather than simulated.
         tests: by surrogate, the predictions of the test rows with their intervals.
         simulator: None where there is only a table.
+        curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
     """
 
     space: Space
@@ -67,6 +69,7 @@ class Material:
     candidates: pd.DataFrame
     solutions: pd.DataFrame
     simulator: Problem | None = None
+    curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -164,6 +167,16 @@ def _surrogates(m: Material) -> Iterator[Shown]:
                 "wrong it takes itself to be.",
                 None,
                 partial(_predicted, m, name, k, truth_is),
+            )
+        if name in m.curves and len(m.curves[name]):
+            losses = (m.curves[name][key].to_numpy(float) for key in ("training_loss", "validation_loss"))
+            yield Shown(
+                f"training_curves.{name}.svg",
+                f"{name}: the training of its first network",
+                "Loss by epoch. A validation loss that still falls at the end was given too few epochs; one that rises "
+                "while the training loss falls is learning by heart, and the weights before that are kept.",
+                None,
+                partial(training_curves, *losses),
             )
 
 

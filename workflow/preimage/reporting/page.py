@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
 from preimage.reporting import dag, words
 from preimage.space import Space
@@ -174,7 +175,7 @@ def _note(material: Material, name: str, surrogate: str, inverter: str, kind: st
     if kind == "lookup":
         c = material.candidates
         return str(c[(c[list(case)] == pd.Series(case)).all(axis=1)].iloc[0]["message"])
-    mine = [p for p in material.evidence["plateaus"] if case.items() <= p.items()]
+    mine = [p for p in material.evidence["plateaus"] if case.items() <= p.items() and kind not in POPULATIONS]
     return words.plateaus(mine[0]) if mine else ""
 
 

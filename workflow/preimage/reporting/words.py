@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.candidates import DOMAIN_LIMIT
+from preimage.evidence.plateaus import SAME_SHARE
 from preimage.inversion_kinds import UNMOVED
 from preimage.objective import Objective
 
@@ -142,13 +143,13 @@ def unmoved(candidates: pd.DataFrame) -> list[str]:
 
 
 def plateaus(found: Mapping[str, Any]) -> str:
-    """Return where the starts of one case ended: how many at a level with others, and at which losses."""
+    """Return where the starts of one case ended: how many at one loss, and at which (0 below a plateau's width)."""
     if not found["count"]:
         return f"no three of {found['starts']} starts ended at one loss: more starts may find better"
     shown = found["plateaus"][:MOST_PLATEAUS]
-    levels = listing([f"{p['size']} at loss {number(p['loss'])}" for p in shown])
-    more = f"; {found['count'] - len(shown)} more plateaus" if found["count"] > len(shown) else ""
-    return f"of {found['starts']} starts {levels} ended together{more}"
+    levels = [f"{p['size']} at loss {number(p['loss'] if abs(p['loss']) > SAME_SHARE else 0)}" for p in shown]
+    more = f", others on {found['count'] - len(shown)} more plateaus" if found["count"] > len(shown) else ""
+    return f"of {found['starts']} starts {listing(levels)}{more}"
 
 
 def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
