@@ -135,6 +135,27 @@ def test_a_kill_around_the_first_estimate_changes_nothing(stop, tmp_path, monkey
     assert evaluated == [t.values for t in resumed[stop:]]  # nothing is paid for twice
 
 
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("count", [3, TRIALS])
+def test_the_first_trials_are_known_before_any_loss(name, count):
+    rng = np.random.default_rng(3)
+    first = tpe.first(SPACES[name](), count, rng)
+    assert first == [t.values for t in search(name)][: min(count, 20)]
+    assert rng.bit_generator.state == np.random.default_rng(3).bit_generator.state
+
+
+def test_what_else_an_evaluation_tells_is_kept_over_a_kill(tmp_path, monkeypatch):
+    monkeypatch.setattr(tpe, "SAVE_EVERY_SECONDS", -1.0)
+
+    def telling(values):
+        return loss_of(values), {"twice": 2 * values["a"]}
+
+    with pytest.raises(Killed):
+        search("choice", killed_after(5, telling), state=tmp_path / "s.json")
+    trials = search("choice", telling, seed=99, state=tmp_path / "s.json")
+    assert all(t.told == {"twice": 2 * t.values["a"]} for t in trials)
+
+
 def test_a_finished_state_is_taken_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(tpe, "SAVE_EVERY_SECONDS", -1.0)
     whole = search("choice", state=tmp_path / "s.json")

@@ -18,6 +18,7 @@ from preimage.figures.parallel_coordinates import MOST_INPUTS, parallel_coordina
 from preimage.figures.predicted_against_truth import predicted_against_truth
 from preimage.figures.scale import Scale
 from preimage.figures.surface import surface
+from preimage.figures.training_curves import training_curves
 from preimage.figures.training_scatter import training_scatter
 from preimage.figures.waterfall import waterfall
 
@@ -84,6 +85,10 @@ def draw_waterfall():
     return waterfall({("forest", "starts"): np.array([4.0, NAN, 1.0, 1.0])}, DISTANCE, LOOKS)
 
 
+def draw_training():
+    return training_curves(np.array([1.0, 0.5, 0.1, 0.05]), np.array([1.2, 0.6, 0.7, NAN]))
+
+
 UNITS = {
     draw_surface: ["pressure (bar)", "speed (m/s)", "yield (%)"],
     draw_training_scatter: ["pressure (bar)", "speed (m/s)", "yield (%)"],
@@ -94,6 +99,7 @@ UNITS = {
     draw_parallel: ["kg/m3", "water content", "high"],
     draw_domain: ["predicted strength (MPa)", "edge of the data"],
     draw_waterfall: ["distance to 60 MPa (MPa)"],
+    draw_training: ["epoch", "loss, outputs in standard deviations"],
 }
 ALL = pytest.mark.parametrize("draw", UNITS, ids=lambda d: d.__name__)
 
@@ -179,6 +185,7 @@ def test_nothing_to_draw_is_no_figure():
     assert domain_against_prediction(none, none, ["tpe"] * 3, none > 0, "y", LOOKS, 0.95) is None
     assert waterfall({("forest", "starts"): none}, DISTANCE, LOOKS) is None
     assert waterfall({}, DISTANCE, LOOKS) is None
+    assert training_curves(none, none) is None
 
 
 @pytest.mark.parametrize(
@@ -198,6 +205,8 @@ def test_nothing_to_draw_is_no_figure():
         ),
         lambda: parallel_coordinates(plane(1), plane(1), ["$a$", "b_" * 60], {}, {}, ["_own"], [True], LOOKS),
         lambda: parallel_coordinates(np.zeros((1, 1)), np.zeros((9, 1)), ["a"], {}, {"a": ["x"]}, ["tpe"], [1], LOOKS),
+        lambda: training_curves(np.zeros(1), np.zeros(1)),
+        lambda: training_curves(np.array([np.inf, 1.0]), np.array([np.inf, 0.0])),
         lambda: waterfall({("forest", "starts"): np.zeros(4), ("gp", "_own"): np.ones(1)}, Scale("y", "up"), LOOKS),
     ],
 )
@@ -209,6 +218,24 @@ def test_predicted_says_the_share_inside_the_interval():
     truth = np.array([1.0, 2.0, 3.0, 4.0])
     figure = predicted_against_truth(truth, truth, truth - 1, truth + np.array([1, 1, 1, -0.5]), "y (MPa)", level=0.9)
     assert figure.axes[0].get_title(loc="left") == "75% of 4 held-out rows lie in their 90% interval"
+
+
+def test_training_curves_mark_the_epoch_whose_weights_were_kept():
+    axes = draw_training().axes[0]
+    training, validation, kept = axes.lines[:3]
+    assert list(training.get_ydata()) == [1.0, 0.5, 0.1, 0.05]
+    assert list(validation.get_ydata()[:3]) == [1.2, 0.6, 0.7]
+    assert set(kept.get_xdata()) == {2}
+
+
+def test_waterfall_shades_plateaus_and_says_their_starts():
+    losses = np.array([4.0, NAN, 1.0, 1.0, 1.0, 9.0, 4.0, 4.0, 4.0])
+    figure = waterfall({("forest", "starts"): losses}, DISTANCE, LOOKS)
+    shaded = [line for line in figure.axes[0].lines if line.get_alpha() == 0.25]
+    assert [tuple(line.get_xdata()) for line in shaded] == [(1, 3), (4, 7)]
+    assert [tuple(line.get_ydata()) for line in shaded] == [(1, 1), (2, 2)]
+    assert {"×3", "×4"} <= set(texts(style.to_svg(figure, "a.svg")))
+    assert "8 starts of starts on forest, 2 plateaus" in figure.get_label()
 
 
 def test_convergence_accumulates_and_lookup_is_level():

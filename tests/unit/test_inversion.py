@@ -14,6 +14,7 @@ OPTIONS = {
     "multistart": {"starts": 6},
     "random": {"evaluations": 60},
     "evolution": {"evaluations": 200},
+    "cmaes": {"evaluations": 200},
     "lookup": {},
 }
 BOX = (Input("a", -10, 10), Input("b", -10, 10))
@@ -85,6 +86,58 @@ def test_every_candidate_is_valid_and_the_same_each_time(kind, entry, space):
 def test_multistart_finds_the_constrained_minimum_of_the_bowl(space, least):
     q = question(SPACES[space])
     assert np.nanmin(q.loss(ask("multistart", q)[0].X)) == pytest.approx(least, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("space", "least"),
+    [("box", 0.0), ("whole numbers", 0.0), ("fixed", 9.0), ("inequality", 8.0), ("equality", 5.0), ("mixed", 8.0)],
+)
+def test_cmaes_finds_the_constrained_minimum_of_the_bowl(space, least):
+    q = question(SPACES[space])
+    assert q.loss(ask("cmaes", q, evaluations=1500)[0].X).min() == pytest.approx(least, abs=1e-6)
+
+
+def test_cmaes_finds_a_minimum_at_the_bounds():
+    """Far outside is better and better, so that draws press against the corner."""
+    q = question(SPACES["box"], predict=lambda X: X[:, :1] + 2 * X[:, 1:])
+    answer, Y = ask("cmaes", q, evaluations=600)
+    assert Y.min() == -30 and np.array_equal(answer.X[Y.argmin()], [-10, -10])
+
+
+def test_cmaes_restarts_with_doubled_populations_within_its_evaluations():
+    spent, heard = [], []
+
+    def counted(X):
+        spent.append(len(X))
+        return bowl(X)
+
+    q = question(SPACES["box"], predict=counted)
+    rng = np.random.default_rng(0)
+    answer, _ = inversion.ask("cmaes", q, {"evaluations": 3000}, rng, None, lambda *told: heard.append(told))
+    populations = [int(m.split(" of ")[1]) for m in answer.message]
+    assert populations == [6 * 2**k for k in range(len(populations))] and len(populations) > 2
+    assert sum(answer.evaluations) == sum(spent) - len(answer.X) <= 3000  # `ask` looks at each row once more
+    assert set(answer.status[:-1]) == {"ok"}
+    assert heard[-1][0] == 3000 and heard[-1][1] == q.loss(answer.X).min()
+
+
+def test_cmaes_does_as_well_as_the_peer_cma():
+    """Rosenbrock's valley in four dimensions, minimum 0 at (1, 1, 1, 1): neither form has a trick of its own here."""
+    cma = pytest.importorskip("cma")
+
+    def valley(X):
+        return (100 * (X[:, 1:] - X[:, :-1] ** 2) ** 2 + (1 - X[:, :-1]) ** 2).sum(axis=1, keepdims=True)
+
+    q = question(Space(tuple(Input(n, -5, 5) for n in "abcd")), predict=valley)
+    q.Y = valley(q.X)
+    ours = [ask("cmaes", q, seed, evaluations=5000)[1].min() for seed in range(5)]
+    options = {"bounds": [-5, 5], "maxfevals": 5000, "verbose": -9}
+    theirs = []
+    for seed in range(1, 6):
+        start = np.random.default_rng(seed).uniform(-5, 5, 4)
+        found = cma.fmin2(lambda x: float(valley(x[None])[0, 0]), start, 3.0, {**options, "seed": seed})
+        theirs.append(valley(found[0][None])[0, 0])
+    assert np.median(ours) < 1e-9 and np.median(theirs) < 1e-9
 
 
 def test_tpe_comes_nearer_than_random_search_with_the_same_evaluations():
@@ -166,7 +219,7 @@ def test_a_method_that_leaves_the_space_is_a_fault_not_an_answer(monkeypatch):
         ask("random", question(SPACES["box"]))
 
 
-@pytest.mark.parametrize("kind", ["hyperopt", "random", "evolution"])
+@pytest.mark.parametrize("kind", ["hyperopt", "random", "evolution", "cmaes"])
 def test_every_inverter_nears_the_known_minimum_of_every_built_in_problem(kind):
     problem = paraboloid.build(3)
     space = Space(tuple(Input(n, *b) for n, b in problem.inputs.items()))

@@ -61,8 +61,7 @@ def by_keras(trainer, rows, jobs, k, fit, patience):
 
     Returns weights of the best epoch, its validation loss, and the number of epochs.
     """
-    rng = np.random.default_rng(7)
-    start = [trainer.start(jobs.rate[j : j + 1], rng) for j in range(len(jobs.rate))][k]
+    start = trainer.start(jobs.rate[k : k + 1], jobs.seed[k : k + 1])
     model = keras_files.dense(rows.X.shape[2], [8, 5, rows.Y.shape[2]], "selu", "reference")
     model.compile(keras.optimizers.Nadam(float(jobs.rate[k])), "mae")
     model.set_weights(trainer.split(start.weights[0]))
@@ -90,7 +89,7 @@ def test_weights_are_those_of_keras_fit_and_the_best_are_restored():
     patience = 3
     trainer = vmapped_training.Trainer(model, keras.optimizers.Nadam(), "mae", 8, 1000, patience)
     jobs = vmapped_training.Jobs(np.array([0.01, 0.05]), np.array([1, 2], np.uint32), np.array([0, 1]))
-    found = trainer.train(rows, jobs, np.random.default_rng(7))
+    found = trainer.train(rows, jobs)
     for k, network in enumerate(found):
         weights, best, epochs = by_keras(trainer, rows, jobs, k, k, patience)
         assert network.epochs == epochs == len(network.history)
@@ -108,7 +107,7 @@ def test_more_networks_than_train_at_once_come_back_in_order():
     trainer = vmapped_training.Trainer(model, keras.optimizers.Nadam(), "mse", 8, 23, 1000)
     rates, heard = np.geomspace(1e-6, 1e-2, 21), []
     jobs = vmapped_training.Jobs(rates, np.zeros(21, np.uint32), np.zeros(21, int))
-    found = trainer.train(rows, jobs, np.random.default_rng(0), lambda *told: heard.append(told))
+    found = trainer.train(rows, jobs, lambda *told: heard.append(told))
     assert [n.epochs for n in found] == [23] * 21
     moved = [n.history[0, 0] - n.history[-1, 0] for n in found]
     assert 10 * max(moved[:3]) < min(moved[-3:])
@@ -124,7 +123,7 @@ def test_activations_equal_those_of_keras(activation):
 
 def test_it_learns_the_bowl_and_predicts_rows_that_it_never_saw():
     X, Y = bowl(400)
-    tune = {"evaluations": 3, "learning_rate": [1e-4, 1e-2]}
+    tune = {"method": "grid", "evaluations": 3, "learning_rate": [1e-4, 1e-2]}
     model = trained(X, Y, layers=[32, 32], epochs=150, patience=30, tune=tune)
     new, truth = bowl(200, seed=1)
     assert metrics(truth, model.surrogate.predict(new), ["y"])["y"]["r2"] > 0.98

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from preimage import candidates
 from preimage.files import read_json
 
-from ..running import run_tiny, snakemake, study_argument
+from ..running import run_tiny, snakemake, study_argument, write_study
 
 TABLES = ["results/tiny/candidates.parquet", "results/tiny/summary.csv"]
 
@@ -76,6 +76,24 @@ def test_held_out_rows_never_reach_training(tiny):
         assert len(train) == 140 and len(test) == 60
         known = read_json(folder / "split.json")
         assert known["ranges"]["x1"] == [train["x1"].min(), train["x1"].max()]
+
+
+def test_generated_rows_are_also_a_pair_of_files_that_a_study_can_name(tiny, tmp_path):
+    folder = tiny / "results/tiny/round0/seed1"
+    write_study(
+        tmp_path,
+        f"""
+study: again
+problem: {{table: {{features: "{folder}/features.parquet", targets: "{folder}/targets.parquet"}}}}
+objectives: {{lowest: {{minimize: y}}}}
+surrogates: {{forest: {{kind: random_forest}}}}
+""",
+        "again.yaml",
+    )
+    done = snakemake(tmp_path, "results/again/round0/data.parquet", *study_argument("again.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    again = pq.read_table(tmp_path / "results/again/round0/data.parquet")
+    assert len(again) == 200 and again.equals(pq.read_table(folder / "data.parquet"))
 
 
 def test_a_second_dry_run_finds_nothing_to_do(tiny):

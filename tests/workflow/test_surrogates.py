@@ -77,3 +77,5 @@ def test_the_report_tells_one_model_from_another(arm):
     for name in ("forest", "network", "gp", "simulator"):
         assert f"<h4>On {name}</h4>" in page
     assert "could not be drawn" not in page
+    assert "network: the training of its first network" in page and "forest: the training" not in page
+    assert "of 5 starts" in page

@@ -5,6 +5,7 @@ MODULES = {
     "multistart": "multistart",
     "random": "random_search",
     "evolution": "evolution",
+    "cmaes": "cmaes_search",
     "neural_adjoint": "neural_adjoint",
     "lookup": "lookup",
 }
@@ -14,6 +15,9 @@ HOLDS_CONSTRAINTS = frozenset({"SLSQP", "trust-constr"})
 NO_GRADIENT = frozenset({"Nelder-Mead", "Powell"})
 # Kinds of surrogate with an exact derivative.
 DIFFERENTIABLE = frozenset({"neural_network", "gaussian_process"})
+
+# Kinds whose rows are the members of one population, rather than starts that each went their own way.
+POPULATIONS = frozenset({"evolution"})
 
 # How the message of a start that stayed where it began starts.
 UNMOVED = "did not move"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +58,9 @@ def _completed(study: Study) -> Study:
         raise StudyError("key 'seed': found beside 'seeds', expected one of them")
     study["seeds"] = study.get("seeds", [study.pop("seed", 0)])
     _check_names(study)
+    for name, surrogate in study["surrogates"].items():
+        if surrogate["kind"] == "neural_network" and surrogate.get("tune"):
+            _check_tuning(f"key 'surrogates.{name}.tune", surrogate["tune"])
     inverters = study["inverters"]
     if not any(v["kind"] == LOOKUP for v in inverters.values()):
         if LOOKUP in inverters:
@@ -89,6 +93,19 @@ def _check_names(study: Study) -> None:
                 raise StudyError(f"key '{part}.{name}': a name has letters, digits, '_' and '-', a letter first")
     if SIMULATOR in study["surrogates"]:
         raise StudyError("key 'surrogates.simulator': this name is kept for the simulator itself")
+
+
+def _check_tuning(where: str, tune: Mapping[str, Any]) -> None:
+    """Check what a network's tuning says beyond the schema: the order of its rates, and enough to choose and to try."""
+    low, high = tune["learning_rate"]
+    if low > high:
+        raise StudyError(f"{where}.learning_rate': low {low:g} is above high {high:g}")
+    combinations = math.prod(len(tune.get(key, [0])) for key in ("layers", "activation", "batch"))
+    if tune["method"] == "grid" and tune["evaluations"] < combinations:
+        found = f"found {tune['evaluations']}, expected at least {combinations}"
+        raise StudyError(f"{where}.evaluations': {found}, one a combination of layers, activation and batch")
+    if tune["method"] == "hyperopt" and low == high and combinations == 1:
+        raise StudyError(f"{where}': found one learning rate and one of all else, expected something to choose")
 
 
 def _works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]:

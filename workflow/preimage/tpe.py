@@ -6,6 +6,7 @@ optimization", NIPS 24); the loop is ours because `fmin` keeps its state as a pi
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -19,19 +20,23 @@ from hyperopt.base import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials
 from preimage.files import read_json, write_json
 
 SAVE_EVERY_SECONDS = 1.0
+# Trials that hyperopt's estimator draws at random before it learns.
+STARTUP = 20
 Report = Callable[[int, float], None]
 
 
 class Trial(NamedTuple):
-    """One evaluation: the value of each label that the space used (others are absent), and the loss."""
+    """One evaluation: the value of each label that the space used (others are absent), the loss, and what else the
+    evaluation told."""
 
     values: dict[str, float]
     loss: float
+    told: dict[str, float]
 
 
 def search(
     space: Mapping[str, Any],
-    evaluate: Callable[[dict[str, float]], float],
+    evaluate: Callable[[dict[str, float]], float | tuple[float, dict[str, float]]],
     evaluations: int,
     rng: np.random.Generator,
     state: Path | None = None,
@@ -41,7 +46,8 @@ def search(
 
     Args:
         space: hyperopt expressions by name.
-        evaluate: loss of the values by label; NaN or infinite counts as a failed trial, kept with loss NaN.
+        evaluate: loss of the values by label, or the loss and more numbers to keep of the trial; a loss that is NaN or
+            infinite counts as a failed trial, kept with loss NaN.
         state: file to keep trials and the generator's state in; a search that finds it goes on from there and ends
             with the same trials as one that was never stopped.
         report: called with the number of trials done and the best loss.
@@ -55,10 +61,11 @@ def search(
     saved = time.monotonic()
     while len(done) < evaluations:
         (doc,) = _suggest(trials, domain, int(rng.integers(2**31 - 1)))
-        values = {k: v[0] for k, v in doc["misc"]["vals"].items() if len(v)}
-        loss = float(evaluate({k: float(v) for k, v in values.items()}))
+        values = _values(doc)
+        found = evaluate(dict(values))
+        loss, told = found if isinstance(found, tuple) else (float(found), {})
         loss = loss if math.isfinite(loss) else math.nan
-        done.append(Trial({k: float(v) for k, v in values.items()}, loss))
+        done.append(Trial(values, loss, told))
         _insert(trials, doc, loss)
         best = min(best, loss) if math.isfinite(loss) else best
         if report:
@@ -69,10 +76,29 @@ def search(
     return done
 
 
+def first(space: Mapping[str, Any], count: int, rng: np.random.Generator) -> list[dict[str, float]]:
+    """Return the values of the first trials, `count` at most, of a `search` with a generator in this state.
+
+    They don't depend on any loss: the estimator draws at random until it has enough to learn from. The generator is
+    left as it is.
+    """
+    rng, domain, trials = copy.deepcopy(rng), Domain(lambda _: 0.0, dict(space)), Trials()
+    found = []
+    for _ in range(min(count, STARTUP)):
+        (doc,) = _suggest(trials, domain, int(rng.integers(2**31 - 1)))
+        found.append(_values(doc))
+        _insert(trials, doc, 0.0)
+    return found
+
+
+def _values(doc: Mapping[str, Any]) -> dict[str, float]:
+    return {k: float(v[0]) for k, v in doc["misc"]["vals"].items() if len(v)}
+
+
 def _suggest(trials: Trials, domain: Domain, seed: int) -> list[dict[str, Any]]:
     ids = trials.new_trial_ids(1)
     trials.refresh()
-    return tpe.suggest(ids, domain, trials, seed, verbose=False)
+    return tpe.suggest(ids, domain, trials, seed, n_startup_jobs=STARTUP, verbose=False)
 
 
 def _insert(trials: Trials, doc: dict[str, Any], loss: float) -> None:
@@ -83,7 +109,7 @@ def _insert(trials: Trials, doc: dict[str, Any], loss: float) -> None:
 
 
 def _save(state: Path, done: list[Trial], rng: np.random.Generator) -> None:
-    rows = [[t.values, t.loss if math.isfinite(t.loss) else None] for t in done]
+    rows = [[t.values, t.loss if math.isfinite(t.loss) else None, t.told] for t in done]
     write_json(state, {"trials": rows, "generator": rng.bit_generator.state})
 
 
@@ -92,7 +118,7 @@ def _resume(trials: Trials, domain: Domain, rng: np.random.Generator, state: Pat
     if state is None or not state.exists():
         return []
     saved = read_json(state)
-    done = [Trial(values, math.nan if loss is None else loss) for values, loss in saved["trials"]]
+    done = [Trial(values, math.nan if loss is None else loss, told) for values, loss, told in saved["trials"]]
     for trial in done:
         (tid,) = trials.new_trial_ids(1)
         idxs = {label: [tid] if label in trial.values else [] for label in domain.params}

@@ -26,6 +26,8 @@ rule import_table:
 rule generate:
     output:
         data="results/{study}/round{round}/seed{seed}/data.parquet",
+        features="results/{study}/round{round}/seed{seed}/features.parquet",
+        targets="results/{study}/round{round}/seed{seed}/targets.parquet",
         info="results/{study}/round{round}/seed{seed}/data.json",
         record="results/{study}/tracking/round{round}/seed{seed}/generate.json",
     log:

@@ -7,6 +7,7 @@ rule figures:
         test=first_seed("test.parquet"),
         info=first_seed("split.json"),
         tests=first_models("test.parquet"),
+        curves=first_models("curve.parquet"),
         candidates=first_seed("candidates.parquet"),
         best_of=rules.gather.output.best_of,
         solutions=first_seed("solutions.parquet"),

@@ -40,7 +40,10 @@ def read(snakemake, params):
     found = setting.of_rows(spec, known)
     category = setting.categories(spec)
     train, test = (rows.load(path, source.info, category) for path in (source.train, source.test))
-    tests = zip(params["surrogates"], source.get("tests", []), strict=True)
+    tests, curves = (
+        {name: pd.read_parquet(path) for name, path in zip(params["surrogates"], source.get(key, []), strict=True)}
+        for key in ("tests", "curves")
+    )
     return gallery.Material(
         space=found.space,
         outputs=found.outputs,
@@ -49,11 +52,12 @@ def read(snakemake, params):
         train=(train.X, train.Y),
         test=(test.X, test.Y),
         measured="table" in spec,
-        tests={name: pd.read_parquet(path) for name, path in tests},
+        tests=tests,
         candidates=pd.read_parquet(source.candidates),
         solutions=pd.read_parquet(source.solutions),
         simulator=problem.load(spec),
         best_of=pd.read_csv(source.best_of),
+        curves=curves,
     )
 
 

@@ -19,7 +19,11 @@ def main(snakemake):
             spec.get("sampling"),
             spec.get("noise", {}).get("sd", 0.0),
         )
-        tables.write(snakemake.output.data, tables.with_units(tables.numbered(table), found.units))
+        table = tables.with_units(table, found.units)
+        tables.write(snakemake.output.data, tables.numbered(table))
+        # The same rows as two files of the kind that a study may name as its `table`.
+        tables.write(snakemake.output.features, table.select(found.inputs))
+        tables.write(snakemake.output.targets, table.select(found.outputs))
         info = {"rows": len(table), "inputs": found.inputs, "outputs": found.outputs, "sources": {}}
         write_json(snakemake.output.info, {**info, "sha256": sha256(snakemake.output.data)})
         run.metric("data/rows", len(table))

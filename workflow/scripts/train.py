@@ -53,6 +53,9 @@ def main(snakemake):
             pd.DataFrame(intervals.columns(predicted, low, high, test.outputs)).to_parquet(path, index=False)
         with replacing(snakemake.output.trials) as path:
             pd.DataFrame(trained.trials).to_parquet(path, index=False)
+        with replacing(snakemake.output.curve) as path:
+            curve = pd.DataFrame(trained.curve, columns=["epoch", "training_loss", "validation_loss"])
+            curve.to_parquet(path, index=False)
 
         log(run, snakemake, trained, info, train)
 

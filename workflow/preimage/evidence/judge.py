@@ -1,4 +1,4 @@
-"""The findings that are no column of a table: coverage, held-out promises, distance to a known minimum."""
+"""The findings that are no column of a table: coverage, held-out promises, plateaus of starts, known minima."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from preimage.data.rows import Rows
 from preimage.evidence.assess import candidate_coverage
 from preimage.evidence.held_out import promise
+from preimage.evidence.plateaus import by_case
 from preimage.objective import Objective
 from preimage.problem import Problem
 from preimage.space import Space
@@ -46,6 +47,7 @@ def judge(
         "test": {name: {k: i[k] for k in ("test", "test_coverage", "level")} for name, i in info.items()},
         "candidate_coverage": candidate_coverage(table, test.outputs),
         "held_out": held_out,
+        "plateaus": by_case(table[table["objective"].isin([k for k, w in objectives.items() if k == w.entry])]),
         "warnings": list(warnings),
         "known_minimum": _known_minimum(solutions, space, objectives, simulator, test.outputs),
     }

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from preimage.candidates import DOMAIN_LIMIT
+from preimage.evidence.plateaus import has_starts
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.best_of_curves import best_of_curves
@@ -22,6 +23,7 @@ from preimage.figures.history import history
 from preimage.figures.parallel_coordinates import parallel_coordinates
 from preimage.figures.predicted_against_truth import predicted_against_truth
 from preimage.figures.surface import surface
+from preimage.figures.training_curves import training_curves
 from preimage.figures.training_scatter import training_scatter
 from preimage.figures.waterfall import waterfall
 from preimage.objective import Objective
@@ -33,7 +35,6 @@ from preimage.surrogates.intervals import LEVEL
 MOST_OBJECTIVES = 8
 # The surface takes at most this many lines a side, and at most half as many runs of the simulator as there are rows.
 GRID = 41
-FEWEST_STARTS = 4
 
 
 class Shown(NamedTuple):
@@ -56,6 +57,7 @@ class Material:
         tests: by surrogate, the predictions of the test rows with their intervals.
         simulator: None where there is only a table.
         best_of: r_T of tables of targets (see `preimage.evidence.best_of`), over every seed.
+        curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
     """
 
     space: Space
@@ -70,6 +72,7 @@ class Material:
     solutions: pd.DataFrame
     simulator: Problem | None = None
     best_of: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -172,6 +175,16 @@ def _surrogates(m: Material) -> Iterator[Shown]:
                 None,
                 partial(_predicted, m, name, k, truth_is),
             )
+        if name in m.curves and len(m.curves[name]):
+            losses = (m.curves[name][key].to_numpy(float) for key in ("training_loss", "validation_loss"))
+            yield Shown(
+                f"training_curves.{name}.svg",
+                f"{name}: the training of its first network",
+                "Loss by epoch. A validation loss that still falls at the end was given too few epochs; one that rises "
+                "while the training loss falls is learning by heart, and the weights before that are kept.",
+                None,
+                partial(training_curves, *losses),
+            )
 
 
 def _predicted(m: Material, surrogate: str, k: int, truth_is: str) -> Figure | None:
@@ -244,13 +257,13 @@ def _searches(m: Material, name: str) -> Iterator[Shown]:
             name,
             partial(history, trials, shown, m.looks),
         )
-    starts = {case: losses[case] for case, n in spent.items() if len(n) >= FEWEST_STARTS and (n > 1).any()}
+    starts = {case: losses[case] for case, n in spent.items() if has_starts(n)}
     if starts:
         yield Shown(
             f"waterfall.{name}.svg",
             f"{name}: where the starts ended",
-            "The final value of each start, best first. A level stretch at the left is the same optimum found again "
-            "and again; a slope from the first start on means that more starts may find better.",
+            "The final value of each start, best first. A plateau, shaded with its number of starts, is the same "
+            "optimum found again and again; a slope from the first start on means that more starts may find better.",
             name,
             partial(waterfall, starts, shown, m.looks),
         )

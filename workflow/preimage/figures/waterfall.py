@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from preimage.evidence.plateaus import plateaus
 from preimage.figures.scale import Scale
 from preimage.figures.style import Look, legend, panels, shorten, styled, wrap
+
+# Of more plateaus than these, only the first have their number of starts beside them.
+MOST_NUMBERED = 3
 
 
 @styled
 def waterfall(starts: Mapping[tuple[str, str], np.ndarray], scale: Scale, looks: Mapping[str, Look]) -> Figure | None:
-    """Draw the final values of all starts, best first, a panel a surrogate. A plateau is an optimum found again.
+    """Draw the final values of all starts, best first, a panel a surrogate; plateaus are shaded.
 
     Args:
         starts: by (surrogate, inverter) the final losses (n,), NaN where a start failed.
@@ -28,8 +33,9 @@ def waterfall(starts: Mapping[tuple[str, str], np.ndarray], scale: Scale, looks:
     figure, axes = panels(len(surrogates), 3.4)
     handles: dict[str, Any] = {}
     for panel, surrogate in zip(axes, surrogates, strict=False):
-        mine = {inverter: scale.values(v) for (s, inverter), v in starts.items() if s == surrogate}
-        for inverter, values in mine.items():
+        mine = {inverter: v for (s, inverter), v in starts.items() if s == surrogate}
+        for inverter, losses in mine.items():
+            values = scale.values(losses)
             colour, marker, dashes = looks[inverter]
             size = 5 if len(values) <= 30 else 2.5
             (handles[inverter],) = panel.plot(
@@ -42,13 +48,28 @@ def waterfall(starts: Mapping[tuple[str, str], np.ndarray], scale: Scale, looks:
                 ms=size,
                 clip_on=False,
             )
+            _mark(panel, losses, values, colour)
         handles |= scale.met_line(panel)
-        scale.apply(panel, np.concatenate(list(mine.values())))
+        scale.apply(panel, scale.values(np.concatenate(list(mine.values()))))
         panel.set(title=f"on {surrogate}", xlabel="start, best first")
         panel.xaxis.get_major_locator().set_params(integer=True)
     for panel in axes[::2]:
         panel.set_ylabel(wrap(scale.label, 28))
     legend(figure, list(handles.values()), [shorten(i, 24) for i in handles])
-    counts = ", ".join(f"{len(v)} starts of {inverter} on {surrogate}" for (surrogate, inverter), v in starts.items())
-    figure.set_label(f"{scale.label} where each start ended, sorted: {counts}.")
+    counts = [
+        f"{len(v)} starts of {inverter} on {surrogate}, {len(plateaus(v))} plateaus"
+        for (surrogate, inverter), v in starts.items()
+    ]
+    figure.set_label(f"{scale.label} where each start ended, sorted: {'; '.join(counts)}.")
     return figure
+
+
+def _mark(panel: Axes, losses: np.ndarray, values: np.ndarray, colour: str) -> None:
+    """Shade the plateaus of sorted losses (n,), drawn at these values (n,), and say how many starts the first have."""
+    for k, plateau in enumerate(plateaus(losses)):
+        last = plateau.first + plateau.size
+        ends, level = [plateau.first + 1, last], values[[plateau.first, last - 1]]
+        panel.plot(ends, level, color=colour, lw=11, alpha=0.25, solid_capstyle="round", clip_on=False, zorder=1)
+        if k < MOST_NUMBERED:
+            at = (sum(ends) / 2, level.mean())
+            panel.annotate(f"×{plateau.size}", at, (0, 8), textcoords="offset points", ha="center", fontsize=9)

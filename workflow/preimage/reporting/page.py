@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
 from preimage.reporting import dag, words
 from preimage.reporting.targets import tables_of_targets
@@ -165,17 +166,20 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "distinct": _spread(part["distinct"]),
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),
-                "note": _note(material, name, surrogate, str(inverter)) if kinds[str(inverter)] == "lookup" else "",
+                "note": _note(material, name, surrogate, str(inverter), kinds[str(inverter)]),
             }
         )
     return rows
 
 
-def _note(material: Material, name: str, surrogate: str, inverter: str) -> str:
-    """Return which row a lookup found, in the first seed."""
-    c = material.candidates
-    mine = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["inverter"] == inverter)]
-    return str(mine.iloc[0]["message"])
+def _note(material: Material, name: str, surrogate: str, inverter: str, kind: str) -> str:
+    """Return, of the first seed, which row a lookup found, or where starts ended together."""
+    case = {"surrogate": surrogate, "objective": name, "inverter": inverter}
+    if kind == "lookup":
+        c = material.candidates
+        return str(c[(c[list(case)] == pd.Series(case)).all(axis=1)].iloc[0]["message"])
+    mine = [p for p in material.evidence["plateaus"] if case.items() <= p.items() and kind not in POPULATIONS]
+    return words.plateaus(mine[0]) if mine else ""
 
 
 def _spread(column: pd.Series) -> str:

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from preimage.candidates import DOMAIN_LIMIT
+from preimage.evidence.plateaus import SAME_SHARE
 from preimage.inversion_kinds import UNMOVED
 from preimage.objective import Objective
 
 LEVEL = "90 %"
 NONE = "\N{EN DASH}"
+MOST_PLATEAUS = 3
 
 
 def number(value: Any) -> str:
@@ -138,6 +140,16 @@ def unmoved(candidates: pd.DataFrame) -> list[str]:
                 "the model is flat there (a forest is a step function: its finite differences are 0)."
             )
     return said
+
+
+def plateaus(found: Mapping[str, Any]) -> str:
+    """Return where the starts of one case ended: how many at one loss, and at which (0 below a plateau's width)."""
+    if not found["count"]:
+        return f"no three of {found['starts']} starts ended at one loss: more starts may find better"
+    shown = found["plateaus"][:MOST_PLATEAUS]
+    levels = [f"{p['size']} at loss {number(p['loss'] if abs(p['loss']) > SAME_SHARE else 0)}" for p in shown]
+    more = f", others on {found['count'] - len(shown)} more plateaus" if found["count"] > len(shown) else ""
+    return f"of {found['starts']} starts {listing(levels)}{more}"
 
 
 def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +31,7 @@ from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.precision import cache_compiled_programs, enable_double, use_one_thread
 
 if TYPE_CHECKING:
+    from preimage.surrogates.network_tuning import Design
     from preimage.surrogates.vmapped_training import Network as Member
     from preimage.surrogates.vmapped_training import Trainer
 
@@ -221,34 +222,36 @@ def train(
             validation_fraction, members, folds, tune).
         levels: how many values each input has where it is a category, 0 where it is a number (d,).
         threads: not used: see `use_one_thread`.
-        state: not used: a search that was killed takes seconds to do again.
+        state: where a tuning search keeps its trials.
 
     Raises StudyError where there are too few distinct inputs, or where no network got to a finite loss.
     """
     enable_double()
     use_one_thread()
     cache_compiled_programs()
+    from preimage.surrogates import network_tuning as tuning
     from preimage.surrogates import vmapped_training as vmapped
 
-    form = Form(spec["activation"], tuple(int(n) for n in levels))
     fold, training, validation = _parts(group, spec, rng)
     scales = [_scales(X[used], Y[used], levels) for used in training | validation]
     encoded = np.stack([Encoding(levels, *x)(X) for x, _ in scales])
     rows = vmapped.data(encoded, np.stack([(Y - y[0]) / y[1] for _, y in scales]), training, validation)
-    trainer = _trainer(rows.X.shape[2], Y.shape[1], spec)
+    trainer = trainers(rows.X.shape[2], Y.shape[1], spec)
+    design = tuning.Design(tuple(spec["layers"]), spec["activation"], int(spec["batch"]))
     rate, trials = float(spec["learning_rate"]), list[dict[str, Any]]()
     if spec.get("tune") is not None:
-        rate, trials = _tune(trainer, rows, spec["tune"], rng, report)
+        (design, rate), trials = tuning.tune(spec, trainer, rows, rng, state, report)
 
     fits, count = len(scales), int(spec["members"])
     jobs = vmapped.Jobs(np.full(fits * count, rate), _seeds(rng, fits * count), np.repeat(np.arange(fits), count))
-    trained = trainer.train(rows, jobs, rng)
+    trained = trainer(design).train(rows, jobs)
     if bad := sum(not np.isfinite(m.validation_loss) for m in trained):
         raise StudyError(f"neural_network: {bad} of {len(trained)} networks got to no finite loss with "
                          f"learning_rate {rate:g}; try a smaller one")  # fmt: skip
+    form = Form(design.activation, tuple(int(n) for n in levels))
     networks = [_ensemble(form, s, trained[k * count : (k + 1) * count]) for k, s in enumerate(scales)]
-    parameters = {key: spec[key] for key in ("activation", "loss", "batch", "patience", "members")}
-    parameters |= {"layers": list(spec["layers"]), "learning_rate": rate}
+    parameters = {key: spec[key] for key in ("loss", "patience", "members")}
+    parameters |= {**design._asdict(), "layers": list(design.layers), "learning_rate": rate}
     parameters["epochs"] = [m.epochs for m in trained[:count]]
     out_of_fold = _out_of_fold(X, Y, fold, networks[1:])
     return Trained(networks[0], partial(_save, networks[0]), out_of_fold, parameters, trials, networks[0].history)
@@ -281,28 +284,6 @@ def _seeds(rng: np.random.Generator, count: int) -> np.ndarray:
     return rng.integers(2**32, size=count, dtype=np.uint32)
 
 
-def _tune(
-    trainer: Trainer, rows: Any, tune: Mapping[str, Any], rng: np.random.Generator, report: Report | None
-) -> tuple[float, list[dict[str, Any]]]:
-    """Return the learning rate with the smallest validation loss in the final fit's split, and every trial."""
-    from preimage.surrogates.vmapped_training import Jobs
-
-    count = int(tune["evaluations"])
-    low, high = (float(rate) for rate in tune["learning_rate"])
-    rates = np.geomspace(low, high, count)
-    found = trainer.train(rows, Jobs(rates, _seeds(rng, count), np.zeros(count, int)), rng, report)
-    trials = [
-        {
-            "learning_rate": float(rate),
-            "validation_loss": network.validation_loss,
-            "epochs": network.epochs,
-            "cross_validated_error": network.validation_loss,
-        }
-        for rate, network in zip(rates, found, strict=True)
-    ]
-    return min(trials, key=lambda t: t["validation_loss"])["learning_rate"], trials
-
-
 def _ensemble(form: Form, scales: tuple[tuple[Any, Any], tuple[Any, Any]], members: list[Member]) -> Network:
     weights = [np.stack(layer).astype(float) for layer in zip(*(m.weights for m in members), strict=True)]
     history = [(k + 1, float(a), float(b)) for k, (a, b) in enumerate(members[0].history)]
@@ -320,12 +301,17 @@ def _out_of_fold(
     return predicted, spread
 
 
-def _trainer(inputs: int, outputs: int, spec: Mapping[str, Any]) -> Trainer:
+def trainers(inputs: int, outputs: int, spec: Mapping[str, Any]) -> Callable[[Design], Trainer]:
+    """Return a function that gives the trainer of a design, the same each time: what it has compiled stays."""
     from preimage.surrogates.vmapped_training import Trainer
 
-    model = keras_files.dense(inputs, [*spec["layers"], outputs], ACTIVATIONS[spec["activation"]], "network")
-    limits = (int(spec[key]) for key in ("batch", "epochs", "patience"))
-    return Trainer(model, keras_files.keras_on_jax().optimizers.Nadam(), spec["loss"], *limits)
+    @cache
+    def trainer(design: Design) -> Trainer:
+        model = keras_files.dense(inputs, [*design.layers, outputs], ACTIVATIONS[design.activation], "network")
+        limits = design.batch, int(spec["epochs"]), int(spec["patience"])
+        return Trainer(model, keras_files.keras_on_jax().optimizers.Nadam(), spec["loss"], *limits)
+
+    return trainer
 
 
 def _save(network: Network, folder: Path) -> None:

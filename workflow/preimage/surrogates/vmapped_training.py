@@ -14,7 +14,7 @@ compiled programs, however many networks there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,7 +47,8 @@ class Data(NamedTuple):
 
 
 class Jobs(NamedTuple):
-    """One network an entry: its learning rate, the seed of its shuffling, and the fit whose rows it has."""
+    """One network an entry: its learning rate, the seed of its first weights and of its shuffling, and the fit whose
+    rows it has."""
 
     rate: np.ndarray
     seed: np.ndarray
@@ -117,19 +118,27 @@ class Trainer:
         self.run = jax.jit(self._run)
 
     def train(
-        self, data: Data, jobs: Jobs, rng: np.random.Generator, report: Callable[[int, float], None] | None = None
+        self,
+        data: Data,
+        jobs: Jobs,
+        report: Callable[[int, float], None] | None = None,
+        widths: Sequence[int] = WIDTHS,
     ) -> list[Network]:
-        """Train all networks to their end; `report` hears how many are done, and the best validation loss so far."""
+        """Train all networks to their end; `report` hears how many are done, and the best validation loss so far.
+
+        With one width a network's bits depend on its own job alone; with several, on how many are left beside it, by
+        the order in which sums are rounded.
+        """
         waiting, trained = np.arange(len(jobs.rate)), dict[int, Network]()
         curves: list[list[np.ndarray]] = [[] for _ in waiting]
-        state, place = self.start(jobs.rate[:0], rng), np.zeros(0, int)
+        state, place = self.start(jobs.rate[:0], jobs.seed[:0]), np.zeros(0, int)
         while len(trained) < len(curves):
             going = np.flatnonzero(~state.done)
-            taken, waiting = np.split(waiting, [WIDTHS[-1] - len(going)])
-            state = _joined(_at(state, going), self.start(jobs.rate[taken], rng))
+            taken, waiting = np.split(waiting, [widths[-1] - len(going)])
+            state = _joined(_at(state, going), self.start(jobs.rate[taken], jobs.seed[taken]))
             place = np.concatenate([place[going], taken])
             # What is between chunks is done by numpy: JAX would compile a program for every slice.
-            state, curve = self._chunk(state, Jobs(*(a[place] for a in jobs)), data)
+            state, curve = self._chunk(state, Jobs(*(a[place] for a in jobs)), data, widths)
             for j, k in enumerate(place.tolist()):
                 curves[k].append(curve[j])
                 if state.done[j]:
@@ -138,25 +147,26 @@ class Trainer:
                 report(len(trained), min((n.validation_loss for n in trained.values()), default=state.best_loss.min()))
         return [trained[k] for k in range(len(curves))]
 
-    def _chunk(self, state: State, jobs: Jobs, data: Data) -> tuple[State, Any]:
+    def _chunk(self, state: State, jobs: Jobs, data: Data, widths: Sequence[int]) -> tuple[State, Any]:
         """Train for some epochs, idle copies filling up the width; return states and losses (networks, CHUNK, 2)."""
         count = len(state.done)
-        width = next(w for w in WIDTHS if w >= count)
+        width = next(w for w in widths if w >= count)
         at = np.minimum(np.arange(width), count - 1)
         filled = _at(state, at)._replace(done=np.arange(width) >= count)
         return jax.tree.map(lambda a: a[:count], jax.device_get(self.run(filled, jobs.seed[at], jobs.fit[at], data)))
 
-    def start(self, rate: np.ndarray, rng: np.random.Generator) -> State:
+    def start(self, rate: np.ndarray, seed: np.ndarray) -> State:
         """Return fresh networks: Glorot-uniform kernels and zero biases, the defaults of Keras's dense layers."""
         count, zero = len(rate), np.zeros(len(rate), np.int32)
-        weights = np.array([self._fresh(rng) for _ in rate], np.float32).reshape(count, self.ends[-1])
+        weights = np.array([self._fresh(int(s)) for s in seed], np.float32).reshape(count, self.ends[-1])
         memory = [np.repeat(np.asarray(v.value)[None], count, axis=0) for v in self.optimizer.variables]
         memory[[v.name for v in self.optimizer.variables].index("learning_rate")] = rate.astype(np.float32)
         return State(weights, memory, weights, np.full(count, np.inf, np.float32), zero, zero, np.zeros(count, bool))
 
-    def _fresh(self, rng: np.random.Generator) -> np.ndarray:
+    def _fresh(self, seed: int) -> np.ndarray:
         reach = np.array([np.sqrt(6 / sum(shape)) if len(shape) == 2 else 0.0 for shape in self.shapes])
-        return np.repeat(reach, np.diff(self.ends, prepend=0)) * rng.uniform(-1, 1, self.ends[-1])
+        draw = np.random.default_rng(seed).uniform(-1, 1, self.ends[-1])
+        return np.repeat(reach, np.diff(self.ends, prepend=0)) * draw
 
     def _network(self, state: State, j: int, curve: list[np.ndarray]) -> Network:
         epochs = int(state.epoch[j])

@@ -1,0 +1,66 @@
+"""Plateaus: levels at which several starts of a search ended, each most likely an optimum found again (the steps of a
+waterfall plot: Raue et al. 2013, "Lessons learned from quantitative dynamical modeling in systems biology")."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+# Starts end at one level where their losses agree to this share of the loss, or of 1 where it is smaller.
+SAME_SHARE = 1e-6
+FEWEST = 3
+# A search with fewer starts has no shape to speak of.
+FEWEST_STARTS = 4
+# More than these are not listed one by one.
+MOST = 20
+
+
+class Plateau(NamedTuple):
+    """A level of sorted losses: position of its first start from 0, its number of starts, its smallest loss."""
+
+    first: int
+    size: int
+    loss: float
+
+
+def plateaus(losses: np.ndarray) -> list[Plateau]:
+    """Return the plateaus of final losses (n,), best first; NaN is a start that failed.
+
+    A level begins at its smallest loss and takes what agrees with that, not what agrees with a neighbour: a slow slope
+    is no plateau.
+    """
+    ordered = np.sort(losses[np.isfinite(losses)])
+    found, first = list[Plateau](), 0
+    while first < len(ordered):
+        loss = float(ordered[first])
+        end = int(np.searchsorted(ordered, loss + SAME_SHARE * max(1.0, abs(loss)), side="right"))
+        if end - first >= FEWEST:
+            found.append(Plateau(first, end - first, loss))
+        first = end
+    return found
+
+
+def has_starts(evaluations: np.ndarray) -> bool:
+    """Return whether these rows are starts of local searches, by what each spent (n,): a trial takes one evaluation."""
+    return len(evaluations) >= FEWEST_STARTS and bool((evaluations > 1).any())
+
+
+def by_case(candidates: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return, for each case whose rows are starts, how many ended with a loss, and on which plateaus they did."""
+    rows = []
+    for key, part in candidates.groupby(["surrogate", "objective", "inverter"], sort=False):
+        if not has_starts(part["evaluations"].to_numpy(float)):
+            continue
+        losses = part["predicted_loss"].to_numpy(float)
+        found = plateaus(losses)
+        rows.append(
+            {
+                **dict(zip(("surrogate", "objective", "inverter"), key, strict=True)),
+                "starts": int(np.isfinite(losses).sum()),
+                "count": len(found),
+                "plateaus": [{"size": p.size, "loss": p.loss} for p in found[:MOST]],
+            }
+        )
+    return rows
