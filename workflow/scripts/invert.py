@@ -1,5 +1,7 @@
 """Candidates of one inverter, on one surrogate, for one objective; ranked by what the surrogate says."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -32,7 +34,8 @@ def main(snakemake):
             train.numbers,
             on_simulator=on_simulator,
             gradient=getattr(model, "gradient", None),
-            traceable=getattr(model, "traceable", lambda: None)(),
+            traceable=one_point(getattr(model, "traceable", lambda: None)()),
+            resolution=getattr(model, "resolution", np.finfo(float).eps),
         )
         report = run.progress(options.get("evaluations") or options.get("starts") or 1)
         answer, predicted = inversion.ask(options["kind"], question, options, run.rng, run.state, report)
@@ -46,6 +49,10 @@ def main(snakemake):
         run.metric("inversion/failed", float(table["status"].eq("failed").sum()))
         log_history(run, table)
         run.artifact(snakemake.output.candidates)
+
+
+def one_point(traceable):
+    return partial(*traceable) if isinstance(traceable, tuple) else traceable
 
 
 def model_folder(snakemake):

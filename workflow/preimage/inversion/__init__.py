@@ -34,6 +34,7 @@ class Question:
         on_simulator: whether `predict` is the simulator.
         gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
         traceable: the prediction as a JAX function of one point; None where there is none.
+        resolution: the rounding of the model's numbers, which finite differences must be larger than.
         errors: what `predict` raised, by point.
     """
 
@@ -46,6 +47,7 @@ class Question:
     on_simulator: bool = False
     gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     traceable: Callable[[Any], Any] | None = None
+    resolution: float = float(np.finfo(float).eps)
     errors: dict[bytes, str] = field(default_factory=dict)
 
     def outputs(self, X: np.ndarray) -> np.ndarray:

@@ -191,6 +191,7 @@ def _surrogate(material: Material, name: str) -> dict[str, Any]:
         "kind": info["kind"],
         "parameters": ", ".join(f"{words.label(k)} {words.setting(v)}" for k, v in info["parameters"].items()),
         "test": [{"output": o, "unit": material.units.get(o, ""), **m} for o, m in info["test"].items()],
+        "warning": info.get("warning", ""),
         "coverage": words.coverage(material.evidence["candidate_coverage"].get(name), info["test_coverage"]),
     }
 
