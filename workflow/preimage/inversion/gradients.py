@@ -71,19 +71,25 @@ class Line:
     def differences(self, gradient: str, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by finite differences that a coarse model can resolve, in one call.
 
-        The step that balances rounding against curvature (Nocedal and Wright 2006, Numerical Optimization, 8.1) is
-        absolute: scipy's relative one would vanish at a bound of 0. At a bound, both ends move inside together.
+        They are of the outputs, so that their error fades with the distance to a target. Steps are a root of the
+        rounding (Nocedal and Wright 2006, Numerical Optimization, 8.1), and absolute: scipy's relative ones vanish at a
+        bound of 0. `3-point` is the slope of the parabola through the point and two beside it, both on the inner side
+        where a bound is near.
         """
         h = self.question.resolution ** (1 / ORDERS[gradient])
-        before, apart = (h, 2 * h) if gradient == "3-point" else (0.0, h)
-        low = np.clip(u - before, 0, 1 - apart)
-        high = low + apart
-        k = np.arange(len(u))
-        U = np.tile(u, (2 * len(u) + 1, 1))
-        U[1 + k, k], U[1 + len(u) + k, k] = low, high
+        steps = [np.where(u + h <= 1, h, -h)]
+        if gradient == "3-point":
+            steps = [np.where(u >= h, -h, 2 * h), np.where(u + h <= 1, h, -2 * h)]
+        U = np.concatenate([u[None], *(u + np.diag(step) for step in steps)])
         self.evaluations += len(U)
-        loss = self.question.loss(np.array([self.point(v) for v in U])) / self.unit
-        return float(loss[0]), (loss[1 + len(u) :] - loss[1 : 1 + len(u)]) / (high - low)
+        Y = self.question.outputs(np.array([self.point(v) for v in U]))
+        rises = [(part - Y[0]) / step[:, None] for part, step in zip(np.split(Y[1:], len(steps)), steps, strict=True)]
+        slopes = rises[0]
+        if gradient == "3-point":
+            a, b = (step[:, None] for step in steps)
+            slopes = (rises[0] * b - rises[1] * a) / (b - a)
+        wanted = self.question.objective
+        return float(wanted.loss(Y[:1])[0]) / self.unit, slopes @ wanted.slope(Y[:1])[0] / self.unit
 
     def for_scipy(self, gradient: str) -> tuple[Callable[..., Any], Any]:
         """Return what `scipy.optimize.minimize` takes as function and `jac`."""
