@@ -1,5 +1,10 @@
 """Names that inverters share with those who only read of them: apart, so that reading a study imports none."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 MODULES = {
     "hyperopt": "tpe_search",
     "multistart": "multistart",
@@ -13,11 +18,17 @@ MODULES = {
 # scipy's methods that hold linear constraints, and those that take no gradient.
 HOLDS_CONSTRAINTS = frozenset({"SLSQP", "trust-constr"})
 NO_GRADIENT = frozenset({"Nelder-Mead", "Powell"})
-# Kinds of surrogate with an exact derivative.
+# Kinds of surrogate with an exact derivative, and formats of a model of the user's own.
 DIFFERENTIABLE = frozenset({"neural_network", "gaussian_process"})
+DIFFERENTIABLE_FORMATS = frozenset({"keras", "gaussian_process"})
 
 # Kinds whose rows are the members of one population, rather than starts that each went their own way.
 POPULATIONS = frozenset({"evolution"})
 
 # How the message of a start that stayed where it began starts.
 UNMOVED = "did not move"
+
+
+def differentiable(spec: Mapping[str, Any]) -> bool:
+    """Whether the surrogate of a study's entry has an exact derivative."""
+    return spec["kind"] in DIFFERENTIABLE or spec.get("format") in DIFFERENTIABLE_FORMATS

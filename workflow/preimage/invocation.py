@@ -12,11 +12,15 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from preimage import record
+import numpy as np
+
+from preimage import own_models, record
 from preimage.data import checks
+from preimage.data.setting import Setting
 from preimage.errors import StudyError
 from preimage.files import digest, read_json, write_json
 from preimage.study import Study
@@ -43,10 +47,22 @@ def check(studies: Mapping[str, Study]) -> list[str]:
     said = []
     for name, study in studies.items():
         try:
-            said += [f"study '{name}': {warning}" for warning in checks.check(study)]
+            said += [f"study '{name}': {w}" for w in checks.check(study, partial(_check_models, study))]
         except StudyError as error:
             raise StudyError(f"study '{name}': {error}") from None
     return said
+
+
+def _check_models(study: Study, found: Setting) -> None:
+    """Load each model of the user's own and match it with the table. Raises StudyError."""
+    for name, spec in study["surrogates"].items():
+        if spec["kind"] == own_models.KIND:
+            from preimage.surrogates import model
+
+            try:
+                model.check(spec, found.inputs, found.outputs, np.stack([found.space.low, found.space.high]))
+            except StudyError as error:
+                raise StudyError(f"key 'surrogates.{name}': {error}") from None
 
 
 def start(studies: Mapping[str, Study]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from preimage import schema
+from preimage import own_models, schema
 from preimage.errors import StudyError, did_you_mean
-from preimage.inversion_kinds import DIFFERENTIABLE, HOLDS_CONSTRAINTS
+from preimage.inversion_kinds import HOLDS_CONSTRAINTS, differentiable
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
@@ -58,9 +58,14 @@ def _completed(study: Study) -> Study:
         raise StudyError("key 'seed': found beside 'seeds', expected one of them")
     study["seeds"] = study.get("seeds", [study.pop("seed", 0)])
     _check_names(study)
-    for name, surrogate in study["surrogates"].items():
-        if surrogate["kind"] == "neural_network" and surrogate.get("tune"):
-            _check_tuning(f"key 'surrogates.{name}.tune", surrogate["tune"])
+    for name, spec in study["surrogates"].items():
+        if spec["kind"] == "neural_network" and spec.get("tune"):
+            _check_tuning(f"key 'surrogates.{name}.tune", spec["tune"])
+        if spec["kind"] == own_models.KIND:
+            try:
+                study["surrogates"][name] = own_models.completed(spec)
+            except StudyError as error:
+                raise StudyError(f"key 'surrogates.{name}': {error}") from None
     inverters = study["inverters"]
     if not any(v["kind"] == LOOKUP for v in inverters.values()):
         if LOOKUP in inverters:
@@ -110,31 +115,30 @@ def _check_tuning(where: str, tune: Mapping[str, Any]) -> None:
 
 def _works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]:
     """Return the surrogates an inverter works on; raise StudyError for a named pair that can't work together."""
-    kinds = {s: v["kind"] for s, v in study["surrogates"].items()}
+    models = dict(study["surrogates"])
     if "simulator" in study["problem"]:
-        kinds[SIMULATOR] = SIMULATOR
-    if not kinds:
+        models[SIMULATOR] = {"kind": SIMULATOR}
+    if not models:
         raise StudyError(f"key 'inverters.{name}': nothing to work on: name a surrogate (a table has no simulator)")
     method = inverter.get("method")
     if study["problem"]["constraints"] and method and method not in HOLDS_CONSTRAINTS:
         others = " or ".join(sorted(HOLDS_CONSTRAINTS))
         raise StudyError(f"key 'inverters.{name}.method': {method} can't hold constraints; use {others}")
-    reasons = {target: _refusal(study["problem"], inverter, kind) for target, kind in kinds.items()}
+    reasons = {target: _refusal(study["problem"], inverter, model) for target, model in models.items()}
     for target in inverter.get("on", ()):
         where = f"key 'inverters.{name}.on'"
-        if target == SIMULATOR and target not in kinds:
+        if target == SIMULATOR and target not in models:
             raise StudyError(f"{where}: found 'simulator', but the problem has none")
-        if target not in kinds:
+        if target not in models:
             raise StudyError(
                 f"{where}: unknown surrogate '{target}'{did_you_mean(target, [*study['surrogates'], SIMULATOR])}"
             )
         if reasons[target]:
-            raise StudyError(
-                f"{where}: {inverter['kind']} can't work on '{target}' ({kinds[target]}): {reasons[target]}"
-            )
+            kind = ", ".join(models[target][key] for key in ("kind", "format") if key in models[target])
+            raise StudyError(f"{where}: {inverter['kind']} can't work on '{target}' ({kind}): {reasons[target]}")
     if "on" in inverter:
         return list(inverter["on"])
-    able = [target for target in kinds if not reasons[target]]
+    able = [target for target in models if not reasons[target]]
     if not able:
         raise StudyError(
             f"key 'inverters.{name}': {inverter['kind']} can't work on anything here: {next(iter(reasons.values()))}"
@@ -142,13 +146,13 @@ def _works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]
     return [target for target in able if target != SIMULATOR] or able
 
 
-def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], kind: str) -> str:
-    """Return why an inverter can't work on a kind of model; "" where it can."""
-    if inverter.get("gradient") == "exact" and kind not in DIFFERENTIABLE:
+def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """Return why an inverter can't work on a model; "" where it can."""
+    if inverter.get("gradient") == "exact" and not differentiable(model):
         return "it has no gradient of its own; use 2-point or 3-point"
-    if (inverter.get("engine") == "batched" or inverter["kind"] == "neural_adjoint") and kind not in DIFFERENTIABLE:
+    if (inverter.get("engine") == "batched" or inverter["kind"] == "neural_adjoint") and not differentiable(model):
         return "the method needs a model with a gradient of its own, a network or a Gaussian process"
-    if inverter.get("gradient") == "cs" and not (kind == SIMULATOR and _complex_safe(problem)):
+    if inverter.get("gradient") == "cs" and not (model["kind"] == SIMULATOR and _complex_safe(problem)):
         return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
     return ""
 

@@ -7,18 +7,23 @@ is made. A sender runs beside Snakemake (`watch`), and `snakemake sync_tracking`
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import logging
 import os
 import re
 import select
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from preimage.errors import StudyError, did_you_mean
 from preimage.files import read_json, sha256, write_json
 
 RESULTS = Path("results")
@@ -127,18 +132,22 @@ def _send_one(sender: Sender, path: Path) -> None:
     write_json(receipt, {"sent": value["name"]})
 
 
+def _client() -> Any:
+    # A server that is away is noticed in seconds, not minutes; the record is sent another time.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent that we name
+    import mlflow
+
+    mlflow.set_tracking_uri(uri())
+    return mlflow.MlflowClient()
+
+
 class Sender:
     """A connection to MLflow, with the runs of invocations that it has met."""
 
     def __init__(self) -> None:
-        # A server that is away is noticed in seconds, not minutes; the record is sent another time.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent that we name
-        import mlflow
-
-        mlflow.set_tracking_uri(uri())
-        self.client = mlflow.MlflowClient()
+        self.client = _client()
         self.client.search_experiments(max_results=1)
         self.parents: dict[tuple[str, str], Any] = {}
 
@@ -301,6 +310,70 @@ FLAVORS = {"sklearn": _log_sklearn, "keras": _log_keras}
 def _name(name: str) -> str:
     """Return a name that MLflow takes: what it refuses becomes an underscore."""
     return re.sub(r"[^A-Za-z0-9_\-. /:]", "_", name)[:250]
+
+
+# -- models of the user's own ------------------------------------------------------------------------------------------
+
+
+def resolve_model(address: str) -> str:
+    """Return the version that an MLflow address stands for now: `models:/name/3` for an alias or the latest.
+
+    Raises StudyError where it leads nowhere, or the store can't be reached.
+    """
+    with _asking(address) as client:
+        part = re.fullmatch(r"models:/([^/@]+)(?:@([^/]+)|/(\w+))", address)
+        if part is None:
+            if address.startswith("models:/"):
+                client.get_logged_model(address.removeprefix("models:/"))
+            else:
+                client.get_run(address.split("/")[1])
+            return address
+        name, alias, version = part.groups()
+        found = [m for m in client.search_registered_models(max_results=1000) if m.name == name]
+        if not found:
+            names = [m.name for m in client.search_registered_models(max_results=1000)]
+            raise StudyError(f"uri '{address}': no registered model '{name}'{did_you_mean(name, names)}")
+        if alias is not None:
+            if alias not in found[0].aliases:
+                raise StudyError(
+                    f"uri '{address}': '{name}' has no alias '{alias}'{did_you_mean(alias, found[0].aliases)}"
+                )
+            return f"models:/{name}/{found[0].aliases[alias]}"
+        versions = sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
+        if not versions or (version != "latest" and int(version) not in versions):
+            raise StudyError(f"uri '{address}': found versions {versions}, expected {version}")
+        return f"models:/{name}/{versions[-1] if version == 'latest' else version}"
+
+
+@cache
+def fetch_model(address: str) -> Path:
+    """Download the files of a model, once a process, into a folder that is removed when it ends; return where.
+
+    Raises StudyError where there are none, or the store can't be reached.
+    """
+    folder = tempfile.mkdtemp(prefix="preimage-model-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with _asking(address):
+        import mlflow
+
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder))
+
+
+@contextmanager
+def _asking(address: str) -> Iterator[Any]:
+    """Give a client of the store; make what it raises one StudyError of one line."""
+    store = uri().removeprefix("sqlite:///")
+    if uri().startswith("sqlite:") and not Path(store).exists():
+        raise StudyError(f"uri '{address}': no tracking store at {shown_uri()}; MLFLOW_TRACKING_URI names another")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    try:
+        yield _client()
+    except StudyError:
+        raise
+    except Exception as error:
+        reason = _redacted(" ".join(str(error).split()) or type(error).__name__)
+        raise StudyError(f"uri '{address}': tracking at {shown_uri()} says: {reason[:300]}") from None
 
 
 # -- senders -----------------------------------------------------------------------------------------------------------

@@ -138,6 +138,11 @@ def table_files(wildcards):
     return [table[key] for key in ("features", "targets", "file") if key in table]
 
 
+def own_model(wildcards):
+    """The file of a model of the user's own, as an input; nothing where it is trained here or kept by MLflow."""
+    return of(wildcards)["surrogates"][wildcards.surrogate].get("path", [])
+
+
 def data_files(wildcards):
     """Imported rows are the same for every seed; simulated ones are not."""
     folder = ROUND if has_table(wildcards) else SEED

@@ -6,6 +6,7 @@ rule train:
         train=rules.split.output.train,
         test=rules.split.output.test,
         info=rules.split.output.info,
+        own=own_model,
     output:
         model=directory(
             "results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/model"

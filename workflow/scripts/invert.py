@@ -34,6 +34,7 @@ def main(snakemake):
             on_simulator=on_simulator,
             gradient=getattr(model, "gradient", None),
             traceable=getattr(model, "traceable", lambda: None)(),
+            resolution=getattr(model, "resolution", np.finfo(float).eps),
         )
         questions = [question.wanting(w) for w in wanted.values()]
         report = run.progress(len(questions) * inversion.planned(options))

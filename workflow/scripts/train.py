@@ -24,7 +24,7 @@ def main(snakemake):
             train.X,
             train.Y,
             split.group_rows(train.X),
-            spec,
+            {**spec, "columns": (train.inputs, train.outputs)},
             run.rng,
             train.levels,
             snakemake.threads,
@@ -41,6 +41,7 @@ def main(snakemake):
         scores, covered = metrics(test.Y, predicted, test.outputs), coverage(test.Y, low, high)
         info = {
             "kind": spec["kind"],
+            "warning": trained.warning,
             "parameters": trained.parameters,
             "test": scores,
             "test_coverage": covered,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,13 @@ from preimage.space import Space
 Study = Mapping[str, Any]
 
 
-def check(study: Study) -> list[str]:
+def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[str]:
     """Check a study against its data; return warnings, raise StudyError for what can't work.
 
     Reads the tables whole; writes nothing.
+
+    Args:
+        look: called with the setting for what else there is to check of it.
     """
     spec = study["problem"]
     table = None
@@ -41,6 +44,8 @@ def check(study: Study) -> list[str]:
             polytope.check_feasible(found.space.fix(wanted.fixed))
         except StudyError as error:
             raise StudyError(f"objectives.{name}: {error}") from None
+    if look is not None:
+        look(found)
     return [] if table is None else warnings(study, table, found)
 
 

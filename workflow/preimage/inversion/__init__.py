@@ -37,6 +37,7 @@ class Question:
         on_simulator: whether `predict` is the simulator.
         gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
         traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
+        resolution: the rounding of the model's numbers, which finite differences must be larger than.
         errors: what `predict` raised, by point.
     """
 
@@ -49,6 +50,7 @@ class Question:
     on_simulator: bool = False
     gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     traceable: tuple[Callable[[Any, Any], Any], Any] | None = None
+    resolution: float = float(np.finfo(float).eps)
     errors: dict[bytes, str] = field(default_factory=dict)
 
     def wanting(self, objective: Objective) -> Question:

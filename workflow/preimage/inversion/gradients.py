@@ -1,13 +1,15 @@
 """The loss of one question along the inputs that may move, and its derivative by whatever way was asked for.
 
 `exact`: the model's own derivative, by the chain rule through the objective. `2-point` and `3-point`: finite
-differences, which scipy takes from the loss alone. `cs`: the complex step (Squire and Trapp 1998, SIAM Review 40),
-exact to rounding for a model that computes with complex numbers as it does with real ones.
+differences, which scipy takes from the loss alone; of a model that computes in single precision they are taken here,
+with steps above its rounding (scipy's own would see nothing else). `cs`: the complex step (Squire and Trapp 1998, SIAM
+Review 40), exact to rounding for a model that computes with complex numbers as it does with real ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ import numpy as np
 from preimage.inversion import Question
 
 COMPLEX_STEP = 1e-30
+# Steps are this root of the rounding.
+ORDERS = {"2-point": 2, "3-point": 3}
 
 
 class Line:
@@ -65,8 +69,33 @@ class Line:
         loss = self.question.objective.loss(Y) / self.unit
         return float(loss[0].real), loss.imag / COMPLEX_STEP
 
+    def differences(self, gradient: str, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss and its derivative by finite differences that a coarse model can resolve, in one call.
+
+        They are of the outputs, so that their error fades with the distance to a target. Steps are a root of the
+        rounding (Nocedal and Wright 2006, Numerical Optimization, 8.1), and absolute: scipy's relative ones vanish at a
+        bound of 0. `3-point` is the slope of the parabola through the point and two beside it, both on the inner side
+        where a bound is near.
+        """
+        h = self.question.resolution ** (1 / ORDERS[gradient])
+        steps = [np.where(u + h <= 1, h, -h)]
+        if gradient == "3-point":
+            steps = [np.where(u >= h, -h, 2 * h), np.where(u + h <= 1, h, -2 * h)]
+        U = np.concatenate([u[None], *(u + np.diag(step) for step in steps)])
+        self.evaluations += len(U)
+        Y = self.question.outputs(np.array([self.point(v) for v in U]))
+        rises = [(part - Y[0]) / step[:, None] for part, step in zip(np.split(Y[1:], len(steps)), steps, strict=True)]
+        slopes = rises[0]
+        if gradient == "3-point":
+            a, b = (step[:, None] for step in steps)
+            slopes = (rises[0] * b - rises[1] * a) / (b - a)
+        wanted = self.question.objective
+        return float(wanted.loss(Y[:1])[0]) / self.unit, slopes @ wanted.slope(Y[:1])[0] / self.unit
+
     def for_scipy(self, gradient: str) -> tuple[Callable[..., Any], Any]:
         """Return what `scipy.optimize.minimize` takes as function and `jac`."""
+        if gradient in ORDERS and self.question.resolution > np.finfo(float).eps:
+            return partial(self.differences, gradient), True
         if gradient == "exact":
             return self.exact, True
         if gradient == "cs":

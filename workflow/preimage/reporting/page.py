@@ -87,7 +87,11 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "surrogate": surrogate,
                 "sentences": [
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
-                    *([words.held_out(promises[surrogate][name], wanted, units)] if surrogate in promises else []),
+                    *(
+                        [words.held_out(promises[surrogate][name], wanted, units, _trained_here(material, surrogate))]
+                        if surrogate in promises
+                        else []
+                    ),
                 ],
                 "short": _short(part.iloc[0].to_dict(), wanted, units),
                 "recipe": _recipe(material, part.iloc[0]),
@@ -100,6 +104,10 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
         if name in material.evidence["known_minimum"]
         else [],
     }
+
+
+def _trained_here(material: Material, surrogate: str) -> bool:
+    return not material.surrogates[surrogate].get("warning")
 
 
 def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
@@ -198,6 +206,7 @@ def _surrogate(material: Material, name: str) -> dict[str, Any]:
         "kind": info["kind"],
         "parameters": ", ".join(f"{words.label(k)} {words.setting(v)}" for k, v in info["parameters"].items()),
         "test": [{"output": o, "unit": material.units.get(o, ""), **m} for o, m in info["test"].items()],
+        "warning": info.get("warning", ""),
         "coverage": words.coverage(material.evidence["candidate_coverage"].get(name), info["test_coverage"]),
     }
 

@@ -99,7 +99,7 @@ def domain(row: Mapping[str, Any]) -> str:
     )
 
 
-def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:
+def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, str], trained_here: bool = True) -> str:
     """Return what the held-out rows say of the model's promises near an objective."""
     if not promise["rows"]:
         return "No held-out row satisfies the bounds, constraints and fixed inputs of this objective."
@@ -108,8 +108,9 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
         listing([quantity(v, units.get(o, "")) for o, v in zip(wanted.outputs, promise[key], strict=True)])
         for key in ("promised", "measured", "rmse")
     )
+    which = "rows that it never saw" if trained_here else "held-out rows, which it may have seen elsewhere"
     text = (
-        f"Asked of rows that it never saw: the {rows} that the model places nearest to this objective were promised "
+        f"Asked of {which}: the {rows} that the model places nearest to this objective were promised "
         f"{promised} on average and measured {measured} (typical error {error})."
     )
     if promise["met"] is not None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-KINDS = ("random_forest", "neural_network", "gaussian_process")
+KINDS = ("random_forest", "neural_network", "gaussian_process", "model")
 
 
 class Traceable(NamedTuple):
@@ -61,6 +61,7 @@ class Trained:
         parameters: the settings used, after tuning.
         trials: one row a tuning trial.
         curve: training and validation loss by epoch, where training has epochs.
+        warning: what a reader of its scores and intervals must know.
     """
 
     surrogate: Surrogate
@@ -69,6 +70,7 @@ class Trained:
     parameters: dict[str, Any]
     trials: list[dict[str, Any]] = field(default_factory=list)
     curve: list[tuple[int, float, float]] = field(default_factory=list)
+    warning: str = ""
 
 
 def module(kind: str) -> ModuleType:

@@ -1,0 +1,91 @@
+"""A model in ONNX format, run by ONNX Runtime on the processor, in one thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage.errors import StudyError
+from preimage.surrogates.brought.signature import Signature
+
+TYPES: dict[str, Any] = {
+    "tensor(float16)": np.float16,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+
+
+class OnnxModel:
+    """A session, with one input tensor (n, d), or one (n,) or (n, 1) a column."""
+
+    def __init__(self, session: Any, path: Path) -> None:
+        self.session = session
+        self.inputs, self.outputs = session.get_inputs(), session.get_outputs()
+        for node in (*self.inputs, *self.outputs):
+            if node.type not in TYPES:
+                raise StudyError(f"{path}: '{node.name}' is of type {node.type}, expected a tensor of numbers")
+        widths = [_width(node.shape) for node in self.inputs]
+        if len(self.inputs) > 1 and any(w not in (1, None) for w in widths):
+            shapes = [f"{node.name} {node.shape}" for node in self.inputs]
+            raise StudyError(f"{path}: found inputs {shapes}, expected one of all columns, or one a column")
+        first = {node.shape[0] for node in self.inputs if node.shape}
+        fixed = [n for n in first if isinstance(n, int)]
+        if fixed and fixed != [1]:
+            raise StudyError(f"{path}: takes {fixed[0]} rows at a time, expected any number, or 1")
+        self.rows = 1 if fixed else None
+        self.signature = _signature(self.inputs, self.outputs, widths)
+
+    @property
+    def resolution(self) -> float:
+        dtypes = [np.dtype(TYPES[node.type]) for node in (*self.inputs, *self.outputs)]
+        return max((float(np.finfo(d).eps) for d in dtypes if d.kind == "f"), default=float(np.finfo(float).eps))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        if self.rows and len(X) != 1:
+            return np.concatenate([self.predict(x[None]) for x in X])
+        single = len(self.inputs) == 1
+        feed = {
+            node.name: (X if single else X[:, k] if len(node.shape) == 1 else X[:, k : k + 1]).astype(TYPES[node.type])
+            for k, node in enumerate(self.inputs)
+        }
+        found = [np.asarray(y, float).reshape(len(X), -1) for y in self.session.run(None, feed)]
+        return np.concatenate(found, axis=1)
+
+
+def _width(shape: list[Any]) -> int | None:
+    """Return how many columns a tensor has, None where its shape doesn't say."""
+    if len(shape) == 1:
+        return 1
+    return shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
+
+
+def _signature(inputs: Any, outputs: Any, widths: list[int | None]) -> Signature:
+    several = len(inputs) > 1
+    answers = [_width(node.shape) for node in outputs]
+    return Signature(
+        len(inputs) if several else widths[0],
+        None if None in answers else sum(w for w in answers if w),
+        tuple(node.name for node in inputs) if several else (),
+        tuple(node.name for node in outputs) if len(outputs) > 1 and set(answers) == {1} else (),
+    )
+
+
+def read(path: Path) -> OnnxModel:
+    """Load a model; a file names operators of ONNX only, so none of its own code can run. Raises StudyError."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        hint = "; a model that keeps weights in files beside it is taken from MLflow only" if ".data" in said else ""
+        raise StudyError(f"{path}: ONNX Runtime can't load it ({said}){hint}") from None
+    return OnnxModel(session, path)

@@ -1,0 +1,60 @@
+"""What a model's file says of its inputs and outputs, matched with a table's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from preimage.errors import StudyError, did_you_mean
+
+
+class Signature(NamedTuple):
+    """Numbers of inputs and outputs, None where the file doesn't say; their names in order, () where it names none."""
+
+    inputs: int | None = None
+    outputs: int | None = None
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
+
+
+def names_in_order(
+    what: str, table: Sequence[str], count: int | None, named: Sequence[str], stated: Sequence[str] | None
+) -> list[str]:
+    """Return the table's columns in the model's order.
+
+    Args:
+        what: "inputs" or "outputs".
+        count, named: what the file says.
+        stated: what the study says; it may rename columns, but not contradict a file that knows them.
+
+    Raises StudyError, naming both lists, where they don't match.
+    """
+    table, named = list(table), list(named)
+    if stated is not None:
+        stated = list(stated)
+        if sorted(stated) != sorted(table):
+            raise StudyError(
+                f"key '{what}': found {stated}, expected the table's {what} {table}{_nearest(stated, table)}"
+            )
+        if sorted(named) == sorted(table) and named != stated:
+            raise StudyError(f"key '{what}': found {stated}, but the file itself says {named}")
+    count = len(named) if count is None and named else count
+    if count is not None and count != len(table):
+        raise StudyError(f"the model has {count} {what}{_listed(named)}, the table has {len(table)}: {table}")
+    if stated is not None:
+        return stated
+    if named and sorted(named) != sorted(table):
+        raise StudyError(
+            f"the model's {what} are {named}, the table's are {table}{_nearest(named, table)}; where only the names "
+            f"differ, say the table's in the model's order with `{what}:`"
+        )
+    return named or table
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f" {list(names)}" if names else ""
+
+
+def _nearest(found: Sequence[str], table: Sequence[str]) -> str:
+    strange = [name for name in found if name not in table]
+    return f": no column '{strange[0]}'{did_you_mean(strange[0], table)}" if strange else ""

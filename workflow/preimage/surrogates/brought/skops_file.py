@@ -1,0 +1,107 @@
+"""A scikit-learn model in skops format, which names every type that loading it would construct."""
+
+from __future__ import annotations
+
+import zipfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.errors import StudyError
+from preimage.surrogates.brought.signature import Signature
+
+# What may be constructed beside what skops itself trusts (scikit-learn's estimators, numpy's arrays): scikit-learn's
+# inner parts of regressors, none of which calls anything that a file could name.
+TRUSTED = [
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "scipy.interpolate._bsplines.BSpline",
+    "sklearn._loss.loss.HalfTweedieLoss",
+    "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    *(
+        f"sklearn.gaussian_process.kernels.{name}"
+        for name in (
+            *(
+                "CompoundKernel",
+                "ConstantKernel",
+                "DotProduct",
+                "ExpSineSquared",
+                "Exponentiation",
+                "Matern",
+                "Product",
+            ),
+            *("RBF", "RationalQuadratic", "Sum", "WhiteKernel"),
+        )
+    ),
+    *(
+        f"sklearn.metrics._dist_metrics.{name}Distance{bits}"
+        for name in ("Chebyshev", "Euclidean", "Manhattan", "Minkowski")
+        for bits in ("", "32", "64")
+    ),
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+]
+
+
+class SkopsModel:
+    """A regressor, asked in one thread: a forest on several adds its trees in another order each time."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+        threads = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
+        estimator.set_params(**dict.fromkeys(threads, 1))
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [str(name) for name in getattr(self.estimator, "feature_names_in_", ())]
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(getattr(self.estimator, "n_features_in_", None), None, tuple(self.names))
+
+    @cached_property
+    def resolution(self) -> float:
+        """As of its numbers: a model that was trained on float32 answers in it."""
+        count = self.signature.inputs or 1
+        dtype = self._answer(np.zeros((1, count))).dtype
+        return float(np.finfo(dtype if dtype.kind == "f" else float).eps)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self._answer(X).reshape(len(X), -1).astype(float)
+
+    def _answer(self, X: np.ndarray) -> np.ndarray:
+        return np.asarray(self.estimator.predict(pd.DataFrame(X, columns=self.names) if self.names else X))
+
+
+def read(path: Path) -> SkopsModel:
+    """Load a model, if all that this would construct is on the list. Raises StudyError."""
+    import skops.io
+    from sklearn.base import is_regressor
+
+    try:
+        strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise StudyError(f"{path}: damaged, or no skops file ({error})") from None
+    if strange:
+        raise StudyError(
+            f"{path}: loading it could run code: found the types {', '.join(strange)}, expected scikit-learn's own "
+            "regressors and numpy's arrays"
+        )
+    try:
+        model = skops.io.load(path, trusted=TRUSTED)
+    except Exception as error:
+        raise StudyError(f"{path}: can't be loaded ({_first_line(error)})") from None
+    if not is_regressor(model):
+        raise StudyError(f"{path}: found {type(model).__name__}, expected a regressor of scikit-learn")
+    return SkopsModel(model)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,109 @@
+"""Where the file of a model is, and what is said of it beside it: by a study's path, or in a folder from MLflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from preimage.errors import StudyError
+from preimage.files import read_json
+
+ABOUT = "model.json"
+GAUSSIAN_PROCESS = "gaussian_process"
+MLMODEL = "MLmodel"
+NUMBERS = frozenset(
+    {"double", "float", "integer", "long", "boolean", "float64", "float32", "float16", "int64", "int32", "bool"}
+)
+
+
+class Source(NamedTuple):
+    """A model's files.
+
+    Attributes:
+        format: a module of this package, or `gaussian_process` for this project's own arrays.
+        file: the model.
+        beside: files that it refers to by name.
+        inputs, outputs: names in the model's order, () where nothing names them.
+    """
+
+    format: str
+    file: Path
+    beside: tuple[Path, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+def find(spec: Mapping[str, Any]) -> Source:
+    """Return the source of a study's entry, fetched from MLflow where it names an address. Raises StudyError."""
+    if "path" in spec:
+        return Source(spec["format"], Path(spec["path"]))
+    from preimage import tracking
+
+    return in_folder(tracking.fetch_model(spec["uri"]), spec["uri"])
+
+
+def in_folder(folder: Path, address: str) -> Source:
+    """Return the source in what MLflow gave for an address: a folder of a flavour, of this project's own, or a file.
+
+    Raises StudyError for a flavour that can run code when it is loaded, and for a folder without a model.
+    """
+    from preimage.own_models import FORMATS
+
+    if folder.is_file() and folder.suffix in FORMATS:
+        return Source(FORMATS[folder.suffix], folder)
+    if (folder / MLMODEL).is_file():
+        return _flavour(folder, address)
+    if (folder / ABOUT).is_file():
+        about = read_json(folder / ABOUT)
+        beside = tuple(sorted(folder.glob("*.data")))
+        return Source(about["format"], folder / about["file"], beside, tuple(about["inputs"]), tuple(about["outputs"]))
+    if (folder / f"{GAUSSIAN_PROCESS}.npz").is_file():
+        return Source(GAUSSIAN_PROCESS, folder / f"{GAUSSIAN_PROCESS}.npz")
+    found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else [folder.name]
+    raise StudyError(f"uri '{address}': found {', '.join(found) or 'nothing'}, expected a logged model")
+
+
+def _flavour(folder: Path, address: str) -> Source:
+    about = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
+    flavours = about.get("flavors") or {}
+    inputs, outputs = (_names(about, part, address) for part in ("inputs", "outputs"))
+    inputs = inputs or tuple((about.get("metadata") or {}).get("inputs", ()))
+    if "keras" in flavours:
+        file = folder / flavours["keras"].get("data", "data") / "model.keras"
+        if file.is_file():
+            return Source("keras", file, (), inputs, outputs)
+    if "sklearn" in flavours and flavours["sklearn"].get("serialization_format") == "skops":
+        return Source("skops", folder / flavours["sklearn"]["pickled_model"], (), inputs, outputs)
+    if "onnx" in flavours:
+        file = folder / flavours["onnx"]["data"]
+        return Source("onnx", file, tuple(sorted(file.parent.glob("*.data"))), inputs, outputs)
+    found = ", ".join(_described(name, flavours[name]) for name in sorted(flavours)) or "none"
+    raise StudyError(
+        f"uri '{address}': found the flavours {found}, which can run code when loaded; expected keras (a .keras file), "
+        "onnx, or sklearn logged with serialization_format='skops'"
+    )
+
+
+def _described(name: str, flavour: Mapping[str, Any]) -> str:
+    kind = flavour.get("serialization_format")
+    return f"{name} ({kind})" if kind else name
+
+
+def _names(about: Mapping[str, Any], part: str, address: str) -> tuple[str, ...]:
+    """Return the column names of an MLflow signature, () where it has none or is of tensors.
+
+    Raises StudyError for a column that is no number.
+    """
+    columns = json.loads((about.get("signature") or {}).get(part) or "[]")
+    if any(c.get("type") == "tensor" for c in columns) or not all(c.get("name") for c in columns):
+        return ()
+    for column in columns:
+        if column["type"] not in NUMBERS:
+            raise StudyError(
+                f"uri '{address}': {part[:-1]} '{column['name']}' is of type {column['type']}, expected numbers"
+            )
+    return tuple(column["name"] for column in columns)

@@ -1,0 +1,254 @@
+"""Surrogate `model`: one of the user's own, trained elsewhere: a `.keras`, `.skops` or `.onnx` file, or one in MLflow.
+
+Nothing is trained here: the file is copied, its inputs and outputs are matched with the table's by name, and it is
+judged. What it learned from is not known. Prediction intervals come from its errors on the training rows, all of one
+width, and its scores from the test rows; both flatter it where it has seen those rows, which `WARNING` says.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from preimage.errors import StudyError
+from preimage.files import read_json, write_json
+from preimage.inversion_kinds import DIFFERENTIABLE_FORMATS
+from preimage.surrogates import Trained
+from preimage.surrogates.brought.signature import Signature, names_in_order
+from preimage.surrogates.brought.source import ABOUT, GAUSSIAN_PROCESS, Source, find
+
+WARNING = (
+    "This model was brought, not trained here. Its intervals come from its errors on the training rows, its scores "
+    "from the test rows: where it had seen those rows before, both are better than it is on new ones."
+)
+# Double precision is used where it changes predictions by no more than this share of the largest.
+SAME = 1e-3
+ROWS_COMPARED = 256
+
+Report = Callable[[int, float], None]
+
+
+class Order(NamedTuple):
+    """Which of the table's columns each input of the model takes (d,), which of the model's outputs each of the table's
+    is (m,)."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A model of any format, with points and outputs in the table's order."""
+
+    model: Any
+    order: Order
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return outputs (n, m) at points (n, d)."""
+        found: np.ndarray = self.model.predict(np.asarray(X, float)[:, self.order.inputs])
+        if found.shape != (len(X), len(self.order.outputs)):
+            raise StudyError(
+                f"the model gave an array of shape {found.shape} for {len(X)} points, "
+                f"expected {(len(X), len(self.order.outputs))}"
+            )
+        return found[:, self.order.outputs]
+
+    def spread(self, X: np.ndarray) -> np.ndarray:
+        """Return the model's own spread (n, m), 1 where it has none: its intervals are then of one width."""
+        if not hasattr(self.model, "spread"):
+            return np.ones((len(X), len(self.order.outputs)))
+        own: np.ndarray = self.model.spread(np.asarray(X, float)[:, self.order.inputs])
+        return own[:, self.order.outputs]
+
+    @property
+    def resolution(self) -> float:
+        """The rounding of the model's numbers, which says how small a finite difference can be."""
+        return float(getattr(self.model, "resolution", np.finfo(float).eps))
+
+
+class BroughtDifferentiable(Brought):
+    """One with derivatives of its own."""
+
+    def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return outputs (n, m) and their exact derivatives by the inputs (n, m, d) at points (n, d)."""
+        Y, slopes = self.model.gradient(np.asarray(X, float)[:, self.order.inputs])
+        back = np.argsort(self.order.inputs)
+        return Y[:, self.order.outputs], slopes[:, self.order.outputs][:, :, back]
+
+    def traceable(self) -> tuple[Callable[[Any, Any], Any], Any]:
+        """Return the prediction as a function of (parameters, one point (d,)), and the parameters."""
+        function, parameters = _pair(self.model.traceable())
+        return Reordered(function, self.order), parameters
+
+
+@dataclass(frozen=True)
+class Reordered:
+    """A model's JAX function, of points and outputs in the table's order."""
+
+    function: Callable[[Any, Any], Any]
+    order: Order
+
+    def __call__(self, parameters: Any, x: Any) -> Any:
+        return self.function(parameters, x[np.array(self.order.inputs)])[np.array(self.order.outputs)]
+
+
+def _pair(traceable: Any) -> Any:
+    return traceable if isinstance(traceable, tuple) else (lambda _, x: traceable(x), ())
+
+
+def check(spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], X: np.ndarray) -> None:
+    """Load the model of a study's entry and try it at points (n, d) of the space.
+
+    Raises StudyError for a file that is damaged or could run code, and for inputs or outputs that are not the table's.
+    """
+    source = find(spec)
+    with tempfile.TemporaryDirectory() as folder:
+        model, _ = _matched(source, _copied(source, Path(folder)), spec, inputs, outputs, double=False)
+        _try(model, X, source, outputs)
+
+
+def train(
+    X: np.ndarray,
+    Y: np.ndarray,
+    group: np.ndarray,
+    spec: Mapping[str, Any],
+    rng: np.random.Generator,
+    levels: np.ndarray,
+    threads: int = 1,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> Trained:
+    """Take the model over; judge it on points (n, d) and outputs (n, m).
+
+    Args:
+        spec: the study's entry (path or uri, format, inputs, outputs), and `columns`: the table's inputs and outputs.
+        group, rng, threads, state, report: not used: nothing is trained.
+        levels: not used: a category is given to the model as its number in the study's list, from 0.
+    """
+    from preimage.surrogates.precision import use_one_thread
+
+    use_one_thread()
+    source = find(spec)
+    inputs, outputs = spec["columns"]
+    model, names = _matched(source, source.file, spec, inputs, outputs, double=False)
+    _try(model, X[:2], source, outputs)
+    exact = _in_double(model, source, X[:ROWS_COMPARED]) if source.format == "keras" else None
+    model = exact or model
+    about = {
+        "format": source.format,
+        "file": _name(source),
+        "inputs": names[0],
+        "outputs": names[1],
+        "order": {"inputs": list(model.order.inputs), "outputs": list(model.order.outputs)},
+        "double": exact is not None,
+    }
+
+    def save(folder: Path) -> None:
+        _copied(source, folder)
+        write_json(folder / ABOUT, about)
+
+    said = {"source": spec.get("path") or spec["uri"], "format": source.format, "inputs": names[0]}
+    if source.format == "keras":
+        said["precision"] = "double" if exact else "as saved"
+    return Trained(model, save, (model.predict(X), model.spread(X)), said, warning=WARNING)
+
+
+def load(folder: Path) -> Brought:
+    from preimage.surrogates.precision import use_one_thread
+
+    use_one_thread()
+    about = read_json(folder / ABOUT)
+    order = Order(*(tuple(about["order"][key]) for key in ("inputs", "outputs")))
+    return _wrapped(about["format"], _read(about["format"], folder / about["file"], about["double"]), order)
+
+
+def logged(folder: Path) -> dict[str, Any]:
+    """Return how a tracking server is to keep the model: as the files that the step made of it."""
+    return {"flavor": "arrays", "path": str(folder), "packages": []}
+
+
+def _matched(
+    source: Source, file: Path, spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], double: bool
+) -> tuple[Brought, tuple[list[str], list[str]]]:
+    """Return the model, and the table's inputs and outputs in the model's order."""
+    model = _read(source.format, file, double)
+    says: Signature = getattr(model, "signature", None) or Signature()
+    try:
+        names = (
+            names_in_order("inputs", inputs, says.inputs, source.inputs or says.input_names, spec.get("inputs")),
+            names_in_order("outputs", outputs, says.outputs, source.outputs or says.output_names, spec.get("outputs")),
+        )
+    except StudyError as error:
+        raise StudyError(f"{_shown(spec)}: {error}") from None
+    order = Order(tuple(list(inputs).index(n) for n in names[0]), tuple(names[1].index(n) for n in outputs))
+    return _wrapped(source.format, model, order), names
+
+
+def _read(kind: str, file: Path, double: bool) -> Any:
+    if kind == "keras":
+        from preimage.surrogates.brought import keras_file
+
+        return keras_file.read(file, double)
+    if kind == "skops":
+        from preimage.surrogates.brought import skops_file
+
+        return skops_file.read(file)
+    if kind == "onnx":
+        from preimage.surrogates.brought import onnx_file
+
+        return onnx_file.read(file)
+    assert kind == GAUSSIAN_PROCESS
+    from preimage.surrogates import gaussian_process
+
+    return gaussian_process.load(file.parent)
+
+
+def _wrapped(kind: str, model: Any, order: Order) -> Brought:
+    return (BroughtDifferentiable if kind in DIFFERENTIABLE_FORMATS else Brought)(model, order)
+
+
+def _in_double(saved: Brought, source: Source, X: np.ndarray) -> Brought | None:
+    """Return a Keras model in double precision; None where a layer doesn't allow it, or computes something else then,
+    at points (n, d)."""
+    try:
+        model = Brought(_read("keras", source.file, double=True), saved.order)
+        exact, plain = model.predict(X), saved.predict(X)
+    except Exception:
+        return None
+    same = np.abs(exact - plain) <= SAME * np.abs(plain).max(axis=0)
+    return model if same.all() and model.resolution < saved.resolution else None
+
+
+def _try(model: Brought, X: np.ndarray, source: Source, outputs: Sequence[str]) -> None:
+    """Raise StudyError where the model gives no numbers at points (n, d), or not one for each output."""
+    try:
+        found = model.model.predict(np.asarray(X, float)[:, model.order.inputs])
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise StudyError(
+            f"{source.file.name}: can't be asked for {len(X)} points of {X.shape[1]} inputs ({said})"
+        ) from None
+    if found.shape[1] != len(outputs):
+        raise StudyError(
+            f"{source.file.name}: the model has {found.shape[1]} outputs, the table has {len(outputs)}: {list(outputs)}"
+        )
+
+
+def _copied(source: Source, folder: Path) -> Path:
+    for file in source.beside:
+        shutil.copyfile(file, folder / file.name)
+    return Path(shutil.copyfile(source.file, folder / _name(source)))
+
+
+def _name(source: Source) -> str:
+    return source.file.name if source.format == GAUSSIAN_PROCESS else f"model.{source.format}"
+
+
+def _shown(spec: Mapping[str, Any]) -> str:
+    return f"path '{spec['path']}'" if "path" in spec else f"uri '{spec['uri']}'"
