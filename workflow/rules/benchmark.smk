@@ -1,13 +1,24 @@
-# Speed, as ratios against named peers in the same run.
+# Speed and accuracy, as ratios against named peers in the same run; one table a module of preimage/benchmarks.
+BENCHMARKS = ["spine", "tuning", "inversion_speed", "robust", "deep_inverse"]
+
+
 rule benchmark:
+    input:
+        expand("results/benchmark/{table}.csv", table=BENCHMARKS),
+    localrule: True
+
+
+rule benchmark_table:
     output:
-        "results/benchmark/spine.csv",
+        "results/benchmark/{table}.csv",
     log:
-        "results/benchmark/spine.log",
+        "results/benchmark/{table}.log",
+    wildcard_constraints:
+        table="|".join(BENCHMARKS),
     conda:
         ENVIRONMENT
     threads: workflow.cores
     params:
-        code=code("benchmark"),
+        code=lambda w: code("benchmark", f"preimage.benchmarks.{w.table}"),
     script:
         "../scripts/benchmark.py"

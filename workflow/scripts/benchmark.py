@@ -1,28 +1,31 @@
-"""Benchmark rows, each measured against its peer in this run."""
+"""One table of benchmark rows; where they name a peer, it was measured in this run."""
 
+import importlib
 import logging
 
 import pandas as pd
 
-from preimage.benchmarks import spine, tuning
 from preimage.files import replacing
 
 
 def main(snakemake):
     logging.basicConfig(filename=snakemake.log[0], level=logging.INFO)
+    module = importlib.import_module(f"preimage.benchmarks.{snakemake.wildcards.table}")
     rows = []
-    for measure in (spine.one_row_prediction, spine.tpe_on_forest, spine.large_table, lambda: spine.default_run(2)):
-        say(rows, measure())
-    for row in tuning.fifty_trials():
-        say(rows, row)
+    for row in module.measure():
+        rows.append(row)
+        logging.info("%s", row)
+        print(said(row), flush=True)
     with replacing(snakemake.output[0]) as path:
         pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
 
 
-def say(rows, row):
-    rows.append(row)
-    logging.info("%s", row)
-    print("{what}: {ours:.4g} {unit}, {peer_name} {peer:.4g}: ratio {ratio:.3g} ({reach})".format(**row))
+def said(row):
+    if "peer" in row:
+        return "{what}: {ours:.4g} {unit}, {peer_name} {peer:.4g}: ratio {ratio:.3g} ({reach})".format(**row)
+    return ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()
+    )
 
 
 main(snakemake)

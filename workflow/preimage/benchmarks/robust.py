@@ -6,6 +6,7 @@ committee's choice among 300 starts (`robust: true`), and the training row that 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,10 @@ def errors(w: World, goals: np.ndarray, rng: np.random.Generator) -> dict[str, n
         first = [X[0] for X in ranked(w, asked, kind, options, rng, judge if way == "robust" else None)[0]]
         found[way] = w.problem.simulate(np.array(first)) - goals
     return found
+
+
+def measure() -> Iterator[dict[str, Any]]:
+    """Yield the rows of this table."""
+    yield digits(2, 1000)
+    yield digits(3, 3000)
+    yield arm()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def tpe_on_forest() -> dict[str, Any]:
     return row(what, fast, slow, "hyperopt.fmin with predict", "s", "1.7 times", equal and slow / fast >= 1.7)
 
 
-def default_run(cores: int) -> dict[str, Any]:
+def default_run(cores: int = 2) -> dict[str, Any]:
     """The whole default DAG in a fresh folder, against the same library calls in one process."""
     from preimage.benchmarks import one_process
 
@@ -136,3 +137,11 @@ def _snakemake(folder: Path, arguments: list[str]) -> float:
     if done.returncode:
         raise RuntimeError(done.stderr[-4000:])
     return time.perf_counter() - started
+
+
+def measure() -> Iterator[dict[str, Any]]:
+    """Yield the rows of this table."""
+    yield one_row_prediction()
+    yield tpe_on_forest()
+    yield large_table()
+    yield default_run()

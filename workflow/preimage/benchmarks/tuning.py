@@ -30,7 +30,7 @@ SPEC: dict[str, Any] = {
 }  # fmt: skip
 
 
-def fifty_trials() -> list[dict[str, Any]]:
+def measure() -> list[dict[str, Any]]:
     """Measure cold (nothing compiled before), then with compiled programs cached, then the peer."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)

@@ -83,7 +83,7 @@ class BroughtDifferentiable(Brought):
 
     def traceable(self) -> tuple[Callable[[Any, Any], Any], Any]:
         """Return the prediction as a function of (parameters, one point (d,)), and the parameters."""
-        function, parameters = _pair(self.model.traceable())
+        function, parameters = self.model.traceable()
         return Reordered(function, self.order), parameters
 
 
@@ -96,10 +96,6 @@ class Reordered:
 
     def __call__(self, parameters: Any, x: Any) -> Any:
         return self.function(parameters, x[np.array(self.order.inputs)])[np.array(self.order.outputs)]
-
-
-def _pair(traceable: Any) -> Any:
-    return traceable if isinstance(traceable, tuple) else (lambda _, x: traceable(x), ())
 
 
 def check(spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], X: np.ndarray) -> None:
