@@ -24,6 +24,7 @@ from preimage.inversion_kinds import DIFFERENTIABLE
 from preimage.problem import Problem
 
 TRAINING = 8000
+PUBLISHED = "published"
 PUBLISHED_R1 = {"ballistics_stepped": 5.8e-3, "sine_wave": 1.2e-3, "robot_arm": 2.3e-4}
 REACH_R1 = {"ballistics_stepped": 2.5e-6, "sine_wave": 1e-11, "robot_arm": 1e-10}
 # By problem, what its Gaussian process needs: many rows and a rough kernel where the truth has steps.
@@ -43,8 +44,8 @@ class Method(NamedTuple):
 
 
 def methods(targets: int, most: int) -> dict[str, Method]:
-    """Return every inverter: wide ones on all targets, those with `most` starts on a tenth of them."""
-    few = max(1, targets // 10)
+    """Return every inverter: those with few starts on all targets, those with many on a twentieth of them."""
+    few = max(1, targets // 20)
     batched = {"engine": "batched"}
     return {
         "lookup": Method("lookup", {"rows": most}, targets),
@@ -71,7 +72,7 @@ class Variant(NamedTuple):
 def variants(names: Iterable[str]) -> Iterator[Variant]:
     for name in names:
         problem = importlib.import_module(f"preimage.problems.{name}").build()
-        yield Variant("published", problem)
+        yield Variant(PUBLISHED, problem)
     arm = importlib.import_module("preimage.problems.robot_arm").build()
     yield Variant("noise 0.01", arm, noise=0.01)
     yield Variant("noise 0.1", arm, noise=0.1)
@@ -102,7 +103,9 @@ def measure(targets: int = 1000, most: int = 1024, only: str | None = None) -> I
             w = world(variant.problem, TRAINING, kind, np.random.default_rng(0), variant.noise, **more)
             goals = rows(variant.problem, targets, np.random.default_rng(1))[1]
             goals = goals + variant.shift * np.sign(goals - w.Y.mean(axis=0)) * w.Y.std(axis=0)
-            for name, method in methods(targets, most).items():
+            # What the variants add is a difference, which fewer targets and starts show.
+            size = (targets, most) if variant.name == PUBLISHED else (max(1, targets // 5), max(1, most // 8))
+            for name, method in methods(*size).items():
                 # A forest has no gradient, and on a step function no start of a local search moves.
                 if kind in DIFFERENTIABLE or method.kind not in ("multistart", "neural_adjoint"):
                     yield from _measure(w, variant, kind, name, method, goals)

@@ -17,7 +17,7 @@ from preimage.inversion import Question
 from preimage.problems import binary_decimal, robot_arm
 
 TARGET = 2.0
-ONE: dict[str, Any] = {"members": 1, "tune": {"evaluations": 50, "learning_rate": [1e-4, 1e-2]}}
+ONE: dict[str, Any] = {"members": 1, "tune": {"method": "grid", "evaluations": 50, "learning_rate": [1e-4, 1e-2]}}
 
 
 def tuned_network() -> World:
