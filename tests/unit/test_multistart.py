@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from preimage import inversion, objective
+from preimage import inversion, objective, study
 from preimage.errors import StudyError
 from preimage.inversion import batched, multistart
 from preimage.inversion.gradients import Line
@@ -13,6 +13,8 @@ from preimage.inversion_kinds import UNMOVED
 from preimage.problems import robot_arm, sine_wave
 from preimage.space import Input, Linear, Space
 from preimage.surrogates.precision import enable_double
+
+from ..conftest import refusal
 
 enable_double()
 
@@ -262,3 +264,24 @@ def test_searches_of_one_form_share_one_compiled_program():
     for seed, entry in enumerate(({"target": {"hand_x": 1.0}}, {"target": {"hand_x": 0.4}})):
         ask(question(entry, rows=100 + seed), engine="batched")
     assert batched._advance._cache_size() - before <= 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("starts: 0", "found 0, expected at least 1"),
+        ("gradient: cs", "it is not known to compute with complex numbers"),
+        ("gradient: exact", "it has no gradient of its own; use 2-point or 3-point"),
+        ("engine: bached", "did you mean 'batched'"),
+        ("discrete: enumerat", "did you mean 'enumerate'"),
+    ],
+)
+def test_settings_that_make_no_search_are_refused(study_file, setting, told):
+    text = f"""
+study: bowl
+problem: {{simulator: paraboloid}}
+surrogates: {{forest: {{kind: random_forest}}}}
+objectives: {{lowest: {{minimize: y}}}}
+inverters: {{s: {{kind: multistart, {setting}, on: [forest]}}}}
+"""
+    assert told in refusal(study.load, study_file(text))

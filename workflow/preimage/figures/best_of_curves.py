@@ -43,6 +43,10 @@ def best_of_curves(
         panel.set(xlabel="candidates tried (T)", ylabel="true squared error left (mean)")
         if len(curves) > 1:
             panel.set_title(shorten(surrogate, 30))
+    # One scale, so that models compare.
+    limits = [panel.get_ylim() for panel in axes]
+    for panel in axes:
+        panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     legend(figure, list(handles.values()), list(handles))
     ends = ", ".join(f"{i} on {s} {r[0]:.3g}" for s, lines in curves.items() for i, (_, r) in lines.items())
     figure.set_label(f"Mean true squared error of the best of T candidates, against T. For T = 1: {ends}.")
