@@ -113,7 +113,7 @@ def test_cmaes_restarts_with_doubled_populations_within_its_evaluations():
 
     q = question(SPACES["box"], predict=counted)
     rng = np.random.default_rng(0)
-    answer, _ = inversion.ask("cmaes", q, {"evaluations": 3000}, rng, None, lambda *told: heard.append(told))
+    ((answer, _),) = inversion.ask("cmaes", [q], {"evaluations": 3000}, rng, None, lambda *told: heard.append(told))
     populations = [int(m.split(" of ")[1]) for m in answer.message]
     assert populations == [6 * 2**k for k in range(len(populations))] and len(populations) > 2
     assert sum(answer.evaluations) == sum(spent) - len(answer.X) <= 3000  # `ask` looks at each row once more

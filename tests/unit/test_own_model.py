@@ -436,7 +436,7 @@ def test_multistart_on_a_float32_model_goes_down_to_its_rounding_where_scipys_st
     def median_loss(gradient, dtype):
         question = coarse_question(float(np.finfo(dtype).eps))
         options = {"starts": 10, "gradient": gradient}
-        _, outputs = inversion.ask("multistart", question, options, np.random.default_rng(0))
+        ((_, outputs),) = inversion.ask("multistart", [question], options, np.random.default_rng(0))
         return np.median(((outputs - [0.3, -0.4]) ** 2).mean(axis=1))
 
     assert median_loss("3-point", np.float32) < 1e-12
