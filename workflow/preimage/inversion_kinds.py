@@ -6,6 +6,8 @@ MODULES = {
     "random": "random_search",
     "evolution": "evolution",
     "neural_adjoint": "neural_adjoint",
+    "coordinate": "coordinate",
+    "certified": "certified",
     "lookup": "lookup",
 }
 
@@ -14,6 +16,9 @@ HOLDS_CONSTRAINTS = frozenset({"SLSQP", "trust-constr"})
 NO_GRADIENT = frozenset({"Nelder-Mead", "Powell"})
 # Kinds of surrogate with an exact derivative.
 DIFFERENTIABLE = frozenset({"neural_network", "gaussian_process"})
+# Kinds of surrogate that are trees, and the inverters that work on nothing else.
+TREES = frozenset({"random_forest"})
+NEEDS_TREES = frozenset({"coordinate", "certified"})
 
 # How the message of a start that stayed where it began starts.
 UNMOVED = "did not move"

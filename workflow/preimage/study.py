@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from preimage import schema
 from preimage.errors import StudyError, did_you_mean
-from preimage.inversion_kinds import DIFFERENTIABLE, HOLDS_CONSTRAINTS
+from preimage.inversion_kinds import DIFFERENTIABLE, HOLDS_CONSTRAINTS, NEEDS_TREES, TREES
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
@@ -127,6 +127,8 @@ def _works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]
 
 def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], kind: str) -> str:
     """Return why an inverter can't work on a kind of model; "" where it can."""
+    if inverter["kind"] in NEEDS_TREES and kind not in TREES:
+        return "the method needs a model made of trees, a random forest"
     if inverter.get("gradient") == "exact" and kind not in DIFFERENTIABLE:
         return "it has no gradient of its own; use 2-point or 3-point"
     if (inverter.get("engine") == "batched" or inverter["kind"] == "neural_adjoint") and kind not in DIFFERENTIABLE:

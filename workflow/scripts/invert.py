@@ -7,6 +7,7 @@ from preimage import inversion, objective, surrogates
 from preimage.data import rows, setting
 from preimage.files import replacing
 from preimage.inversion.table import frame
+from preimage.inversion_kinds import TREES
 from preimage.step import step
 from preimage.surrogates import simulator
 
@@ -33,8 +34,9 @@ def main(snakemake):
             on_simulator=on_simulator,
             gradient=getattr(model, "gradient", None),
             traceable=getattr(model, "traceable", lambda: None)(),
+            trees=model if kind in TREES else None,
         )
-        report = run.progress(options.get("evaluations") or options.get("starts") or 1)
+        report = run.progress(options.get("evaluations") or options.get("boxes") or options.get("starts") or 1)
         answer, predicted = inversion.ask(options["kind"], question, options, run.rng, run.state, report)
         table = frame(answer, predicted, question, found.outputs)
         with replacing(snakemake.output.candidates) as path:

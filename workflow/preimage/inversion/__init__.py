@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Question:
         on_simulator: whether `predict` is the simulator.
         gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
         traceable: the prediction as a JAX function of one point; None where there is none.
+        trees: the model's arrays where it is a forest (`preimage.surrogates.forest.Forest`).
         errors: what `predict` raised, by point.
     """
 
@@ -46,6 +47,7 @@ class Question:
     on_simulator: bool = False
     gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     traceable: Callable[[Any], Any] | None = None
+    trees: Any = None
     errors: dict[bytes, str] = field(default_factory=dict)
 
     def outputs(self, X: np.ndarray) -> np.ndarray:
@@ -84,12 +86,14 @@ class Answer:
         evaluations: model evaluations spent on each.
         status: see `preimage.candidates.STATUSES`.
         message: in the method's words.
+        certificate: what is proven of the question (see `preimage.evidence.certificates`); None where nothing is.
     """
 
     X: np.ndarray
     evaluations: list[int]
     status: list[str]
     message: list[str]
+    certificate: Any = None
 
 
 def ask(
@@ -115,7 +119,7 @@ def ask(
     status, message = list(answer.status), list(answer.message)
     for k in np.flatnonzero(valid & np.isnan(Y).any(axis=1)):
         status[k], message[k] = "failed", question.errors.get(answer.X[k : k + 1].tobytes(), "no finite output")
-    return Answer(answer.X, answer.evaluations, status, message), Y
+    return replace(answer, status=status, message=message), Y
 
 
 def repaired(space: Space, X: np.ndarray) -> tuple[np.ndarray, list[str]]:

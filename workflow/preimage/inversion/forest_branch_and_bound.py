@@ -263,7 +263,9 @@ class Search:
 
     @property
     def closed(self) -> bool:
-        return not self.open and self.unsure >= self.loss
+        """Whether no box is left that may hold a better point."""
+        least = min([self.unsure, *(e[0] for e in self.stack), *(e[0] for e in self.heap[:1])])
+        return least >= self.loss
 
     def step(self) -> bool:
         """Expand one batch of boxes; return False where none is left."""

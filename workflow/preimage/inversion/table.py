@@ -24,5 +24,7 @@ def frame(answer: Answer, predicted: np.ndarray, question: Question, outputs: li
             "message": answer.message,
         }
     )
+    if answer.certificate is not None:
+        table.attrs["certificate"] = dict(answer.certificate)  # kept in the parquet file's own description
     table.insert(1, "rank", ranked(table["predicted_loss"], [pd.Series(np.zeros(n))]))
     return table
