@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from preimage import inversion, objective
-from preimage.inversion.forest_boxes import last_left
+from preimage.inversion import certified, forest_boxes
+from preimage.inversion.forest_boxes import build, last_left
 from preimage.space import TOLERANCE, Input, Linear, Space
+from preimage.surrogates import forest
 from preimage.surrogates.forest import from_sklearn
 
 from .test_forest import on_thresholds
 
+ULP = float(np.spacing(np.float32(1)))
 CERTIFIED = {"boxes": 200_000, "gap": 0.0, "memory": 100, "starts": 2}
 
 
@@ -24,6 +27,8 @@ def small_forest(rng, d, m=1):
     X = rng.uniform(-5, 5, (n, d))
     if rng.random() < 0.5:
         X = np.round(X * 2) / 2
+    if rng.random() < 0.3:
+        X = 1 + ULP * rng.integers(0, 7, (n, d))  # neighbouring float32: thresholds between them are none
     Y = rng.normal(size=(n, m)) * 10.0 ** rng.integers(-2, 3)
     if rng.random() < 0.3:
         Y = np.round(Y)
@@ -32,9 +37,14 @@ def small_forest(rng, d, m=1):
     return model.fit(X, Y if m > 1 else Y[:, 0]), X, Y
 
 
-def small_space(rng, d):
+def small_space(rng, d, X):
     inputs = []
+    fine = np.ptp(X) < 1
     for j in range(d):
+        if fine:  # bounds that are no float32, a rounding away from thresholds
+            low, high = np.sort(rng.uniform(1 - ULP, 1 + 7 * ULP, 2))
+            inputs.append(Input(f"x{j}", float(low), float(high)))
+            continue
         kind = rng.choice(["continuous", "continuous", "integer", "category", "fixed"])
         if kind == "integer":
             inputs.append(Input(f"x{j}", -4, 4, integer=True))
@@ -80,8 +90,8 @@ def brute(model, space):
 def ask(kind, model, space, entry, X, Y, **options):
     outputs = [f"y{k}" for k in range(Y.shape[1])]
     wanted = objective.build("o", entry, outputs, Y.std(axis=0), np.ptp(Y, axis=0))
-    forest = from_sklearn(model)
-    question = inversion.Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
+    trees = from_sklearn(model)
+    question = inversion.Question(space, wanted, trees.predict, X, Y, np.arange(len(X)), trees=trees)
     given_ = {**CERTIFIED, **options} if kind == "certified" else {"starts": 6, **options}
     return wanted, *inversion.ask(kind, question, given_, np.random.default_rng(0))
 
@@ -102,15 +112,13 @@ def random_entry(rng, Y):
     return {"within": {o: [middle[o] - size, middle[o] + size] for o in chosen}}
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 2))
-@settings(max_examples=250)
-def test_optimum_and_feasibility_are_those_of_brute_force(seed, d, m):
+def check_against_brute_force(seed, d, m):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d, m)
-    space = small_space(rng, d)
+    space = small_space(rng, d, X)
     entry = random_entry(rng, Y)
     wanted, answer, predicted = ask("certified", model, space, entry, X, Y)
-    cells, values = brute(model, space)
+    _, values = brute(model, space)
     loss = wanted.loss(values)
     found = wanted.loss(predicted)[0]
     proof = answer.certificate
@@ -129,16 +137,65 @@ def test_optimum_and_feasibility_are_those_of_brute_force(seed, d, m):
         assert wanted.met(predicted).any()
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 2))
+@settings(max_examples=250)
+def test_optimum_and_feasibility_are_those_of_brute_force(seed, d, m):
+    check_against_brute_force(seed, d, m)
+
+
+def too_tight(grid, trees):
+    """Bounds 1 % nearer than they may be."""
+    return grid, trees._replace(score=trees.score - 0.01 * np.abs(trees.score))
+
+
+def without_a_leaf(grid, trees):
+    """The best leaf of the first tree is not seen."""
+    score, most = trees.score.copy(), trees.most.copy()
+    n = int(trees.roots[1]) if len(trees.roots) > 1 else len(trees.node)
+    for c in range(len(score)):
+        dropped = max((k for k in range(n) if trees.node[k, 0] < 0), key=lambda k: most[c, k])
+        score[c, trees.node[dropped, 2]] = most[c, dropped] = score[c].min() - 1
+        for k in range(n - 1, -1, -1):
+            if trees.node[k, 0] >= 0:
+                most[c, k] = max(most[c, k + 1], most[c, trees.node[k, 2]])
+    return grid, trees._replace(score=score, most=most)
+
+
+FAULTS = {
+    "a bound 1 % too tight": ("build", too_tight),
+    "a leaf dropped": ("build", without_a_leaf),
+    "a half-open side flipped": ("last_left", lambda t: np.nextafter(last_left(np.nextafter(t, -np.inf)), -np.inf)),
+    "a threshold not rounded to float32": ("float32_floor", lambda t: t),
+    "a threshold taken as a float64": ("last_left", lambda t: t.astype(float)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_does_not_pass(fault, monkeypatch):
+    name, change = FAULTS[fault]
+    if name == "build":
+        monkeypatch.setattr(certified, "build", lambda *arguments: change(*build(*arguments)))
+    else:
+        monkeypatch.setattr(forest_boxes if name == "last_left" else forest, name, change)
+    caught = 0
+    for seed in range(40):
+        try:
+            check_against_brute_force(seed, 1 + seed % 3, 1)
+        except (AssertionError, RuntimeError):  # the search itself sees that a point contradicts a bound
+            caught += 1
+    assert caught > 0
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
 @settings(max_examples=150)
 def test_coordinate_never_beats_the_certificate_and_ends_where_no_line_leads_lower(seed, d):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d)
-    space = small_space(rng, d)
+    space = small_space(rng, d, X)
     entry = random_entry(rng, Y)
     wanted, answer, predicted = ask("coordinate", model, space, entry, X, Y)
     assert space.contains(answer.X).all() and len(answer.X) == 6
-    cells, values = brute(model, space)
+    _, values = brute(model, space)
     loss = wanted.loss(values)
     assert (wanted.loss(predicted) >= loss.min()).all()
     axes = own_cells(model, space)

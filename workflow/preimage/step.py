@@ -85,7 +85,7 @@ class Step:
         self.record.artifacts += [str(p) for p in paths]
 
     def progress(self, total: int) -> Callable[..., None]:
-        """Return a function of (done, best loss, other numbers by name) that draws a bar on a terminal and logs now and then."""
+        """Return a function of (done, best loss) and other numbers by name: it draws a bar, and logs now and then."""
         from tqdm import tqdm
 
         bar = tqdm(total=total, desc=self.record.name, leave=False, disable=None, mininterval=SHOW_EVERY_SECONDS)

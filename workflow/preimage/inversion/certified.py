@@ -93,9 +93,7 @@ def _search(
         search.resume(state)
     else:
         search.offer(starts)
-    stopped = run(
-        search, int(options["boxes"]), float(options["gap"]), options.get("seconds"), improve, state, report
-    )
+    stopped = run(search, int(options["boxes"]), float(options["gap"]), options.get("seconds"), improve, state, report)
     met = bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
     low = search.bound
     certificate = Certificate(

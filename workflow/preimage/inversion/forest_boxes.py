@@ -13,7 +13,7 @@ returns anywhere in the box, rounding and all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -115,8 +115,8 @@ def build(forest: Forest, space: Space, score: np.ndarray) -> tuple[Grid, Trees]
     grid = Grid(first, np.concatenate(start), np.concatenate(end))
     depth = int(_depth(forest.feature, forest.right, forest.roots)) + 1
     score = np.ascontiguousarray(score, float)
-    kept = _prune(forest.feature, cut, at, forest.right, forest.roots, grid.shape, score, depth)
-    return grid, Trees(*kept, depth=depth)
+    kept: Any = _prune(forest.feature, cut, at, forest.right, forest.roots, grid.shape, score, depth)
+    return grid, Trees(*kept, depth)
 
 
 @numba.njit(cache=True)

@@ -85,7 +85,7 @@ def total_of(score, leaves):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def meets(low, high, leaf, lo, hi):  # type: ignore[no-untyped-def]
-    for j in range(len(lo)):
+    for j in range(len(lo)):  # noqa: SIM110 (a generator is slow to compile here)
         if low[leaf, j] >= hi[j] or high[leaf, j] <= lo[j]:
             return False
     return True
@@ -212,12 +212,18 @@ Entry = tuple[float, int, int]  # bound, order, slot
 class Search:
     """A branch and bound that can be stopped, saved and taken up again, with the same end.
 
+    Args:
+        evaluate: the loss (n,) that the model itself gives at points (n, d).
+        most_open: open boxes beyond which the search goes depth-first.
+        box: cells [low, high) to search; all of them by default.
+
     Attributes:
-        loss, x: the best point found (inf and None before there is one).
+        loss, x: the best point found (inf and NaN before there is one).
         boxes: number expanded.
         heap, stack: open boxes; those of the stack come first, the last one first: it is in use while the heap is full,
             when depth-first search keeps their number down.
         attained: least bound that a point of its box is known to have, up to rounding.
+        in_hand: least bound of the boxes that are being expanded.
         unsure: least bound of boxes where a solver could not tell whether a valid point is inside.
     """
 
@@ -229,18 +235,20 @@ class Search:
         wanted: Wanted,
         evaluate: Callable[[np.ndarray], np.ndarray],
         most_open: int = 1_000_000,
+        box: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
         self.space, self.grid, self.trees, self.wanted, self.evaluate = space, grid, trees, wanted, evaluate
         self.rows: Rows = rows(space, grid)
         self.most_open = most_open
         self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
         self.boxes = self.batches = self.order = 0
-        self.attained = self.unsure = np.inf
+        self.attained = self.unsure = self.in_hand = np.inf
         self.heap: list[Entry] = []
         self.stack: list[Entry] = []
         d, channels = len(space.inputs), len(trees.score)
         self.pool = Pool(d, channels, len(trees.roots))
-        self._push(np.zeros((1, d), np.int32), grid.shape[None].astype(np.int32), False)
+        lo, hi = (np.zeros(d, np.int32), grid.shape) if box is None else box
+        self._push(lo[None].astype(np.int32), hi[None].astype(np.int32), False)
 
     def offer(self, X: np.ndarray) -> None:
         """Take the best of the points (n, d) that are valid, where it is better than what there is."""
@@ -249,7 +257,14 @@ class Search:
             loss = self.evaluate(X)
             k = int(np.argmin(loss))
             if loss[k] < self.loss:
+                self._check(float(loss[k]), self.bound)
                 self.loss, self.x = float(loss[k]), X[k].copy()
+
+    @staticmethod
+    def _check(loss: float, bound: float) -> None:
+        """Raise RuntimeError where a point contradicts a bound: a fault of ours, and no certificate may hide it."""
+        if loss < bound:
+            raise RuntimeError(f"a point of loss {loss!r} contradicts the proven bound {bound!r}")
 
     @property
     def open(self) -> int:
@@ -258,7 +273,7 @@ class Search:
     @property
     def bound(self) -> float:
         """A proven lower bound of the loss of every valid point."""
-        ends = [self.loss, self.attained, self.unsure, *(entry[0] for entry in self.stack)]
+        ends = [self.loss, self.attained, self.unsure, self.in_hand, *(entry[0] for entry in self.stack)]
         return min(ends + ([self.heap[0][0]] if self.heap else []))
 
     @property
@@ -273,6 +288,7 @@ class Search:
         batch = self._take()
         if not batch:
             return False
+        self.in_hand = min(entry[0] for entry in batch)
         slots = [slot for _, _, slot in batch]
         n, (d, channels, count) = len(batch), (self.pool.d, self.pool.channels, self.pool.trees)
         lo, hi, leaves = self.pool.lo[slots], self.pool.hi[slots], self.pool.leaves[slots]
@@ -296,6 +312,7 @@ class Search:
                     slot = self.pool.put(child_lo[i, side], child_hi[i, side], child_leaves[i, side])
                     new.append((float(loss[i, side]), self.order, slot))
         self._add(new, deep)
+        self.in_hand = np.inf
         return True
 
     def middle(self) -> np.ndarray | None:
@@ -351,6 +368,7 @@ class Search:
             self.unsure = min(self.unsure, bound)
             return
         if x is not None:
+            self._check(float(self.evaluate(x[None])[0]), bound)
             self.offer(x[None])
             self.attained = min(self.attained, bound)
             return
@@ -366,7 +384,7 @@ class Search:
                 if a[j] < b[j]:
                     pieces.append((a, b))
         if pieces:
-            self._push(*(np.array(part) for part in zip(*pieces, strict=True)), deep)
+            self._push(np.array([a for a, _ in pieces]), np.array([b for _, b in pieces]), deep)
 
     def _push(self, lo: np.ndarray, hi: np.ndarray, deep: bool) -> None:
         """Bound boxes (n, d) afresh and keep those that may hold a better point."""

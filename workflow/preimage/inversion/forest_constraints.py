@@ -12,7 +12,6 @@ import numba
 import numpy as np
 
 from preimage import polytope
-from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Grid
 from preimage.space import TOLERANCE, Input, Linear, Space
 
