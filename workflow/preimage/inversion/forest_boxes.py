@@ -116,7 +116,7 @@ def build(forest: Forest, space: Space, score: np.ndarray) -> tuple[Grid, Trees]
     depth = int(_depth(forest.feature, forest.right, forest.roots)) + 1
     score = np.ascontiguousarray(score, float)
     kept: Any = _prune(forest.feature, cut, at, forest.right, forest.roots, grid.shape, score, depth)
-    return grid, Trees(*kept, depth)
+    return grid, Trees._make((*kept, depth))
 
 
 @numba.njit(cache=True)
