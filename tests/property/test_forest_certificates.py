@@ -150,15 +150,12 @@ def too_tight(grid, trees):
 
 def without_a_leaf(grid, trees):
     """The best leaf of the first tree is not seen."""
-    score, most = trees.score.copy(), trees.most.copy()
+    score = trees.score.copy()
     n = int(trees.roots[1]) if len(trees.roots) > 1 else len(trees.node)
     for c in range(len(score)):
-        dropped = max((k for k in range(n) if trees.node[k, 0] < 0), key=lambda k: most[c, k])
-        score[c, trees.node[dropped, 2]] = most[c, dropped] = score[c].min() - 1
-        for k in range(n - 1, -1, -1):
-            if trees.node[k, 0] >= 0:
-                most[c, k] = max(most[c, k + 1], most[c, trees.node[k, 2]])
-    return grid, trees._replace(score=score, most=most)
+        first = trees.node[:n, 2][trees.node[:n, 0] < 0]
+        score[c, first[np.argmax(score[c, first])]] = score[c].min() - 1
+    return grid, trees._replace(score=score, most=forest_boxes.largest_below(trees.node, score))
 
 
 FAULTS = {

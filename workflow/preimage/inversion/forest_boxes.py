@@ -63,7 +63,7 @@ class Trees(NamedTuple):
         roots: first node of each tree; int32 (trees,).
         low, high: the box of each leaf, [low, high) in cells; int32 (leaves, d).
         score: what is to be made large, by channel; float64 (channels, leaves).
-        most: largest score below each node; float64 (channels, nodes).
+        most: largest score below each node's left and right child, at a leaf its own twice; float64 (channels, nodes, 2).
         depth: an upper bound of the length of a path.
     """
 
@@ -186,43 +186,58 @@ def _prune(feature, cut, at, right, roots, shape, score, depth):  # type: ignore
                 size += 2
             nodes += 1
     node, leaf_score = node[:nodes].copy(), leaf_score[:, :found].copy()
-    most = np.empty((channels, nodes))
-    for c in range(channels):
-        for k in range(nodes - 1, -1, -1):
-            r = node[k, RIGHT]
-            most[c, k] = leaf_score[c, r] if node[k, FEATURE] < 0 else max(most[c, k + 1], most[c, r])
+    most = largest_below(node, leaf_score)
     return node, kept_at[:nodes].copy(), kept_roots, low[:found].copy(), high[:found].copy(), leaf_score, most
 
 
 @numba.njit(cache=True)
-def best_leaf(node, most, root, lo, hi, stack):  # type: ignore[no-untyped-def]
+def largest_below(node, score):  # type: ignore[no-untyped-def]
+    """Return `Trees.most` of the leaves' scores (channels, leaves)."""
+    most = np.empty((len(score), len(node), 2))
+    for c in range(len(score)):
+        for k in range(len(node) - 1, -1, -1):
+            right = node[k, RIGHT]
+            if node[k, FEATURE] < 0:
+                most[c, k] = score[c, right]
+            else:
+                most[c, k, 0] = most[c, k + 1].max()
+                most[c, k, 1] = most[c, right].max()
+    return most
+
+
+@numba.njit(cache=True)
+def best_leaf(node, most, root, lo, hi, stack, value):  # type: ignore[no-untyped-def]
     """Return the leaf of largest score that the box [lo, hi) meets; of equal ones the first met.
 
     Args:
-        most: one channel's, (nodes,).
-        stack: scratch, as long as the tree is deep.
+        most: one channel's, (nodes, 2).
+        stack, value: scratch, as long as the tree is deep.
     """
     best, leaf = -np.inf, -1
-    stack[0], size = root, 1
+    stack[0], value[0], size = root, max(most[root, 0], most[root, 1]), 1
     while size > 0:
         size -= 1
-        k = stack[size]
-        while most[k] > best:
+        k, largest = stack[size], value[size]
+        while largest > best:
             f = node[k, FEATURE]
             if f < 0:
-                best, leaf = most[k], node[k, RIGHT]
+                best, leaf = largest, node[k, RIGHT]
                 break
-            cut, right = node[k, CUT], node[k, RIGHT]
+            cut = node[k, CUT]
             if hi[f] <= cut:
+                largest = most[k, 0]
                 k += 1
             elif lo[f] >= cut:
-                k = right
-            elif most[k + 1] >= most[right]:
-                stack[size] = right
+                largest = most[k, 1]
+                k = node[k, RIGHT]
+            elif most[k, 0] >= most[k, 1]:
+                stack[size], value[size] = node[k, RIGHT], most[k, 1]
                 size += 1
+                largest = most[k, 0]
                 k += 1
             else:
-                stack[size] = k + 1
+                stack[size], value[size] = k + 1, most[k, 0]
                 size += 1
-                k = right
+                largest = most[k, 1]
+                k = node[k, RIGHT]
     return leaf

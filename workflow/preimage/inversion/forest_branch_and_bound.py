@@ -26,6 +26,7 @@ from preimage.files import replacing
 from preimage.inversion.forest_boxes import Grid, Trees, best_leaf
 from preimage.inversion.forest_constraints import Rows, propagate, rows, valid_point
 from preimage.inversion.forest_objective import Wanted, hardest, least_loss
+from preimage.inversion.forest_threads import over
 from preimage.space import Space
 
 BATCH = 32
@@ -92,13 +93,25 @@ def meets(low, high, leaf, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def update(trees, lo, hi, leaves, stack):  # type: ignore[no-untyped-def]
-    """Replace, in place, each best leaf (channels, trees) that the box has lost; -1 counts as lost."""
+def update(trees, lo, hi, leaves, narrowed):  # type: ignore[no-untyped-def]
+    """Replace, in place, each best leaf (channels, trees) that the box has lost; -1 counts as lost.
+
+    Args:
+        narrowed: the one input in which the box is narrower than it was; -1 where it may be more.
+    """
+    low, high = trees.low, trees.high
+    stack, value = np.empty(trees.depth + 1, np.int32), np.empty(trees.depth + 1)
     for c in range(len(leaves)):
         for t in range(leaves.shape[1]):
             leaf = leaves[c, t]
-            if leaf < 0 or not meets(trees.low, trees.high, leaf, lo, hi):
-                leaves[c, t] = best_leaf(trees.node, trees.most[c], trees.roots[t], lo, hi, stack)
+            if leaf < 0:
+                kept = False
+            elif narrowed >= 0:
+                kept = low[leaf, narrowed] < hi[narrowed] and high[leaf, narrowed] > lo[narrowed]
+            else:
+                kept = meets(low, high, leaf, lo, hi)
+            if not kept:
+                leaves[c, t] = best_leaf(trees.node, trees.most[c], trees.roots[t], lo, hi, stack, value)
 
 
 @numba.njit(cache=True)
@@ -114,7 +127,6 @@ def _common(trees, leaves, lo, hi):  # type: ignore[no-untyped-def]
 def _expand_one(  # type: ignore[no-untyped-def]
     trees, wanted, rows, limit, lo, hi, leaves, child_lo, child_hi, child_leaves, child_loss
 ):
-    stack = np.empty(trees.depth + 1, np.int32)
     linear = not np.isnan(wanted.slope)
     total = total_of(trees.score, leaves)
     bounding = 0 if linear else hardest(wanted, total)
@@ -135,22 +147,23 @@ def _expand_one(  # type: ignore[no-untyped-def]
         child_leaves[side] = leaves
         child_loss[side] = np.inf
         if propagate(rows, child_lo[side], child_hi[side]):
-            update(trees, child_lo[side], child_hi[side], child_leaves[side], stack)
+            narrowed = j if len(rows.matrix) == 0 else -1
+            update(trees, child_lo[side], child_hi[side], child_leaves[side], narrowed)
             loss = least_loss(wanted, total_of(trees.score, child_leaves[side]))
             if loss < limit:
                 child_loss[side] = loss
     return SPLIT
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def expand(  # type: ignore[no-untyped-def]
-    trees, wanted, rows, limit, lo, hi, leaves, state, child_lo, child_hi, child_leaves, child_loss
+    begin, stop, trees, wanted, rows, limit, lo, hi, leaves, state, child_lo, child_hi, child_leaves, child_loss
 ):
-    """Expand boxes (n, d): state (n,), and for a split the children (n, 2, ...), loss inf where one is not needed.
+    """Expand boxes begin to stop of (n, d): state (n,), and for a split the children (n, 2, ...), loss inf where one is not needed.
 
     A box of state ATTAINED is shrunk, in its first child, to where the bound is attained; `limit` is the loss to beat.
     """
-    for i in numba.prange(len(lo)):
+    for i in range(begin, stop):
         state[i] = _expand_one(
             trees, wanted, rows, limit, lo[i], hi[i], leaves[i],
             child_lo[i], child_hi[i], child_leaves[i], child_loss[i],
@@ -159,17 +172,16 @@ def expand(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _bound_one(trees, wanted, rows, lo, hi, leaves):  # type: ignore[no-untyped-def]
-    stack = np.empty(trees.depth + 1, np.int32)
     if not propagate(rows, lo, hi):
         return np.inf
-    update(trees, lo, hi, leaves, stack)
+    update(trees, lo, hi, leaves, -1)
     return least_loss(wanted, total_of(trees.score, leaves))
 
 
-@numba.njit(cache=True, parallel=True)
-def bound(trees, wanted, rows, lo, hi, leaves, loss):  # type: ignore[no-untyped-def]
-    """Bound boxes (n, d) afresh: narrow them to the constraints, find best leaves; loss inf where empty."""
-    for i in numba.prange(len(lo)):
+@numba.njit(cache=True, nogil=True)
+def bound(begin, stop, trees, wanted, rows, lo, hi, leaves, loss):  # type: ignore[no-untyped-def]
+    """Bound boxes begin to stop of (n, d) afresh: narrow them to the constraints, find best leaves; loss inf where empty."""
+    for i in range(begin, stop):
         loss[i] = _bound_one(trees, wanted, rows, lo[i], hi[i], leaves[i])
 
 
@@ -295,9 +307,10 @@ class Search:
         state, loss = np.zeros(n, np.int8), np.full((n, 2), np.inf)
         child_lo, child_hi = np.empty((n, 2, d), np.int32), np.empty((n, 2, d), np.int32)
         child_leaves = np.empty((n, 2, channels, count), np.int32)
-        expand(
-            self.trees, self.wanted, self.rows, self.loss, lo, hi, leaves, state, child_lo, child_hi, child_leaves, loss
-        )
+        over(
+            expand, n, self.trees, self.wanted, self.rows, self.loss, lo, hi, leaves,
+            state, child_lo, child_hi, child_leaves, loss,
+        )  # fmt: skip
         self.pool.free += slots
         self.boxes += n
         self.batches += 1
@@ -387,10 +400,10 @@ class Search:
             self._push(np.array([a for a, _ in pieces]), np.array([b for _, b in pieces]), deep)
 
     def _push(self, lo: np.ndarray, hi: np.ndarray, deep: bool) -> None:
-        """Bound boxes (n, d) afresh and keep those that may hold a better point."""
+        """Bound boxes begin to stop of (n, d) afresh and keep those that may hold a better point."""
         leaves = np.full((len(lo), self.pool.channels, self.pool.trees), -1, np.int32)
         loss = np.empty(len(lo))
-        bound(self.trees, self.wanted, self.rows, lo, hi, leaves, loss)
+        over(bound, len(lo), self.trees, self.wanted, self.rows, lo, hi, leaves, loss)
         new = []
         for i in np.flatnonzero(loss < self.loss):
             self.order -= 1

@@ -15,6 +15,7 @@ import numpy as np
 
 from preimage.inversion.forest_boxes import FEATURE, RIGHT, Trees
 from preimage.inversion.forest_objective import Wanted, loss_at
+from preimage.inversion.forest_threads import over
 from preimage.space import Space
 
 SWEEPS = 100
@@ -103,8 +104,8 @@ def descend(
     n = len(lines.directions)
     if n and len(X):
         orders = np.array([rng.permutation(n) for _ in X])
-        _descend(
-            trees, wanted, space.low, space.high, lines.directions, lines.whole,
+        over(
+            _descend, len(X), trees, wanted, space.low, space.high, lines.directions, lines.whole,
             lines.matrix, lines.least, lines.most, orders, SWEEPS, X, spent,
         )  # fmt: skip
     return X, spent
@@ -255,11 +256,11 @@ def _descend_one(  # type: ignore[no-untyped-def]
     return spent
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _descend(  # type: ignore[no-untyped-def]
-    trees, wanted, low, high, directions, whole, matrix, least, most, orders, sweeps, X, spent
+    begin, stop, trees, wanted, low, high, directions, whole, matrix, least, most, orders, sweeps, X, spent
 ):
-    for i in numba.prange(len(X)):
+    for i in range(begin, stop):
         spent[i] = _descend_one(
             trees, wanted, low, high, directions, whole, matrix, least, most, orders[i], sweeps, X[i]
         )

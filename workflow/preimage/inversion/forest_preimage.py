@@ -19,6 +19,7 @@ from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Grid, Trees, build
 from preimage.inversion.forest_branch_and_bound import BATCH, Pool, best_split, total_of, update
 from preimage.inversion.forest_objective import Wanted, reduce
+from preimage.inversion.forest_threads import over
 from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
@@ -95,7 +96,7 @@ def _pave(
     order = examined = 0
     while True:
         state, cut = np.empty(len(lo), np.int8), np.empty((len(lo), 2), np.int32)
-        _examine(trees, wanted, lo, hi, leaves, state, cut)
+        over(_examine, len(lo), trees, wanted, lo, hi, leaves, state, cut)
         examined += len(lo)
         share = shares(grid, space, lo, hi)
         for i in range(len(lo)):
@@ -133,8 +134,7 @@ def widths(grid: Grid, space: Space, lo: np.ndarray, hi: np.ndarray) -> np.ndarr
 
 @numba.njit(cache=True)
 def _examine_one(trees, wanted, lo, hi, leaves, cut):  # type: ignore[no-untyped-def]
-    stack = np.empty(trees.depth + 1, np.int32)
-    update(trees, lo, hi, leaves, stack)
+    update(trees, lo, hi, leaves, -1)
     total = total_of(trees.score, leaves)
     inside = True
     for k in range(len(wanted.low)):
@@ -148,7 +148,7 @@ def _examine_one(trees, wanted, lo, hi, leaves, cut):  # type: ignore[no-untyped
     return OPEN
 
 
-@numba.njit(cache=True, parallel=True)
-def _examine(trees, wanted, lo, hi, leaves, state, cut):  # type: ignore[no-untyped-def]
-    for i in numba.prange(len(lo)):
+@numba.njit(cache=True, nogil=True)
+def _examine(begin, stop, trees, wanted, lo, hi, leaves, state, cut):  # type: ignore[no-untyped-def]
+    for i in range(begin, stop):
         state[i] = _examine_one(trees, wanted, lo[i], hi[i], leaves[i], cut[i])
