@@ -50,15 +50,12 @@ def best_split(low, high, leaves, lo, hi):  # type: ignore[no-untyped-def]
     for j in range(len(lo)):
         a = b = 0
         for i in range(n):
-            l, h = low[leaves[i], j], high[leaves[i], j]
-            if l > lo[j]:
-                begins[a] = l
-                a += 1
-            if h < hi[j]:
-                ends[b] = h
-                b += 1
-        if a == 0 or b == 0:
-            continue
+            # Written whether kept or not: no branch to guess.
+            begins[a], ends[b] = low[leaves[i], j], high[leaves[i], j]
+            a += begins[a] > lo[j]
+            b += ends[b] < hi[j]
+        if min(a, b) + 0.1 * max(a, b) <= best or a == 0 or b == 0:
+            continue  # no cut of this input can be better
         first, last = np.sort(begins[:a]), np.sort(ends[:b])
         # At a cut, leaves that begin there or later are lost on the left, leaves that end by there on the right.
         p = 0
@@ -180,7 +177,7 @@ def _bound_one(trees, wanted, rows, lo, hi, leaves):  # type: ignore[no-untyped-
 
 @numba.njit(cache=True, nogil=True)
 def bound(begin, stop, trees, wanted, rows, lo, hi, leaves, loss):  # type: ignore[no-untyped-def]
-    """Bound boxes begin to stop of (n, d) afresh: narrow them to the constraints, find best leaves; loss inf where empty."""
+    """Bound boxes begin to stop of (n, d): cut them to the constraints, find best leaves; loss inf where empty."""
     for i in range(begin, stop):
         loss[i] = _bound_one(trees, wanted, rows, lo[i], hi[i], leaves[i])
 
