@@ -20,7 +20,7 @@ from preimage.inversion.coordinate import startpoints
 from preimage.inversion.forest_boxes import build
 from preimage.inversion.forest_branch_and_bound import Search, run
 from preimage.inversion.forest_line_search import descend, lines
-from preimage.inversion.forest_objective import reduce
+from preimage.inversion.forest_objective import UNIT, reduce
 from preimage.objective import Objective
 
 
@@ -93,13 +93,19 @@ def _search(
         search.resume(state)
     else:
         search.offer(starts)
-    stopped = run(search, int(options["boxes"]), float(options["gap"]), options.get("seconds"), improve, state, report)
+    # What a mean over the trees is off by through rounding; a loss smaller than its square is as good as none.
+    size = float(np.abs(question.trees.values[:, list(objective.columns)]).max(initial=0.0))
+    off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
+    rounding = float((off**2).mean()) if objective.bounded else 0.0
+    stopped = run(
+        search, int(options["boxes"]), float(options["gap"]), rounding, options.get("seconds"), improve, state, report
+    )
     met = bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
     low = search.bound
     certificate = Certificate(
         bound=low,
         loss=search.loss,
-        closed=search.closed,
+        closed=stopped == "closed",
         stopped=stopped,
         boxes=search.boxes,
         open_boxes=search.open,

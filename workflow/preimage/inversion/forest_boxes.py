@@ -63,7 +63,8 @@ class Trees(NamedTuple):
         roots: first node of each tree; int32 (trees,).
         low, high: the box of each leaf, [low, high) in cells; int32 (leaves, d).
         score: what is to be made large, by channel; float64 (channels, leaves).
-        most: largest score below each node's left and right child, at a leaf its own twice; float64 (channels, nodes, 2).
+        most: largest score below each node's left and right child, at a leaf its own twice;
+            float64 (channels, nodes, 2).
         depth: an upper bound of the length of a path.
     """
 

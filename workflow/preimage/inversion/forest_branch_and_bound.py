@@ -156,9 +156,10 @@ def _expand_one(  # type: ignore[no-untyped-def]
 def expand(  # type: ignore[no-untyped-def]
     begin, stop, trees, wanted, rows, limit, lo, hi, leaves, state, child_lo, child_hi, child_leaves, child_loss
 ):
-    """Expand boxes begin to stop of (n, d): state (n,), and for a split the children (n, 2, ...), loss inf where one is not needed.
+    """Expand boxes begin to stop of (n, d): state (n,), and for a split the children (n, 2, ...).
 
-    A box of state ATTAINED is shrunk, in its first child, to where the bound is attained; `limit` is the loss to beat.
+    `limit` is the loss to beat: a child that can't has loss inf. A box of state ATTAINED is shrunk, in its first child,
+    to where the bound is attained.
     """
     for i in range(begin, stop):
         state[i] = _expand_one(
@@ -450,6 +451,7 @@ def run(
     search: Search,
     boxes: int,
     gap: float = 0.0,
+    rounding: float = 0.0,
     seconds: float | None = None,
     improve: Callable[[np.ndarray], np.ndarray] | None = None,
     state: Path | None = None,
@@ -459,14 +461,16 @@ def run(
 
     Args:
         boxes: most boxes to expand (whole batches).
+        gap: loss that the best point may be above the bound.
+        rounding: a loss that rounding may make of none: a smaller gap counts as closed.
         improve: a local search, from a point (d,) to one as good or better.
         report: called with boxes expanded, best loss, and by name bound, gap and open.
     """
     started = saved = shown = time.monotonic()
     pause = SAVE_EVERY_SECONDS
     while True:
-        if search.boxes and search.loss - search.bound <= gap and search.open:
-            return "gap" if search.loss > search.bound else "closed"
+        if search.boxes and search.loss - search.bound <= max(gap, rounding) and search.open:
+            return "closed" if search.loss - search.bound <= rounding else "gap"
         if search.open and search.boxes >= boxes:
             return "boxes"
         if search.open and seconds is not None and time.monotonic() - started >= seconds:
