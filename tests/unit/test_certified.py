@@ -1,12 +1,16 @@
 """Certified inversion: what ends it, what it keeps, and that neither cores, memory nor a kill change its answer."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, objective
+from preimage import candidates, inversion, objective, study
 from preimage.evidence.certificates import together, verdict
+from preimage.evidence.summary import summarise
 from preimage.inversion import certified, forest_branch_and_bound, forest_threads
+from preimage.inversion.table import frame
+from preimage.inversion_kinds import NEEDS_TREES
 from preimage.space import Input, Linear, Space
 from preimage.surrogates.forest import from_sklearn
 
@@ -201,3 +205,33 @@ def test_words_say_what_is_proven():
     q = objective.build("o", {"within": {"y": [1, 2]}}, ["y"])
     assert "proven that no input meets" in certified._words(q, certificate(feasible="no", bound=3.0))
     assert "too thin" in certified._words(q, certificate(stopped="unsure"))
+
+
+def test_a_certificate_goes_with_the_candidates_and_into_the_summary_of_every_inverter(model, tmp_path):
+    q = question(model, {"within": {"a": [10_000, 20_000]}})
+    answer, predicted = inversion.ask("certified", q, OPTIONS, np.random.default_rng(1))
+    table = frame(answer, predicted, q, ["a", "b"])
+    table.to_parquet(tmp_path / "candidates.parquet")
+    kept = pd.read_parquet(tmp_path / "candidates.parquet").attrs["certificate"]
+    assert kept == answer.certificate and kept["feasible"] == "no"
+    worse = table.assign(predicted_loss=table["predicted_loss"] + 1)
+    both = pd.concat([table.assign(inverter="certified"), worse.assign(inverter="other")], ignore_index=True)
+    both = both.assign(problem="p", round=0, seed=0, surrogate="forest", objective="o")
+    both = candidates.typed(both, q.space.names, ["a", "b"])
+    summary = summarise(both, q.space, {"o": q.objective}, ["a", "b"], {("forest", "o"): [kept]})
+    assert summary["certified_bound"].tolist() == [kept["bound"]] * 2
+    assert summary["gap"].tolist() == [0.0, 0.0]
+    assert summary["optimizer_regret"].tolist() == [0.0, 1.0]
+    assert summary["feasible"].tolist() == ["no", "no"]
+    assert "proven that no input meets" in answer.message[0]
+
+
+@pytest.mark.parametrize("kind", sorted(NEEDS_TREES))
+def test_a_model_that_is_not_trees_is_refused_before_any_job(kind, study_file):
+    bowl = "study: bowl\nproblem: {simulator: paraboloid}\nobjectives: {lowest: {minimize: y}}\n"
+    models = "surrogates: {gp: {kind: gaussian_process}, forest: {kind: random_forest}}\n"
+    text = bowl + models + f"inverters: {{proof: {{kind: {kind}}}}}\n"
+    assert study.load(study_file(text))["inverters"]["proof"]["on"] == ["forest"]
+    named = text.replace(f"kind: {kind}", f"kind: {kind}, on: [gp]")
+    assert "made of trees" in refusal(study.load, study_file(named))
+    assert "made of trees" in refusal(study.load, study_file(text.replace(", forest: {kind: random_forest}", "")))
