@@ -97,18 +97,18 @@ def build(forest: Forest, space: Space, score: np.ndarray) -> tuple[Grid, Trees]
         score: what is to be made large of each leaf, (channels, leaves).
     """
     d = len(space.inputs)
-    inner = forest.feature >= 0
-    at = np.where(inner, last_left(forest.threshold), 0.0)
-    whole = inner & space.discrete[forest.feature]
-    at[whole] = np.floor(at[whole])
-    cut = np.zeros(len(at), np.int32)
+    cut, at = np.zeros(len(forest.feature), np.int32), np.zeros(len(forest.feature))
     start, end = [], []
     for j in range(d):
-        mine = forest.feature == j
-        cuts = np.unique(at[mine])
-        cuts = cuts[(cuts >= space.low[j]) & (cuts < space.high[j])]
+        mine = np.flatnonzero(forest.feature == j)
+        thresholds = np.unique(forest.threshold[mine])
+        last = last_left(thresholds)
+        last = np.floor(last) if space.discrete[j] else last
+        cuts = np.unique(last[(last >= space.low[j]) & (last < space.high[j])])
         # A cut below the bounds gets 0 and sends all right, one above them the number of cells and sends all left.
-        cut[mine] = np.where(at[mine] < space.low[j], 0, np.searchsorted(cuts, at[mine]) + 1)
+        place = np.where(last < space.low[j], 0, np.searchsorted(cuts, last) + 1)
+        which = np.searchsorted(thresholds, forest.threshold[mine])
+        cut[mine], at[mine] = place[which], last[which]
         after = cuts + 1 if space.discrete[j] else np.nextafter(cuts, np.inf)
         start.append(np.r_[space.low[j], after])
         end.append(np.r_[cuts, space.high[j]])
