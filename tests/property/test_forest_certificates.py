@@ -315,3 +315,29 @@ def test_last_left_is_the_largest_float64_that_rounds_to_at_most_the_threshold(v
     (last,) = last_left(np.array([value], np.float32))
     with np.errstate(over="ignore"):
         assert np.float32(last) <= np.float32(value) < np.float32(np.nextafter(last, np.inf))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+@settings(max_examples=60)
+def test_coordinate_keeps_constraints_and_stays_above_the_certificate(seed, d):
+    rng = np.random.default_rng(seed)
+    model, X, Y = small_forest(rng, d)
+    space, _ = constrained(rng, d)
+    sense = str(rng.choice(["minimize", "maximize"]))
+    wanted, answer, predicted = ask("coordinate", model, space, {sense: "y0"}, X, Y)
+    assert space.contains(answer.X).all() and set(answer.status) == {"ok"}
+    proof = ask("certified", model, space, {sense: "y0"}, X, Y)[1].certificate
+    assert (wanted.loss(predicted) >= proof["bound"]).all()
+
+
+def test_along_a_mixture_coordinate_finds_the_proven_optimum():
+    rng = np.random.default_rng(6)
+    X = rng.dirichlet(np.ones(4), 300)
+    Y = ((X - [0.1, 0.2, 0.3, 0.4]) ** 2).sum(axis=1, keepdims=True)
+    model = RandomForestRegressor(30, random_state=0, n_jobs=1).fit(X, Y[:, 0])
+    inputs = tuple(Input(f"x{j}", 0, 1) for j in range(4))
+    space = Space(inputs, (Linear(tuple((i.name, 1.0) for i in inputs), 1.0, 1.0),))
+    wanted, answer, predicted = ask("coordinate", model, space, {"minimize": "y0"}, X, Y, starts=20)
+    proof = ask("certified", model, space, {"minimize": "y0"}, X, Y)[1].certificate
+    assert np.abs(answer.X.sum(axis=1) - 1).max() <= 1e-12
+    assert proof["closed"] and wanted.loss(predicted).min() == proof["bound"]

@@ -23,6 +23,9 @@ from preimage.inversion.forest_line_search import descend, lines
 from preimage.inversion.forest_objective import UNIT, reduce
 from preimage.objective import Objective
 
+# Bytes of an open box beside its arrays: the place in the queue.
+OF_AN_ENTRY = 200
+
 
 def invert(
     question: Question,
@@ -82,7 +85,8 @@ def _search(
         X, _ = descend(trees, wanted, space, directions, x[None], np.random.default_rng(0))
         return np.asarray(X[0])
 
-    most_open = int(options["memory"] * 1e6 / (8 * len(space.inputs) + 4 * trees.score.shape[0] * len(trees.roots)))
+    size_of_box = 8 * len(space.inputs) + 4 * trees.score.shape[0] * len(trees.roots) + OF_AN_ENTRY
+    most_open = int(options["memory"] * 1e6 / size_of_box)
     search = Search(
         space, grid, trees, wanted, lambda X: objective.loss(question.trees.predict(X)), max(most_open, 1000)
     )

@@ -206,7 +206,7 @@ class Pool:
         else:
             slot, self.used = self.used, self.used + 1
             if slot == len(self.lo):
-                more = max(1024, slot)
+                more = max(1024, slot // 4)
                 for name in ("lo", "hi", "leaves"):
                     old = getattr(self, name)
                     grown = np.empty((slot + more, *old.shape[1:]), np.int32)
