@@ -55,7 +55,12 @@ def ask(kind, q, seed=0, **more):
 
 
 def test_every_kind_is_tried_here():
-    assert set(OPTIONS) | {"neural_adjoint"} == set(MODULES)  # that one needs a gradient: test_multistart
+    elsewhere = {
+        "neural_adjoint",
+        "coordinate",
+        "certified",
+    }  # need a gradient (test_multistart), trees (test_certified)
+    assert set(OPTIONS) | elsewhere == set(MODULES)
 
 
 @pytest.mark.parametrize("kind", OPTIONS)

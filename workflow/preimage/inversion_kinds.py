@@ -12,6 +12,8 @@ MODULES = {
     "evolution": "evolution",
     "cmaes": "cmaes_search",
     "neural_adjoint": "neural_adjoint",
+    "coordinate": "coordinate",
+    "certified": "certified",
     "lookup": "lookup",
 }
 
@@ -24,6 +26,9 @@ DIFFERENTIABLE_FORMATS = frozenset({"keras", "gaussian_process"})
 
 # Kinds whose rows are the members of one population, rather than starts that each went their own way.
 POPULATIONS = frozenset({"evolution"})
+# Kinds of surrogate that are trees, and the inverters that work on nothing else.
+TREES = frozenset({"random_forest"})
+NEEDS_TREES = frozenset({"coordinate", "certified"})
 
 # How the message of a start that stayed where it began starts.
 UNMOVED = "did not move"

@@ -89,6 +89,11 @@ def check_feasible(space: Space) -> None:
     raise StudyError(f"constraints: no point within the bounds satisfies {named} (proved by a linear program)")
 
 
+def proven_empty(space: Space) -> bool:
+    """Return whether a linear program proves that no point satisfies the constraints."""
+    return bool(space.constraints) and _feasible(space) is None
+
+
 def _feasible(space: Space) -> np.ndarray | None:
     """Return a point (d,) that is valid up to the solver's tolerance, or None where there is none."""
     from scipy.optimize import Bounds, LinearConstraint, milp

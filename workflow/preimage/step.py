@@ -84,17 +84,17 @@ class Step:
     def artifact(self, *paths: str) -> None:
         self.record.artifacts += [str(p) for p in paths]
 
-    def progress(self, total: int) -> Callable[[int, float], None]:
-        """Return a function of (done, best loss) that draws a bar on a terminal and logs now and then."""
+    def progress(self, total: int) -> Callable[..., None]:
+        """Return a function of (done, best loss) and other numbers by name: it draws a bar, and logs now and then."""
         from tqdm import tqdm
 
         bar = tqdm(total=total, desc=self.record.name, leave=False, disable=None, mininterval=SHOW_EVERY_SECONDS)
         said = time.monotonic()
 
-        def report(done: int, best: float) -> None:
+        def report(done: int, best: float, **more: float) -> None:
             nonlocal said
             bar.update(done - bar.n)
-            bar.set_postfix(best=f"{best:.4g}", refresh=False)
+            bar.set_postfix({k: f"{v:.4g}" for k, v in {"best": best, **more}.items()}, refresh=False)
             if time.monotonic() - said > 5 or done >= total:
                 logging.info("%d of %d done, best loss %.6g", done, total, best)
                 said = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from preimage import own_models, schema
 from preimage.errors import StudyError, did_you_mean
-from preimage.inversion_kinds import HOLDS_CONSTRAINTS, differentiable
+from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, TREES, differentiable
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
@@ -148,6 +148,8 @@ def _works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]
 
 def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Return why an inverter can't work on a model; "" where it can."""
+    if inverter["kind"] in NEEDS_TREES and model["kind"] not in TREES:
+        return "the method needs a model made of trees, a random forest"
     if inverter.get("gradient") == "exact" and not differentiable(model):
         return "it has no gradient of its own; use 2-point or 3-point"
     if (inverter.get("engine") == "batched" or inverter["kind"] == "neural_adjoint") and not differentiable(model):

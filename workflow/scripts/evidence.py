@@ -26,9 +26,9 @@ def main(snakemake):
         info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
         simulator = problem.load(spec)
 
-        table = read_candidates(snakemake, run.params["cases"], simulator)
+        table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
         table = assess.assess(table, space, models, train.X, simulator, objectives, outputs)
-        summary = summarise(table, space, objectives, outputs)
+        summary = summarise(table, space, objectives, outputs, certificates)
         solutions = distinct_solutions(table, space, objectives, outputs)
         said = warnings(run.params, source, found)
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said)
@@ -57,14 +57,21 @@ def read_models(names, source, outputs):
 
 
 def read_candidates(snakemake, cases, simulator):
+    """All inverters' rows as one table, and what was proven by surrogate and objective."""
     wildcards = snakemake.wildcards
-    parts = [
-        pd.read_parquet(path).assign(surrogate=surrogate, inverter=inverter)
-        for (surrogate, _, inverter), path in zip(cases, snakemake.input.candidates, strict=True)
-    ]
+    parts, certificates = [], {}
+    for (surrogate, entry, inverter), path in zip(cases, snakemake.input.candidates, strict=True):
+        part = pd.read_parquet(path)
+        found = part.attrs.pop("certificates", {})
+        # A committee's word is not what was proven: that is of the surrogate's own loss.
+        if not snakemake.params.objectives[entry].get("robust"):
+            for wanted, certificate in found.items():
+                certificates.setdefault((surrogate, wanted), []).append(certificate)
+        parts.append(part.assign(surrogate=surrogate, inverter=inverter))
     name = simulator.name if simulator else wildcards.study
     whole = pd.concat(parts, ignore_index=True)
-    return whole.assign(problem=name, round=int(wildcards.round), seed=int(wildcards.seed))
+    whole = whole.assign(problem=name, round=int(wildcards.round), seed=int(wildcards.seed))
+    return whole, certificates
 
 
 def warnings(params, source, found):

@@ -10,6 +10,7 @@ from preimage.data import rows, setting, targets
 from preimage.files import read_json, replacing
 from preimage.inversion import committee
 from preimage.inversion.table import frame
+from preimage.inversion_kinds import TREES
 from preimage.step import step
 from preimage.surrogates import simulator
 
@@ -35,6 +36,7 @@ def main(snakemake):
             gradient=getattr(model, "gradient", None),
             traceable=getattr(model, "traceable", lambda: None)(),
             resolution=getattr(model, "resolution", np.finfo(float).eps),
+            trees=model if kind in TREES else None,
         )
         questions = [question.wanting(w) for w in wanted.values()]
         report = run.progress(len(questions) * inversion.planned(options))
@@ -47,6 +49,9 @@ def main(snakemake):
             [frame(a, Y, q, found.outputs, judge) for q, (a, Y) in zip(questions, answers, strict=True)],
             ignore_index=True,
         )
+        proven = {q.objective.name: a.certificate for q, (a, _) in zip(questions, answers, strict=True)}
+        # Kept in the parquet file's own description.
+        table.attrs["certificates"] = {name: dict(c) for name, c in proven.items() if c is not None}
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
 

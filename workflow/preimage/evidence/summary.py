@@ -7,12 +7,13 @@ would gain, surrogate_regret = L - P what a better model would.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from preimage.candidates import CASE
+from preimage.evidence.certificates import Certificate, together
 from preimage.evidence.clusters import clusters
 from preimage.objective import Objective
 from preimage.space import Space
@@ -22,37 +23,54 @@ QUESTION = ["round", "seed", "surrogate", "objective"]
 
 
 def summarise(
-    candidates: pd.DataFrame, space: Space, objectives: Mapping[str, Objective], outputs: list[str]
+    candidates: pd.DataFrame,
+    space: Space,
+    objectives: Mapping[str, Objective],
+    outputs: list[str],
+    certificates: Mapping[tuple[str, str], Sequence[Certificate]] | None = None,
 ) -> pd.DataFrame:
-    """Return the summary (a row a case, in the table's order) of ranked candidates."""
+    """Return the summary (a row a case, in the table's order) of ranked candidates.
+
+    Args:
+        certificates: what was proven in this round and seed, by surrogate and objective.
+    """
     best_found = candidates.groupby(QUESTION, sort=False)["predicted_loss"].min()
     rows = []
     for key, part in candidates.groupby(CASE, sort=False):
         case = dict(zip(CASE, key, strict=True))
         wanted = objectives[case["objective"]]
         least = float(best_found[tuple(case[k] for k in QUESTION)])
-        rows.append({**case, **_row(part, space, wanted, outputs, least)})
+        proven = (certificates or {}).get((case["surrogate"], case["objective"]), [])
+        rows.append({**case, **_row(part, space, wanted, outputs, least, proven)})
     return pd.DataFrame(rows)
 
 
-def _row(part: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> dict[str, object]:
+def _row(
+    part: pd.DataFrame,
+    space: Space,
+    wanted: Objective,
+    outputs: list[str],
+    least: float,
+    certificates: Sequence[Certificate],
+) -> dict[str, object]:
     ranked = part[part["rank"].notna()].sort_values("rank")
     shown = part.iloc[0] if ranked.empty else ranked.iloc[0]
     values = ["x." + n for n in space.names] + [f"{p}.{o}" for p in ("predicted", "simulated") for o in outputs]
     P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
     good = solutions(ranked, space, wanted, outputs, least)
+    proven = together(certificates, least, bool(len(good if wanted.bounded else ranked)))
     same = np.abs(ranked["predicted_loss"].to_numpy() - P) <= SAME_SHARE * max(1.0, abs(P))
     return {
         **{c: shown[c] for c in values},
         "predicted_loss": P,
         "simulated_loss": L,
-        "certified_bound": np.nan,
-        "gap": np.nan,
+        "certified_bound": proven.bound,
+        "gap": proven.gap,
         "optimizer_regret": P - least,
         "surrogate_regret": L - P,
         "hits": int(same.sum()),
         "distinct": int(good["cluster"].nunique()),
-        "feasible": "yes" if len(good if wanted.bounded else ranked) else "undecided",
+        "feasible": proven.feasible,
         "in_domain": shown["in_domain"],
         "domain_score": shown["domain_score"],
         "evaluations": int(part["evaluations"].sum()),

@@ -38,6 +38,7 @@ class Question:
         gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
         traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
+        trees: the model's arrays where it is a forest (`preimage.surrogates.forest.Forest`).
         errors: what `predict` raised, by point.
     """
 
@@ -51,6 +52,7 @@ class Question:
     gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     traceable: tuple[Callable[[Any, Any], Any], Any] | None = None
     resolution: float = float(np.finfo(float).eps)
+    trees: Any = None
     errors: dict[bytes, str] = field(default_factory=dict)
 
     def wanting(self, objective: Objective) -> Question:
@@ -93,12 +95,14 @@ class Answer:
         evaluations: model evaluations spent on each.
         status: see `preimage.candidates.STATUSES`.
         message: in the method's words.
+        certificate: what is proven of the question (see `preimage.evidence.certificates`); None where nothing is.
     """
 
     X: np.ndarray
     evaluations: list[int]
     status: list[str]
     message: list[str]
+    certificate: Any = None
 
 
 def ask(
@@ -137,8 +141,8 @@ def ask(
 
 
 def planned(options: Mapping[str, Any]) -> int:
-    """Return how many evaluations or starts a method is to do for a question, for a progress bar."""
-    return int(options.get("evaluations") or options.get("starts") or 1)
+    """Return how many evaluations, boxes or starts a method is to do for a question, for a progress bar."""
+    return int(options.get("evaluations") or options.get("boxes") or options.get("starts") or 1)
 
 
 def _later(report: Report, before: int, done: int, best: float) -> None:
@@ -155,7 +159,7 @@ def _checked(kind: str, question: Question, answer: Answer) -> tuple[Answer, np.
     status, message = list(answer.status), list(answer.message)
     for k in np.flatnonzero(valid & np.isnan(Y).any(axis=1)):
         status[k], message[k] = "failed", question.errors.get(answer.X[k : k + 1].tobytes(), "no finite output")
-    return Answer(answer.X, answer.evaluations, status, message), Y
+    return replace(answer, status=status, message=message), Y
 
 
 def repaired(space: Space, X: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -1,0 +1,188 @@
+"""The window around a candidate in which the objective provably holds on the model: how exactly it must be met.
+
+Of all axis-parallel boxes around the candidate on which it holds everywhere, the one whose smallest relative width is
+largest, then whose volume is. Shrinking a box makes both smaller, so best-first search is exact: the best box so far
+is examined; where it holds an input at which the objective fails, that input must be cut off along one of the inputs
+in which it differs from the candidate, which gives a box each; the first box without such an input is the answer.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import NamedTuple
+
+import numpy as np
+
+from preimage.errors import StudyError
+from preimage.inversion.forest_boxes import Grid, Trees, build
+from preimage.inversion.forest_branch_and_bound import Search
+from preimage.inversion.forest_objective import Wanted, reduce
+from preimage.inversion.forest_preimage import widths
+from preimage.objective import Objective
+from preimage.space import Space
+from preimage.surrogates.forest import Forest
+
+# Boxes that one proof that the objective holds on a window may take.
+PROOF = 20_000
+
+
+class Window(NamedTuple):
+    """A box on which the objective holds.
+
+    Attributes:
+        low, high: smallest and largest value of each input, (d,); both belong to it.
+        width: smallest relative width of a free input: 1 is the whole range.
+        largest: whether no better box exists; otherwise the search ended at its limit, with one that is proven too.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    width: float
+    largest: bool
+
+
+def tolerance_box(
+    forest: Forest, space: Space, objective: Objective, x: np.ndarray, boxes: int, best: float | None = None
+) -> Window | None:
+    """Return the largest window around a point x (d,); None where the objective does not hold at x itself.
+
+    Linear constraints are left aside: the window says where the model meets the objective.
+
+    Args:
+        boxes: most windows to examine; beyond, one box is cut down greedily until it holds.
+        best: smallest loss known, from which the tolerance of minimize and maximize counts.
+
+    Raises StudyError for a sum of several outputs to minimize or maximize.
+    """
+    low, high = _interval(objective, forest, x, best)
+    free = Space(space.inputs)
+    wanted, score = reduce(objective, forest)
+    columns = list(objective.columns)
+    if not objective.bounded:
+        score = np.stack([-forest.values[:, columns[0]], forest.values[:, columns[0]]])
+    wanted = Wanted(wanted.trees, np.nan, 1.0, low, high, np.ones(len(low)), 0.0, 0.0)
+    if not _holds(forest.predict(x[None])[:, columns], low, high)[0]:
+        return None
+    finder = _Finder(forest, free, columns, low, high, score, wanted, x)
+    return finder.search(boxes)
+
+
+def _interval(objective: Objective, forest: Forest, x: np.ndarray, best: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return between which values each named output must stay."""
+    if objective.bounded:
+        margin = objective.tolerance if objective.kind == "target" else 0.0
+        return np.array(objective.low) - margin, np.array(objective.high) + margin
+    if len(objective.columns) > 1 or objective.low[0] <= 0:
+        raise StudyError(f"objective '{objective.name}': a tolerance box is for one output, weighted 1")
+    least = float(objective.loss(forest.predict(x[None]))[0]) if best is None else best
+    limit = (least + objective.tolerance) / objective.low[0]
+    ends = (-np.inf, limit) if objective.kind == "minimize" else (-limit, np.inf)
+    return np.array([ends[0]]), np.array([ends[1]])
+
+
+def _holds(Y: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return np.asarray(((low <= Y) & (high >= Y)).all(axis=1))
+
+
+class _Finder:
+    def __init__(
+        self,
+        forest: Forest,
+        space: Space,
+        columns: list[int],
+        low: np.ndarray,
+        high: np.ndarray,
+        score: np.ndarray,
+        wanted: Wanted,
+        x: np.ndarray,
+    ) -> None:
+        self.forest, self.space, self.columns = forest, space, columns
+        self.low, self.high, self.wanted = low, high, wanted
+        self.grid: Grid
+        self.trees: Trees
+        self.grid, self.trees = build(forest, space, score)
+        self.cell = self.grid.cell(x[None])[0]
+
+    def search(self, boxes: int) -> Window:
+        d = len(self.cell)
+        first = self._entry(np.zeros(d, np.int32), self.grid.shape.astype(np.int32))
+        heap, seen = [first], {first[2:]}
+        for _ in range(boxes):
+            entry = heapq.heappop(heap)
+            lo, hi = (np.array(end, np.int32) for end in entry[2:])
+            against = self._against(lo, hi)
+            if against is None:
+                return self._window(lo, hi, True)
+            for new in self._without(lo, hi, against):
+                if new[2:] not in seen:
+                    seen.add(new[2:])
+                    heapq.heappush(heap, new)
+        entry = min(heap)
+        while True:
+            lo, hi = (np.array(end, np.int32) for end in entry[2:])
+            against = self._against(lo, hi)
+            if against is None:
+                return self._window(lo, hi, False)
+            entry = min(self._without(lo, hi, against))
+
+    def _entry(self, lo: np.ndarray, hi: np.ndarray) -> tuple[float, float, tuple[int, ...], tuple[int, ...]]:
+        width = widths(self.grid, self.space, lo[None], hi[None])[0]
+        return -float(width.min()), -float(width.prod()), tuple(lo.tolist()), tuple(hi.tolist())
+
+    def _without(self, lo: np.ndarray, hi: np.ndarray, against: np.ndarray) -> list[tuple]:
+        """Return the boxes that are left when a cell is cut off, input by input."""
+        made = []
+        for j in np.flatnonzero(against != self.cell):
+            a, b = lo.copy(), hi.copy()
+            if against[j] < self.cell[j]:
+                a[j] = against[j] + 1
+            else:
+                b[j] = against[j]
+            made.append(self._entry(a, b))
+        return made
+
+    def _against(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray | None:
+        """Return a cell (d,) of the box where the objective fails; None where it is proven to hold everywhere.
+
+        For each end of each output its extreme over the box is sought; a proof that takes too long ends
+        the whole search.
+        """
+        start, end = self.grid.ends(lo, hi)
+        for k, column in enumerate(self.columns):
+            for sign, limit in ((-1.0, self.low[k]), (1.0, self.high[k])):
+                if not np.isfinite(limit):
+                    continue
+                x = self._extreme(lo, hi, 2 * k + (1 if sign > 0 else 0), column, sign, sign * limit)
+                if x is not None:
+                    return self.grid.cell(np.clip(x, start, end)[None])[0]
+        return None
+
+    def _extreme(
+        self, lo: np.ndarray, hi: np.ndarray, channel: int, column: int, sign: float, limit: float
+    ) -> np.ndarray | None:
+        """Return a point of the box where sign * output is above the limit, None where there is none."""
+        trees = self.trees._replace(
+            score=self.trees.score[channel : channel + 1], most=self.trees.most[channel : channel + 1]
+        )
+        one = np.ones(1)
+        wanted = Wanted(self.wanted.trees, -1.0, 1.0, one, one, one, 0.0, 0.0)
+
+        def loss(X: np.ndarray) -> np.ndarray:
+            return -sign * self.forest.predict(X)[:, column]
+
+        search = Search(self.space, self.grid, trees, wanted, loss, box=(lo, hi))
+        # What does not go above the limit need not be looked at; the first that does ends the search.
+        search.loss = -limit
+        while np.isnan(search.x).any() and search.boxes < PROOF and search.step():
+            pass
+        if not np.isnan(search.x).any():
+            return search.x
+        if not search.open:
+            return None
+        raise StudyError("tolerance box: a proof took too long; the model is too large for its dimension")
+
+    def _window(self, lo: np.ndarray, hi: np.ndarray, largest: bool) -> Window:
+        start, end = self.grid.ends(lo, hi)
+        width = widths(self.grid, self.space, lo[None], hi[None])[0]
+        free = self.space.free
+        return Window(start, end, float(width[free].min()) if free.any() else 1.0, largest)

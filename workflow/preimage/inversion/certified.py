@@ -1,0 +1,142 @@
+"""Inverter `certified`: the best input of a forest with a proof, or a proof that there is none.
+
+The line search gives a first point, branch and bound proves it the best or finds a better one. At its limit the search
+says how far from the optimum the point can be at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage import polytope
+from preimage.evidence.certificates import Certificate, verdict
+from preimage.inversion import Answer, Question
+from preimage.inversion.coordinate import startpoints
+from preimage.inversion.forest_boxes import build
+from preimage.inversion.forest_branch_and_bound import Search, run
+from preimage.inversion.forest_line_search import descend, lines
+from preimage.inversion.forest_objective import UNIT, reduce
+from preimage.objective import Objective
+
+# Bytes of an open box beside its arrays: the place in the queue.
+OF_AN_ENTRY = 200
+
+
+def invert(
+    question: Question,
+    options: Mapping[str, Any],
+    rng: np.random.Generator,
+    state: Path | None,
+    report: Callable[..., None] | None,
+) -> Answer:
+    """Return the best point found, with a certificate of it.
+
+    A target of several outputs may be met at another point than the one of least loss: where the first search leaves
+    that open, a second one asks it, and where it finds such a point that is a row too.
+
+    Raises StudyError where no point satisfies the constraints.
+    """
+    polytope.check_feasible(question.space)
+    found = _search(question, question.objective, options, rng, state, report)
+    certificates, X = [found.certificate], [found.x]
+    wanted = question.objective
+    if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
+        second = _search(question, _as_interval(wanted), options, rng, None, report)
+        if wanted.met(question.outputs(second.x[None]))[0]:
+            X.append(second.x)
+            found.certificate["feasible"] = "yes"
+        elif second.certificate["feasible"] == "no":
+            found.certificate["feasible"] = "no"
+        certificates.append(second.certificate)
+    n = len(X)
+    return Answer(
+        np.array(X),
+        [c["boxes"] for c in certificates[:n]],
+        ["ok"] * n,
+        [_words(wanted, c) for c in certificates[:n]],
+        certificate=found.certificate,
+    )
+
+
+class _Found:
+    def __init__(self, x: np.ndarray, certificate: Certificate) -> None:
+        self.x, self.certificate = x, certificate
+
+
+def _search(
+    question: Question,
+    objective: Objective,
+    options: Mapping[str, Any],
+    rng: np.random.Generator,
+    state: Path | None,
+    report: Callable[..., None] | None,
+) -> _Found:
+    space = question.space
+    wanted, score = reduce(objective, question.trees)
+    grid, trees = build(question.trees, space, score)
+    directions = lines(space, rng)
+
+    def improve(x: np.ndarray) -> np.ndarray:
+        X, _ = descend(trees, wanted, space, directions, x[None], np.random.default_rng(0))
+        return np.asarray(X[0])
+
+    size_of_box = 8 * len(space.inputs) + 4 * trees.score.shape[0] * len(trees.roots) + OF_AN_ENTRY
+    most_open = int(options["memory"] * 1e6 / size_of_box)
+    search = Search(
+        space, grid, trees, wanted, lambda X: objective.loss(question.trees.predict(X)), max(most_open, 1000)
+    )
+    # Before a resume too: it advances the generator as the first time.
+    starts, _ = descend(trees, wanted, space, directions, startpoints(question, int(options["starts"]), rng), rng)
+    starts, _ = polytope.repair(space, starts)
+    if state is not None and state.exists():
+        search.resume(state)
+    else:
+        search.offer(starts)
+    # What a mean over the trees is off by through rounding; a loss smaller than its square is as good as none.
+    size = float(np.abs(question.trees.values[:, list(objective.columns)]).max(initial=0.0))
+    off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
+    rounding = float((off**2).mean()) if objective.bounded else 0.0
+    stopped = run(
+        search, int(options["boxes"]), float(options["gap"]), rounding, options.get("seconds"), improve, state, report
+    )
+    met = bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
+    low = search.bound
+    certificate = Certificate(
+        bound=low,
+        loss=search.loss,
+        closed=stopped == "closed",
+        stopped=stopped,
+        boxes=search.boxes,
+        open_boxes=search.open,
+        feasible=verdict(objective, low, met),
+    )
+    return _Found(search.x, certificate)
+
+
+def _as_interval(target: Objective) -> Objective:
+    """Return the target as intervals of its tolerance, wider by a rounding, so that meeting it means loss 0."""
+    slack = [target.tolerance + 4e-16 * (abs(v) + target.tolerance) for v in target.low]
+    low = tuple(v - s for v, s in zip(target.low, slack, strict=True))
+    high = tuple(v + s for v, s in zip(target.high, slack, strict=True))
+    return replace(target, kind="within", low=low, high=high)
+
+
+def _words(objective: Objective, c: Certificate) -> str:
+    """Say what has been proven."""
+    work = f"{c['boxes']} boxes"
+    if c["feasible"] == "no":
+        return f"proven that no input meets the objective: the loss is at least {c['bound']:.6g} ({work})"
+    if c["closed"]:
+        return f"proven optimum of the surrogate ({work})"
+    why = {
+        "gap": "within the gap asked for",
+        "boxes": "stopped at its limit of boxes",
+        "seconds": "stopped by the clock, not reproducible",
+        "unsure": "stopped at slivers between constraints too thin for the solver",
+    }[c["stopped"]]
+    return f"{why}: loss at least {c['bound']:.6g}, gap {c['loss'] - c['bound']:.3g} ({work})"

@@ -1,0 +1,53 @@
+"""Inverter `coordinate`: descent on a forest by exact line searches, from the best training rows and random points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage import polytope
+from preimage.inversion import Answer, Question, Report
+from preimage.inversion.forest_boxes import build
+from preimage.inversion.forest_line_search import descend, lines
+from preimage.inversion.forest_objective import reduce
+
+# Starts that descend at once: fixed, so that results don't depend on cores.
+TOGETHER = 64
+
+
+def invert(
+    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
+) -> Answer:
+    """Descend from `starts` points; every start is kept. An evaluation is one line searched."""
+    wanted, score = reduce(question.objective, question.trees)
+    _, trees = build(question.trees, question.space, score)
+    directions = lines(question.space, rng)
+    starts = startpoints(question, int(options["starts"]), rng)
+    ends, spent = [], []
+    best = np.inf
+    for k in range(0, len(starts), TOGETHER):
+        X, n = descend(trees, wanted, question.space, directions, starts[k : k + TOGETHER], rng)
+        # Many small steps along a constraint may have left it by their rounding.
+        X, _ = polytope.repair(question.space, X)
+        ends.append(X)
+        spent += n.tolist()
+        best = min(best, float(question.loss(X).min()))
+        if report:
+            report(len(spent), best)
+    X = np.concatenate(ends)
+    moved = question.space.scaled(X) - question.space.scaled(starts)
+    message = [f"{n} lines; moved {m:.3g} of an input's range" for n, m in zip(spent, _largest(moved), strict=True)]
+    return Answer(X, spent, ["ok"] * len(X), message)
+
+
+def startpoints(question: Question, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return n starts (n, d): the better half training rows nearest to the objective, the others uniform."""
+    rows = question.X[question.best_rows((n + 1) // 2)]
+    return np.concatenate([rows, polytope.sample(question.space, n - len(rows), rng)])
+
+
+def _largest(moved: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(moved).max(axis=1, initial=0.0))

@@ -1,0 +1,124 @@
+"""An objective on a forest: what is to be made large of each leaf, and the least loss that sums of these allow.
+
+Channels. `minimize` and `maximize` have one: the output itself with its sign, or the weighted sum of several. `target`
+and `within` have two an output, its negative and itself: their largest sums say between which ends the output lies.
+
+One output is treated with the very operations of `Objective.loss`, all of them monotone, so that the bound holds for
+the computed loss without any margin. Several outputs are added here in another order: a margin covers that.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from preimage.objective import Objective
+from preimage.surrogates.forest import Forest
+
+UNIT = 2.0**-53
+
+
+class Wanted(NamedTuple):
+    """An objective as the kernels see it.
+
+    Attributes:
+        trees: number of trees, by which sums are divided.
+        slope: loss per unit of output, for `minimize` and `maximize`; NaN for the others.
+        sign: of the one channel then.
+        low, high, scale: wanted ends of each output, and its unit in the loss; (outputs,).
+        margin, share: what rounding may take from a bound, absolute and relative to the loss.
+    """
+
+    trees: float
+    slope: float
+    sign: float
+    low: np.ndarray
+    high: np.ndarray
+    scale: np.ndarray
+    margin: float
+    share: float
+
+
+def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, np.ndarray]:
+    """Return the objective as the kernels see it, and the score of each leaf (channels, leaves)."""
+    values = forest.values[:, list(objective.columns)]
+    trees = len(forest.roots)
+    low, high = np.array(objective.low), np.array(objective.high)
+    scale = np.array(objective.scale or [1.0] * len(low))
+    if objective.bounded:
+        score = np.stack([sign * column for column in values.T for sign in (-1.0, 1.0)])
+        share = 0.0 if len(low) == 1 else 8 * (len(low) + 2) * UNIT
+        return Wanted(float(trees), np.nan, 1.0, low, high, scale, 0.0, share), score
+    slope = low if objective.kind == "minimize" else -low
+    if len(slope) == 1:
+        sign = -1.0 if slope[0] > 0 else 1.0
+        return Wanted(float(trees), slope[0], sign, low, high, scale, 0.0, 0.0), sign * values.T
+    # Rounding of a sum of n terms is at most n units of the sum of their sizes, on either side.
+    size = _largest_terms(forest, np.abs(values) @ np.abs(slope)) / trees
+    margin = 4 * (trees + len(slope) + 4) * UNIT * size
+    return Wanted(float(trees), 1.0, -1.0, low, high, scale, margin, 0.0), -(values @ slope)[None]
+
+
+def _largest_terms(forest: Forest, size: np.ndarray) -> float:
+    """Return the sum over trees of the largest of (leaves,)."""
+    leaf = np.flatnonzero(forest.feature < 0)
+    tree = np.searchsorted(forest.roots, leaf, side="right") - 1
+    largest = np.zeros(len(forest.roots))
+    np.maximum.at(largest, tree, size[forest.right[leaf]])
+    return float(largest.sum())
+
+
+@numba.njit(cache=True)
+def least_loss(wanted, total):  # type: ignore[no-untyped-def]
+    """Return a lower bound of the loss where each channel's sum is at most its `total` (channels,)."""
+    if not np.isnan(wanted.slope):
+        return wanted.slope * (wanted.sign * total[0] / wanted.trees) - wanted.margin
+    loss = 0.0
+    for k in range(len(wanted.low)):
+        off = distance(wanted, k, -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees)
+        loss += (off / wanted.scale[k]) ** 2
+    loss /= len(wanted.low)
+    return loss - wanted.share * loss
+
+
+@numba.njit(cache=True)
+def distance(wanted, k, least, most):  # type: ignore[no-untyped-def]
+    """Return how far output k, between `least` and `most`, stays from what is wanted; 0 where it may be met."""
+    if most < wanted.low[k]:
+        return wanted.low[k] - most
+    if least > wanted.high[k]:
+        return least - wanted.high[k]
+    return 0.0
+
+
+@numba.njit(cache=True)
+def loss_at(wanted, total):  # type: ignore[no-untyped-def]
+    """Return the loss where the outputs' sums over trees are known: of the one channel, or of every second."""
+    if not np.isnan(wanted.slope):
+        return wanted.slope * (wanted.sign * total[0] / wanted.trees)
+    loss = 0.0
+    for k in range(len(wanted.low)):
+        y = total[k] / wanted.trees
+        loss += (distance(wanted, k, y, y) / wanted.scale[k]) ** 2
+    return loss / len(wanted.low)
+
+
+@numba.njit(cache=True)
+def hardest(wanted, total):  # type: ignore[no-untyped-def]
+    """Return the channel whose sum is to be brought down first: where the loss is, or the range is widest."""
+    worst, channel = -1.0, 0
+    for k in range(len(wanted.low)):
+        least, most = -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees
+        off = distance(wanted, k, least, most) / wanted.scale[k]
+        if off > worst and off > 0:
+            worst, channel = off, 2 * k + (1 if most < wanted.low[k] else 0)
+    if worst > 0:
+        return channel
+    for k in range(len(wanted.low)):
+        least, most = -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees
+        below, above = (wanted.low[k] - least) / wanted.scale[k], (most - wanted.high[k]) / wanted.scale[k]
+        if max(below, above) > worst:
+            worst, channel = max(below, above), 2 * k + (1 if above > below else 0)
+    return channel
