@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from preimage import objective
-from preimage.reporting import dag, words
+from preimage.reporting import dag, proofs, words
 
 SIXTY = objective.build("sixty", {"target": {"strength": 60}, "tolerance": 1}, ["strength"])
 UNITS = {"strength": "MPa"}
@@ -78,3 +78,39 @@ def test_the_picture_puts_each_step_after_what_it_reads():
     assert dag._columns(["split", "train", "invert"], dag.edges(records())[1]) == {"split": 0, "train": 1, "invert": 2}
     svg = dag.draw(records())
     assert svg.count("<rect") == 3 and svg.count("<path") == 3 and "×2" in svg
+
+
+# -- proofs ------------------------------------------------------------------------------------------------------------
+
+
+def proven(entry, **more):
+    wanted = objective.build("o", entry, ["y", "z"])
+    base = {"surrogate": "forest", "certified_bound": 0.0, "gap": 0.0, "feasible": "undecided", "predicted.y": 1.0}
+    return proofs.proof({**base, **more}, wanted, {"y": "MPa"})
+
+
+def test_what_is_proven_out_of_reach_says_between_which_values_nothing_lies():
+    said = proven({"within": {"y": [85, 120]}}, certified_bound=4.3**2, feasible="no", **{"predicted.y": 80.7})
+    assert said.startswith("Proven: by the model forest, no inputs within the bounds and constraints meet this")
+    assert "it gives no y between 80.7 and 124.3 MPa, and comes as near as 80.7 MPa" in said
+
+
+def test_an_open_gap_is_not_called_proven_and_a_met_objective_needs_no_proof():
+    open_ = proven({"target": {"y": 50}}, certified_bound=4.0, gap=1.0)
+    assert open_.startswith("Not decided") and "it gives no y between 48 and 52 MPa" in open_
+    assert proven({"target": {"y": 50}}, feasible="yes") == ""
+    assert proven({"minimize": "y"}, certified_bound=float("nan")) == ""
+
+
+def test_an_optimum_is_proven_only_where_the_gap_is_closed():
+    assert "nothing within the bounds and constraints lies above 80.7 MPa" in proven(
+        {"maximize": "y"}, certified_bound=-80.7, feasible="yes"
+    )
+    assert "nothing lies below 3 MPa: proven; the best found is 0.5 MPa from that" in proven(
+        {"minimize": "y"}, certified_bound=3.0, gap=0.5, feasible="yes"
+    )
+
+
+def test_several_outputs_are_proven_by_their_loss():
+    said = proven({"target": {"y": 1, "z": 2}}, certified_bound=0.25, feasible="no")
+    assert "no inputs within the bounds and constraints meet this; the loss is nowhere below 0.25" in said
