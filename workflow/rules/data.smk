@@ -41,6 +41,7 @@ rule generate:
         "../scripts/generate.py"
 
 
+# Later rounds come from `next_round`.
 rule split:
     input:
         unpack(data_files),
@@ -53,6 +54,8 @@ rule split:
         "results/{study}/logs/round{round}/seed{seed}/split.log",
     benchmark:
         "results/{study}/benchmarks/round{round}/seed{seed}/split.tsv"
+    wildcard_constraints:
+        round="0",
     conda:
         ENVIRONMENT
     params:

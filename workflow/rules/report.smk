@@ -58,8 +58,8 @@ rule report:
         records=step_records,
         figures_record=rules.figures.output.record,
         solutions=first_seed("solutions.parquet"),
-        evidence=by_seed("evidence.json"),
-        info=by_seed("split.json"),
+        evidence=latest("evidence.json"),
+        info=latest("split.json"),
         models=first_models("surrogate.json"),
     output:
         page=report(

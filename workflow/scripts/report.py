@@ -18,8 +18,8 @@ def main(snakemake):
         found = setting.of_rows(study["problem"], known)
         material = Material(
             study=study,
-            summary=pd.read_csv(source.summary),
-            candidates=pd.read_parquet(source.candidates),
+            summary=last_round(pd.read_csv(source.summary)),
+            candidates=last_round(pd.read_parquet(source.candidates)),
             timings=pd.read_csv(source.timings),
             solutions=pd.read_parquet(source.solutions),
             evidence=read_json(source.evidence[0]),
@@ -35,6 +35,10 @@ def main(snakemake):
         )
         write_text(snakemake.output.page, render(material))
         run.artifact(snakemake.output.page)
+
+
+def last_round(table):
+    return table[table["round"] == table["round"].max()]
 
 
 def figures(folder):
