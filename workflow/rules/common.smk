@@ -143,6 +143,18 @@ def has_table(wildcards):
     return "table" in of(wildcards)["problem"]
 
 
+def without_new(entry):
+    """A table's entry without the files of later rounds, which must not touch the rounds before."""
+    return {k: v for k, v in entry.items() if k not in ("new", "incomplete")}
+
+
+def problem_of(wildcards):
+    """What the rounds there are depend on of a study's problem."""
+    problem = of(wildcards)["problem"]
+    table = {"table": without_new(problem["table"])} if "table" in problem else {}
+    return {**problem, **table}
+
+
 def table_files(wildcards):
     """The user's files, as inputs: a change in them is a reason to run again."""
     table = of(wildcards)["problem"]["table"]

@@ -15,7 +15,7 @@ rule import_table:
     conda:
         ENVIRONMENT
     params:
-        table=lambda w: of(w)["problem"]["table"],
+        table=lambda w: without_new(of(w)["problem"]["table"]),
         units=lambda w: setting.stated_units(of(w)["problem"]),
         categories=lambda w: setting.categories(of(w)["problem"]),
         code=code("import_table"),

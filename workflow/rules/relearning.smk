@@ -1,4 +1,5 @@
 # Rounds after the first: what each adds to the data, and whether its models replace the champions.
+from preimage.data import new_rows
 
 
 def before(file):
@@ -19,6 +20,16 @@ def gate_before(wildcards):
 def gate_rows(wildcards):
     """The gate rows of this round and all before; the first has none."""
     return f"{SEED}/gate.parquet" if int(wildcards.round) else []
+
+
+def new_file(wildcards):
+    """The file of a table's new rows; nothing where the round simulates."""
+    files = new_rows.files(of(wildcards)["problem"].get("table", {}))
+    return files[int(wildcards.round) - 1] if files else []
+
+
+def decision(wildcards):
+    return f"{SEED}/decision.json" if int(wildcards.round) else []
 
 
 def promotion_before(wildcards):
@@ -54,6 +65,7 @@ rule next_round:
         info=before("split.json"),
         gate=gate_before,
         candidates=before("candidates.parquet"),
+        file=new_file,
         models=models_before("model"),
         models_info=models_before("surrogate.json"),
     output:
@@ -62,6 +74,7 @@ rule next_round:
         info="results/{study}/round{round}/seed{seed}/split.json",
         gate="results/{study}/round{round}/seed{seed}/gate.parquet",
         new="results/{study}/round{round}/seed{seed}/new.parquet",
+        decision="results/{study}/round{round}/seed{seed}/decision.json",
         record="results/{study}/tracking/round{round}/seed{seed}/next_round.json",
     log:
         "results/{study}/logs/round{round}/seed{seed}/next_round.log",
@@ -72,11 +85,13 @@ rule next_round:
     conda:
         ENVIRONMENT
     params:
-        problem=lambda w: of(w)["problem"],
+        problem=problem_of,
+        incomplete=lambda w: of(w)["problem"].get("table", {}).get("incomplete"),
         objectives=lambda w: of(w)["objectives"],
         surrogates=lambda w: list(of(w)["surrogates"]),
         relearning=lambda w: {
-            k: of(w)["relearning"][k] for k in ("simulations", "explore", "gate")
+            k: of(w)["relearning"][k]
+            for k in ("simulations", "explore", "gate", "when")
         },
         code=lambda w: code(
             "next_round",
@@ -94,6 +109,7 @@ rule promote:
         gate=gate_rows,
         model=rules.train.output.model,
         about=rules.train.output.info,
+        decision=decision,
         before=promotion_before,
         store=ancient(rules.tracking_store.output[0]),
     output:
@@ -120,3 +136,18 @@ rule relearn:
     input:
         study_outputs(),
         promotions(),
+
+
+# Moves a champion back: --config study=... surrogate=... version=... reason=...
+rule rollback:
+    log:
+        "results/.tracking/rollback.log",
+    conda:
+        ENVIRONMENT
+    params:
+        asked={
+            key: config.get(key)
+            for key in ("study", "surrogate", "seed", "version", "reason")
+        },
+    script:
+        "../scripts/rollback.py"

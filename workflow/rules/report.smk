@@ -25,7 +25,7 @@ rule figures:
     conda:
         ENVIRONMENT
     params:
-        problem=lambda w: of(w)["problem"],
+        problem=problem_of,
         objectives=lambda w: of(w)["objectives"],
         surrogates=lambda w: list(of(w)["surrogates"]),
         code=lambda w: code("figures", *simulator_modules(w)),

@@ -24,7 +24,8 @@ def main(snakemake):
             **{f"test.rmse.{o}": f"{v['rmse']:.6g}" for o, v in about["test"].items()},
         }
         challenger = Challenger(run.params["name"], Path(source.model), model, about, train, tags)
-        found = relearned(Registry(), challenger, gate, run.params["relearning"], run.rng)
+        decision = read_json(source.decision)[snakemake.wildcards.surrogate] if source.get("decision") else None
+        found = relearned(Registry(), challenger, gate, run.params["relearning"], run.rng, decision)
         write_json(snakemake.output.promotion, found)
         run.metric("gate/promoted", float(found["promoted"]))
         for name in ("champion", "challenger", "rows"):

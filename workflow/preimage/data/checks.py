@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage import objective, polytope, problem
-from preimage.data import tables
+from preimage.data import new_rows, tables
 from preimage.data.setting import Setting, categories, describe, of_rows, of_simulator
 from preimage.errors import StudyError
 from preimage.space import Space
@@ -41,7 +41,11 @@ def check(study: Study) -> list[str]:
             polytope.check_feasible(found.space.fix(wanted.fixed))
         except StudyError as error:
             raise StudyError(f"objectives.{name}: {error}") from None
-    return [] if table is None else warnings(study, table, found)
+    if table is None:
+        return []
+    for path in new_rows.files(spec["table"]):
+        new_rows.read(path, tables.with_units(table, found.units), found.inputs, spec["table"], categories(spec))
+    return warnings(study, table, found)
 
 
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:

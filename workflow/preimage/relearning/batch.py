@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from preimage.data import tables
+from preimage.data import new_rows, tables
 from preimage.errors import StudyError
 from preimage.objective import Objective
 from preimage.problem import Problem
-from preimage.relearning.acquire import Ask, Batch
+from preimage.relearning.acquire import Ask, Batch, Interval
 from preimage.relearning.gate import gate_rows
 from preimage.space import Space
 from preimage.surrogates import Surrogate
@@ -46,7 +46,7 @@ def asks(
     return out
 
 
-def _interval(model: Surrogate, fitted: Intervals):  # type: ignore[no-untyped-def]
+def _interval(model: Surrogate, fitted: Intervals) -> Interval:
     def interval(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         predicted = model.predict(X)
         return predicted, *fitted.at(predicted, model.spread(X))
@@ -77,12 +77,21 @@ def numbered_after(table: pa.Table, last: int) -> pa.Table:
     return table.add_column(0, tables.ROW, pa.array(range(last + 1, last + 1 + len(table)), pa.int64()))
 
 
-def shared(train: pa.Table, gate: pa.Table | None, new: pa.Table, share: float, rng: np.random.Generator) -> Shares:
-    """Add new rows to those that train, and a share of them, at random, to those of the gate."""
-    held = gate_rows(len(new), share, rng)
+def shared(
+    train: pa.Table, gate: pa.Table, new: pa.Table, inputs: Sequence[str], share: float, rng: np.random.Generator
+) -> Shares:
+    """Add new rows to those that train, and a share of them, at random, to those of the gate.
+
+    Rows of equal inputs go the same way, and those with the inputs of a training row train: the gate would otherwise
+    ask for what was learned by heart.
+    """
+    group, trained = new_rows.seen_inputs(new, train, inputs)
+    free = np.unique(group[~trained])
+    # The share is of all distinct inputs, so that repeats don't make the gate smaller than was asked for.
+    wanted = min(1.0, share * (int(group.max(initial=-1)) + 1) / max(1, len(free)))
+    held = np.isin(group, free[gate_rows(len(free), wanted, rng)])
     plain = new.select(train.column_names)
-    gated = plain.filter(pa.array(held))
     return Shares(
         pa.concat_tables([train, plain.filter(pa.array(~held))]),
-        gated if gate is None else pa.concat_tables([gate, gated]),
+        pa.concat_tables([gate, plain.filter(pa.array(held))]),
     )

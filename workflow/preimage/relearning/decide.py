@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from preimage.relearning.drift import Drift
+from preimage.surrogates import Surrogate
+from preimage.surrogates.intervals import Intervals
+from preimage.surrogates.metrics import coverage, metrics
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,25 @@ def decide(
         *_uncovered(seen, new_rows, limits),
     ]
     return Decision(bool(reasons), reasons, figures)
+
+
+def seen(
+    model: Surrogate, fitted: Intervals, X: np.ndarray, Y: np.ndarray, outputs: Sequence[str], about: Mapping[str, Any]
+) -> dict[str, Seen]:
+    """Return how a model does on new rows (n, d) and (n, m), by output; nothing where there are none.
+
+    Args:
+        about: what its training wrote: `test` (errors on its test rows, by output) and `level` of its intervals.
+    """
+    if not len(X):
+        return {}
+    predicted = model.predict(X)
+    errors = metrics(Y, predicted, outputs)
+    covered = coverage(Y, *fitted.at(predicted, model.spread(X)))
+    return {
+        name: Seen(about["test"][name]["rmse"], float(errors[name]["rmse"] or 0.0), covered[k], about["level"])
+        for k, name in enumerate(outputs)
+    }
 
 
 def _figures(trained: int, new: int, drifts: Mapping[str, Drift], seen: Mapping[str, Seen]) -> dict[str, float]:

@@ -23,6 +23,12 @@ EXAMPLE_ROWS = 5
 # Another relearning may promote between comparing and moving; after that many times somebody should look.
 MOST_COMPARISONS = 10
 METRIC = "gate/error"
+# The study's words for what MLflow calls a metric's threshold and least changes.
+LIMITS = {
+    "error_at_most": "threshold",
+    "least_absolute_change": "min_absolute_change",
+    "least_relative_change": "min_relative_change",
+}
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,16 @@ class Challenger:
 
 
 def relearned(
-    store: Registry, new: Challenger, rows: Rows | None, limits: Mapping[str, Any], rng: np.random.Generator
-) -> dict[str, Any]:
+    store: Registry, new: Challenger, rows: Rows | None, limits: Mapping[str, Any], rng: np.random.Generator,
+    decision: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Register a surrogate and decide whether it is the champion; return what was decided, and why.
 
     Args:
         rows: the gate rows; None where there are none yet.
         limits: the study's `relearning` (error_at_most, least_absolute_change, least_relative_change).
+        decision: whether there was reason to train again (`preimage.relearning.decide`); where there was none, and a
+            champion is there, the model is registered but not put up.
 
     Doing it again with the same surrogate changes nothing. Raises StudyError where the server is away.
     """
@@ -59,6 +68,8 @@ def relearned(
         champion = store.alias(new.name)
         if champion is not None and champion.version == version.version:
             return _said(version, champion, None, [], True)
+        if champion is not None and decision is not None and not decision["relearn"]:
+            return _said(version, champion, None, ["not put up: there was no reason to train again"], False)
         comparison = None
         if champion is not None:
             comparison = _compare(store, champion, new, rows, rng)
@@ -118,11 +129,7 @@ def _reasons(comparison: gate.Comparison | None, limits: Mapping[str, Any]) -> l
         return []
     if reason := comparison.reason():
         return [reason]
-    wanted = {
-        "threshold": limits.get("error_at_most"),
-        "min_absolute_change": limits.get("least_absolute_change"),
-        "min_relative_change": limits.get("least_relative_change"),
-    }
+    wanted = {theirs: limits[ours] for ours, theirs in LIMITS.items() if limits.get(ours) is not None}
     return thresholds_failed({METRIC: comparison.champion}, {METRIC: comparison.challenger}, {METRIC: wanted})
 
 
