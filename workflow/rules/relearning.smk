@@ -132,12 +132,6 @@ rule promote:
         "../scripts/promote.py"
 
 
-rule relearn:
-    input:
-        study_outputs(),
-        promotions(),
-
-
 # Moves a champion back: --config study=... surrogate=... version=... reason=...
 rule rollback:
     log:
