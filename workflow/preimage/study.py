@@ -75,7 +75,29 @@ def _completed(study: Study) -> Study:
         inverter["on"] = _works_on(study, name, inverter)
     _check_problem(study["problem"])
     _add_nature(study["problem"])
+    _complete_rounds(study)
     return study
+
+
+def _complete_rounds(study: Study) -> None:
+    """Set the number of rounds; raise StudyError where there is nothing to make them of."""
+    from preimage.data import new_rows
+
+    problem = study["problem"]
+    files = new_rows.files(problem.get("table", {}))
+    rounds = study.setdefault("rounds", len(files))
+    if not rounds:
+        return
+    if not study["surrogates"]:
+        raise StudyError("key 'rounds': there is no surrogate to train again; name one under 'surrogates'")
+    if "simulator" not in problem and rounds > len(files):
+        raise StudyError(
+            f"key 'rounds': found {rounds}, but there is no simulator, and problem.table.new has {len(files)} files"
+        )
+    if "simulator" in problem and files:
+        raise StudyError(
+            "key 'problem.table.new': found beside a simulator, whose rounds simulate; expected one of them"
+        )
 
 
 def _add_nature(problem: dict[str, Any]) -> None:

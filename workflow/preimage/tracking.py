@@ -1,4 +1,4 @@
-"""Records to MLflow: the only module that imports it.
+"""Records to MLflow: with `preimage.registry` the only module that imports it.
 
 Steps never talk to a server. They write records (`preimage.record`); here each becomes an MLflow run, once, however
 often and by however many senders it is tried: a run carries its record's digest as a tag, and is looked up before it
@@ -54,7 +54,7 @@ def create_store() -> str:
     """Create the store where it is a local database; return what there is to say. Never raises: tracking is no
     reason for science to stop."""
     try:
-        with _sending():
+        with sending():
             Sender()
         return f"tracking to {shown_uri()}"
     except Exception as error:
@@ -62,23 +62,24 @@ def create_store() -> str:
 
 
 def _away(error: Exception) -> str:
-    reason = _redacted(" ".join(str(error).split()) or type(error).__name__)
     return (
-        f"tracking at {shown_uri()} is away ({reason[:200]}); results are complete without it, and "
+        f"tracking at {shown_uri()} is away ({redacted(error)}); results are complete without it, and "
         "`snakemake sync_tracking --cores 1` sends what waits"
     )
 
 
-def _redacted(text: str) -> str:
-    """Take user and password out of any address in a text, and the secrets that MLflow reads from the environment."""
+def redacted(error: Exception) -> str:
+    """Return an error in one short line, without user and password of any address in it, and without the secrets that
+    MLflow reads from the environment."""
+    text = " ".join(str(error).split()) or type(error).__name__
     for key in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
         if secret := os.environ.get(key):
             text = text.replace(secret, "***")
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    return re.sub(r"//[^/@\s]*@", "//", text)[:200]
 
 
 @contextmanager
-def _sending() -> Iterator[None]:
+def sending() -> Iterator[None]:
     """One sender at a time in this folder: a fresh store made by two at once breaks."""
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     with LOCK.open("a") as lock:
@@ -109,7 +110,7 @@ def _receipt(path: Path) -> Path:
 
 def send(say: Any = None) -> int:
     """Send every pending record; return how many. Raises what the server raises."""
-    with _sending():
+    with sending():
         waiting = pending()
         if not waiting:
             return 0
@@ -372,7 +373,7 @@ def _asking(address: str) -> Iterator[Any]:
     except StudyError:
         raise
     except Exception as error:
-        reason = _redacted(" ".join(str(error).split()) or type(error).__name__)
+        reason = redacted(" ".join(str(error).split()) or type(error).__name__)
         raise StudyError(f"uri '{address}': tracking at {shown_uri()} says: {reason[:300]}") from None
 
 

@@ -89,7 +89,7 @@ def inverter_modules(wildcards):
 # -- inputs ------------------------------------------------------------------------------------------------------------
 
 
-def expanded(patterns, wildcards, seeds=slice(None)):
+def expanded(patterns, wildcards, seeds=slice(None), rounds=slice(None)):
     """Patterns filled in for one study, its rounds and its seeds."""
     found = [
         path
@@ -97,7 +97,7 @@ def expanded(patterns, wildcards, seeds=slice(None)):
         for path in expand(
             pattern,
             study=wildcards.study,
-            round=[0],
+            round=range(of(wildcards)["rounds"] + 1)[rounds],
             seed=of(wildcards)["seeds"][seeds],
         )
     ]
@@ -109,15 +109,26 @@ def by_seed(file):
     return lambda w: expanded([f"{SEED}/{file}"], w)
 
 
+LATEST = slice(-1, None)
+
+
+def latest(file):
+    """The files of that name of every seed in the last round."""
+    return lambda w: expanded([f"{SEED}/{file}"], w, rounds=LATEST)
+
+
 def first_seed(file):
-    """The file of that name of the first seed, which figures and recipes show."""
-    return lambda w: expanded([f"{SEED}/{file}"], w, slice(1))[0]
+    """The file of that name of the first seed in the last round, which figures and recipes show."""
+    return lambda w: expanded([f"{SEED}/{file}"], w, slice(1), LATEST)[0]
 
 
 def first_models(file):
     """The file of that name of every surrogate of the first seed."""
     return lambda w: expanded(
-        [f"{SEED}/surrogates/{s}/{file}" for s in of(w)["surrogates"]], w, slice(1)
+        [f"{SEED}/surrogates/{s}/{file}" for s in of(w)["surrogates"]],
+        w,
+        slice(1),
+        LATEST,
     )
 
 
@@ -130,6 +141,18 @@ def models(file):
 
 def has_table(wildcards):
     return "table" in of(wildcards)["problem"]
+
+
+def without_new(entry):
+    """A table's entry without the files of later rounds, which must not touch the rounds before."""
+    return {k: v for k, v in entry.items() if k not in ("new", "incomplete")}
+
+
+def problem_of(wildcards):
+    """What the rounds there are depend on of a study's problem."""
+    problem = of(wildcards)["problem"]
+    table = {"table": without_new(problem["table"])} if "table" in problem else {}
+    return {**problem, **table}
 
 
 def table_files(wildcards):
@@ -184,14 +207,19 @@ def step_records(wildcards):
         if has_table(wildcards)
         else f"{SEED_RECORDS}/generate.json"
     )
-    files = [data, f"{SEED_RECORDS}/split.json"]
-    files += [f"{SEED_RECORDS}/train.{name}.json" for name in study["surrogates"]]
+    first = [data, f"{SEED_RECORDS}/split.json"]
+    later = [f"{SEED_RECORDS}/next_round.json"]
+    files = [f"{SEED_RECORDS}/train.{name}.json" for name in study["surrogates"]]
     files += [
         f"{SEED_RECORDS}/invert.{'.'.join(case)}.json"
         for case in study_module.cases(study)
     ]
     files += [f"{SEED_RECORDS}/evidence.json", f"{RECORDS}/gather.json"]
-    return expanded(files, wildcards)
+    return [
+        *expanded(first, wildcards, rounds=slice(1)),
+        *expanded(later, wildcards, rounds=slice(1, None)),
+        *expanded(files, wildcards),
+    ]
 
 
 def study_outputs():

@@ -15,7 +15,7 @@ rule import_table:
     conda:
         ENVIRONMENT
     params:
-        table=lambda w: of(w)["problem"]["table"],
+        table=lambda w: without_new(of(w)["problem"]["table"]),
         units=lambda w: setting.stated_units(of(w)["problem"]),
         categories=lambda w: setting.categories(of(w)["problem"]),
         code=code("import_table"),
@@ -43,6 +43,7 @@ rule generate:
         "../scripts/generate.py"
 
 
+# Later rounds come from `next_round`.
 rule split:
     input:
         unpack(data_files),
@@ -55,6 +56,8 @@ rule split:
         "results/{study}/logs/round{round}/seed{seed}/split.log",
     benchmark:
         "results/{study}/benchmarks/round{round}/seed{seed}/split.tsv"
+    wildcard_constraints:
+        round="0",
     conda:
         ENVIRONMENT
     params:

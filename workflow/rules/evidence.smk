@@ -24,7 +24,7 @@ rule evidence:
     conda:
         ENVIRONMENT
     params:
-        problem=lambda w: of(w)["problem"],
+        problem=problem_of,
         surrogates=lambda w: of(w)["surrogates"],
         objectives=lambda w: of(w)["objectives"],
         cases=lambda w: [list(case) for case in study_module.cases(of(w))],

@@ -28,7 +28,7 @@ rule figures:
     conda:
         ENVIRONMENT
     params:
-        problem=lambda w: of(w)["problem"],
+        problem=problem_of,
         objectives=lambda w: of(w)["objectives"],
         surrogates=lambda w: list(of(w)["surrogates"]),
         code=lambda w: code("figures", *simulator_modules(w)),
@@ -62,8 +62,8 @@ rule report:
         records=step_records,
         figures_record=rules.figures.output.record,
         solutions=first_seed("solutions.parquet"),
-        evidence=by_seed("evidence.json"),
-        info=by_seed("split.json"),
+        evidence=latest("evidence.json"),
+        info=latest("split.json"),
         test=first_seed("test.parquet"),
         targets=target_files,
         models=first_models("surrogate.json"),

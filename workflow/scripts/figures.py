@@ -56,7 +56,7 @@ def read(snakemake, params):
         candidates=pd.read_parquet(source.candidates),
         solutions=pd.read_parquet(source.solutions),
         simulator=problem.load(spec),
-        best_of=pd.read_csv(source.best_of),
+        best_of=pd.read_csv(source.best_of).query("round == round.max()"),
         curves=curves,
     )
 

@@ -19,9 +19,9 @@ def main(snakemake):
         test = rows.load(source.test, source.info[0], setting.categories(study["problem"]))
         material = Material(
             study=study,
-            summary=pd.read_csv(source.summary),
-            best_of=pd.read_csv(source.best_of),
-            candidates=pd.read_parquet(source.candidates),
+            summary=last_round(pd.read_csv(source.summary)),
+            best_of=last_round(pd.read_csv(source.best_of)),
+            candidates=last_round(pd.read_parquet(source.candidates)),
             timings=pd.read_csv(source.timings),
             solutions=pd.read_parquet(source.solutions),
             evidence=read_json(source.evidence[0]),
@@ -37,6 +37,10 @@ def main(snakemake):
         )
         write_text(snakemake.output.page, render(material))
         run.artifact(snakemake.output.page)
+
+
+def last_round(table):
+    return table[table["round"] == table["round"].max()]
 
 
 def figures(folder):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage import objective, polytope, problem
-from preimage.data import tables, targets
+from preimage.data import new_rows, tables, targets
 from preimage.data.setting import Rows, Setting, categories, describe, of_rows, of_simulator
 from preimage.errors import StudyError
 from preimage.space import Space
@@ -46,7 +46,11 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
             raise StudyError(f"objectives.{name}: {error}") from None
     if look is not None:
         look(found)
-    return [] if table is None else warnings(study, table, found)
+    if table is None:
+        return []
+    for path in new_rows.files(spec["table"]):
+        new_rows.read(path, tables.with_units(table, found.units), found.inputs, spec["table"], categories(spec))
+    return warnings(study, table, found)
 
 
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:

@@ -56,7 +56,7 @@ def import_table(
     for part in parts:
         for field in part.table.schema:
             declared = categories.get(field.name) if field.name in inputs else None
-            columns.append(numbers(part, field.name) if declared is None else _labels(part, field.name, declared))
+            columns.append(numbers(part, field.name) if declared is None else labels(part, field.name, declared))
             fields.append(pa.field(field.name, columns[-1].type, metadata=_unit_metadata(unit_of(field))))
     return pa.table(columns, pa.schema(fields)), inputs, outputs
 
@@ -133,7 +133,8 @@ def _first_other(column: pa.ChunkedArray, dialect: Dialect) -> tuple[int, str]:
     return 0, f"values of type {column.type} ('{str(column[0])[:60]}')"
 
 
-def _labels(source: Source, name: str, declared: Mapping[str, Any]) -> pa.ChunkedArray:
+def labels(source: Source, name: str, declared: Mapping[str, Any]) -> pa.ChunkedArray:
+    """Return a category's column as text; raises StudyError at the first value that is not declared."""
     try:
         column = source.table[name].cast(pa.string())
     except pa.ArrowException:

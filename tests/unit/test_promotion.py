@@ -1,0 +1,108 @@
+"""From a trained surrogate to champion or challenger, on a registry of this test's own."""
+
+import numpy as np
+import pytest
+
+from preimage.data.rows import Rows
+from preimage.registry import CHALLENGER, Registry
+from preimage.relearning.promotion import Challenger, relearned
+from preimage.surrogates import random_forest
+
+from ..conftest import refusal
+
+NAME = "bowl.forest"
+
+
+def rows(n, seed, inputs=("a", "b")):
+    X = np.random.default_rng(seed).uniform(-1, 1, (n, 2))
+    return Rows(X, (X**2).sum(axis=1, keepdims=True), np.arange(n), list(inputs), ["y"], np.zeros(2, int))
+
+
+def challenger(folder, n, seed=0, inputs=("a", "b")):
+    """A forest on n rows: more rows, smaller error."""
+    train = rows(n, seed, inputs)
+    spec = {"trees": 20, "folds": 2}
+    trained = random_forest.train(train.X, train.Y, np.arange(n), spec, np.random.default_rng(0), train.levels)
+    path = folder / f"forest{n}.{seed}"
+    path.mkdir()
+    trained.save(path)
+    about = {"kind": "random_forest", "intervals": {"low": [0], "high": [0], "floor": [1]}, "level": 0.9}
+    return Challenger(NAME, path, trained.surrogate, about, train, {"round": "0"})
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
+    (tmp_path / "results").mkdir()
+    return Registry()
+
+
+def run(store, new, gate=None, decision=None, **limits):
+    return relearned(store, new, gate, limits, np.random.default_rng(0), decision)
+
+
+def test_the_first_is_champion_and_a_better_one_replaces_it(store, tmp_path):
+    first, second = challenger(tmp_path, 30), challenger(tmp_path, 500)
+    assert run(store, first)["reasons"] == ["the first version"]
+    found = run(store, second, rows(200, 9))
+    assert found["promoted"] and found["champion_before"] == "1" and found["comparison"]["high"] < 1
+    assert store.alias(NAME).version == "2"
+    # Again, without anything new: nothing is registered, nothing moves.
+    again = run(store, second, rows(200, 9))
+    assert (again["version"], again["promoted"]) == ("2", True) and store.version(NAME, "3") is None
+
+
+def test_a_worse_one_is_challenger_with_its_reasons(store, tmp_path):
+    run(store, challenger(tmp_path, 500))
+    found = run(store, challenger(tmp_path, 30), rows(200, 9))
+    assert not found["promoted"] and "not excluded" in found["reasons"][0]
+    assert store.alias(NAME).version == "1" and store.alias(NAME, CHALLENGER).version == "2"
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"error_at_most": 1e-6}, "threshold check failed"),
+        ({"least_absolute_change": 100.0}, "minimum absolute change check failed"),
+        ({"least_relative_change": 0.99}, "minimum relative change check failed"),
+    ],
+)
+def test_the_studys_thresholds_are_mlflows(store, tmp_path, limits, words):
+    run(store, challenger(tmp_path, 30))
+    found = run(store, challenger(tmp_path, 500), rows(200, 9), **limits)
+    assert not found["promoted"] and words in found["reasons"][0]
+
+
+def test_without_gate_rows_or_reason_nothing_is_promoted(store, tmp_path):
+    run(store, challenger(tmp_path, 30))
+    better = challenger(tmp_path, 500)
+    assert "0 gate rows are too few" in run(store, better)["reasons"][0]
+    said = run(store, better, rows(200, 9), {"relearn": False})
+    assert not said["promoted"] and "no reason to train again" in said["reasons"][0]
+    assert store.alias(NAME).version == "1"
+
+
+def test_a_champion_that_changed_while_comparing_is_compared_with_again(store, tmp_path, monkeypatch):
+    run(store, challenger(tmp_path, 30))
+    rival, late = challenger(tmp_path, 500), challenger(tmp_path, 60)
+    promote = Registry.promote
+
+    def overtaken(self, version, compared_with, reason):
+        monkeypatch.setattr(Registry, "promote", promote)
+        assert run(store, rival, rows(200, 9))["promoted"]
+        return promote(self, version, compared_with, reason)
+
+    monkeypatch.setattr(Registry, "promote", overtaken)
+    found = run(store, late, rows(200, 9))
+    # Better than the first champion, but not than the one that was promoted meanwhile.
+    assert not found["promoted"] and found["champion_before"] != "1"
+    assert store.fetch(f"models:/{NAME}@champion", tmp_path / "copy")[0]["kind"] == "random_forest"
+    assert store.alias(NAME).version == found["champion_before"]
+
+
+def test_a_champion_of_another_space_is_refused(store, tmp_path):
+    run(store, challenger(tmp_path, 30, inputs=("a", "c")))
+    said = refusal(run, store, challenger(tmp_path, 60), rows(200, 9))
+    assert "a model of another space: its inputs are ['a', 'c']" in said
+    assert store.alias(NAME).version == "1"

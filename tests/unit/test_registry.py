@@ -1,0 +1,240 @@
+"""Versions, aliases and their moves, on a store of this test's own (sqlite)."""
+
+import threading
+
+import mlflow
+import numpy as np
+import pytest
+
+from preimage import registry, tracking
+from preimage.registry import CHALLENGER, Registry, thresholds_failed
+from preimage.surrogates import random_forest
+from preimage.surrogates.forest import Forest
+
+from ..conftest import refusal
+from ..running import ROOT
+
+NAME = "bowl.forest"
+ABOUT = {"kind": "random_forest", "inputs": ["a", "b"], "outputs": ["y"]}
+TAGS = {"round": "0", "data_digest": "d" * 64, "git_commit": "c" * 40, "lock_digest": "e" * 64}
+EXAMPLE = {"a": [0.0, 1.0], "b": [0.5, 0.5]}
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A registry in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    # The default address is relative, and MLflow keeps stores by address: tests in one process would share one.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
+    (tmp_path / "results").mkdir()
+    return Registry()
+
+
+@pytest.fixture(scope="module")
+def forests(tmp_path_factory):
+    """Folders of saved forests, each trained on other rows."""
+    folders = []
+    for seed in range(3):
+        X = np.random.default_rng(seed).random((40, 2))
+        spec = {"trees": 5, "folds": 2}
+        trained = random_forest.train(X, X.sum(axis=1, keepdims=True), np.arange(40), spec, np.random.default_rng(0), 0)
+        folders.append(tmp_path_factory.mktemp(f"forest{seed}"))
+        trained.save(folders[-1])
+    return folders
+
+
+def register(store, folder, name=NAME, **tags):
+    points = np.column_stack(list(EXAMPLE.values()))
+    predicted = {"y": random_forest.load(folder).predict(points)[:, 0].tolist()}
+    return store.register(name, folder, ABOUT, EXAMPLE, predicted, {**TAGS, **tags})
+
+
+def test_the_name_has_the_seed_where_there_are_several():
+    assert registry.model_name("s", "gp") == "s.gp"
+    assert registry.model_name("s", "gp", 3) == "s.gp.seed3"
+
+
+def test_a_version_comes_back_as_it_was_and_runs_no_code(store, forests, tmp_path):
+    made = register(store, forests[0])
+    about, folder = store.fetch(made.uri, tmp_path / "copy")
+    points = np.random.default_rng(5).random((20, 2))
+    assert about == ABOUT
+    assert Forest.load(folder / "forest.npz").predict(points).tolist() == (
+        random_forest.load(forests[0]).predict(points).tolist()
+    )
+    kept = [p for p in (tmp_path / "copy").rglob("*") if p.is_file()]
+    assert not [p for p in kept if p.suffix in (".pkl", ".pickle", ".py", ".joblib")]
+    assert "loader_module" not in (folder.parent / "MLmodel").read_text()
+
+
+def test_a_version_carries_tags_signature_example_and_its_run(store, forests):
+    made = register(store, forests[0])
+    found = store.client.get_model_version(NAME, made.version)
+    assert {k: found.tags[k] for k in TAGS} == TAGS
+    info = mlflow.models.get_model_info(made.uri)
+    assert info.signature.inputs.input_names() == ["a", "b"] and info.signature.outputs.input_names() == ["y"]
+    example = mlflow.models.Model.load(made.uri).load_input_example(mlflow.artifacts.download_artifacts(made.uri))
+    assert example.to_dict(orient="list") == EXAMPLE
+    run = store.client.get_run(found.run_id)
+    assert found.source == f"models:/{run.outputs.model_outputs[0].model_id}"
+
+
+def test_registering_again_makes_nothing_new(store, forests):
+    first, again = register(store, forests[0]), register(store, forests[0])
+    assert first.version == again.version == "1"
+    assert register(store, forests[1]).version == "2"
+
+
+def test_a_registration_that_was_stopped_is_done_again(store, forests, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store.client, "create_model_version", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            register(store, forests[0])
+    assert store.alias(NAME) is None
+    made = register(store, forests[0])
+    assert store.promote(made, None, "the first") and store.alias(NAME).version == made.version
+
+
+def test_there_is_no_champion_before_the_first(store, forests):
+    assert store.alias(NAME) is None
+    made = register(store, forests[0])
+    assert store.alias(NAME) is None
+    assert store.promote(made, None, "the first")
+    assert store.alias(NAME).version == "1"
+    assert store.promote(made, None, "again: it is the champion already")
+
+
+def test_a_promotion_is_refused_when_the_champion_has_changed(store, forests):
+    one, two, three = (register(store, f) for f in forests)
+    assert store.promote(one, None, "the first")
+    # Two relearnings compared with version 1; the second to come finds version 2 there.
+    assert store.promote(two, one, "better")
+    assert not store.promote(three, one, "better")
+    assert store.alias(NAME).version == two.version
+    assert store.promote(three, store.alias(NAME), "compared again: better")
+    tags = store.version(NAME, "2").tags
+    assert tags["replaced"] == "1" and tags["demoted"] == "by version 3: compared again: better"
+
+
+def test_two_promotions_at_once_end_with_one_champion(store, forests):
+    one, two, three = (register(store, f) for f in forests)
+    store.promote(one, None, "the first")
+    won = {}
+
+    def run(version):
+        won[version.version] = Registry().promote(version, one, "better")
+
+    threads = [threading.Thread(target=run, args=(v,)) for v in (two, three)]
+    [t.start() for t in threads], [t.join() for t in threads]
+    assert sorted(won.values()) == [False, True]
+    assert won[store.alias(NAME).version]
+
+
+def test_refusal_sets_the_challenger_and_says_why(store, forests):
+    one, two = register(store, forests[0]), register(store, forests[1])
+    store.promote(one, None, "the first")
+    store.refuse(two, ["the error is larger", "few gate rows"])
+    assert store.alias(NAME).version == "1"
+    assert store.alias(NAME, CHALLENGER).version == "2"
+    assert store.version(NAME, "2").tags["refused"] == "the error is larger; few gate rows"
+    assert store.promote(two, one, "compared on more rows") and store.alias(NAME, CHALLENGER) is None
+
+
+def test_rollback_moves_back_and_says_why(store, forests):
+    one, two = register(store, forests[0]), register(store, forests[1])
+    store.promote(one, None, "the first"), store.promote(two, one, "better")
+    store.rollback(NAME, "1", "wrong unit in the new file")
+    assert store.alias(NAME).version == "1"
+    assert store.version(NAME, "1").tags["promoted"] == "rolled back: wrong unit in the new file"
+    assert "no version 9; there are: 1, 2" in refusal(store.rollback, NAME, "9", "x")
+
+
+def test_no_alias_on_a_version_without_files(store, forests):
+    one, two = register(store, forests[0]), register(store, forests[1])
+    store.promote(one, None, "the first")
+    lose_files(store, two)
+    assert "no alias is set" in refusal(store.promote, two, one, "better")
+    assert "no alias is set" in refusal(store.refuse, two, ["worse"])
+    assert store.alias(NAME).version == "1" and store.alias(NAME, CHALLENGER) is None
+    # Registering the same model again finds that version wanting, and makes another.
+    assert register(store, forests[1]).version == "3"
+
+
+def lose_files(store, version):
+    import shutil
+
+    source = store.client.get_model_version(NAME, version.version).source
+    folder = store.client.get_logged_model(source.removeprefix("models:/")).artifact_location
+    shutil.rmtree(folder.removeprefix("file://"))
+
+
+def test_an_alias_on_a_version_that_lost_its_files_or_was_deleted(store, forests):
+    one, two = register(store, forests[0]), register(store, forests[1])
+    store.promote(two, None, "the first")
+    lose_files(store, two)
+    assert "version 2, which has no files" in refusal(store.alias, NAME)
+    store.rollback(NAME, "1", "files were lost")
+    assert store.alias(NAME).version == "1"
+    store.client.delete_model_version(NAME, "1")
+    try:
+        assert store.alias(NAME) is None  # MLflow takes the alias away with the version
+    except registry.StudyError as error:
+        assert "was deleted" in str(error)
+    assert one.version == "1"
+
+
+def test_addresses(store, forests):
+    made = register(store, forests[0])
+    store.promote(made, None, "the first")
+    assert store.resolve(f"models:/{NAME}@champion") == (NAME, "1")
+    assert store.resolve(f"models:/{NAME}/1") == (NAME, "1")
+    assert "expected models:/name@alias" in refusal(store.resolve, "runs:/abc/model")
+    assert "no alias 'best'" in refusal(store.resolve, f"models:/{NAME}@best")
+    assert "no version 7" in refusal(store.resolve, f"models:/{NAME}/7")
+
+
+def test_a_model_of_somebody_else_is_refused(store, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "MLmodel").write_text("flavors: {}\n")
+    store.client.create_registered_model("theirs")
+    store.client.create_model_version("theirs", str(tmp_path / "theirs"))
+    assert "no model of this workflow" in refusal(store.fetch, "models:/theirs/1", tmp_path / "copy")
+
+
+def test_a_server_that_is_away(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret-word@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    said = refusal(Registry)
+    assert "nothing was promoted" in said and "secret-word" not in said
+
+
+# -- MLflow's own validation -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "limit", "words"),
+    [
+        (1.0, 0.5, {"threshold": 0.6, "min_absolute_change": 0.1, "min_relative_change": 0.1}, ""),
+        (1.0, 0.5, {"threshold": 0.4}, "threshold check failed"),
+        (1.0, 0.95, {"min_absolute_change": 0.1}, "minimum absolute change check failed"),
+        (1.0, 0.95, {"min_relative_change": 0.1}, "minimum relative change check failed"),
+        (None, 0.5, {"threshold": 0.6, "min_relative_change": 0.1}, ""),
+        (None, 0.5, {"threshold": 0.4}, "threshold check failed"),
+        (1.0, 2.0, {"min_absolute_change": 0}, ""),
+        (1.0, 2.0, {}, ""),
+    ],
+)
+def test_thresholds(champion, challenger, limit, words):
+    old = None if champion is None else {"gate/rmse": champion}
+    said = thresholds_failed(old, {"gate/rmse": challenger}, {"gate/rmse": limit})
+    assert bool(said) == bool(words) and words in " ".join(said)
+
+
+def test_only_two_modules_import_mlflow():
+    found = {
+        p.name for p in (ROOT / "workflow/preimage").rglob("*.py")
+        if any(line.strip().startswith(("import mlflow", "from mlflow")) for line in p.read_text().splitlines())
+    }  # fmt: skip
+    assert found == {"tracking.py", "registry.py"}
+    assert tracking.uri

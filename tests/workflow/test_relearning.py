@@ -1,0 +1,88 @@
+"""Rounds of the whole workflow: simulated ones, those of a table's further files, and a champion moved back."""
+
+import json
+
+import mlflow
+import pandas as pd
+import pytest
+
+from ..running import snakemake, study_argument, write_study
+
+BOWL = """
+study: rounds
+seeds: [0, 1]
+problem: {simulator: paraboloid, dimension: 2, samples: 60, noise: {sd: 1}}
+surrogates: {forest: {kind: random_forest, trees: 10, folds: 2}}
+objectives: {lowest: {minimize: y}}
+inverters: {random: {kind: random, evaluations: 50}}
+rounds: 2
+relearning: {simulations: 10, explore: 0.2, gate: 0.2}
+"""
+
+
+@pytest.fixture(scope="module")
+def bowl(tmp_path_factory):
+    folder = write_study(tmp_path_factory.mktemp("rounds"), BOWL, "rounds.yaml")
+    done = snakemake(folder, "relearn", *study_argument("rounds.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def part(folder, at, name, seed=0):
+    return pd.read_parquet(folder / f"results/rounds/round{at}/seed{seed}/{name}.parquet")
+
+
+def test_each_round_adds_its_simulations_and_test_rows_stay(bowl):
+    for seed in (0, 1):
+        sizes = [len(part(bowl, k, "train", seed)) for k in range(3)]
+        assert sizes == [42, 50, 58]
+        tests = [part(bowl, k, "test", seed) for k in range(3)]
+        assert all(t.equals(tests[0]) for t in tests)
+        gates = [part(bowl, k, "gate", seed) for k in (1, 2)]
+        assert [len(g) for g in gates] == [2, 4] and gates[1].head(2).equals(gates[0])
+        last = part(bowl, 2, "train", seed)
+        every = pd.concat([last, gates[1], tests[0]])
+        assert every["__row__"].is_unique and sorted(every["__row__"]) == list(range(1, 81))
+        assert not every.duplicated(["x1", "x2"]).any()
+
+
+def test_evidence_simulations_never_train(bowl):
+    """What was re-simulated is not in the data, unless a round chose it."""
+    chosen = {tuple(r) for k in (1, 2) for r in part(bowl, k, "new")[["x1", "x2"]].to_numpy()}
+    first = {tuple(r) for r in part(bowl, 0, "train")[["x1", "x2"]].to_numpy()}
+    assert {tuple(r) for r in part(bowl, 2, "train")[["x1", "x2"]].to_numpy()} <= first | chosen
+
+
+def test_every_round_is_in_the_tables(bowl):
+    summary = pd.read_csv(bowl / "results/rounds/summary.csv")
+    assert sorted(summary["round"].unique()) == [0, 1, 2] and len(summary) == 3 * 2 * 2
+    assert sorted(pd.read_parquet(bowl / "results/rounds/candidates.parquet")["round"].unique()) == [0, 1, 2]
+
+
+def test_every_model_is_a_version_and_one_is_champion(bowl):
+    client = mlflow.MlflowClient(f"sqlite:///{bowl}/results/mlflow.db")
+    for seed in (0, 1):
+        name = f"rounds.forest.seed{seed}"
+        versions = client.search_model_versions(f"name = '{name}'")
+        assert sorted(v.tags["round"] for v in versions) == ["0", "1", "2"]
+        for v in versions:
+            assert {"git_commit", "lock_digest", "data_digest", "test.rmse.y"} <= set(v.tags)
+        assert str(client.get_model_version_by_alias(name, "champion").version) == "1"
+    said = json.loads((bowl / "results/rounds/round2/seed0/surrogates/forest/promotion.json").read_text())
+    assert not said["promoted"] and "4 gate rows are too few" in said["reasons"][0]
+
+
+def test_relearning_again_does_nothing(bowl):
+    done = snakemake(bowl, "relearn", "--dry-run", *study_argument("rounds.yaml"))
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_champion_is_moved_back(bowl):
+    asked = ["study=rounds", "surrogate=forest", "seed=1", "version=3", "reason=a wrong unit"]
+    done = snakemake(bowl, "rollback", *study_argument("rounds.yaml"), *asked)
+    assert done.returncode == 0, done.stderr[-4000:]
+    client = mlflow.MlflowClient(f"sqlite:///{bowl}/results/mlflow.db")
+    assert str(client.get_model_version_by_alias("rounds.forest.seed1", "champion").version) == "3"
+    assert client.get_model_version("rounds.forest.seed1", "3").tags["promoted"] == "rolled back: a wrong unit"
+    done = snakemake(bowl, "rollback", *study_argument("rounds.yaml"), "study=rounds", "surrogate=forest")
+    assert done.returncode and "no version given" in done.stderr

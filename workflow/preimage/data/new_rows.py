@@ -1,0 +1,164 @@
+"""The next rounds' rows of a table: further files with the same columns and units, one a round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preimage.data import tables
+from preimage.data.sources import Source, read_file
+from preimage.data.split import groups
+from preimage.errors import StudyError, did_you_mean
+from preimage.space import Space
+
+SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
+SHOWN_ROWS = 10
+
+
+class Kept(NamedTuple):
+    """New rows that may train or gate, and how many were left out or are to be mentioned.
+
+    Attributes:
+        known: rows equal to one that is known already, in inputs and outputs: left out.
+        held_out: rows with the inputs of a held-out row: left out, or the test would leak into training.
+        outside: rows outside the study's bounds: kept.
+    """
+
+    table: pa.Table
+    known: int
+    held_out: int
+    outside: int
+
+    def sentences(self, path: str) -> list[str]:
+        """Return what a user should know, one sentence each."""
+        parts = [
+            (self.known, "repeat rows known already and were left out"),
+            (self.held_out, "have the inputs of held-out test or gate rows and were left out"),
+            (self.outside, "lie outside the study's bounds; they were kept"),
+        ]
+        return [f"{path}: {n} rows {what}" for n, what in parts if n]
+
+
+def files(table: Mapping[str, Any]) -> list[str]:
+    """Return the files of `problem.table.new`, one a round: as listed, or those of a folder by name.
+
+    Raises StudyError for a folder that is not there or holds no table.
+    """
+    new = table.get("new") or []
+    if not isinstance(new, str):
+        return list(new)
+    folder = Path(new)
+    if not folder.is_dir():
+        raise StudyError(f"key 'problem.table.new': {new}: no such folder; expected a folder, or a list of files")
+    found = sorted(str(p) for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    if not found:
+        raise StudyError(f"key 'problem.table.new': {new}: no table in this folder ({', '.join(SUFFIXES)})")
+    return found
+
+
+def read(
+    path: str, first: pa.Table, inputs: Sequence[str], spec: Mapping[str, Any], category: Mapping[str, Any]
+) -> Any:
+    """Return the new rows of a file as a table with the columns, types and units of the first one.
+
+    Args:
+        first: the table of round 0, of which only the columns count.
+        inputs: names of its inputs; its other columns are outputs.
+        spec: the study's `problem.table` (ignore, incomplete).
+        category: by input that is a category, {categories: its values}.
+
+    Raises StudyError for a column that is missing, strange or of another unit, for cells that are no numbers, and for
+    rows with empty cells, by number, unless the study says `incomplete: leave_out`.
+    """
+    source = read_file(path, list(category), spec.get("ignore") or [])
+    wanted = [n for n in first.column_names if n != tables.ROW]
+    _check_columns(source, wanted, spec.get("ignore") or [])
+    _check_units(source, first)
+    whole = _complete(source.select(wanted), spec.get("incomplete", "refuse") == "leave_out")
+    columns = []
+    for name in wanted:
+        declared = category.get(name) if name in inputs else None
+        columns.append(tables.numbers(whole, name) if declared is None else tables.labels(whole, name, declared))
+    return pa.table(columns, pa.schema([first.schema.field(n) for n in wanted]))
+
+
+def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str]) -> None:
+    found = [n for n in source.table.column_names if n not in ignore]
+    for name in wanted:
+        if name not in found:
+            raise StudyError(f"{source.path}: no column '{name}', which the first table has{did_you_mean(name, found)}")
+    for name in found:
+        if name not in wanted:
+            raise StudyError(f"{source.path}: column '{name}' is not in the first table; `ignore` leaves a column out")
+
+
+def _check_units(source: Source, first: pa.Table) -> None:
+    ours, theirs = tables.units_of(first), tables.units_of(source.table)
+    for name, unit in theirs.items():
+        if name in ours and unit != ours[name]:
+            raise StudyError(f"{source.path}, column '{name}': found unit {unit}, expected {ours[name]} as before")
+
+
+def _complete(source: Source, leave_out: bool) -> Source:
+    """Return the rows without empty cells (null or NaN)."""
+    empty = np.zeros(len(source.table), bool)
+    for column in source.table.columns:
+        missing = pc.is_null(column, nan_is_null=True)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            missing = pc.or_(missing, pc.equal(pc.utf8_trim_whitespace(pc.fill_null(column, "")), ""))
+        empty |= missing.to_numpy(zero_copy_only=False)
+    if not empty.any():
+        return source
+    rows = [str(r + 1) for r in np.flatnonzero(empty)]
+    shown = ", ".join(rows[:SHOWN_ROWS]) + (", ..." if len(rows) > SHOWN_ROWS else "")
+    if not leave_out:
+        raise StudyError(
+            f"{source.path}: {len(rows)} rows have empty cells (row {shown}); complete or remove them, or say "
+            "`incomplete: leave_out` under problem.table to keep the others"
+        )
+    if empty.all():
+        raise StudyError(f"{source.path}: every row has empty cells")
+    return source._replace(table=source.table.filter(pa.array(~empty)))
+
+
+def keep(new: pa.Table, known: pa.Table, held_out: pa.Table, inputs: Sequence[str], space: Space) -> Kept:
+    """Return the new rows that are new.
+
+    Args:
+        known: every row so far, held-out ones too; held_out: test and gate rows. Both have the columns of `new`.
+    """
+    names = new.column_names
+    repeated = _found_in(new, known, names)
+    leaked = _found_in(new, held_out, list(inputs)) & ~repeated
+    table = new.filter(pa.array(~(repeated | leaked)))
+    low, high = space.low, space.high
+    outside = np.zeros(len(table), bool)
+    for j, i in enumerate(space.inputs):
+        if not i.categories and i.fixed is None:
+            column = table[i.name].to_numpy()
+            outside |= (column < low[j]) | (column > high[j])
+    return Kept(table, int(repeated.sum()), int(leaked.sum()), int(outside.sum()))
+
+
+def seen_inputs(new: pa.Table, other: pa.Table, inputs: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a number (n,) that is equal for new rows of equal inputs, and which of them have inputs of `other`."""
+    both = groups(np.concatenate([other[n].to_numpy(), new[n].to_numpy()]) for n in inputs)
+    old, mine = both[: len(other)], both[len(other) :]
+    return np.unique(mine, return_inverse=True)[1], np.isin(mine, old)
+
+
+def _found_in(new: pa.Table, other: pa.Table, names: Sequence[str]) -> np.ndarray:
+    """Return which rows of `new` are in `other`, or stand further up in `new` itself where all columns count."""
+    both = groups(np.concatenate([other[n].to_numpy(), new[n].to_numpy()]) for n in names)
+    old, mine = both[: len(other)], both[len(other) :]
+    found = np.isin(mine, old)
+    if len(names) == len(new.column_names):
+        first = np.zeros(len(mine), bool)
+        first[np.unique(mine, return_index=True)[1]] = True
+        found |= ~first
+    return found

@@ -1,0 +1,346 @@
+"""The registry: every trained surrogate a version, and the aliases `champion` and `challenger`.
+
+A version is a folder of our own files (arrays, skops, `.keras`: nothing that runs code when loaded) beside an `MLmodel`
+with signature and input example. Beside `preimage.tracking` the only module that imports MLflow.
+
+Whatever is done here may be done twice, or be stopped half-way: a version carries the digest of what it was made of and
+is looked up before it is made; an alias is the last thing to move, never to a version without its files, and only while
+the champion is still the one that the challenger was compared with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from preimage import tracking
+from preimage.errors import StudyError
+from preimage.files import digest, sha256, write_json
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+KEY = "preimage.key"
+# In the folder of a version: the surrogate's own files, and what is known of it (kind, intervals, inputs, outputs).
+FILES, ABOUT = "surrogate", "about.json"
+FLAVOR = "preimage"
+# What MLflow's errors say where the server is away or won't have us.
+AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "UNAUTHENTICATED", "PERMISSION_DENIED")
+
+
+class Version(NamedTuple):
+    """A version of a registered model; `key` says what it was made of."""
+
+    name: str
+    version: str
+    key: str
+    tags: Mapping[str, str]
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.name}/{self.version}"
+
+
+def model_name(study: str, surrogate: str, seed: int | None = None) -> str:
+    """Return the name of a study's registered model; with the seed where a study has several."""
+    return f"{study}.{surrogate}" + ("" if seed is None else f".seed{seed}")
+
+
+class Registry:
+    """A connection to the registry. Raises StudyError where the server is away, as everything below does."""
+
+    def __init__(self) -> None:
+        with _reached():
+            self.sender = tracking.Sender()
+            self.client = self.sender.client
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def alias(self, name: str, alias: str = CHAMPION) -> Version | None:
+        """Return the version that an alias points to; None where there is no such model or alias.
+
+        Raises StudyError where it points to a version that was deleted or lost its files.
+        """
+        with _reached():
+            found = self._model(name)
+            version = None if found is None else dict(found.aliases).get(alias)
+            if version is None:
+                return None
+            whole = self.version(name, str(version))
+            if whole is None or not self.has_files(whole):
+                lost = "was deleted" if whole is None else "has no files"
+                raise StudyError(
+                    f"registered model '{name}': alias '{alias}' points to version {version}, which {lost}; "
+                    "`snakemake rollback` moves it to another"
+                )
+            return whole
+
+    def version(self, name: str, version: str) -> Version | None:
+        """Return a version by its number; None where there is none."""
+        with _reached():
+            return next((v for v in self._versions(name) if v.version == version), None)
+
+    def has_files(self, version: Version) -> bool:
+        """Whether everything that a version needs is in the store."""
+        import mlflow
+
+        with _reached():
+            try:
+                found = mlflow.artifacts.list_artifacts(version.uri)
+            except (mlflow.MlflowException, OSError):
+                return False
+            return {"MLmodel", ABOUT, FILES} <= {Path(f.path).name for f in found}
+
+    def fetch(self, uri: str, folder: Path) -> tuple[dict[str, Any], Path]:
+        """Copy a version of ours into `folder`; return what is known of it, and where the surrogate's own files are.
+
+        Args:
+            uri: models:/name@alias or models:/name/version.
+
+        Raises StudyError where there is none, or it was not registered by this workflow.
+        """
+        import mlflow
+
+        name, version = self.resolve(uri)
+        with _reached():
+            try:
+                path = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(folder)))
+                about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+            except (mlflow.MlflowException, OSError, ValueError) as error:
+                raise StudyError(
+                    f"{uri}: found no model of this workflow in version {version} ({type(error).__name__}); expected "
+                    "one that `snakemake relearn` registered"
+                ) from None
+        return about, path / FILES
+
+    def resolve(self, uri: str) -> tuple[str, str]:
+        """Return name and version number of models:/name@alias or models:/name/version.
+
+        Raises StudyError for another form, an alias or version that is not there.
+        """
+        match = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
+        if match is None:
+            raise StudyError(f"'{uri}': expected models:/name@alias or models:/name/version")
+        name, alias, number = match.groups()
+        found = self.alias(name, alias) if alias else self.version(name, number)
+        if found is None:
+            wanted = f"alias '{alias}'" if alias else f"version {number}"
+            raise StudyError(f"'{uri}': the registry at {tracking.shown_uri()} has no {wanted} of '{name}'")
+        return found.name, found.version
+
+    # -- registering -------------------------------------------------------------------------------------------------
+
+    def register(
+        self, name: str, model: Path, about: Mapping[str, Any], example: Mapping[str, list[Any]],
+        predicted: Mapping[str, list[float]], tags: Mapping[str, str], run_id: str | None = None,
+    ) -> Version:  # fmt: skip
+        """Register a trained surrogate, once: the same files and facts give the version that is there already.
+
+        Args:
+            model: folder that the surrogate saved itself into.
+            about: kind, intervals, inputs, outputs, and whatever else is needed to use it.
+            example, predicted: a few rows of inputs by name, and what the surrogate predicts for them.
+            tags: round, data digest, metrics, git commit, lock digest.
+            run_id: the MLflow run that trained it; without, one is made for it.
+        """
+        key = digest([sha256(model), dict(about)])
+        with _reached():
+            for known in self._versions(name):
+                if known.key == key and self.has_files(known):
+                    return known
+            run_id = run_id or self._run(name, key, tags)
+            source = self._log(name, run_id, model, about, example, predicted, tags)
+            if self._model(name) is None:
+                self._create(name)
+            made = self.client.create_model_version(
+                name, f"models:/{source}", run_id, {**tags, KEY: key}, model_id=source
+            )
+            return Version(name, str(made.version), key, dict(made.tags))
+
+    def _log(
+        self, name: str, run_id: str, model: Path, about: Mapping[str, Any], example: Mapping[str, list[Any]],
+        predicted: Mapping[str, list[float]], tags: Mapping[str, str],
+    ) -> str:  # fmt: skip
+        """Store a version's folder; return the id of the logged model."""
+        from mlflow.entities import LoggedModelOutput
+
+        experiment = self.client.get_run(run_id).info.experiment_id
+        logged = self.client.create_logged_model(
+            experiment, name.replace(".", "-"), run_id, dict(tags), {"kind": about["kind"]}
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            _write(Path(folder), logged.model_id, run_id, model, about, example, predicted)
+            self.client.log_model_artifacts(logged.model_id, folder)
+        self.client.finalize_logged_model(logged.model_id, "READY")
+        self.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+        return str(logged.model_id)
+
+    def _run(self, name: str, key: str, tags: Mapping[str, str]) -> str:
+        experiment = self.sender.experiment(name.partition(".")[0])
+        found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        run = self.client.create_run(experiment, tags={**tags, KEY: key}, run_name=f"register {name}")
+        self.client.set_terminated(run.info.run_id, "FINISHED")
+        return str(run.info.run_id)
+
+    # -- moving aliases ----------------------------------------------------------------------------------------------
+
+    def promote(self, version: Version, compared_with: Version | None, reason: str) -> bool:
+        """Make a version the champion, if the champion is still the one that it was compared with.
+
+        Returns whether it is the champion now; False means that another was promoted meanwhile: compare again. MLflow
+        moves an alias without asking where it stood, so within one folder a lock closes the moment between looking
+        and moving; between folders that share a server it stays open for the few milliseconds that the move takes.
+        """
+        with _reached(), tracking.sending():
+            now = self.alias(version.name)
+            if now is not None and now.version == version.version:
+                return True
+            if (now and now.version) != (compared_with and compared_with.version):
+                return False
+            self._move(version, reason, now)
+            if (waiting := self.alias(version.name, CHALLENGER)) and waiting.version == version.version:
+                self.client.delete_registered_model_alias(version.name, CHALLENGER)
+            return True
+
+    def refuse(self, version: Version, reasons: list[str]) -> None:
+        """Make a version the challenger, with the reasons why it is not the champion."""
+        with _reached(), tracking.sending():
+            self._check_files(version)
+            self.client.set_model_version_tag(version.name, version.version, "refused", "; ".join(reasons)[:5000])
+            self.client.set_registered_model_alias(version.name, CHALLENGER, version.version)
+
+    def rollback(self, name: str, number: str, reason: str) -> Version:
+        """Make an earlier version the champion again, and record why. Raises StudyError where it is not there."""
+        with _reached(), tracking.sending():
+            version = self.version(name, number)
+            if version is None:
+                numbers = ", ".join(v.version for v in self._versions(name)) or "none"
+                raise StudyError(f"registered model '{name}': no version {number}; there are: {numbers}")
+            try:
+                now = self.alias(name)
+            except StudyError:  # the champion was deleted: that is what a rollback is for
+                now = None
+            self._move(version, f"rolled back: {reason}", now)
+            return version
+
+    def _move(self, version: Version, reason: str, before: Version | None) -> None:
+        """Tag first, alias last: what is tagged but never promoted does no harm."""
+        self._check_files(version)
+        was = before.version if before else "none"
+        tag = self.client.set_model_version_tag
+        tag(version.name, version.version, "promoted", reason[:5000])
+        tag(version.name, version.version, "replaced", was)
+        if before and before.version != version.version:
+            tag(version.name, before.version, "demoted", f"by version {version.version}: {reason}"[:5000])
+        self.client.set_registered_model_alias(version.name, CHAMPION, version.version)
+
+    def _check_files(self, version: Version) -> None:
+        if not self.has_files(version):
+            raise StudyError(f"{version.uri}: its files are not in the store; no alias is set on it")
+
+    # -- MLflow's side -----------------------------------------------------------------------------------------------
+
+    def _model(self, name: str) -> Any:
+        from mlflow import MlflowException
+
+        try:
+            return self.client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    def _create(self, name: str) -> None:
+        from mlflow import MlflowException
+
+        try:
+            self.client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else just did
+                raise
+
+    def _versions(self, name: str) -> list[Version]:
+        """Return every version of a model, oldest first."""
+        found: list[Version] = []
+        token = None
+        while True:
+            page = self.client.search_model_versions(f"name = '{name}'", page_token=token)
+            found += [Version(name, str(v.version), v.tags.get(KEY, ""), dict(v.tags)) for v in page]
+            token = page.token
+            if not token:
+                return sorted(found, key=lambda v: int(v.version))
+
+
+def thresholds_failed(
+    champion: Mapping[str, float] | None, challenger: Mapping[str, float], limits: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    """Return why MLflow's own validation refuses the challenger; nothing where it passes.
+
+    Args:
+        champion, challenger: metrics by name, smaller is better; without a champion only `threshold` counts.
+        limits: by metric: threshold, min_absolute_change, min_relative_change, each of which may be left out.
+    """
+    import mlflow
+    from mlflow.models import MetricThreshold
+    from mlflow.models.evaluation import EvaluationResult
+    from mlflow.models.evaluation.validation import ModelValidationFailedException
+
+    relative = {"min_absolute_change", "min_relative_change"}
+    kept = {
+        name: {k: float(v) for k, v in limit.items() if v is not None and (champion is not None or k not in relative)}
+        for name, limit in limits.items()
+    }
+    # MLflow takes a least absolute change above 0 only: 0 asks for nothing.
+    kept = {n: {k: v for k, v in limit.items() if k == "threshold" or v > 0} for n, limit in kept.items()}
+    thresholds = {n: MetricThreshold(**limit, greater_is_better=False) for n, limit in kept.items() if limit}
+    if not thresholds:
+        return []
+    old = None if champion is None else EvaluationResult(dict(champion), {})
+    try:
+        mlflow.validate_evaluation_results(thresholds, EvaluationResult(dict(challenger), {}), old)
+    except ModelValidationFailedException as error:
+        return [line for line in str(error.message).splitlines() if line.strip()]
+    return []
+
+
+def _write(
+    folder: Path, model_id: str, run_id: str, model: Path, about: Mapping[str, Any],
+    example: Mapping[str, list[Any]], predicted: Mapping[str, list[float]],
+) -> None:  # fmt: skip
+    """Write the folder of a version: our files, and an MLmodel that says what they are, with no loader to run."""
+    import pandas as pd
+    from mlflow.models import Model, infer_signature
+
+    rows = pd.DataFrame(dict(example))
+    shutil.copytree(model, folder / FILES)
+    write_json(folder / ABOUT, dict(about))
+    write_json(folder / "input_example.json", rows.to_dict(orient="split", index=False))
+    made = Model(run_id=run_id, model_id=model_id, signature=infer_signature(rows, pd.DataFrame(dict(predicted))))
+    made.saved_input_example_info = {
+        "artifact_path": "input_example.json", "type": "dataframe", "pandas_orient": "split",
+    }  # fmt: skip
+    made.add_flavor(FLAVOR, kind=about["kind"], data=FILES)
+    made.save(str(folder / "MLmodel"))
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Say in one sentence that the server is away: nothing was promoted, and the next run goes on from here."""
+    import mlflow
+    import requests
+
+    try:
+        yield
+    except (requests.RequestException, ConnectionError, mlflow.MlflowException) as error:
+        if getattr(error, "error_code", AWAY[0]) not in AWAY:
+            raise  # MLflow understood, and refused: that is a fault of ours
+        raise StudyError(
+            f"the model registry at {tracking.shown_uri()} can't be used ({tracking.redacted(error)}); nothing was "
+            "promoted, and the next run goes on from here"
+        ) from None

@@ -1,0 +1,97 @@
+"""A round's new rows as tables: simulated, numbered after the rows before, and shared out to training and gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from preimage.data import new_rows, tables
+from preimage.errors import StudyError
+from preimage.objective import Objective
+from preimage.problem import Problem
+from preimage.relearning.acquire import Ask, Batch, Interval
+from preimage.relearning.gate import gate_rows
+from preimage.space import Space
+from preimage.surrogates import Surrogate
+from preimage.surrogates.intervals import Intervals
+
+WHY = "__why__"
+
+
+class Shares(NamedTuple):
+    """Rows that train from now on, and rows that no model will ever train on."""
+
+    train: pa.Table
+    gate: pa.Table
+
+
+def asks(
+    candidates: pd.DataFrame,
+    space: Space,
+    models: Mapping[str, tuple[Surrogate, Intervals]],
+    objectives: Mapping[str, Objective],
+) -> list[Ask]:
+    """Return what the last round asked: each objective of each surrogate, with the candidates found for it."""
+    out = []
+    for name, (model, fitted) in models.items():
+        for objective, wanted in objectives.items():
+            mine = candidates["surrogate"].eq(name) & candidates["objective"].eq(objective)
+            found = candidates[mine & candidates["predicted_loss"].notna()].sort_values("predicted_loss", kind="stable")
+            X = space.encode(found.rename(columns={f"x.{n}": n for n in space.names}))
+            out.append(Ask(space.fix(wanted.fixed), wanted, _interval(model, fitted), X))
+    return out
+
+
+def _interval(model: Surrogate, fitted: Intervals) -> Interval:
+    def interval(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        predicted = model.predict(X)
+        return predicted, *fitted.at(predicted, model.spread(X))
+
+    return interval
+
+
+def simulated(
+    problem: Problem, space: Space, batch: Batch, like: pa.Table, noise: float, rng: np.random.Generator
+) -> pa.Table:
+    """Simulate a batch, with measurement noise; return a table like the rows before, with the reason for each row.
+
+    Raises StudyError where an output is not finite: such a row can't be trained on.
+    """
+    Y = problem.simulate(batch.X)
+    if not np.isfinite(Y).all():
+        row = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
+        raise StudyError(f"simulator '{problem.name}' gave {Y[row].tolist()} at {batch.X[row].tolist()}")
+    Y = Y + noise * rng.standard_normal(Y.shape)
+    columns = {**space.decode(batch.X), **{name: Y[:, k] for k, name in enumerate(problem.outputs)}}
+    fields = [f for f in like.schema if f.name in columns]
+    table = pa.table([pa.array(columns[f.name], f.type) for f in fields], pa.schema(fields))
+    return table.append_column(WHY, pa.array(batch.why, pa.string()))
+
+
+def numbered_after(table: pa.Table, last: int) -> pa.Table:
+    """Return the table with row numbers in front that go on after `last`."""
+    return table.add_column(0, tables.ROW, pa.array(range(last + 1, last + 1 + len(table)), pa.int64()))
+
+
+def shared(
+    train: pa.Table, gate: pa.Table, new: pa.Table, inputs: Sequence[str], share: float, rng: np.random.Generator
+) -> Shares:
+    """Add new rows to those that train, and a share of them, at random, to those of the gate.
+
+    Rows of equal inputs go the same way, and those with the inputs of a training row train: the gate would otherwise
+    ask for what was learned by heart.
+    """
+    group, trained = new_rows.seen_inputs(new, train, inputs)
+    free = np.unique(group[~trained])
+    # The share is of all distinct inputs, so that repeats don't make the gate smaller than was asked for.
+    wanted = min(1.0, share * (int(group.max(initial=-1)) + 1) / max(1, len(free)))
+    held = np.isin(group, free[gate_rows(len(free), wanted, rng)])
+    plain = new.select(train.column_names)
+    return Shares(
+        pa.concat_tables([train, plain.filter(pa.array(~held))]),
+        pa.concat_tables([gate, plain.filter(pa.array(held))]),
+    )

@@ -1,0 +1,50 @@
+"""Points that a batch of simulations is chosen from, all inside the space.
+
+Convex combinations of points of the space keep bounds and linear constraints by themselves; whole numbers are rounded,
+and what then breaks a constraint is left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preimage import polytope
+from preimage.space import Space
+
+# Draws around a point go a share of the way to a random point of the space, from this to all of it.
+NEAREST = 1e-3
+# In how many of the inputs: in many problems only a few matter at a time.
+MOVED = (1.0, 0.5, 0.2)
+
+
+def everywhere(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return n points (n, d) drawn uniformly over the space."""
+    return polytope.sample(space, n, rng)
+
+
+def around(space: Space, best: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return up to n points around the best ones (k, d), in all or some of their inputs."""
+    share = np.exp(rng.uniform(np.log(NEAREST), 0, (n, 1)))
+    start = best[rng.integers(len(best), size=n)]
+    moved = start + share * (polytope.sample(space, n, rng) - start)
+    # Where a constraint ties inputs together, all of them move.
+    chosen = rng.random((n, len(space.inputs))) < rng.choice(MOVED, (n, 1))
+    tied = space.rows[0].any(axis=0)
+    chosen[:, tied] = chosen[:, tied].any(axis=1, keepdims=True)
+    return valid(space, np.where(chosen, moved, start))
+
+
+def between(space: Space, best: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return up to n points made of the best ones (k, d) alone: averages of a few, and one moved by the difference of
+    two others (differential evolution, Storn and Price 1997), which takes on the shape of the valley they lie in."""
+    averages = rng.dirichlet(np.full(len(best), 1 / min(3, len(best))), n // 3) @ best
+    a, b, c = best[rng.integers(len(best), size=(3, n - n // 3))]
+    crossed = rng.random(a.shape) < 0.7
+    moved = np.where(crossed, a + rng.uniform(0, 1, (len(a), 1)) * (b - c), a)
+    return valid(space, np.concatenate([averages, moved]))
+
+
+def valid(space: Space, X: np.ndarray) -> np.ndarray:
+    """Return the points (n, d), rounded and cut to the bounds, that then satisfy the space."""
+    X = np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high)
+    return X[space.contains(X)]

@@ -1,0 +1,149 @@
+"""From a trained surrogate to a champion or a challenger: registered, compared on the gate rows, moved or refused."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from preimage import surrogates
+from preimage.data.rows import Rows
+from preimage.errors import StudyError
+from preimage.relearning import gate
+from preimage.surrogates import Surrogate
+
+if TYPE_CHECKING:
+    from preimage.registry import Registry, Version
+
+EXAMPLE_ROWS = 5
+# Another relearning may promote between comparing and moving; after that many times somebody should look.
+MOST_COMPARISONS = 10
+METRIC = "gate/error"
+# The study's words for what MLflow calls a metric's threshold and least changes.
+LIMITS = {
+    "error_at_most": "threshold",
+    "least_absolute_change": "min_absolute_change",
+    "least_relative_change": "min_relative_change",
+}
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A trained surrogate on its way into the registry.
+
+    Attributes:
+        name: of the registered model.
+        folder: that the surrogate saved itself into; about: what its training wrote.
+        train: the rows it was trained on; tags: of its version.
+    """
+
+    name: str
+    folder: Path
+    model: Surrogate
+    about: Mapping[str, Any]
+    train: Rows
+    tags: Mapping[str, str]
+
+
+def relearned(
+    store: Registry, new: Challenger, rows: Rows | None, limits: Mapping[str, Any], rng: np.random.Generator,
+    decision: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Register a surrogate and decide whether it is the champion; return what was decided, and why.
+
+    Args:
+        rows: the gate rows; None where there are none yet.
+        limits: the study's `relearning` (error_at_most, least_absolute_change, least_relative_change).
+        decision: whether there was reason to train again (`preimage.relearning.decide`); where there was none, and a
+            champion is there, the model is registered but not put up.
+
+    Doing it again with the same surrogate changes nothing. Raises StudyError where the server is away.
+    """
+    version = _register(store, new)
+    for _ in range(MOST_COMPARISONS):
+        champion = store.alias(new.name)
+        if champion is not None and champion.version == version.version:
+            return _said(version, champion, None, [], True)
+        if champion is not None and decision is not None and not decision["relearn"]:
+            return _said(version, champion, None, ["not put up: there was no reason to train again"], False)
+        comparison = None
+        if champion is not None:
+            comparison = _compare(store, champion, new, rows, rng)
+        reasons = _reasons(comparison, limits)
+        if reasons:
+            store.refuse(version, reasons)
+            return _said(version, champion, comparison, reasons, False)
+        why = "the first version" if comparison is None else _better(comparison)
+        if store.promote(version, champion, why):
+            return _said(version, champion, comparison, [why], True)
+    raise StudyError(f"registered model '{new.name}': its champion changed {MOST_COMPARISONS} times while comparing")
+
+
+def _register(store: Registry, new: Challenger) -> Version:
+    X = new.train.X[:EXAMPLE_ROWS]
+    predicted = new.model.predict(X)
+    about = {
+        **{key: new.about[key] for key in ("kind", "intervals", "level")},
+        "inputs": new.train.inputs, "outputs": new.train.outputs, "levels": new.train.levels.tolist(),
+    }  # fmt: skip
+    return store.register(
+        new.name,
+        new.folder,
+        about,
+        {name: X[:, j].tolist() for j, name in enumerate(new.train.inputs)},
+        {name: predicted[:, k].tolist() for k, name in enumerate(new.train.outputs)},
+        new.tags,
+    )
+
+
+def _compare(
+    store: Registry, champion: Version, new: Challenger, rows: Rows | None, rng: np.random.Generator
+) -> gate.Comparison:
+    with tempfile.TemporaryDirectory() as folder:
+        about, path = store.fetch(champion.uri, Path(folder))
+        check_space(champion.uri, about, new.train)
+        if rows is None or not len(rows.X):
+            nothing = np.empty((0, len(new.train.outputs)))
+            return gate.compare(nothing, nothing, nothing, np.ones(nothing.shape[1]), rng)
+        old = surrogates.module(about["kind"]).load(path)
+        scale = new.train.Y.std(axis=0)
+        return gate.compare(rows.Y, old.predict(rows.X), new.model.predict(rows.X), scale, rng)
+
+
+def check_space(uri: str, about: Mapping[str, Any], rows: Rows) -> None:
+    """Raise StudyError where a registered model has other inputs or outputs than the study."""
+    for kind, ours in (("inputs", rows.inputs), ("outputs", rows.outputs)):
+        if list(about[kind]) != list(ours):
+            raise StudyError(f"{uri}: a model of another space: its {kind} are {about[kind]}, the study's {ours}")
+
+
+def _reasons(comparison: gate.Comparison | None, limits: Mapping[str, Any]) -> list[str]:
+    """Return why a challenger is not promoted; nothing where it is. The first version has nobody to beat."""
+    from preimage.registry import thresholds_failed
+
+    if comparison is None:
+        return []
+    if reason := comparison.reason():
+        return [reason]
+    wanted = {theirs: limits[ours] for ours, theirs in LIMITS.items() if limits.get(ours) is not None}
+    return thresholds_failed({METRIC: comparison.champion}, {METRIC: comparison.challenger}, {METRIC: wanted})
+
+
+def _better(c: gate.Comparison) -> str:
+    return f"error {c.challenger:.4g} against the champion's {c.champion:.4g} on {c.rows} gate rows"
+
+
+def _said(
+    version: Version, champion: Version | None, comparison: gate.Comparison | None, reasons: list[str], promoted: bool
+) -> dict[str, Any]:
+    shown = comparison.to_dict() if comparison else None
+    if shown:
+        shown = {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in shown.items()}
+    return {
+        "model": version.name, "version": version.version, "champion_before": champion and champion.version,
+        "promoted": promoted, "reasons": reasons, "comparison": shown,
+    }  # fmt: skip

@@ -1,0 +1,104 @@
+"""The rows of the next round: those before, and what was simulated or measured since; a share of it set aside for the
+gate. And whether the new rows give reason to train again."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from preimage import objective, problem, surrogates
+from preimage.data import new_rows, rows, setting, tables, targets
+from preimage.files import read_json, sha256, write_json
+from preimage.relearning import batch, decide, drift
+from preimage.relearning.acquire import acquire
+from preimage.step import step
+from preimage.surrogates.intervals import Intervals
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        source, output, known = snakemake.input, snakemake.output, rows.known(snakemake.input.info)
+        train, test = tables.read(source.train), tables.read(source.test)
+        gate = tables.read(source.gate) if source.get("gate") else test.slice(0, 0)
+        found = models(run, source)
+        rng = run.rng
+        new, said = (measured if source.get("file") else simulated)(run, source, train, test, gate, found, rng)
+        new = batch.numbered_after(new, max(max(t[tables.ROW].to_pylist(), default=0) for t in (train, test, gate)))
+        after, gate = batch.shared(train, gate, new, known.inputs, run.params["relearning"]["gate"], rng)
+        for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
+            tables.write(path, table)
+        described = setting.describe(after, known.inputs, known.outputs, setting.categories(run.params["problem"]))
+        counts = {"train_rows": len(after), "test_rows": len(test), "gate_rows": len(gate), "new_rows": len(new)}
+        write_json(output.info, {**described._asdict(), **counts, "data_sha256": sha256(output.train)})
+        write_json(output.decision, decisions(run, source, output, found, said))
+        log(run, known, new, counts)
+        run.artifact(output.new, output.info, output.decision)
+
+
+def simulated(run, source, train, test, gate, found, rng):
+    """What the acquisition asks of the simulator."""
+    spec, options = run.params["problem"], run.params["relearning"]
+    known = rows.known(source.info)
+    space = setting.of_simulator(spec).space
+    test_rows = rows.load(source.test, source.info, setting.categories(spec)).Y
+    objectives = targets.objectives(run.params["objectives"], known, test_rows)
+    asked = batch.asks(
+        pd.read_parquet(source.candidates), space, {n: (m, f) for n, (m, f, _) in found.items()}, objectives
+    )
+    before = rows.load(source.train, source.info, setting.categories(spec))
+    chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
+    noise = spec.get("noise", {}).get("sd", 0.0)
+    return batch.simulated(problem.load(spec), space, chosen, train, noise, rng), []
+
+
+def measured(run, source, train, test, gate, found, rng):
+    """What the next file brings."""
+    spec, known = run.params["problem"], rows.known(source.info)
+    table = {**spec["table"], "incomplete": run.params["incomplete"]}
+    new = new_rows.read(source.file, train, known.inputs, table, setting.categories(spec))
+    held = pa.concat_tables([test, gate]).drop_columns([tables.ROW])
+    everything = pa.concat_tables([train.drop_columns([tables.ROW]), held])
+    kept = new_rows.keep(new, everything, held, known.inputs, setting.of_rows(spec, known).space)
+    said = kept.sentences(str(source.file))
+    for sentence in said:
+        print(f"preimage: {sentence}", flush=True)
+    return kept.table, said
+
+
+def models(run, source):
+    """Every surrogate of the last round with its intervals, and what its training wrote."""
+    out = {}
+    for name, folder, about in zip(run.params["surrogates"], source.models, source.models_info, strict=True):
+        info = read_json(about)
+        model = surrogates.module(info["kind"]).load(Path(folder))
+        out[name] = (model, Intervals.from_dict(info["intervals"]), info)
+    return out
+
+
+def decisions(run, source, output, found, said):
+    """By surrogate, whether there is reason to train again; and what there is to say of the new rows."""
+    category = setting.categories(run.params["problem"])
+    old, new = (rows.load(path, source.info, category) for path in (source.train, output.new))
+    moved = drift.by_input(old.X, new.X, old.inputs, old.levels) if len(new.X) else {}
+    limits = decide.Thresholds(**run.params["relearning"]["when"])
+    out = {"rows": said}
+    for name, (model, fitted, info) in found.items():
+        seen = decide.seen(model, fitted, new.X, new.Y, old.outputs, info)
+        decision = decide.decide(len(old.X), len(new.X), moved, seen, limits)
+        out[name] = decision.to_dict()
+        for figure, value in decision.figures.items():
+            run.metric(f"decision/{figure}/{name}", value)
+    return out
+
+
+def log(run, known, new, counts):
+    for name, value in counts.items():
+        run.metric(f"round/{name}", value)
+    single = {name: e for name, e in run.params["objectives"].items() if objective.many(e) is None}
+    for name, wanted in targets.objectives(single, known).items():
+        if len(new):
+            values = new.select(known.outputs).to_pandas().to_numpy(float)
+            run.metric(f"round/best_new_loss/{name}", wanted.loss(values).min())
+
+
+main(snakemake)

@@ -1,0 +1,36 @@
+"""A trained surrogate registered, compared with the champion on the gate rows, and promoted or refused."""
+
+from pathlib import Path
+
+from preimage import surrogates
+from preimage.data import rows
+from preimage.files import read_json, write_json
+from preimage.relearning.promotion import Challenger, relearned
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        from preimage.registry import Registry
+
+        source, about = snakemake.input, read_json(snakemake.input.about)
+        train = rows.load(source.train, source.info, run.params["categories"])
+        gate = rows.load(source.gate, source.info, run.params["categories"]) if source.get("gate") else None
+        model = surrogates.module(about["kind"]).load(Path(source.model))
+        tags = {
+            **run.record.tags,
+            "round": snakemake.wildcards.round,
+            "data_digest": read_json(source.info)["data_sha256"],
+            **{f"test.rmse.{o}": f"{v['rmse']:.6g}" for o, v in about["test"].items()},
+        }
+        challenger = Challenger(run.params["name"], Path(source.model), model, about, train, tags)
+        decision = read_json(source.decision)[snakemake.wildcards.surrogate] if source.get("decision") else None
+        found = relearned(Registry(), challenger, gate, run.params["relearning"], run.rng, decision)
+        write_json(snakemake.output.promotion, found)
+        run.metric("gate/promoted", float(found["promoted"]))
+        for name in ("champion", "challenger", "rows"):
+            run.metric(f"gate/{name}", (found["comparison"] or {}).get(name))
+        run.artifact(snakemake.output.promotion)
+
+
+main(snakemake)
