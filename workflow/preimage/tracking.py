@@ -373,8 +373,7 @@ def _asking(address: str) -> Iterator[Any]:
     except StudyError:
         raise
     except Exception as error:
-        reason = redacted(" ".join(str(error).split()) or type(error).__name__)
-        raise StudyError(f"uri '{address}': tracking at {shown_uri()} says: {reason[:300]}") from None
+        raise StudyError(f"uri '{address}': tracking at {shown_uri()} says: {redacted(error)}") from None
 
 
 # -- senders -----------------------------------------------------------------------------------------------------------

@@ -81,9 +81,11 @@ def surrogate_modules(wildcards):
 
 
 def inverter_modules(wildcards):
-    return [
-        f"preimage.inversion.{MODULES[of(wildcards)['inverters'][wildcards.inverter]['kind']]}"
-    ]
+    """The method's module, and the committee's where the objective is judged by one."""
+    kind = of(wildcards)["inverters"][wildcards.inverter]["kind"]
+    robust = of(wildcards)["objectives"][wildcards.objective].get("robust")
+    committee = ["committee"] if robust else []
+    return [f"preimage.inversion.{name}" for name in [MODULES[kind], *committee]]
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------

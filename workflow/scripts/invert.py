@@ -1,5 +1,6 @@
 """Candidates of one inverter, on one surrogate, for one entry of the objectives; ranked before any truth is known."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import pandas as pd
 from preimage import inversion, surrogates
 from preimage.data import rows, setting, targets
 from preimage.files import read_json, replacing
-from preimage.inversion import committee
 from preimage.inversion.table import frame
 from preimage.inversion_kinds import TREES
 from preimage.step import step
@@ -43,6 +43,8 @@ def main(snakemake):
         answers = inversion.ask(options["kind"], questions, options, run.rng, run.state, report)
         judge = None
         if first.robust is not None and not on_simulator:
+            # Picked at run time, so that a change in it reruns only what uses it.
+            committee = importlib.import_module("preimage.inversion.committee")
             error = np.array(read_json(snakemake.input.about)["validation_error"])
             judge = committee.assemble(model, error, question, train.levels, first.robust, run.rng)
         table = pd.concat(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from preimage.candidates import ranked
 from preimage.inversion import Answer, Question
-from preimage.inversion.committee import Committee
 
 
 def frame(
-    answer: Answer, predicted: np.ndarray, question: Question, outputs: list[str], committee: Committee | None = None
+    answer: Answer, predicted: np.ndarray, question: Question, outputs: list[str], committee: Any = None
 ) -> pd.DataFrame:
     """Return one row a start or trial: objective, start, rank, x, predicted outputs and loss, evaluations, status,
-    message. With a committee, the predicted loss is its word."""
+    message. With a committee (`preimage.inversion.committee`), the predicted loss is its word."""
     n = len(answer.X)
     loss, status, message = question.objective.loss(predicted), answer.status, answer.message
     if committee is not None:
@@ -36,7 +37,7 @@ def frame(
 
 
 def _judged(
-    answer: Answer, loss: np.ndarray, question: Question, committee: Committee
+    answer: Answer, loss: np.ndarray, question: Question, committee: Any
 ) -> tuple[np.ndarray, list[str], list[str]]:
     """Return the committee's loss (n,), NaN for candidates that it rejects; status and message."""
     has = np.flatnonzero(np.isfinite(loss))
