@@ -50,7 +50,7 @@ def test_the_first_is_champion_and_a_better_one_replaces_it(store, tmp_path):
     assert store.alias(NAME).version == "2"
     # Again, without anything new: nothing is registered, nothing moves.
     again = run(store, second, rows(200, 9))
-    assert (again["version"], again["promoted"]) == ("2", True) and store.version(NAME, "3") is None
+    assert {**again, "comparison": found["comparison"]} == found and store.version(NAME, "3") is None
 
 
 def test_a_worse_one_is_challenger_with_its_reasons(store, tmp_path):

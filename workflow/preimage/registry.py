@@ -148,7 +148,7 @@ class Registry:
             run_id: the MLflow run that trained it; without, one is made for it.
         """
         key = digest([sha256(model), dict(about)])
-        with _reached():
+        with _reached(), tracking.sending():
             for known in self._versions(name):
                 if known.key == key and self.has_files(known):
                     return known

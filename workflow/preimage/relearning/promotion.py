@@ -23,6 +23,8 @@ EXAMPLE_ROWS = 5
 # Another relearning may promote between comparing and moving; after that many times somebody should look.
 MOST_COMPARISONS = 10
 METRIC = "gate/error"
+# What a version's tag `replaced` says where there was no champion before it.
+NOBODY = "none"
 # The study's words for what MLflow calls a metric's threshold and least changes.
 LIMITS = {
     "error_at_most": "threshold",
@@ -67,7 +69,12 @@ def relearned(
     for _ in range(MOST_COMPARISONS):
         champion = store.alias(new.name)
         if champion is not None and champion.version == version.version:
-            return _said(version, champion, None, [], True)
+            # Stopped after promoting, or run again: what was said then.
+            tags = champion.tags
+            return {
+                **_said(version, None, None, [tags["promoted"]], True),
+                "champion_before": _number(tags["replaced"]),
+            }
         if champion is not None and decision is not None and not decision["relearn"]:
             return _said(version, champion, None, ["not put up: there was no reason to train again"], False)
         comparison = None
@@ -135,6 +142,10 @@ def _reasons(comparison: gate.Comparison | None, limits: Mapping[str, Any]) -> l
 
 def _better(c: gate.Comparison) -> str:
     return f"error {c.challenger:.4g} against the champion's {c.champion:.4g} on {c.rows} gate rows"
+
+
+def _number(replaced: str) -> str | None:
+    return None if replaced == NOBODY else replaced
 
 
 def _said(

@@ -1,0 +1,58 @@
+# What the rules of relearning take from the round before, and where its files are.
+from preimage.data import new_rows
+
+
+def before(file):
+    """The file of that name in the round before."""
+    return lambda w: f"results/{w.study}/round{int(w.round) - 1}/seed{w.seed}/{file}"
+
+
+def models_before(file):
+    return lambda w: [
+        before(f"surrogates/{name}/{file}")(w) for name in of(w)["surrogates"]
+    ]
+
+
+def gate_before(wildcards):
+    return before("gate.parquet")(wildcards) if int(wildcards.round) > 1 else []
+
+
+def gate_rows(wildcards):
+    """The gate rows of this round and all before; the first has none."""
+    return f"{SEED}/gate.parquet" if int(wildcards.round) else []
+
+
+def new_file(wildcards):
+    """The file of a table's new rows; nothing where the round simulates."""
+    files = new_rows.files(of(wildcards)["problem"].get("table", {}))
+    return files[int(wildcards.round) - 1] if files else []
+
+
+def decision(wildcards):
+    return f"{SEED}/decision.json" if int(wildcards.round) else []
+
+
+def promotion_before(wildcards):
+    """Rounds are promoted in order."""
+    file = before(f"surrogates/{wildcards.surrogate}/promotion.json")
+    return file(wildcards) if int(wildcards.round) else []
+
+
+def registered_name(wildcards):
+    several = len(of(wildcards)["seeds"]) > 1
+    seed = f".seed{wildcards.seed}" if several else ""
+    return f"{wildcards.study}.{wildcards.surrogate}{seed}"
+
+
+def promotions():
+    return [
+        path
+        for name, study in STUDIES.items()
+        for path in expand(
+            f"{SEED}/surrogates/{{surrogate}}/promotion.json",
+            study=name,
+            round=range(study["rounds"] + 1),
+            seed=study["seeds"],
+            surrogate=list(study["surrogates"]),
+        )
+    ]
