@@ -39,7 +39,10 @@ def test_shipped_studies_are_valid(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     (found,) = study.load_all([path]).values()
     assert found["study"] == path.stem
-    assert invocation.check({path.stem: found}) == []
+    # One study asks on purpose for what nobody has measured.
+    expected = ["objective 'beyond' wants compressive_strength"] if path.stem == "concrete" else []
+    warnings = invocation.check({path.stem: found})
+    assert [w for w in warnings if not any(e in w for e in expected)] == [] and len(warnings) == len(expected)
 
 
 def test_every_script_has_a_rule_and_the_other_way_round():

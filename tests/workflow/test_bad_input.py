@@ -58,8 +58,8 @@ def test_a_missing_study_names_the_nearest(folder):
 
 
 def test_a_wrong_key_of_the_config_is_refused(folder):
-    message = refused(folder, "--config", "studys=['mixes.yaml']")
-    assert "key 'studys': unknown key; did you mean 'studies'?" in message
+    message = refused(folder, "--config", "studees=['mixes.yaml']")
+    assert "key 'studees': unknown key; did you mean 'studies'?" in message
 
 
 def test_two_studies_of_one_name_are_refused(folder):
