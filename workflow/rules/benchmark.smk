@@ -1,5 +1,13 @@
 # Speed and accuracy, as ratios against named peers in the same run; one table a module of preimage/benchmarks.
-BENCHMARKS = ["spine", "tuning", "inversion_speed", "robust", "deep_inverse"]
+BENCHMARKS = [
+    "spine",
+    "tuning",
+    "inversion_speed",
+    "robust",
+    "deep_inverse",
+    "certified",
+    "relearning",
+]
 
 
 rule benchmark:
