@@ -9,7 +9,6 @@ import numpy as np
 
 from preimage import inversion, objective, surrogates
 from preimage.data.generate import generate
-from preimage.data.setting import of_simulator
 from preimage.data.split import group_rows
 from preimage.inversion import Question
 from preimage.inversion.committee import Committee
@@ -43,10 +42,8 @@ class World(NamedTuple):
 
 def rows(problem: Problem, samples: int, rng: np.random.Generator, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Draw rows (n, d), (n, m) as a study would."""
-    spec: dict[str, Any] = {"simulator": problem.name, "inputs": {k: {"integer": True} for k in problem.integers}}
-    if problem.name == "binary_decimal":
-        spec["dimension"] = len(problem.inputs)
-    table = generate(problem, of_simulator(spec).space, samples, rng, noise=noise).to_pandas()
+    space = Space(tuple(Input(n, *ends, n in problem.integers) for n, ends in problem.inputs.items()))
+    table = generate(problem, space, samples, rng, noise=noise).to_pandas()
     return table[list(problem.inputs)].to_numpy(), table[list(problem.outputs)].to_numpy()
 
 
