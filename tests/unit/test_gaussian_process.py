@@ -1,5 +1,6 @@
 """Gaussian process: equal to scikit-learn's, to finite differences and to brute force; and what it is for."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from scipy.linalg import cholesky
 
 from preimage import surrogates
+from preimage.data.rows import Rows
 from preimage.data.split import folds, group_rows
 from preimage.errors import StudyError
+from preimage.surrogates import Means
 from preimage.surrogates import gaussian_process as gp
 from preimage.surrogates import marginal_likelihood as ml
 from preimage.surrogates.encoding import Encoding
@@ -26,8 +29,9 @@ def wave(X):
 
 
 def train(X, Y, seed=0, levels=None, threads=1, **spec):
-    levels = np.zeros(X.shape[1], int) if levels is None else np.array(levels)
-    return gp.train(X, Y, group_rows(X), {**SPEC, **spec}, np.random.default_rng(seed), levels, threads)
+    rows = Rows.plain(X, Y)
+    rows = rows if levels is None else replace(rows, levels=np.array(levels))
+    return gp.train(rows, {**SPEC, **spec}, np.random.default_rng(seed), Means(threads))
 
 
 def theirs(model, k):

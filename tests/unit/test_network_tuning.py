@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from preimage import study, tpe
-from preimage.surrogates import network_tuning, neural_network, vmapped_training
+from preimage.data.rows import Rows
+from preimage.surrogates import Means, network_tuning, neural_network, vmapped_training
 
 from ..conftest import refusal
 
@@ -25,7 +26,7 @@ def rows():
 
 def tune(method, evaluations, state=None, seed=0, report=None, **more):
     spec = {**SPEC, "tune": {"method": method, "evaluations": evaluations, "learning_rate": RATES, **more}}
-    return network_tuning.tune(spec, TRAINER, rows(), np.random.default_rng(seed), state, report)
+    return network_tuning.tune(spec, TRAINER, rows(), np.random.default_rng(seed), Means(1, state, report))
 
 
 def test_a_grid_shares_its_trials_among_all_combinations():
@@ -96,9 +97,8 @@ def test_the_best_setting_is_the_one_that_is_trained():
         "layers": [[7], [5, 3]],
         "activation": ["relu"],
     }
-    levels, group = np.zeros(2, int), np.arange(80)
     spec = {**SPEC, "tune": asked}
-    model = neural_network.train(X, X[:, :1] ** 2, group, spec, np.random.default_rng(0), levels)
+    model = neural_network.train(Rows.plain(X, X[:, :1] ** 2), spec, np.random.default_rng(0))
     best = min(model.trials, key=lambda t: t["validation_loss"])
     for key in ("learning_rate", "layers", "activation", "batch"):
         assert model.parameters[key] == best[key]

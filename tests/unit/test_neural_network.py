@@ -1,11 +1,14 @@
 """Networks: trained as Keras trains, kept and evaluated as Keras does, and honest about rows they saw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from preimage import study
+from preimage.data.rows import Rows
 from preimage.errors import StudyError
-from preimage.surrogates import keras_files, neural_network, precision, vmapped_training
+from preimage.surrogates import Means, keras_files, neural_network, precision, vmapped_training
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.metrics import metrics
 
@@ -36,22 +39,20 @@ def mixed(n=60):
     """Rows with a category whose order means nothing, two outputs, and every input there twice."""
     rng = np.random.default_rng(0)
     X = np.repeat(np.column_stack([rng.uniform(5, 6, n), rng.integers(0, 3, n), rng.normal(0, 1e3, n)]), 2, axis=0)
-    group = np.repeat(np.arange(n), 2)
-    return X, np.column_stack([np.array([3.0, -1.0, 7.0])[X[:, 1].astype(int)] + X[:, 0], 1e4 * X[:, 2]]), group
+    return X, np.column_stack([np.array([3.0, -1.0, 7.0])[X[:, 1].astype(int)] + X[:, 0], 1e4 * X[:, 2]])
 
 
-def trained(X, Y, group=None, levels=None, seed=0, report=None, **more):
-    group = np.arange(len(X)) if group is None else group
-    levels = np.zeros(X.shape[1], int) if levels is None else levels
-    rng = np.random.default_rng(seed)
-    return neural_network.train(X, Y, group, {**SPEC, **more}, rng, levels, report=report)
+def trained(X, Y, levels=None, seed=0, report=None, **more):
+    rows = Rows.plain(X, Y)
+    rows = rows if levels is None else replace(rows, levels=levels)
+    return neural_network.train(rows, {**SPEC, **more}, np.random.default_rng(seed), Means(report=report))
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    X, Y, group = mixed()
-    model = trained(X, Y, group, LEVELS)
+    X, Y = mixed()
+    model = trained(X, Y, LEVELS)
     model.save(folder)
     return model, folder, X, Y
 
@@ -211,8 +212,8 @@ def test_keras_files_hold_the_weights_and_give_the_predictions(saved):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(saved, tmp_path):
     model, folder, _, _ = saved
-    X, Y, group = mixed()
-    again, other = trained(X, Y, group, LEVELS), trained(X, Y, group, LEVELS, seed=1)
+    X, Y = mixed()
+    again, other = trained(X, Y, LEVELS), trained(X, Y, LEVELS, seed=1)
     again.save(tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
     assert np.array_equal(again.out_of_fold, model.out_of_fold)

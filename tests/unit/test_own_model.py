@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from preimage import inversion, objective, own_models
+from preimage.data.rows import Rows
 from preimage.inversion.gradients import Line
 from preimage.space import Input, Space
 from preimage.surrogates import gaussian_process, model
@@ -66,8 +68,8 @@ def trained(path, folder, inputs=INPUTS, outputs=OUTPUTS, **more):
     """Take a file through the steps of a study: entry, check, train, save, load."""
     spec = own_models.completed({"kind": "model", "path": str(path), **more})
     model.check(spec, inputs, outputs, X[:2])
-    spec["columns"] = (inputs, outputs)
-    found = model.train(X, Y[:, : len(outputs)], np.arange(len(X)), spec, np.random.default_rng(0), np.zeros(3, int))
+    rows = replace(Rows.plain(X, Y[:, : len(outputs)]), inputs=inputs, outputs=outputs)
+    found = model.train(rows, spec, np.random.default_rng(0))
     folder.mkdir()
     found.save(folder)
     back = model.load(folder)
@@ -330,8 +332,9 @@ def test_a_study_may_say_the_order_that_a_file_does_not(saved, tmp_path):
     made = dense()
     back, _ = trained(saved(made), tmp_path / "model", inputs=["age", "cement", "water"], outputs=OUTPUTS)
     other = {"inputs": ["cement", "age", "water"], "outputs": ["slump", "strength"]}
-    spec = {**own_models.completed({"kind": "model", "path": str(saved(made)), **other}), "columns": (INPUTS, OUTPUTS)}
-    found = model.train(X, Y, np.arange(40), spec, np.random.default_rng(0), np.zeros(3, int)).surrogate
+    spec = own_models.completed({"kind": "model", "path": str(saved(made)), **other})
+    rows = replace(Rows.plain(X, Y), inputs=INPUTS, outputs=OUTPUTS)
+    found = model.train(rows, spec, np.random.default_rng(0)).surrogate
     np.testing.assert_allclose(found.predict(X), back.predict(X[:, [0, 2, 1]])[:, ::-1], rtol=1e-13)
 
 
@@ -388,7 +391,7 @@ def test_a_column_of_text_in_a_signature_is_refused(tmp_path):
 
 def test_a_gaussian_process_of_this_project_comes_back_with_its_gradient_and_spread(tmp_path):
     spec = {"kernel": "rbf", "rows": 40, "hyperparameter_rows": 40, "restarts": 1, "folds": 2}
-    fitted = gaussian_process.train(X, Y, np.arange(40), spec, np.random.default_rng(0), np.zeros(3, int))
+    fitted = gaussian_process.train(Rows.plain(X, Y), spec, np.random.default_rng(0))
     fitted.save(tmp_path)
     found = in_folder(tmp_path, "runs:/1/model")
     loaded = model._wrapped(found.format, model._read(found.format, found.file, False), model.Order((2, 0, 1), (1, 0)))

@@ -1,6 +1,7 @@
 """Models of a user's own that MLflow keeps: every flavour that is taken, and every address that leads nowhere."""
 
 import json
+from dataclasses import replace
 
 import mlflow
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from preimage import own_models, tracking
+from preimage.data.rows import Rows
 from preimage.surrogates import gaussian_process, model
 from preimage.surrogates.keras_files import keras_on_jax
 
@@ -29,7 +31,7 @@ def store(tmp_path_factory):
     import onnx
 
     folder, before = tmp_path_factory.mktemp("store"), mlflow.get_tracking_uri()
-    process = gaussian_process.train(X, Y, np.arange(40), GP, np.random.default_rng(0), np.zeros(3, int))
+    process = gaussian_process.train(Rows.plain(X, Y), GP, np.random.default_rng(0))
     (folder / "gp").mkdir()
     process.save(folder / "gp")
     made = {
@@ -73,9 +75,10 @@ def taken(entry, tmp_path):
     """Return a function that takes over the model of an address."""
 
     def call(address):
-        spec = {**entry(address), "columns": (INPUTS, OUTPUTS)}
+        spec = entry(address)
         model.check(spec, INPUTS, OUTPUTS, X[:2])
-        found = model.train(X, Y, np.arange(40), spec, np.random.default_rng(0), np.zeros(3, int))
+        rows = replace(Rows.plain(X, Y), inputs=INPUTS, outputs=OUTPUTS)
+        found = model.train(rows, spec, np.random.default_rng(0))
         (tmp_path / "model").mkdir()
         found.save(tmp_path / "model")
         return spec, model.load(tmp_path / "model")

@@ -22,7 +22,7 @@ def challenger(folder, n, seed=0, inputs=("a", "b")):
     """A forest on n rows: more rows, smaller error."""
     train = rows(n, seed, inputs)
     spec = {"trees": 20, "folds": 2}
-    trained = random_forest.train(train.X, train.Y, np.arange(n), spec, np.random.default_rng(0), train.levels)
+    trained = random_forest.train(train, spec, np.random.default_rng(0))
     path = folder / f"forest{n}.{seed}"
     path.mkdir()
     trained.save(path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from preimage import registry
+from preimage.data.rows import Rows
 from preimage.registry import CHALLENGER, Registry, thresholds_failed
 from preimage.surrogates import random_forest
 from preimage.surrogates.forest import Forest
@@ -36,7 +37,8 @@ def forests(tmp_path_factory):
     for seed in range(3):
         X = np.random.default_rng(seed).random((40, 2))
         spec = {"trees": 5, "folds": 2}
-        trained = random_forest.train(X, X.sum(axis=1, keepdims=True), np.arange(40), spec, np.random.default_rng(0), 0)
+        rows = Rows.plain(X, X.sum(axis=1, keepdims=True))
+        trained = random_forest.train(rows, spec, np.random.default_rng(0))
         folders.append(tmp_path_factory.mktemp(f"forest{seed}"))
         trained.save(folders[-1])
     return folders

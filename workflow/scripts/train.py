@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from preimage import surrogates
-from preimage.data import rows, split
+from preimage.data import rows
 from preimage.files import replacing, write_json
 from preimage.step import step
 from preimage.surrogates import intervals
@@ -21,15 +21,7 @@ def main(snakemake):
         test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
         report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
         trained = surrogates.module(spec["kind"]).train(
-            train.X,
-            train.Y,
-            split.group_rows(train.X),
-            {**spec, "columns": (train.inputs, train.outputs)},
-            run.rng,
-            train.levels,
-            snakemake.threads,
-            run.state,
-            report,
+            train, spec, run.rng, surrogates.Means(snakemake.threads, run.state, report)
         )
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()

@@ -9,7 +9,7 @@ import numpy as np
 
 from preimage import inversion, objective, surrogates
 from preimage.data.generate import generate
-from preimage.data.split import group_rows
+from preimage.data.rows import Rows
 from preimage.inversion import Question
 from preimage.inversion.committee import Committee
 from preimage.inversion.table import frame
@@ -53,7 +53,7 @@ def world(
     """Draw rows and train a model on them."""
     X, Y = rows(problem, samples, rng, noise)
     spec = {**SPECS[kind], **more}
-    trained = surrogates.module(kind).train(X, Y, group_rows(X), spec, rng, np.zeros(X.shape[1], int), 2)
+    trained = surrogates.module(kind).train(Rows.plain(X, Y), spec, rng, surrogates.Means(2))
     ends = zip(problem.inputs, X.min(axis=0), X.max(axis=0), strict=True)
     return World(problem, Space(tuple(Input(n, a, b, n in problem.integers) for n, a, b in ends)), X, Y, trained)
 

@@ -73,9 +73,7 @@ def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path
     train, test = parts
     models, info, tests = {}, {}, {}
     for name, spec in study["surrogates"].items():
-        trained = surrogates.module(spec["kind"]).train(
-            train.X, train.Y, split.group_rows(train.X), spec, generator(seed, name), train.levels, threads=2
-        )
+        trained = surrogates.module(spec["kind"]).train(train, spec, generator(seed, name), surrogates.Means(2))
         trained.save(folder)
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
         models[name] = (trained.surrogate, fitted)

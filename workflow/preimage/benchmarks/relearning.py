@@ -21,7 +21,7 @@ import numpy as np
 from preimage import inversion, objective, polytope, surrogates
 from preimage.benchmarks import landscapes
 from preimage.benchmarks.timing import row, seconds
-from preimage.data import split
+from preimage.data.rows import Rows
 from preimage.problem import Problem
 from preimage.relearning import gate
 from preimage.relearning.acquire import Ask, acquire
@@ -67,7 +67,7 @@ def _ask(
 ) -> Ask:  # fmt: skip
     """Train, and invert."""
     spec = {**surrogate, "folds": 5}
-    trained = surrogates.module(spec["kind"]).train(X, Y, split.group_rows(X), spec, rng, np.zeros(X.shape[1], int))
+    trained = surrogates.module(spec["kind"]).train(Rows.plain(X, Y), spec, rng)
     model, fitted = trained.surrogate, intervals.fit(Y, *trained.out_of_fold)
     question = inversion.Question(
         space, wanted, model.predict, X, Y, np.arange(len(X)), gradient=getattr(model, "gradient", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from preimage.data import tables
 from preimage.data.setting import Rows as Known
 from preimage.data.setting import of_rows
+from preimage.data.split import group_rows
 from preimage.files import read_json
 
 
@@ -25,6 +27,17 @@ class Rows:
     inputs: list[str]
     outputs: list[str]
     levels: np.ndarray
+
+    @classmethod
+    def plain(cls, X: np.ndarray, Y: np.ndarray) -> Rows:
+        """Return rows whose inputs are all numbers, numbered in order, with columns x0, x1, ... and y0, y1, ..."""
+        inputs, outputs = ([f"{letter}{k}" for k in range(A.shape[1])] for letter, A in (("x", X), ("y", Y)))
+        return cls(X, Y, np.arange(len(X)), inputs, outputs, np.zeros(X.shape[1], int))
+
+    @cached_property
+    def group(self) -> np.ndarray:
+        """An integer (n,), equal for rows of equal inputs: such rows stay in one fold."""
+        return group_rows(self.X)
 
 
 def known(info: str) -> Known:

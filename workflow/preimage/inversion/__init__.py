@@ -1,7 +1,8 @@
 """Methods that look for inputs with the wanted outputs, one a module.
 
-A method's module has `invert(question, options, rng, state, report)`, which returns an `Answer`. Whatever it
-proposes is checked against the space before anyone sees it (`ask`).
+A method's module has `invert(question, options, rng, state, report)`, which returns an `Answer`; or `invert_many`, of
+questions and their answers, where many at once cost less than each alone. Whatever it proposes is checked against the
+space before anyone sees it (`ask`).
 """
 
 from __future__ import annotations

@@ -28,13 +28,6 @@ MOST_COMBINATIONS = 1000
 NOTHING_TO_MOVE = "nothing to move"
 
 
-def invert(
-    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
-) -> Answer:
-    """Search from `starts` points; every start is kept, one that fails with its reason."""
-    return invert_many([question], options, rng, state, report)[0]
-
-
 def invert_many(
     questions: Sequence[Question],
     options: Mapping[str, Any],
@@ -42,7 +35,7 @@ def invert_many(
     state: Path | None,
     report: Report | None,
 ) -> list[Answer]:
-    """Search for every question, which differ in nothing but the values that their objectives want."""
+    """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
     n = int(options["starts"])
     X0 = np.concatenate([startpoints(q, n, options.get("start_from"), rng) for q in questions])
     owner = np.repeat(np.arange(len(questions)), n)

@@ -24,13 +24,6 @@ AT_A_TIME = 4096
 RATE, DECAY1, DECAY2, TINY = 0.01, 0.9, 0.999, 1e-8
 
 
-def invert(
-    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
-) -> Answer:
-    """Descend from `starts` uniform points for 300 steps; what ends outside the bounds is clipped, and says so."""
-    return invert_many([question], options, rng, state, report)[0]
-
-
 def invert_many(
     questions: Sequence[Question],
     options: Mapping[str, Any],
@@ -38,7 +31,8 @@ def invert_many(
     state: Path | None,
     report: Report | None,
 ) -> list[Answer]:
-    """Descend for every question at once, which differ in nothing but the values that their objectives want."""
+    """Descend for every question from `starts` uniform points for 300 steps; what ends outside is clipped, and
+    says so."""
     space, n = questions[0].space, int(options["starts"])
     starts = [polytope.sample(q.space, n, rng) for q in questions]
     movable = space.free & ~np.array([bool(i.categories) for i in space.inputs], bool)

@@ -1,9 +1,9 @@
 """Models that stand in for the truth, one kind a module.
 
-A kind's module has `train(...)`, which returns a `Trained`; `load(folder)`, which returns a `Surrogate`; and
-`logged(folder)`, which says how a tracking server is to keep the model (see `preimage.tracking`). Points are those of
-`preimage.space`; where an input is a category (`levels` above 0) its number has no order, and a model that takes order
-for meaning must encode it.
+A kind's module has `train(rows, spec, rng, means)`, which returns a `Trained`; `load(folder)`, which returns a
+`Surrogate`; and `logged(folder)`, which says how a tracking server is to keep the model (see `preimage.tracking`).
+Points are those of `preimage.space`; where an input is a category (`levels` above 0) its number has no order, and a
+model that takes order for meaning must encode it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+Report = Callable[[int, float], None]
 KINDS = ("random_forest", "neural_network", "gaussian_process", "model")
 
 
@@ -49,6 +50,24 @@ class Differentiable(Surrogate, Protocol):
 
     def traceable(self) -> Traceable:
         """Return the prediction for JAX to trace, in float64."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What training may use; none of it changes the result.
+
+    Attributes:
+        threads: to work on.
+        state: a folder where a search keeps its trials, so that one that was killed goes on.
+        report: told the trials done so far and the smallest loss among them.
+    """
+
+    threads: int = 1
+    state: Path | None = None
+    report: Report | None = None
+
+
+ALONE = Means()
 
 
 @dataclass(frozen=True)

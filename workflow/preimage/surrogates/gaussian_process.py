@@ -12,7 +12,7 @@ BLAS is held at one thread wherever it is called, because its sums depend on the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
@@ -24,9 +24,10 @@ from scipy.linalg import cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dtrtri
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.files import replacing
-from preimage.surrogates import Traceable, Trained, marginal_likelihood
+from preimage.surrogates import ALONE, Means, Traceable, Trained, marginal_likelihood
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, Kernel, factorised, squared_distances
 
@@ -188,29 +189,17 @@ class Mean:
         return centre + scale * jnp.stack(means)
 
 
-def train(
-    X: np.ndarray,
-    Y: np.ndarray,
-    group: np.ndarray,
-    spec: Mapping[str, Any],
-    rng: np.random.Generator,
-    levels: np.ndarray,
-    threads: int = 1,
-    state: Path | None = None,
-    report: Callable[[int, float], None] | None = None,
-) -> Trained:
-    """Train on points (n, d) and outputs (n, m).
+def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+    """Train on at most `rows` of the rows known, starts and outputs side by side on the threads.
 
     Args:
-        group: equal for rows of equal inputs (n,); such rows stay in one fold.
         spec: the study's settings (kernel, rows, hyperparameter_rows, restarts, folds).
-        levels: number of values of each input that is a category, else 0 (d,).
-        threads: starts and outputs are worked on side by side; the result doesn't depend on it.
 
     Raises StudyError where nothing can be held out, or where numerics fail for good.
     """
-    fold = make_folds(group, int(spec["folds"]), rng)
-    kernel, encoding = KERNELS[spec["kernel"]], Encoding.of(X, levels)
+    X, Y = known.X, known.Y
+    fold = make_folds(known.group, int(spec["folds"]), rng)
+    kernel, encoding = KERNELS[spec["kernel"]], Encoding.of(X, known.levels)
     Z = encoding(X)
     rows = spread_out(Z, int(spec["rows"]), rng)
     few = rng.permutation(len(Z))[: int(spec["hyperparameter_rows"])]
@@ -218,7 +207,7 @@ def train(
     centre, scale = np.where(constant, Y[0], Y.mean(axis=0)), np.where(constant, 0.0, Y.std(axis=0))
     outputs = ((Y - centre) / np.where(constant, 1.0, scale)).T
 
-    with one_blas_thread(), ThreadPoolExecutor(max(threads, 1)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(max(means.threads, 1)) as pool:
         parameters = _hyperparameters(kernel, Z[few], outputs[:, few], constant, int(spec["restarts"]), rng, pool)
         fits = list(pool.map(partial(_fit, kernel, Z[rows], fold[rows]), outputs[:, rows], parameters))
     weights = np.array([f.weights for f in fits])
@@ -230,7 +219,7 @@ def train(
     for k, fit in enumerate(fits):
         predicted[rows, k] = centre[k] + scale[k] * fit.held_out
         spread[rows, k] = scale[k] * fit.held_out_deviation
-    _left_out(model, X, group, rows, predicted, spread)
+    _left_out(model, known, rows, predicted, spread)
     said = {
         "kernel": spec["kernel"],
         "rows": len(rows),
@@ -335,18 +324,12 @@ def held_out(L: np.ndarray, y: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray
     return mean, deviation
 
 
-def _left_out(
-    model: GaussianProcess,
-    X: np.ndarray,
-    group: np.ndarray,
-    rows: np.ndarray,
-    predicted: np.ndarray,
-    spread: np.ndarray,
-) -> None:
+def _left_out(model: GaussianProcess, known: Rows, rows: np.ndarray, predicted: np.ndarray, spread: np.ndarray) -> None:
     """Fill in predictions and spreads (n, m) of rows that the exact fit left out, and so never saw.
 
     One whose input is repeated among those it saw gets what was held out for that input.
     """
+    X, group = known.X, known.group
     same = np.full(int(group.max()) + 1, -1)
     same[group[rows]] = rows
     left = np.setdiff1d(np.arange(len(X)), rows)

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage.data.rows import Rows
 from preimage.errors import StudyError
 from preimage.files import read_json, write_json
 from preimage.inversion_kinds import DIFFERENTIABLE_FORMATS
-from preimage.surrogates import Trained
+from preimage.surrogates import ALONE, Means, Trained
 from preimage.surrogates.brought.signature import Signature, names_in_order
 from preimage.surrogates.brought.source import ABOUT, GAUSSIAN_PROCESS, Source, find
 
@@ -30,8 +31,6 @@ WARNING = (
 # Double precision is used where it changes predictions by no more than this share of the largest.
 SAME = 1e-3
 ROWS_COMPARED = 256
-
-Report = Callable[[int, float], None]
 
 
 class Order(NamedTuple):
@@ -109,30 +108,20 @@ def check(spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str]
         _try(model, X, source, outputs)
 
 
-def train(
-    X: np.ndarray,
-    Y: np.ndarray,
-    group: np.ndarray,
-    spec: Mapping[str, Any],
-    rng: np.random.Generator,
-    levels: np.ndarray,
-    threads: int = 1,
-    state: Path | None = None,
-    report: Report | None = None,
-) -> Trained:
-    """Take the model over; judge it on points (n, d) and outputs (n, m).
+def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+    """Take the model over, and judge it on the rows; nothing is trained, so neither `rng` nor `means` is used.
+
+    A category is given to the model as its number in the study's list, from 0.
 
     Args:
-        spec: the study's entry (path or uri, format, inputs, outputs), and `columns`: the table's inputs and outputs.
-        group, rng, threads, state, report: not used: nothing is trained.
-        levels: not used: a category is given to the model as its number in the study's list, from 0.
+        spec: the study's entry (path or uri, format, inputs, outputs).
     """
     from preimage.surrogates.precision import use_one_thread
 
     use_one_thread()
     source = find(spec)
-    inputs, outputs = spec["columns"]
-    model, names = _matched(source, source.file, spec, inputs, outputs, double=False)
+    X, outputs = rows.X, rows.outputs
+    model, names = _matched(source, source.file, spec, rows.inputs, outputs, double=False)
     _try(model, X[:2], source, outputs)
     exact = _in_double(model, source, X[:ROWS_COMPARED]) if source.format == "keras" else None
     model = exact or model

@@ -11,15 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from preimage.files import digest
+from preimage.surrogates import ALONE, Means, Report
 from preimage.surrogates.vmapped_training import WIDTHS, Data, Jobs, Network, Trainer
-
-Report = Callable[[int, float], None]
 
 
 class Design(NamedTuple):
@@ -56,23 +54,22 @@ def tune(
     trainer: Callable[[Design], Trainer],
     rows: Data,
     rng: np.random.Generator,
-    state: Path | None = None,
-    report: Report | None = None,
+    means: Means = ALONE,
 ) -> tuple[Setting, list[dict[str, Any]]]:
     """Return the setting with the smallest validation loss in the first fit's split, and a row a trial.
 
     Args:
         spec: the surrogate's settings, with `tune`; what `tune` doesn't list is as the surrogate has it.
-        state: where a hyperopt search keeps its trials; a grid takes seconds to do again.
+        means: a hyperopt search keeps its trials; a grid takes seconds to do again.
     """
     asked = spec["tune"]
     choices = {key: asked.get(key) or [spec[key]] for key in Design._fields}
     low, high = map(float, asked["learning_rate"])
     question = Question(trainer, rows, choices, (low, high))
     if asked["method"] == "grid":
-        trials = _grid(question, int(asked["evaluations"]), rng, report)
+        trials = _grid(question, int(asked["evaluations"]), rng, means.report)
     else:
-        trials = _hyperopt(question, int(asked["evaluations"]), rng, state, report)
+        trials = _hyperopt(question, int(asked["evaluations"]), rng, means)
     best = min(trials, key=lambda trial: trial[1])[0]
     return best, [_row(*trial) for trial in trials]
 
@@ -139,9 +136,7 @@ def _after(trials: Sequence[Trial], report: Report | None) -> Report | None:
 # -- hyperopt ----------------------------------------------------------------------------------------------------------
 
 
-def _hyperopt(
-    question: Question, evaluations: int, rng: np.random.Generator, state: Path | None, report: Report | None
-) -> list[Trial]:
+def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, means: Means) -> list[Trial]:
     from preimage import tpe
 
     base = int(rng.integers(2**32))
@@ -160,7 +155,7 @@ def _hyperopt(
             known.update(zip(alike, networks, strict=True))
         return known[asked].validation_loss, {"epochs": known[asked].epochs}
 
-    done = tpe.search(space, evaluate, evaluations, rng, state, report)
+    done = tpe.search(space, evaluate, evaluations, rng, means.state, means.report)
     return [
         (_setting(question, t.values), t.loss if math.isfinite(t.loss) else math.inf, int(t.told["epochs"]))
         for t in done

@@ -22,11 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
+from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.data.split import split
 from preimage.errors import StudyError
 from preimage.files import replacing
-from preimage.surrogates import Traceable, Trained, keras_files
+from preimage.surrogates import ALONE, Means, Traceable, Trained, keras_files
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.precision import cache_compiled_programs, enable_double, use_one_thread
 
@@ -39,8 +40,6 @@ ARRAYS = "network.npz"
 MODEL = "ensemble.keras"
 SCALES = ("x_centre", "x_scale", "y_centre", "y_scale")
 ROWS_AT_A_TIME = 4096
-
-Report = Callable[[int, float], None]
 
 
 def selu(x: Any) -> Any:
@@ -203,26 +202,12 @@ def logged(folder: Path) -> dict[str, Any]:
     return {"flavor": "keras", "path": str(folder / MODEL), "packages": ["keras", "jax"]}
 
 
-def train(
-    X: np.ndarray,
-    Y: np.ndarray,
-    group: np.ndarray,
-    spec: Mapping[str, Any],
-    rng: np.random.Generator,
-    levels: np.ndarray,
-    threads: int = 1,
-    state: Path | None = None,
-    report: Report | None = None,
-) -> Trained:
-    """Train on points (n, d) and outputs (n, m).
+def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+    """Train the ensemble, all members and folds at once; on one thread (see `use_one_thread`).
 
     Args:
-        group: equal for rows of equal inputs (n,); such rows stay in one fold, and on one side of a validation split.
         spec: the study's settings (layers, activation, learning_rate, loss, batch, epochs, patience,
             validation_fraction, members, folds, tune).
-        levels: how many values each input has where it is a category, 0 where it is a number (d,).
-        threads: not used: see `use_one_thread`.
-        state: where a tuning search keeps its trials.
 
     Raises StudyError where there are too few distinct inputs, or where no network got to a finite loss.
     """
@@ -232,7 +217,8 @@ def train(
     from preimage.surrogates import network_tuning as tuning
     from preimage.surrogates import vmapped_training as vmapped
 
-    fold, training, validation = _parts(group, spec, rng)
+    X, Y, levels = known.X, known.Y, known.levels
+    fold, training, validation = _parts(known.group, spec, rng)
     scales = [_scales(X[used], Y[used], levels) for used in training | validation]
     encoded = np.stack([Encoding(levels, *x)(X) for x, _ in scales])
     rows = vmapped.data(encoded, np.stack([(Y - y[0]) / y[1] for _, y in scales]), training, validation)
@@ -240,7 +226,7 @@ def train(
     design = tuning.Design(tuple(spec["layers"]), spec["activation"], int(spec["batch"]))
     rate, trials = float(spec["learning_rate"]), list[dict[str, Any]]()
     if spec.get("tune") is not None:
-        (design, rate), trials = tuning.tune(spec, trainer, rows, rng, state, report)
+        (design, rate), trials = tuning.tune(spec, trainer, rows, rng, means)
 
     fits, count = len(scales), int(spec["members"])
     jobs = vmapped.Jobs(np.full(fits * count, rate), _seeds(rng, fits * count), np.repeat(np.arange(fits), count))

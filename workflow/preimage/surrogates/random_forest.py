@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.files import replacing
-from preimage.surrogates import Trained
+from preimage.surrogates import ALONE, Means, Trained
 from preimage.surrogates.forest import Forest, from_sklearn
 
 ARRAYS = "forest.npz"
@@ -19,36 +20,21 @@ MODEL = "model.skops"
 TRUSTED = ["sklearn.tree._tree.Tree"]
 SETTINGS = ("max_depth", "min_samples_leaf", "max_features")
 
-Report = Callable[[int, float], None]
 
-
-def train(
-    X: np.ndarray,
-    Y: np.ndarray,
-    group: np.ndarray,
-    spec: Mapping[str, Any],
-    rng: np.random.Generator,
-    levels: np.ndarray,
-    threads: int = 1,
-    state: Path | None = None,
-    report: Report | None = None,
-) -> Trained:
-    """Train on points (n, d) and outputs (n, m).
+def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+    """Train; trees split a category's numbers as they are.
 
     Args:
-        group: equal for rows of equal inputs (n,); such rows stay in one fold.
         spec: the study's settings (trees, max_depth, min_samples_leaf, max_features, folds, tune).
-        levels: not used: trees split a category's numbers as they are.
-        threads: used for fitting; the result doesn't depend on them.
-        state: where a tuning search keeps its trials.
     """
-    fold = make_folds(group, int(spec["folds"]), rng)
+    X, Y = rows.X, rows.Y
+    fold = make_folds(rows.group, int(spec["folds"]), rng)
     seed = int(rng.integers(2**31 - 1))
     settings = {key: spec[key] for key in SETTINGS if key in spec}
     trials: list[dict[str, Any]] = []
-    fit = _fitter(int(spec["trees"]), seed, threads)
+    fit = _fitter(int(spec["trees"]), seed, means.threads)
     if spec.get("tune") is not None:
-        settings, trials = _tune(X, Y, fold, fit, int(spec["tune"]["evaluations"]), rng, state, report)
+        settings, trials = _tune(X, Y, fold, fit, int(spec["tune"]["evaluations"]), rng, means)
     model = fit(X, Y, settings)
 
     def save(folder: Path) -> None:
@@ -106,8 +92,7 @@ def _tune(
     fit: Fit,
     evaluations: int,
     rng: np.random.Generator,
-    state: Path | None,
-    report: Report | None,
+    means: Means,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the settings with the smallest cross-validated error, and every trial.
 
@@ -136,7 +121,7 @@ def _tune(
         predicted, _ = _out_of_fold(X, Y, fold, fit, settings_of(values))
         return float(np.sqrt(np.mean(((predicted - Y) / scale) ** 2)))
 
-    done = tpe.search(space, evaluate, evaluations, rng, state, report)
+    done = tpe.search(space, evaluate, evaluations, rng, means.state, means.report)
     best = min(done, key=lambda t: t.loss)
     trials = [{**settings_of(t.values), "cross_validated_error": t.loss} for t in done]
     return settings_of(best.values), trials
