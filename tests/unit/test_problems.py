@@ -114,3 +114,15 @@ def test_whole_numbers_by_nature_are_marked_in_the_study(tmp_path):
 def test_a_dimension_is_refused_where_there_is_none_to_choose():
     with pytest.raises(StudyError, match=r"problem\.dimension: 'robot_arm' has a number of inputs of its own"):
         problem.load({"simulator": "robot_arm", "dimension": 3})
+
+
+def test_a_shift_moves_the_minimum_and_nothing_else():
+    spec = {"simulator": "paraboloid", "dimension": 3}
+    plain, moved, other = (problem.load({**spec, **more}) for more in ({}, {"shift": 1}, {"shift": 2}))
+    at = np.array(moved.minimum["y"].x)
+    assert moved.inputs == plain.inputs and (np.abs(at) <= 80).all() and (np.abs(at) > 1).all()
+    assert moved.simulate(at[None]).item() == 0 and moved.minimum["y"].x != other.minimum["y"].x
+    X = np.random.default_rng(0).uniform(-100, 100, (50, 3))
+    np.testing.assert_allclose(moved.simulate(X), ((X - at) ** 2).sum(axis=1, keepdims=True))
+    with pytest.raises(StudyError, match=r"problem\.shift: the minimum of 'robot_arm' is not known"):
+        problem.load({"simulator": "robot_arm", "shift": 1})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from preimage.errors import StudyError, did_you_mean
 
 Simulator = Callable[[np.ndarray], np.ndarray]
 Draw = Callable[[int, np.random.Generator], np.ndarray]
+# A minimum that is moved lies in this middle part of its box.
+MIDDLE = 0.8
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,28 @@ def load(spec: Mapping[str, Any]) -> Problem | None:
     if name not in BUILT_IN:
         raise StudyError(f"problem.simulator '{name}' is no built-in problem{did_you_mean(name, BUILT_IN)}")
     build = importlib.import_module(f"preimage.problems.{name}").build
-    if spec.get("dimension") is None:
-        return build()
-    if not inspect.signature(build).parameters:
+    if spec.get("dimension") is not None and not inspect.signature(build).parameters:
         raise StudyError(f"problem.dimension: '{name}' has a number of inputs of its own")
-    return build(int(spec["dimension"]))
+    found: Problem = build() if spec.get("dimension") is None else build(int(spec["dimension"]))
+    return found if spec.get("shift") is None else shifted(found, np.random.default_rng(int(spec["shift"])))
+
+
+def shifted(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Return the problem with its minimum moved to a random place of its box, so that no method gains by trying the
+    middle first. Raises StudyError where no minimum is known."""
+    if not problem.minimum:
+        raise StudyError(f"problem.shift: the minimum of '{problem.name}' is not known, so it can't be moved")
+    low, high = np.array(list(problem.inputs.values())).T
+    place = (low + high) / 2 + MIDDLE * (high - low) / 2 * rng.uniform(-1, 1, len(low))
+    (output, before), *others = problem.minimum.items()
+    if others:
+        raise StudyError(f"problem.shift: '{problem.name}' has a minimum for each output; expected one output")
+    by, simulate = np.array(before.x) - place, problem.simulate
+    return replace(
+        problem,
+        simulate=lambda X: simulate(np.asarray(X) + by),
+        minimum={output: Minimum(tuple(map(float, place)), before.y)},
+    )
 
 
 def _own(name: str, spec: Mapping[str, Any]) -> Problem:

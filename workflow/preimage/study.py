@@ -192,8 +192,9 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
     for key in ("noise", "sampling"):
         if key in problem and "table" in problem:
             raise StudyError(f"key 'problem.{key}': only for simulated data; these rows come from a table")
-    if "dimension" in problem and (":" in problem.get("simulator", ":")):
-        raise StudyError("key 'problem.dimension': only for a built-in simulator")
+    for key in ("dimension", "shift"):
+        if key in problem and ":" in problem.get("simulator", ":"):
+            raise StudyError(f"key 'problem.{key}': only for a built-in simulator")
     for name, settings in (problem.get("inputs") or {}).items():
         low, high = settings.get("low"), settings.get("high")
         if low is not None and high is not None and low > high:
@@ -220,5 +221,5 @@ def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
     """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
     kept = {"inputs", "outputs", "constraints"}
     if surrogate == SIMULATOR:
-        kept |= {"simulator", "dimension"}
+        kept |= {"simulator", "dimension", "shift"}
     return {key: value for key, value in problem.items() if key in kept}

@@ -10,10 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preimage.problem import Minimum, Problem
-
-# The optimum lies in this middle part of the box, uniformly.
-MIDDLE = 0.8
+from preimage.problem import Minimum, Problem, shifted
 
 
 def _paraboloid(Z: np.ndarray) -> np.ndarray:
@@ -59,11 +56,11 @@ LANDSCAPES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float, float, fl
 def build(name: str, dimension: int, rng: np.random.Generator) -> Problem:
     """Return a landscape in `dimension` inputs, its minimum (0) moved to a place drawn by `rng`."""
     function, half, middle, optimum = LANDSCAPES[name]
-    place = middle + MIDDLE * half * rng.uniform(-1, 1, dimension)
-    return Problem(
+    found = Problem(
         name=name,
         inputs={f"x{j + 1}": (middle - half, middle + half) for j in range(dimension)},
         outputs={"y": ""},
-        simulate=lambda X: function(np.asarray(X, float) - place + optimum)[:, None],
-        minimum={"y": Minimum(tuple(map(float, place)), 0.0)},
+        simulate=lambda X: function(np.asarray(X, float))[:, None],
+        minimum={"y": Minimum((optimum,) * dimension, 0.0)},
     )
+    return shifted(found, rng)
