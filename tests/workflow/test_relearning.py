@@ -6,6 +6,8 @@ import mlflow
 import pandas as pd
 import pytest
 
+from preimage.surrogates import random_forest
+
 from ..running import snakemake, study_argument, write_study
 
 BOWL = """
@@ -86,3 +88,51 @@ def test_a_champion_is_moved_back(bowl):
     assert client.get_model_version("rounds.forest.seed1", "3").tags["promoted"] == "rolled back: a wrong unit"
     done = snakemake(bowl, "rollback", *study_argument("rounds.yaml"), "study=rounds", "surrogate=forest")
     assert done.returncode and "no version given" in done.stderr
+
+
+def test_what_each_round_bought_is_a_table_a_figure_and_in_the_report(bowl):
+    table = pd.read_csv(bowl / "results/rounds/rounds.csv")
+    assert table.groupby("round")["rows"].unique().map(list).tolist() == [[60], [70], [80]]
+    assert set(table["inverter"]) == {"random", "lookup"} and table["simulated_loss"].notna().all()
+    summary = pd.read_csv(bowl / "results/rounds/summary.csv")
+    assert table["simulated_loss"].tolist() == summary["simulated_loss"].tolist()
+    assert (bowl / "results/rounds/figures/rounds.lowest.svg").exists()
+    assert "What the rounds have bought" in (bowl / "results/rounds/report.html").read_text()
+
+
+def test_a_page_says_why_each_model_was_promoted_or_refused(bowl):
+    page = (bowl / "results/rounds/relearning.html").read_text()
+    assert "rounds.forest.seed0" in page and "4 gate rows are too few" in page
+    folder = bowl / "results/rounds/round2/seed0"
+    decision = json.loads((folder / "surrogates/forest/decision.json").read_text())
+    # The first version is still the champion, so all rows since are new to it.
+    assert decision["champion"] == "1" and decision["figures"]["new_rows"] == 20 and decision["relearn"]
+    assert decision["figures"]["trained_rows"] == 42
+
+
+def test_a_version_is_linked_to_the_run_that_trained_it(bowl):
+    client = mlflow.MlflowClient(f"sqlite:///{bowl}/results/mlflow.db")
+    for version in client.search_model_versions("name = 'rounds.forest.seed0'"):
+        run = client.get_run(version.run_id)
+        assert run.data.tags["rule"] == "train" and run.data.tags["wildcard.round"] == version.tags["round"]
+        assert run.data.metrics["test/rmse"] == pytest.approx(float(version.tags["test.rmse.y"]), rel=1e-5)
+
+
+def test_a_study_inverts_the_champion_that_relearning_left(bowl):
+    uri = 'uri: "models:/rounds.forest.seed0@champion"'
+    text = BOWL.replace("study: rounds", "study: use")
+    text = text.replace("kind: random_forest, trees: 10, folds: 2", f"kind: model, {uri}")
+    text = text.replace("rounds: 2\n", "").replace("relearning: {simulations: 10, explore: 0.2, gate: 0.2}\n", "")
+    text = text.replace("inverters: {", "inverters: {proof: {kind: certified}, ")
+    write_study(bowl, text, "use.yaml")
+    done = snakemake(bowl, *study_argument("use.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    about = json.loads((bowl / "results/use/round0/seed0/surrogates/forest/surrogate.json").read_text())
+    assert about["parameters"]["source"] == "models:/rounds.forest.seed0/1"
+    # It is the forest of round 0, and the proof is about that forest.
+    arrays = bowl / "results/rounds/round0/seed0/surrogates/forest/model"
+    found = pd.read_parquet(bowl / "results/use/candidates.parquet").query("seed == 0 and inverter == 'proof'")
+    predicted = random_forest.load(arrays).predict(found[["x.x1", "x.x2"]].to_numpy())[:, 0]
+    assert predicted == pytest.approx(found["predicted.y"].to_numpy(), rel=1e-12)
+    summary = pd.read_csv(bowl / "results/use/summary.csv").query("seed == 0 and inverter == 'proof'")
+    assert summary["gap"].item() == pytest.approx(0, abs=1e-9)

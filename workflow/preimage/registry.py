@@ -132,6 +132,11 @@ class Registry:
             raise StudyError(f"'{uri}': the registry at {tracking.shown_uri()} has no {wanted} of '{name}'")
         return found.name, found.version
 
+    def trained_by(self, record: Path) -> str:
+        """Return the MLflow run of the step that left this record."""
+        with _reached():
+            return tracking.run_of(record)
+
     # -- registering -------------------------------------------------------------------------------------------------
 
     def register(

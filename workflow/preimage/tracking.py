@@ -123,6 +123,19 @@ def send(say: Any = None) -> int:
         return len(waiting)
 
 
+def run_of(path: Path) -> str:
+    """Return the id of the run that a step's record became; one that waits is sent. Raises what the server raises."""
+    with sending():
+        sender, value = Sender(), read_json(path)
+        tag = f"{path.stem}.{_receipt(path).stem.rpartition('.')[2]}"
+        experiment = sender.experiment(value["study"])
+        run = sender.find(experiment, RECORD_TAG, tag)
+        if run is None or run.info.status != "FINISHED":
+            _send_one(sender, path)
+            run = sender.find(experiment, RECORD_TAG, tag)
+        return str(run.info.run_id)
+
+
 def _send_one(sender: Sender, path: Path) -> None:
     receipt, value = _receipt(path), read_json(path)
     key = receipt.stem.rpartition(".")[2]
@@ -164,7 +177,7 @@ class Sender:
             self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
 
-    def _find(self, experiment: str, tag: str, value: str) -> Any:
+    def find(self, experiment: str, tag: str, value: str) -> Any:
         runs = self.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1)
         return runs[0] if runs else None
 
@@ -175,7 +188,7 @@ class Sender:
         if key not in self.parents:
             record = RESULTS / study / "tracking" / f"invocation-{invocation}.json"
             experiment = self.experiment(study)
-            run = self._find(experiment, INVOCATION_TAG, invocation)
+            run = self.find(experiment, INVOCATION_TAG, invocation)
             if run is None and record.exists():
                 value = read_json(record)
                 tags = {INVOCATION_TAG: invocation, **value["tags"]}
@@ -187,7 +200,7 @@ class Sender:
 
     def end_invocation(self, value: dict[str, Any]) -> None:
         """Note how an invocation ended; one in which no step of the study ran has no run."""
-        run = self._find(self.experiment(value["study"]), INVOCATION_TAG, value["invocation"])
+        run = self.find(self.experiment(value["study"]), INVOCATION_TAG, value["invocation"])
         if run is not None and value["status"] != "RUNNING":
             self.client.set_terminated(run.info.run_id, value["status"], value["ended"])
 
@@ -195,7 +208,7 @@ class Sender:
         """Make the run of one step, under its invocation."""
         study = value["study"]
         experiment = self.experiment(study)
-        run = self._find(experiment, RECORD_TAG, key)
+        run = self.find(experiment, RECORD_TAG, key)
         if run is None:
             tags = {
                 RECORD_TAG: key,

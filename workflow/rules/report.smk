@@ -10,6 +10,7 @@ rule figures:
         curves=first_models("curve.parquet"),
         candidates=first_seed("candidates.parquet"),
         best_of=rules.gather.output.best_of,
+        rounds=rounds_table,
         solutions=first_seed("solutions.parquet"),
         targets=target_files,
     output:
@@ -56,6 +57,7 @@ rule report:
     input:
         summary=rules.gather.output.summary,
         best_of=rules.gather.output.best_of,
+        rounds=rounds_table,
         candidates=rules.gather.output.candidates,
         figures=rules.figures.output.folder,
         timings=rules.timings.output.timings,

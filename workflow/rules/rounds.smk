@@ -29,7 +29,8 @@ def new_file(wildcards):
 
 
 def decision(wildcards):
-    return f"{SEED}/decision.json" if int(wildcards.round) else []
+    folder = f"{SEED}/surrogates/{{surrogate}}"
+    return f"{folder}/decision.json" if int(wildcards.round) else []
 
 
 def promotion_before(wildcards):
@@ -38,21 +39,37 @@ def promotion_before(wildcards):
     return file(wildcards) if int(wildcards.round) else []
 
 
+def rounds_table(wildcards):
+    """What the rounds have bought; nothing where there is one round."""
+    return f"{STUDY}/rounds.csv" if of(wildcards)["rounds"] else []
+
+
+def round_files(wildcards):
+    """Of every round and seed, the rows there were and what training wrote."""
+    first = expanded([f"{SEED}/train.parquet", f"{SEED}/test.parquet"], wildcards)
+    gates = expanded([f"{SEED}/gate.parquet"], wildcards, rounds=slice(1, None))
+    return [
+        *first,
+        *gates,
+        *expanded([m for m in models("surrogate.json")(wildcards)], wildcards),
+    ]
+
+
+def round_folders(wildcards):
+    study = of(wildcards)
+    return [
+        [f"{STUDY}/round{k}/seed{s}".format(study=wildcards.study), k, s]
+        for k in range(study["rounds"] + 1)
+        for s in study["seeds"]
+    ]
+
+
 def registered_name(wildcards):
     several = len(of(wildcards)["seeds"]) > 1
     seed = f".seed{wildcards.seed}" if several else ""
     return f"{wildcards.study}.{wildcards.surrogate}{seed}"
 
 
-def promotions():
-    return [
-        path
-        for name, study in STUDIES.items()
-        for path in expand(
-            f"{SEED}/surrogates/{{surrogate}}/promotion.json",
-            study=name,
-            round=range(study["rounds"] + 1),
-            seed=study["seeds"],
-            surrogate=list(study["surrogates"]),
-        )
-    ]
+def of_every_model(file, rounds=slice(None)):
+    """The file of that name of every surrogate, round and seed."""
+    return lambda w: expanded(models(file)(w), w, rounds=rounds)

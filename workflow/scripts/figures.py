@@ -58,6 +58,7 @@ def read(snakemake, params):
         simulator=problem.load(spec),
         best_of=pd.read_csv(source.best_of).query("round == round.max()"),
         curves=curves,
+        rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),
     )
 
 

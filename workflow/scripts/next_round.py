@@ -1,5 +1,5 @@
 """The rows of the next round: those before, and what was simulated or measured since; a share of it set aside for the
-gate. And whether the new rows give reason to train again."""
+gate."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 from preimage import objective, problem, surrogates
 from preimage.data import new_rows, rows, setting, tables, targets
 from preimage.files import read_json, sha256, write_json
-from preimage.relearning import batch, decide, drift
+from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
 from preimage.step import step
 from preimage.surrogates.intervals import Intervals
@@ -30,9 +30,9 @@ def main(snakemake):
         described = setting.describe(after, known.inputs, known.outputs, setting.categories(run.params["problem"]))
         counts = {"train_rows": len(after), "test_rows": len(test), "gate_rows": len(gate), "new_rows": len(new)}
         write_json(output.info, {**described._asdict(), **counts, "data_sha256": sha256(output.train)})
-        write_json(output.decision, decisions(run, source, output, found, said))
+        write_json(output.said, {"rows": len(new), "sentences": said})
         log(run, known, new, counts)
-        run.artifact(output.new, output.info, output.decision)
+        run.artifact(output.new, output.info, output.said)
 
 
 def simulated(run, source, train, test, gate, found, rng):
@@ -72,22 +72,6 @@ def models(run, source):
         info = read_json(about)
         model = surrogates.module(info["kind"]).load(Path(folder))
         out[name] = (model, Intervals.from_dict(info["intervals"]), info)
-    return out
-
-
-def decisions(run, source, output, found, said):
-    """By surrogate, whether there is reason to train again; and what there is to say of the new rows."""
-    category = setting.categories(run.params["problem"])
-    old, new = (rows.load(path, source.info, category) for path in (source.train, output.new))
-    moved = drift.by_input(old.X, new.X, old.inputs, old.levels) if len(new.X) else {}
-    limits = decide.Thresholds(**run.params["relearning"]["when"])
-    out = {"rows": said}
-    for name, (model, fitted, info) in found.items():
-        seen = decide.seen(model, fitted, new.X, new.Y, old.outputs, info)
-        decision = decide.decide(len(old.X), len(new.X), moved, seen, limits)
-        out[name] = decision.to_dict()
-        for figure, value in decision.figures.items():
-            run.metric(f"decision/{figure}/{name}", value)
     return out
 
 

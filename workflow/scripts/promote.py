@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from preimage import surrogates
 from preimage.data import rows
 from preimage.files import read_json, write_json
@@ -16,6 +18,7 @@ def main(snakemake):
         source, about = snakemake.input, read_json(snakemake.input.about)
         train = rows.load(source.train, source.info, run.params["categories"])
         gate = rows.load(source.gate, source.info, run.params["categories"]) if source.get("gate") else None
+        numbers = np.concatenate([part.numbers for part in (train, gate) if part is not None])
         model = surrogates.module(about["kind"]).load(Path(source.model))
         tags = {
             **run.record.tags,
@@ -23,9 +26,13 @@ def main(snakemake):
             "data_digest": read_json(source.info)["data_sha256"],
             **{f"test.rmse.{o}": f"{v['rmse']:.6g}" for o, v in about["test"].items()},
         }
-        challenger = Challenger(run.params["name"], Path(source.model), model, about, train, tags)
-        decision = read_json(source.decision)[snakemake.wildcards.surrogate] if source.get("decision") else None
-        found = relearned(Registry(), challenger, gate, run.params["relearning"], run.rng, decision)
+        store = Registry()
+        challenger = Challenger(
+            run.params["name"], Path(source.model), model, about, train, tags,
+            last_row=int(numbers.max()), run=store.trained_by(Path(source.trained)),
+        )  # fmt: skip
+        decision = read_json(source.decision) if source.get("decision") else None
+        found = relearned(store, challenger, gate, run.params["relearning"], run.rng, decision)
         write_json(snakemake.output.promotion, found)
         run.metric("gate/promoted", float(found["promoted"]))
         for name in ("champion", "challenger", "rows"):

@@ -21,6 +21,7 @@ def main(snakemake):
             study=study,
             summary=last_round(pd.read_csv(source.summary)),
             best_of=last_round(pd.read_csv(source.best_of)),
+            rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),
             candidates=last_round(pd.read_parquet(source.candidates)),
             timings=pd.read_csv(source.timings),
             solutions=pd.read_parquet(source.solutions),

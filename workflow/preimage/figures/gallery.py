@@ -22,6 +22,7 @@ from preimage.figures.domain_against_prediction import domain_against_prediction
 from preimage.figures.history import history
 from preimage.figures.parallel_coordinates import parallel_coordinates
 from preimage.figures.predicted_against_truth import predicted_against_truth
+from preimage.figures.round_courses import Course, round_courses
 from preimage.figures.surface import surface
 from preimage.figures.training_curves import training_curves
 from preimage.figures.training_scatter import training_scatter
@@ -58,6 +59,7 @@ class Material:
         simulator: None where there is only a table.
         best_of: r_T of tables of targets (see `preimage.evidence.best_of`), over every seed.
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
+        rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
     """
 
     space: Space
@@ -73,6 +75,7 @@ class Material:
     simulator: Problem | None = None
     best_of: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    rounds: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -118,6 +121,7 @@ def plan(m: Material) -> Iterator[Shown]:
     entries = dict.fromkeys(w.entry for w in m.objectives.values())
     for name in list(entries)[:MOST_OBJECTIVES]:
         if name in m.objectives:
+            yield from _rounds(m, m.objectives[name])
             yield from _answers(m, name)
             yield from _searches(m, name)
         else:
@@ -267,6 +271,33 @@ def _searches(m: Material, name: str) -> Iterator[Shown]:
             name,
             partial(waterfall, starts, shown, m.looks),
         )
+
+
+def _rounds(m: Material, wanted: Objective) -> Iterator[Shown]:
+    """Yield what shows what relearning has bought."""
+    if len(m.rounds) and m.rounds["round"].max() > 0:
+        yield Shown(
+            f"rounds.{wanted.name}.svg",
+            f"{wanted.name}: what the rounds have bought",
+            "Each round trains again on the rows it added and inverts again. Left, where there is a simulator: the "
+            "true value of the answer that the model ranks first, beside the best row of the data; right: the model's "
+            "error on the test rows, which stay the same.",
+            wanted.name,
+            partial(_courses, m, wanted),
+        )
+
+
+def _courses(m: Material, wanted: Objective) -> Figure | None:
+    mine = m.rounds[m.rounds["objective"] == wanted.name]
+    courses = {}
+    for (surrogate, inverter), part in mine.groupby(["surrogate", "inverter"], sort=False):
+        columns = ["simulated_loss", "best_known_loss", "test_rmse"]
+        wide = part.pivot_table(columns, "round", "seed", dropna=False)
+        values = [wide[c].to_numpy(float) for c in columns]
+        courses[str(surrogate), str(inverter)] = Course(part.groupby("round")["rows"].median().to_numpy(), *values)
+    output = wanted.outputs[0]
+    label = style.label(f"RMSE of {output}, test rows", m.units.get(output, ""))
+    return round_courses(courses, scale.of(wanted, m.units), label, m.looks)
 
 
 def _table(m: Material, name: str) -> Iterator[Shown]:

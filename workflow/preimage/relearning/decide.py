@@ -20,8 +20,8 @@ class Thresholds:
 
     Attributes:
         rows: new rows, as a share of the rows trained on.
-        psi: population stability index of any input.
-        p_value: of any input's test, divided by the number of inputs (Bonferroni).
+        psi: population stability index of any input, where it is more than chance makes it (see `p_value`).
+        p_value: of any input's test, and of its index, divided by the number of inputs (Bonferroni).
         error: the champion's root mean squared error on the new rows, as a multiple of that on its own test rows.
         coverage: how far the share of new rows inside its intervals may fall below the level they promise, beyond
             what chance allows (two standard errors).
@@ -120,7 +120,7 @@ def _rows(trained: int, new: int, limits: Thresholds) -> list[str]:
 def _drifted(drifts: Mapping[str, Drift], limits: Thresholds) -> list[str]:
     said = []
     for name, drift in drifts.items():
-        if drift.psi >= limits.psi:
+        if drift.psi >= limits.psi and drift.psi_p_value * len(drifts) <= limits.p_value:
             said.append(f"input '{name}' has drifted: PSI {drift.psi:.2f} (limit {limits.psi:g})")
         elif drift.p_value * len(drifts) <= limits.p_value:
             said.append(

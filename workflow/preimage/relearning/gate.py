@@ -44,8 +44,8 @@ class Comparison:
             return ""
         return (
             f"the challenger's error is {self.challenger / self.champion if self.champion else np.inf:.3f} times the "
-            f"champion's on {self.rows} gate rows, {LEVEL:.0%} interval [{self.low:.3f}, {self.high:.3f}]: no "
-            "improvement is not excluded"
+            f"champion's on {self.rows} gate rows, {LEVEL:.0%} interval [{self.low:.3f}, {self.high:.3f}]: it may "
+            "be no better"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Challenger:
         name: of the registered model.
         folder: that the surrogate saved itself into; about: what its training wrote.
         train: the rows it was trained on; tags: of its version.
+        last_row: the highest number of any row there was when it was trained, for the gate and the test too.
+        run: the MLflow run that trained it, which then links to the version; None where there is none.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Challenger:
     about: Mapping[str, Any]
     train: Rows
     tags: Mapping[str, str]
+    last_row: int = 0
+    run: str | None = None
 
 
 def relearned(
@@ -94,8 +98,9 @@ def _register(store: Registry, new: Challenger) -> Version:
     X = new.train.X[:EXAMPLE_ROWS]
     predicted = new.model.predict(X)
     about = {
-        **{key: new.about[key] for key in ("kind", "intervals", "level")},
+        **{key: new.about[key] for key in ("kind", "intervals", "level", "test")},
         "inputs": new.train.inputs, "outputs": new.train.outputs, "levels": new.train.levels.tolist(),
+        "train_rows": len(new.train.X), "last_row": new.last_row,
     }  # fmt: skip
     return store.register(
         new.name,
@@ -104,6 +109,7 @@ def _register(store: Registry, new: Challenger) -> Version:
         {name: X[:, j].tolist() for j, name in enumerate(new.train.inputs)},
         {name: predicted[:, k].tolist() for k, name in enumerate(new.train.outputs)},
         new.tags,
+        new.run,
     )
 
 

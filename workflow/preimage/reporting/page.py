@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
 from preimage.reporting import dag, proofs, words
+from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
 
@@ -24,6 +25,7 @@ class Material:
     Attributes:
         study: the study as checked, with its defaults.
         summary, best_of, candidates, timings: the study's tables.
+        rounds: what each round has bought (see `preimage.evidence.by_round`); empty without rounds.
         solutions: the distinct solutions of the first seed, the recommended one first.
         evidence: findings of the first seed.
         objectives: by name.
@@ -37,6 +39,7 @@ class Material:
     study: Mapping[str, Any]
     summary: pd.DataFrame
     best_of: pd.DataFrame
+    rounds: pd.DataFrame
     candidates: pd.DataFrame
     timings: pd.DataFrame
     solutions: pd.DataFrame
@@ -52,26 +55,36 @@ class Material:
     versions: Mapping[str, str]
 
 
-def render(material: Material) -> str:
-    """Return the page as HTML; every value is escaped, only our own figures are taken as they are."""
-    environment = Environment(
+def environment() -> Environment:
+    """Return the templates: every value is escaped, and a name that is missing is an error."""
+    found = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(number=words.number, label=words.label)
-    return environment.get_template("page.html").render(
-        study=material.study["study"],
-        seeds=material.study["seeds"],
-        truth=bool(material.candidates["simulated_loss"].notna().any()),
-        answers=[_answer(material, name) for name, w in material.objectives.items() if name == w.entry],
-        targets=tables_of_targets(material),
-        surrogates=[_surrogate(material, name) for name in material.surrogates],
-        warnings=material.warnings,
-        diagnoses=words.unmoved(material.candidates),
-        figures=material.figures,
-        made=_made(material),
-        dag=dag.draw(material.records, [("gather", "report"), ("figures", "report"), ("evidence", "report")]),
-        timings=material.timings.to_dict("records"),
+    found.filters.update(number=words.number, label=words.label, percent=words.share)
+    return found
+
+
+def render(material: Material) -> str:
+    """Return the page as HTML; every value is escaped, only our own figures are taken as they are."""
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            study=material.study["study"],
+            seeds=material.study["seeds"],
+            truth=bool(material.candidates["simulated_loss"].notna().any()),
+            answers=[_answer(material, name) for name, w in material.objectives.items() if name == w.entry],
+            targets=tables_of_targets(material),
+            rounds=tables_of_rounds(material.rounds),
+            surrogates=[_surrogate(material, name) for name in material.surrogates],
+            warnings=material.warnings,
+            diagnoses=words.unmoved(material.candidates),
+            figures=material.figures,
+            made=_made(material),
+            dag=dag.draw(material.records, [("gather", "report"), ("figures", "report"), ("evidence", "report")]),
+            timings=material.timings.to_dict("records"),
+        )
     )
 
 

@@ -1,0 +1,28 @@
+"""The page that says, round by round, whether new rows gave reason to relearn, and whether the new model earned it."""
+
+from preimage.files import read_json, write_text
+from preimage.reporting.page import environment
+from preimage.reporting.relearning import Outcome, context
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        params, study = run.params, snakemake.wildcards.study
+        folder = f"results/{study}/round{{0}}/seed{{1}}"
+        outcomes, said = [], {}
+        for k in range(params["rounds"] + 1):
+            for seed in params["seeds"]:
+                place = folder.format(k, seed)
+                if k:
+                    said.setdefault(k, read_json(f"{place}/new.json")["sentences"])
+                for name in params["surrogates"]:
+                    promotion = read_json(f"{place}/surrogates/{name}/promotion.json")
+                    decision = read_json(f"{place}/surrogates/{name}/decision.json") if k else None
+                    outcomes.append(Outcome(k, seed, name, decision, promotion))
+        shown = context(study, outcomes, said, len(params["seeds"]))
+        write_text(snakemake.output.page, environment().get_template("relearning.html").render(shown))
+        run.artifact(snakemake.output.page)
+
+
+main(snakemake)
