@@ -58,6 +58,17 @@ def test_the_truth_is_the_simulators_and_regret_is_split_by_it(tiny):
     assert len(on_simulator) == 6 and (on_simulator["surrogate_regret"] == 0).all()
 
 
+def test_where_a_forest_does_what_is_asked_the_summary_has_the_window_in_which_it_keeps_to_it(tiny):
+    summary = pd.read_csv(tiny / TABLES[1], float_precision="round_trip")
+    kept = summary.dropna(subset="tolerance_width")
+    assert {"ring", "band"} <= set(kept["objective"]) and set(kept["surrogate"]) == {"forest"}
+    for name in ("x1", "x2"):
+        assert (kept[f"tolerance_low.{name}"] <= kept[f"x.{name}"]).all()
+        assert (kept[f"x.{name}"] <= kept[f"tolerance_high.{name}"]).all()
+    page = (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
+    assert "everywhere in that window the model forest predicts y between 4,800 and 5,200, which is proven" in page
+
+
 def test_the_summary_shows_the_candidate_of_rank_1_chosen_without_the_truth(tiny):
     table = pd.read_parquet(tiny / TABLES[0])
     summary = pd.read_csv(tiny / TABLES[1], float_precision="round_trip")

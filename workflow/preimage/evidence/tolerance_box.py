@@ -3,7 +3,8 @@
 Of all axis-parallel boxes around the candidate on which it holds everywhere, the one whose smallest relative width is
 largest, then whose volume is. Shrinking a box makes both smaller, so best-first search is exact: the best box so far
 is examined; where it holds an input at which the objective fails, that input must be cut off along one of the inputs
-in which it differs from the candidate, which gives a box each; the first box without such an input is the answer.
+in which it differs from the candidate, which gives a box each; the first box without such an input is the answer. In
+more than a few dimensions there are too many boxes: then one is grown from the candidate, proof by proof.
 """
 
 from __future__ import annotations
@@ -22,8 +23,15 @@ from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
 
-# Boxes that one proof that the objective holds on a window may take.
-PROOF = 20_000
+# Boxes that one proof that the objective holds on a window may take; a window that takes more counts as one where it
+# does not hold.
+PROOF = 500
+# Inputs of a window that are tried before a proof.
+SAMPLES = 128
+# Halvings of the relative reach from which a window is grown.
+REACHES = 12
+# What is said of a window whose proof takes too long.
+UNDECIDED = np.empty(0)
 
 
 class Window(NamedTuple):
@@ -32,7 +40,7 @@ class Window(NamedTuple):
     Attributes:
         low, high: smallest and largest value of each input, (d,); both belong to it.
         width: smallest relative width of a free input: 1 is the whole range.
-        largest: whether no better box exists; otherwise the search ended at its limit, with one that is proven too.
+        largest: whether no better box exists; otherwise one that is proven too, and that no input can widen.
     """
 
     low: np.ndarray
@@ -49,7 +57,7 @@ def tolerance_box(
     Linear constraints are left aside: the window says where the model meets the objective.
 
     Args:
-        boxes: most windows to examine; beyond, one box is cut down greedily until it holds.
+        boxes: most windows to examine in search of the largest; beyond, one is grown around the point instead.
         best: smallest loss known, from which the tolerance of minimize and maximize counts.
 
     Raises StudyError for a sum of several outputs to minimize or maximize.
@@ -101,6 +109,8 @@ class _Finder:
         self.grid: Grid
         self.trees: Trees
         self.grid, self.trees = build(forest, space, score)
+        self.x = x
+        self.rng = np.random.default_rng(0)
         self.cell = self.grid.cell(x[None])[0]
 
     def search(self, boxes: int) -> Window:
@@ -113,17 +123,58 @@ class _Finder:
             against = self._against(lo, hi)
             if against is None:
                 return self._window(lo, hi, True)
+            if against is UNDECIDED:
+                break
             for new in self._without(lo, hi, against):
                 if new[2:] not in seen:
                     seen.add(new[2:])
                     heapq.heappush(heap, new)
-        entry = min(heap)
-        while True:
-            lo, hi = (np.array(end, np.int32) for end in entry[2:])
-            against = self._against(lo, hi)
-            if against is None:
-                return self._window(lo, hi, False)
-            entry = min(self._without(lo, hi, against))
+        return self._window(*self._grown(), False)
+
+    # -- growing a window, where the best of all is too far to find ----------------------------------------------------
+
+    def _grown(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a window that no input can widen: of equal relative reach as far as that holds, then the narrowest
+        input first."""
+        lo, hi = self._of_reach(0.0)
+        least, most = 0.0, 1.0
+        for _ in range(REACHES):
+            middle = least / 2 + most / 2
+            wider = self._of_reach(middle)
+            if self._against(*wider) is None:
+                least, (lo, hi) = middle, wider
+            else:
+                most = middle
+        growing = set(np.flatnonzero(self.space.free).tolist())
+        while growing:
+            width = widths(self.grid, self.space, lo[None], hi[None])[0]
+            j = min(growing, key=lambda j: (width[j], j))
+            if not self._widened(lo, hi, j):
+                growing.remove(j)
+        return lo, hi
+
+    def _of_reach(self, share: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cells that lie within that share of every input's range around the candidate."""
+        reach = share * (self.space.high - self.space.low)
+        lo, hi = self.cell.copy(), self.cell + 1
+        for j, (a, b) in enumerate(zip(self.grid.first[:-1], self.grid.first[1:], strict=True)):
+            lo[j] = min(lo[j], np.searchsorted(self.grid.start[a:b], self.x[j] - reach[j]))
+            hi[j] = max(hi[j], np.searchsorted(self.grid.end[a:b], self.x[j] + reach[j], side="right"))
+        return lo, hi
+
+    def _widened(self, lo: np.ndarray, hi: np.ndarray, j: int) -> bool:
+        """Widen input j, in place, by a quarter of its cells or by one, on either side; return whether that holds."""
+        for step in dict.fromkeys((max(1, (int(hi[j]) - int(lo[j])) // 4), 1)):
+            for below in (True, False):
+                a, b = lo.copy(), hi.copy()
+                if below:
+                    a[j] = max(0, a[j] - step)
+                else:
+                    b[j] = min(self.grid.shape[j], b[j] + step)
+                if (a[j], b[j]) != (lo[j], hi[j]) and self._against(a, b) is None:
+                    lo[j], hi[j] = a[j], b[j]
+                    return True
+        return False
 
     def _entry(self, lo: np.ndarray, hi: np.ndarray) -> tuple[float, float, tuple[int, ...], tuple[int, ...]]:
         width = widths(self.grid, self.space, lo[None], hi[None])[0]
@@ -142,25 +193,35 @@ class _Finder:
         return made
 
     def _against(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray | None:
-        """Return a cell (d,) of the box where the objective fails; None where it is proven to hold everywhere.
+        """Return a cell (d,) of the box where the objective fails; None where it is proven to hold everywhere, and
+        UNDECIDED where the proof takes too long.
 
-        For each end of each output its extreme over the box is sought; a proof that takes too long ends
-        the whole search.
+        For each end of each output its extreme over the box is sought.
         """
+        undecided = False
         start, end = self.grid.ends(lo, hi)
+        # Most windows that fail do so at many inputs: cheaper to come upon than to search for.
+        X = self.rng.uniform(start, end, (SAMPLES, len(start)))
+        X = np.clip(np.where(self.space.discrete, np.round(X), X), start, end)
+        fails = ~_holds(self.forest.predict(X)[:, self.columns], self.low, self.high)
+        if fails.any():
+            return self.grid.cell(X[fails][:1])[0]
         for k, column in enumerate(self.columns):
             for sign, limit in ((-1.0, self.low[k]), (1.0, self.high[k])):
                 if not np.isfinite(limit):
                     continue
                 x = self._extreme(lo, hi, 2 * k + (1 if sign > 0 else 0), column, sign, sign * limit)
-                if x is not None:
+                if x is UNDECIDED:
+                    undecided = True
+                elif x is not None:
                     return self.grid.cell(np.clip(x, start, end)[None])[0]
-        return None
+        return UNDECIDED if undecided else None
 
     def _extreme(
         self, lo: np.ndarray, hi: np.ndarray, channel: int, column: int, sign: float, limit: float
     ) -> np.ndarray | None:
-        """Return a point of the box where sign * output is above the limit, None where there is none."""
+        """Return a point of the box where sign * output is above the limit; None where there is none, UNDECIDED where
+        that takes too long to tell."""
         trees = self.trees._replace(
             score=self.trees.score[channel : channel + 1], most=self.trees.most[channel : channel + 1]
         )
@@ -177,9 +238,7 @@ class _Finder:
             pass
         if not np.isnan(search.x).any():
             return search.x
-        if not search.open:
-            return None
-        raise StudyError("tolerance box: a proof took too long; the model is too large for its dimension")
+        return UNDECIDED if search.open else None
 
     def _window(self, lo: np.ndarray, hi: np.ndarray, largest: bool) -> Window:
         start, end = self.grid.ends(lo, hi)

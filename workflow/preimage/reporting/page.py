@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
-from preimage.reporting import dag, proofs, words
+from preimage.reporting import dag, proofs, windows, words
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
 
@@ -88,6 +88,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
                     *(
                         [words.held_out(promises[surrogate][name], wanted, units, _trained_here(material, surrogate))]
                         if surrogate in promises
@@ -96,6 +97,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 ],
                 "short": _short(part.iloc[0].to_dict(), wanted, units),
                 "recipe": _recipe(material, part.iloc[0]),
+                "window": bool(pd.notna(part.iloc[0].get("tolerance_width"))),
                 "others": _others(material, wanted, part),
                 "methods": _methods(material, name, surrogate, wanted),
             }
@@ -138,6 +140,7 @@ def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
             "unit": i.unit,
             "low": None if i.categories else material.ranges[i.name][0],
             "high": None if i.categories else material.ranges[i.name][1],
+            "keep": windows.ends(row.to_dict(), i),
         }
         for i in material.space.inputs
     ]

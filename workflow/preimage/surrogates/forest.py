@@ -58,6 +58,11 @@ class Forest:
         _leaves(_float32(X), self.feature, self.threshold, self.right, self.roots, out)
         return out
 
+    @property
+    def trees(self) -> Forest:
+        """What exact searches take (see `preimage.inversion.Question`): itself."""
+        return self
+
     def save(self, path: Path) -> None:
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **{f.name: getattr(self, f.name) for f in fields(self)})
