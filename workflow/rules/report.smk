@@ -11,6 +11,7 @@ rule figures:
         candidates=first_seed("candidates.parquet"),
         best_of=rules.gather.output.best_of,
         solutions=first_seed("solutions.parquet"),
+        preimages=first_preimages,
         targets=target_files,
     output:
         folder=report(
@@ -62,6 +63,7 @@ rule report:
         records=step_records,
         figures_record=rules.figures.output.record,
         solutions=first_seed("solutions.parquet"),
+        preimages=first_preimages,
         evidence=latest("evidence.json"),
         info=latest("split.json"),
         test=first_seed("test.parquet"),

@@ -17,7 +17,7 @@ import numpy as np
 from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Grid, Trees, build
 from preimage.inversion.forest_branch_and_bound import Search
-from preimage.inversion.forest_objective import Wanted, reduce
+from preimage.inversion.forest_objective import Wanted, accepted, reduce
 from preimage.inversion.forest_preimage import widths
 from preimage.objective import Objective
 from preimage.space import Space
@@ -78,8 +78,7 @@ def tolerance_box(
 def _interval(objective: Objective, forest: Forest, x: np.ndarray, best: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Return between which values each named output must stay."""
     if objective.bounded:
-        margin = objective.tolerance if objective.kind == "target" else 0.0
-        return np.array(objective.low) - margin, np.array(objective.high) + margin
+        return accepted(objective)
     if len(objective.columns) > 1 or objective.low[0] <= 0:
         raise StudyError(f"objective '{objective.name}': a tolerance box is for one output, weighted 1")
     least = float(objective.loss(forest.predict(x[None]))[0]) if best is None else best

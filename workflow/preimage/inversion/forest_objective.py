@@ -61,6 +61,35 @@ def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, np.ndarray]:
     return Wanted(float(trees), 1.0, -1.0, low, high, scale, margin, 0.0), -(values @ slope)[None]
 
 
+def accepted(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest value (k,) of each named output at which `Objective.met` says yes, to the bit."""
+    if objective.kind != "target":
+        return np.array(objective.low), np.array(objective.high)
+    reach = [_reach(abs(v), objective.tolerance) for v in objective.low]
+    # Rounding treats both signs alike: what lies below is what lies above the negative.
+    low = [-_last(-v, objective.tolerance, r) for v, r in zip(objective.low, reach, strict=True)]
+    high = [_last(v, objective.tolerance, r) for v, r in zip(objective.high, reach, strict=True)]
+    return np.array(low), np.array(high)
+
+
+def _reach(size: float, margin: float) -> float:
+    """Return how far rounding may move the end of an interval, at most."""
+    return float(4 * np.spacing(max(size, margin)))
+
+
+def _last(value: float, margin: float, reach: float) -> float:
+    """Return the largest y with y - value <= margin as computed, by bisection over floats."""
+    good, bad = value + margin - reach, value + margin + reach
+    if good - value > margin:
+        good = value
+    while (middle := good / 2 + bad / 2) not in (good, bad):
+        if middle - value <= margin:
+            good = middle
+        else:
+            bad = middle
+    return good
+
+
 def _largest_terms(forest: Forest, size: np.ndarray) -> float:
     """Return the sum over trees of the largest of (leaves,)."""
     leaf = np.flatnonzero(forest.feature < 0)

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
-from preimage.reporting import dag, proofs, windows, words
+from preimage.reporting import dag, preimages, proofs, windows, words
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
 
@@ -25,6 +25,7 @@ class Material:
         study: the study as checked, with its defaults.
         summary, best_of, candidates, timings: the study's tables.
         solutions: the distinct solutions of the first seed, the recommended one first.
+        preimages: boxes of the whole preimages of the first seed, by (surrogate, objective).
         evidence: findings of the first seed.
         objectives: by name.
         ranges: training range by input.
@@ -40,6 +41,7 @@ class Material:
     candidates: pd.DataFrame
     timings: pd.DataFrame
     solutions: pd.DataFrame
+    preimages: Mapping[tuple[str, str], pd.DataFrame]
     evidence: Mapping[str, Any]
     objectives: Mapping[str, Objective]
     space: Space
@@ -89,6 +91,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
                     *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
+                    *_preimage(material, str(surrogate), wanted),
                     *(
                         [words.held_out(promises[surrogate][name], wanted, units, _trained_here(material, surrogate))]
                         if surrogate in promises
@@ -115,6 +118,13 @@ def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) ->
     best = mine.sort_values(["seed", "predicted_loss"], kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
+
+
+def _preimage(material: Material, surrogate: str, wanted: Objective) -> list[str]:
+    table = material.preimages.get((surrogate, wanted.name))
+    if table is None:
+        return []
+    return preimages.preimage(table, table.attrs["preimage"], surrogate, material.space.fix(wanted.fixed))
 
 
 def _trained_here(material: Material, surrogate: str) -> bool:

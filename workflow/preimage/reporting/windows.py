@@ -21,9 +21,9 @@ def window(row: Mapping[str, Any], wanted: Objective, space: Space, units: Mappi
         return ""
     free = [i for i in space.inputs if i.name not in wanted.fixed and i.fixed is None]
     tightest = sorted(free, key=lambda i: _width(row, i))[:NAMED]
-    rest = " and the others as the table says" if len(free) > NAMED else ""
-    keep = words.listing([_kept(row, i) for i in tightest])
-    return f"Keep {keep}{rest}: everywhere in that window the model {_promise(row, wanted, units)}, which is proven."
+    others = ["the others as the table says"] if len(free) > NAMED else []
+    keep = words.listing([*(_kept(row, i) for i in tightest), *others])
+    return f"Keep {keep}: everywhere in that window the model {_promise(row, wanted, units)}, which is proven."
 
 
 def ends(row: Mapping[str, Any], i: Input) -> tuple[Any, Any]:
