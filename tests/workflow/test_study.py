@@ -127,7 +127,7 @@ def test_no_step_imports_what_it_does_not_use(tiny):
         "train": {"numba", "sklearn", "scipy.optimize", "scipy.spatial", "scipy.stats", "skops", "hyperopt"},
         "invert": {"numba", "scipy.optimize", "scipy.spatial", "scipy.stats", "hyperopt"},
         "preimage": {"numba"},
-        "evidence": {"numba", "scipy.optimize", "scipy.spatial"},
+        "evidence": {"numba", "scipy.spatial"},
         "gather": {"pandera"},
         "figures": {"matplotlib"},
         "timings": set(),

@@ -246,6 +246,12 @@ def preimages(study: Study) -> list[tuple[str, str]]:
     return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees]
 
 
+def searched_exactly(study: Study) -> set[str]:
+    """Return the surrogates that some method needs as arrays of trees."""
+    methods = (v for v in study["inverters"].values() if v["kind"] in NEEDS_TREES)
+    return {name for method in methods for name in method["on"]} | {surrogate for surrogate, _ in preimages(study)}
+
+
 def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
     """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
     kept = {"inputs", "outputs", "constraints"}

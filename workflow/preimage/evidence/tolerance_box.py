@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from preimage.errors import StudyError
-from preimage.inversion.forest_boxes import Grid, Trees, build
+from preimage.inversion.forest_boxes import Channels, Grid, Trees, build
 from preimage.inversion.forest_branch_and_bound import Search
 from preimage.inversion.forest_objective import Wanted, accepted, reduce
 from preimage.inversion.forest_preimage import widths
@@ -64,14 +64,15 @@ def tolerance_box(
     """
     low, high = _interval(objective, forest, x, best)
     free = Space(space.inputs)
-    wanted, score = reduce(objective, forest)
+    wanted, channels = reduce(objective, forest)
     columns = list(objective.columns)
     if not objective.bounded:
-        score = np.stack([-forest.values[:, columns[0]], forest.values[:, columns[0]]])
-    wanted = Wanted(wanted.trees, np.nan, 1.0, low, high, np.ones(len(low)), 0.0, 0.0)
+        values, start = forest.values[:, columns[0]], forest.start[columns]
+        channels = Channels(np.stack([-values, values]), np.r_[-start, start])
+    wanted = Wanted(wanted.divisor, np.nan, 1.0, low, high, np.ones(len(low)), 0.0, 0.0)
     if not _holds(forest.predict(x[None])[:, columns], low, high)[0]:
         return None
-    finder = _Finder(forest, free, columns, low, high, score, wanted, x)
+    finder = _Finder(forest, free, columns, low, high, channels, wanted, x)
     return finder.search(boxes)
 
 
@@ -99,7 +100,7 @@ class _Finder:
         columns: list[int],
         low: np.ndarray,
         high: np.ndarray,
-        score: np.ndarray,
+        channels: Channels,
         wanted: Wanted,
         x: np.ndarray,
     ) -> None:
@@ -107,7 +108,7 @@ class _Finder:
         self.low, self.high, self.wanted = low, high, wanted
         self.grid: Grid
         self.trees: Trees
-        self.grid, self.trees = build(forest, space, score)
+        self.grid, self.trees = build(forest, space, channels)
         self.x = x
         self.rng = np.random.default_rng(0)
         self.cell = self.grid.cell(x[None])[0]
@@ -221,11 +222,11 @@ class _Finder:
     ) -> np.ndarray | None:
         """Return a point of the box where sign * output is above the limit; None where there is none, UNDECIDED where
         that takes too long to tell."""
-        trees = self.trees._replace(
-            score=self.trees.score[channel : channel + 1], most=self.trees.most[channel : channel + 1]
-        )
+        only = slice(channel, channel + 1)
+        parts = {name: getattr(self.trees, name)[only] for name in ("score", "most", "start")}
+        trees = self.trees._replace(**parts)
         one = np.ones(1)
-        wanted = Wanted(self.wanted.trees, -1.0, 1.0, one, one, one, 0.0, 0.0)
+        wanted = Wanted(self.wanted.divisor, -1.0, 1.0, one, one, one, 0.0, 0.0)
 
         def loss(X: np.ndarray) -> np.ndarray:
             return -sign * self.forest.predict(X)[:, column]

@@ -90,10 +90,10 @@ def preimage(
         raise StudyError(f"objective '{objective.name}': a preimage needs intervals; use within or target")
     if space.constraints:
         raise StudyError("constraints: a preimage is made of boxes, and linear constraints cut boxes")
-    wanted, score = reduce(objective, forest)
+    wanted, channels = reduce(objective, forest)
     low, high = accepted(objective)
     wanted = wanted._replace(low=low, high=high)
-    grid, trees = build(forest, space, score)
+    grid, trees = build(forest, space, channels)
     found, stopped, examined = _pave(grid, trees, wanted, space, boxes, seconds, report)
     d = len(space.inputs)
     if not found:
@@ -174,10 +174,10 @@ def widths(grid: Grid, space: Space, lo: np.ndarray, hi: np.ndarray) -> np.ndarr
 @numba.njit(cache=True)
 def _examine_one(trees, wanted, lo, hi, leaves, cut):  # type: ignore[no-untyped-def]
     update(trees, lo, hi, leaves, -1)
-    total = total_of(trees.score, leaves)
+    total = total_of(trees, leaves)
     inside = True
     for k in range(len(wanted.low)):
-        least, most = -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees
+        least, most = -total[2 * k] / wanted.divisor, total[2 * k + 1] / wanted.divisor
         if most < wanted.low[k] or least > wanted.high[k]:
             return OUTSIDE
         inside = inside and least >= wanted.low[k] and most <= wanted.high[k]
