@@ -17,7 +17,7 @@ surrogates:
   forest: {kind: random_forest, trees: 10, tune: {evaluations: 3}}
 objectives:
   lowest: {minimize: y}
-  ring: {target: {y: 5000}, tolerance: 200}
+  ring: {target: {y: 5000}, tolerance: 200, preimage: true}
   band: {within: {y: [4000, 6000]}, fixed: {x1: 10}}
 inverters:
   tpe: {kind: hyperopt, evaluations: 30}

@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from preimage import objective
 from preimage.evidence.tolerance_box import tolerance_box
+from preimage.inversion.forest_objective import accepted
 from preimage.inversion.forest_preimage import preimage
 from preimage.space import Input, Linear, Space
 from preimage.surrogates.forest import from_sklearn
@@ -38,7 +39,10 @@ def test_every_input_is_in_one_box_exactly_where_its_output_is_in_the_band(seed,
     assert found.bracket[0] == found.bracket[1] <= 1 + 1e-9
     if band.met(values).all():
         assert found.bracket[0] == pytest.approx(1)
-    assert list(found.table()) == [f"{e}.{n}" for n in space.names for e in ("low", "high")] + ["share", "certain"]
+    rest = ["volume", "share", "certain", "reproducible"]
+    assert list(found.table()) == [f"{e}.{n}" for n in space.names for e in ("low", "high")] + rest
+    whole = np.where(space.free, space.high - space.low + space.discrete, 1.0).prod()
+    assert np.allclose(found.volume, found.share * whole, rtol=1e-9) and found.stopped == "closed"
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -60,6 +64,14 @@ def test_stopped_early_it_brackets_the_whole(seed):
     points = rng.uniform(-5, 5, (20_000, 3))
     hit = band.met(forest.predict(points)).mean()
     assert hit == pytest.approx(exact, abs=5 * np.sqrt(0.25 / 20_000))
+
+
+@given(st.floats(-1e3, 1e3), st.floats(0, 10))
+def test_accepted_values_are_those_that_meet_the_objective_to_the_bit(value, tolerance):
+    wanted = objective.build("o", {"target": {"y": value}, "tolerance": tolerance}, ["y"])
+    (low,), (high,) = accepted(wanted)
+    for end, out in ((low, -np.inf), (high, np.inf)):
+        assert wanted.met(np.array([[end]]))[0] and not wanted.met(np.array([[np.nextafter(end, out)]]))[0]
 
 
 def test_a_preimage_needs_intervals_and_a_box():

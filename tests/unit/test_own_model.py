@@ -364,7 +364,7 @@ def test_files_that_are_not_there_or_of_no_format(tmp_path):
     (tmp_path / "mine.keras").touch()
     assert "no such file; did you mean 'mine.keras'?" in refused(path=str(tmp_path / "mime.keras"))
     assert "save it with skops.io.dump" in refused(path="model.pkl")
-    assert "found '.txt', expected .keras, .skops, .onnx" in refused(path="model.txt")
+    assert "found '.csv', expected .keras, .skops, .onnx" in refused(path="model.csv")
     assert "expected models:/name@alias" in refused(uri="models:name")
     assert "expected models:/name@alias" in refused(uri="https://example.org/model")
 

@@ -58,6 +58,17 @@ def test_the_truth_is_the_simulators_and_regret_is_split_by_it(tiny):
     assert len(on_simulator) == 6 and (on_simulator["surrogate_regret"] == 0).all()
 
 
+def test_where_a_forest_does_what_is_asked_the_summary_has_the_window_in_which_it_keeps_to_it(tiny):
+    summary = pd.read_csv(tiny / TABLES[1], float_precision="round_trip")
+    kept = summary.dropna(subset="tolerance_width")
+    assert {"ring", "band"} <= set(kept["objective"]) and set(kept["surrogate"]) == {"forest"}
+    for name in ("x1", "x2"):
+        assert (kept[f"tolerance_low.{name}"] <= kept[f"x.{name}"]).all()
+        assert (kept[f"x.{name}"] <= kept[f"tolerance_high.{name}"]).all()
+    page = (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
+    assert "everywhere in that window the model forest predicts y between 4,800 and 5,200, which is proven" in page
+
+
 def test_the_summary_shows_the_candidate_of_rank_1_chosen_without_the_truth(tiny):
     table = pd.read_parquet(tiny / TABLES[0])
     summary = pd.read_csv(tiny / TABLES[1], float_precision="round_trip")
@@ -115,6 +126,7 @@ def test_no_step_imports_what_it_does_not_use(tiny):
         "split": set(),
         "train": {"numba", "sklearn", "scipy.optimize", "scipy.spatial", "scipy.stats", "skops", "hyperopt"},
         "invert": {"numba", "scipy.optimize", "scipy.spatial", "scipy.stats", "hyperopt"},
+        "preimage": {"numba"},
         "evidence": {"numba", "scipy.spatial"},
         "gather": {"pandera"},
         "figures": {"matplotlib"},
@@ -139,3 +151,17 @@ def test_timings_name_every_step_and_its_cost(tiny):
     assert (timings["wall_seconds"] > 0).all() and (timings["peak_memory_mb"] > 10).all()
     tpe = timings[timings["step"].str.contains("invert forest ring tpe")]
     assert list(tpe["evaluations"]) == [30, 30]
+
+
+def test_a_whole_preimage_is_a_file_of_disjoint_boxes_and_stands_in_the_report(tiny):
+    for seed in (0, 1):
+        boxes = pd.read_parquet(tiny / f"results/tiny/round0/seed{seed}/preimage/forest/ring.parquet")
+        assert boxes["certain"].all() and boxes["reproducible"].all() and boxes["share"].sum() < 1
+        # Every candidate that meets the objective by the forest's word is in exactly one box, no other in any.
+        table = pd.read_parquet(tiny / TABLES[0]).query(f"seed == {seed} and surrogate == 'forest'")
+        X = table[["x.x1", "x.x2"]].to_numpy()
+        low, high = (boxes[[f"{end}.x1", f"{end}.x2"]].to_numpy() for end in ("low", "high"))
+        inside = ((X[:, None] >= low) & (X[:, None] <= high)).all(axis=2).sum(axis=1)
+        assert (inside == (table["predicted.y"] - 5000).abs().le(200)).all() and inside.sum() > 0
+    page = (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
+    assert "All inputs that meet this by the model forest are known" in page and "all that meets it by forest" in page

@@ -34,6 +34,11 @@ NEEDS_TREES = frozenset({"coordinate", "certified"})
 UNMOVED = "did not move"
 
 
+def made_of_trees(spec: Mapping[str, Any]) -> bool:
+    """Whether the surrogate of a study's entry is made of trees that exact searches can take."""
+    return spec["kind"] in TREES or bool(spec.get("made_of_trees"))
+
+
 def differentiable(spec: Mapping[str, Any]) -> bool:
     """Whether the surrogate of a study's entry has an exact derivative."""
     return spec["kind"] in DIFFERENTIABLE or spec.get("format") in DIFFERENTIABLE_FORMATS

@@ -23,7 +23,7 @@ from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
 from preimage.files import digest, read_json, write_json
-from preimage.study import Study
+from preimage.study import Study, searched_exactly
 
 # Held by the one Snakemake at work in this folder; `workflow/run.py` may hold it on our behalf.
 RUN_LOCK = Path("results/.locks/run")
@@ -55,12 +55,14 @@ def check(studies: Mapping[str, Study]) -> list[str]:
 
 def _check_models(study: Study, found: Setting) -> None:
     """Load each model of the user's own and match it with the table. Raises StudyError."""
+    searched = searched_exactly(study)
     for name, spec in study["surrogates"].items():
         if spec["kind"] == own_models.KIND:
             from preimage.surrogates import model
 
             try:
-                model.check(spec, found.inputs, found.outputs, np.stack([found.space.low, found.space.high]))
+                ends = np.stack([found.space.low, found.space.high])
+                model.check(spec, found.inputs, found.outputs, ends, name in searched)
             except StudyError as error:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,17 @@ from typing import Any
 from preimage.errors import StudyError, did_you_mean
 
 KIND = "model"
-FORMATS = {".keras": "keras", ".skops": "skops", ".onnx": "onnx"}
+FORMATS = {
+    ".keras": "keras", ".skops": "skops", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
+}  # fmt: skip
+# Formats of trees that exact searches can take; of others, a file says what it is.
+TREES = frozenset({"xgboost", "lightgbm"})
+SKLEARN_TREES = frozenset(
+    {
+        *("DecisionTreeRegressor", "ExtraTreeRegressor", "ExtraTreesRegressor", "RandomForestRegressor"),
+        *("GradientBoostingRegressor", "HistGradientBoostingRegressor"),
+    }
+)
 ADDRESS = re.compile(r"models:/[^/@]+(@[^/@]+|/\d+|/latest)|models:/m-[0-9a-f]+|runs:/[^/]+/.+")
 # What addresses stood for when Snakemake was started: its jobs inherit it, so that all see one version.
 PINNED = "PREIMAGE_PINNED_MODELS"
@@ -24,6 +35,7 @@ _PICKLE = "a pickle can run code when it is loaded; save it with skops.io.dump"
 REMEDIES = {
     **dict.fromkeys((".pkl", ".pickle", ".joblib"), _PICKLE),
     **dict.fromkeys((".pt", ".pth"), "export it to ONNX (torch.onnx.export)"),
+    **dict.fromkeys((".model", ".bin", ".deprecated"), "save an XGBoost model with save_model('model.ubj')"),
     **dict.fromkeys((".h5", ".hdf5"), "save it again with model.save('model.keras')"),
 }
 
@@ -34,7 +46,8 @@ def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
     Raises StudyError for a file that isn't there, a format that isn't taken, and an address that leads nowhere.
     """
     if "path" in spec:
-        return {**spec, "format": _format(spec["path"])}
+        form = _format(spec["path"])
+        return {**spec, "format": form, **_trees(form, Path(spec["path"]))}
     if not ADDRESS.fullmatch(spec["uri"]):
         raise StudyError(f"uri '{spec['uri']}': expected models:/name@alias, models:/name/3 or runs:/<run id>/path")
     return {**spec, **_pinned(spec["uri"])}
@@ -51,13 +64,29 @@ def _format(path: str) -> str:
     return FORMATS[file.suffix]
 
 
-def _pinned(address: str) -> dict[str, str]:
+def _trees(form: str, file: Path) -> dict[str, bool]:
+    """Return {"made_of_trees": True} where a file holds trees that exact searches can take."""
+    return {"made_of_trees": True} if form in TREES or (form == "skops" and _holds_trees(file)) else {}
+
+
+def _holds_trees(file: Path) -> bool:
+    """Whether a skops file says that it is one of scikit-learn's ensembles of trees; nothing is loaded of it."""
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open("schema.json") as stream:
+            about = json.load(stream)
+        return str(about["__module__"]).startswith("sklearn.") and about["__class__"] in SKLEARN_TREES
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _pinned(address: str) -> dict[str, Any]:
     known = json.loads(os.environ.get(PINNED, "{}"))
     if address not in known:
         from preimage import tracking
         from preimage.surrogates.brought.source import in_folder
 
         version = tracking.resolve_model(address)
-        known[address] = {"uri": version, "format": in_folder(tracking.fetch_model(version), version).format}
+        source = in_folder(tracking.fetch_model(version), version)
+        known[address] = {"uri": version, "format": source.format, **_trees(source.format, source.file)}
         os.environ[PINNED] = json.dumps(known)
     return known[address]

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 from preimage import own_models, schema
 from preimage.errors import StudyError, did_you_mean
-from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, TREES, differentiable
+from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, differentiable, made_of_trees
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
 Study = dict[str, Any]
+# Options of a whole preimage where a study only says that it wants one.
+PREIMAGE = {"boxes": 200_000}
 
 
 class Case(NamedTuple):
@@ -76,7 +78,29 @@ def _completed(study: Study) -> Study:
     _check_problem(study["problem"])
     _add_nature(study["problem"])
     _complete_rounds(study)
+    study["preimages"] = _preimages(study)
     return study
+
+
+def _preimages(study: Study) -> dict[str, dict[str, Any]]:
+    """Take the wish for a whole preimage out of the objectives, so that nothing else depends on it; by objective.
+
+    Raises StudyError where there is none to be had.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in study["objectives"].items():
+        asked = entry.pop("preimage", None)
+        if not asked:
+            continue
+        where = f"key 'objectives.{name}.preimage'"
+        if not {"target", "within"} & set(entry):
+            raise StudyError(f"{where}: a preimage needs values to meet: expected an objective with target or within")
+        if not any(made_of_trees(s) for s in study["surrogates"].values()):
+            raise StudyError(f"{where}: it needs a surrogate made of trees, a random forest")
+        if study["problem"]["constraints"]:
+            raise StudyError(f"{where}: a preimage is made of boxes, and problem.constraints would cut them")
+        found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
+    return found
 
 
 def _complete_rounds(study: Study) -> None:
@@ -170,7 +194,7 @@ def _works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]
 
 def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Return why an inverter can't work on a model; "" where it can."""
-    if inverter["kind"] in NEEDS_TREES and model["kind"] not in TREES:
+    if inverter["kind"] in NEEDS_TREES and not made_of_trees(model):
         return "the method needs a model made of trees, a random forest"
     if inverter.get("gradient") == "exact" and not differentiable(model):
         return "it has no gradient of its own; use 2-point or 3-point"
@@ -215,6 +239,18 @@ def cases(study: Study) -> list[Case]:
         for name, inverter in study["inverters"].items()
         if surrogate in inverter["on"]
     ]
+
+
+def preimages(study: Study) -> list[tuple[str, str]]:
+    """Return every (surrogate, objective) whose whole preimage a study asks for."""
+    trees = [name for name, spec in study["surrogates"].items() if made_of_trees(spec)]
+    return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees]
+
+
+def searched_exactly(study: Study) -> set[str]:
+    """Return the surrogates that some method needs as arrays of trees."""
+    methods = (v for v in study["inverters"].values() if v["kind"] in NEEDS_TREES)
+    return {name for method in methods for name in method["on"]} | {surrogate for surrogate, _ in preimages(study)}
 
 
 def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:

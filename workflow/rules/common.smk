@@ -201,6 +201,19 @@ def inversions(wildcards):
     ]
 
 
+def preimages(wildcards):
+    """The whole preimages that a study asks for, below the folder of a seed."""
+    return [
+        f"{SEED}/preimage/{surrogate}/{objective}.parquet"
+        for surrogate, objective in study_module.preimages(of(wildcards))
+    ]
+
+
+def first_preimages(wildcards):
+    """Those of the first seed in the last round, which figures and report show."""
+    return expanded(preimages(wildcards), wildcards, slice(1), LATEST)
+
+
 def step_records(wildcards):
     """The record of every step of a study that makes its tables."""
     study = of(wildcards)
@@ -215,6 +228,10 @@ def step_records(wildcards):
     files += [
         f"{SEED_RECORDS}/invert.{'.'.join(case)}.json"
         for case in study_module.cases(study)
+    ]
+    files += [
+        f"{SEED_RECORDS}/preimage.{'.'.join(case)}.json"
+        for case in study_module.preimages(study)
     ]
     files += [f"{SEED_RECORDS}/evidence.json", f"{RECORDS}/gather.json"]
     return [

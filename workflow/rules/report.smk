@@ -12,6 +12,7 @@ rule figures:
         best_of=rules.gather.output.best_of,
         rounds=rounds_table,
         solutions=first_seed("solutions.parquet"),
+        preimages=first_preimages,
         targets=target_files,
     output:
         folder=report(
@@ -64,6 +65,7 @@ rule report:
         records=step_records,
         figures_record=rules.figures.output.record,
         solutions=first_seed("solutions.parquet"),
+        preimages=first_preimages,
         evidence=latest("evidence.json"),
         info=latest("split.json"),
         test=first_seed("test.parquet"),

@@ -10,6 +10,7 @@ from preimage.data import checks, rows, setting, tables, targets
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
+from preimage.evidence.windows import with_windows
 from preimage.files import read_json, replacing, write_json
 from preimage.step import step
 from preimage.surrogates.intervals import Intervals
@@ -30,6 +31,10 @@ def main(snakemake):
         table = assess.assess(table, space, models, train.X, simulator, objectives, outputs)
         summary = summarise(table, space, objectives, outputs, certificates)
         solutions = distinct_solutions(table, space, objectives, outputs)
+        trees = {name: model for name, (model, _) in models.items()}
+        least = table.groupby(["surrogate", "objective"], sort=False)["predicted_loss"].min().to_dict()
+        summary = with_windows(summary, space, trees, objectives, least)
+        solutions = first_with_windows(solutions, space, trees, objectives, least)
         said = warnings(run.params, source, found)
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said)
 
@@ -72,6 +77,12 @@ def read_candidates(snakemake, cases, simulator):
     whole = pd.concat(parts, ignore_index=True)
     whole = whole.assign(problem=name, round=int(wildcards.round), seed=int(wildcards.seed))
     return whole, certificates
+
+
+def first_with_windows(solutions, *about):
+    """Solutions with the window of each recommended one; the others are shown without."""
+    first = ~solutions.duplicated(["surrogate", "objective"])
+    return pd.concat([with_windows(solutions[first], *about), solutions[~first]]).sort_index()
 
 
 def warnings(params, source, found):

@@ -1,6 +1,7 @@
 """The figures of a study, drawn from its first seed, as SVG with their captions."""
 
 import logging
+from pathlib import Path
 
 import pandas as pd
 
@@ -59,7 +60,13 @@ def read(snakemake, params):
         best_of=pd.read_csv(source.best_of).query("round == round.max()"),
         curves=curves,
         rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),
+        preimages={of_preimage(path): pd.read_parquet(path) for path in source.get("preimages", [])},
     )
+
+
+def of_preimage(path):
+    """Return surrogate and objective of a preimage's file."""
+    return Path(path).parent.name, Path(path).stem
 
 
 def render(shown, failed):

@@ -10,7 +10,6 @@ from preimage import inversion, surrogates
 from preimage.data import rows, setting, targets
 from preimage.files import read_json, replacing
 from preimage.inversion.table import frame
-from preimage.inversion_kinds import TREES
 from preimage.step import step
 from preimage.surrogates import simulator
 
@@ -36,7 +35,7 @@ def main(snakemake):
             gradient=getattr(model, "gradient", None),
             traceable=getattr(model, "traceable", lambda: None)(),
             resolution=getattr(model, "resolution", np.finfo(float).eps),
-            trees=model if kind in TREES else None,
+            trees=getattr(model, "trees", None),
         )
         questions = [question.wanting(w) for w in wanted.values()]
         report = run.progress(len(questions) * inversion.planned(options))

@@ -25,6 +25,7 @@ def main(snakemake):
             candidates=last_round(pd.read_parquet(source.candidates)),
             timings=pd.read_csv(source.timings),
             solutions=pd.read_parquet(source.solutions),
+            preimages={(Path(p).parent.name, Path(p).stem): pd.read_parquet(p) for p in source.get("preimages", [])},
             evidence=read_json(source.evidence[0]),
             objectives=targets.objectives(study["objectives"], known, test.Y),
             space=found.space,

@@ -3,7 +3,8 @@
 Of all axis-parallel boxes around the candidate on which it holds everywhere, the one whose smallest relative width is
 largest, then whose volume is. Shrinking a box makes both smaller, so best-first search is exact: the best box so far
 is examined; where it holds an input at which the objective fails, that input must be cut off along one of the inputs
-in which it differs from the candidate, which gives a box each; the first box without such an input is the answer.
+in which it differs from the candidate, which gives a box each; the first box without such an input is the answer. In
+more than a few dimensions there are too many boxes: then one is grown from the candidate, proof by proof.
 """
 
 from __future__ import annotations
@@ -14,16 +15,23 @@ from typing import NamedTuple
 import numpy as np
 
 from preimage.errors import StudyError
-from preimage.inversion.forest_boxes import Grid, Trees, build
+from preimage.inversion.forest_boxes import Channels, Grid, Trees, build
 from preimage.inversion.forest_branch_and_bound import Search
-from preimage.inversion.forest_objective import Wanted, reduce
+from preimage.inversion.forest_objective import Wanted, accepted, reduce
 from preimage.inversion.forest_preimage import widths
 from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
 
-# Boxes that one proof that the objective holds on a window may take.
-PROOF = 20_000
+# Boxes that one proof that the objective holds on a window may take; a window that takes more counts as one where it
+# does not hold.
+PROOF = 500
+# Inputs of a window that are tried before a proof.
+SAMPLES = 128
+# Halvings of the relative reach from which a window is grown.
+REACHES = 12
+# What is said of a window whose proof takes too long.
+UNDECIDED = np.empty(0)
 
 
 class Window(NamedTuple):
@@ -32,7 +40,7 @@ class Window(NamedTuple):
     Attributes:
         low, high: smallest and largest value of each input, (d,); both belong to it.
         width: smallest relative width of a free input: 1 is the whole range.
-        largest: whether no better box exists; otherwise the search ended at its limit, with one that is proven too.
+        largest: whether no better box exists; otherwise one that is proven too, and that no input can widen.
     """
 
     low: np.ndarray
@@ -49,29 +57,29 @@ def tolerance_box(
     Linear constraints are left aside: the window says where the model meets the objective.
 
     Args:
-        boxes: most windows to examine; beyond, one box is cut down greedily until it holds.
+        boxes: most windows to examine in search of the largest; beyond, one is grown around the point instead.
         best: smallest loss known, from which the tolerance of minimize and maximize counts.
 
     Raises StudyError for a sum of several outputs to minimize or maximize.
     """
     low, high = _interval(objective, forest, x, best)
     free = Space(space.inputs)
-    wanted, score = reduce(objective, forest)
+    wanted, channels = reduce(objective, forest)
     columns = list(objective.columns)
     if not objective.bounded:
-        score = np.stack([-forest.values[:, columns[0]], forest.values[:, columns[0]]])
-    wanted = Wanted(wanted.trees, np.nan, 1.0, low, high, np.ones(len(low)), 0.0, 0.0)
+        values, start = forest.values[:, columns[0]], forest.start[columns]
+        channels = Channels(np.stack([-values, values]), np.r_[-start, start])
+    wanted = Wanted(wanted.divisor, np.nan, 1.0, low, high, np.ones(len(low)), 0.0, 0.0)
     if not _holds(forest.predict(x[None])[:, columns], low, high)[0]:
         return None
-    finder = _Finder(forest, free, columns, low, high, score, wanted, x)
+    finder = _Finder(forest, free, columns, low, high, channels, wanted, x)
     return finder.search(boxes)
 
 
 def _interval(objective: Objective, forest: Forest, x: np.ndarray, best: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Return between which values each named output must stay."""
     if objective.bounded:
-        margin = objective.tolerance if objective.kind == "target" else 0.0
-        return np.array(objective.low) - margin, np.array(objective.high) + margin
+        return accepted(objective)
     if len(objective.columns) > 1 or objective.low[0] <= 0:
         raise StudyError(f"objective '{objective.name}': a tolerance box is for one output, weighted 1")
     least = float(objective.loss(forest.predict(x[None]))[0]) if best is None else best
@@ -92,7 +100,7 @@ class _Finder:
         columns: list[int],
         low: np.ndarray,
         high: np.ndarray,
-        score: np.ndarray,
+        channels: Channels,
         wanted: Wanted,
         x: np.ndarray,
     ) -> None:
@@ -100,7 +108,9 @@ class _Finder:
         self.low, self.high, self.wanted = low, high, wanted
         self.grid: Grid
         self.trees: Trees
-        self.grid, self.trees = build(forest, space, score)
+        self.grid, self.trees = build(forest, space, channels)
+        self.x = x
+        self.rng = np.random.default_rng(0)
         self.cell = self.grid.cell(x[None])[0]
 
     def search(self, boxes: int) -> Window:
@@ -113,17 +123,58 @@ class _Finder:
             against = self._against(lo, hi)
             if against is None:
                 return self._window(lo, hi, True)
+            if against is UNDECIDED:
+                break
             for new in self._without(lo, hi, against):
                 if new[2:] not in seen:
                     seen.add(new[2:])
                     heapq.heappush(heap, new)
-        entry = min(heap)
-        while True:
-            lo, hi = (np.array(end, np.int32) for end in entry[2:])
-            against = self._against(lo, hi)
-            if against is None:
-                return self._window(lo, hi, False)
-            entry = min(self._without(lo, hi, against))
+        return self._window(*self._grown(), False)
+
+    # -- growing a window, where the best of all is too far to find ----------------------------------------------------
+
+    def _grown(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a window that no input can widen: of equal relative reach as far as that holds, then the narrowest
+        input first."""
+        lo, hi = self._of_reach(0.0)
+        least, most = 0.0, 1.0
+        for _ in range(REACHES):
+            middle = least / 2 + most / 2
+            wider = self._of_reach(middle)
+            if self._against(*wider) is None:
+                least, (lo, hi) = middle, wider
+            else:
+                most = middle
+        growing = set(np.flatnonzero(self.space.free).tolist())
+        while growing:
+            width = widths(self.grid, self.space, lo[None], hi[None])[0]
+            j = min(growing, key=lambda j: (width[j], j))
+            if not self._widened(lo, hi, j):
+                growing.remove(j)
+        return lo, hi
+
+    def _of_reach(self, share: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cells that lie within that share of every input's range around the candidate."""
+        reach = share * (self.space.high - self.space.low)
+        lo, hi = self.cell.copy(), self.cell + 1
+        for j, (a, b) in enumerate(zip(self.grid.first[:-1], self.grid.first[1:], strict=True)):
+            lo[j] = min(lo[j], np.searchsorted(self.grid.start[a:b], self.x[j] - reach[j]))
+            hi[j] = max(hi[j], np.searchsorted(self.grid.end[a:b], self.x[j] + reach[j], side="right"))
+        return lo, hi
+
+    def _widened(self, lo: np.ndarray, hi: np.ndarray, j: int) -> bool:
+        """Widen input j, in place, by a quarter of its cells or by one, on either side; return whether that holds."""
+        for step in dict.fromkeys((max(1, (int(hi[j]) - int(lo[j])) // 4), 1)):
+            for below in (True, False):
+                a, b = lo.copy(), hi.copy()
+                if below:
+                    a[j] = max(0, a[j] - step)
+                else:
+                    b[j] = min(self.grid.shape[j], b[j] + step)
+                if (a[j], b[j]) != (lo[j], hi[j]) and self._against(a, b) is None:
+                    lo[j], hi[j] = a[j], b[j]
+                    return True
+        return False
 
     def _entry(self, lo: np.ndarray, hi: np.ndarray) -> tuple[float, float, tuple[int, ...], tuple[int, ...]]:
         width = widths(self.grid, self.space, lo[None], hi[None])[0]
@@ -142,30 +193,40 @@ class _Finder:
         return made
 
     def _against(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray | None:
-        """Return a cell (d,) of the box where the objective fails; None where it is proven to hold everywhere.
+        """Return a cell (d,) of the box where the objective fails; None where it is proven to hold everywhere, and
+        UNDECIDED where the proof takes too long.
 
-        For each end of each output its extreme over the box is sought; a proof that takes too long ends
-        the whole search.
+        For each end of each output its extreme over the box is sought.
         """
+        undecided = False
         start, end = self.grid.ends(lo, hi)
+        # Most windows that fail do so at many inputs: cheaper to come upon than to search for.
+        X = self.rng.uniform(start, end, (SAMPLES, len(start)))
+        X = np.clip(np.where(self.space.discrete, np.round(X), X), start, end)
+        fails = ~_holds(self.forest.predict(X)[:, self.columns], self.low, self.high)
+        if fails.any():
+            return self.grid.cell(X[fails][:1])[0]
         for k, column in enumerate(self.columns):
             for sign, limit in ((-1.0, self.low[k]), (1.0, self.high[k])):
                 if not np.isfinite(limit):
                     continue
                 x = self._extreme(lo, hi, 2 * k + (1 if sign > 0 else 0), column, sign, sign * limit)
-                if x is not None:
+                if x is UNDECIDED:
+                    undecided = True
+                elif x is not None:
                     return self.grid.cell(np.clip(x, start, end)[None])[0]
-        return None
+        return UNDECIDED if undecided else None
 
     def _extreme(
         self, lo: np.ndarray, hi: np.ndarray, channel: int, column: int, sign: float, limit: float
     ) -> np.ndarray | None:
-        """Return a point of the box where sign * output is above the limit, None where there is none."""
-        trees = self.trees._replace(
-            score=self.trees.score[channel : channel + 1], most=self.trees.most[channel : channel + 1]
-        )
+        """Return a point of the box where sign * output is above the limit; None where there is none, UNDECIDED where
+        that takes too long to tell."""
+        only = slice(channel, channel + 1)
+        parts = {name: getattr(self.trees, name)[only] for name in ("score", "most", "start")}
+        trees = self.trees._replace(**parts)
         one = np.ones(1)
-        wanted = Wanted(self.wanted.trees, -1.0, 1.0, one, one, one, 0.0, 0.0)
+        wanted = Wanted(self.wanted.divisor, -1.0, 1.0, one, one, one, 0.0, 0.0)
 
         def loss(X: np.ndarray) -> np.ndarray:
             return -sign * self.forest.predict(X)[:, column]
@@ -177,9 +238,7 @@ class _Finder:
             pass
         if not np.isnan(search.x).any():
             return search.x
-        if not search.open:
-            return None
-        raise StudyError("tolerance box: a proof took too long; the model is too large for its dimension")
+        return UNDECIDED if search.open else None
 
     def _window(self, lo: np.ndarray, hi: np.ndarray, largest: bool) -> Window:
         start, end = self.grid.ends(lo, hi)

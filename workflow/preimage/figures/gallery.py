@@ -22,6 +22,7 @@ from preimage.figures.domain_against_prediction import domain_against_prediction
 from preimage.figures.history import history
 from preimage.figures.parallel_coordinates import parallel_coordinates
 from preimage.figures.predicted_against_truth import predicted_against_truth
+from preimage.figures.preimage_set import preimage_set
 from preimage.figures.round_courses import Course, round_courses
 from preimage.figures.surface import surface
 from preimage.figures.training_curves import training_curves
@@ -58,6 +59,7 @@ class Material:
         tests: by surrogate, the predictions of the test rows with their intervals.
         simulator: None where there is only a table.
         best_of: r_T of tables of targets (see `preimage.evidence.best_of`), over every seed.
+        preimages: boxes of whole preimages by (surrogate, objective), see `preimage.inversion.forest_preimage`.
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
         rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
     """
@@ -76,6 +78,7 @@ class Material:
     best_of: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     rounds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    preimages: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -213,6 +216,21 @@ def _answers(m: Material, name: str) -> Iterator[Shown]:
             name,
             partial(_answers_on_test, m, m.objectives[name]),
         )
+    for surrogate in (s for s, o in m.preimages if o == name):
+        plane = m.space.fix(m.objectives[name].fixed).free.sum() == 2
+        yield Shown(
+            f"preimage.{surrogate}.{name}.svg",
+            f"{name}: all that meets it by {surrogate}",
+            "Every input of the model's space that does what is wanted, proven: not a sample of it. "
+            + (
+                "What is not coloured does not."
+                if plane
+                else "For each value of an input, the share of all settings of the other inputs that meet it: where "
+                "the curve is high there is freedom, where it is 0 nothing helps."
+            ),
+            name,
+            partial(_preimage, m, surrogate, name),
+        )
     for surrogate in dict.fromkeys(s for s, _ in m.cases(name)):
         yield Shown(
             f"parallel_coordinates.{surrogate}.{name}.svg",
@@ -337,6 +355,17 @@ def _answers_on_test(m: Material, wanted: Objective) -> Figure | None:
         known = x if m.space.fix(wanted.fixed).contains(x[None])[0] else None
     X, Y = m.test
     return answers_on_test(X, Y[:, wanted.columns[0]], answers, m.input_labels, m.output_label(output), known)
+
+
+def _preimage(m: Material, surrogate: str, name: str) -> Figure | None:
+    table, space = m.preimages[surrogate, name], m.space.fix(m.objectives[name].fixed)
+    low, high = (
+        space.encode(table[[f"{end}.{n}" for n in space.names]].rename(columns=lambda c: c.partition(".")[2]))
+        for end in ("low", "high")
+    )
+    solved = m.solved(surrogate, name)
+    answers = m.points(solved[solved["solves"]])
+    return preimage_set(low, high, table["share"].to_numpy(float), table["certain"].to_numpy(bool), space, answers)
 
 
 def _parallel(m: Material, surrogate: str, name: str) -> Figure | None:

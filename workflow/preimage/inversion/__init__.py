@@ -39,7 +39,7 @@ class Question:
         gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
         traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
-        trees: the model's arrays where it is a forest (`preimage.surrogates.forest.Forest`).
+        trees: the model's arrays where it is made of trees (`preimage.surrogates.forest.Forest`).
         errors: what `predict` raised, by point.
     """
 

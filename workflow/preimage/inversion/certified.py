@@ -20,7 +20,7 @@ from preimage.inversion.coordinate import startpoints
 from preimage.inversion.forest_boxes import build
 from preimage.inversion.forest_branch_and_bound import Search, run
 from preimage.inversion.forest_line_search import descend, lines
-from preimage.inversion.forest_objective import UNIT, reduce
+from preimage.inversion.forest_objective import UNIT, largest_outputs, reduce
 from preimage.objective import Objective
 
 # Bytes of an open box beside its arrays: the place in the queue.
@@ -54,6 +54,7 @@ def invert(
             found.certificate["feasible"] = "no"
         certificates.append(second.certificate)
     n = len(X)
+    _check_arrays(question, np.array(X))
     return Answer(
         np.array(X),
         [c["boxes"] for c in certificates[:n]],
@@ -61,6 +62,13 @@ def invert(
         [_words(wanted, c) for c in certificates[:n]],
         certificate=found.certificate,
     )
+
+
+def _check_arrays(question: Question, X: np.ndarray) -> None:
+    """Raise RuntimeError where the arrays that were searched are not the model itself: nothing would be proven."""
+    searched, said = question.trees.predict(X), question.outputs(X)
+    if not np.array_equal(searched, said):
+        raise RuntimeError(f"the model's own prediction {said.tolist()} is not that of its trees {searched.tolist()}")
 
 
 class _Found:
@@ -77,8 +85,8 @@ def _search(
     report: Callable[..., None] | None,
 ) -> _Found:
     space = question.space
-    wanted, score = reduce(objective, question.trees)
-    grid, trees = build(question.trees, space, score)
+    wanted, channels = reduce(objective, question.trees)
+    grid, trees = build(question.trees, space, channels)
     directions = lines(space, rng)
 
     def improve(x: np.ndarray) -> np.ndarray:
@@ -98,7 +106,7 @@ def _search(
     else:
         search.offer(starts)
     # What a mean over the trees is off by through rounding; a loss smaller than its square is as good as none.
-    size = float(np.abs(question.trees.values[:, list(objective.columns)]).max(initial=0.0))
+    size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
     rounding = float((off**2).mean()) if objective.bounded else 0.0
     stopped = run(

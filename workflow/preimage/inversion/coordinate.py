@@ -22,8 +22,8 @@ def invert(
     question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
 ) -> Answer:
     """Descend from `starts` points; every start is kept. An evaluation is one line searched."""
-    wanted, score = reduce(question.objective, question.trees)
-    _, trees = build(question.trees, question.space, score)
+    wanted, channels = reduce(question.objective, question.trees)
+    _, trees = build(question.trees, question.space, channels)
     directions = lines(question.space, rng)
     starts = startpoints(question, int(options["starts"]), rng)
     ends, spent = [], []

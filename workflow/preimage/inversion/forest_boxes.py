@@ -1,6 +1,6 @@
 """A forest on the grid of its own thresholds: boxes of whole cells, and the best leaf that a box can reach.
 
-A forest is constant on each cell of that grid. `predict` compares float32(x) with a float32 threshold, so a cut is kept
+A forest is constant on each cell of that grid. `predict` compares x, or float32(x), with a threshold, so a cut is kept
 as the largest float64 that still goes left, or for a whole number the largest whole number: cell i of an input is the
 half-open interval (cut i - 1, cut i], and every cell holds an input that `predict` can see. A box is a product of runs
 of cells [low, high), as whole numbers: nothing about it is rounded.
@@ -53,6 +53,14 @@ class Grid:
         return np.column_stack([np.searchsorted(end, X[:, j]) for j, end in enumerate(parts)]).astype(np.int32)
 
 
+class Channels(NamedTuple):
+    """What is to be made large: of each leaf (channels, leaves), and what its sums start from (channels,), in the dtype
+    in which they are added up."""
+
+    score: np.ndarray
+    start: np.ndarray
+
+
 class Trees(NamedTuple):
     """Trees in preorder on a grid, without the parts that lie outside it; the left child of node k is k + 1.
 
@@ -66,6 +74,7 @@ class Trees(NamedTuple):
         most: largest score below each node's left and right child, at a leaf its own twice;
             float64 (channels, nodes, 2).
         depth: an upper bound of the length of a path.
+        start: what the sums start from; their dtype, float32 or float64 (channels,).
     """
 
     node: np.ndarray
@@ -76,13 +85,17 @@ class Trees(NamedTuple):
     score: np.ndarray
     most: np.ndarray
     depth: int
+    start: np.ndarray
 
 
 def last_left(threshold: np.ndarray) -> np.ndarray:
-    """Return the largest float64 x with float32(x) <= threshold, for float32 thresholds (n,).
+    """Return the largest float64 x that goes left: that with float32(x) <= threshold for float32 thresholds (n,), the
+    threshold itself for float64 ones.
 
     Rounding is to nearest, ties to even: the last is halfway to the next float32, or just below.
     """
+    if threshold.dtype == np.float64:
+        return threshold
     after = np.nextafter(threshold, np.float32(np.inf)).astype(float)
     halfway = threshold.astype(float) / 2 + after / 2
     with np.errstate(over="ignore"):
@@ -90,12 +103,8 @@ def last_left(threshold: np.ndarray) -> np.ndarray:
     return np.where(goes_left, halfway, np.nextafter(halfway, -np.inf))
 
 
-def build(forest: Forest, space: Space, score: np.ndarray) -> tuple[Grid, Trees]:
-    """Return the grid of a forest inside a space's bounds, and its trees there.
-
-    Args:
-        score: what is to be made large of each leaf, (channels, leaves).
-    """
+def build(forest: Forest, space: Space, channels: Channels) -> tuple[Grid, Trees]:
+    """Return the grid of a forest inside a space's bounds, and its trees there."""
     d = len(space.inputs)
     cut, at = np.zeros(len(forest.feature), np.int32), np.zeros(len(forest.feature))
     start, end = [], []
@@ -115,9 +124,9 @@ def build(forest: Forest, space: Space, score: np.ndarray) -> tuple[Grid, Trees]
     first = np.r_[0, np.cumsum([len(s) for s in start])].astype(np.int32)
     grid = Grid(first, np.concatenate(start), np.concatenate(end))
     depth = int(_depth(forest.feature, forest.right, forest.roots)) + 1
-    score = np.ascontiguousarray(score, float)
+    score = np.ascontiguousarray(channels.score, float)
     kept: Any = _prune(forest.feature, cut, at, forest.right, forest.roots, grid.shape, score, depth)
-    return grid, Trees._make((*kept, depth))
+    return grid, Trees._make((*kept, depth, np.ascontiguousarray(channels.start)))
 
 
 @numba.njit(cache=True)

@@ -72,9 +72,9 @@ def best_split(low, high, leaves, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def total_of(score, leaves):  # type: ignore[no-untyped-def]
-    """Return the sum of each channel's leaves in the trees' order, (channels,): the order of `predict`."""
-    total = np.zeros(len(leaves))
+def total_of(trees, leaves):  # type: ignore[no-untyped-def]
+    """Return the sum of each channel's leaves, (channels,), in the order and dtype of `predict`."""
+    score, total = trees.score, trees.start.copy()
     for c in range(len(leaves)):
         for t in range(leaves.shape[1]):
             total[c] += score[c, leaves[c, t]]
@@ -125,7 +125,7 @@ def _expand_one(  # type: ignore[no-untyped-def]
     trees, wanted, rows, limit, lo, hi, leaves, child_lo, child_hi, child_leaves, child_loss
 ):
     linear = not np.isnan(wanted.slope)
-    total = total_of(trees.score, leaves)
+    total = total_of(trees, leaves)
     bounding = 0 if linear else hardest(wanted, total)
     conflict = leaves[bounding].copy()
     j, cut = best_split(trees.low, trees.high, conflict, lo, hi)
@@ -146,7 +146,7 @@ def _expand_one(  # type: ignore[no-untyped-def]
         if propagate(rows, child_lo[side], child_hi[side]):
             narrowed = j if len(rows.matrix) == 0 else -1
             update(trees, child_lo[side], child_hi[side], child_leaves[side], narrowed)
-            loss = least_loss(wanted, total_of(trees.score, child_leaves[side]))
+            loss = least_loss(wanted, total_of(trees, child_leaves[side]))
             if loss < limit:
                 child_loss[side] = loss
     return SPLIT
@@ -173,7 +173,7 @@ def _bound_one(trees, wanted, rows, lo, hi, leaves):  # type: ignore[no-untyped-
     if not propagate(rows, lo, hi):
         return np.inf
     update(trees, lo, hi, leaves, -1)
-    return least_loss(wanted, total_of(trees.score, leaves))
+    return least_loss(wanted, total_of(trees, leaves))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -115,7 +115,8 @@ def descend(
 def outputs_at(trees, x, total):  # type: ignore[no-untyped-def]
     """Add up each output at a point, in the trees' order: the one channel, or of two an output the second."""
     step = 1 if len(trees.score) == 1 else 2
-    total[:] = 0.0
+    for c in range(len(total)):
+        total[c] = trees.start[step * c + step - 1]
     for root in trees.roots:
         k = root
         while trees.node[k, FEATURE] >= 0:
@@ -156,7 +157,8 @@ def changes(trees, x, v, back, ahead, where, delta, total):  # type: ignore[no-u
     n, size = 0, 0
     stack = np.empty(trees.depth + 1, np.int32)
     begins, ends = np.empty(trees.depth + 1), np.empty(trees.depth + 1)
-    total[:] = 0.0
+    for c in range(m):
+        total[c] = trees.start[step * c + step - 1]
     for root in trees.roots:
         stack[0], begins[0], ends[0], size = root, back, ahead, 1
         before = -1
@@ -228,7 +230,8 @@ def _descend_one(  # type: ignore[no-untyped-def]
 ):
     """Move the point x (d,) in place; return the number of lines searched."""
     m = 1 if len(trees.score) == 1 else len(trees.score) // 2
-    there, total = x.copy(), np.empty(m)
+    # What `predict` gives is added up in its dtype; along a line, sums are only a guide to where to look.
+    there, total, along = x.copy(), np.empty(m, trees.start.dtype), np.empty(m)
     where, delta = np.empty(4096), np.empty((4096, m))
     outputs_at(trees, x, total)
     best = loss_at(wanted, total)
@@ -239,11 +242,11 @@ def _descend_one(  # type: ignore[no-untyped-def]
         since += 1
         v = directions[k]
         back, ahead = room(x, v, low, high, matrix, least, most)
-        n = changes(trees, x, v, back, ahead, where, delta, total)
+        n = changes(trees, x, v, back, ahead, where, delta, along)
         while n < 0:
             where, delta = np.empty(2 * len(where)), np.empty((2 * len(where), m))
-            n = changes(trees, x, v, back, ahead, where, delta, total)
-        loss, s = best_place(wanted, back, ahead, whole[k], n, where, delta, total)
+            n = changes(trees, x, v, back, ahead, where, delta, along)
+        loss, s = best_place(wanted, back, ahead, whole[k], n, where, delta, along)
         if loss < best:
             for j in range(len(x)):
                 there[j] = min(max(x[j] + s * v[j], low[j]), high[j]) if v[j] != 0 else x[j]

@@ -9,11 +9,13 @@ the computed loss without any margin. Several outputs are added here in another 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
+from preimage.inversion.forest_boxes import Channels
 from preimage.objective import Objective
 from preimage.surrogates.forest import Forest
 
@@ -24,14 +26,14 @@ class Wanted(NamedTuple):
     """An objective as the kernels see it.
 
     Attributes:
-        trees: number of trees, by which sums are divided.
+        divisor: by which sums are divided.
         slope: loss per unit of output, for `minimize` and `maximize`; NaN for the others.
         sign: of the one channel then.
         low, high, scale: wanted ends of each output, and its unit in the loss; (outputs,).
         margin, share: what rounding may take from a bound, absolute and relative to the loss.
     """
 
-    trees: float
+    divisor: float
     slope: float
     sign: float
     low: np.ndarray
@@ -41,24 +43,63 @@ class Wanted(NamedTuple):
     share: float
 
 
-def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, np.ndarray]:
-    """Return the objective as the kernels see it, and the score of each leaf (channels, leaves)."""
-    values = forest.values[:, list(objective.columns)]
-    trees = len(forest.roots)
+def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
+    """Return the objective as the kernels see it, and what is to be made large."""
+    values, start = forest.values[:, list(objective.columns)], forest.start[list(objective.columns)]
+    trees, divisor = len(forest.roots), forest.divisor
     low, high = np.array(objective.low), np.array(objective.high)
     scale = np.array(objective.scale or [1.0] * len(low))
     if objective.bounded:
         score = np.stack([sign * column for column in values.T for sign in (-1.0, 1.0)])
+        both = np.stack([-start, start], axis=1).ravel()
         share = 0.0 if len(low) == 1 else 8 * (len(low) + 2) * UNIT
-        return Wanted(float(trees), np.nan, 1.0, low, high, scale, 0.0, share), score
+        return Wanted(divisor, np.nan, 1.0, low, high, scale, 0.0, share), Channels(score, both)
     slope = low if objective.kind == "minimize" else -low
     if len(slope) == 1:
         sign = -1.0 if slope[0] > 0 else 1.0
-        return Wanted(float(trees), slope[0], sign, low, high, scale, 0.0, 0.0), sign * values.T
+        wanted = Wanted(divisor, slope[0], sign, low, high, scale, 0.0, 0.0)
+        return wanted, Channels(sign * values.T, start.dtype.type(sign) * start)
     # Rounding of a sum of n terms is at most n units of the sum of their sizes, on either side.
-    size = _largest_terms(forest, np.abs(values) @ np.abs(slope)) / trees
-    margin = 4 * (trees + len(slope) + 4) * UNIT * size
-    return Wanted(float(trees), 1.0, -1.0, low, high, scale, margin, 0.0), -(values @ slope)[None]
+    terms = np.abs(values) @ np.abs(slope)
+    size = (_largest_terms(forest, terms) + float(np.abs(start) @ np.abs(slope))) / divisor
+    margin = 4 * (trees + len(slope) + 5) * float(np.finfo(start.dtype).eps) / 2 * size
+    channels = Channels(-(values @ slope)[None], -np.atleast_1d(start.astype(float) @ slope))
+    return Wanted(divisor, 1.0, -1.0, low, high, scale, margin, 0.0), channels
+
+
+def largest_outputs(forest: Forest, columns: Sequence[int]) -> np.ndarray:
+    """Return how large the terms of each output's sum are together, at most, (k,), divided as the output is."""
+    sizes = [_largest_terms(forest, np.abs(forest.values[:, c])) + abs(float(forest.start[c])) for c in columns]
+    return np.array(sizes) / forest.divisor
+
+
+def accepted(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest value (k,) of each named output at which `Objective.met` says yes, to the bit."""
+    if objective.kind != "target":
+        return np.array(objective.low), np.array(objective.high)
+    reach = [_reach(abs(v), objective.tolerance) for v in objective.low]
+    # Rounding treats both signs alike: what lies below is what lies above the negative.
+    low = [-_last(-v, objective.tolerance, r) for v, r in zip(objective.low, reach, strict=True)]
+    high = [_last(v, objective.tolerance, r) for v, r in zip(objective.high, reach, strict=True)]
+    return np.array(low), np.array(high)
+
+
+def _reach(size: float, margin: float) -> float:
+    """Return how far rounding may move the end of an interval, at most."""
+    return float(4 * np.spacing(max(size, margin)))
+
+
+def _last(value: float, margin: float, reach: float) -> float:
+    """Return the largest y with y - value <= margin as computed, by bisection over floats."""
+    good, bad = value + margin - reach, value + margin + reach
+    if good - value > margin:
+        good = value
+    while (middle := good / 2 + bad / 2) not in (good, bad):
+        if middle - value <= margin:
+            good = middle
+        else:
+            bad = middle
+    return good
 
 
 def _largest_terms(forest: Forest, size: np.ndarray) -> float:
@@ -74,10 +115,10 @@ def _largest_terms(forest: Forest, size: np.ndarray) -> float:
 def least_loss(wanted, total):  # type: ignore[no-untyped-def]
     """Return a lower bound of the loss where each channel's sum is at most its `total` (channels,)."""
     if not np.isnan(wanted.slope):
-        return wanted.slope * (wanted.sign * total[0] / wanted.trees) - wanted.margin
+        return wanted.slope * (wanted.sign * total[0] / wanted.divisor) - wanted.margin
     loss = 0.0
     for k in range(len(wanted.low)):
-        off = distance(wanted, k, -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees)
+        off = distance(wanted, k, -total[2 * k] / wanted.divisor, total[2 * k + 1] / wanted.divisor)
         loss += (off / wanted.scale[k]) ** 2
     loss /= len(wanted.low)
     return loss - wanted.share * loss
@@ -97,10 +138,10 @@ def distance(wanted, k, least, most):  # type: ignore[no-untyped-def]
 def loss_at(wanted, total):  # type: ignore[no-untyped-def]
     """Return the loss where the outputs' sums over trees are known: of the one channel, or of every second."""
     if not np.isnan(wanted.slope):
-        return wanted.slope * (wanted.sign * total[0] / wanted.trees)
+        return wanted.slope * (wanted.sign * total[0] / wanted.divisor)
     loss = 0.0
     for k in range(len(wanted.low)):
-        y = total[k] / wanted.trees
+        y = total[k] / wanted.divisor
         loss += (distance(wanted, k, y, y) / wanted.scale[k]) ** 2
     return loss / len(wanted.low)
 
@@ -110,14 +151,14 @@ def hardest(wanted, total):  # type: ignore[no-untyped-def]
     """Return the channel whose sum is to be brought down first: where the loss is, or the range is widest."""
     worst, channel = -1.0, 0
     for k in range(len(wanted.low)):
-        least, most = -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees
+        least, most = -total[2 * k] / wanted.divisor, total[2 * k + 1] / wanted.divisor
         off = distance(wanted, k, least, most) / wanted.scale[k]
         if off > worst and off > 0:
             worst, channel = off, 2 * k + (1 if most < wanted.low[k] else 0)
     if worst > 0:
         return channel
     for k in range(len(wanted.low)):
-        least, most = -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees
+        least, most = -total[2 * k] / wanted.divisor, total[2 * k + 1] / wanted.divisor
         below, above = (wanted.low[k] - least) / wanted.scale[k], (most - wanted.high[k]) / wanted.scale[k]
         if max(below, above) > worst:
             worst, channel = max(below, above), 2 * k + (1 if above > below else 0)

@@ -8,7 +8,9 @@ with the exact set; stopped before, the boxes proven inside and those still open
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
@@ -17,14 +19,16 @@ import pandas as pd
 
 from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Grid, Trees, build
-from preimage.inversion.forest_branch_and_bound import BATCH, Pool, best_split, total_of, update
-from preimage.inversion.forest_objective import Wanted, reduce
+from preimage.inversion.forest_branch_and_bound import BATCH, SHOW_EVERY_SECONDS, Pool, best_split, total_of, update
+from preimage.inversion.forest_objective import Wanted, accepted, reduce
 from preimage.inversion.forest_threads import over
 from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
 
 OUTSIDE, INSIDE, OPEN = 0, 1, 2
+# A box of cells [low, high), its share of the space, and whether it is inside.
+Box = tuple[np.ndarray, np.ndarray, float, bool]
 
 
 @dataclass(frozen=True)
@@ -33,35 +37,52 @@ class Preimage:
 
     Attributes:
         low, high: ends of each box, (n, d).
-        share: of the space that each box takes, (n,): volumes, and counts of whole numbers.
+        volume: product of its widths over the inputs that are free, in their units; whole numbers and categories are
+            counted, (n,).
+        share: of the space that each box takes, (n,).
         certain: whether the box is proven to belong to the preimage; the others are undecided, (n,).
+        stopped: why the search ended: closed (nothing is undecided), boxes or seconds.
+        examined: number of boxes looked at.
     """
 
-    names: Sequence[str]
+    space: Space
     low: np.ndarray
     high: np.ndarray
+    volume: np.ndarray
     share: np.ndarray
     certain: np.ndarray
+    stopped: str
+    examined: int
 
     @property
     def bracket(self) -> tuple[float, float]:
         """What share of the space the preimage takes at least and at most."""
-        return float(self.share[self.certain].sum()), float(self.share.sum())
+        inner, outer = math.fsum(self.share[self.certain]), math.fsum(self.share)
+        return min(inner, 1.0), min(outer, 1.0)
 
     def table(self) -> pd.DataFrame:
-        ends = {f"{end}.{n}": v[:, j] for j, n in enumerate(self.names) for end, v in self._ends()}
-        return pd.DataFrame({**ends, "share": self.share, "certain": self.certain})
+        """Return a row a box: `low.<input>`, `high.<input>`, `volume`, `share`, `certain`, `reproducible`."""
+        low, high = self.space.decode(self.low, "low."), self.space.decode(self.high, "high.")
+        ends = {key: values[key] for n in self.space.names for values, key in ((low, f"low.{n}"), (high, f"high.{n}"))}
+        rest = {"volume": self.volume, "share": self.share, "certain": self.certain}
+        return pd.DataFrame({**ends, **rest, "reproducible": self.stopped != "seconds"})
 
-    def _ends(self) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:
-        return ("low", self.low), ("high", self.high)
 
-
-def preimage(forest: Forest, space: Space, objective: Objective, boxes: int) -> Preimage:
+def preimage(
+    forest: Forest,
+    space: Space,
+    objective: Objective,
+    boxes: int,
+    seconds: float | None = None,
+    report: Callable[..., None] | None = None,
+) -> Preimage:
     """Return all inputs of the space at which every named output lies in its interval, as boxes.
 
     Args:
         objective: a `within`, or a `target` whose tolerance makes the intervals.
         boxes: most boxes to examine; at this limit some are undecided. The largest are examined first.
+        seconds: most seconds; what this limit ends is not reproducible.
+        report: called with boxes examined, the share of the space that is undecided, and that inside by name.
 
     Raises StudyError for another objective, and where the space has linear constraints (a box cut by a plane is none).
     """
@@ -69,31 +90,42 @@ def preimage(forest: Forest, space: Space, objective: Objective, boxes: int) -> 
         raise StudyError(f"objective '{objective.name}': a preimage needs intervals; use within or target")
     if space.constraints:
         raise StudyError("constraints: a preimage is made of boxes, and linear constraints cut boxes")
-    wanted, score = reduce(objective, forest)
-    margin = objective.tolerance if objective.kind == "target" else 0.0
-    wanted = wanted._replace(low=wanted.low - margin, high=wanted.high + margin)
-    grid, trees = build(forest, space, score)
-    found = _pave(grid, trees, wanted, space, boxes)
-    parts = [np.array(part) for part in zip(*found, strict=True)] if found else []
-    if not parts:
-        nothing = np.empty((0, len(space.inputs)))
-        return Preimage(space.names, nothing, nothing, np.empty(0), np.empty(0, bool))
-    lo, hi, share, certain = parts
-    return Preimage(space.names, *grid.ends(lo, hi), share, certain)
+    wanted, channels = reduce(objective, forest)
+    low, high = accepted(objective)
+    wanted = wanted._replace(low=low, high=high)
+    grid, trees = build(forest, space, channels)
+    found, stopped, examined = _pave(grid, trees, wanted, space, boxes, seconds, report)
+    d = len(space.inputs)
+    if not found:
+        nothing = np.empty((0, d))
+        return Preimage(space, nothing, nothing, np.empty(0), np.empty(0), np.empty(0, bool), stopped, examined)
+    lo, hi, share, certain = (np.array(part) for part in zip(*found, strict=True))
+    ends = grid.ends(lo, hi)
+    size = np.where(space.free, ends[1] - ends[0] + space.discrete, 1.0)
+    return Preimage(space, *ends, size.prod(axis=1), share, certain, stopped, examined)
 
 
 def _pave(
-    grid: Grid, trees: Trees, wanted: Wanted, space: Space, boxes: int
-) -> list[tuple[np.ndarray, np.ndarray, float, bool]]:
-    """Return boxes of cells with their share and whether they are inside; the others are open."""
+    grid: Grid,
+    trees: Trees,
+    wanted: Wanted,
+    space: Space,
+    boxes: int,
+    seconds: float | None,
+    report: Callable[..., None] | None,
+) -> tuple[list[Box], str, int]:
+    """Return boxes of cells with their share and whether they are inside (the others are open), why this stopped, and
+    the number examined."""
+    started = shown = time.monotonic()
     d, channels, count = len(grid.shape), len(trees.score), len(trees.roots)
     pool = Pool(d, channels, count)
     lo, hi = np.zeros((1, d), np.int32), grid.shape[None].astype(np.int32)
     leaves = np.full((1, channels, count), -1, np.int32)
-    found: list[tuple[np.ndarray, np.ndarray, float, bool]] = []
+    found: list[Box] = []
     heap: list[tuple[float, int, int]] = []
     cuts: dict[int, tuple[int, int]] = {}
     order = examined = 0
+    stopped = "closed"
     while True:
         state, cut = np.empty(len(lo), np.int8), np.empty((len(lo), 2), np.int32)
         over(_examine, len(lo), trees, wanted, lo, hi, leaves, state, cut)
@@ -107,7 +139,13 @@ def _pave(
                 slot = pool.put(lo[i], hi[i], leaves[i])
                 heapq.heappush(heap, (-float(share[i]), order, slot))
                 cuts[slot] = (int(cut[i, 0]), int(cut[i, 1]))
-        if not heap or examined >= boxes:
+        if report and time.monotonic() - shown > SHOW_EVERY_SECONDS:
+            shown = time.monotonic()
+            report(min(examined, boxes), -sum(e[0] for e in heap), inside=sum(b[2] for b in found), open=len(heap))
+        if not heap:
+            break
+        if examined >= boxes or (seconds is not None and time.monotonic() - started >= seconds):
+            stopped = "boxes" if examined >= boxes else "seconds"
             break
         slots = [heapq.heappop(heap)[2] for _ in range(min(BATCH, len(heap)))]
         lo, hi, leaves = (np.repeat(part[slots], 2, axis=0) for part in (pool.lo, pool.hi, pool.leaves))
@@ -116,7 +154,8 @@ def _pave(
             hi[2 * k, j] = at
             lo[2 * k + 1, j] = at
         pool.free += slots
-    return found + [(pool.lo[s].copy(), pool.hi[s].copy(), -v, False) for v, _, s in sorted(heap)]
+    left = [(pool.lo[s].copy(), pool.hi[s].copy(), -v, False) for v, _, s in sorted(heap)]
+    return found + left, stopped, examined
 
 
 def shares(grid: Grid, space: Space, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
@@ -135,10 +174,10 @@ def widths(grid: Grid, space: Space, lo: np.ndarray, hi: np.ndarray) -> np.ndarr
 @numba.njit(cache=True)
 def _examine_one(trees, wanted, lo, hi, leaves, cut):  # type: ignore[no-untyped-def]
     update(trees, lo, hi, leaves, -1)
-    total = total_of(trees.score, leaves)
+    total = total_of(trees, leaves)
     inside = True
     for k in range(len(wanted.low)):
-        least, most = -total[2 * k] / wanted.trees, total[2 * k + 1] / wanted.trees
+        least, most = -total[2 * k] / wanted.divisor, total[2 * k + 1] / wanted.divisor
         if most < wanted.low[k] or least > wanted.high[k]:
             return OUTSIDE
         inside = inside and least >= wanted.low[k] and most <= wanted.high[k]

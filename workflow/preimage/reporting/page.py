@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
-from preimage.reporting import dag, proofs, words
+from preimage.reporting import dag, preimages, proofs, windows, words
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
@@ -27,6 +27,7 @@ class Material:
         summary, best_of, candidates, timings: the study's tables.
         rounds: what each round has bought (see `preimage.evidence.by_round`); empty without rounds.
         solutions: the distinct solutions of the first seed, the recommended one first.
+        preimages: boxes of the whole preimages of the first seed, by (surrogate, objective).
         evidence: findings of the first seed.
         objectives: by name.
         ranges: training range by input.
@@ -43,6 +44,7 @@ class Material:
     candidates: pd.DataFrame
     timings: pd.DataFrame
     solutions: pd.DataFrame
+    preimages: Mapping[tuple[str, str], pd.DataFrame]
     evidence: Mapping[str, Any]
     objectives: Mapping[str, Objective]
     space: Space
@@ -101,6 +103,8 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
+                    *_preimage(material, str(surrogate), wanted),
                     *(
                         [words.held_out(promises[surrogate][name], wanted, units, _trained_here(material, surrogate))]
                         if surrogate in promises
@@ -109,6 +113,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 ],
                 "short": _short(part.iloc[0].to_dict(), wanted, units),
                 "recipe": _recipe(material, part.iloc[0]),
+                "window": bool(pd.notna(part.iloc[0].get("tolerance_width"))),
                 "others": _others(material, wanted, part),
                 "methods": _methods(material, name, surrogate, wanted),
             }
@@ -126,6 +131,13 @@ def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) ->
     best = mine.sort_values(["seed", "predicted_loss"], kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
+
+
+def _preimage(material: Material, surrogate: str, wanted: Objective) -> list[str]:
+    table = material.preimages.get((surrogate, wanted.name))
+    if table is None:
+        return []
+    return preimages.preimage(table, table.attrs["preimage"], surrogate, material.space.fix(wanted.fixed))
 
 
 def _trained_here(material: Material, surrogate: str) -> bool:
@@ -151,6 +163,7 @@ def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
             "unit": i.unit,
             "low": None if i.categories else material.ranges[i.name][0],
             "high": None if i.categories else material.ranges[i.name][1],
+            "keep": windows.ends(row.to_dict(), i),
         }
         for i in material.space.inputs
     ]

@@ -1,15 +1,18 @@
-"""A forest as flat arrays, and its fast evaluation: bit-identical to scikit-learn's `predict` with n_jobs=1.
+"""An ensemble of trees as flat arrays, and its fast evaluation: bit-identical to the library that trained it.
 
-scikit-learn compares float32(x) with a float64 threshold. float32(x) <= t holds exactly when float32(x) is at most the
-largest float32 not above t, so thresholds are kept as that float32. Leaf values are added in the order of the trees,
-from 0, in float64, and the sum is divided by their number, as there; threads would add in varying order.
+Libraries differ in three things, and each is kept as data. What is compared: scikit-learn's forests compare float32(x)
+with a float64 threshold, and float32(x) <= t holds exactly when float32(x) is at most the largest float32 not above t,
+so thresholds are kept as that float32; histogram boosting and LightGBM compare the float64 itself, and keep float64
+thresholds. What is added: leaf values in the order of the trees from a start, in float64, or in XGBoost in float32.
+What is done last: a forest divides by the number of its trees. (`n_jobs=1`: threads would add in varying order.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -25,10 +28,12 @@ class Forest:
 
     Attributes:
         feature: input tested at each node, -1 at a leaf; int32 (nodes,).
-        threshold: go left where float32(x) <= threshold; float32 (nodes,).
+        threshold: go left where x, rounded to the dtype of this, is <= threshold; float32 or float64 (nodes,).
         right: right child at an inner node, position in `values` at a leaf; int32 (nodes,).
         values: outputs of the leaves; float64 (leaves, m).
         roots: first node of each tree; int32 (trees,).
+        start: what the sums start from, (m,); they are added up in the dtype of this, float32 or float64.
+        divisor: by which sums are divided: the number of trees for a mean, 1 for a sum.
     """
 
     feature: np.ndarray
@@ -36,13 +41,14 @@ class Forest:
     right: np.ndarray
     values: np.ndarray
     roots: np.ndarray
+    start: np.ndarray
+    divisor: float
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return outputs (n, m) at points (n, d)."""
-        total = np.zeros((len(X), self.values.shape[1]))
-        _add(_float32(X), self.feature, self.threshold, self.right, self.values, self.roots, total)
-        total /= len(self.roots)
-        return total
+        total = np.tile(self.start, (len(X), 1))
+        _add(self._seen(X), self.feature, self.threshold, self.right, self.values, self.roots, total)
+        return total.astype(np.float64) / self.divisor
 
     def spread(self, X: np.ndarray) -> np.ndarray:
         """Return the standard deviation over trees (n, m) at points (n, d)."""
@@ -55,8 +61,17 @@ class Forest:
     def leaves(self, X: np.ndarray) -> np.ndarray:
         """Return the position in `values` that each point (n, d) reaches in each tree, int32 (n, trees)."""
         out = np.empty((len(X), len(self.roots)), np.int32)
-        _leaves(_float32(X), self.feature, self.threshold, self.right, self.roots, out)
+        _leaves(self._seen(X), self.feature, self.threshold, self.right, self.roots, out)
         return out
+
+    def _seen(self, X: np.ndarray) -> np.ndarray:
+        """Return points as comparisons see them."""
+        return np.ascontiguousarray(X, self.threshold.dtype)
+
+    @property
+    def trees(self) -> Forest:
+        """What exact searches take (see `preimage.inversion.Question`): itself."""
+        return self
 
     def save(self, path: Path) -> None:
         with replacing(path) as temporary, temporary.open("wb") as stream:
@@ -65,7 +80,19 @@ class Forest:
     @classmethod
     def load(cls, path: Path) -> Forest:
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{f.name: arrays[f.name] for f in fields(cls)})
+            parts = {f.name: arrays[f.name] for f in fields(cls)}
+        return cls(**{**parts, "divisor": float(parts["divisor"])})
+
+
+class Nodes(NamedTuple):
+    """One tree in any order, the root first: children (-1 at a leaf), input, threshold, and value of each node
+    (nodes, m)."""
+
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    value: np.ndarray
 
 
 def float32_floor(threshold: np.ndarray) -> np.ndarray:
@@ -76,28 +103,38 @@ def float32_floor(threshold: np.ndarray) -> np.ndarray:
 
 def from_sklearn(model: Any) -> Forest:
     """Return the arrays of a fitted scikit-learn forest (random forest or extra trees)."""
-    parts: dict[str, list[np.ndarray]] = {f.name: [] for f in fields(Forest)}
+    trees = [e.tree_ for e in model.estimators_]
+    nodes = [
+        Nodes(t.children_left, t.children_right, t.feature, float32_floor(t.threshold), t.value[:, :, 0]) for t in trees
+    ]
+    return assemble(nodes, np.zeros(nodes[0].value.shape[1]), float(len(nodes)))
+
+
+def assemble(trees: Sequence[Nodes], start: np.ndarray, divisor: float = 1.0) -> Forest:
+    """Return trees as one set of arrays, in their order."""
+    parts: dict[str, list[np.ndarray]] = {n: [] for n in ("feature", "threshold", "right", "values", "roots")}
     nodes = leaves = 0
-    for estimator in model.estimators_:
-        tree = estimator.tree_
-        order = _preorder(tree.children_left, tree.children_right)
-        leaf = tree.children_left[order] < 0
-        place = np.empty(len(order), np.int64)
+    for tree in trees:
+        order = _preorder(tree.left, tree.right)
+        leaf = tree.left[order] < 0
+        place = np.empty(len(tree.left), np.int64)
         place[order] = np.arange(len(order))
-        right = np.where(leaf, leaves + np.cumsum(leaf) - 1, nodes + place[tree.children_right[order]])
+        right = np.where(leaf, leaves + np.cumsum(leaf) - 1, nodes + place[tree.right[order]])
         parts["roots"].append(np.array([nodes]))
         parts["feature"].append(np.where(leaf, -1, tree.feature[order]))
-        parts["threshold"].append(np.where(leaf, np.float32(0), float32_floor(tree.threshold[order])))
+        parts["threshold"].append(np.where(leaf, tree.threshold.dtype.type(0), tree.threshold[order]))
         parts["right"].append(right)
-        parts["values"].append(tree.value[order][leaf, :, 0])
+        parts["values"].append(tree.value[order][leaf])
         nodes, leaves = nodes + len(order), leaves + int(leaf.sum())
     joined = {name: np.concatenate(part) for name, part in parts.items()}
     return Forest(
         joined["feature"].astype(np.int32),
-        joined["threshold"].astype(np.float32),
+        joined["threshold"],
         joined["right"].astype(np.int32),
         np.ascontiguousarray(joined["values"], np.float64),
         joined["roots"].astype(np.int32),
+        start,
+        divisor,
     )
 
 
@@ -113,10 +150,6 @@ def _preorder(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         if left[k] >= 0:
             stack += [right[k], left[k]]
     return np.array(order)
-
-
-def _float32(X: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(X, np.float32)
 
 
 @numba.njit(cache=True)

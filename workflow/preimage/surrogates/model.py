@@ -1,4 +1,5 @@
-"""Surrogate `model`: one of the user's own, trained elsewhere: a `.keras`, `.skops` or `.onnx` file, or one in MLflow.
+"""Surrogate `model`: one of the user's own, trained elsewhere: a file of Keras, scikit-learn (skops), ONNX, XGBoost or
+LightGBM, or one in MLflow.
 
 Nothing is trained here: the file is copied, its inputs and outputs are matched with the table's by name, and it is
 judged. What it learned from is not known. Prediction intervals come from its errors on the training rows, all of one
@@ -10,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from preimage.inversion_kinds import DIFFERENTIABLE_FORMATS
 from preimage.surrogates import ALONE, Means, Trained
 from preimage.surrogates.brought.signature import Signature, names_in_order
 from preimage.surrogates.brought.source import ABOUT, GAUSSIAN_PROCESS, Source, find
+from preimage.surrogates.forest import Forest
 
 WARNING = (
     "This model was brought, not trained here. Its intervals come from its errors on the training rows, its scores "
@@ -66,6 +68,21 @@ class Brought:
         return own[:, self.order.outputs]
 
     @property
+    def trees(self) -> Forest | None:
+        """The model's arrays with the table's inputs and outputs, where it is made of trees; None where it is not."""
+        try:
+            own: Forest | None = getattr(self.model, "trees", None)
+        except StudyError:
+            return None
+        if own is None:
+            return None
+        inner = own.feature >= 0
+        feature = np.where(inner, np.array(self.order.inputs, np.int32)[np.where(inner, own.feature, 0)], -1)
+        outputs = list(self.order.outputs)
+        values = np.ascontiguousarray(own.values[:, outputs])
+        return replace(own, feature=feature.astype(np.int32), values=values, start=own.start[outputs])
+
+    @property
     def resolution(self) -> float:
         """The rounding of the model's numbers, which says how small a finite difference can be."""
         return float(getattr(self.model, "resolution", np.finfo(float).eps))
@@ -97,8 +114,13 @@ class Reordered:
         return self.function(parameters, x[np.array(self.order.inputs)])[np.array(self.order.outputs)]
 
 
-def check(spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], X: np.ndarray) -> None:
+def check(
+    spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], X: np.ndarray, searched: bool = False
+) -> None:
     """Load the model of a study's entry and try it at points (n, d) of the space.
+
+    Args:
+        searched: whether a method needs it as arrays of trees.
 
     Raises StudyError for a file that is damaged or could run code, and for inputs or outputs that are not the table's.
     """
@@ -106,6 +128,8 @@ def check(spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str]
     with tempfile.TemporaryDirectory() as folder:
         model, _ = _matched(source, _copied(source, Path(folder)), spec, inputs, outputs, double=False)
         _try(model, X, source, outputs)
+        if searched and model.trees is None:
+            _ = model.model.trees  # raises what stands against it
 
 
 def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
@@ -188,6 +212,14 @@ def _read(kind: str, file: Path, double: bool) -> Any:
         from preimage.surrogates.brought import onnx_file
 
         return onnx_file.read(file)
+    if kind == "xgboost":
+        from preimage.surrogates.brought import xgboost_file
+
+        return xgboost_file.read(file)
+    if kind == "lightgbm":
+        from preimage.surrogates.brought import lightgbm_file
+
+        return lightgbm_file.read(file)
     assert kind == GAUSSIAN_PROCESS
     from preimage.surrogates import gaussian_process
 

@@ -6,5 +6,6 @@ model whose points and outputs are in its own order:
     signature    what the file says of its inputs and outputs
     predict(X)   outputs (n, m) at points (n, d)
     resolution   the rounding of its numbers: that of float32 or of float64
+    trees        its arrays where it is made of trees (see `preimage.surrogates.forest.Forest`)
     gradient(X), traceable()    where it has derivatives (see `preimage.surrogates.Differentiable`)
 """

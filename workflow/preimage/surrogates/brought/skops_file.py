@@ -12,6 +12,8 @@ import pandas as pd
 
 from preimage.errors import StudyError
 from preimage.surrogates.brought.signature import Signature
+from preimage.surrogates.ensembles import from_estimator
+from preimage.surrogates.forest import Forest
 
 # What may be constructed beside what skops itself trusts (scikit-learn's estimators, numpy's arrays): scikit-learn's
 # inner parts of regressors, none of which calls anything that a file could name.
@@ -75,6 +77,11 @@ class SkopsModel:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return self._answer(X).reshape(len(X), -1).astype(float)
+
+    @cached_property
+    def trees(self) -> Forest:
+        """What exact searches take. Raises StudyError where this is no ensemble of trees that arrays represent."""
+        return from_estimator(self.estimator)
 
     def _answer(self, X: np.ndarray) -> np.ndarray:
         return np.asarray(self.estimator.predict(pd.DataFrame(X, columns=self.names) if self.names else X))

@@ -1,0 +1,62 @@
+"""Tolerance boxes of a table's candidates, as columns: between which values each input may be kept.
+
+`tolerance_low.<input>`, `tolerance_high.<input>`: the window's ends, both inside; `tolerance_width`: its smallest width
+as a share of an input's range. Null where the surrogate is not made of trees, where the candidate does not do what is
+wanted by its word, and for tables of targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.evidence.tolerance_box import Window, tolerance_box
+from preimage.objective import Objective
+from preimage.space import Space
+
+# Windows examined in search of the largest, before one is grown: enough in one dimension or two.
+EXAMINED = 30
+
+
+def with_windows(
+    frame: pd.DataFrame,
+    space: Space,
+    models: Mapping[str, Any],
+    objectives: Mapping[str, Objective],
+    best: Mapping[tuple[str, str], float],
+) -> pd.DataFrame:
+    """Return the table with its candidates' windows.
+
+    Args:
+        frame: rows with `surrogate`, `objective` and `x.<input>`.
+        models: surrogates by name.
+        best: smallest predicted loss by (surrogate, objective), from which the tolerance of minimize and maximize
+            counts.
+    """
+    known: dict[tuple[str, str, bytes], Window | None] = {}
+    low, high = (np.full((len(frame), len(space.inputs)), np.nan) for _ in range(2))
+    width = np.full(len(frame), np.nan)
+    has = frame[[f"x.{n}" for n in space.names]].notna().all(axis=1).to_numpy()
+    X = np.full(low.shape, np.nan)
+    X[has] = space.encode(frame.loc[has].rename(columns={f"x.{n}": n for n in space.names}))
+    for k in np.flatnonzero(has):
+        surrogate, objective = str(frame["surrogate"].iloc[k]), str(frame["objective"].iloc[k])
+        trees, wanted = getattr(models.get(surrogate), "trees", None), objectives[objective]
+        if trees is None or wanted.name != wanted.entry or not _alone(wanted):
+            continue
+        key = (surrogate, objective, X[k].tobytes())
+        if key not in known:
+            least = best[surrogate, objective]
+            known[key] = tolerance_box(trees, space.fix(wanted.fixed), wanted, X[k], EXAMINED, least)
+        if (window := known[key]) is not None:
+            low[k], high[k], width[k] = window.low, window.high, window.width
+    columns = {**space.decode(low, "tolerance_low."), **space.decode(high, "tolerance_high.")}
+    return frame.assign(**columns, tolerance_width=width)
+
+
+def _alone(wanted: Objective) -> bool:
+    """Whether a window can be had: values to meet, or one output to make small or large."""
+    return wanted.bounded or (len(wanted.outputs) == 1 and wanted.low[0] > 0)

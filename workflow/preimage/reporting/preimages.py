@@ -1,0 +1,71 @@
+"""A whole preimage in words: how much of the space does what is wanted, and where none of it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.reporting import words
+from preimage.space import Input, Space
+
+# Inputs that all solutions confine to less than this share of their range are named, the most confined first.
+CONFINED = 0.95
+NAMED = 3
+
+
+def preimage(table: pd.DataFrame, found: Mapping[str, Any], surrogate: str, space: Space) -> list[str]:
+    """Return what a preimage says.
+
+    Args:
+        table, found: its boxes, and what the search says of itself.
+        space: with the objective's fixed inputs pinned.
+    """
+    model = words.label(surrogate)
+    if not len(table):
+        return [f"The whole preimage is empty: by the model {model} no inputs meet this, which is proven."]
+    inner, outer = found["inner"], found["outer"]
+    if found["stopped"] == "closed":
+        said = f"All inputs that meet this by the model {model} are known: {_share(inner)} of the space"
+        said += f", in {words.number(len(table))} boxes. Nothing outside them does, which is proven."
+    else:
+        why = "clock" if found["stopped"] == "seconds" else "limit of boxes"
+        said = f"By the model {model}, at least {_share(inner)} and at most {_share(outer)} of the space meet this: "
+        said += f"proven, stopped by its {why}; more boxes narrow the bracket."
+    return [said, *_confined(table, space)]
+
+
+def _share(value: float) -> str:
+    return f"{words.number(100 * value)} %"
+
+
+def _confined(table: pd.DataFrame, space: Space) -> list[str]:
+    """Say to which part of their range all boxes, undecided ones too, confine inputs."""
+    ends = {i.name: _ends(table, i) for i in space.inputs if i.lower < i.upper}
+    reach = {n: (high - low + more) / whole for n, (low, high, more, whole) in ends.items()}
+    named = sorted((n for n in reach if reach[n] < CONFINED), key=lambda n: (reach[n], n))[:NAMED]
+    if not named:
+        return []
+    inputs = {i.name: i for i in space.inputs}
+    kept = [_kept(inputs[n], *ends[n][:2]) for n in named]
+    return [f"Whatever meets it has {words.listing(kept)}."]
+
+
+def _ends(table: pd.DataFrame, i: Input) -> tuple[float, float, float, float]:
+    low, high = (
+        pd.Categorical(table[f"{end}.{i.name}"], list(i.categories)).codes if i.categories else table[f"{end}.{i.name}"]
+        for end in ("low", "high")
+    )
+    more = float(i.integer or bool(i.categories))
+    return float(np.min(low)), float(np.max(high)), more, i.upper - i.lower + more
+
+
+def _kept(i: Input, low: float, high: float) -> str:
+    name = words.label(i.name)
+    if i.categories:
+        return f"{name} {' or '.join(i.categories[int(low) : int(high) + 1])}"
+    if low == high:
+        return f"{name} at {words.quantity(low, i.unit)}"
+    return f"{name} from {words.number(low)} to {words.quantity(high, i.unit)}"

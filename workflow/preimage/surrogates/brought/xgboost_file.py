@@ -1,0 +1,99 @@
+"""An XGBoost model in its own JSON or UBJSON, read without XGBoost: text and numbers, nothing that could run.
+
+XGBoost compares float32(x) < threshold, which is float32(x) <= the float32 before it, and adds leaves up in float32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage.errors import StudyError
+from preimage.surrogates.brought import ubjson
+from preimage.surrogates.brought.signature import Signature
+from preimage.surrogates.brought.trees_file import TreesModel, checked
+from preimage.surrogates.forest import Nodes, assemble
+
+# Objectives whose output is the sum of the trees itself.
+SUMS = frozenset(
+    {
+        "reg:squarederror", "reg:linear", "reg:squaredlogerror", "reg:pseudohubererror", "reg:absoluteerror",
+        "reg:quantileerror", "reg:expectileerror",
+    }
+)  # fmt: skip
+
+
+def read(path: Path) -> TreesModel:
+    """Load a model. Raises StudyError for a damaged file, and by name for what is no sum of threshold trees."""
+    learner = _document(path)
+    try:
+        return _model(learner, path)
+    except StudyError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise StudyError(f"{path}: damaged, or no XGBoost model ({type(error).__name__}: {error})") from None
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    data = path.read_bytes()
+    try:
+        text = data[:1] == b"{" and data[1:].lstrip()[:1] in (b'"', b"}")
+        found = json.loads(data) if text else ubjson.loads(data)
+        learner: Mapping[str, Any] = found["learner"]
+        return learner
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudyError(f"{path}: damaged, or no XGBoost model in JSON or UBJSON ({error})") from None
+
+
+def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
+    said = learner["objective"]["name"]
+    if said not in SUMS:
+        raise StudyError(f"{path}: objective '{said}': no sum of trees; expected {', '.join(sorted(SUMS))}")
+    booster = learner["gradient_booster"]
+    if booster["name"] != "gbtree":
+        raise StudyError(f"{path}: booster '{booster['name']}', expected gbtree")
+    about, model = learner["learner_model_param"], booster["model"]
+    targets = max(1, int(about["num_target"]))
+    base = np.array(json.loads(about["base_score"]), np.float32).ravel()
+    start = np.resize(base, targets)
+    trees, group = model["trees"], [int(g) for g in model["tree_info"]]
+    used = _used(learner, model, len(trees))
+    if not used:
+        raise StudyError(f"{path}: the model has no trees")
+    inputs = int(about["num_feature"])
+    nodes = [checked(_nodes(tree, group[k], targets, path), inputs) for k, tree in enumerate(trees[:used])]
+    names = tuple(str(n) for n in learner.get("feature_names") or ())
+    signature = Signature(inputs, targets, names)
+    return TreesModel(assemble(nodes, start), signature, float(np.finfo(np.float32).eps))
+
+
+def _used(learner: Mapping[str, Any], model: Mapping[str, Any], count: int) -> int:
+    """Return how many trees predict: up to the best iteration where training stopped early, as in XGBRegressor."""
+    best = (learner.get("attributes") or {}).get("best_iteration")
+    if best is None or "iteration_indptr" not in model:
+        return count
+    ends = [int(v) for v in model["iteration_indptr"]]
+    return ends[min(int(best) + 1, len(ends) - 1)]
+
+
+def _nodes(tree: Mapping[str, Any], group: int, targets: int, path: Path) -> Nodes:
+    left, right, feature = (
+        np.asarray(tree[key], np.int64) for key in ("left_children", "right_children", "split_indices")
+    )
+    leaf = left < 0
+    if np.any(np.asarray(tree["split_type"], np.int64)[~leaf]):
+        raise StudyError(f"{path}: the model has categorical splits, which are no thresholds; give it numbers instead")
+    condition = np.asarray(tree["split_conditions"], np.float32)
+    if np.isnan(condition[~leaf]).any():
+        raise StudyError(f"{path}: a threshold is not a number")
+    value = np.zeros((len(left), targets))
+    if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+        # The leaves of a tree for all targets at once: the right child says which.
+        value[leaf] = np.asarray(tree["leaf_weights"], np.float32).reshape(-1, targets)[right[leaf]]
+    else:
+        value[leaf, group] = condition[leaf]
+    return Nodes(left, right, feature, np.nextafter(condition, np.float32(-np.inf)), value)

@@ -1,0 +1,37 @@
+"""The whole preimage of an objective on a surrogate made of trees: all inputs that meet it, as disjoint boxes."""
+
+from pathlib import Path
+
+from preimage import surrogates
+from preimage.data import rows, setting, targets
+from preimage.files import replacing
+from preimage.inversion import forest_preimage
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec, options = run.params["problem"], run.params["options"]
+        known = rows.known(snakemake.input.info)
+        space = setting.of_rows(spec, known).space
+        (wanted,) = targets.objectives({snakemake.wildcards.objective: run.params["objective"]}, known, None).values()
+        model = surrogates.module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
+        report = run.progress(options["boxes"])
+        found = forest_preimage.preimage(
+            model.trees, space.fix(wanted.fixed), wanted, options["boxes"], options.get("seconds"), report
+        )
+        inner, outer = found.bracket
+        table = found.table()
+        # Kept in the parquet file's own description.
+        table.attrs["preimage"] = {
+            "inner": inner, "outer": outer, "examined": found.examined, "stopped": found.stopped,
+        }  # fmt: skip
+        with replacing(snakemake.output.preimage) as path:
+            table.to_parquet(path, index=False)
+        run.metric("preimage/inner", inner)
+        run.metric("preimage/outer", outer)
+        run.metric("preimage/boxes", len(table))
+        run.artifact(snakemake.output.preimage)
+
+
+main(snakemake)
