@@ -107,3 +107,13 @@ def test_a_champion_of_another_space_is_refused(store, tmp_path):
     said = refusal(run, store, challenger(tmp_path, 60), rows(200, 9))
     assert "a model of another space: its inputs are ['a', 'c']" in said
     assert store.alias(NAME).version == "1"
+
+
+def test_a_champion_whose_files_are_of_another_version_is_one_message(store, tmp_path):
+    old = challenger(tmp_path, 30)
+    (old.folder / random_forest.ARRAYS).unlink()
+    np.savez(old.folder / random_forest.ARRAYS, other=np.zeros(1))
+    run(store, old)
+    said = refusal(run, store, challenger(tmp_path, 60), rows(200, 9))
+    assert f"models:/{NAME}/1: its files are damaged, or of another version of this workflow" in said
+    assert store.alias(NAME).version == "1"

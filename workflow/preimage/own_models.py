@@ -19,8 +19,8 @@ KIND = "model"
 FORMATS = {
     ".keras": "keras", ".skops": "skops", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
 }  # fmt: skip
-# Formats of trees that exact searches can take; of others, a file says what it is.
-TREES = frozenset({"xgboost", "lightgbm"})
+# Formats of trees that exact searches can take, the last one this project's own; of others, a file says what it is.
+TREES = frozenset({"xgboost", "lightgbm", "random_forest"})
 SKLEARN_TREES = frozenset(
     {
         *("DecisionTreeRegressor", "ExtraTreeRegressor", "ExtraTreesRegressor", "RandomForestRegressor"),

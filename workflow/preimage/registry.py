@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 from preimage import tracking
 from preimage.errors import StudyError
 from preimage.files import digest, sha256, write_json
+from preimage.surrogates.brought.source import OWN as FLAVOR
+from preimage.surrogates.brought.source import OWN_FILES as FILES
+from preimage.surrogates.brought.source import REGISTERED as ABOUT
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 KEY = "preimage.key"
-# In the folder of a version: the surrogate's own files, and what is known of it (kind, intervals, inputs, outputs).
-FILES, ABOUT = "surrogate", "about.json"
-FLAVOR = "preimage"
 # What MLflow's errors say where the server is away or won't have us.
 AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "UNAUTHENTICATED", "PERMISSION_DENIED")
 

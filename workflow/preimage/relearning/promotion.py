@@ -122,7 +122,7 @@ def _compare(
         if rows is None or not len(rows.X):
             nothing = np.empty((0, len(new.train.outputs)))
             return gate.compare(nothing, nothing, nothing, np.ones(nothing.shape[1]), rng)
-        old = surrogates.module(about["kind"]).load(path)
+        old = surrogates.kept(about["kind"], path, champion.uri)
         scale = new.train.Y.std(axis=0)
         return gate.compare(rows.Y, old.predict(rows.X), new.model.predict(rows.X), scale, rng)
 

@@ -9,6 +9,7 @@ model that takes order for meaning must encode it.
 from __future__ import annotations
 
 import importlib
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from preimage.errors import StudyError
 
 Report = Callable[[int, float], None]
 KINDS = ("random_forest", "neural_network", "gaussian_process", "model")
@@ -90,6 +93,20 @@ class Trained:
     trials: list[dict[str, Any]] = field(default_factory=list)
     curve: list[tuple[int, float, float]] = field(default_factory=list)
     warning: str = ""
+
+
+def kept(kind: str, folder: Path, name: str) -> Any:
+    """Return a surrogate from a folder that may be older than this code, a registered version say.
+
+    Raises StudyError, with `name`, where the folder doesn't hold what this code saves.
+    """
+    try:
+        return module(kind).load(folder)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise StudyError(
+            f"{name}: its files are damaged, or of another version of this workflow ({type(error).__name__}: {error}); "
+            "train and register it again"
+        ) from None
 
 
 def module(kind: str) -> ModuleType:

@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.errors import StudyError
 from preimage.files import read_json, write_json
 from preimage.inversion_kinds import DIFFERENTIABLE_FORMATS
 from preimage.surrogates import ALONE, Means, Trained
 from preimage.surrogates.brought.signature import Signature, names_in_order
-from preimage.surrogates.brought.source import ABOUT, GAUSSIAN_PROCESS, Source, find
+from preimage.surrogates.brought.source import ABOUT, Source, find
 from preimage.surrogates.forest import Forest
 
 WARNING = (
@@ -220,10 +221,7 @@ def _read(kind: str, file: Path, double: bool) -> Any:
         from preimage.surrogates.brought import lightgbm_file
 
         return lightgbm_file.read(file)
-    assert kind == GAUSSIAN_PROCESS
-    from preimage.surrogates import gaussian_process
-
-    return gaussian_process.load(file.parent)
+    return surrogates.kept(kind, file, f"model of kind {kind}")
 
 
 def _wrapped(kind: str, model: Any, order: Order) -> Brought:
@@ -260,11 +258,12 @@ def _try(model: Brought, X: np.ndarray, source: Source, outputs: Sequence[str]) 
 def _copied(source: Source, folder: Path) -> Path:
     for file in source.beside:
         shutil.copyfile(file, folder / file.name)
-    return Path(shutil.copyfile(source.file, folder / _name(source)))
+    copy = shutil.copytree if source.file.is_dir() else shutil.copyfile
+    return Path(copy(source.file, folder / _name(source)))
 
 
 def _name(source: Source) -> str:
-    return source.file.name if source.format == GAUSSIAN_PROCESS else f"model.{source.format}"
+    return f"model.{source.format}"
 
 
 def _shown(spec: Mapping[str, Any]) -> str:

@@ -11,10 +11,13 @@ import yaml
 
 from preimage.errors import StudyError
 from preimage.files import read_json
+from preimage.surrogates import KINDS
 
 ABOUT = "model.json"
 GAUSSIAN_PROCESS = "gaussian_process"
 MLMODEL = "MLmodel"
+# What a version of this workflow's registry consists of: a flavour, the surrogate's files, and what is known of it.
+OWN, OWN_FILES, REGISTERED = "preimage", "surrogate", "about.json"
 NUMBERS = frozenset(
     {"double", "float", "integer", "long", "boolean", "float64", "float32", "float16", "int64", "int32", "bool"}
 )
@@ -24,8 +27,8 @@ class Source(NamedTuple):
     """A model's files.
 
     Attributes:
-        format: a module of this package, or `gaussian_process` for this project's own arrays.
-        file: the model.
+        format: a module of this package, or a kind of surrogate for this project's own files.
+        file: the model; of this project's own, the folder that it saved itself into.
         beside: files that it refers to by name.
         inputs, outputs: names in the model's order, () where nothing names them.
     """
@@ -62,7 +65,7 @@ def in_folder(folder: Path, address: str) -> Source:
         beside = tuple(sorted(folder.glob("*.data")))
         return Source(about["format"], folder / about["file"], beside, tuple(about["inputs"]), tuple(about["outputs"]))
     if (folder / f"{GAUSSIAN_PROCESS}.npz").is_file():
-        return Source(GAUSSIAN_PROCESS, folder / f"{GAUSSIAN_PROCESS}.npz")
+        return Source(GAUSSIAN_PROCESS, folder)
     found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else [folder.name]
     raise StudyError(f"uri '{address}': found {', '.join(found) or 'nothing'}, expected a logged model")
 
@@ -72,6 +75,8 @@ def _flavour(folder: Path, address: str) -> Source:
     flavours = about.get("flavors") or {}
     inputs, outputs = (_names(about, part, address) for part in ("inputs", "outputs"))
     inputs = inputs or tuple((about.get("metadata") or {}).get("inputs", ()))
+    if OWN in flavours:
+        return _registered(folder, flavours[OWN], address)
     if "keras" in flavours:
         file = folder / flavours["keras"].get("data", "data") / "model.keras"
         if file.is_file():
@@ -86,6 +91,15 @@ def _flavour(folder: Path, address: str) -> Source:
         f"uri '{address}': found the flavours {found}, which can run code when loaded; expected keras (a .keras file), "
         "onnx, or sklearn logged with serialization_format='skops'"
     )
+
+
+def _registered(folder: Path, flavour: Mapping[str, Any], address: str) -> Source:
+    """Return the source of a model that `snakemake relearn` registered: arrays and the like, of a kind known here."""
+    kind = flavour.get("kind")
+    if kind not in KINDS:
+        raise StudyError(f"uri '{address}': found a surrogate of kind '{kind}', expected {', '.join(KINDS)}")
+    about = read_json(folder / REGISTERED)
+    return Source(kind, folder / OWN_FILES, (), tuple(about["inputs"]), tuple(about["outputs"]))
 
 
 def _described(name: str, flavour: Mapping[str, Any]) -> str:
