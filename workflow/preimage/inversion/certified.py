@@ -63,7 +63,7 @@ def invert(
         np.array(X),
         [c["boxes"] for c in certificates[:n]],
         ["ok"] * n,
-        [_words(wanted, c) + _where(near) for c in certificates[:n]],
+        [_where(near) + _words(wanted, c) for c in certificates[:n]],
         certificate=found.certificate,
     )
 
@@ -146,7 +146,7 @@ def _nothing(found: _Found, distance: float) -> Answer:
 
 
 def _where(near: Near | None) -> str:
-    return "" if near is None else f", among inputs within {near.distance:g} of a training row (scaled to [0, 1])"
+    return "" if near is None else f"among inputs within {near.distance:g} of a training row (scaled to [0, 1]): "
 
 
 def _as_interval(target: Objective) -> Objective:
