@@ -179,7 +179,7 @@ def test_of_several_outputs_a_target_may_be_met_elsewhere_than_at_the_least_loss
 def certificate(**changes):
     return {
         "bound": 1.0, "loss": 2.0, "closed": False, "stopped": "boxes", "boxes": 1, "open_boxes": 1,
-        "feasible": "undecided", **changes,
+        "feasible": "undecided", "limited": False, **changes,
     }  # fmt: skip
 
 

@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from preimage.surrogates import random_forest
 
 from ..running import snakemake, study_argument, write_study
 
@@ -31,6 +34,8 @@ inverters:
   tpe: {kind: hyperopt, evaluations: 60}
   starts: {kind: multistart, starts: 5}
   random: {kind: random, evaluations: 60}
+  coordinate: {kind: coordinate, starts: 10}
+  certified: {kind: certified, boxes: 20000}
 """
 PARTS = ["x.mat_1", "x.mat_2", "x.mat_3", "x.mat_4"]
 
@@ -50,7 +55,7 @@ def mixture(tmp_path_factory):
 def test_every_proposed_mixture_sums_to_one(mixture):
     folder, _ = mixture
     found = pd.read_parquet(folder / "results/mixture/candidates.parquet")
-    assert (found["status"] == "ok").all() and len(found) == 2 * (60 + 5 + 60 + 1)
+    assert (found["status"] == "ok").all() and len(found) == 2 * (60 + 5 + 60 + 10 + 1 + 1)
     assert (found[PARTS].sum(axis=1) - 1).abs().max() < 1e-9
     assert found[PARTS].min().min() >= 0 and found[PARTS].max().max() <= 1
 
@@ -61,6 +66,22 @@ def test_a_search_is_no_worse_than_the_best_row_by_the_models_own_word(mixture):
     for objective in ("least", "half"):
         found = summary.loc[(objective, "starts"), "predicted_loss"]
         assert found <= summary.loc[(objective, "lookup"), "predicted_loss"] + 1e-12
+
+
+def test_what_is_proven_of_mixtures_is_contradicted_by_no_mixture(mixture):
+    """By scikit-learn's own word, on mixtures drawn uniformly, on the edges, and those that other methods proposed."""
+    folder, rows = mixture
+    summary = pd.read_csv(folder / "results/mixture/summary.csv").set_index(["objective", "inverter"])
+    model = random_forest.load(folder / "results/mixture/round0/seed0/surrogates/forest/model")
+    rng = np.random.default_rng(0)
+    points = [rng.dirichlet(np.full(4, a), 50_000) for a in (0.1, 0.5, 1.0)]
+    found = pd.read_parquet(folder / "results/mixture/candidates.parquet")
+    predicted = model.predict(np.concatenate([*points, rows.iloc[:, :4].to_numpy(), found[PARTS].to_numpy()]))[:, 0]
+    least = summary.loc[("least", "certified")]
+    assert least["certified_bound"] <= predicted.min() and least["optimizer_regret"] == 0
+    assert least["gap"] <= 1e-12 * max(1, abs(least["certified_bound"]))
+    half = summary.loc[("half", "certified")]
+    assert half["feasible"] == "yes" and half["certified_bound"] <= ((predicted - 0.5) ** 2).min()
 
 
 def test_repeats_of_one_mixture_stay_on_one_side_of_the_split(mixture):

@@ -71,6 +71,9 @@ def read_candidates(snakemake, cases, simulator):
         # A committee's word is not what was proven: that is of the surrogate's own loss.
         if not snakemake.params.objectives[entry].get("robust"):
             for wanted, certificate in found.items():
+                # What holds near the data bounds no method that may leave it.
+                if certificate["limited"]:
+                    continue
                 certificates.setdefault((surrogate, wanted), []).append(certificate)
         parts.append(part.assign(surrogate=surrogate, inverter=inverter))
     name = simulator.name if simulator else wildcards.study

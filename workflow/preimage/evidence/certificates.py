@@ -23,6 +23,7 @@ class Certificate(TypedDict):
         stopped: why it ended: closed, gap, boxes, seconds or unsure (slivers that a solver can't tell).
         boxes, open_boxes: expanded, and left open.
         feasible: whether some input meets the objective: yes, no or undecided.
+        limited: whether only inputs near the data were asked about, so that other methods may go beyond.
     """
 
     bound: float
@@ -32,6 +33,7 @@ class Certificate(TypedDict):
     boxes: int
     open_boxes: int
     feasible: str
+    limited: bool
 
 
 class Proven(NamedTuple):

@@ -19,6 +19,7 @@ from preimage.inversion import Answer, Question
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.forest_boxes import build
 from preimage.inversion.forest_branch_and_bound import Search, run
+from preimage.inversion.forest_constraints import Near
 from preimage.inversion.forest_line_search import descend, lines
 from preimage.inversion.forest_objective import UNIT, largest_outputs, reduce
 from preimage.objective import Objective
@@ -42,11 +43,14 @@ def invert(
     Raises StudyError where no point satisfies the constraints.
     """
     polytope.check_feasible(question.space)
-    found = _search(question, question.objective, options, rng, state, report)
+    near = Near(np.unique(question.X, axis=0), float(options["distance"])) if options.get("distance") else None
+    found = _search(question, question.objective, near, options, rng, state, report)
+    if np.isnan(found.x).any():
+        return _nothing(found, float(options["distance"]))
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
-        second = _search(question, _as_interval(wanted), options, rng, None, report)
+        second = _search(question, _as_interval(wanted), near, options, rng, None, report)
         if wanted.met(question.outputs(second.x[None]))[0]:
             X.append(second.x)
             found.certificate["feasible"] = "yes"
@@ -59,7 +63,7 @@ def invert(
         np.array(X),
         [c["boxes"] for c in certificates[:n]],
         ["ok"] * n,
-        [_words(wanted, c) for c in certificates[:n]],
+        [_where(near) + _words(wanted, c) for c in certificates[:n]],
         certificate=found.certificate,
     )
 
@@ -79,6 +83,7 @@ class _Found:
 def _search(
     question: Question,
     objective: Objective,
+    near: Near | None,
     options: Mapping[str, Any],
     rng: np.random.Generator,
     state: Path | None,
@@ -91,12 +96,18 @@ def _search(
 
     def improve(x: np.ndarray) -> np.ndarray:
         X, _ = descend(trees, wanted, space, directions, x[None], np.random.default_rng(0))
-        return np.asarray(X[0])
+        return np.asarray((near.pulled(space, X) if near else X)[0])
 
     size_of_box = 8 * len(space.inputs) + 4 * trees.score.shape[0] * len(trees.roots) + OF_AN_ENTRY
     most_open = int(options["memory"] * 1e6 / size_of_box)
     search = Search(
-        space, grid, trees, wanted, lambda X: objective.loss(question.trees.predict(X)), max(most_open, 1000)
+        space,
+        grid,
+        trees,
+        wanted,
+        lambda X: objective.loss(question.trees.predict(X)),
+        max(most_open, 1000),
+        near=near,
     )
     # Before a resume too: it advances the generator as the first time.
     starts, _ = descend(trees, wanted, space, directions, startpoints(question, int(options["starts"]), rng), rng)
@@ -104,7 +115,7 @@ def _search(
     if state is not None and state.exists():
         search.resume(state)
     else:
-        search.offer(starts)
+        search.offer(starts if near is None else np.concatenate([near.pulled(space, starts), near.data]))
     # What a mean over the trees is off by through rounding; a loss smaller than its square is as good as none.
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
@@ -112,7 +123,7 @@ def _search(
     stopped = run(
         search, int(options["boxes"]), float(options["gap"]), rounding, options.get("seconds"), improve, state, report
     )
-    met = bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
+    met = np.isfinite(search.x).all() and bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
     low = search.bound
     certificate = Certificate(
         bound=low,
@@ -121,9 +132,21 @@ def _search(
         stopped=stopped,
         boxes=search.boxes,
         open_boxes=search.open,
-        feasible=verdict(objective, low, met),
+        feasible=verdict(objective, low, met) if np.isfinite(search.x).all() else "undecided",
+        limited=near is not None,
     )
     return _Found(search.x, certificate)
+
+
+def _nothing(found: _Found, distance: float) -> Answer:
+    """Return the answer where no input near the data came up: a row that says so."""
+    proven = "proven that no" if found.certificate["closed"] else "undecided whether any"
+    said = f"{proven} input within the bounds and constraints lies within {distance:g} of a training row"
+    return Answer(found.x[None], [found.certificate["boxes"]], ["no_answer"], [said])
+
+
+def _where(near: Near | None) -> str:
+    return "" if near is None else f"among inputs within {near.distance:g} of a training row (scaled to [0, 1]): "
 
 
 def _as_interval(target: Objective) -> Objective:

@@ -24,7 +24,7 @@ import numpy as np
 from preimage.errors import StudyError
 from preimage.files import replacing
 from preimage.inversion.forest_boxes import Grid, Trees, best_leaf
-from preimage.inversion.forest_constraints import Rows, propagate, rows, valid_point
+from preimage.inversion.forest_constraints import Near, Rows, near_point, propagate, rows, valid_point
 from preimage.inversion.forest_objective import Wanted, hardest, least_loss
 from preimage.inversion.forest_threads import over
 from preimage.space import Space
@@ -226,6 +226,7 @@ class Search:
         evaluate: the loss (n,) that the model itself gives at points (n, d).
         most_open: open boxes beyond which the search goes depth-first.
         box: cells [low, high) to search; all of them by default.
+        near: the data that inputs must be near; anywhere by default.
 
     Attributes:
         loss, x: the best point found (inf and NaN before there is one).
@@ -246,9 +247,11 @@ class Search:
         evaluate: Callable[[np.ndarray], np.ndarray],
         most_open: int = 1_000_000,
         box: tuple[np.ndarray, np.ndarray] | None = None,
+        near: Near | None = None,
     ) -> None:
         self.space, self.grid, self.trees, self.wanted, self.evaluate = space, grid, trees, wanted, evaluate
-        self.rows: Rows = rows(space, grid)
+        self.near = near
+        self.rows: Rows = rows(space, grid, near)
         self.most_open = most_open
         self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
         self.boxes = self.batches = self.order = 0
@@ -263,6 +266,8 @@ class Search:
     def offer(self, X: np.ndarray) -> None:
         """Take the best of the points (n, d) that are valid, where it is better than what there is."""
         X = X[self.space.contains(X)]
+        if self.near is not None:
+            X = X[self.near.holds(self.space, X)]
         if len(X):
             loss = self.evaluate(X)
             k = int(np.argmin(loss))
@@ -374,7 +379,8 @@ class Search:
     def _attained(self, bound: float, box: tuple[np.ndarray, np.ndarray], inner: tuple[Any, Any], deep: bool) -> None:
         """Take the point where a bound is attained; where constraints leave none there, go on with the rest."""
         try:
-            x = valid_point(self.space, *self.grid.ends(*inner))
+            ends = self.grid.ends(*inner)
+            x = near_point(self.space, self.near, *ends) if self.near else valid_point(self.space, *ends)
         except StudyError:
             self.unsure = min(self.unsure, bound)
             return

@@ -1,7 +1,11 @@
-"""Linear constraints on boxes of cells: cutting off cells that no valid point has, and finding a valid point in a box.
+"""Constraints on boxes of cells: cutting off cells that no valid point has, and finding a valid point in a box.
 
 Constraints hold to `space.TOLERANCE` of each row's scale, and so do yes and no here: a box is dropped only where every
 point of it breaks a row by more than that.
+
+An input may also be asked to lie near the data: at most a distance, in inputs scaled to [0, 1], from the nearest
+training row. A box's distance to a row is that to the row moved into the box, so whether any of its inputs is near is
+known exactly, and which one is nearest.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import numba
 import numpy as np
 
 from preimage import polytope
+from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Grid
 from preimage.space import TOLERANCE, Input, Linear, Space
 
@@ -29,12 +34,66 @@ class Rows(NamedTuple):
     first: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    data: np.ndarray
+    width: np.ndarray
+    reach: float
 
 
-def rows(space: Space, grid: Grid) -> Rows:
+class Near(NamedTuple):
+    """Where inputs must lie: at most `distance` from one of the rows (n, d), inputs scaled to [0, 1]."""
+
+    data: np.ndarray
+    distance: float
+
+    def holds(self, space: Space, X: np.ndarray) -> np.ndarray:
+        """Return which points (n, d) are near enough."""
+        return np.array([bool((self._square(space, x) <= self.distance**2).any()) for x in X], bool)
+
+    def moved(self, space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the rows moved into a box, the nearest first: those near enough, and only valid points."""
+        X = np.clip(self.data, start, end)
+        X = np.where(space.discrete, np.round(X), X)
+        square = (((X - self.data) / space.width) ** 2).sum(axis=1)
+        X = X[np.argsort(square, kind="stable")][: int((square <= self.distance**2).sum())]
+        return X[space.contains(X)] if len(X) else X
+
+    def pulled(self, space: Space, X: np.ndarray) -> np.ndarray:
+        """Return points (n, d), those too far moved straight towards the nearest row until they are near enough."""
+        out = X.copy()
+        for k in np.flatnonzero(~self.holds(space, X)):
+            square = self._square(space, X[k])
+            row = self.data[np.argmin(square)]
+            share = self.distance / np.sqrt(square.min()) * (1 - 1e-9)
+            out[k] = np.where(space.discrete, row, row + share * (X[k] - row))
+        return out
+
+    def _square(self, space: Space, x: np.ndarray) -> np.ndarray:
+        return np.asarray((((x - self.data) / space.width) ** 2).sum(axis=1))
+
+
+def rows(space: Space, grid: Grid, near: Near | None = None) -> Rows:
     matrix, low, high = space.rows
     slack = SLACK * space.row_scale
-    return Rows(matrix, low - slack, high + slack, grid.first, grid.start, grid.end)
+    data = np.empty((0, len(space.inputs))) if near is None else np.ascontiguousarray(near.data, float)
+    reach = np.inf if near is None else near.distance
+    return Rows(matrix, low - slack, high + slack, grid.first, grid.start, grid.end, data, space.width, reach)
+
+
+@numba.njit(cache=True)
+def is_near(rows, lo, hi):  # type: ignore[no-untyped-def]
+    """Return whether the box [lo, hi) may hold an input near a row: beyond rounding, none of another does."""
+    first, most = rows.first, rows.reach * rows.reach * (1 + 1e-12)
+    for i in range(len(rows.data)):
+        square = 0.0
+        for j in range(len(lo)):
+            a, b, x = rows.start[first[j] + lo[j]], rows.end[first[j] + hi[j] - 1], rows.data[i, j]
+            away = (a - x if x < a else x - b if x > b else 0.0) / rows.width[j]
+            square += away * away
+            if square > most:
+                break
+        if square <= most:
+            return True
+    return False
 
 
 @numba.njit(cache=True)
@@ -45,6 +104,8 @@ def propagate(rows, lo, hi):  # type: ignore[no-untyped-def]
     leave it room. Sums of a row are of the box as it was when the row was begun: still valid, only weaker.
     """
     first, start, end = rows.first, rows.start, rows.end
+    if rows.reach < np.inf and not is_near(rows, lo, hi):
+        return False
     for _ in range(PASSES):
         moved = False
         for r in range(len(rows.matrix)):
@@ -76,6 +137,21 @@ def propagate(rows, lo, hi):  # type: ignore[no-untyped-def]
         if not moved:
             break
     return True
+
+
+def near_point(space: Space, near: Near, start: np.ndarray, end: np.ndarray) -> np.ndarray | None:
+    """Return a point (d,) between `start` and `end` that is near the data; None where it is proven that there is none.
+
+    Raises StudyError where neither is certain: where linear constraints, or rows between whole numbers, leave no row
+    moved into the box a valid point, another input near it may still be one.
+    """
+    points = near.moved(space, start, end)
+    if len(points):
+        return np.asarray(points[0])
+    square = (((np.clip(near.data, start, end) - near.data) / space.width) ** 2).sum(axis=1)
+    if (square <= near.distance**2 * (1 + 1e-12)).any():
+        raise StudyError("an input near the data can't be told from none")
+    return None
 
 
 def valid_point(space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.reporting import words
+from preimage.reporting import rounded, words
 from preimage.space import Input, Space
 
 # Inputs that all solutions confine to less than this share of their range are named, the most confined first.
@@ -28,17 +28,14 @@ def preimage(table: pd.DataFrame, found: Mapping[str, Any], surrogate: str, spac
         return [f"The whole preimage is empty: by the model {model} no inputs meet this, which is proven."]
     inner, outer = found["inner"], found["outer"]
     if found["stopped"] == "closed":
-        said = f"All inputs that meet this by the model {model} are known: {_share(inner)} of the space"
+        said = f"All inputs that meet this by the model {model} are known: {words.number(100 * inner)} % of the space"
         said += f", in {words.number(len(table))} boxes. Nothing outside them does, which is proven."
     else:
         why = "clock" if found["stopped"] == "seconds" else "limit of boxes"
-        said = f"By the model {model}, at least {_share(inner)} and at most {_share(outer)} of the space meet this: "
+        bracket = f"at least {rounded.down(100 * inner)} % and at most {rounded.up(100 * outer)} %"
+        said = f"By the model {model}, {bracket} of the space meet this: "
         said += f"proven, stopped by its {why}; more boxes narrow the bracket."
     return [said, *_confined(table, space)]
-
-
-def _share(value: float) -> str:
-    return f"{words.number(100 * value)} %"
 
 
 def _confined(table: pd.DataFrame, space: Space) -> list[str]:
@@ -68,4 +65,4 @@ def _kept(i: Input, low: float, high: float) -> str:
         return f"{name} {' or '.join(i.categories[int(low) : int(high) + 1])}"
     if low == high:
         return f"{name} at {words.quantity(low, i.unit)}"
-    return f"{name} from {words.number(low)} to {words.quantity(high, i.unit)}"
+    return f"{name} from {rounded.down(low)} to {rounded.up(high)} {i.unit}".strip()

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from preimage.objective import Objective
-from preimage.reporting import words
+from preimage.reporting import rounded, words
 from preimage.space import Input, Space
 
 # The inputs that leave least room are named; all of them stand in the table beside the answer.
@@ -27,9 +27,14 @@ def window(row: Mapping[str, Any], wanted: Objective, space: Space, units: Mappi
 
 
 def ends(row: Mapping[str, Any], i: Input) -> tuple[Any, Any]:
-    """Return between which values an input may be kept; None where there is no window."""
+    """Return between which values an input may be kept, as text that lies inside; None where there is no window."""
     if pd.isna(row.get("tolerance_width")):
         return None, None
+    low, high = _exact(row, i)
+    return (low, high) if i.categories else rounded.inside(low, high)
+
+
+def _exact(row: Mapping[str, Any], i: Input) -> tuple[Any, Any]:
     return row[f"tolerance_low.{i.name}"], row[f"tolerance_high.{i.name}"]
 
 
@@ -40,12 +45,12 @@ def _kept(row: Mapping[str, Any], i: Input) -> str:
         kept = i.categories[i.categories.index(low) : i.categories.index(high) + 1]
         return f"{name} {' or '.join(kept)}"
     if low == high:
-        return f"{name} at {words.quantity(low, i.unit)}"
-    return f"{name} between {words.number(low)} and {words.quantity(high, i.unit)}"
+        return f"{name} at {low} {i.unit}".strip()
+    return f"{name} between {low} and {high} {i.unit}".strip()
 
 
 def _width(row: Mapping[str, Any], i: Input) -> float:
-    low, high = ends(row, i)
+    low, high = _exact(row, i)
     if i.categories:
         return (i.categories.index(high) - i.categories.index(low) + 1) / len(i.categories)
     more = float(i.integer)
