@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
+from preimage.compiled import numba
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
+from preimage.compiled import numba
 from preimage.errors import StudyError
 from preimage.files import replacing
 from preimage.inversion.forest_boxes import Grid, Trees, best_leaf

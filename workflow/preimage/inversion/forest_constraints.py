@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from preimage import polytope
+from preimage.compiled import numba
 from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Grid
 from preimage.space import TOLERANCE, Input, Linear, Space

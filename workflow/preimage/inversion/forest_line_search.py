@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from preimage.compiled import numba
 from preimage.inversion.forest_boxes import FEATURE, RIGHT, Trees
 from preimage.inversion.forest_objective import Wanted, loss_at
 from preimage.inversion.forest_threads import over

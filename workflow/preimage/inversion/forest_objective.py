@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from preimage.compiled import numba
 from preimage.inversion.forest_boxes import Channels
 from preimage.objective import Objective
 from preimage.surrogates.forest import Forest

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import pandas as pd
 
+from preimage.compiled import numba
 from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Grid, Trees, build
 from preimage.inversion.forest_branch_and_bound import BATCH, SHOW_EVERY_SECONDS, Pool, best_split, total_of, update

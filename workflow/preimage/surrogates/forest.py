@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
+from preimage.compiled import numba
 from preimage.files import replacing
 
 ROWS_AT_A_TIME = 10_000
