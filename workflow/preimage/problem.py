@@ -37,6 +37,9 @@ class Problem:
             gives its derivative.
         integers: inputs that are whole numbers.
         draw: points (n, d) from the distribution that the inputs have by nature; None where they are uniform.
+        dynamics: the model of series (`preimage.calibration.model`) where that is what it simulates; it has no outputs
+            then, and objectives are fits to data.
+        start: where a fit starts first, by input.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Problem:
     complex_safe: bool = False
     integers: frozenset[str] = frozenset()
     draw: Draw | None = None
+    dynamics: Any = None
+    start: Mapping[str, float] = field(default_factory=dict)
 
 
 def load(spec: Mapping[str, Any]) -> Problem | None:
@@ -81,7 +86,8 @@ def _own(name: str, spec: Mapping[str, Any]) -> Problem:
     if not callable(call):
         raise StudyError(f"problem.simulator '{name}': found {type(call).__name__}, expected a function")
     settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
-    if not outputs:
+    of_series = "ode" in spec or "curve" in spec
+    if not outputs and not of_series:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
     inputs = {}
     for key, value in settings.items():
@@ -92,8 +98,26 @@ def _own(name: str, spec: Mapping[str, Any]) -> Problem:
         inputs[key] = (0.0, float(last)) if last >= 0 else (float(low), float(high))
     if not inputs:
         raise StudyError(f"problem.inputs: name the inputs of the simulator '{name}', each with low and high")
+    if of_series:
+        from preimage.calibration import own
+
+        middle = {key: value.get("start", sum(inputs[key]) / 2) for key, value in settings.items()}
+        dynamics = own.model(call, name, spec)
+        return of_series(name.replace(":", "."), inputs, dynamics, middle, complex_safe=False)
     units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
     return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+
+
+def of_series(
+    name: str,
+    inputs: Mapping[str, tuple[float, float]],
+    dynamics: Any,
+    start: Mapping[str, float],
+    complex_safe: bool = True,
+) -> Problem:
+    """Return the problem of a model of series, which has parameters for inputs and no outputs: it is fitted to data."""
+    nothing = lambda X: np.empty((len(X), 0))  # noqa: E731
+    return Problem(name, inputs, {}, nothing, complex_safe=complex_safe, dynamics=dynamics, start=start)
 
 
 def checked(call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str]) -> Simulator:

@@ -8,7 +8,7 @@ WORKFLOW = os.path.dirname(str(workflow.current_basedir))
 sys.path.insert(0, WORKFLOW)
 
 from preimage import fingerprint, invocation, study as study_module
-from preimage.data import setting, targets
+from preimage.data import series, setting, targets
 from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
 
@@ -85,7 +85,8 @@ def inverter_modules(wildcards):
     kind = of(wildcards)["inverters"][wildcards.inverter]["kind"]
     robust = of(wildcards)["objectives"][wildcards.objective].get("robust")
     committee = ["committee"] if robust else []
-    return [f"preimage.inversion.{name}" for name in [MODULES[kind], *committee]]
+    found = [f"preimage.inversion.{name}" for name in [MODULES[kind], *committee]]
+    return [*found, *fit_modules(wildcards)]
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -184,6 +185,20 @@ def model_of(wildcards):
 def target_files(wildcards):
     """The user's tables of targets."""
     return targets.files(of(wildcards)["objectives"])
+
+
+def series_files(wildcards):
+    """The data that a study's fits, or the fit of one objective, are to reproduce."""
+    entries = of(wildcards)["objectives"]
+    name = getattr(wildcards, "objective", None)
+    return series.files({name: entries[name]} if name else entries)
+
+
+def fit_modules(wildcards):
+    """What fits are made by; nothing where a study has none."""
+    if not study_module.fits(of(wildcards)):
+        return []
+    return ["preimage.calibration.engine", "preimage.calibration.assess"]
 
 
 def targets_of(wildcards):

@@ -83,6 +83,6 @@ def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: li
     if wanted.bounded:
         good = ranked[wanted.met(ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float))]
     else:
-        good = ranked[ranked["predicted_loss"] <= least + wanted.tolerance]
+        good = ranked[ranked["predicted_loss"] <= wanted.as_good_as(least)]
     X = space.encode(good.rename(columns={"x." + n: n for n in space.names}))
     return good.assign(cluster=clusters(space.scaled(X)))

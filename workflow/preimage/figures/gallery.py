@@ -118,7 +118,7 @@ def plan(m: Material) -> Iterator[Shown]:
     entries = dict.fromkeys(w.entry for w in m.objectives.values())
     for name in list(entries)[:MOST_OBJECTIVES]:
         if name in m.objectives:
-            yield from _answers(m, name)
+            yield from _fitted(m, name) if m.objectives[name].kind == "fit" else _answers(m, name)
             yield from _searches(m, name)
         else:
             yield from _table(m, name)
@@ -227,6 +227,19 @@ def _answers(m: Material, name: str) -> Iterator[Shown]:
             "line, nobody has seen data there: doubt them.",
             name,
             partial(_domain, m, surrogate, m.objectives[name]),
+        )
+
+
+def _fitted(m: Material, name: str) -> Iterator[Shown]:
+    """Yield what shows the parameters that fit as well as the best."""
+    for surrogate in dict.fromkeys(s for s, _ in m.cases(name)):
+        yield Shown(
+            f"parallel_coordinates.{surrogate}.{name}.svg",
+            f"{name}: parameters that fit as well as the best",
+            "Each line is a set of parameters; the thick one has the smallest loss, the boxes are random parameters. "
+            "Where lines run apart, the data does not say what the parameter is.",
+            name,
+            partial(_parallel, m, surrogate, name),
         )
 
 

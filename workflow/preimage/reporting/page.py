@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
-from preimage.reporting import dag, proofs, words
+from preimage.reporting import calibration, dag, proofs, words
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
 
@@ -63,7 +63,12 @@ def render(material: Material) -> str:
         study=material.study["study"],
         seeds=material.study["seeds"],
         truth=bool(material.candidates["simulated_loss"].notna().any()),
-        answers=[_answer(material, name) for name, w in material.objectives.items() if name == w.entry],
+        answers=[
+            _answer(material, name)
+            for name, w in material.objectives.items()
+            if name == w.entry and w.kind != calibration.KIND
+        ],
+        fits=calibration.fits(material),
         targets=tables_of_targets(material),
         surrogates=[_surrogate(material, name) for name in material.surrogates],
         warnings=material.warnings,
