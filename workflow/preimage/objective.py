@@ -10,7 +10,8 @@ import numpy as np
 
 from preimage.errors import StudyError, did_you_mean
 
-KINDS = ("minimize", "maximize", "target", "within", "fit")
+KINDS = ("minimize", "maximize", "target", "within")
+FIT = "fit"
 # A fit's loss is the one output of what is inverted (see `preimage.calibration.fit`).
 LOSS = "loss"
 # Fits count as good as the best up to this share above its loss, plus this much.
@@ -160,8 +161,8 @@ def build(
 
     Raises StudyError for an unknown output or an interval with low above high.
     """
-    kind = next(k for k in KINDS if k in spec)
-    if kind == "fit":
+    kind = next(k for k in (*KINDS, FIT) if k in spec)
+    if kind == FIT:
         return Objective(name, kind, (LOSS,), (0,), (1.0,), (1.0,), 0.0, (1.0,), dict(spec.get("fixed") or {}))
     terms = spec[kind]
     if isinstance(terms, str):

@@ -86,9 +86,17 @@ def _own(name: str, spec: Mapping[str, Any]) -> Problem:
     if not callable(call):
         raise StudyError(f"problem.simulator '{name}': found {type(call).__name__}, expected a function")
     settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
-    of_series = "ode" in spec or "curve" in spec
-    if not outputs and not of_series:
+    if "ode" in spec or "curve" in spec:
+        return _own_series(call, name, spec, _bounds(name, settings))
+    if not outputs:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
+    inputs = _bounds(name, settings)
+    units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
+    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+
+
+def _bounds(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Return the bounds of every input of a user's simulator; a category's are those of its index."""
     inputs = {}
     for key, value in settings.items():
         last = len(value.get("categories", ())) - 1
@@ -98,14 +106,18 @@ def _own(name: str, spec: Mapping[str, Any]) -> Problem:
         inputs[key] = (0.0, float(last)) if last >= 0 else (float(low), float(high))
     if not inputs:
         raise StudyError(f"problem.inputs: name the inputs of the simulator '{name}', each with low and high")
-    if of_series:
-        from preimage.calibration import own
+    return inputs
 
-        middle = {key: value.get("start", sum(inputs[key]) / 2) for key, value in settings.items()}
-        dynamics = own.model(call, name, spec)
-        return of_series(name.replace(":", "."), inputs, dynamics, middle, complex_safe=False)
-    units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
-    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+
+def _own_series(
+    call: Callable[..., Any], name: str, spec: Mapping[str, Any], inputs: Mapping[str, tuple[float, float]]
+) -> Problem:
+    """Wrap a user's right-hand side or curve (see `preimage.calibration.own`)."""
+    from preimage.calibration import own
+
+    settings = spec.get("inputs") or {}
+    start = {key: settings[key].get("start", sum(bounds) / 2) for key, bounds in inputs.items()}
+    return of_series(name.replace(":", "."), inputs, own.model(call, name, spec), start, complex_safe=False)
 
 
 def of_series(

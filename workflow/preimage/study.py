@@ -216,11 +216,11 @@ def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Map
     """Return why an inverter can't work on a model; "" where it can."""
     if inverter["kind"] in NEEDS_TREES and model["kind"] not in TREES:
         return "the method needs a model made of trees, a random forest"
-    exact = differentiable(model) or model["kind"] == SIMULATOR and _traceable(problem)
+    exact = differentiable(model) or (model["kind"] == SIMULATOR and _traceable(problem))
     if inverter.get("gradient") == "exact" and not exact:
         return "it has no gradient of its own; use 2-point or 3-point"
     batched = inverter.get("engine") == "batched" and not exact
-    if batched or inverter["kind"] == "neural_adjoint" and not differentiable(model):
+    if batched or (inverter["kind"] == "neural_adjoint" and not differentiable(model)):
         return "the method needs a model with a gradient of its own, a network or a Gaussian process"
     if inverter.get("gradient") == "cs" and not (model["kind"] == SIMULATOR and _complex_safe(problem)):
         return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"

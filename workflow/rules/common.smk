@@ -232,6 +232,9 @@ def step_records(wildcards):
         for case in study_module.cases(study)
     ]
     files += [f"{SEED_RECORDS}/evidence.json", f"{RECORDS}/gather.json"]
+    if study_module.fits(study):
+        files += [f"{RECORDS}/calibrate.{name}.json" for name in study["objectives"]]
+        files += [f"{RECORDS}/gather_fits.json"]
     return [
         *expanded(first, wildcards, rounds=slice(1)),
         *expanded(later, wildcards, rounds=slice(1, None)),
@@ -247,4 +250,8 @@ def study_outputs():
         "best_of.csv",
         "timings.csv",
     ]
-    return expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files)
+    fits = [name for name, study in STUDIES.items() if study_module.fits(study)]
+    return [
+        *expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files),
+        *expand(f"{STUDY}/fit.parquet", study=fits),
+    ]

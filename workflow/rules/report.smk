@@ -12,6 +12,7 @@ rule figures:
         best_of=rules.gather.output.best_of,
         solutions=first_seed("solutions.parquet"),
         targets=target_files,
+        fits=lambda w: calibrations(w).get("fits", []),
     output:
         folder=report(
             directory("results/{study}/figures"),
@@ -67,6 +68,8 @@ rule report:
         test=first_seed("test.parquet"),
         targets=target_files,
         models=first_models("surrogate.json"),
+        fits=lambda w: calibrations(w).get("fits", []),
+        fit_times=lambda w: calibrations(w).get("fit_times", []),
     output:
         page=report(
             "results/{study}/report.html",

@@ -1,10 +1,12 @@
 """The figures of a study, drawn from its first seed, as SVG with their captions."""
 
 import logging
+from pathlib import Path
 
 import pandas as pd
 
 from preimage import problem
+from preimage.calibration import tables
 from preimage.data import rows, setting, targets
 from preimage.figures import gallery, style
 from preimage.files import replacing, write_json, write_text
@@ -58,6 +60,7 @@ def read(snakemake, params):
         simulator=problem.load(spec),
         best_of=pd.read_csv(source.best_of).query("round == round.max()"),
         curves=curves,
+        fits={Path(folder).name: tables.findings(folder) for folder in source.get("fits", [])},
     )
 
 

@@ -26,8 +26,15 @@ def box(fit: Fit, space: Space) -> Box:
 
 
 def descend(question: Question, X0: np.ndarray, movable: np.ndarray, steps: int, report: Report | None = None) -> Ends:
+    """Search for a question from every start (n, d) over the movable parameters (d,)."""
+    return search(question.fit, question.space, X0, movable, steps, report)
+
+
+def search(
+    fit: Fit, space: Space, X0: np.ndarray, movable: np.ndarray, steps: int, report: Report | None = None
+) -> Ends:
     """Search from every start (n, d) over the movable parameters (d,)."""
-    fit, bounds = question.fit, box(question.fit, question.space)
+    bounds = box(fit, space)
     form, data = fit.stepped(steps)
 
     def progress(iteration: int, best: float, slope: float) -> None:

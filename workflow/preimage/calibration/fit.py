@@ -1,5 +1,7 @@
-"""A fit: a model, observed series and a loss, as one function of the parameters. It stands where a surrogate stands, with
-the loss as its one output, so that every inverter can work on it."""
+"""A fit: a model, observed series and a loss, as one function of the parameters.
+
+It stands where a surrogate stands, with the loss as its one output, so that every inverter can work on it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import numpy as np
 from preimage import problem
 from preimage.calibration import losses, own
 from preimage.calibration.model import Model
-from preimage.calibration.solvers import NoSolution, by_scipy
+from preimage.calibration.solvers import NoSolutionError, by_scipy
 from preimage.data import series
 from preimage.data.series import Series
 from preimage.errors import StudyError
@@ -51,7 +53,7 @@ class Fit:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the loss (n, 1) at parameters (n, d). Complex parameters give a complex loss, by scipy's solver.
 
-        Where the solver gives up it is NaN for models that JAX traces; for others NoSolution is raised.
+        Where the solver gives up it is NaN for models that JAX traces; for others NoSolutionError is raised.
         """
         if np.iscomplexobj(X):
             return np.array([[self.by_scipy(x)] for x in X])
@@ -92,12 +94,12 @@ class Fit:
         for k, x in enumerate(X):
             try:
                 out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, rtol=self.rtol, atol=self.atol)
-            except NoSolution:
+            except NoSolutionError:
                 continue
         return out
 
     def by_scipy(self, x: np.ndarray, **solver: Any) -> Any:
-        """Return the loss at parameters (d,) by `scipy.integrate.solve_ivp`. Raises NoSolution."""
+        """Return the loss at parameters (d,) by `scipy.integrate.solve_ivp`. Raises NoSolutionError."""
         counted = self.counted
         at = {name: column[counted] for name, column in self.series.at.items()}
         options = {"rtol": self.rtol, "atol": self.atol, **solver}
@@ -113,7 +115,7 @@ class Fit:
     def _tried(self, x: np.ndarray, **solver: Any) -> float:
         try:
             return float(self.by_scipy(x, **solver))
-        except NoSolution:
+        except NoSolutionError:
             return float("nan")
 
     # -- for JAX -------------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def minimise(
         state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done))
         best, slope = (np.asarray(part) for part in trace)
         kept = np.isfinite(best)
-        history += [(done + k + 1, float(best[k]), float(slope[k])) for k in np.flatnonzero(kept)]
+        history += [(done + int(k) + 1, float(best[k]), float(slope[k])) for k in np.flatnonzero(kept)]
         done += int(kept.sum())
         if not kept.any():
             break
@@ -178,3 +178,11 @@ def _step(box: Box, u: Any, r: Any, J: Any, damping: Any, moves: Any) -> tuple[A
         d = jnp.where(moves, jnp.clip(u + full, box.keep * u, 1) - u, 0.0)
         held = held | out
     return u + d, slope
+
+
+def jacobian(form: Form, data: Data, box: Box, u: np.ndarray) -> np.ndarray:
+    """Return the derivatives of the residuals (r, d) by the scaled parameters, at one point (d,)."""
+    return np.asarray(_derivatives(form, data, box, u)[1])
+
+
+_derivatives = partial(jax.jit, static_argnums=0)(_at)

@@ -26,8 +26,8 @@ def check(kind: str) -> str:
 
 
 def scaled(kind: str, values: Any, xp: ModuleType = np) -> Any:
-    """Return values on the scale on which a loss takes differences; those below 0 are clipped, by their real part, where
-    it takes logarithms."""
+    """Return values on the scale on which a loss takes differences; where it takes logarithms, those below 0 (by their
+    real part) are clipped."""
     if kind == "mse":
         return values
     clipped = xp.where(values.real > 0, values, 0 * values)

@@ -46,7 +46,8 @@ def _dynamics(call: Callable[..., Any], spec: Mapping[str, Any], inputs: Sequenc
     for state, value in states.items():
         if isinstance(value, str) and value not in inputs:
             raise StudyError(
-                f"problem.ode.states.{state}: found '{value}', expected a number or an input{did_you_mean(value, inputs)}"
+                f"problem.ode.states.{state}: found '{value}', expected a number or the name of an input"
+                f"{did_you_mean(value, inputs)}"
             )
     observed = tuple(spec.get("outputs") or states)
     for name in observed:

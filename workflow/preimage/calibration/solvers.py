@@ -8,6 +8,7 @@ classical Runge-Kutta steps that thousands of starts can take in lockstep.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from preimage.calibration.model import Curve, Known, Model, Parameters
 MOST_STEPS = 16384
 
 
-class NoSolution(ArithmeticError):
+class NoSolutionError(ArithmeticError):
     """A solver that gave up at these parameters."""
 
 
@@ -33,7 +34,7 @@ def by_scipy(
 ) -> np.ndarray:
     """Return the observed series (n, m) at `times` (n,), which ascend from 0 or later; complex where a parameter is.
 
-    Raises NoSolution where the solver fails, or the rates are not finite or of the wrong shape.
+    Raises NoSolutionError where the solver fails, or the rates are not finite or of the wrong shape.
     """
     if isinstance(model, Curve):
         return np.stack(np.broadcast_arrays(*model.function(at, p, np), times)[:-1], axis=1)
@@ -48,9 +49,9 @@ def by_scipy(
             out = list(model.rates(t, list(y), p, known, np))
             if len(out) != width or any(np.ndim(v) for v in out):
                 shapes = [np.shape(v) for v in out]
-                raise NoSolution(f"the rates at t = {t:g} have shapes {shapes}, expected {width} numbers")
+                raise NoSolutionError(f"the rates at t = {t:g} have shapes {shapes}, expected {width} numbers")
             if not np.isfinite(np.array(out)).all():
-                raise NoSolution(f"the rates at t = {t:.6g} are {[complex(v).real for v in out]}")
+                raise NoSolutionError(f"the rates at t = {t:.6g} are {[complex(v).real for v in out]}")
             return out
 
         end = float(times[-1])
@@ -58,7 +59,9 @@ def by_scipy(
             return np.stack([np.broadcast_to(v, 1) for v in model.observe(list(y0[:, None]), p)], axis=1)
         found = solve_ivp(rates, (0.0, end), y0, method, t_eval=times, rtol=rtol, atol=atol)
         if not found.success:
-            raise NoSolution(f"the solver gave up at t = {found.t[-1] if len(found.t) else 0:.6g}: {found.message}")
+            raise NoSolutionError(
+                f"the solver gave up at t = {found.t[-1] if len(found.t) else 0:.6g}: {found.message}"
+            )
         return np.stack(np.broadcast_arrays(*model.observe(list(found.y), p)), axis=1)
 
 
@@ -112,7 +115,7 @@ def mesh(knots: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
     order.
     """
     u = np.linspace(0, 1, steps + 1)
-    t = [a + (b - a) * (u**2 if k == 0 else u) for k, (a, b) in enumerate(zip(knots[:-1], knots[1:], strict=True))]
+    t = [a + (b - a) * (u**2 if k == 0 else u) for k, (a, b) in enumerate(pairwise(knots))]
     begin = np.concatenate([part[:-1] for part in t]) if t else np.empty(0)
     return np.concatenate([np.diff(part) for part in t]) if t else np.empty(0), begin
 

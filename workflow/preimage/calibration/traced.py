@@ -43,8 +43,14 @@ class Form(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Numbers of a fit: what the model knows; times and positions among all rows, weights (n,) and observed values
-    (n, m), on the loss's scale, of the rows that count; a mesh where the steps are fixed; columns that a curve takes."""
+    """Numbers of a fit.
+
+    Attributes:
+        times, pick, weights, wanted: of the rows that count: when, which of all rows, (n,) each; observed values (n, m)
+            on the loss's scale.
+        grid: the mesh of fixed steps.
+        at: columns that a curve takes.
+    """
 
     known: Known
     times: Any

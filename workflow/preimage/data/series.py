@@ -1,5 +1,5 @@
-"""Observed series for a fit: a long table (a row a date and country), the wide files of Johns Hopkins University (a row a
-province, a column a date), or any table with a column of times.
+"""Observed series for a fit: a long table (a row a date and country), the wide files of Johns Hopkins University (a row
+a province, a column a date), or any table with a column of times.
 
 What is read is checked whole before any step runs; errors name file, column and row.
 """
@@ -196,7 +196,7 @@ def _said(time: Any) -> str:
 
 def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
     """Read a file a series with a column a date; rows of provinces are summed."""
-    paths, frame, notes = spec["data"], None, []
+    paths, frame, notes = spec["data"], None, list[str]()
     for name in paths:
         if name not in model.observed:
             raise StudyError(f"data.{name}: the model has no such series{did_you_mean(name, model.observed)}")
@@ -251,7 +251,7 @@ def _risen(
     frame: pd.DataFrame, spec: Mapping[str, Any], model: Model, places: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return counts as the study's policy wants those that fall: refused, kept, or lifted to the highest so far."""
-    policy, notes = spec.get("falling", "refuse"), []
+    policy, notes = spec.get("falling", "refuse"), list[str]()
     for name in sorted(model.cumulative):
         falls = np.flatnonzero(np.diff(frame[name].to_numpy()) < 0)
         if not len(falls):

@@ -43,7 +43,7 @@ class Ends(NamedTuple):
     evaluations: np.ndarray
     status: list[str]
     message: list[str]
-    history: list[tuple[int, float, float]] = []
+    history: Sequence[tuple[int, float, float]] = ()
 
     def at(self, index: np.ndarray) -> Ends:
         """Return the searches at these positions."""
@@ -90,11 +90,11 @@ class Progress:
 
 
 def _one(
-    line: Line, options: Mapping[str, Any], said: Callable[[float], None]
+    line: Line, options: Mapping[str, Any], note: Callable[[float], None]
 ) -> tuple[np.ndarray, float, int, str, str]:
     """Return where one search ended, its loss, evaluations, status and message."""
     try:
-        result = _minimize(line, options, said)
+        result = _minimize(line, options, note)
     except Exception as error:
         return line.x0, np.nan, line.evaluations, "failed", f"{type(error).__name__}: {error}"
     if not np.isfinite(result.fun):
@@ -108,7 +108,7 @@ def _one(
     return x, float(result.fun) * line.unit, line.evaluations, status, said
 
 
-def _minimize(line: Line, options: Mapping[str, Any], said: Callable[[float], None]) -> OptimizeResult:
+def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[float], None]) -> OptimizeResult:
     space = line.question.space
     gradient = options.get("gradient") or ("exact" if line.question.gradient else "3-point")
     method = options.get("method") or ("SLSQP" if space.constraints else "L-BFGS-B")
@@ -126,7 +126,7 @@ def _minimize(line: Line, options: Mapping[str, Any], said: Callable[[float], No
         bounds=[(0.0, 1.0)] * int(line.movable.sum()),
         constraints=constraints,
         # Not all of scipy's methods say their loss here.
-        callback=lambda *_: said(line.least),
+        callback=lambda *_: note(line.least),
         options=TIGHT.get(method, {}) if gradient in ("exact", "cs") else {},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Material:
         figures: {file, title, caption, objective, svg} each.
         records: of every step.
         warnings: of the data and the wishes.
+        fits: by objective that is a fit, its tables and findings; `fit_times` milliseconds of its derivatives.
     """
 
     study: Mapping[str, Any]
@@ -50,6 +51,8 @@ class Material:
     records: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
     versions: Mapping[str, str]
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fit_times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def render(material: Material) -> str:
