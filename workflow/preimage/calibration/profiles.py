@@ -1,5 +1,5 @@
-"""What the data tells of each parameter: profile likelihoods (Raue et al. 2009, Bioinformatics 25), and the directions of
-parameters that it determines at all.
+"""What the data tells of each parameter: profile likelihoods (Raue et al. 2009, Bioinformatics 25), and the directions
+of parameters that it determines at all.
 
 A parameter is held at values over its range and all others are fitted anew. For a loss that is a weighted mean of n
 squared residuals (n counted as Kish counts weighted samples), values whose profile is at most 1 + F(1, n - r) / (n - r)

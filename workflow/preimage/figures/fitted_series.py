@@ -45,7 +45,7 @@ def fitted_series(fit: pd.DataFrame, logarithmic: bool) -> Figure | None:
 
 
 def _points(panel: Any, first: pd.DataFrame, handles: dict[str, Any]) -> None:
-    kinds = {
+    kinds: dict[str, tuple[pd.Series, dict[str, Any]]] = {
         "observed, in the loss": (first["in_loss"], {"marker": "o", "color": INK, "mew": 0}),
         "observed before": (~first["in_loss"] & ~first["held_out"], {"marker": "o", "color": INK, "mfc": "none"}),
         "held out": (first["held_out"], {"marker": "x", "color": BLUE}),

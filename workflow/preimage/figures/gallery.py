@@ -274,8 +274,8 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"profiles.{name}.svg",
             f"{name}: what the data tells of each parameter",
-            "Each parameter is held in turn and all others are fitted anew. A curve that stays under the dashed line up "
-            "to a bound means: the data does not say what this parameter is.",
+            "Each parameter is held in turn and all others are fitted anew. A curve that stays under the dashed line "
+            "up to a bound means: the data does not say what this parameter is.",
             name,
             partial(
                 profiles,
@@ -289,8 +289,8 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"derivative_errors.{name}.svg",
             f"{name}: the error of finite differences against their step",
-            "Left, rounding and the solver's own roughness; right, truncation. Dashed lines are derivatives that need no "
-            "step.",
+            "Left, rounding and the solver's own roughness; right, truncation. Dashed lines are derivatives that need "
+            "no step.",
             name,
             partial(derivative_errors, found["steps"], found["derivatives"]),
         )

@@ -155,8 +155,8 @@ def _verdict(said: Mapping[str, Any]) -> str:
     if not beaten:
         return f"The smallest error is that of the {best}; the fit still beats the naive ways."
     return (
-        f"The fit forecasts worse than {words.listing(beaten)}: fitting the last rows well is not knowing the next ones. "
-        f"The smallest error is that of {best}."
+        f"The fit forecasts worse than {words.listing(beaten)}: to fit the last rows well is not to know the next "
+        f"ones. The smallest error is that of {best}."
     )
 
 
