@@ -125,12 +125,11 @@ def slope_of(way: Way, unit: Unit) -> Callable[[np.ndarray], tuple[float, np.nda
 def _exact(way: Way, unit: Unit) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     from preimage.calibration import traced
 
-    fit = replace(unit.fit, rtol=way.tolerance, atol=min(way.tolerance, 1e-6))
-    form = fit.form._replace(solver=way.solver)
+    fit = replace(unit.fit, rtol=way.tolerance, atol=min(way.tolerance, 1e-6), solver=way.solver)
 
     def both(u: np.ndarray) -> tuple[float, np.ndarray]:
         way.calls += 1
-        f, g = traced.value_and_gradient(form, fit.data, unit.point(u))
+        f, g = traced.value_and_gradient(fit.form, fit.data, unit.point(u))
         return float(f), np.asarray(g)[unit.free] * unit.width
 
     return both

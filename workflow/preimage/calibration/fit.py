@@ -34,7 +34,7 @@ class Fit:
         model, names: what is fitted, and its parameters in order.
         series: what it is fitted to, held-out rows left out.
         loss, weights, columns: see `preimage.calibration.losses`; weights (n,) of the rows, columns of the series.
-        rtol, atol: tolerances of the solver.
+        rtol, atol, solver: tolerances, and diffrax's name of the solver.
         start: where a search starts first (d,).
     """
 
@@ -47,6 +47,7 @@ class Fit:
     start: np.ndarray
     rtol: float = 1e-9
     atol: float = 1e-9
+    solver: str = "Dopri8"
 
     # -- as a surrogate ------------------------------------------------------------------------------------------------
 
@@ -125,7 +126,7 @@ class Fit:
         """The program's form by the adaptive solver."""
         from preimage.calibration.traced import Form
 
-        return Form(self.model, self.names, self.loss, self.columns, "Dopri8", self.rtol, self.atol)
+        return Form(self.model, self.names, self.loss, self.columns, self.solver, self.rtol, self.atol)
 
     @cached_property
     def data(self) -> Any:
@@ -136,6 +137,9 @@ class Fit:
         return self.form._replace(steps=steps), self._data(steps)
 
     def _data(self, steps: int) -> Any:
+        import jax
+        import jax.numpy as jnp
+
         from preimage.calibration.solvers import mesh
         from preimage.calibration.traced import Data
 
@@ -143,7 +147,8 @@ class Fit:
         grid = mesh(s.times, steps) if steps else ()
         at = {name: column[counted] for name, column in s.at.items()}
         wanted = losses.scaled(self.loss, s.values[counted])
-        return Data(s.known, s.times[counted], counted, self.weights[counted], wanted, grid, at)
+        found = Data(s.known, s.times[counted], counted, self.weights[counted], wanted, grid, at)
+        return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
 
     def _batched(self, call: Any, X: np.ndarray) -> np.ndarray:
         parts = []

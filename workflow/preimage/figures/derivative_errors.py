@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from preimage.figures.style import GREEN, INK, PALETTE, PURPLE, legend, log_axis, panels, styled
+from preimage.figures.style import INK, ORANGE, PALETTE, SKY, legend, log_axis, panels, styled
 
 DEFAULT = {"2-point": np.finfo(float).eps ** (1 / 2), "3-point": np.finfo(float).eps ** (1 / 3)}
 
@@ -32,7 +32,7 @@ def derivative_errors(steps: pd.DataFrame, ways: pd.DataFrame) -> Figure | None:
                 part["step"], part["error"].clip(lower=1e-16), "o-", ms=2.5, lw=1, mew=0, color=PALETTE[k]
             )
         best = ways.set_index("rule")["error"].groupby(level=0, sort=False).min()
-        for name, colour in (("cs", PURPLE), ("exact", GREEN)):
+        for name, colour in (("cs", SKY), ("exact", ORANGE)):
             if name in best.index:
                 words = {"cs": "complex step", "exact": "through the solver"}[name]
                 handles[words] = panel.axhline(max(best[name], 1e-16), color=colour, lw=1.2, ls="--")
