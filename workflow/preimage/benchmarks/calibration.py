@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
@@ -99,6 +100,8 @@ def differences(found: Fit, x: np.ndarray, rtol: float) -> np.ndarray:
 
 def starts(found: Fit) -> Iterator[dict[str, Any]]:
     """Yield the time of 100 starts at once, with and without compilation, against the plain loop's."""
+    jax.clear_caches()
+    jax.config.update("jax_enable_compilation_cache", False)
     cold = seconds(lambda: _many(found))
     warm = min(seconds(lambda: _many(found)) for _ in range(3))
     some = _latin(3, 2)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from preimage.candidates import DOMAIN_LIMIT
 from preimage.evidence.plateaus import has_starts
+from preimage.evidence.summary import inputs_of
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.best_of_curves import best_of_curves
@@ -113,7 +114,7 @@ class Material:
     def points(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the points (k, d) of candidates that have one."""
         part = frame[frame["predicted_loss"].notna()]
-        return self.space.encode(part.rename(columns={f"x.{n}": n for n in self.space.names}))
+        return self.space.encode(inputs_of(part, self.space))
 
 
 def plan(m: Material) -> Iterator[Shown]:
