@@ -211,6 +211,12 @@ def test_rates_that_are_nan_or_of_the_wrong_shape_are_a_failure_of_that_point_al
     assert "expected 1 numbers" in refusal(own.checked, wrong, {"a": 1.0}, {})
 
 
+@pytest.mark.parametrize("problem", [seird, sir, lotka_volterra])
+def test_models_built_twice_are_equal_and_share_their_compiled_programs(problem):
+    assert problem.build().dynamics == problem.build().dynamics
+    assert hash(problem.build().dynamics) == hash(problem.build().dynamics)
+
+
 def test_lotka_volterra_keeps_its_invariant():
     problem = lotka_volterra.build()
     x = np.array([problem.start[n] for n in problem.inputs])

@@ -191,7 +191,8 @@ def synthetic(seed: int) -> tuple[Fit, np.ndarray]:
     high = np.array([5.5, 0.10, 4.0, 60, 1.0, 14, 5.8])
     true = rng.uniform(low, high)
     times = np.arange(100.0)
-    known = Known({"cases": 100.0, "deaths": 0.0}, 5e7)
+    # Enough cases that whole numbers are no noise to speak of.
+    known = Known({"cases": 1e4, "deaths": 0.0}, 5e7)
     blank = Series(times, np.ones((100, 2)), ("cases", "deaths"), (), {}, known)
     model = seird.build().dynamics
     weights = losses.by_age(100, 20, "recent")

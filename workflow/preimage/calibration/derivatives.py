@@ -20,6 +20,8 @@ from preimage.space import Space
 COMPLEX_STEP = 1e-30
 STEPS = np.logspace(-12, -1, 23)
 ITERATIONS = 100
+# The fastest of so many is what a gradient takes, whatever else the machine does.
+TIMED = 5
 # How far from the best parameters towards the middle of their bounds derivatives are taken: differences need room.
 INWARD = 0.05
 
@@ -94,10 +96,9 @@ def measure(fit: Fit, space: Space, best: np.ndarray) -> tuple[pd.DataFrame, pd.
         way = Way(rule, solver, tolerance)
         gradient = slope_of(way, unit)
         gradient(u)  # compiles
-        way.calls, started = 0, time.perf_counter()
-        found = gradient(u)[1]
-        times[way.name] = 1000 * (time.perf_counter() - started)
-        calls = way.calls
+        way.calls = 0
+        found, calls = gradient(u)[1], way.calls
+        times[way.name] = 1000 * min(_seconds(gradient, u) for _ in range(TIMED))
         rows.append(
             {
                 "rule": rule,
@@ -110,6 +111,12 @@ def measure(fit: Fit, space: Space, best: np.ndarray) -> tuple[pd.DataFrame, pd.
             }
         )
     return pd.DataFrame(rows), pd.DataFrame(_curves(unit, u, right)), times, said
+
+
+def _seconds(gradient: Callable[..., Any], u: np.ndarray) -> float:
+    started = time.perf_counter()
+    gradient(u)
+    return time.perf_counter() - started
 
 
 def slope_of(way: Way, unit: Unit) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:

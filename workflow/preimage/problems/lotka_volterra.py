@@ -30,12 +30,20 @@ def build() -> Problem:
     dynamics = Dynamics(
         states=("hare", "lynx"),
         rates=rates,
-        initial=lambda p, known: (p["hare_0"], p["lynx_0"]),
-        observe=lambda y, p: tuple(y),
+        initial=initial,
+        observe=observe,
         observed=("hare", "lynx"),
         columns=(("hare", "hare_thousands"), ("lynx", "lynx_thousands")),
     )
     return of_series("lotka_volterra", BOUNDS, dynamics, START)
+
+
+def initial(p: Parameters, known: Known) -> Sequence[Any]:
+    return p["hare_0"], p["lynx_0"]
+
+
+def observe(y: Sequence[Any], p: Parameters) -> Sequence[Any]:
+    return tuple(y)
 
 
 def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType = np) -> Sequence[Any]:

@@ -39,8 +39,8 @@ def build() -> Problem:
     dynamics = Dynamics(
         states=("E", "I", "Z"),
         rates=rates,
-        initial=lambda p, known: (0.0, known.first["cases"], 0.0),
-        observe=lambda y, p: (y[1] + y[2], p["theta"] * y[2]),
+        initial=initial,
+        observe=observe,
         observed=("cases", "deaths"),
         cumulative=frozenset({"cases", "deaths"}),
         columns=(("cases", "ConfirmedCases"), ("deaths", "Fatalities")),
@@ -48,6 +48,16 @@ def build() -> Problem:
         population=True,
     )
     return of_series("seird", BOUNDS, dynamics, START)
+
+
+def initial(p: Parameters, known: Known) -> Sequence[Any]:
+    """Return E, I and Z at the first row."""
+    return 0.0, known.first["cases"], 0.0
+
+
+def observe(y: Sequence[Any], p: Parameters) -> Sequence[Any]:
+    """Return cumulative cases, and deaths."""
+    return y[1] + y[2], p["theta"] * y[2]
 
 
 def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType = np) -> Sequence[Any]:

@@ -24,12 +24,20 @@ def build() -> Problem:
     dynamics = Dynamics(
         states=("S", "I", "R"),
         rates=rates,
-        initial=lambda p, known: (p["susceptible"], known.first["infected"], known.first["recovered"]),
-        observe=lambda y, p: (y[1], y[2]),
+        initial=initial,
+        observe=observe,
         observed=("infected", "recovered"),
         columns=(("infected", "infected"), ("recovered", "recovered")),
     )
     return of_series("sir", BOUNDS, dynamics, START)
+
+
+def initial(p: Parameters, known: Known) -> Sequence[Any]:
+    return p["susceptible"], known.first["infected"], known.first["recovered"]
+
+
+def observe(y: Sequence[Any], p: Parameters) -> Sequence[Any]:
+    return y[1], y[2]
 
 
 def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType = np) -> Sequence[Any]:
