@@ -265,7 +265,9 @@ def test_differentiable_kinds_are_surrogates():
 
 
 def test_objectives_are_those_of_the_code():
-    assert [b["required"] for b in OBJECTIVES["oneOf"]] == [[k] for k in (*objective.KINDS, *objective.TABLES)]
+    assert [b["required"] for b in OBJECTIVES["oneOf"]] == [
+        [k] for k in (*objective.KINDS, *objective.TABLES, objective.FIT)
+    ]
     for kind in objective.KINDS:
         wish = {"target": {"y": 1}, "within": {"y": [0, 1]}}.get(kind, "y")
         assert objective.build("o", {kind: wish}, ["y"]).kind == kind

@@ -11,6 +11,11 @@ import numpy as np
 from preimage.errors import StudyError, did_you_mean
 
 KINDS = ("minimize", "maximize", "target", "within")
+FIT = "fit"
+# A fit's loss is the one output of what is inverted (see `preimage.calibration.fit`).
+LOSS = "loss"
+# Fits count as good as the best up to this share above its loss, plus this much.
+NEAR_SHARE, NEAR_LEAST = 0.1, 1e-6
 # Entries of a study that stand for many objectives, one a row of a table of wanted outputs.
 TABLES = ("targets", "test_rows")
 # Where a study names no tolerance: this share of the training rows' range of the output.
@@ -27,9 +32,9 @@ class Goal(NamedTuple):
 
 def loss_of(kind: str, Y: Any, goal: Goal, xp: Any = np) -> Any:
     """Return the loss of named outputs (..., k), shape (...,); `goal` may be traced by JAX, `kind` may not."""
-    if kind in ("minimize", "maximize"):
+    if kind in ("minimize", "maximize", "fit"):
         value = (Y * goal.low).sum(axis=-1)
-        return value if kind == "minimize" else -value
+        return -value if kind == "maximize" else value
     return ((_distance(Y, goal, xp) / goal.scale) ** 2).mean(axis=-1)
 
 
@@ -44,7 +49,8 @@ class Objective:
 
     Losses, for outputs Y of shape (n, m): `minimize` the weighted sum of the named outputs, `maximize` its negative,
     `target` the squared error to the wanted values, `within` the squared distance to the intervals (0 inside); the
-    last two are means over the named outputs, each in its own unit, or in units of `scale` where that is given.
+    last two are means over the named outputs, each in its own unit, or in units of `scale` where that is given; `fit`
+    the loss against data, which is the one output of the model then.
 
     Attributes:
         columns: position of each named output in Y.
@@ -90,8 +96,8 @@ class Objective:
         """Return the derivative of the loss by the outputs, (n, m), at outputs (n, m)."""
         out = np.zeros_like(Y)
         columns = np.array(self.columns)
-        if self.kind in ("minimize", "maximize"):
-            out[:, columns] = np.array(self.low) * (1.0 if self.kind == "minimize" else -1.0)
+        if not self.bounded:
+            out[:, columns] = np.array(self.low) * (-1.0 if self.kind == "maximize" else 1.0)
         else:
             scale = np.array(self.scale)
             out[:, columns] = -2 * _distance(Y[:, columns], self.goal) / scale**2 / len(columns)
@@ -100,13 +106,17 @@ class Objective:
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
         """Return which outputs (n, m) satisfy the objective, shape (n,).
 
-        For minimize and maximize there is no such thing by itself: there a loss within `tolerance` of `best` counts.
+        For minimize, maximize and fit there is no such thing by itself: there a loss near that of `best` counts.
         """
-        if self.kind in ("minimize", "maximize"):
+        if not self.bounded:
             loss = self.loss(Y)
-            return np.asarray(loss <= (np.nanmin(loss, initial=np.inf) if best is None else best) + self.tolerance)
+            return np.asarray(loss <= self.as_good_as(np.nanmin(loss, initial=np.inf) if best is None else best))
         margin = self.tolerance if self.kind == "target" else 0.0
         return np.all(np.abs(_distance(Y[:, np.array(self.columns)], self.goal)) <= margin, axis=1)
+
+    def as_good_as(self, best: float) -> float:
+        """Return the largest loss that counts as good as the best one found, where there are no values to meet."""
+        return best * (1 + NEAR_SHARE) + NEAR_LEAST if self.kind == "fit" else best + self.tolerance
 
     @property
     def bounded(self) -> bool:
@@ -115,6 +125,8 @@ class Objective:
 
     def words(self, units: Mapping[str, str] | None = None) -> str:
         """Return the objective as a person would say it."""
+        if self.kind == "fit":
+            return "parameters that reproduce the data"
         parts = []
         for name, low, high in zip(self.outputs, self.low, self.high, strict=True):
             unit = f" {units[name]}" if units and units.get(name) else ""
@@ -149,7 +161,9 @@ def build(
 
     Raises StudyError for an unknown output or an interval with low above high.
     """
-    kind = next(k for k in KINDS if k in spec)
+    kind = next(k for k in (*KINDS, FIT) if k in spec)
+    if kind == FIT:
+        return Objective(name, kind, (LOSS,), (0,), (1.0,), (1.0,), 0.0, (1.0,), dict(spec.get("fixed") or {}))
     terms = spec[kind]
     if isinstance(terms, str):
         terms = {terms: 1.0}

@@ -39,6 +39,9 @@ class Problem:
             gives its derivative.
         integers: inputs that are whole numbers.
         draw: points (n, d) from the distribution that the inputs have by nature; None where they are uniform.
+        dynamics: the model of series (`preimage.calibration.model`) where that is what it simulates; it has no outputs
+            then, and objectives are fits to data.
+        start: where a fit starts first, by input.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Problem:
     complex_safe: bool = False
     integers: frozenset[str] = frozenset()
     draw: Draw | None = None
+    dynamics: Any = None
+    start: Mapping[str, float] = field(default_factory=dict)
 
 
 def load(spec: Mapping[str, Any]) -> Problem | None:
@@ -100,8 +105,17 @@ def _own(name: str, spec: Mapping[str, Any]) -> Problem:
     if not callable(call):
         raise StudyError(f"problem.simulator '{name}': found {type(call).__name__}, expected a function")
     settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
+    if "ode" in spec or "curve" in spec:
+        return _own_series(call, name, spec, _bounds(name, settings))
     if not outputs:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
+    inputs = _bounds(name, settings)
+    units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
+    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+
+
+def _bounds(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Return the bounds of every input of a user's simulator; a category's are those of its index."""
     inputs = {}
     for key, value in settings.items():
         last = len(value.get("categories", ())) - 1
@@ -111,8 +125,30 @@ def _own(name: str, spec: Mapping[str, Any]) -> Problem:
         inputs[key] = (0.0, float(last)) if last >= 0 else (float(low), float(high))
     if not inputs:
         raise StudyError(f"problem.inputs: name the inputs of the simulator '{name}', each with low and high")
-    units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
-    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+    return inputs
+
+
+def _own_series(
+    call: Callable[..., Any], name: str, spec: Mapping[str, Any], inputs: Mapping[str, tuple[float, float]]
+) -> Problem:
+    """Wrap a user's right-hand side or curve (see `preimage.calibration.own`)."""
+    from preimage.calibration import own
+
+    settings = spec.get("inputs") or {}
+    start = {key: settings[key].get("start", sum(bounds) / 2) for key, bounds in inputs.items()}
+    return of_series(name.replace(":", "."), inputs, own.model(call, name, spec), start, complex_safe=False)
+
+
+def of_series(
+    name: str,
+    inputs: Mapping[str, tuple[float, float]],
+    dynamics: Any,
+    start: Mapping[str, float],
+    complex_safe: bool = True,
+) -> Problem:
+    """Return the problem of a model of series, which has parameters for inputs and no outputs: it is fitted to data."""
+    nothing = lambda X: np.empty((len(X), 0))  # noqa: E731
+    return Problem(name, inputs, {}, nothing, complex_safe=complex_safe, dynamics=dynamics, start=start)
 
 
 def checked(call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str]) -> Simulator:

@@ -13,6 +13,8 @@ from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, differentia
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
+# Rows to simulate where a study doesn't say: to train on, and to be beaten by a fit.
+SAMPLES, RANDOM_PARAMETERS = 3000, 100
 Study = dict[str, Any]
 # Options of a whole preimage where a study only says that it wants one.
 PREIMAGE = {"boxes": 200_000}
@@ -60,6 +62,7 @@ def _completed(study: Study) -> Study:
         raise StudyError("key 'seed': found beside 'seeds', expected one of them")
     study["seeds"] = study.get("seeds", [study.pop("seed", 0)])
     _check_names(study)
+    _complete_samples(study)
     for name, spec in study["surrogates"].items():
         if spec["kind"] == "neural_network" and spec.get("tune"):
             _check_tuning(f"key 'surrogates.{name}.tune", spec["tune"])
@@ -101,6 +104,47 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
             raise StudyError(f"{where}: a preimage is made of boxes, and problem.constraints would cut them")
         found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
     return found
+
+
+def fits(study: Mapping[str, Any]) -> bool:
+    """Whether a study fits a simulator's series to data: all of its objectives do, or none."""
+    return any("fit" in entry for entry in study["objectives"].values())
+
+
+def _complete_samples(study: Study) -> None:
+    """Set how many rows are simulated; of a fit, whose rows are the random parameters that it must beat, also their
+    bounds. Raises StudyError for what a fit can't stand beside."""
+    problem = study["problem"]
+    if "simulator" in problem:
+        problem.setdefault("samples", RANDOM_PARAMETERS if fits(study) else SAMPLES)
+    found = _loaded(problem)
+    of_series = found is not None and found.dynamics is not None
+    others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
+    if of_series and others:
+        raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' gives series; expected 'fit'")
+    if not fits(study):
+        return
+    first = next(name for name, entry in study["objectives"].items() if "fit" in entry)
+    if not of_series:
+        raise StudyError(
+            f"key 'objectives.{first}.fit': the problem has no simulator of series; expected seird, lotka_volterra, "
+            "sir, or a function of yours with 'problem.ode' or 'problem.curve'"
+        )
+    if study["surrogates"]:
+        raise StudyError(f"key 'objectives.{first}.fit': a fit works on the simulator itself; leave out 'surrogates'")
+    assert found is not None
+    problem.setdefault("sampling", "latin_hypercube")
+    inputs = problem.get("inputs") or {}
+    problem["inputs"] = {
+        **{k: {"low": low, "high": high, **inputs.get(k, {})} for k, (low, high) in found.inputs.items()},
+        **{k: v for k, v in inputs.items() if k not in found.inputs},
+    }
+
+
+def _loaded(problem: Mapping[str, Any]) -> Any:
+    from preimage.problem import load as load_problem
+
+    return load_problem(problem)
 
 
 def _complete_rounds(study: Study) -> None:
@@ -196,9 +240,11 @@ def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Map
     """Return why an inverter can't work on a model; "" where it can."""
     if inverter["kind"] in NEEDS_TREES and not made_of_trees(model):
         return "the method needs a model made of trees, a random forest"
-    if inverter.get("gradient") == "exact" and not differentiable(model):
+    exact = differentiable(model) or (model["kind"] == SIMULATOR and _traceable(problem))
+    if inverter.get("gradient") == "exact" and not exact:
         return "it has no gradient of its own; use 2-point or 3-point"
-    if (inverter.get("engine") == "batched" or inverter["kind"] == "neural_adjoint") and not differentiable(model):
+    batched = inverter.get("engine") == "batched" and not exact
+    if batched or (inverter["kind"] == "neural_adjoint" and not differentiable(model)):
         return "the method needs a model with a gradient of its own, a network or a Gaussian process"
     if inverter.get("gradient") == "cs" and not (model["kind"] == SIMULATOR and _complex_safe(problem)):
         return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
@@ -206,10 +252,14 @@ def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Map
 
 
 def _complex_safe(problem: Mapping[str, Any]) -> bool:
-    from preimage.problem import load as load_problem
-
-    found = load_problem(problem)
+    found = _loaded(problem)
     return found is not None and found.complex_safe
+
+
+def _traceable(problem: Mapping[str, Any]) -> bool:
+    """Whether the simulator is a model of series that JAX can differentiate."""
+    found = _loaded(problem)
+    return found is not None and found.dynamics is not None and found.dynamics.traceable
 
 
 def _check_problem(problem: Mapping[str, Any]) -> None:
@@ -257,5 +307,5 @@ def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
     """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
     kept = {"inputs", "outputs", "constraints"}
     if surrogate == SIMULATOR:
-        kept |= {"simulator", "dimension", "shift"}
+        kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver"}
     return {key: value for key, value in problem.items() if key in kept}

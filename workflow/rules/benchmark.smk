@@ -7,6 +7,7 @@ BENCHMARKS = [
     "deep_inverse",
     "certified",
     "relearning",
+    "calibration",
 ]
 
 

@@ -8,7 +8,7 @@ WORKFLOW = os.path.dirname(str(workflow.current_basedir))
 sys.path.insert(0, WORKFLOW)
 
 from preimage import fingerprint, invocation, study as study_module
-from preimage.data import setting, targets
+from preimage.data import series, setting, targets
 from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
 
@@ -85,7 +85,8 @@ def inverter_modules(wildcards):
     kind = of(wildcards)["inverters"][wildcards.inverter]["kind"]
     robust = of(wildcards)["objectives"][wildcards.objective].get("robust")
     committee = ["committee"] if robust else []
-    return [f"preimage.inversion.{name}" for name in [MODULES[kind], *committee]]
+    found = [f"preimage.inversion.{name}" for name in [MODULES[kind], *committee]]
+    return [*found, *fit_modules(wildcards)]
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -186,6 +187,20 @@ def target_files(wildcards):
     return targets.files(of(wildcards)["objectives"])
 
 
+def series_files(wildcards):
+    """The data that a study's fits, or the fit of one objective, are to reproduce."""
+    entries = of(wildcards)["objectives"]
+    name = getattr(wildcards, "objective", None)
+    return series.files({name: entries[name]} if name else entries)
+
+
+def fit_modules(wildcards):
+    """What fits are made by; nothing where a study has none."""
+    if not study_module.fits(of(wildcards)):
+        return []
+    return ["preimage.calibration.engine", "preimage.calibration.assess"]
+
+
 def targets_of(wildcards):
     """Where an objective takes its targets from, if it has a table of them."""
     entry = of(wildcards)["objectives"][wildcards.objective]
@@ -234,6 +249,9 @@ def step_records(wildcards):
         for case in study_module.preimages(study)
     ]
     files += [f"{SEED_RECORDS}/evidence.json", f"{RECORDS}/gather.json"]
+    if study_module.fits(study):
+        files += [f"{RECORDS}/calibrate.{name}.json" for name in study["objectives"]]
+        files += [f"{RECORDS}/gather_fits.json"]
     return [
         *expanded(first, wildcards, rounds=slice(1)),
         *expanded(later, wildcards, rounds=slice(1, None)),
@@ -249,4 +267,8 @@ def study_outputs():
         "best_of.csv",
         "timings.csv",
     ]
-    return expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files)
+    fits = [name for name, study in STUDIES.items() if study_module.fits(study)]
+    return [
+        *expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files),
+        *expand(f"{STUDY}/fit.parquet", study=fits),
+    ]

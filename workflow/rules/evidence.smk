@@ -11,6 +11,7 @@ rule evidence:
         test=rules.split.output.test,
         info=rules.split.output.info,
         targets=target_files,
+        series=series_files,
     output:
         candidates="results/{study}/round{round}/seed{seed}/candidates.parquet",
         summary="results/{study}/round{round}/seed{seed}/summary.csv",
@@ -32,6 +33,7 @@ rule evidence:
             "evidence",
             *simulator_modules(w),
             *kind_modules(w, of(w)["surrogates"]),
+            *fit_modules(w),
         ),
     script:
         "../scripts/evidence.py"

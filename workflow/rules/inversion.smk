@@ -7,6 +7,7 @@ rule invert:
         unpack(targets_of),
         train=rules.split.output.train,
         info=rules.split.output.info,
+        series=series_files,
     output:
         candidates="results/{study}/round{round}/seed{seed}/inversion/{surrogate}/{objective}/{inverter}.parquet",
         record="results/{study}/tracking/round{round}/seed{seed}/invert.{surrogate}.{objective}.{inverter}.json",

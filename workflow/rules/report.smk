@@ -14,6 +14,7 @@ rule figures:
         solutions=first_seed("solutions.parquet"),
         preimages=first_preimages,
         targets=target_files,
+        fits=lambda w: calibrations(w).get("fits", []),
     output:
         folder=report(
             directory("results/{study}/figures"),
@@ -71,6 +72,8 @@ rule report:
         test=first_seed("test.parquet"),
         targets=target_files,
         models=first_models("surrogate.json"),
+        fits=lambda w: calibrations(w).get("fits", []),
+        fit_times=lambda w: calibrations(w).get("fit_times", []),
     output:
         page=report(
             "results/{study}/report.html",

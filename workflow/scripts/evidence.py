@@ -1,5 +1,6 @@
 """Candidates of one round and seed judged: re-simulated, with intervals, domain, regret and distinct solutions."""
 
+import importlib
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,12 @@ def main(snakemake):
         simulator = problem.load(spec)
 
         table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
-        table = assess.assess(table, space, models, train.X, simulator, objectives, outputs)
+        if any(w.kind == "fit" for w in objectives.values()):
+            # Picked at run time: no other study depends on it.
+            calibrated = importlib.import_module("preimage.calibration.assess")
+            table = calibrated.assess(table, space, spec, run.params["objectives"])
+        else:
+            table = assess.assess(table, space, models, train.X, simulator, objectives, outputs)
         summary = summarise(table, space, objectives, outputs, certificates)
         solutions = distinct_solutions(table, space, objectives, outputs)
         trees = {name: model for name, (model, _) in models.items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage import problem
+from preimage.calibration import tables
 from preimage.data import rows, setting, targets
 from preimage.figures import gallery, style
 from preimage.files import replacing, write_json, write_text
@@ -61,6 +62,7 @@ def read(snakemake, params):
         curves=curves,
         rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),
         preimages={of_preimage(path): pd.read_parquet(path) for path in source.get("preimages", [])},
+        fits={Path(folder).name: tables.findings(folder) for folder in source.get("fits", [])},
     )
 
 

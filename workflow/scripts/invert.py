@@ -1,5 +1,6 @@
 """Candidates of one inverter, on one surrogate, for one entry of the objectives; ranked before any truth is known."""
 
+import dataclasses
 import importlib
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from preimage.inversion.table import frame
 from preimage.step import step
 from preimage.surrogates import simulator
 
+MOST_POINTS = 500
+
 
 def main(snakemake):
     with step(snakemake) as run:
@@ -21,7 +24,12 @@ def main(snakemake):
         found = setting.of_rows(spec, known)
         train = rows.load(snakemake.input.train, snakemake.input.info, setting.categories(spec))
         on_simulator, options = kind == "simulator", run.params["inverter"]
-        model = simulator.load(spec) if on_simulator else surrogates.module(kind).load(Path(str(snakemake.input.model)))
+        if "fit" in run.params["objective"]:
+            model, train = fitted(spec, run.params["objective"], train)
+        elif on_simulator:
+            model = simulator.load(spec)
+        else:
+            model = surrogates.module(kind).load(Path(str(snakemake.input.model)))
         wanted = objectives(snakemake, run.params["objective"], known, spec)
         first = next(iter(wanted.values()))
         question = inversion.Question(
@@ -32,10 +40,11 @@ def main(snakemake):
             train.Y,
             train.numbers,
             on_simulator=on_simulator,
-            gradient=getattr(model, "gradient", None),
+            gradient=getattr(model, "gradient", None) if getattr(model, "differentiable", True) else None,
             traceable=getattr(model, "traceable", lambda: None)(),
             resolution=getattr(model, "resolution", np.finfo(float).eps),
             trees=getattr(model, "trees", None),
+            fit=model if "fit" in run.params["objective"] else None,
         )
         questions = [question.wanting(w) for w in wanted.values()]
         report = run.progress(len(questions) * inversion.planned(options))
@@ -62,7 +71,15 @@ def main(snakemake):
         run.metric("inversion/failed", float(table["status"].eq("failed").sum()))
         if len(questions) == 1:
             log_history(run, table)
+            log_iterations(run, answers[0][0].history)
         run.artifact(snakemake.output.candidates)
+
+
+def fitted(spec, entry, train):
+    """Return the fit in the model's place, and the random parameters of the study with their losses."""
+    # Picked at run time: no other study depends on it.
+    fit = importlib.import_module("preimage.calibration.fit").build(spec, entry["fit"])
+    return fit, dataclasses.replace(train, Y=fit.losses(train.X)[:, None], outputs=["loss"])
 
 
 def objectives(snakemake, entry, known, spec):
@@ -80,6 +97,13 @@ def log_history(run, table):
     spent = table["evaluations"].cumsum()
     for at, value in pd.Series(best[improved].to_numpy(), index=spent[improved]).items():
         run.metric("inversion/best_loss", value, int(at))
+
+
+def log_iterations(run, history):
+    """The best loss and the norm of its gradient by iteration, of as many iterations as a curve needs."""
+    for iteration, loss, slope in history[:: -(-len(history) // MOST_POINTS) or 1]:
+        run.metric("inversion/iteration_loss", loss, iteration)
+        run.metric("inversion/gradient_norm", slope, iteration)
 
 
 main(snakemake)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage import record
+from preimage.calibration import tables
 from preimage.data import rows, setting, targets
 from preimage.files import read_json, write_text
 from preimage.reporting.page import Material, render
@@ -36,6 +37,8 @@ def main(snakemake):
             records=[read_json(p) for p in [*source.records, source.figures_record]],
             warnings=list(dict.fromkeys(w for p in source.evidence for w in read_json(p)["warnings"])),
             versions=record.versions(),
+            fits={Path(p).name: tables.findings(p) for p in source.get("fits", [])},
+            fit_times={Path(p).name.partition(".")[0]: read_json(p) for p in source.get("fit_times", [])},
         )
         write_text(snakemake.output.page, render(material))
         run.artifact(snakemake.output.page)

@@ -46,6 +46,10 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
             raise StudyError(f"objectives.{name}: {error}") from None
     if look is not None:
         look(found)
+    if any("fit" in entry for entry in study["objectives"].values()):
+        from preimage.calibration import fit
+
+        return fit.check(spec, study["objectives"])
     if table is None:
         return []
     for path in new_rows.files(spec["table"]):

@@ -82,8 +82,9 @@ def of_rows(spec: Mapping[str, Any], rows: Rows, natural: bool = False) -> Setti
 
     Raises StudyError for settings of an input or output that isn't there, and whatever a space refuses.
     """
+    of_series = "ode" in spec or "curve" in spec
     for name in spec.get("outputs") or {}:
-        if name not in rows.outputs:
+        if name not in rows.outputs and not of_series:
             raise StudyError(f"problem.outputs.{name}: no such output{did_you_mean(name, rows.outputs)}")
     units = {**rows.units, **stated_units(spec)}
     try:

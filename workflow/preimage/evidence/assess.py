@@ -104,7 +104,7 @@ def candidate_coverage(frame: pd.DataFrame, outputs: list[str]) -> dict[str, dic
     out: dict[str, dict[str, Any]] = {}
     columns = {p: [f"{p}.{o}" for o in outputs] for p in ("simulated", "interval_low", "interval_high")}
     judged = frame.dropna(subset=[c for part in columns.values() for c in part])
-    for name, part in judged.groupby("surrogate", sort=False):
+    for name, part in judged.groupby("surrogate", sort=False) if outputs else ():
         first = part[part["rank"] <= FIRST]
         out[str(name)] = {
             label: {

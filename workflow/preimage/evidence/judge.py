@@ -12,6 +12,7 @@ from preimage.data.rows import Rows
 from preimage.evidence.assess import candidate_coverage
 from preimage.evidence.held_out import promise
 from preimage.evidence.plateaus import by_case
+from preimage.evidence.summary import inputs_of
 from preimage.objective import Objective
 from preimage.problem import Problem
 from preimage.space import Space
@@ -72,7 +73,7 @@ def _known_minimum(
             continue
         rows = []
         for surrogate, part in solutions[solutions["objective"] == name].groupby("surrogate", sort=False):
-            best = part.head(1).rename(columns=lambda c: c.removeprefix("x."))
+            best = inputs_of(part.head(1), space)
             distance = np.linalg.norm(space.scaled(space.encode(best)) - space.scaled(x))
             true = float(part.iloc[0][f"simulated.{wanted.outputs[0]}"])
             rows.append({"surrogate": surrogate, "true": true, "excess": true - minimum.y, "distance": float(distance)})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pandas as pd
 
 from preimage.evidence.clusters import clusters
-from preimage.evidence.summary import QUESTION, solutions
+from preimage.evidence.summary import QUESTION, inputs_of, solutions
 from preimage.objective import Objective
 from preimage.space import Space
 
@@ -36,7 +36,7 @@ def distinct_solutions(
             good = part.head(1).assign(cluster=0)
         else:
             # Clusters again over all methods together: one place found by two methods is one solution.
-            X = space.encode(good.rename(columns={"x." + n: n for n in space.names}))
+            X = space.encode(inputs_of(good, space))
             good = good.assign(cluster=clusters(space.scaled(X)))
         nearest_first = wanted.bounded and wanted.robust is None
         order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]

@@ -78,11 +78,16 @@ def _row(
     }
 
 
+def inputs_of(frame: pd.DataFrame, space: Space) -> pd.DataFrame:
+    """Return the inputs of candidates under their own names, which may be those of other columns (`start`, say)."""
+    return frame[["x." + n for n in space.names]].set_axis(space.names, axis=1)
+
+
 def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> pd.DataFrame:
     """Return the candidates that are as good as asked by the surrogate, with the number of their cluster."""
     if wanted.bounded:
         good = ranked[wanted.met(ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float))]
     else:
-        good = ranked[ranked["predicted_loss"] <= least + wanted.tolerance]
-    X = space.encode(good.rename(columns={"x." + n: n for n in space.names}))
+        good = ranked[ranked["predicted_loss"] <= wanted.as_good_as(least)]
+    X = space.encode(inputs_of(good, space))
     return good.assign(cluster=clusters(space.scaled(X)))

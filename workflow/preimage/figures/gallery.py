@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,19 @@ from matplotlib.figure import Figure
 
 from preimage.candidates import DOMAIN_LIMIT
 from preimage.evidence.plateaus import has_starts
+from preimage.evidence.summary import inputs_of
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.best_of_curves import best_of_curves
 from preimage.figures.convergence import convergence
+from preimage.figures.derivative_errors import derivative_errors
 from preimage.figures.domain_against_prediction import domain_against_prediction
+from preimage.figures.fitted_series import fitted_series, forecasts
 from preimage.figures.history import history
 from preimage.figures.parallel_coordinates import parallel_coordinates
 from preimage.figures.predicted_against_truth import predicted_against_truth
 from preimage.figures.preimage_set import preimage_set
+from preimage.figures.profiles import profiles
 from preimage.figures.round_courses import Course, round_courses
 from preimage.figures.surface import surface
 from preimage.figures.training_curves import training_curves
@@ -60,6 +64,7 @@ class Material:
         simulator: None where there is only a table.
         best_of: r_T of tables of targets (see `preimage.evidence.best_of`), over every seed.
         preimages: boxes of whole preimages by (surrogate, objective), see `preimage.inversion.forest_preimage`.
+        fits: by objective that is a fit, its tables and findings (`preimage.calibration.judge`).
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
         rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
     """
@@ -79,6 +84,7 @@ class Material:
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     rounds: pd.DataFrame = field(default_factory=pd.DataFrame)
     preimages: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -114,7 +120,7 @@ class Material:
     def points(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the points (k, d) of candidates that have one."""
         part = frame[frame["predicted_loss"].notna()]
-        return self.space.encode(part.rename(columns={f"x.{n}": n for n in self.space.names}))
+        return self.space.encode(inputs_of(part, self.space))
 
 
 def plan(m: Material) -> Iterator[Shown]:
@@ -125,7 +131,7 @@ def plan(m: Material) -> Iterator[Shown]:
     for name in list(entries)[:MOST_OBJECTIVES]:
         if name in m.objectives:
             yield from _rounds(m, m.objectives[name])
-            yield from _answers(m, name)
+            yield from _fitted(m, name) if m.objectives[name].kind == "fit" else _answers(m, name)
             yield from _searches(m, name)
         else:
             yield from _table(m, name)
@@ -249,6 +255,67 @@ def _answers(m: Material, name: str) -> Iterator[Shown]:
             "line, nobody has seen data there: doubt them.",
             name,
             partial(_domain, m, surrogate, m.objectives[name]),
+        )
+
+
+def _fitted(m: Material, name: str) -> Iterator[Shown]:
+    """Yield what shows a fit: its series, what the data tells of the parameters, its forecast and its derivatives."""
+    yield from _judged(m, name)
+    for surrogate in dict.fromkeys(s for s, _ in m.cases(name)):
+        yield Shown(
+            f"parallel_coordinates.{surrogate}.{name}.svg",
+            f"{name}: parameters that fit as well as the best",
+            "Each line is a set of parameters; the thick one has the smallest loss, the boxes are random parameters. "
+            "Where lines run apart, the data does not say what the parameter is.",
+            name,
+            partial(_parallel, m, surrogate, name),
+        )
+
+
+def _judged(m: Material, name: str) -> Iterator[Shown]:
+    found = m.fits.get(name, {})
+    if "fit" in found:
+        yield Shown(
+            f"fitted.{name}.svg",
+            f"{name}: the data and the fits",
+            "All sets of parameters that fit as well as the best. Only filled points count in the loss.",
+            name,
+            partial(fitted_series, found["fit"], bool(found["findings"]["logarithmic"])),
+        )
+    if "forecast" in found:
+        yield Shown(
+            f"forecast.{name}.svg",
+            f"{name}: forecast of the rows held out",
+            "Nothing was fitted to the crosses. Shaded are intervals from all parameters within the limit of their "
+            "likelihood; a fit that the last value beats has no forecast to offer.",
+            name,
+            partial(forecasts, found["forecast"], found["fit"]),
+        )
+    if "profiles" in found:
+        best = m.solved("simulator", name).iloc[0]
+        units = {i.name: i.unit for i in m.space.inputs}
+        yield Shown(
+            f"profiles.{name}.svg",
+            f"{name}: what the data tells of each parameter",
+            "Each parameter is held in turn and all others are fitted anew. A curve that stays under the dashed line "
+            "up to a bound means: the data does not say what this parameter is.",
+            name,
+            partial(
+                profiles,
+                found["profiles"],
+                found["findings"]["limit"],
+                {n: best[f"x.{n}"] for n in m.space.names},
+                units,
+            ),
+        )
+    if "steps" in found:
+        yield Shown(
+            f"derivative_errors.{name}.svg",
+            f"{name}: the error of finite differences against their step",
+            "Left, rounding and the solver's own roughness; right, truncation. Dashed lines are derivatives that need "
+            "no step.",
+            name,
+            partial(derivative_errors, found["steps"], found["derivatives"]),
         )
 
 

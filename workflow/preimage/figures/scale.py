@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.figures.style import INK, label, log_axis, number, widen
-from preimage.objective import Objective
+from preimage.objective import NEAR_LEAST, Objective
 
 # An output to be made small is shown on a log axis where its values span this much, but not where they end in what is
 # 0 but for rounding.
@@ -71,6 +71,8 @@ def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
     """Return how the losses of an objective are shown."""
     found = {units.get(o, "") for o in wanted.outputs}
     unit = found.pop() if len(found) == 1 else ""
+    if wanted.kind == "fit":
+        return Scale("loss against the data", "down", NEAR_LEAST)
     if wanted.bounded:
         return _distance(wanted, unit)
     terms = [

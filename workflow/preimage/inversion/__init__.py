@@ -23,7 +23,7 @@ from preimage.inversion_kinds import MODULES
 from preimage.objective import Objective
 from preimage.space import Space
 
-Report = Callable[[int, float], None]
+Report = Callable[..., None]
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Question:
         traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         trees: the model's arrays where it is made of trees (`preimage.surrogates.forest.Forest`).
+        fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         errors: what `predict` raised, by point.
     """
 
@@ -54,6 +55,7 @@ class Question:
     traceable: tuple[Callable[[Any, Any], Any], Any] | None = None
     resolution: float = float(np.finfo(float).eps)
     trees: Any = None
+    fit: Any = None
     errors: dict[bytes, str] = field(default_factory=dict)
 
     def wanting(self, objective: Objective) -> Question:
@@ -97,6 +99,7 @@ class Answer:
         status: see `preimage.candidates.STATUSES`.
         message: in the method's words.
         certificate: what is proven of the question (see `preimage.evidence.certificates`); None where nothing is.
+        history: iteration, best loss and its gradient's norm (NaN where unknown), where the method keeps them.
     """
 
     X: np.ndarray
@@ -104,6 +107,7 @@ class Answer:
     status: list[str]
     message: list[str]
     certificate: Any = None
+    history: Sequence[tuple[int, float, float]] = ()
 
 
 def ask(

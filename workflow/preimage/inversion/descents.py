@@ -6,7 +6,8 @@ mean the same in every problem.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ class Ends(NamedTuple):
         evaluations: spent (n,).
         status: see `preimage.candidates.STATUSES`.
         message: in the method's words.
+        history: iteration, best loss and its gradient's norm, where the engine keeps them.
     """
 
     X: np.ndarray
@@ -41,11 +43,12 @@ class Ends(NamedTuple):
     evaluations: np.ndarray
     status: list[str]
     message: list[str]
+    history: Sequence[tuple[int, float, float]] = ()
 
     def at(self, index: np.ndarray) -> Ends:
         """Return the searches at these positions."""
         status, message = ([part[k] for k in index] for part in (self.status, self.message))
-        return Ends(self.X[index], self.loss[index], self.evaluations[index], status, message)
+        return Ends(self.X[index], self.loss[index], self.evaluations[index], status, message, self.history)
 
 
 def descend(
@@ -60,19 +63,38 @@ def descend(
     """Search from every start (n, d), each for the question that `owner` (n,) names, over the movable inputs (d,)."""
     rows = []
     best = np.inf
+    progress = Progress(report)
     for k, (x0, q) in enumerate(zip(X0, owner, strict=True)):
-        rows.append(_one(Line(questions[q], x0, units[q], movable), options))
+        line = Line(questions[q], x0, units[q], movable)
+        rows.append(_one(line, options, partial(progress.iteration, k, line)))
         best = np.fmin(best, rows[-1][1])
         if report:
             report(k + 1, float(best))
     X, loss, evaluations, status, message = zip(*rows, strict=True)
-    return Ends(np.array(X), np.array(loss), np.array(evaluations), list(status), list(message))
+    return Ends(np.array(X), np.array(loss), np.array(evaluations), list(status), list(message), progress.history)
 
 
-def _one(line: Line, options: Mapping[str, Any]) -> tuple[np.ndarray, float, int, str, str]:
+class Progress:
+    """What is said of scipy's iterations as they run, over all starts: the best loss so far, and the norm of the last
+    gradient where one was asked for."""
+
+    def __init__(self, report: Report | None) -> None:
+        self.report, self.best = report, np.inf
+        self.history: list[tuple[int, float, float]] = []
+
+    def iteration(self, start: int, line: Line, loss: float) -> None:
+        self.best = float(np.fmin(self.best, loss * line.unit))
+        self.history.append((len(self.history) + 1, self.best, line.slope))
+        if self.report:
+            self.report(start, self.best, iteration=len(self.history), gradient=line.slope)
+
+
+def _one(
+    line: Line, options: Mapping[str, Any], note: Callable[[float], None]
+) -> tuple[np.ndarray, float, int, str, str]:
     """Return where one search ended, its loss, evaluations, status and message."""
     try:
-        result = _minimize(line, options)
+        result = _minimize(line, options, note)
     except Exception as error:
         return line.x0, np.nan, line.evaluations, "failed", f"{type(error).__name__}: {error}"
     if not np.isfinite(result.fun):
@@ -86,7 +108,7 @@ def _one(line: Line, options: Mapping[str, Any]) -> tuple[np.ndarray, float, int
     return x, float(result.fun) * line.unit, line.evaluations, status, said
 
 
-def _minimize(line: Line, options: Mapping[str, Any]) -> OptimizeResult:
+def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[float], None]) -> OptimizeResult:
     space = line.question.space
     gradient = options.get("gradient") or ("exact" if line.question.gradient else "3-point")
     method = options.get("method") or ("SLSQP" if space.constraints else "L-BFGS-B")
@@ -103,6 +125,8 @@ def _minimize(line: Line, options: Mapping[str, Any]) -> OptimizeResult:
         jac=jac,
         bounds=[(0.0, 1.0)] * int(line.movable.sum()),
         constraints=constraints,
+        # Not all of scipy's methods say their loss here.
+        callback=lambda *_: note(line.least),
         options=TIGHT.get(method, {}) if gradient in ("exact", "cs") else {},
     )
 

@@ -27,6 +27,8 @@ class Line:
     Attributes:
         movable: which inputs move (d,); all free numbers where nothing else is said.
         evaluations: model evaluations so far.
+        least: smallest loss so far.
+        slope: norm of the last derivative, NaN where scipy took it from the loss.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Line:
         self.movable = space.free & ~space.discrete if movable is None else movable
         self.low, self.width = space.low[self.movable], (space.high - space.low)[self.movable]
         self.evaluations = 0
+        self.least = self.slope = np.nan
 
     @property
     def start(self) -> np.ndarray:
@@ -50,7 +53,13 @@ class Line:
 
     def loss(self, u: np.ndarray) -> float:
         self.evaluations += 1
-        return float(self.question.loss(self.point(u)[None])[0]) / self.unit
+        return self._noted(float(self.question.loss(self.point(u)[None])[0]) / self.unit)
+
+    def _noted(self, loss: float, slope: np.ndarray | None = None) -> float:
+        self.least = float(np.fmin(self.least, loss))
+        if slope is not None:
+            self.slope = float(np.linalg.norm(slope))
+        return loss
 
     def exact(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by the model's own."""
@@ -58,8 +67,8 @@ class Line:
         self.evaluations += 1
         Y, J = self.question.gradient(self.point(u)[None])
         wanted = self.question.objective
-        slope = wanted.slope(Y)[0] @ J[0][:, self.movable] * self.width
-        return float(wanted.loss(Y)[0]) / self.unit, slope / self.unit
+        slope = wanted.slope(Y)[0] @ J[0][:, self.movable] * self.width / self.unit
+        return self._noted(float(wanted.loss(Y)[0]) / self.unit, slope), slope
 
     def complex_step(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by one complex evaluation an input."""
@@ -67,7 +76,8 @@ class Line:
         self.evaluations += len(u)
         Y = self.question.predict(np.array([self.point(step) for step in steps]))
         loss = self.question.objective.loss(Y) / self.unit
-        return float(loss[0].real), loss.imag / COMPLEX_STEP
+        slope = loss.imag / COMPLEX_STEP
+        return self._noted(float(loss[0].real), slope), slope
 
     def differences(self, gradient: str, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by finite differences that a coarse model can resolve, in one call.
@@ -90,7 +100,8 @@ class Line:
             a, b = (step[:, None] for step in steps)
             slopes = (rises[0] * b - rises[1] * a) / (b - a)
         wanted = self.question.objective
-        return float(wanted.loss(Y[:1])[0]) / self.unit, slopes @ wanted.slope(Y[:1])[0] / self.unit
+        slope = slopes @ wanted.slope(Y[:1])[0] / self.unit
+        return self._noted(float(wanted.loss(Y[:1])[0]) / self.unit, slope), slope
 
     def for_scipy(self, gradient: str) -> tuple[Callable[..., Any], Any]:
         """Return what `scipy.optimize.minimize` takes as function and `jac`."""

@@ -10,6 +10,7 @@ came.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -42,6 +43,10 @@ def invert_many(
     units = [typical_loss(q) for q in questions]
 
     def search(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
+        if options.get("engine") == "batched" and questions[0].fit is not None:
+            # Picked at run time, so that a change in it reruns only fits.
+            engine = importlib.import_module("preimage.calibration.engine")
+            return engine.descend(questions[0], X, movable, int(options.get("steps", 1)), report)
         if options.get("engine") == "batched":
             from preimage.inversion import batched
 
@@ -58,7 +63,10 @@ def startpoints(question: Question, n: int, start_from: str | None, rng: np.rand
     """Return n starts (n, d): training rows nearest to the objective, filled up or replaced by points of the space."""
     start_from = start_from or ("latin_hypercube" if question.on_simulator else "best_rows")
     if start_from != "best_rows":
-        return polytope.sample(question.space, n, rng, start_from)
+        X = polytope.sample(question.space, n, rng, start_from)
+        if question.fit is not None and question.space.contains(question.fit.start[None])[0]:
+            X[0] = question.fit.start
+        return X
     rows = question.X[question.best_rows(n)]
     if len(rows) == n:
         return rows
@@ -67,6 +75,8 @@ def startpoints(question: Question, n: int, start_from: str | None, rng: np.rand
 
 def typical_loss(question: Question) -> float:
     """Return the spread of the training rows' losses, the unit in which a search sees the loss; 1 where it is 0."""
+    if question.fit is not None:
+        return 1.0  # losses of random parameters say nothing of the scale of good ones
     loss = question.objective.loss(question.Y)
     spread = float(np.std(loss)) if len(loss) else 0.0
     return spread if np.isfinite(spread) and spread > 0 else 1.0
@@ -152,4 +162,4 @@ def _answer(space: Space, X0: np.ndarray, ends: Ends) -> Answer:
     for share, said, status in zip(moved, ends.message, ends.status, strict=True):
         went = UNMOVED if share == 0 else f"moved {share:.3g} of an input's range"
         message.append(said if status == "failed" or said.startswith(NOTHING_TO_MOVE) else f"{went} {said}")
-    return Answer(ends.X, [int(e) for e in ends.evaluations], ends.status, message)
+    return Answer(ends.X, [int(e) for e in ends.evaluations], ends.status, message, history=ends.history)

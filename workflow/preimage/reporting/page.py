@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
-from preimage.reporting import dag, preimages, proofs, windows, words
+from preimage.reporting import calibration, dag, preimages, proofs, windows, words
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
@@ -35,6 +35,7 @@ class Material:
         figures: {file, title, caption, objective, svg} each.
         records: of every step.
         warnings: of the data and the wishes.
+        fits: by objective that is a fit, its tables and findings; `fit_times` milliseconds of its derivatives.
     """
 
     study: Mapping[str, Any]
@@ -55,6 +56,8 @@ class Material:
     records: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
     versions: Mapping[str, str]
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fit_times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def environment() -> Environment:
@@ -76,7 +79,12 @@ def render(material: Material) -> str:
             study=material.study["study"],
             seeds=material.study["seeds"],
             truth=bool(material.candidates["simulated_loss"].notna().any()),
-            answers=[_answer(material, name) for name, w in material.objectives.items() if name == w.entry],
+            answers=[
+                _answer(material, name)
+                for name, w in material.objectives.items()
+                if name == w.entry and w.kind != calibration.KIND
+            ],
+            fits=calibration.fits(material),
             targets=tables_of_targets(material),
             rounds=tables_of_rounds(material.rounds),
             surrogates=[_surrogate(material, name) for name in material.surrogates],

@@ -1,0 +1,230 @@
+"""Fits: models against solutions written apart from them, derivatives against differences, searches against truth."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.optimize import least_squares as scipy_least_squares
+from sklearn.metrics import mean_squared_log_error
+
+from preimage import polytope
+from preimage.calibration import engine, fit, forecasts, losses, own, profiles, reference
+from preimage.calibration.model import Known
+from preimage.data.series import Series
+from preimage.problems import lotka_volterra, seird, sir
+from preimage.space import Input, Space
+
+from ..conftest import refusal
+
+TRUE = np.array([4.0, 0.03, 2.5, 30.0, 0.7, 9.0, 5.2])
+POPULATION = 2e7
+BOX = Space(tuple(Input(name, *bounds) for name, bounds in seird.BOUNDS.items()))
+
+
+def five_states(x, days, infected):
+    """The epidemic as its issue states it: five states, the power taken as it stands."""
+    R0, theta, k, L, Rt, recovery, onset = x
+    rho, alpha = 1 / recovery, 1 / onset
+
+    def rates(t, y):
+        S, E, I, _, _ = y
+        new = ((R0 - Rt) / (1 + (t / L) ** k) + Rt) * rho * S * I / POPULATION
+        return [-new, new - alpha * E, alpha * E - rho * I, (1 - theta) * rho * I, theta * rho * I]
+
+    y0 = [POPULATION - infected, 0, infected, 0, 0]
+    y = solve_ivp(rates, (0, days[-1]), y0, "DOP853", t_eval=days, rtol=1e-12, atol=1e-9).y
+    return np.stack([y[2] + y[3] + y[4], y[4]], axis=1)
+
+
+def epidemic(days=60, infected=50.0, x=TRUE, **settings):
+    times = np.arange(float(days))
+    values = five_states(x, times, infected)
+    known = Known({"cases": infected, "deaths": 0.0}, POPULATION)
+    series = Series(times, values, ("cases", "deaths"), (), {}, known)
+    return made(seird.build(), series, **settings)
+
+
+def made(problem, series, loss="msle", window=20, weights="recent", **settings):
+    names = tuple(problem.inputs)
+    start = np.array([problem.start[n] for n in names])
+    columns = tuple(range(len(series.names)))
+    weight = losses.by_age(len(series), window, weights)
+    return fit.Fit(problem.dynamics, names, series, loss, weight, columns, start, **settings)
+
+
+def test_three_states_are_the_epidemic_of_five():
+    found = epidemic()
+    assert np.allclose(found.curves(TRUE[None])[0], found.series.values, rtol=1e-7)
+
+
+def test_the_loss_is_scikit_learns_with_normalised_weights_of_the_window():
+    found = epidemic()
+    x = found.start
+    modelled = five_states(x, found.series.times, 50.0)[-20:]
+    expected = mean_squared_log_error(found.series.values[-20:], modelled, sample_weight=1 / np.arange(20, 0, -1))
+    for value in (found.predict(x[None])[0, 0], found.by_scipy(x), found.reference(x[None])[0]):
+        assert value == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_window_longer_than_the_series_takes_all_of_it():
+    assert np.allclose(losses.by_age(3, 20, "recent"), np.array([1 / 3, 1 / 2, 1]) / (1 / 3 + 1 / 2 + 1))
+    assert np.allclose(losses.by_age(4, 2, "equal"), [0, 0, 0.5, 0.5])
+
+
+def test_negative_values_are_clipped_before_the_logarithm():
+    assert losses.scaled("msle", np.array([-3.0, 0.0, np.e - 1])).tolist() == pytest.approx([0, 0, 1])
+    assert np.isfinite(losses.scaled("log", np.array([-1.0]))).all()
+
+
+@pytest.mark.parametrize("x", [TRUE, [3, 0.05, 0.6, 30, 0.7, 9, 5.3], [3, 0.05, 1.5, 0.5, 0.7, 9, 5.3]])
+def test_gradients_agree_exact_reference_and_complex_step(x):
+    x = np.array(x, float)
+    found = epidemic(x=TRUE * 1.02)
+    right = reference.gradient(found, x)
+    exact = found.gradient(x[None])[1][0, 0]
+    steps = [found.by_scipy(x + 1e-30j * e, rtol=1e-12, atol=1e-12).imag / 1e-30 for e in np.eye(7)]
+    assert np.allclose(steps, right, rtol=1e-8, atol=1e-9 * np.abs(right).max())
+    assert np.allclose(exact, right, rtol=1e-6, atol=1e-7 * np.abs(right).max())
+
+
+@pytest.mark.parametrize("edge", [{"k": 0.0}, {"L": 0.0}, {"k": 0.0, "L": 0.0}, {"k": 0.3}, {"k": 5.0, "L": 0.0}])
+def test_edges_where_a_power_of_time_has_no_slope_have_finite_derivatives(edge):
+    x = np.array([{**seird.START, **edge}[n] for n in seird.BOUNDS])
+    found = epidemic()
+    for form, data in ((found.form, found.data), found.stepped(1)):
+        from preimage.calibration import traced
+
+        f, g = traced.value_and_gradient(form, data, x)
+        assert np.isfinite(f) and np.isfinite(g).all()
+    assert np.isfinite(reference.gradient(found, x)).all()
+
+
+def test_the_reference_is_a_closed_form_to_fifteen_digits():
+    """y' = -a y: the derivative of exp(-a t) by a is -t exp(-a t)."""
+    model = own.model(lambda t, y, p: [-p["a"] * y[0]], "decay", {"ode": {"states": {"y": 1.0}}, "inputs": {"a": {}}})
+    times = np.array([0.0, 0.5, 3.0])
+    a = np.clongdouble(0.7) + np.clongdouble(1j) * 1e-40
+    y = reference.integrate(model, {"a": a}, Known({}), times)[:, 0]
+    assert np.allclose((y.imag / 1e-40).astype(float), -times * np.exp(-0.7 * times), rtol=1e-15, atol=1e-17)
+
+
+def test_fixed_steps_converge_to_the_adaptive_solver_at_fourth_order():
+    from preimage.calibration import traced
+
+    found = epidemic()
+    right = np.asarray(traced.series_at(found.form, found.data, TRUE[None]))
+    errors = []
+    for steps in (1, 2, 4):
+        form, data = found.stepped(steps)
+        errors.append(np.abs(np.asarray(traced.series_at(form, data, TRUE[None])) / right - 1).max())
+    assert errors[0] / errors[1] > 8 and errors[1] / errors[2] > 8 and errors[2] < 1e-6
+
+
+def test_least_squares_finds_the_truth_from_far_away_and_stays_in_the_box():
+    found = epidemic(days=80)
+    X0 = polytope.sample(BOX, 40, np.random.default_rng(0), "latin_hypercube")
+    ends = engine.search(found, BOX, X0, BOX.free, 1)
+    assert BOX.contains(ends.X).all()
+    assert ends.loss.min() < 1e-9
+    assert (ends.loss < 1e-6).mean() > 0.6
+    assert ends.loss[np.argmin(ends.loss)] == pytest.approx(
+        found.reference(ends.X[[np.argmin(ends.loss)]])[0], abs=1e-12
+    )
+    again = engine.search(found, BOX, X0, BOX.free, 1)
+    assert np.array_equal(again.X, ends.X) and again.message == ends.message
+    assert [h[0] for h in ends.history] == list(range(1, len(ends.history) + 1))
+
+
+def test_held_parameters_stay_and_others_agree_with_scipys_bounded_least_squares():
+    problem = sir.build()
+    times = np.arange(20.0)
+    values = np.stack([3 * np.exp(-((times - 8) ** 2) / 20) + 1, np.minimum(times, 12) * 2], axis=1)
+    series = Series(times, values, ("infected", "recovered"), (), {}, Known({"infected": 1.0, "recovered": 0.0}))
+    found = made(problem, series, "mse", None, "equal")
+    box = Space(tuple(Input(n, *b) for n, b in problem.inputs.items())).fix({"recovery": 0.4})
+    x0 = np.array([0.02, 0.4, 40.0])
+    ends = engine.search(found, box, np.tile(x0, (4, 1)), box.free, 4)
+    assert (ends.X[:, 1] == 0.4).all()
+
+    def residuals(v):
+        modelled = found.curves(np.array([[v[0], 0.4, v[1]]]))[0]
+        return ((modelled - values) / np.sqrt(2 * len(times))).ravel()
+
+    peer = scipy_least_squares(residuals, x0[[0, 2]], bounds=(box.low[[0, 2]], box.high[[0, 2]]), xtol=1e-12)
+    assert ends.loss.min() == pytest.approx(2 * peer.cost, rel=1e-6)
+
+
+def test_profiles_hold_the_truth_and_name_what_the_data_does_not_say():
+    """y = (a + b) x: only the sum is known, and the profile of a is flat."""
+    spec = {"curve": {"at": ["x"]}, "inputs": {"a": {}, "b": {}, "c": {}}, "outputs": {"y": None}}
+    model = own.model(lambda x, p: (p["a"] + p["b"]) * x["x"] + p["c"], "line", spec)
+    rng = np.random.default_rng(0)
+    x = np.linspace(0, 1, 200)
+    values = (1.0 * x + 0.3 + 0.01 * rng.standard_normal(200))[:, None]
+    series = Series(x, values, ("y",), (), {"x": x}, Known({}))
+    found = fit.Fit(model, ("a", "b", "c"), series, "mse", losses.by_age(200, None, "equal"), (0,), np.full(3, 0.5))
+    box = Space(tuple(Input(n, 0.0, 1.0) for n in "abc"))
+    ends = engine.search(found, box, np.random.default_rng(1).random((20, 3)), box.free, 1)
+    result = profiles.profile(found, box, ends.X[np.argsort(ends.loss)])
+    rows = {r["parameter"]: r for r in profiles.findings(result, found, box)}
+    assert result.determined == 2
+    assert not rows["a"]["determined"] and not rows["b"]["determined"]
+    assert rows["c"]["determined"] and rows["c"]["low"] < 0.3 < rows["c"]["high"]
+    # The interval of a linear model is known: that of ordinary least squares.
+    slope, cov = np.polyfit(x, values[:, 0], 1, cov="unscaled")
+    sd = np.sqrt(cov[1, 1] * ((values[:, 0] - np.polyval(slope, x)) ** 2).sum() / 198)
+    assert rows["c"]["high"] - rows["c"]["low"] == pytest.approx(2 * 1.972 * sd, rel=0.05)
+
+
+def test_naive_forecasts_are_what_they_are_called():
+    values = np.array([[10.0], [12.0], [14.0]])
+    series = Series(np.arange(3.0), values, ("y",), (), {}, Known({}))
+    found = forecasts.naive(series, np.array([3.0, 5.0]))
+    assert found["last value"].ravel().tolist() == [14, 14]
+    assert found["last week's growth"].ravel().tolist() == [16, 20]
+
+
+def numpy_rates(t, y, p):
+    return [p["a"] * np.sin(float(y[0]))]
+
+
+def test_a_users_right_hand_side_is_exact_in_jax_and_by_differences_in_numpy():
+    spec = {"ode": {"states": {"u": "u0", "v": 1.0}}, "inputs": {"a": {}, "u0": {}}}
+    traced_one = own.model(lambda t, y, p: [-p["a"] * y[0] * y[1], jnp.sin(t) * y[1]], "mine", spec)
+    assert traced_one.traceable and traced_one.observed == ("u", "v")
+    plain = own.model(numpy_rates, "mine", {"ode": {"states": {"u": 1.0}}, "inputs": {"a": {}}})
+    assert not plain.traceable
+    message = refusal(own.model, numpy_rates, "mine", {"ode": {"states": {"u": "b"}}, "inputs": {"a": {}}})
+    assert "problem.ode.states.u" in message and "'b'" in message
+
+
+def test_rates_that_are_nan_or_of_the_wrong_shape_are_a_failure_of_that_point_alone():
+    def rates(t, y, p):
+        return [float(np.log(float(y[0]) - p["a"]))] if p["a"] < 1 else [float("nan")]
+
+    model = own.model(rates, "mine", {"ode": {"states": {"u": 1.5}}, "inputs": {"a": {}}})
+    series = Series(np.arange(4.0), np.ones((4, 1)), ("u",), (), {}, Known({"u": 1.5}))
+    found = fit.Fit(model, ("a",), series, "mse", losses.by_age(4, None, "equal"), (0,), np.array([0.1]))
+    loss = found.losses(np.array([[-1.0], [2.0]]))
+    assert np.isfinite(loss).tolist() == [True, False]
+    wrong = own.model(lambda t, y, p: [0.0, 0.0], "mine", {"ode": {"states": {"u": 1.5}}, "inputs": {"a": {}}})
+    assert "expected 1 numbers" in refusal(own.checked, wrong, {"a": 1.0}, {})
+
+
+@pytest.mark.parametrize("problem", [seird, sir, lotka_volterra])
+def test_models_built_twice_are_equal_and_share_their_compiled_programs(problem):
+    assert problem.build().dynamics == problem.build().dynamics
+    assert hash(problem.build().dynamics) == hash(problem.build().dynamics)
+
+
+def test_lotka_volterra_keeps_its_invariant():
+    problem = lotka_volterra.build()
+    x = np.array([problem.start[n] for n in problem.inputs])
+    times = np.linspace(0, 20, 50)
+    series = Series(times, np.ones((50, 2)), ("hare", "lynx"), (), {}, Known({}))
+    hare, lynx = made(problem, series, "log", None, "equal").curves(x[None])[0].T
+    p = problem.start
+    invariant = (
+        p["conversion"] * hare - p["decline"] * np.log(hare) + p["predation"] * lynx - p["growth"] * np.log(lynx)
+    )
+    assert np.ptp(invariant) < 1e-6

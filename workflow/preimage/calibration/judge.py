@@ -1,0 +1,140 @@
+"""Findings of one fit beyond its candidates: fitted series, profiles, forecasts, derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from preimage import polytope
+from preimage.calibration import derivatives, engine, fit, forecasts, losses, profiles
+from preimage.calibration.fit import Fit
+from preimage.data.series import Series
+from preimage.space import Space
+
+# Starts of the fit to the whole series, which a forecast is tried with.
+STARTS = 50
+
+
+class Judged(NamedTuple):
+    """Tables of one fit, findings as plain values, and milliseconds of each derivative (the one part that differs
+    between runs)."""
+
+    tables: dict[str, pd.DataFrame]
+    findings: dict[str, Any]
+    times: dict[str, float]
+
+
+def judge(
+    spec: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    space: Space,
+    solutions: pd.DataFrame,
+    rng: np.random.Generator,
+    with_derivatives: bool = True,
+) -> Judged:
+    """Judge a fit.
+
+    Args:
+        entry: the objective's `fit`.
+        solutions: distinct candidates that fit as well as the best, the best first, with `seed` and `inverter`.
+        rng: for the starts of the fit to the whole series.
+    """
+    found, whole = fit.build(spec, entry), fit.observed(spec, entry)
+    X = solutions[[f"x.{name}" for name in space.names]].to_numpy(float)
+    tables = {"fit": fitted(found, whole, X, solutions)}
+    findings: dict[str, Any] = {
+        "rows": len(found.series),
+        "counted": len(found.counted),
+        "notes": found.series.notes,
+        "logarithmic": found.loss != "mse",
+    }
+    within, noise, program = X, float("nan"), None
+    if found.model.traceable:
+        program = profiles.profile(found, space, X)
+        tables["profiles"] = profile_table(program, found)
+        findings |= {
+            "parameters": profiles.findings(program, found, space),
+            "determined": program.determined,
+            "directions": program.directions.tolist(),
+            "residuals": program.rows,
+            "limit": program.limit,
+        }
+        within = program.X[program.loss <= program.limit]
+        least, left = float(program.loss.min()), max(1.0, program.rows - max(1, program.determined))
+        noise = float(np.sqrt(least * program.rows / left))
+    if len(whole) > len(found.series):
+        rows = forecast(found, whole, space, X[0], within, noise, rng)
+        tables["forecast"] = rows
+        findings["forecast"] = forecasts.judged(rows, found.loss)
+    times: dict[str, float] = {}
+    if with_derivatives:
+        tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
+    return Judged(tables, findings, times)
+
+
+def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) -> pd.DataFrame:
+    """Return observed and fitted series of the best candidates (n, d), a row a time and series."""
+    parts = []
+    n, rows = len(found.series), len(whole)
+    used = np.concatenate([found.weights > 0, np.zeros(rows - n, bool)])
+    keys = solutions[["seed", "inverter", "start", "predicted_loss"]].to_dict("records")
+    for k, (key, Y) in enumerate(zip(keys, found.curves(X, whole), strict=True)):
+        for j, series in enumerate(whole.names):
+            parts.append(
+                pd.DataFrame(
+                    {
+                        **key,
+                        "candidate": k + 1,
+                        "series": series,
+                        "time": whole.times,
+                        "date": whole.dates or [""] * rows,
+                        "observed": whole.values[:, j],
+                        "fitted": Y[:, j],
+                        "in_loss": used,
+                        "held_out": np.arange(rows) >= n,
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def profile_table(found: profiles.Profiles, fitted: Fit) -> pd.DataFrame:
+    others = {f"x.{name}": found.X[:, j] for j, name in enumerate(fitted.names)}
+    names = [fitted.names[j] for j in found.parameter]
+    return pd.DataFrame({"parameter": names, "value": found.value, "loss": found.loss, **others})
+
+
+def forecast(
+    found: Fit,
+    whole: Series,
+    space: Space,
+    best: np.ndarray,
+    within: np.ndarray,
+    noise: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return forecasts of the held-out rows: by the fit, by one to the whole series, and naive ones."""
+    ahead = whole.times[len(found.series) :]
+    noise = 0.0 if np.isnan(noise) else noise
+    parts = [forecasts.table("this fit", found, whole, forecasts.forecast(found, whole, within, best, noise))]
+    everything = found.over(found.series, None, "equal")
+    if found.model.traceable and not np.allclose(everything.weights, found.weights):
+        X0 = polytope.sample(space, STARTS, rng, "latin_hypercube")
+        ends = engine.search(everything, space, X0, space.free, profiles.steps_for(everything, best))
+        order = np.argsort(np.where(np.isfinite(ends.loss), ends.loss, np.inf), kind="stable")
+        near = ends.X[order][ends.loss[order] <= 1.1 * ends.loss[order[0]] + 1e-6]
+        spread = float(np.sqrt(ends.loss[order[0]]))
+        value = forecasts.forecast(everything, whole, near, ends.X[order[0]], spread)
+        parts.append(forecasts.table("fit to the whole series", everything, whole, value))
+    for name, values in forecasts.naive(found.series, ahead).items():
+        parts.append(
+            forecasts.table(name, found, whole, {"value": np.maximum(values, 0) if _counts(found) else values})
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _counts(found: Fit) -> bool:
+    return found.loss in losses.KINDS[:2]

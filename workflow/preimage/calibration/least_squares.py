@@ -1,0 +1,188 @@
+"""Bounded least squares from many starts at once, in one compiled JAX program.
+
+Levenberg-Marquardt (Nocedal and Wright 2006, chapter 10) over parameters scaled to [0, 1], all starts in lockstep. A
+parameter that a step would carry out of its bounds is set on the bound and the others' step solved again (an active
+set, as in Bertsekas 1982). Parameters that are sticky at a lower bound of 0 may only halve in a step: there the model
+forgets them, their slope vanishes, and a search that landed on that edge would stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from preimage.calibration import traced
+from preimage.calibration.traced import Data, Form
+
+MOST_ITERATIONS = 200
+# Iterations between two reports of progress.
+CHUNK = 20
+SMALLEST_GRADIENT = 1e-10
+# A search rests after so many steps that brought less than this share of the loss.
+QUIET, LITTLE = 15, 1e-6
+DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-14, 1e6
+TIGHTENINGS = 4
+
+
+class Box(NamedTuple):
+    """Bounds (d,), and the share of its value that a parameter must keep in a step (d,)."""
+
+    low: Any
+    width: Any
+    keep: Any
+
+
+class State(NamedTuple):
+    """Searches under way (b, ...): scaled parameters, residuals, their derivatives, loss, damping, gradient norm, quiet
+    steps, evaluations, why they rest (0: they go on, 1: gradient 0, 2: no more progress), which parameters move."""
+
+    u: Any
+    r: Any
+    J: Any
+    f: Any
+    damping: Any
+    slope: Any
+    quiet: Any
+    evaluations: Any
+    rest: Any
+    moves: Any
+
+
+class Found(NamedTuple):
+    """Where n searches ended: parameters (n, d), loss, evaluations and reason of each; loss and gradient norm of the
+    best by iteration (k, 3)."""
+
+    X: np.ndarray
+    loss: np.ndarray
+    evaluations: np.ndarray
+    rest: np.ndarray
+    history: list[tuple[int, float, float]]
+
+
+WHY = {0: "stopped at the limit of iterations", 1: "the projected gradient vanished", 2: "no more progress"}
+
+
+def minimise(
+    form: Form,
+    data: Data,
+    X0: np.ndarray,
+    box: Box,
+    movable: np.ndarray,
+    report: Callable[[int, float, float], None] | None = None,
+    iterations: int = MOST_ITERATIONS,
+) -> Found:
+    """Search from every start (n, d).
+
+    Args:
+        movable: which parameters move, (d,) or (n, d).
+        report: called with iteration, best loss and its projected gradient's norm.
+    """
+    u = np.clip((X0 - box.low) / box.width, 0, 1)
+    moves = np.broadcast_to(movable, X0.shape)
+    state = _begin(form, data, box, u, moves)
+    history, done = [], 0
+    while done < iterations and (np.asarray(state.rest) == 0).any():
+        state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done))
+        best, slope = (np.asarray(part) for part in trace)
+        kept = np.isfinite(best)
+        history += [(done + int(k) + 1, float(best[k]), float(slope[k])) for k in np.flatnonzero(kept)]
+        done += int(kept.sum())
+        if not kept.any():
+            break
+        if report:
+            report(done, history[-1][1], history[-1][2])
+    u1 = np.asarray(state.u)
+    X = np.where(moves, np.clip(box.low + u1 * box.width, box.low, box.low + box.width), X0)
+    return Found(X, np.asarray(state.f), np.asarray(state.evaluations), np.asarray(state.rest), history)
+
+
+def _at(form: Form, data: Data, box: Box, u: Any) -> tuple[Any, Any]:
+    r, J = traced.residuals_and_jacobian(form, data, box.low + box.width * u)
+    return r, J * box.width
+
+
+@partial(jax.jit, static_argnums=0)
+def _begin(form: Form, data: Data, box: Box, u: Any, moves: Any) -> State:
+    r, J = jax.vmap(partial(_at, form, data, box))(u)
+    f = (r**2).sum(1)
+    J = jnp.where(moves[:, None, :], J, 0.0)
+    zero = jnp.zeros(len(u), int)
+    return State(
+        u, r, J, f, DAMPING * (J**2).sum(1).max(1), jnp.full(len(u), jnp.inf), zero, zero + 1,
+        jnp.where(jnp.isfinite(f), 0, 2), moves,
+    )  # fmt: skip
+
+
+@partial(jax.jit, static_argnums=0)
+def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tuple[State, tuple[Any, Any]]:
+    """Return the searches some iterations on, and the best loss and its gradient norm after each (NaN where none was
+    needed)."""
+    step = jax.vmap(partial(_step, box))
+    at = jax.vmap(partial(_at, form, data, box))
+    empty = jnp.full(CHUNK, jnp.nan)
+
+    def more(carry: Any) -> Any:
+        return (carry[0] < turns) & (carry[1].rest == 0).any()
+
+    def once(carry: Any) -> Any:
+        k, s, (best, slope) = carry
+        s = _turn(s, step, at)
+        leader = jnp.nanargmin(s.f)
+        return k + 1, s, (best.at[k].set(s.f[leader]), slope.at[k].set(s.slope[leader]))
+
+    _, state, trace = jax.lax.while_loop(more, once, (0, state, (empty, empty)))
+    return state, trace
+
+
+def _turn(s: State, step: Any, at: Any) -> State:
+    """Return the searches one iteration on: a step is taken where it lowers the loss; elsewhere the damping grows."""
+    v, slope = step(s.u, s.r, s.J, s.damping, s.moves)
+    r, J = at(v)
+    J = jnp.where(s.moves[:, None, :], J, 0.0)
+    f = (r**2).sum(1)
+    going = s.rest == 0
+    better = (f < s.f) & going
+    quiet = jnp.where(better & (s.f - f > LITTLE * s.f), 0, s.quiet + 1)
+    rest = jnp.where(going & (slope < SMALLEST_GRADIENT), 1, jnp.where(going & (quiet >= QUIET), 2, s.rest))
+    damping = jnp.where(better, s.damping / 3, s.damping * 4).clip(LEAST_DAMPING, MOST_DAMPING)
+    return State(
+        jnp.where(better[:, None], v, s.u),
+        jnp.where(better[:, None], r, s.r),
+        jnp.where(better[:, None, None], J, s.J),
+        jnp.where(better, f, s.f),
+        damping,
+        jnp.where(going, slope, s.slope),
+        quiet,
+        s.evaluations + going,
+        rest,
+        s.moves,
+    )
+
+
+def _step(box: Box, u: Any, r: Any, J: Any, damping: Any, moves: Any) -> tuple[Any, Any]:
+    """Return the next point of one search, and the norm of its projected gradient (of the sum of squares, halved)."""
+    g, H = J.T @ r, J.T @ J + damping * jnp.eye(len(u))
+    held = ~moves | ((u <= 0) & (g > 0)) | ((u >= 1) & (g < 0))
+    slope = jnp.abs(jnp.where(held, 0.0, g)).max()
+    d = jnp.zeros_like(u)
+    for _ in range(TIGHTENINGS):
+        A = jnp.where(held[:, None] | held[None], 0.0, H) + jnp.diag(1.0 * held)
+        b = jnp.where(held, d, -g - H @ jnp.where(held, d, 0.0))
+        full = jax.scipy.linalg.solve(A, b, assume_a="pos")
+        out = (u + full < box.keep * u) | (u + full > 1)
+        d = jnp.where(moves, jnp.clip(u + full, box.keep * u, 1) - u, 0.0)
+        held = held | out
+    return u + d, slope
+
+
+def jacobian(form: Form, data: Data, box: Box, u: np.ndarray) -> np.ndarray:
+    """Return the derivatives of the residuals (r, d) by the scaled parameters, at one point (d,)."""
+    return np.asarray(_derivatives(form, data, box, u)[1])
+
+
+_derivatives = partial(jax.jit, static_argnums=0)(_at)

@@ -1,0 +1,109 @@
+"""The loss of a fit for JAX to trace: what decides a compiled program, apart from the numbers that it works on.
+
+Fits of one model to series of one length share their programs: data, bounds and weights are arguments.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from preimage.calibration import losses, solvers
+from preimage.calibration.model import Known, Model
+from preimage.surrogates.precision import cache_compiled_programs, enable_double
+
+enable_double()
+cache_compiled_programs()
+
+# From so many parameters on, a derivative is cheaper backwards than forwards.
+MANY_PARAMETERS = 30
+
+
+class Form(NamedTuple):
+    """What a program is compiled for.
+
+    Attributes:
+        names: of the parameters, in order.
+        loss: see `preimage.calibration.losses`.
+        columns: positions of the series that the loss takes.
+        steps: Runge-Kutta steps between rows; 0 for the adaptive solver, with its tolerances.
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    loss: str
+    columns: tuple[int, ...]
+    solver: str
+    rtol: float
+    atol: float
+    steps: int = 0
+
+
+class Data(NamedTuple):
+    """Numbers of a fit.
+
+    Attributes:
+        times, pick, weights, wanted: of the rows that count: when, which of all rows, (n,) each; observed values (n, m)
+            on the loss's scale.
+        grid: the mesh of fixed steps.
+        at: columns that a curve takes.
+    """
+
+    known: Known
+    times: Any
+    pick: Any
+    weights: Any
+    wanted: Any
+    grid: Any
+    at: Any
+
+
+def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
+    """Return the model's series (n, m) in the rows that count, at parameters (d,)."""
+    p = dict(zip(form.names, x, strict=True))
+    if form.steps:
+        return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
+    return solvers.adaptive(form.model, p, data.known, data.times, data.at, form.rtol, form.atol, form.solver, reverse)
+
+
+def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
+    """Return the residuals whose squares sum to the loss, at parameters (d,)."""
+    columns = jnp.array(form.columns)
+    modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
+    weight = jnp.sqrt(data.weights / len(form.columns))[:, None]
+    return ((modelled - data.wanted[:, columns]) * weight).ravel()
+
+
+def loss(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
+    return (residuals(form, data, x, reverse) ** 2).sum()
+
+
+@partial(jax.jit, static_argnums=0)
+def losses_at(form: Form, data: Data, X: Any) -> Any:
+    """Return the losses (n,) at parameters (n, d)."""
+    return jax.vmap(partial(loss, form, data))(X)
+
+
+@partial(jax.jit, static_argnums=0)
+def series_at(form: Form, data: Data, X: Any) -> Any:
+    """Return the series (n, rows, m) at parameters (n, d)."""
+    return jax.vmap(partial(series, form, data))(X)
+
+
+@partial(jax.jit, static_argnums=0)
+def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
+    """Return the loss and its derivative (d,) at parameters (d,): by a tangent a parameter where they are few,
+    backwards where they are many."""
+    if len(form.names) >= MANY_PARAMETERS:
+        return jax.value_and_grad(lambda v: loss(form, data, v, reverse=True))(x)
+    r, J = residuals_and_jacobian(form, data, x)
+    return (r**2).sum(), 2 * J.T @ r
+
+
+def residuals_and_jacobian(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
+    """Return the residuals (r,) and their derivatives (r, d), in one pass forwards."""
+    fun = partial(residuals, form, data)
+    return jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, 1))(jnp.eye(len(form.names)))

@@ -1,0 +1,200 @@
+"""What a report says of fits: the parameters, which of them the data tells, what they forecast, and how good the
+derivatives were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from preimage.reporting import words
+
+if TYPE_CHECKING:
+    from preimage.reporting.page import Material
+
+KIND = "fit"
+LOSSES = {
+    "msle": "mean squared log error",
+    "log": "mean squared error of logarithms",
+    "mse": "mean squared error",
+}
+
+
+def fits(material: Material) -> list[dict[str, Any]]:
+    """Return what the template needs of each fit."""
+    return [_fit(material, name) for name, w in material.objectives.items() if w.kind == KIND]
+
+
+def _fit(material: Material, name: str) -> dict[str, Any]:
+    entry = material.study["objectives"][name]["fit"]
+    solutions = material.solutions[material.solutions["objective"] == name]
+    found = material.fits.get(name, {})
+    said = found.get("findings", {})
+    best = solutions.iloc[0].to_dict()
+    return {
+        "name": name,
+        "best": best,
+        "sentences": [_loss(entry, said), *said.get("notes", []), *_told(said)],
+        "parameters": _parameters(material, best, said),
+        "near": solutions.to_dict("records"),
+        "inputs": material.space.names,
+        "methods": _methods(material, name),
+        "forecast": _forecast(said),
+        "verdict": _verdict(said),
+        "derivatives": _derivatives(found, material.fit_times.get(name, {})),
+        "reference": said.get("reference", ""),
+        "answer": _answer(found, material.fit_times.get(name, {})),
+    }
+
+
+def _loss(entry: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+    text = f"The loss is the {LOSSES[entry['loss']]}"
+    if said:
+        text += f" over {said['counted']} of {said['rows']} rows"
+    if entry["weights"] == "recent":
+        text += ", weighted by 1 / age with the newest heaviest"
+    return text + "."
+
+
+def _told(said: Mapping[str, Any]) -> list[str]:
+    """Return what the data tells of the parameters, in words that nobody overlooks."""
+    rows = said.get("parameters")
+    if not rows:
+        return ["The model can't be traced by JAX, so there are no profile likelihoods: take no parameter for known."]
+    n = len(rows)
+    out = [f"The data determines {said['determined']} of {n} directions of the parameters."]
+    open_one = [r for r in rows if not r["determined"] and r["open_below"] != r["open_above"]]
+    unknown = [r["parameter"] for r in rows if not r["determined"] and r not in open_one]
+    for r in open_one:
+        side, end = ("at least", r["low"]) if r["open_above"] else ("at most", r["high"])
+        out.append(
+            f"Do not interpret {r['parameter']}: the data says no more than that it is {side} {words.number(end)}."
+        )
+    if unknown:
+        out.append(f"Do not interpret {words.listing(unknown)}: any value within most of the bounds fits as well.")
+    if all(r["determined"] for r in rows):
+        out.append("Every parameter has an interval that ends inside its bounds.")
+    return out
+
+
+def _parameters(material: Material, best: Mapping[str, Any], said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = {r["parameter"]: r for r in said.get("parameters", [])}
+    return [
+        {
+            "name": i.name,
+            "unit": i.unit,
+            "value": words.number(best[f"x.{i.name}"]),
+            "interval": _interval(rows.get(i.name)),
+            "bounds": f"{words.number(i.low)} to {words.number(i.high)}",
+            "determined": rows[i.name]["determined"] if i.name in rows else None,
+        }
+        for i in material.space.inputs
+    ]
+
+
+def _interval(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return words.NONE
+    low = ("\N{LESS-THAN OR EQUAL TO} " if row["open_below"] else "") + words.number(row["low"])
+    high = ("\N{GREATER-THAN OR EQUAL TO} " if row["open_above"] else "") + words.number(row["high"])
+    return f"{low} to {high}"
+
+
+def _methods(material: Material, name: str) -> list[dict[str, Any]]:
+    """Return a row a method, medians over seeds."""
+    summary = material.summary[material.summary["objective"] == name]
+    kinds: Mapping[str, Any] = {n: v["kind"] for n, v in material.study["inverters"].items()}
+    return [
+        {
+            "inverter": inverter,
+            "baseline": kinds[str(inverter)] == "lookup",
+            "loss": words.number(part["predicted_loss"].median()),
+            "reference": words.number(part["simulated_loss"].median()),
+            "near": _near(material, name, str(inverter)),
+            "hits": words.number(part["hits"].median()),
+            "distinct": words.number(part["distinct"].median()),
+            "evaluations": int(part["evaluations"].median()),
+            "failed": int(part["failed"].sum()),
+        }
+        for inverter, part in summary.groupby("inverter", sort=False)
+    ]
+
+
+def _near(material: Material, name: str, inverter: str) -> str:
+    """Return the share of a method's starts that ended near the best loss of all methods."""
+    mine: pd.DataFrame = material.candidates[material.candidates["objective"] == name]
+    least = material.objectives[name].as_good_as(float(mine["predicted_loss"].min()))
+    part = mine[mine["inverter"] == inverter]
+    return f"{int((part['predicted_loss'] <= least).sum())} of {len(part)}"
+
+
+def _forecast(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "method": row["method"],
+            "series": row["series"],
+            "error": words.number(row["error"]),
+            "last": words.NONE if row["last_error"] is None else f"{100 * row['last_error']:.3g} %",
+            "inside": words.NONE if row["inside"] is None else words.share(row["inside"]),
+        }
+        for row in said.get("forecast", [])
+    ]
+
+
+def _verdict(said: Mapping[str, Any]) -> str:
+    """Return whether the fit's forecast beats the naive ones, over all series."""
+    rows = pd.DataFrame(said.get("forecast", []))
+    if rows.empty:
+        return ""
+    error = rows.groupby("method", sort=False)["error"].mean()
+    best = str(error.idxmin())
+    if best == "this fit":
+        return "The fit forecasts better than the naive ways do."
+    beaten = [m for m in ("last value", "last week's growth") if error[m] < error["this fit"]]
+    if not beaten:
+        return f"The smallest error is that of the {best}; the fit still beats the naive ways."
+    return (
+        f"The fit forecasts worse than {words.listing(beaten)}: to fit the last rows well is not to know the next "
+        f"ones. The smallest error is that of {best}."
+    )
+
+
+def _derivatives(found: Mapping[str, Any], times: Mapping[str, float]) -> list[dict[str, Any]]:
+    if "derivatives" not in found:
+        return []
+    return [
+        {
+            "way": row["way"],
+            "error": f"{row['error']:.1e}",
+            "calls": row["calls"],
+            "ms": words.number(times.get(row["way"])),
+            "final": words.number(row["final_loss"]),
+            "iterations": row["iterations"],
+            "final_calls": row["final_calls"],
+            "message": row["message"],
+        }
+        for row in found["derivatives"].to_dict("records")
+    ]
+
+
+def _answer(found: Mapping[str, Any], times: Mapping[str, float]) -> str:
+    """Return the answer to the question of the section, from its own figures."""
+    if "derivatives" not in found:
+        return ""
+    rows = found["derivatives"].set_index("way")
+    unasked = rows.iloc[0]
+    text = (
+        f"Unasked, it takes differences: {unasked['calls']} solutions of the equations for one gradient, "
+        f"with a relative error of {unasked['error']:.1g} at the solver's default tolerance."
+    )
+    exact = rows[rows["rule"] == "exact"]
+    if len(exact):
+        best = exact.iloc[-1]
+        text += f" Differentiated through the solver, one solution gives it with an error of {best['error']:.1g}"
+        same = rows[(rows["rule"] == "3-point") & (rows["tolerance"] == best["tolerance"])]
+        if len(same) and best.name in times and same.index[0] in times:
+            ratio = times[same.index[0]] / times[str(best.name)]
+            text += f", {ratio:.0f} times as fast as central differences at the same tolerance"
+        text += "."
+    return text
