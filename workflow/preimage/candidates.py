@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage.space import Space
+
 KEYS = ["problem", "round", "seed", "surrogate", "objective", "inverter", "start", "rank", "true_rank"]
 # A candidate is in the domain where its domain score is at most this.
 DOMAIN_LIMIT = 0.95
@@ -51,6 +53,11 @@ def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) ->
     }
     floats = [c for c in frame if c not in types and not c.startswith("x.")]
     return frame.astype({**types, **dict.fromkeys(floats, "float64")})
+
+
+def inputs_of(frame: pd.DataFrame, space: Space) -> pd.DataFrame:
+    """Return the inputs of candidates under their own names, which may be those of other columns (`start`, say)."""
+    return frame[["x." + n for n in space.names]].set_axis(space.names, axis=1)
 
 
 def ranked(loss: pd.Series, by: Sequence[pd.Series]) -> pd.Series:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage import inversion, objective, surrogates
+from preimage.candidates import inputs_of
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
 from preimage.inversion import Question
@@ -81,5 +82,5 @@ def ranked(
         table = frame(answer, predicted, question, list(w.problem.outputs), committee)
         spent += int(table["evaluations"].sum())
         table = table[table["rank"].notna()].sort_values("rank")
-        found.append(w.space.encode(table.rename(columns=lambda c: c.removeprefix("x."))))
+        found.append(w.space.encode(inputs_of(table, w.space)))
     return found, spent

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from preimage.candidates import inputs_of
 from preimage.evidence.clusters import clusters
-from preimage.evidence.summary import QUESTION, inputs_of, solutions
+from preimage.evidence.summary import QUESTION, solutions
 from preimage.objective import Objective
 from preimage.space import Space
 

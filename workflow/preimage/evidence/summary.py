@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from preimage.candidates import CASE
+from preimage.candidates import CASE, inputs_of
 from preimage.evidence.certificates import Certificate, together
 from preimage.evidence.clusters import clusters
 from preimage.objective import Objective
@@ -76,11 +76,6 @@ def _row(
         "evaluations": int(part["evaluations"].sum()),
         "failed": int(part["status"].eq("failed").sum()),
     }
-
-
-def inputs_of(frame: pd.DataFrame, space: Space) -> pd.DataFrame:
-    """Return the inputs of candidates under their own names, which may be those of other columns (`start`, say)."""
-    return frame[["x." + n for n in space.names]].set_axis(space.names, axis=1)
 
 
 def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> pd.DataFrame:

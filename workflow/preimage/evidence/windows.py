@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage.candidates import inputs_of
 from preimage.evidence.tolerance_box import Window, tolerance_box
 from preimage.objective import Objective
 from preimage.space import Space
@@ -41,7 +42,7 @@ def with_windows(
     width = np.full(len(frame), np.nan)
     has = frame[[f"x.{n}" for n in space.names]].notna().all(axis=1).to_numpy()
     X = np.full(low.shape, np.nan)
-    X[has] = space.encode(frame.loc[has].rename(columns={f"x.{n}": n for n in space.names}))
+    X[has] = space.encode(inputs_of(frame.loc[has], space))
     for k in np.flatnonzero(has):
         surrogate, objective = str(frame["surrogate"].iloc[k]), str(frame["objective"].iloc[k])
         trees, wanted = getattr(models.get(surrogate), "trees", None), objectives[objective]

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from preimage.candidates import DOMAIN_LIMIT
+from preimage.candidates import DOMAIN_LIMIT, inputs_of
 from preimage.evidence.plateaus import has_starts
-from preimage.evidence.summary import inputs_of
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.best_of_curves import best_of_curves

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from preimage.candidates import inputs_of
 from preimage.data import new_rows, tables
 from preimage.errors import StudyError
 from preimage.objective import Objective
@@ -41,7 +42,7 @@ def asks(
         for objective, wanted in objectives.items():
             mine = candidates["surrogate"].eq(name) & candidates["objective"].eq(objective)
             found = candidates[mine & candidates["predicted_loss"].notna()].sort_values("predicted_loss", kind="stable")
-            X = space.encode(found.rename(columns={f"x.{n}": n for n in space.names}))
+            X = space.encode(inputs_of(found, space))
             out.append(Ask(space.fix(wanted.fixed), wanted, _interval(model, fitted), X))
     return out
 
