@@ -88,10 +88,10 @@ def test_a_champion_that_changed_while_comparing_is_compared_with_again(store, t
     rival, late = challenger(tmp_path, 500), challenger(tmp_path, 60)
     promote = Registry.promote
 
-    def overtaken(self, version, compared_with, reason):
+    def overtaken(self, *arguments):
         monkeypatch.setattr(Registry, "promote", promote)
         assert run(store, rival, rows(200, 9))["promoted"]
-        return promote(self, version, compared_with, reason)
+        return promote(self, *arguments)
 
     monkeypatch.setattr(Registry, "promote", overtaken)
     found = run(store, late, rows(200, 9))

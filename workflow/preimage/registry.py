@@ -5,7 +5,8 @@ with signature and input example. Beside `preimage.tracking` the only module tha
 
 Whatever is done here may be done twice, or be stopped half-way: a version carries the digest of what it was made of and
 is looked up before it is made; an alias is the last thing to move, never to a version without its files, and only while
-the champion is still the one that the challenger was compared with.
+the champion is still the one that the challenger was compared with: `preimage.succession` sees to that, also between
+folders that share a server.
 """
 
 from __future__ import annotations
@@ -22,9 +23,14 @@ from typing import Any, NamedTuple
 from preimage import tracking
 from preimage.errors import StudyError
 from preimage.files import digest, sha256, write_json
+from preimage.succession import Reign, Succession
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 KEY = "preimage.key"
+# The tag of a registered model that names the run which keeps its succession.
+SUCCESSION = "preimage.succession"
+# What a version's tag `replaced` says where there was no champion before it.
+NOBODY = "none"
 # In the folder of a version: the surrogate's own files, and what is known of it (kind, intervals, inputs, outputs).
 FILES, ABOUT = "surrogate", "about.json"
 FLAVOR = "preimage"
@@ -63,11 +69,13 @@ class Registry:
     def alias(self, name: str, alias: str = CHAMPION) -> Version | None:
         """Return the version that an alias points to; None where there is no such model or alias.
 
-        Raises StudyError where it points to a version that was deleted or lost its files.
+        Raises StudyError where it points, or pointed, to a version that was deleted or lost its files.
         """
         with _reached():
             found = self._model(name)
             version = None if found is None else dict(found.aliases).get(alias)
+            if version is None and found is not None and alias == CHAMPION:
+                version = self._deleted_champion(name)
             if version is None:
                 return None
             whole = self.version(name, str(version))
@@ -78,6 +86,20 @@ class Registry:
                     "`snakemake rollback` moves it to another"
                 )
             return whole
+
+    def reign(self, version: Version) -> Reign | None:
+        """Return the first reign of a version that is or was the champion, None for another; first carry through what
+        a killed process left half-done."""
+        with _reached(), tracking.sending():
+            self._settle(version.name)
+            reigns = self._succession(version.name).reigns()
+            return next((r for r in reigns if r.version == version.version and r.complete), None)
+
+    def _deleted_champion(self, name: str) -> str | None:
+        """Return the number of the last champion if it was deleted: MLflow takes the alias away with it."""
+        last = self._succession(name).last()
+        gone = last is not None and last.complete and self.version(name, last.version) is None
+        return last.version if last and gone else None
 
     def version(self, name: str, version: str) -> Version | None:
         """Return a version by its number; None where there is none."""
@@ -91,7 +113,9 @@ class Registry:
         with _reached():
             try:
                 found = mlflow.artifacts.list_artifacts(version.uri)
-            except (mlflow.MlflowException, OSError):
+            except (mlflow.MlflowException, OSError) as error:
+                if _away(error):  # nothing is known of the files
+                    raise
                 return False
             return {"MLmodel", ABOUT, FILES} <= {Path(f.path).name for f in found}
 
@@ -111,6 +135,8 @@ class Registry:
                 path = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(folder)))
                 about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
             except (mlflow.MlflowException, OSError, ValueError) as error:
+                if _away(error):
+                    raise
                 raise StudyError(
                     f"{uri}: found no model of this workflow in version {version} ({type(error).__name__}); expected "
                     "one that `snakemake relearn` registered"
@@ -149,17 +175,21 @@ class Registry:
         """
         key = digest([sha256(model), dict(about)])
         with _reached(), tracking.sending():
-            for known in self._versions(name):
-                if known.key == key and self.has_files(known):
-                    return known
-            run_id = run_id or self._run(name, key, tags)
+            if known := self._known(name, key):
+                return known
+            run_id = run_id or self._run(name, f"register {name}", key, tags)
             source = self._log(name, run_id, model, about, example, predicted, tags)
             if self._model(name) is None:
                 self._create(name)
             made = self.client.create_model_version(
                 name, f"models:/{source}", run_id, {**tags, KEY: key}, model_id=source
             )
-            return Version(name, str(made.version), key, dict(made.tags))
+            # Another folder may have registered the same at the same time: both go on with the older one.
+            return self._known(name, key) or Version(name, str(made.version), key, dict(made.tags))
+
+    def _known(self, name: str, key: str) -> Version | None:
+        """Return the oldest version made of that, files and all; None where there is none."""
+        return next((v for v in self._versions(name) if v.key == key and self.has_files(v)), None)
 
     def _log(
         self, name: str, run_id: str, model: Path, about: Mapping[str, Any], example: Mapping[str, list[Any]],
@@ -179,33 +209,38 @@ class Registry:
         self.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
         return str(logged.model_id)
 
-    def _run(self, name: str, key: str, tags: Mapping[str, str]) -> str:
+    def _run(self, name: str, title: str, key: str, tags: Mapping[str, str]) -> str:
+        """Return the finished run that carries `key`; made where there is none."""
         experiment = self.sender.experiment(name.partition(".")[0])
         found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
-        if found:
-            return str(found[0].info.run_id)
-        run = self.client.create_run(experiment, tags={**tags, KEY: key}, run_name=f"register {name}")
-        self.client.set_terminated(run.info.run_id, "FINISHED")
+        run = found[0] if found else self.client.create_run(experiment, tags={**tags, KEY: key}, run_name=title)
+        if run.info.status != "FINISHED":
+            self.client.set_terminated(run.info.run_id, "FINISHED")
         return str(run.info.run_id)
 
     # -- moving aliases ----------------------------------------------------------------------------------------------
 
-    def promote(self, version: Version, compared_with: Version | None, reason: str) -> bool:
+    def promote(
+        self, version: Version, compared_with: Version | None, reason: str, comparison: Mapping[str, Any] | None = None
+    ) -> bool:
         """Make a version the champion, if the champion is still the one that it was compared with.
 
-        Returns whether it is the champion now; False means that another was promoted meanwhile: compare again. MLflow
-        moves an alias without asking where it stood, so within one folder a lock closes the moment between looking
-        and moving; between folders that share a server it stays open for the few milliseconds that the move takes.
+        Returns whether it is the champion now; False means that another was promoted meanwhile: compare again.
         """
         with _reached(), tracking.sending():
+            line = self._settle(version.name)
+            last = line.last()  # before the alias: a claim fails where anything moved since
             now = self.alias(version.name)
             if now is not None and now.version == version.version:
                 return True
-            if (now and now.version) != (compared_with and compared_with.version):
+            before = now and now.version
+            if before != (compared_with and compared_with.version):
                 return False
-            self._move(version, reason, now)
-            if (waiting := self.alias(version.name, CHALLENGER)) and waiting.version == version.version:
-                self.client.delete_registered_model_alias(version.name, CHALLENGER)
+            self._check_files(version)
+            reign = line.claim(last, version.version, before, reason, comparison)
+            if reign is None:
+                return False
+            self._enthrone(version.name, line, reign)
             return True
 
     def refuse(self, version: Version, reasons: list[str]) -> None:
@@ -222,23 +257,54 @@ class Registry:
             if version is None:
                 numbers = ", ".join(v.version for v in self._versions(name)) or "none"
                 raise StudyError(f"registered model '{name}': no version {number}; there are: {numbers}")
-            try:
-                now = self.alias(name)
-            except StudyError:  # the champion was deleted: that is what a rollback is for
-                now = None
-            self._move(version, f"rolled back: {reason}", now)
+            self._check_files(version)
+            reign = None
+            while reign is None:
+                line = self._settle(name)
+                last = line.last()
+                try:
+                    now = self.alias(name)
+                except StudyError:  # the champion was deleted: that is what a rollback is for
+                    now = None
+                if now is not None and now.version == number:
+                    return version
+                reign = line.claim(last, number, now and now.version, f"rolled back: {reason}")
+            self._enthrone(name, line, reign)
             return version
 
-    def _move(self, version: Version, reason: str, before: Version | None) -> None:
-        """Tag first, alias last: what is tagged but never promoted does no harm."""
-        self._check_files(version)
-        was = before.version if before else "none"
-        tag = self.client.set_model_version_tag
-        tag(version.name, version.version, "promoted", reason[:5000])
-        tag(version.name, version.version, "replaced", was)
-        if before and before.version != version.version:
-            tag(version.name, before.version, "demoted", f"by version {version.version}: {reason}"[:5000])
-        self.client.set_registered_model_alias(version.name, CHAMPION, version.version)
+    def _settle(self, name: str) -> Succession:
+        """Carry through a claim that its process did not (it was killed, or is at it now: twice does no harm)."""
+        line = self._succession(name)
+        last = line.last()
+        if last is not None and not last.complete:
+            version = self.version(name, last.version)
+            if version is not None and self.has_files(version):
+                self._enthrone(name, line, last)
+        return line
+
+    def _enthrone(self, name: str, line: Succession, reign: Reign) -> None:
+        """Make tags and alias say what a reign says. Where a later reign began meanwhile, its word is the last."""
+        latest: Reign | None = reign
+        while latest is not None:
+            reign = latest
+            self._move(name, reign)
+            line.complete(reign)
+            last = line.last()
+            latest = last if last is not None and last.number > reign.number else None
+
+    def _move(self, name: str, reign: Reign) -> None:
+        """Tag first, alias last."""
+        tag, untag = self.client.set_model_version_tag, self.client.delete_model_version_tag
+        versions = {v.version: v for v in self._versions(name)}
+        tag(name, reign.version, "promoted", reign.reason)
+        tag(name, reign.version, "replaced", reign.replaced or NOBODY)
+        for past in {"refused", "demoted"} & set(versions[reign.version].tags):
+            untag(name, reign.version, past)
+        if reign.replaced in versions:
+            tag(name, reign.replaced, "demoted", f"by version {reign.version}: {reign.reason}")
+        if str(dict(self._model(name).aliases).get(CHALLENGER)) == reign.version:
+            self.client.delete_registered_model_alias(name, CHALLENGER)
+        self.client.set_registered_model_alias(name, CHAMPION, reign.version)
 
     def _check_files(self, version: Version) -> None:
         if not self.has_files(version):
@@ -260,10 +326,28 @@ class Registry:
         from mlflow import MlflowException
 
         try:
-            self.client.create_registered_model(name)
+            self.client.create_registered_model(name, {SUCCESSION: self._new_succession(name)})
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else just did
                 raise
+
+    def _succession(self, name: str) -> Succession:
+        """Return the succession of a model that is there; a new one where it has none, or its run was deleted."""
+        from mlflow import MlflowException
+
+        run_id = self._model(name).tags.get(SUCCESSION)
+        try:
+            if run_id is not None and self.client.get_run(run_id).info.lifecycle_stage == "active":
+                return Succession(self.client, run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        run_id = self._new_succession(name)
+        self.client.set_registered_model_tag(name, SUCCESSION, run_id)
+        return Succession(self.client, run_id)
+
+    def _new_succession(self, name: str) -> str:
+        return self._run(name, f"champions of {name}", f"champions of {name}", {})
 
     def _versions(self, name: str) -> list[Version]:
         """Return every version of a model, oldest first."""
@@ -338,9 +422,21 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, ConnectionError, mlflow.MlflowException) as error:
-        if getattr(error, "error_code", AWAY[0]) not in AWAY:
+        if not _away(error):
             raise  # MLflow understood, and refused: that is a fault of ours
         raise StudyError(
             f"the model registry at {tracking.shown_uri()} can't be used ({tracking.redacted(error)}); nothing was "
             "promoted, and the next run goes on from here"
         ) from None
+
+
+def _away(error: Exception) -> bool:
+    """Whether an error says that the server is away, and not that what was asked for is missing."""
+    import mlflow
+    import requests
+
+    if isinstance(error, mlflow.MlflowException):
+        return error.error_code in AWAY
+    if getattr(getattr(error, "response", None), "status_code", None) == 404:
+        return False
+    return isinstance(error, (requests.RequestException, ConnectionError))
