@@ -91,9 +91,8 @@ class Registry:
         """Return the first reign of a version that is or was the champion, None for another; first carry through what
         a killed process left half-done."""
         with _reached(), tracking.sending():
-            self._settle(version.name)
-            reigns = self._succession(version.name).reigns()
-            return next((r for r in reigns if r.version == version.version and r.complete), None)
+            line, _ = self._settle(version.name)
+            return next((r for r in line.reigns() if r.version == version.version and r.complete), None)
 
     def _deleted_champion(self, name: str) -> str | None:
         """Return the number of the last champion if it was deleted: MLflow takes the alias away with it."""
@@ -108,11 +107,14 @@ class Registry:
 
     def has_files(self, version: Version) -> bool:
         """Whether everything that a version needs is in the store."""
+        return self._whole(version.uri)
+
+    def _whole(self, uri: str) -> bool:
         import mlflow
 
         with _reached():
             try:
-                found = mlflow.artifacts.list_artifacts(version.uri)
+                found = mlflow.artifacts.list_artifacts(uri)
             except (mlflow.MlflowException, OSError) as error:
                 if _away(error):  # nothing is known of the files
                     raise
@@ -178,7 +180,7 @@ class Registry:
             if known := self._known(name, key):
                 return known
             run_id = run_id or self._run(name, f"register {name}", key, tags)
-            source = self._log(name, run_id, model, about, example, predicted, tags)
+            source = self._log(name, run_id, model, about, example, predicted, {**tags, KEY: key})
             if self._model(name) is None:
                 self._create(name)
             made = self.client.create_model_version(
@@ -195,19 +197,32 @@ class Registry:
         self, name: str, run_id: str, model: Path, about: Mapping[str, Any], example: Mapping[str, list[Any]],
         predicted: Mapping[str, list[float]], tags: Mapping[str, str],
     ) -> str:  # fmt: skip
-        """Store a version's folder; return the id of the logged model."""
+        """Store a version's folder; return the id of the logged model. One that was begun before is gone on with."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        begun = self.client.search_logged_models([experiment], f"tags.`{KEY}` = '{tags[KEY]}'")
+        begun = [m for m in begun if m.status != "READY" or self._whole(f"models:/{m.model_id}")]
+        logged = begun[0] if begun else self.client.create_logged_model(
+            experiment, name.replace(".", "-"), run_id, dict(tags), {"kind": about["kind"]}
+        )  # fmt: skip
+        if logged.status != "READY":
+            with tempfile.TemporaryDirectory() as folder:
+                _write(Path(folder), logged.model_id, run_id, model, about, example, predicted)
+                self.client.log_model_artifacts(logged.model_id, folder)
+            self.client.finalize_logged_model(logged.model_id, "READY")
+        self._link(run_id, logged.model_id)
+        return str(logged.model_id)
+
+    def _link(self, run_id: str, model_id: str) -> None:
+        """Say that a run made a model; MLflow refuses to be told twice."""
+        from mlflow import MlflowException
         from mlflow.entities import LoggedModelOutput
 
-        experiment = self.client.get_run(run_id).info.experiment_id
-        logged = self.client.create_logged_model(
-            experiment, name.replace(".", "-"), run_id, dict(tags), {"kind": about["kind"]}
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            _write(Path(folder), logged.model_id, run_id, model, about, example, predicted)
-            self.client.log_model_artifacts(logged.model_id, folder)
-        self.client.finalize_logged_model(logged.model_id, "READY")
-        self.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
-        return str(logged.model_id)
+        try:
+            self.client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+        except MlflowException:
+            outputs = self.client.get_run(run_id).outputs
+            if outputs is None or model_id not in [m.model_id for m in outputs.model_outputs]:
+                raise
 
     def _run(self, name: str, title: str, key: str, tags: Mapping[str, str]) -> str:
         """Return the finished run that carries `key`; made where there is none."""
@@ -228,8 +243,7 @@ class Registry:
         Returns whether it is the champion now; False means that another was promoted meanwhile: compare again.
         """
         with _reached(), tracking.sending():
-            line = self._settle(version.name)
-            last = line.last()  # before the alias: a claim fails where anything moved since
+            line, last = self._settle(version.name)  # before the alias: a claim fails where anything moved since
             now = self.alias(version.name)
             if now is not None and now.version == version.version:
                 return True
@@ -260,8 +274,7 @@ class Registry:
             self._check_files(version)
             reign = None
             while reign is None:
-                line = self._settle(name)
-                last = line.last()
+                line, last = self._settle(name)
                 try:
                     now = self.alias(name)
                 except StudyError:  # the champion was deleted: that is what a rollback is for
@@ -272,28 +285,32 @@ class Registry:
             self._enthrone(name, line, reign)
             return version
 
-    def _settle(self, name: str) -> Succession:
-        """Carry through a claim that its process did not (it was killed, or is at it now: twice does no harm)."""
+    def _settle(self, name: str) -> tuple[Succession, Reign | None]:
+        """Carry through a claim that its process did not (it was killed, or is at it now: twice does no harm); return
+        the succession and its last reign, which is complete or can't be: its version was deleted or lost its files."""
         line = self._succession(name)
         last = line.last()
         if last is not None and not last.complete:
             version = self.version(name, last.version)
             if version is not None and self.has_files(version):
-                self._enthrone(name, line, last)
-        return line
+                last = self._enthrone(name, line, last)
+        return line, last
 
-    def _enthrone(self, name: str, line: Succession, reign: Reign) -> None:
-        """Make tags and alias say what a reign says. Where a later reign began meanwhile, its word is the last."""
-        latest: Reign | None = reign
-        while latest is not None:
-            reign = latest
-            self._move(name, reign)
-            line.complete(reign)
-            last = line.last()
-            latest = last if last is not None and last.number > reign.number else None
+    def _enthrone(self, name: str, line: Succession, reign: Reign) -> Reign:
+        """Make tags and alias say what a reign says; where a later one began meanwhile, what that says. Return it."""
+        while True:
+            self._tag(name, reign)
+            if (last := line.last()) is None or last.number == reign.number:
+                self.client.set_registered_model_alias(name, CHAMPION, reign.version)
+                line.complete(reign)
+                last = line.last()
+            # A process that was slow may have moved the alias after a later reign did: it moves it on, too.
+            if last is None or last.number == reign.number:
+                return reign
+            reign = last
 
-    def _move(self, name: str, reign: Reign) -> None:
-        """Tag first, alias last."""
+    def _tag(self, name: str, reign: Reign) -> None:
+        """Say on the versions what a reign says. The alias moves after that."""
         tag, untag = self.client.set_model_version_tag, self.client.delete_model_version_tag
         versions = {v.version: v for v in self._versions(name)}
         tag(name, reign.version, "promoted", reign.reason)
@@ -304,7 +321,6 @@ class Registry:
             tag(name, reign.replaced, "demoted", f"by version {reign.version}: {reign.reason}")
         if str(dict(self._model(name).aliases).get(CHALLENGER)) == reign.version:
             self.client.delete_registered_model_alias(name, CHALLENGER)
-        self.client.set_registered_model_alias(name, CHAMPION, reign.version)
 
     def _check_files(self, version: Version) -> None:
         if not self.has_files(version):

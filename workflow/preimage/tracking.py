@@ -137,6 +137,9 @@ def _client() -> Any:
     # A server that is away is noticed in seconds, not minutes; the record is sent another time.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # What MLflow prints on its own account (an address a run, a bar a download) belongs to no step's output.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent that we name
     import mlflow
 
@@ -159,10 +162,20 @@ class Sender:
             if uri().startswith("sqlite:"):
                 location = (ARTIFACTS / study).resolve().as_uri()
             tags = {"mlflow.experimentKind": "custom_model_development"}  # which face MLflow's UI shows
-            return self.client.create_experiment(study, location, tags)
+            return self._create(study, location, tags)
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
+
+    def _create(self, study: str, location: str | None, tags: dict[str, Any]) -> str:
+        from mlflow import MlflowException
+
+        try:
+            return self.client.create_experiment(study, location, tags)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another folder on this server just did
+                raise
+            return self.client.get_experiment_by_name(study).experiment_id
 
     def _find(self, experiment: str, tag: str, value: str) -> Any:
         runs = self.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1)
