@@ -44,8 +44,8 @@ def unprivileged():
 
 
 @contextmanager
-def started(command, log, ready, **options):
-    """Run a program until the block ends; enter the block once `ready()` is true."""
+def started(command, log, ready, stop, **options):
+    """Run a program until the block ends, and stop it by that signal; enter the block once `ready()` is true."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, **options)
     try:
@@ -55,7 +55,7 @@ def started(command, log, ready, **options):
             time.sleep(0.1)
         yield
     finally:
-        for name in (signal.SIGINT, signal.SIGKILL):
+        for name in (stop, signal.SIGKILL):
             if process.poll() is None:
                 os.killpg(process.pid, name)
                 try:
@@ -102,7 +102,7 @@ def database(folder, programs, who):
             return False
 
     command = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
-    with started(command, folder / "postgres.log", ready, cwd=folder, **who):
+    with started(command, folder / "postgres.log", ready, signal.SIGINT, cwd=folder, **who):
         yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
 
 
@@ -120,5 +120,5 @@ def server(folder, backend):
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]]
     command += ["--backend-store-uri", backend, "--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
     options = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with started(command, folder / "mlflow.log", ready, cwd=folder, env=environment(**options)):
+    with started(command, folder / "mlflow.log", ready, signal.SIGKILL, cwd=folder, env=environment(**options)):
         yield address
