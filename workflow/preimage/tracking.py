@@ -167,16 +167,6 @@ class Sender:
             self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
 
-    def _create(self, study: str, location: str | None, tags: dict[str, Any]) -> str:
-        from mlflow import MlflowException
-
-        try:
-            return self.client.create_experiment(study, location, tags)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another folder on this server just did
-                raise
-            return self.client.get_experiment_by_name(study).experiment_id
-
     def _find(self, experiment: str, tag: str, value: str) -> Any:
         runs = self.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1)
         return runs[0] if runs else None
@@ -231,6 +221,16 @@ class Sender:
         if value.get("model"):
             self._log_model(run_id, value["model"])
         self.client.set_terminated(run_id, "FINISHED", value["ended"])
+
+    def _create(self, study: str, location: str | None, tags: dict[str, Any]) -> str:
+        from mlflow import MlflowException
+
+        try:
+            return self.client.create_experiment(study, location, tags)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another folder on this server just did
+                raise
+            return self.client.get_experiment_by_name(study).experiment_id
 
     def _log(self, run_id: str, value: dict[str, Any]) -> None:
         """Log parameters, metrics and digests in one call; saying them again changes nothing."""
@@ -347,13 +347,13 @@ def resolve_model(address: str) -> str:
         if not found:
             names = [m.name for m in client.search_registered_models(max_results=1000)]
             raise StudyError(f"uri '{address}': no registered model '{name}'{did_you_mean(name, names)}")
+        versions = sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
         if alias is not None:
             if alias not in found[0].aliases:
                 raise StudyError(
                     f"uri '{address}': '{name}' has no alias '{alias}'{did_you_mean(alias, found[0].aliases)}"
                 )
-            return f"models:/{name}/{found[0].aliases[alias]}"
-        versions = sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
+            version = str(found[0].aliases[alias])
         if not versions or (version != "latest" and int(version) not in versions):
             raise StudyError(f"uri '{address}': found versions {versions}, expected {version}")
         return f"models:/{name}/{versions[-1] if version == 'latest' else version}"
