@@ -106,6 +106,11 @@ def test_incomplete_rows_are_left_out_where_the_study_says_so(tmp_path):
     assert "every row has empty cells" in refusal(read, nothing, incomplete="leave_out")
 
 
+def test_a_bad_cell_is_named_by_its_row_in_the_file_also_after_rows_that_were_left_out(tmp_path):
+    said = refusal(read, csv(tmp_path, "a,b,y\n1,2,3\n1,,3\n4,5,6\n1,inf,3\n"), incomplete="leave_out")
+    assert "column 'b', row 4 (line 5): found inf" in said
+
+
 def test_parquet_with_nan_is_incomplete_too(tmp_path):
     tables.write(tmp_path / "n.parquet", pa.table({"a": [1.0, np.nan], "b": [1.0, 1.0], "y": [None, 2.0]}))
     assert "row 1, 2" in refusal(read, tmp_path / "n.parquet")

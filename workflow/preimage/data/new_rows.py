@@ -132,7 +132,10 @@ def _complete(source: Source, leave_out: bool) -> tuple[Source, list[int]]:
         )
     if rows and empty.all():
         raise StudyError(f"{source.path}: every row has empty cells")
-    return (source._replace(table=source.table.filter(pa.array(~empty))) if rows else source), rows
+    if rows:
+        kept = np.flatnonzero(~empty).tolist()
+        source = source._replace(table=source.table.filter(pa.array(~empty)), kept=kept)
+    return source, rows
 
 
 def _empty(rows: Sequence[int]) -> str:
