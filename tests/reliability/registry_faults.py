@@ -37,6 +37,7 @@ def loaded(folder):
 
 def challenger(library, name, n):
     about = {"kind": "random_forest", "intervals": {"low": [0], "high": [0], "floor": [1]}, "level": 0.9}
+    about["test"] = {"y": {"rmse": 0.1}}
     return Challenger(name, library / str(n), loaded(library / str(n)), about, rows(n, n), {"round": "0"})
 
 
