@@ -85,31 +85,6 @@ def test_without_gate_rows_or_reason_nothing_is_promoted(store, tmp_path):
     assert store.alias(NAME).version == "1"
 
 
-def test_a_champion_that_changed_while_comparing_is_compared_with_again(store, tmp_path, monkeypatch):
-    run(store, challenger(tmp_path, 30))
-    rival, late = challenger(tmp_path, 500), challenger(tmp_path, 60)
-    promote = Registry.promote
-
-    def overtaken(self, *arguments):
-        monkeypatch.setattr(Registry, "promote", promote)
-        assert run(store, rival, rows(200, 9))["promoted"]
-        return promote(self, *arguments)
-
-    monkeypatch.setattr(Registry, "promote", overtaken)
-    found = run(store, late, rows(200, 9))
-    # Better than the first champion, but not than the one that was promoted meanwhile.
-    assert not found["promoted"] and found["champion_before"] != "1"
-    assert store.fetch(f"models:/{NAME}@champion", tmp_path / "copy")[0]["kind"] == "random_forest"
-    assert store.alias(NAME).version == found["champion_before"]
-
-
-def test_a_champion_of_another_space_is_refused(store, tmp_path):
-    run(store, challenger(tmp_path, 30, inputs=("a", "c")))
-    said = refusal(run, store, challenger(tmp_path, 60), rows(200, 9))
-    assert "a model of another space: its inputs are ['a', 'c']" in said
-    assert store.alias(NAME).version == "1"
-
-
 def test_a_champion_of_other_outputs_is_refused(store, tmp_path):
     run(store, challenger(tmp_path, 30))
     new = challenger(tmp_path, 60)
@@ -143,3 +118,28 @@ def test_a_champion_made_by_hand_is_left_in_peace(store, tmp_path):
     store.client.set_registered_model_alias(NAME, "champion", "2")
     said = run(store, second, rows(200, 9))
     assert said["promoted"] and said["reasons"] == ["made champion by hand"]
+
+
+def test_a_champion_that_changed_while_comparing_is_compared_with_again(store, tmp_path, monkeypatch):
+    run(store, challenger(tmp_path, 30))
+    rival, late = challenger(tmp_path, 500), challenger(tmp_path, 60)
+    promote = Registry.promote
+
+    def overtaken(self, *arguments):
+        monkeypatch.setattr(Registry, "promote", promote)
+        assert run(store, rival, rows(200, 9))["promoted"]
+        return promote(self, *arguments)
+
+    monkeypatch.setattr(Registry, "promote", overtaken)
+    found = run(store, late, rows(200, 9))
+    # Better than the first champion, but not than the one that was promoted meanwhile.
+    assert not found["promoted"] and found["champion_before"] != "1"
+    assert store.fetch(f"models:/{NAME}@champion", tmp_path / "copy")[0]["kind"] == "random_forest"
+    assert store.alias(NAME).version == found["champion_before"]
+
+
+def test_a_champion_of_another_space_is_refused(store, tmp_path):
+    run(store, challenger(tmp_path, 30, inputs=("a", "c")))
+    said = refusal(run, store, challenger(tmp_path, 60), rows(200, 9))
+    assert "a model of another space: its inputs are ['a', 'c']" in said
+    assert store.alias(NAME).version == "1"

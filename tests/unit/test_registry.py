@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import requests
 
-from preimage import registry, tracking
+from preimage import registry, succession, tracking
 from preimage.data.rows import Rows
 from preimage.registry import CHALLENGER, CHAMPION, Registry, thresholds_failed
 from preimage.surrogates import random_forest
@@ -229,7 +229,7 @@ def test_an_alias_moved_by_hand_is_what_counts(store, forests):
 def test_a_succession_whose_run_was_deleted_is_begun_anew(store, forests):
     one, two = register(store, forests[0]), register(store, forests[1])
     store.promote(one, None, "the first")
-    store.client.delete_run(store.client.get_registered_model(NAME).tags[registry.SUCCESSION])
+    store.client.delete_run(store.client.get_registered_model(NAME).tags[succession.TAG])
     assert store.promote(two, one, "better") and store.alias(NAME).version == "2"
     assert store.reign(two).number == 1
 

@@ -20,17 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from preimage import tracking
+from preimage import succession, tracking
 from preimage.errors import StudyError
 from preimage.files import digest, sha256, write_json
-from preimage.succession import Reign, Succession
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 KEY = "preimage.key"
-# The tag of a registered model that names the run which keeps its succession.
-SUCCESSION = "preimage.succession"
-# What a version's tag `replaced` says where there was no champion before it.
-NOBODY = "none"
 # In the folder of a version: the surrogate's own files, and what is known of it (kind, intervals, inputs, outputs).
 FILES, ABOUT = "surrogate", "about.json"
 FLAVOR = "preimage"
@@ -87,7 +82,7 @@ class Registry:
                 )
             return whole
 
-    def reign(self, version: Version) -> Reign | None:
+    def reign(self, version: Version) -> succession.Reign | None:
         """Return the first reign of a version that is or was the champion, None for another; first carry through what
         a killed process left half-done."""
         with _reached(), tracking.sending():
@@ -285,7 +280,7 @@ class Registry:
             self._enthrone(name, line, reign)
             return version
 
-    def _settle(self, name: str) -> tuple[Succession, Reign | None]:
+    def _settle(self, name: str) -> tuple[succession.Succession, succession.Reign | None]:
         """Carry through a claim that its process did not (it was killed, or is at it now: twice does no harm); return
         the succession and its last reign, which is complete or can't be: its version was deleted or lost its files."""
         line = self._succession(name)
@@ -296,7 +291,7 @@ class Registry:
                 last = self._enthrone(name, line, last)
         return line, last
 
-    def _enthrone(self, name: str, line: Succession, reign: Reign) -> Reign:
+    def _enthrone(self, name: str, line: succession.Succession, reign: succession.Reign) -> succession.Reign:
         """Make tags and alias say what a reign says; where a later one began meanwhile, what that says. Return it."""
         while True:
             self._tag(name, reign)
@@ -309,12 +304,12 @@ class Registry:
                 return reign
             reign = last
 
-    def _tag(self, name: str, reign: Reign) -> None:
+    def _tag(self, name: str, reign: succession.Reign) -> None:
         """Say on the versions what a reign says. The alias moves after that."""
         tag, untag = self.client.set_model_version_tag, self.client.delete_model_version_tag
         versions = {v.version: v for v in self._versions(name)}
         tag(name, reign.version, "promoted", reign.reason)
-        tag(name, reign.version, "replaced", reign.replaced or NOBODY)
+        tag(name, reign.version, "replaced", reign.replaced or succession.NOBODY)
         for past in {"refused", "demoted"} & set(versions[reign.version].tags):
             untag(name, reign.version, past)
         if reign.replaced in versions:
@@ -342,25 +337,25 @@ class Registry:
         from mlflow import MlflowException
 
         try:
-            self.client.create_registered_model(name, {SUCCESSION: self._new_succession(name)})
+            self.client.create_registered_model(name, {succession.TAG: self._new_succession(name)})
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else just did
                 raise
 
-    def _succession(self, name: str) -> Succession:
+    def _succession(self, name: str) -> succession.Succession:
         """Return the succession of a model that is there; a new one where it has none, or its run was deleted."""
         from mlflow import MlflowException
 
-        run_id = self._model(name).tags.get(SUCCESSION)
+        run_id = self._model(name).tags.get(succession.TAG)
         try:
             if run_id is not None and self.client.get_run(run_id).info.lifecycle_stage == "active":
-                return Succession(self.client, run_id)
+                return succession.Succession(self.client, run_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
         run_id = self._new_succession(name)
-        self.client.set_registered_model_tag(name, SUCCESSION, run_id)
-        return Succession(self.client, run_id)
+        self.client.set_registered_model_tag(name, succession.TAG, run_id)
+        return succession.Succession(self.client, run_id)
 
     def _new_succession(self, name: str) -> str:
         return self._run(name, f"champions of {name}", f"champions of {name}", {})

@@ -13,6 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+# The tag of a registered model that names the run which keeps its succession.
+TAG = "preimage.succession"
+# What a version's tag `replaced` says where there was no champion before it.
+NOBODY = "none"
 # MLflow cuts a parameter at 6000 characters; what is cut would not read back.
 LONGEST_REASON = 4000
 REIGN = re.compile(r"champion\.(\d+)")
