@@ -28,7 +28,7 @@ def csv(folder, text, name="new.csv"):
 
 
 def test_columns_come_in_the_first_tables_order_with_its_types_and_units(tmp_path):
-    found = read(csv(tmp_path, "y,b,a\n5,1,2\n6,0,3\n"))
+    found = read(csv(tmp_path, "y,b,a\n5,1,2\n6,0,3\n")).table
     assert found.column_names == ["a", "b", "y"]
     assert found["a"].to_pylist() == [2.0, 3.0] and found["y"].to_pylist() == [5.0, 6.0]
     assert tables.units_of(found) == {"a": "kg", "y": "MPa"}
@@ -41,7 +41,7 @@ def test_columns_come_in_the_first_tables_order_with_its_types_and_units(tmp_pat
         ("a,bb,y\n1,2,3\n", "no column 'b', which the first table has; did you mean 'bb'?"),
         ("a,b,y,z\n1,2,3,4\n", "column 'z' is not in the first table"),
         ("a,b,y\n1,x,3\n", "found 'x', expected a number"),
-        ("a,b,y\n1,2,3\n1,,3\n4,5,\n", "2 rows have empty cells (row 2, 3)"),
+        ("a,b,y\n1,2,3\n1,,3\n4,5,\n", "2 rows with empty cells (row 2, 3); complete or remove them"),
     ],
 )
 def test_other_columns_and_cells_are_refused(tmp_path, text, words):
@@ -55,11 +55,60 @@ def test_another_unit_is_refused(tmp_path):
     assert "column 'a': found unit g, expected kg as before" in refusal(read, tmp_path / "g.parquet")
 
 
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (pa.array(["1", "x"]), "column 'b', row 2: found 'x', expected a number"),
+        (pa.array([True, False]), "expected a number"),
+        (pa.array([0, 1], pa.timestamp("s")), "expected a number"),
+        (pa.array([[1.0], [2.0]]), "expected a number"),
+        (pa.array([1.0, np.inf]), "column 'b', row 2: found inf, expected a finite number"),
+    ],
+    ids=["text", "truth", "time", "lists", "infinite"],
+)
+def test_another_type_is_refused(tmp_path, column, words):
+    tables.write(tmp_path / "t.parquet", pa.table({"a": [1.0, 2.0], "b": column, "y": [1.0, 2.0]}))
+    said = refusal(read, tmp_path / "t.parquet")
+    assert "t.parquet" in said and "column 'b'" in said and words in said
+
+
+def test_whole_numbers_for_numbers_are_no_other_type(tmp_path):
+    tables.write(tmp_path / "i.parquet", pa.table({"a": [1, 2], "b": [0, 1], "y": [3, 4]}))
+    assert read(tmp_path / "i.parquet").table.schema.types == [pa.float64()] * 3
+
+
+def test_a_value_that_its_category_does_not_have_is_refused(tmp_path):
+    first = pa.table({"a": ["red", "blue"], "y": [1.0, 2.0]})
+    category = {"a": {"categories": ["red", "blue"]}}
+    path = csv(tmp_path, "a,y\nred,1\ngrene,2\n")
+    said = refusal(new_rows.read, str(path), first, ["a"], {}, category)
+    assert "new.csv, column 'a', row 2" in said and "grene" in said and "red" in said
+
+
+def test_what_is_outside_trains_as_it_was_measured():
+    """Kept, counted, and never moved to the bound, on the way into training and gate."""
+    far = pa.table({"a": [-50.0, 1e6, 0.5], "b": [0.5, -3.0, 0.25], "y": [1.0, 2.0, 3.0]})
+    kept = new_rows.keep(new_rows.Read(far), FIRST, FIRST.slice(3), ["a", "b"], SPACE)
+    assert kept.outside == 2 and kept.table.equals(far)
+    train = batch.numbered_after(FIRST, 0)
+    new = batch.numbered_after(kept.table, 3)
+    after, gate = batch.shared(train, train.slice(0, 0), new, ["a", "b"], 0.5, np.random.default_rng(0))
+    both = pa.concat_tables([after.slice(3), gate]).sort_by(tables.ROW)
+    assert both.drop_columns([tables.ROW]).equals(far)
+
+
 def test_incomplete_rows_are_left_out_where_the_study_says_so(tmp_path):
     found = read(csv(tmp_path, "a,b,y\n1,2,3\n1,,3\n4,5,nan\n7,8,9\n"), incomplete="leave_out")
-    assert found["a"].to_pylist() == [1.0, 7.0]
+    assert found.table["a"].to_pylist() == [1.0, 7.0] and list(found.incomplete) == [2, 3]
+    said = new_rows.keep(found, FIRST, FIRST.slice(3), ["a", "b"], SPACE).sentences("f.csv")
+    assert "f.csv: 2 rows with empty cells (row 2, 3), left out" in said
     nothing = csv(tmp_path, "a,b,y\n1,,3\n")
     assert "every row has empty cells" in refusal(read, nothing, incomplete="leave_out")
+
+
+def test_a_bad_cell_is_named_by_its_row_in_the_file_also_after_rows_that_were_left_out(tmp_path):
+    said = refusal(read, csv(tmp_path, "a,b,y\n1,2,3\n1,,3\n4,5,6\n1,inf,3\n"), incomplete="leave_out")
+    assert "column 'b', row 4 (line 5): found inf" in said
 
 
 def test_parquet_with_nan_is_incomplete_too(tmp_path):
@@ -72,13 +121,16 @@ def test_repeats_and_leaks_are_left_out_and_what_is_outside_is_kept():
         "a": [0.0, 2.0, 1.0, 9.0, 9.0], "b": [0.0, 1.0, 0.0, 0.5, 0.5], "y": [1.0, 7.0, 2.5, 4.0, 4.0]
     })  # fmt: skip
     held = FIRST.slice(2)  # (2, 1) -> 3
-    kept = new_rows.keep(new, FIRST, held, ["a", "b"], SPACE)
+    kept = new_rows.keep(new_rows.Read(new), FIRST, held, ["a", "b"], SPACE)
     # Row 1 is known; row 2 has the inputs of a test row; row 3 repeats the inputs of a training row, with another
     # outcome, and stays; rows 4 and 5 are outside the bounds, and one of them repeats the other.
     assert (kept.known, kept.held_out, kept.outside) == (2, 1, 1)
     assert kept.table.to_pylist() == [{"a": 1.0, "b": 0.0, "y": 2.5}, {"a": 9.0, "b": 0.5, "y": 4.0}]
-    said = kept.sentences("f.csv")
-    assert len(said) == 3 and all(s.startswith("f.csv: ") for s in said)
+    assert kept.sentences("f.csv") == [
+        "f.csv: 2 rows known already, left out",
+        "f.csv: 1 row with the inputs of held-out test or gate rows, left out",
+        "f.csv: 1 row outside the study's bounds, kept as they are",
+    ]
 
 
 def test_a_folder_gives_its_tables_by_name(tmp_path):

@@ -1,5 +1,7 @@
 """From a trained surrogate to champion or challenger, on a registry of this test's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,15 +86,50 @@ def test_without_gate_rows_or_reason_nothing_is_promoted(store, tmp_path):
     assert store.alias(NAME).version == "1"
 
 
+def test_a_champion_of_other_outputs_is_refused(store, tmp_path):
+    run(store, challenger(tmp_path, 30))
+    new = challenger(tmp_path, 60)
+    said = refusal(run, store, replace(new, train=replace(new.train, outputs=["z"])), rows(200, 9))
+    assert f"models:/{NAME}/1: a model of another space: its outputs are ['y'], the study's ['z']" in said
+    assert store.alias(NAME).version == "1" and store.alias(NAME, CHALLENGER) is None
+
+
+def test_after_a_deleted_champion_nothing_is_promoted_until_somebody_says_who_is_next(store, tmp_path):
+    for n in (30, 500):
+        run(store, challenger(tmp_path, n), rows(200, 9))
+    store.client.delete_model_version(NAME, "2")
+    third = challenger(tmp_path, 60)
+    assert "points to version 2, which was deleted" in refusal(run, store, third, rows(200, 9))
+    store.rollback(NAME, "1", "version 2 is no more")
+    assert run(store, third, rows(200, 9))["champion_before"] == "1"
+
+
+def test_a_version_that_was_moved_back_from_is_not_put_up_again(store, tmp_path):
+    """A rollback says why; running the same relearning once more does not overrule it."""
+    run(store, challenger(tmp_path, 30))
+    second = challenger(tmp_path, 500)
+    said = run(store, second, rows(200, 9))
+    store.rollback(NAME, "1", "a wrong unit")
+    assert run(store, second, rows(200, 9)) == said and store.alias(NAME).version == "1"
+
+
+def test_a_champion_made_by_hand_is_left_in_peace(store, tmp_path):
+    first, second = challenger(tmp_path, 500), challenger(tmp_path, 30)
+    run(store, first), run(store, second, rows(200, 9))
+    store.client.set_registered_model_alias(NAME, "champion", "2")
+    said = run(store, second, rows(200, 9))
+    assert said["promoted"] and said["reasons"] == ["made champion by hand"]
+
+
 def test_a_champion_that_changed_while_comparing_is_compared_with_again(store, tmp_path, monkeypatch):
     run(store, challenger(tmp_path, 30))
     rival, late = challenger(tmp_path, 500), challenger(tmp_path, 60)
     promote = Registry.promote
 
-    def overtaken(self, version, compared_with, reason):
+    def overtaken(self, *arguments):
         monkeypatch.setattr(Registry, "promote", promote)
         assert run(store, rival, rows(200, 9))["promoted"]
-        return promote(self, version, compared_with, reason)
+        return promote(self, *arguments)
 
     monkeypatch.setattr(Registry, "promote", overtaken)
     found = run(store, late, rows(200, 9))

@@ -90,3 +90,12 @@ def test_semicolons_decimal_commas_and_a_byte_order_mark_are_read_without_fuss(f
     assert done.returncode == 0, done.stderr[-3000:]
     back = pd.read_parquet(folder / "results/mixes/round0/data.parquet")
     pd.testing.assert_frame_equal(back[["cement", "water", "strength"]], table().add(0.5))
+
+
+def test_a_further_file_with_empty_cells_is_refused_by_row(folder):
+    write_study(folder, GOOD.replace("outputs: [strength]", "outputs: [strength], new: [more.csv]"), "mixes.yaml")
+    more = table().astype(float)
+    more.loc[[2, 6], "water"] = float("nan")
+    more.to_csv(folder / "more.csv", index=False)
+    message = refused(folder)
+    assert "more.csv: 2 rows with empty cells (row 3, 7)" in message and "incomplete: leave_out" in message

@@ -5,7 +5,8 @@ with signature and input example. Beside `preimage.tracking` the only module tha
 
 Whatever is done here may be done twice, or be stopped half-way: a version carries the digest of what it was made of and
 is looked up before it is made; an alias is the last thing to move, never to a version without its files, and only while
-the champion is still the one that the challenger was compared with.
+the champion is still the one that the challenger was compared with: `preimage.succession` sees to that, also between
+folders that share a server.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from preimage import tracking
+from preimage import succession, tracking
 from preimage.errors import StudyError
 from preimage.files import digest, sha256, write_json
 from preimage.surrogates.brought.source import OWN as FLAVOR
@@ -63,11 +64,13 @@ class Registry:
     def alias(self, name: str, alias: str = CHAMPION) -> Version | None:
         """Return the version that an alias points to; None where there is no such model or alias.
 
-        Raises StudyError where it points to a version that was deleted or lost its files.
+        Raises StudyError where it points, or pointed, to a version that was deleted or lost its files.
         """
         with _reached():
             found = self._model(name)
             version = None if found is None else dict(found.aliases).get(alias)
+            if version is None and found is not None and alias == CHAMPION:
+                version = self._deleted_champion(name)
             if version is None:
                 return None
             whole = self.version(name, str(version))
@@ -79,6 +82,19 @@ class Registry:
                 )
             return whole
 
+    def reign(self, version: Version) -> succession.Reign | None:
+        """Return the first reign of a version that is or was the champion, None for another; first carry through what
+        a killed process left half-done."""
+        with _reached(), tracking.sending():
+            line, _ = self._settle(version.name)
+            return next((r for r in line.reigns() if r.version == version.version and r.complete), None)
+
+    def _deleted_champion(self, name: str) -> str | None:
+        """Return the number of the last champion if it was deleted: MLflow takes the alias away with it."""
+        last = self._succession(name).last()
+        gone = last is not None and last.complete and self.version(name, last.version) is None
+        return last.version if last and gone else None
+
     def version(self, name: str, version: str) -> Version | None:
         """Return a version by its number; None where there is none."""
         with _reached():
@@ -86,12 +102,17 @@ class Registry:
 
     def has_files(self, version: Version) -> bool:
         """Whether everything that a version needs is in the store."""
+        return self._whole(version.uri)
+
+    def _whole(self, uri: str) -> bool:
         import mlflow
 
         with _reached():
             try:
-                found = mlflow.artifacts.list_artifacts(version.uri)
-            except (mlflow.MlflowException, OSError):
+                found = mlflow.artifacts.list_artifacts(uri)
+            except (mlflow.MlflowException, OSError) as error:
+                if _away(error):  # nothing is known of the files
+                    raise
                 return False
             return {"MLmodel", ABOUT, FILES} <= {Path(f.path).name for f in found}
 
@@ -111,6 +132,8 @@ class Registry:
                 path = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(folder)))
                 about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
             except (mlflow.MlflowException, OSError, ValueError) as error:
+                if _away(error):
+                    raise
                 raise StudyError(
                     f"{uri}: found no model of this workflow in version {version} ({type(error).__name__}); expected "
                     "one that `snakemake relearn` registered"
@@ -154,63 +177,84 @@ class Registry:
         """
         key = digest([sha256(model), dict(about)])
         with _reached(), tracking.sending():
-            for known in self._versions(name):
-                if known.key == key and self.has_files(known):
-                    return known
-            run_id = run_id or self._run(name, key, tags)
-            source = self._log(name, run_id, model, about, example, predicted, tags)
+            if known := self._known(name, key):
+                return known
+            run_id = run_id or self._run(name, f"register {name}", key, tags)
+            source = self._log(name, run_id, model, about, example, predicted, {**tags, KEY: key})
             if self._model(name) is None:
                 self._create(name)
             made = self.client.create_model_version(
                 name, f"models:/{source}", run_id, {**tags, KEY: key}, model_id=source
             )
-            return Version(name, str(made.version), key, dict(made.tags))
+            # Another folder may have registered the same at the same time: both go on with the older one.
+            return self._known(name, key) or Version(name, str(made.version), key, dict(made.tags))
+
+    def _known(self, name: str, key: str) -> Version | None:
+        """Return the oldest version made of that, files and all; None where there is none."""
+        return next((v for v in self._versions(name) if v.key == key and self.has_files(v)), None)
 
     def _log(
         self, name: str, run_id: str, model: Path, about: Mapping[str, Any], example: Mapping[str, list[Any]],
         predicted: Mapping[str, list[float]], tags: Mapping[str, str],
     ) -> str:  # fmt: skip
-        """Store a version's folder; return the id of the logged model."""
-        from mlflow.entities import LoggedModelOutput
-
+        """Store a version's folder; return the id of the logged model. One that was begun before is gone on with."""
         experiment = self.client.get_run(run_id).info.experiment_id
-        logged = self.client.create_logged_model(
+        begun = self.client.search_logged_models([experiment], f"tags.`{KEY}` = '{tags[KEY]}'")
+        begun = [m for m in begun if m.status != "READY" or self._whole(f"models:/{m.model_id}")]
+        logged = begun[0] if begun else self.client.create_logged_model(
             experiment, name.replace(".", "-"), run_id, dict(tags), {"kind": about["kind"]}
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            _write(Path(folder), logged.model_id, run_id, model, about, example, predicted)
-            self.client.log_model_artifacts(logged.model_id, folder)
-        self.client.finalize_logged_model(logged.model_id, "READY")
-        self.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+        )  # fmt: skip
+        if logged.status != "READY":
+            with tempfile.TemporaryDirectory() as folder:
+                _write(Path(folder), logged.model_id, run_id, model, about, example, predicted)
+                self.client.log_model_artifacts(logged.model_id, folder)
+            self.client.finalize_logged_model(logged.model_id, "READY")
+        self._link(run_id, logged.model_id)
         return str(logged.model_id)
 
-    def _run(self, name: str, key: str, tags: Mapping[str, str]) -> str:
+    def _link(self, run_id: str, model_id: str) -> None:
+        """Say that a run made a model; MLflow refuses to be told twice."""
+        from mlflow import MlflowException
+        from mlflow.entities import LoggedModelOutput
+
+        try:
+            self.client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+        except MlflowException:
+            outputs = self.client.get_run(run_id).outputs
+            if outputs is None or model_id not in [m.model_id for m in outputs.model_outputs]:
+                raise
+
+    def _run(self, name: str, title: str, key: str, tags: Mapping[str, str]) -> str:
+        """Return the finished run that carries `key`; made where there is none."""
         experiment = self.sender.experiment(name.partition(".")[0])
         found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
-        if found:
-            return str(found[0].info.run_id)
-        run = self.client.create_run(experiment, tags={**tags, KEY: key}, run_name=f"register {name}")
-        self.client.set_terminated(run.info.run_id, "FINISHED")
+        run = found[0] if found else self.client.create_run(experiment, tags={**tags, KEY: key}, run_name=title)
+        if run.info.status != "FINISHED":
+            self.client.set_terminated(run.info.run_id, "FINISHED")
         return str(run.info.run_id)
 
     # -- moving aliases ----------------------------------------------------------------------------------------------
 
-    def promote(self, version: Version, compared_with: Version | None, reason: str) -> bool:
+    def promote(
+        self, version: Version, compared_with: Version | None, reason: str, comparison: Mapping[str, Any] | None = None
+    ) -> bool:
         """Make a version the champion, if the champion is still the one that it was compared with.
 
-        Returns whether it is the champion now; False means that another was promoted meanwhile: compare again. MLflow
-        moves an alias without asking where it stood, so within one folder a lock closes the moment between looking
-        and moving; between folders that share a server it stays open for the few milliseconds that the move takes.
+        Returns whether it is the champion now; False means that another was promoted meanwhile: compare again.
         """
         with _reached(), tracking.sending():
+            line, last = self._settle(version.name)  # before the alias: a claim fails where anything moved since
             now = self.alias(version.name)
             if now is not None and now.version == version.version:
                 return True
-            if (now and now.version) != (compared_with and compared_with.version):
+            before = now and now.version
+            if before != (compared_with and compared_with.version):
                 return False
-            self._move(version, reason, now)
-            if (waiting := self.alias(version.name, CHALLENGER)) and waiting.version == version.version:
-                self.client.delete_registered_model_alias(version.name, CHALLENGER)
+            self._check_files(version)
+            reign = line.claim(last, version.version, before, reason, comparison)
+            if reign is None:
+                return False
+            self._enthrone(version.name, line, reign)
             return True
 
     def refuse(self, version: Version, reasons: list[str]) -> None:
@@ -227,23 +271,56 @@ class Registry:
             if version is None:
                 numbers = ", ".join(v.version for v in self._versions(name)) or "none"
                 raise StudyError(f"registered model '{name}': no version {number}; there are: {numbers}")
-            try:
-                now = self.alias(name)
-            except StudyError:  # the champion was deleted: that is what a rollback is for
-                now = None
-            self._move(version, f"rolled back: {reason}", now)
+            self._check_files(version)
+            reign = None
+            while reign is None:
+                line, last = self._settle(name)
+                try:
+                    now = self.alias(name)
+                except StudyError:  # the champion was deleted: that is what a rollback is for
+                    now = None
+                if now is not None and now.version == number:
+                    return version
+                reign = line.claim(last, number, now and now.version, f"rolled back: {reason}")
+            self._enthrone(name, line, reign)
             return version
 
-    def _move(self, version: Version, reason: str, before: Version | None) -> None:
-        """Tag first, alias last: what is tagged but never promoted does no harm."""
-        self._check_files(version)
-        was = before.version if before else "none"
-        tag = self.client.set_model_version_tag
-        tag(version.name, version.version, "promoted", reason[:5000])
-        tag(version.name, version.version, "replaced", was)
-        if before and before.version != version.version:
-            tag(version.name, before.version, "demoted", f"by version {version.version}: {reason}"[:5000])
-        self.client.set_registered_model_alias(version.name, CHAMPION, version.version)
+    def _settle(self, name: str) -> tuple[succession.Succession, succession.Reign | None]:
+        """Carry through a claim that its process did not (it was killed, or is at it now: twice does no harm); return
+        the succession and its last reign, which is complete or can't be: its version was deleted or lost its files."""
+        line = self._succession(name)
+        last = line.last()
+        if last is not None and not last.complete:
+            version = self.version(name, last.version)
+            if version is not None and self.has_files(version):
+                last = self._enthrone(name, line, last)
+        return line, last
+
+    def _enthrone(self, name: str, line: succession.Succession, reign: succession.Reign) -> succession.Reign:
+        """Make tags and alias say what a reign says; where a later one began meanwhile, what that says. Return it."""
+        while True:
+            self._tag(name, reign)
+            if (last := line.last()) is None or last.number == reign.number:
+                self.client.set_registered_model_alias(name, CHAMPION, reign.version)
+                line.complete(reign)
+                last = line.last()
+            # A process that was slow may have moved the alias after a later reign did: it moves it on, too.
+            if last is None or last.number == reign.number:
+                return reign
+            reign = last
+
+    def _tag(self, name: str, reign: succession.Reign) -> None:
+        """Say on the versions what a reign says. The alias moves after that."""
+        tag, untag = self.client.set_model_version_tag, self.client.delete_model_version_tag
+        versions = {v.version: v for v in self._versions(name)}
+        tag(name, reign.version, "promoted", reign.reason)
+        tag(name, reign.version, "replaced", reign.replaced or succession.NOBODY)
+        for past in {"refused", "demoted"} & set(versions[reign.version].tags):
+            untag(name, reign.version, past)
+        if reign.replaced in versions:
+            tag(name, reign.replaced, "demoted", f"by version {reign.version}: {reign.reason}")
+        if str(dict(self._model(name).aliases).get(CHALLENGER)) == reign.version:
+            self.client.delete_registered_model_alias(name, CHALLENGER)
 
     def _check_files(self, version: Version) -> None:
         if not self.has_files(version):
@@ -265,10 +342,28 @@ class Registry:
         from mlflow import MlflowException
 
         try:
-            self.client.create_registered_model(name)
+            self.client.create_registered_model(name, {succession.TAG: self._new_succession(name)})
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else just did
                 raise
+
+    def _succession(self, name: str) -> succession.Succession:
+        """Return the succession of a model that is there; a new one where it has none, or its run was deleted."""
+        from mlflow import MlflowException
+
+        run_id = self._model(name).tags.get(succession.TAG)
+        try:
+            if run_id is not None and self.client.get_run(run_id).info.lifecycle_stage == "active":
+                return succession.Succession(self.client, run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        run_id = self._new_succession(name)
+        self.client.set_registered_model_tag(name, succession.TAG, run_id)
+        return succession.Succession(self.client, run_id)
+
+    def _new_succession(self, name: str) -> str:
+        return self._run(name, f"champions of {name}", f"champions of {name}", {})
 
     def _versions(self, name: str) -> list[Version]:
         """Return every version of a model, oldest first."""
@@ -343,9 +438,21 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, ConnectionError, mlflow.MlflowException) as error:
-        if getattr(error, "error_code", AWAY[0]) not in AWAY:
+        if not _away(error):
             raise  # MLflow understood, and refused: that is a fault of ours
         raise StudyError(
             f"the model registry at {tracking.shown_uri()} can't be used ({tracking.redacted(error)}); nothing was "
             "promoted, and the next run goes on from here"
         ) from None
+
+
+def _away(error: Exception) -> bool:
+    """Whether an error says that the server is away, and not that what was asked for is missing."""
+    import mlflow
+    import requests
+
+    if isinstance(error, mlflow.MlflowException):
+        return error.error_code in AWAY
+    if getattr(getattr(error, "response", None), "status_code", None) == 404:
+        return False
+    return isinstance(error, (requests.RequestException, ConnectionError))

@@ -150,6 +150,9 @@ def _client() -> Any:
     # A server that is away is noticed in seconds, not minutes; the record is sent another time.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # What MLflow prints on its own account (an address a run, a bar a download) belongs to no step's output.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent that we name
     import mlflow
 
@@ -172,7 +175,7 @@ class Sender:
             if uri().startswith("sqlite:"):
                 location = (ARTIFACTS / study).resolve().as_uri()
             tags = {"mlflow.experimentKind": "custom_model_development"}  # which face MLflow's UI shows
-            return self.client.create_experiment(study, location, tags)
+            return self._create(study, location, tags)
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
@@ -231,6 +234,16 @@ class Sender:
         if value.get("model"):
             self._log_model(run_id, value["model"])
         self.client.set_terminated(run_id, "FINISHED", value["ended"])
+
+    def _create(self, study: str, location: str | None, tags: dict[str, Any]) -> str:
+        from mlflow import MlflowException
+
+        try:
+            return self.client.create_experiment(study, location, tags)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another folder on this server just did
+                raise
+            return self.client.get_experiment_by_name(study).experiment_id
 
     def _log(self, run_id: str, value: dict[str, Any]) -> None:
         """Log parameters, metrics and digests in one call; saying them again changes nothing."""
@@ -347,13 +360,13 @@ def resolve_model(address: str) -> str:
         if not found:
             names = [m.name for m in client.search_registered_models(max_results=1000)]
             raise StudyError(f"uri '{address}': no registered model '{name}'{did_you_mean(name, names)}")
+        versions = sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
         if alias is not None:
             if alias not in found[0].aliases:
                 raise StudyError(
                     f"uri '{address}': '{name}' has no alias '{alias}'{did_you_mean(alias, found[0].aliases)}"
                 )
-            return f"models:/{name}/{found[0].aliases[alias]}"
-        versions = sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
+            version = str(found[0].aliases[alias])
         if not versions or (version != "latest" and int(version) not in versions):
             raise StudyError(f"uri '{address}': found versions {versions}, expected {version}")
         return f"models:/{name}/{versions[-1] if version == 'latest' else version}"

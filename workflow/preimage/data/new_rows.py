@@ -20,10 +20,18 @@ SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
 SHOWN_ROWS = 10
 
 
+class Read(NamedTuple):
+    """The rows of a new file, and the numbers of those that were left out because cells are empty."""
+
+    table: pa.Table
+    incomplete: Sequence[int] = ()
+
+
 class Kept(NamedTuple):
     """New rows that may train or gate, and how many were left out or are to be mentioned.
 
     Attributes:
+        incomplete: numbers of rows with empty cells: left out, as the study says.
         known: rows equal to one that is known already, in inputs and outputs: left out.
         held_out: rows with the inputs of a held-out row: left out, or the test would leak into training.
         outside: rows outside the study's bounds: kept.
@@ -33,15 +41,19 @@ class Kept(NamedTuple):
     known: int
     held_out: int
     outside: int
+    incomplete: Sequence[int] = ()
 
     def sentences(self, path: str) -> list[str]:
         """Return what a user should know, one sentence each."""
         parts = [
-            (self.known, "repeat rows known already and were left out"),
-            (self.held_out, "have the inputs of held-out test or gate rows and were left out"),
-            (self.outside, "lie outside the study's bounds; they were kept"),
+            (self.known, "known already, left out"),
+            (self.held_out, "with the inputs of held-out test or gate rows, left out"),
+            (self.outside, "outside the study's bounds, kept as they are"),
         ]
-        return [f"{path}: {n} rows {what}" for n, what in parts if n]
+        said = [f"{path}: {_rows(n)} {what}" for n, what in parts if n]
+        if self.incomplete:
+            said.append(f"{path}: {_empty(self.incomplete)}, left out")
+        return said
 
 
 def files(table: Mapping[str, Any]) -> list[str]:
@@ -63,7 +75,7 @@ def files(table: Mapping[str, Any]) -> list[str]:
 
 def read(
     path: str, first: pa.Table, inputs: Sequence[str], spec: Mapping[str, Any], category: Mapping[str, Any]
-) -> Any:
+) -> Read:
     """Return the new rows of a file as a table with the columns, types and units of the first one.
 
     Args:
@@ -79,12 +91,12 @@ def read(
     wanted = [n for n in first.column_names if n != tables.ROW]
     _check_columns(source, wanted, spec.get("ignore") or [])
     _check_units(source, first)
-    whole = _complete(source.select(wanted), spec.get("incomplete", "refuse") == "leave_out")
+    whole, incomplete = _complete(source.select(wanted), spec.get("incomplete", "refuse") == "leave_out")
     columns = []
     for name in wanted:
         declared = category.get(name) if name in inputs else None
         columns.append(tables.numbers(whole, name) if declared is None else tables.labels(whole, name, declared))
-    return pa.table(columns, pa.schema([first.schema.field(n) for n in wanted]))
+    return Read(pa.table(columns, pa.schema([first.schema.field(n) for n in wanted])), incomplete)
 
 
 def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str]) -> None:
@@ -104,34 +116,44 @@ def _check_units(source: Source, first: pa.Table) -> None:
             raise StudyError(f"{source.path}, column '{name}': found unit {unit}, expected {ours[name]} as before")
 
 
-def _complete(source: Source, leave_out: bool) -> Source:
-    """Return the rows without empty cells (null or NaN)."""
+def _complete(source: Source, leave_out: bool) -> tuple[Source, list[int]]:
+    """Return the rows without empty cells (null or NaN), and the numbers of the others."""
     empty = np.zeros(len(source.table), bool)
     for column in source.table.columns:
         missing = pc.is_null(column, nan_is_null=True)
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             missing = pc.or_(missing, pc.equal(pc.utf8_trim_whitespace(pc.fill_null(column, "")), ""))
         empty |= missing.to_numpy(zero_copy_only=False)
-    if not empty.any():
-        return source
-    rows = [str(r + 1) for r in np.flatnonzero(empty)]
-    shown = ", ".join(rows[:SHOWN_ROWS]) + (", ..." if len(rows) > SHOWN_ROWS else "")
-    if not leave_out:
+    rows = [int(r) + 1 for r in np.flatnonzero(empty)]
+    if rows and not leave_out:
         raise StudyError(
-            f"{source.path}: {len(rows)} rows have empty cells (row {shown}); complete or remove them, or say "
+            f"{source.path}: {_empty(rows)}; complete or remove them, or say "
             "`incomplete: leave_out` under problem.table to keep the others"
         )
-    if empty.all():
+    if rows and empty.all():
         raise StudyError(f"{source.path}: every row has empty cells")
-    return source._replace(table=source.table.filter(pa.array(~empty)))
+    if rows:
+        kept = np.flatnonzero(~empty).tolist()
+        source = source._replace(table=source.table.filter(pa.array(~empty)), kept=kept)
+    return source, rows
 
 
-def keep(new: pa.Table, known: pa.Table, held_out: pa.Table, inputs: Sequence[str], space: Space) -> Kept:
+def _empty(rows: Sequence[int]) -> str:
+    shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
+    return f"{_rows(len(rows))} with empty cells (row {shown})"
+
+
+def _rows(n: int) -> str:
+    return f"{n} row{'s' if n > 1 else ''}"
+
+
+def keep(read: Read, known: pa.Table, held_out: pa.Table, inputs: Sequence[str], space: Space) -> Kept:
     """Return the new rows that are new.
 
     Args:
-        known: every row so far, held-out ones too; held_out: test and gate rows. Both have the columns of `new`.
+        known: every row so far, held-out ones too; held_out: test and gate rows. Both have the columns of the new.
     """
+    new = read.table
     names = new.column_names
     repeated = _found_in(new, known, names)
     leaked = _found_in(new, held_out, list(inputs)) & ~repeated
@@ -142,7 +164,7 @@ def keep(new: pa.Table, known: pa.Table, held_out: pa.Table, inputs: Sequence[st
         if not i.categories and i.fixed is None:
             column = table[i.name].to_numpy()
             outside |= (column < low[j]) | (column > high[j])
-    return Kept(table, int(repeated.sum()), int(leaked.sum()), int(outside.sum()))
+    return Kept(table, int(repeated.sum()), int(leaked.sum()), int(outside.sum()), read.incomplete)
 
 
 def seen_inputs(new: pa.Table, other: pa.Table, inputs: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

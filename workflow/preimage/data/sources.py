@@ -35,17 +35,20 @@ class Dialect(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A file that was read; `dialect` is None for parquet."""
+    """A file that was read; `dialect` is None for parquet. `kept`: where some rows were left out, the others'
+    positions in the file."""
 
     path: str
     table: pa.Table
     dialect: Dialect | None = None
+    kept: Sequence[int] | None = None
 
     def select(self, names: Sequence[str]) -> Source:
         return self._replace(table=self.table.select(names))
 
     def place(self, name: str, row: int) -> str:
         """Say where the cell of a column at a row (from 0) is."""
+        row = row if self.kept is None else int(self.kept[row])
         line = _line(self.path, self.dialect, row) if self.dialect else None
         return f"{self.path}, column '{name}', row {row + 1}{f' (line {line})' if line else ''}"
 

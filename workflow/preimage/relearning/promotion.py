@@ -23,8 +23,6 @@ EXAMPLE_ROWS = 5
 # Another relearning may promote between comparing and moving; after that many times somebody should look.
 MOST_COMPARISONS = 10
 METRIC = "gate/error"
-# What a version's tag `replaced` says where there was no champion before it.
-NOBODY = "none"
 # The study's words for what MLflow calls a metric's threshold and least changes.
 LIMITS = {
     "error_at_most": "threshold",
@@ -71,14 +69,15 @@ def relearned(
     """
     version = _register(store, new)
     for _ in range(MOST_COMPARISONS):
+        reign = store.reign(version)
+        if reign is not None:
+            # Stopped after promoting, or run again: what was said then. A version that was replaced or rolled back
+            # since is not put up again: only a rollback makes it champion once more.
+            said = _said(version, None, reign.comparison, [reign.reason], True)
+            return {**said, "champion_before": reign.replaced}
         champion = store.alias(new.name)
         if champion is not None and champion.version == version.version:
-            # Stopped after promoting, or run again: what was said then.
-            tags = champion.tags
-            return {
-                **_said(version, None, None, [tags["promoted"]], True),
-                "champion_before": _number(tags["replaced"]),
-            }
+            return _said(version, None, None, ["made champion by hand"], True)
         if champion is not None and decision is not None and not decision["relearn"]:
             return _said(version, champion, None, ["not put up: there was no reason to train again"], False)
         comparison = None
@@ -87,10 +86,10 @@ def relearned(
         reasons = _reasons(comparison, limits)
         if reasons:
             store.refuse(version, reasons)
-            return _said(version, champion, comparison, reasons, False)
+            return _said(version, champion, _shown(comparison), reasons, False)
         why = "the first version" if comparison is None else _better(comparison)
-        if store.promote(version, champion, why):
-            return _said(version, champion, comparison, [why], True)
+        if store.promote(version, champion, why, _shown(comparison)):
+            return _said(version, champion, _shown(comparison), [why], True)
     raise StudyError(f"registered model '{new.name}': its champion changed {MOST_COMPARISONS} times while comparing")
 
 
@@ -150,17 +149,17 @@ def _better(c: gate.Comparison) -> str:
     return f"error {c.challenger:.4g} against the champion's {c.champion:.4g} on {c.rows} gate rows"
 
 
-def _number(replaced: str) -> str | None:
-    return None if replaced == NOBODY else replaced
+def _shown(comparison: gate.Comparison | None) -> dict[str, Any] | None:
+    if comparison is None:
+        return None
+    values = comparison.to_dict()
+    return {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in values.items()}
 
 
 def _said(
-    version: Version, champion: Version | None, comparison: gate.Comparison | None, reasons: list[str], promoted: bool
+    version: Version, champion: Version | None, comparison: Mapping[str, Any] | None, reasons: list[str], promoted: bool
 ) -> dict[str, Any]:
-    shown = comparison.to_dict() if comparison else None
-    if shown:
-        shown = {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in shown.items()}
     return {
         "model": version.name, "version": version.version, "champion_before": champion and champion.version,
-        "promoted": promoted, "reasons": reasons, "comparison": shown,
+        "promoted": promoted, "reasons": reasons, "comparison": comparison,
     }  # fmt: skip
