@@ -48,7 +48,7 @@ def test_shipped_studies_are_valid(path, monkeypatch, tmp_path):
         (tmp_path / "data/covid").symlink_to(Path(data) / "covid")
     (found,) = study.load_all([path]).values()
     assert found["study"] == path.stem
-    # One study asks on purpose for what nobody has measured, another one's counts are corrected downwards here and there.
+    # One study asks on purpose for what nobody has measured; the counts of another are corrected here and there.
     expected = {"concrete": ["objective 'beyond' wants compressive_strength"], "covid": ["policy: lift"]}
     mine = expected.get(path.stem, [])
     warnings = invocation.check({path.stem: found})

@@ -54,6 +54,22 @@ def test_a_step_carries_parameters_metrics_digests_and_tags(tiny):
     assert {a.path for a in client.list_artifacts(train.info.run_id)} == {"surrogate.json", "test.parquet"}
 
 
+def test_what_is_known_only_later_stands_on_the_runs_of_the_inversions(tiny):
+    """Inverters compare by metrics of one name; the truth of their answers comes from the evidence step."""
+    import pandas as pd
+
+    _, found = runs(tiny)
+    summary = pd.read_csv(tiny / "results/tiny/summary.csv")
+    inversions = [r for r in found if r.data.tags.get("rule") == "invert"]
+    assert len(inversions) == len(summary) > 1
+    for run in inversions:
+        tag = {k: run.data.tags[f"wildcard.{k}"] for k in ("surrogate", "objective", "inverter", "seed")}
+        case = summary.astype({"seed": str})[list(tag)].eq(pd.Series(tag)).all(axis=1)
+        (row,) = summary[case].to_dict("records")
+        for name in ("predicted_loss", "simulated_loss", "surrogate_regret"):
+            assert run.data.metrics[f"inversion/{name}"] == pytest.approx(row[name], rel=1e-12)
+
+
 def test_the_model_has_signature_and_example_and_predicts_as_the_forest_does(tiny):
     import pandas as pd
 

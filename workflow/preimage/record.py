@@ -40,6 +40,7 @@ class Record:
         imported: which of the packages that are slow to import the step had loaded in the end.
         timing: wall and CPU seconds, peak memory in MB, evaluations.
         started, ended: milliseconds since 1970.
+        others: metrics that are known only now, of steps before, by the path of their record.
     """
 
     study: str
@@ -58,6 +59,7 @@ class Record:
     imported: list[str] = field(default_factory=list)
     timing: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    others: dict[str, list[list[Any]]] = field(default_factory=dict)
 
     def write(self, path: str | Path) -> None:
         write_json(path, asdict(self))

@@ -78,6 +78,12 @@ class Step:
         if value is not None and np.isfinite(value):
             self.record.metrics.append([name, float(value), at])
 
+    def metric_of(self, step: str, name: str, value: float | None) -> None:
+        """Record a number that belongs to a step before, of the same round and seed, whose record has this name."""
+        if value is not None and np.isfinite(value):
+            path = Path(str(self.snakemake.output.record)).with_name(f"{step}.json")
+            self.record.others.setdefault(str(path), []).append([name, float(value), 0])
+
     def param(self, name: str, value: Any) -> None:
         self.record.params[name] = value
 

@@ -108,6 +108,11 @@ def _receipt(path: Path) -> Path:
     return folder / "sent" / address / f"{path.stem}.{sha256(path)[:16]}.json"
 
 
+def _record_key(path: Path) -> str:
+    """Return the tag that the run of a record, as it is now, carries."""
+    return f"{path.stem}.{sha256(path)[:16]}"
+
+
 def send(say: Any = None) -> int:
     """Send every pending record; return how many. Raises what the server raises."""
     with sending():
@@ -126,8 +131,7 @@ def send(say: Any = None) -> int:
 def run_of(path: Path) -> str:
     """Return the id of the run that a step's record became; one that waits is sent. Raises what the server raises."""
     with sending():
-        sender, value = Sender(), read_json(path)
-        tag = f"{path.stem}.{_receipt(path).stem.rpartition('.')[2]}"
+        sender, value, tag = Sender(), read_json(path), _record_key(path)
         experiment = sender.experiment(value["study"])
         run = sender.find(experiment, RECORD_TAG, tag)
         if run is None or run.info.status != "FINISHED":
@@ -138,11 +142,10 @@ def run_of(path: Path) -> str:
 
 def _send_one(sender: Sender, path: Path) -> None:
     receipt, value = _receipt(path), read_json(path)
-    key = receipt.stem.rpartition(".")[2]
     if path.name.startswith("invocation-"):
         sender.end_invocation(value)
     else:
-        sender.step(value, f"{path.stem}.{key}")
+        sender.step(value, _record_key(path))
     write_json(receipt, {"sent": value["name"]})
 
 
@@ -227,6 +230,7 @@ class Sender:
             run = self.client.create_run(experiment, value["started"], tags, value["name"])
         run_id = run.info.run_id
         self._log(run_id, value)
+        self._log_others(experiment, value)
         for path in value["artifacts"]:
             if Path(path).exists():
                 log = self.client.log_artifacts if Path(path).is_dir() else self.client.log_artifact
@@ -244,6 +248,13 @@ class Sender:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another folder on this server just did
                 raise
             return self.client.get_experiment_by_name(study).experiment_id
+
+    def _log_others(self, experiment: str, value: dict[str, Any]) -> None:
+        """Log what a step found of steps before on their runs, where these are compared: the truth of an inversion."""
+        for path, metrics in value.get("others", {}).items():
+            run = self.find(experiment, RECORD_TAG, _record_key(Path(path))) if Path(path).exists() else None
+            if run is not None:
+                self._log(run.info.run_id, {"started": value["started"], "metrics": metrics, "params": {}})
 
     def _log(self, run_id: str, value: dict[str, Any]) -> None:
         """Log parameters, metrics and digests in one call; saying them again changes nothing."""

@@ -28,18 +28,6 @@ rule calibrate:
         "../scripts/calibrate.py"
 
 
-def calibrations(wildcards):
-    """The findings of every fit of a study; nothing where it has none."""
-    study = of(wildcards)
-    if not study_module.fits(study):
-        return {}
-    names = {"study": wildcards.study, "objective": study["objectives"]}
-    return {
-        "fits": expand(rules.calibrate.output.folder, **names),
-        "fit_times": expand(rules.calibrate.output.times, **names),
-    }
-
-
 rule gather_fits:
     input:
         folders=lambda w: calibrations(w)["fits"],

@@ -259,6 +259,18 @@ def step_records(wildcards):
     ]
 
 
+def calibrations(wildcards):
+    """The findings of every fit of a study; nothing where it has none."""
+    study = of(wildcards)
+    if not study_module.fits(study):
+        return {}
+    names = {"study": wildcards.study, "objective": study["objectives"]}
+    return {
+        "fits": expand(f"{STUDY}/calibration/{{objective}}", **names),
+        "fit_times": expand(f"{STUDY}/calibration/{{objective}}.times.json", **names),
+    }
+
+
 def study_outputs():
     files = [
         "report.html",

@@ -103,14 +103,16 @@ def warnings(params, source, found):
 
 
 def log(run, summary):
-    """Key figures by case, means over a table of targets; names are the same in every step and round, so that runs
-    compare."""
-    figures = ["predicted_loss", "simulated_loss", "optimizer_regret", "surrogate_regret", "distinct"]
+    """Key figures by case, means over a table of targets. The names are the same in every step and round, and they
+    stand on the run of the inversion too, so that inverters compare there."""
+    figures = ["predicted_loss", "simulated_loss", "optimizer_regret", "surrogate_regret", "gap", "distinct"]
     entry = summary["objective"].str.partition(".")[0].rename("entry")
-    means = summary.groupby([summary["surrogate"], entry, summary["inverter"]], sort=False)[figures].mean()
+    numbers = summary[figures].astype(float)
+    means = numbers.groupby([summary["surrogate"], entry, summary["inverter"]], sort=False).mean()
     for case, row in means.iterrows():
         for name in figures:
             run.metric(f"evidence/{name}/{'.'.join(case)}", row[name])
+            run.metric_of(f"invert.{'.'.join(case)}", f"inversion/{name}", row[name])
 
 
 main(snakemake)
