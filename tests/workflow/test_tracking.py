@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import mlflow
+import numpy as np
 import pytest
 
 from ..running import ROOT, environment, snakemake, study_argument, write_study
@@ -67,7 +68,8 @@ def test_what_is_known_only_later_stands_on_the_runs_of_the_inversions(tiny):
         case = summary.astype({"seed": str})[list(tag)].eq(pd.Series(tag)).all(axis=1)
         (row,) = summary[case].to_dict("records")
         for name in ("predicted_loss", "simulated_loss", "surrogate_regret"):
-            assert run.data.metrics[f"inversion/{name}"] == pytest.approx(row[name], rel=1e-12)
+            # A method without an answer has no number there.
+            assert run.data.metrics.get(f"inversion/{name}", np.nan) == pytest.approx(row[name], rel=1e-12, nan_ok=True)
 
 
 def test_the_model_has_signature_and_example_and_predicts_as_the_forest_does(tiny):
