@@ -8,6 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 import requests
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from preimage import registry, succession, tracking
 from preimage.data.rows import Rows
@@ -243,6 +244,20 @@ def test_a_claim_on_a_version_that_was_deleted_since_holds_nobody_up(store, fore
             store.promote(two, one, "better")
     store.client.delete_model_version(NAME, "2")
     assert store.promote(three, one, "better") and store.alias(NAME).version == "3"
+
+
+def test_an_alias_that_another_set_at_the_same_moment_is_set_at_the_second_try(store, forests, monkeypatch):
+    """What PostgreSQL answers, seen where two processes promoted one version at once."""
+    one, real, tried = register(store, forests[0]), store.client.set_registered_model_alias, []
+
+    def first_refused(*arguments):
+        tried.append(arguments)
+        if len(tried) == 1:
+            raise mlflow.MlflowException("duplicate key value violates unique constraint", BAD_REQUEST)
+        real(*arguments)
+
+    monkeypatch.setattr(store.client, "set_registered_model_alias", first_refused)
+    assert store.promote(one, None, "the first") and store.alias(NAME).version == "1" and len(tried) == 2
 
 
 def test_what_is_not_known_is_not_taken_for_lost(store, forests, monkeypatch):

@@ -15,7 +15,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -261,8 +261,9 @@ class Registry:
         """Make a version the challenger, with the reasons why it is not the champion."""
         with _reached(), tracking.sending():
             self._check_files(version)
-            self.client.set_model_version_tag(version.name, version.version, "refused", "; ".join(reasons)[:5000])
-            self.client.set_registered_model_alias(version.name, CHALLENGER, version.version)
+            tag, alias = self.client.set_model_version_tag, self.client.set_registered_model_alias
+            _written(tag, version.name, version.version, "refused", "; ".join(reasons)[:5000])
+            _written(alias, version.name, CHALLENGER, version.version)
 
     def rollback(self, name: str, number: str, reason: str) -> Version:
         """Make an earlier version the champion again, and record why. Raises StudyError where it is not there."""
@@ -301,7 +302,7 @@ class Registry:
         while True:
             self._tag(name, reign)
             if (last := line.last()) is None or last.number == reign.number:
-                self.client.set_registered_model_alias(name, CHAMPION, reign.version)
+                _written(self.client.set_registered_model_alias, name, CHAMPION, reign.version)
                 line.complete(reign)
                 last = line.last()
             # A process that was slow may have moved the alias after a later reign did: it moves it on, too.
@@ -313,12 +314,12 @@ class Registry:
         """Say on the versions what a reign says. The alias moves after that."""
         tag, untag = self.client.set_model_version_tag, self.client.delete_model_version_tag
         versions = {v.version: v for v in self._versions(name)}
-        tag(name, reign.version, "promoted", reign.reason)
-        tag(name, reign.version, "replaced", reign.replaced or succession.NOBODY)
+        _written(tag, name, reign.version, "promoted", reign.reason)
+        _written(tag, name, reign.version, "replaced", reign.replaced or succession.NOBODY)
         for past in {"refused", "demoted"} & set(versions[reign.version].tags):
             untag(name, reign.version, past)
         if reign.replaced in versions:
-            tag(name, reign.replaced, "demoted", f"by version {reign.version}: {reign.reason}")
+            _written(tag, name, reign.replaced, "demoted", f"by version {reign.version}: {reign.reason}")
         if str(dict(self._model(name).aliases).get(CHALLENGER)) == reign.version:
             self.client.delete_registered_model_alias(name, CHALLENGER)
 
@@ -359,7 +360,7 @@ class Registry:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
         run_id = self._new_succession(name)
-        self.client.set_registered_model_tag(name, succession.TAG, run_id)
+        _written(self.client.set_registered_model_tag, name, succession.TAG, run_id)
         return succession.Succession(self.client, run_id)
 
     def _new_succession(self, name: str) -> str:
@@ -427,6 +428,19 @@ def _write(
     }  # fmt: skip
     made.add_flavor(FLAVOR, kind=about["kind"], data=FILES)
     made.save(str(folder / "MLmodel"))
+
+
+def _written(call: Callable[..., None], *arguments: str) -> None:
+    """Set a tag or an alias. MLflow looks whether it is there and then inserts it: of two that do so at the same moment
+    the database refuses one, which finds the other's at the second try."""
+    import mlflow
+
+    try:
+        call(*arguments)
+    except mlflow.MlflowException as error:
+        if error.error_code != "BAD_REQUEST":
+            raise
+        call(*arguments)
 
 
 @contextmanager
