@@ -17,7 +17,7 @@ run: venv
 
 test: venv
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -q -n $(CORES) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-long: venv
 	$(BIN)/python -m pytest -q -m long

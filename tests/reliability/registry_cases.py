@@ -142,7 +142,7 @@ def plain(said, s):
 
 def strides(at):
     """How many calls apart the faults are; `make test-long` takes every call."""
-    return 2 if at.startswith("sqlite") else 4
+    return 3 if at.startswith("sqlite") else 8
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

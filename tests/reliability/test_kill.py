@@ -25,7 +25,7 @@ def start(folder):
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["everything killed", "only the launcher killed"])
 def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(tiny, tmp_path, whole_group):
-    survives(tiny, tmp_path, whole_group, kills=5, seed=0)
+    survives(tiny, tmp_path, whole_group, kills=2, seed=0)
 
 
 @pytest.mark.long

@@ -32,6 +32,7 @@ inverters:
   coordinate: {kind: coordinate, starts: 10}
 """
 NAMES = ["x2", "x1"]  # not in the table's order
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -152,6 +152,7 @@ def test_a_sender_killed_midway_leaves_nothing_twice(tmp_path):
     assert {r.info.status for r in found} == {"FINISHED"}
 
 
+@pytest.mark.long
 def test_forceall_keeps_the_store(tmp_path):
     folder = write_study(tmp_path, SMALL, "small.yaml")
     assert snakemake(folder, *study_argument("small.yaml")).returncode == 0
