@@ -39,6 +39,18 @@ def refusal(call, *arguments, **keywords):
 
 
 @pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A registry in a folder of its own, which is the working directory."""
+    from preimage.registry import Registry
+
+    monkeypatch.chdir(tmp_path)
+    # The default address is relative, and MLflow keeps stores by address: tests in one process would share one.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
+    (tmp_path / "results").mkdir()
+    return Registry()
+
+
+@pytest.fixture
 def study_file(tmp_path):
     """Return a function that writes a study and returns its path."""
 

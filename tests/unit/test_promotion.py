@@ -33,14 +33,6 @@ def challenger(folder, n, seed=0, inputs=("a", "b")):
     return Challenger(NAME, path, trained.surrogate, about, train, {"round": "0"})
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
-    (tmp_path / "results").mkdir()
-    return Registry()
-
-
 def run(store, new, gate=None, decision=None, **limits):
     return relearned(store, new, gate, limits, np.random.default_rng(0), decision)
 

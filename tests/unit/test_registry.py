@@ -24,16 +24,6 @@ TAGS = {"round": "0", "data_digest": "d" * 64, "git_commit": "c" * 40, "lock_dig
 EXAMPLE = {"a": [0.0, 1.0], "b": [0.5, 0.5]}
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """A registry in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    # The default address is relative, and MLflow keeps stores by address: tests in one process would share one.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
-    (tmp_path / "results").mkdir()
-    return Registry()
-
-
 @pytest.fixture(scope="module")
 def forests(tmp_path_factory):
     """Folders of saved forests, each trained on other rows."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from preimage import objective
 from preimage.data.rows import Rows
@@ -10,7 +9,6 @@ from preimage.evidence.by_round import Round, by_round
 from preimage.figures import scale, style
 from preimage.figures.gate_ratios import Gate, gate_ratios
 from preimage.figures.round_courses import Course, round_courses
-from preimage.registry import Registry
 from preimage.relearning.judging import judged
 from preimage.relearning.promotion import Challenger, relearned
 from preimage.reporting.relearning import Outcome, context
@@ -104,14 +102,6 @@ def bowl(first, n, offset=0.0, inputs=("a", "b")):
 def together(a, b):
     parts = (np.concatenate([getattr(r, k) for r in (a, b)]) for k in ("X", "Y", "numbers"))
     return Rows(*parts, a.inputs, a.outputs, a.levels)
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
-    (tmp_path / "results").mkdir()
-    return Registry()
 
 
 def register(store, folder, train, last_row):
