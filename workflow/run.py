@@ -52,16 +52,16 @@ def main() -> None:
     run = wait_for(RUN, "another run is")
     wait_for(JOBS, "a step of a run that was killed is still").close()
     base = [sys.executable, "-m", "snakemake", "--workflow-profile", str(HERE / "profiles" / "default")]
-    locks = Path(".snakemake/locks")
-    killed = locks.is_dir() and any(locks.iterdir())
-    if killed:
+    locks, incomplete = Path(".snakemake/locks"), Path(".snakemake/incomplete")
+    killed = any(folder.is_dir() and any(folder.iterdir()) for folder in (locks, incomplete))
+    if locks.is_dir() and any(locks.iterdir()):
         subprocess.run([*base, *arguments, "--unlock", "--quiet", "all"], check=False)
     started = time.monotonic()
     os.set_inheritable(run.fileno(), True)
     code = snakemake([*base, *arguments], run)
     if code == 0 and killed:
-        # Seen once after kills: Snakemake made one file of forty, and was content. Asked again it goes on; where
-        # nothing is left, that takes three seconds.
+        # Seen twice after kills: Snakemake redid the one job that was incomplete, and was content with one file of
+        # forty. Asked again it goes on; where nothing is left, that takes three seconds.
         code = snakemake([*base, *arguments], run)
     if code == 0:
         print(f"preimage: done in {time.monotonic() - started:.0f} s. Open:")
