@@ -1,0 +1,106 @@
+"""What a method of inference returns, and what it must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from preimage.inference.simulator import Simulator
+
+# Told the work done so far and the loss there, as training or a search runs.
+Report = Callable[[int, float], None]
+
+
+class Task(NamedTuple):
+    """What is to be inferred: parameters of `simulator` from sets of `size` samples each."""
+
+    simulator: Simulator
+    size: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one method says of one set of samples.
+
+    Attributes:
+        draws: parameters (k, d); one row where the method gives a point.
+        weights: of the draws, (k,), adding up to 1.
+        simulations: single samples simulated for this set alone, training left out.
+        log_density: log density of the answer at given parameters (m, d), (m,), per unit of the parameters; None where
+            the method only gives draws.
+        path: means and sds of the proposals on the way, each (steps, d); None where there is no way.
+        point: whether the method gives a point and says nothing of its uncertainty.
+        status, message: `ok`, or what went wrong.
+    """
+
+    draws: np.ndarray
+    weights: np.ndarray
+    simulations: int
+    log_density: Callable[[np.ndarray], np.ndarray] | None = None
+    path: tuple[np.ndarray, np.ndarray] | None = None
+    point: bool = False
+    status: str = "ok"
+    message: str = ""
+
+
+class Trained(Protocol):
+    """A method that is ready to be asked; one that needs no training is ready at once.
+
+    Attributes:
+        simulations: single samples simulated in training.
+        history: measures of training by name, each with their steps: `{"loss": [(step, value), ...]}`.
+    """
+
+    simulations: int
+    history: Mapping[str, list[tuple[int, float]]]
+
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+        """Return an answer a set for sets of samples (sets, n, D). A set that fails has an answer that says so."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what training made, to be saved; empty where nothing was trained."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What training may use; none of it changes the result.
+
+    Attributes:
+        state: a folder where training keeps what it has, so that one that was killed goes on.
+        report: told the progress.
+    """
+
+    state: Path | None = None
+    report: Report | None = None
+
+
+ALONE = Means()
+
+
+class Method(Protocol):
+    """What the module of a kind of method has."""
+
+    def train(self, task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+        """Make the method ready. Raises StudyError where it can't work on the task, or for a budget too small."""
+
+    def restored(self, task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
+        """Return the method as `train` left it, from the arrays that it saved."""
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A method without training, from the function that answers for one set: `ask(x, rng)` with x (n, D)."""
+
+    ask: Callable[[np.ndarray, np.random.Generator], Answer]
+    simulations: int = 0
+    history: Mapping[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+        return [self.ask(one, rng) for one in x]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {}

@@ -1,0 +1,105 @@
+"""Priors: independent margins of named parameters, and the scale on which networks see these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from preimage.errors import StudyError
+
+# A uniform margin of unit variance lies within this of its middle.
+HALF_WIDTH = 3**0.5
+
+
+class Margin(NamedTuple):
+    """One parameter's prior: `uniform` between two ends, `normal` or `log_normal` with mean and sd (of the log)."""
+
+    kind: str
+    first: float
+    second: float
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Independent margins by parameter, in order. Raises StudyError for ends or an sd out of order."""
+
+    margins: Mapping[str, Margin]
+
+    def __post_init__(self) -> None:
+        for name, (kind, first, second) in self.margins.items():
+            if kind == "uniform" and not first < second:
+                raise StudyError(f"prior of '{name}': low {first:g} is not below high {second:g}")
+            if kind != "uniform" and not second > 0:
+                raise StudyError(f"prior of '{name}': found sd {second:g}, expected more than 0")
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.margins)
+
+    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return parameters (count, d)."""
+        return np.stack([m.rvs(count, random_state=rng) for m in self._frozen], axis=-1)
+
+    def log_density(self, theta: np.ndarray) -> np.ndarray:
+        """Return the log density (n,) at parameters (n, d); minus infinity outside of the support."""
+        columns = np.moveaxis(np.asarray(theta, dtype=float), -1, 0)
+        return np.sum([m.logpdf(column) for m, column in zip(self._frozen, columns, strict=True)], axis=0)
+
+    def contains(self, theta: np.ndarray) -> np.ndarray:
+        """Return whether parameters (n, d) lie in the support."""
+        return np.isfinite(self.log_density(theta))
+
+    def to_z(self, theta: Any, xp: Any = np) -> Any:
+        """Return parameters (..., d) on the scale where the prior has mean 0 and sd 1; `xp` is NumPy or jax.numpy."""
+        logs = xp.log(xp.maximum(theta, 1e-300)) if self._log.any() else theta
+        return (xp.where(self._log, logs, theta) - self._centre) / self._scale
+
+    def from_z(self, z: Any, xp: Any = np) -> Any:
+        """Return parameters (..., d) of z values, those beyond a uniform margin moved to its end."""
+        inside = xp.clip(z, -self._reach, self._reach) * self._scale + self._centre
+        return xp.where(self._log, xp.exp(xp.where(self._log, inside, 0)), inside) if self._log.any() else inside
+
+    def sample_z(self, key: Any, shape: tuple[int, ...]) -> Any:
+        """Return z values (*shape, d) as a JAX array, for use in compiled training."""
+        import jax
+
+        one, other = jax.random.split(key)
+        full = (*shape, len(self.margins))
+        uniform = jax.random.uniform(one, full, minval=-HALF_WIDTH, maxval=HALF_WIDTH)
+        return jax.numpy.where(self._uniform, uniform, jax.random.normal(other, full))
+
+    @cached_property
+    def _frozen(self) -> list[Any]:
+        made = {
+            "uniform": lambda a, b: stats.uniform(a, b - a),
+            "normal": stats.norm,
+            "log_normal": lambda a, b: stats.lognorm(b, scale=np.exp(a)),
+        }
+        return [made[kind](first, second) for kind, first, second in self.margins.values()]
+
+    @cached_property
+    def _uniform(self) -> np.ndarray:
+        return np.array([m.kind == "uniform" for m in self.margins.values()])
+
+    @cached_property
+    def _log(self) -> np.ndarray:
+        return np.array([m.kind == "log_normal" for m in self.margins.values()])
+
+    @cached_property
+    def _reach(self) -> np.ndarray:
+        return np.where(self._uniform, HALF_WIDTH, np.inf).astype(np.float32)
+
+    @cached_property
+    def _centre(self) -> np.ndarray:
+        return np.array([(a + b) / 2 if k == "uniform" else a for k, a, b in self.margins.values()], dtype=np.float32)
+
+    @cached_property
+    def _scale(self) -> np.ndarray:
+        return np.array(
+            [(b - a) / (2 * HALF_WIDTH) if k == "uniform" else b for k, a, b in self.margins.values()], dtype=np.float32
+        )

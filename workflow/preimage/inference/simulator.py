@@ -1,0 +1,87 @@
+"""A stochastic simulator: parameters in, sets of random samples out."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from preimage.errors import StudyError, did_you_mean
+from preimage.inference.prior import Prior
+
+BUILT_IN = (
+    "poisson",
+    "gaussian",
+    "linear_regression",
+    "multi_distribution",
+    "collider",
+    "lotka_volterra",
+    "two_moons",
+    "gaussian_linear",
+    "gaussian_mixture",
+    "slcp",
+    "sir",
+)
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """What a stochastic simulator is by nature.
+
+    Attributes:
+        prior: of its parameters, d of them.
+        coordinates: names of the D coordinates of one sample.
+        simulate: `simulate(key, theta, size)` returns samples (..., size, D) in float32 for parameters (..., d) and a
+            JAX key; JAX can trace it, with `size` a plain number. A sample that failed is NaN.
+        log_likelihood: `log_likelihood(x, theta)` returns log p(x | theta), (k,), for one set of samples (n, D) and
+            parameters (k, d), in NumPy's double precision; None where it is not known.
+        encoded: what a network sees of each sample, (..., D) to (..., q), of order 1; the sample itself where None.
+        pooled: statistics of a whole set, (..., n, D) to (..., p), of order 1; none where None.
+        derived: functions of the parameters, (..., d) to (...), that the samples identify where they don't identify
+            the parameters themselves.
+    """
+
+    name: str
+    prior: Prior
+    coordinates: tuple[str, ...]
+    simulate: Callable[[Any, Any, int], Any]
+    log_likelihood: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    encoded: Callable[[Any], Any] | None = None
+    pooled: Callable[[Any], Any] | None = None
+    derived: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+    def draw(self, rng: np.random.Generator, theta: np.ndarray, size: int) -> np.ndarray:
+        """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d)."""
+        import jax
+
+        key = jax.random.key(int(rng.integers(2**32)))
+        found = self._compiled(key, np.asarray(theta, dtype=np.float32), size)
+        return np.asarray(found, dtype=float)
+
+    @cached_property
+    def _compiled(self) -> Callable[..., Any]:
+        import jax
+
+        return jax.jit(self.simulate, static_argnums=2)
+
+
+def load(spec: Mapping[str, Any]) -> Simulator:
+    """Return the simulator of a study's `problem` entry.
+
+    Raises StudyError for an unknown built-in, a function that can't be imported, or a prior out of order.
+    """
+    name = spec.get("simulator", "")
+    if ":" in name:
+        from preimage.inference.own import wrapped
+
+        return wrapped(name, spec)
+    if name not in BUILT_IN:
+        raise StudyError(
+            f"problem.simulator '{name}' is no built-in stochastic simulator{did_you_mean(name, BUILT_IN)}"
+        )
+    found: Simulator = importlib.import_module(f"preimage.inference.simulators.{name}").build()
+    return found
