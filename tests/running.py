@@ -1,6 +1,8 @@
 """Running the workflow as a user would, in a folder of its own; and a complete tiny study, run once."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +62,13 @@ def run_tiny(folder, *arguments, **more):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """The folder of a finished tiny study."""
-    folder = tmp_path_factory.mktemp("tiny")
-    run_tiny(folder)
-    return folder
+    """The folder of a finished tiny study, this process's own: made by whichever process comes first, then copied."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny"
+    made.mkdir(exist_ok=True)
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "done").exists():
+            run_tiny(made)
+            (made / "done").touch()
+    return shutil.copytree(made, base / "own_tiny")
