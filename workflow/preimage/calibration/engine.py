@@ -17,6 +17,8 @@ from preimage.space import Space
 
 # How many of the best ends are polished; equal numbers make one compiled program.
 POLISHED = 8
+# A polished end that still moves after so many iterations slides along a valley that the data does not tell apart.
+POLISHING = 40
 
 
 def box(fit: Fit, space: Space) -> Box:
@@ -48,7 +50,7 @@ def search(
     first = first[np.isfinite(loss[first])]
     if len(first):
         lanes = np.resize(first, POLISHED)
-        polished = least_squares.minimise(fit.form, fit.data, X[lanes], bounds, movable)
+        polished = least_squares.minimise(fit.form, fit.data, X[lanes], bounds, movable, iterations=POLISHING)
         for k, lane in enumerate(first):
             evaluations[lane] += polished.evaluations[k]
             if polished.loss[k] <= loss[lane]:

@@ -84,7 +84,7 @@ def minimise(
     """
     u = np.clip((X0 - box.low) / box.width, 0, 1)
     moves = np.broadcast_to(movable, X0.shape)
-    state = _begin(form, data, box, u, moves)
+    state, _ = _advance(form, data, box, _unseen(u, moves, len(data.wanted) * len(form.columns)), 1)
     history, done = [], 0
     while done < iterations and (np.asarray(state.rest) == 0).any():
         state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done))
@@ -106,16 +106,16 @@ def _at(form: Form, data: Data, box: Box, u: Any) -> tuple[Any, Any]:
     return r, J * box.width
 
 
-@partial(jax.jit, static_argnums=0)
-def _begin(form: Form, data: Data, box: Box, u: Any, moves: Any) -> State:
-    r, J = jax.vmap(partial(_at, form, data, box))(u)
-    f = (r**2).sum(1)
-    J = jnp.where(moves[:, None, :], J, 0.0)
-    zero = jnp.zeros(len(u), int)
+def _unseen(u: np.ndarray, moves: np.ndarray, residuals: int) -> State:
+    """Return searches that have yet to see their starts: without slopes they stay there for one step, which sees them.
+
+    So that one program does it all; of types that it returns too, or it would be compiled twice.
+    """
+    b, d = u.shape
+    zero, unknown = np.zeros(b, int), np.full(b, np.inf)
     return State(
-        u, r, J, f, DAMPING * (J**2).sum(1).max(1), jnp.full(len(u), jnp.inf), zero, zero + 1,
-        jnp.where(jnp.isfinite(f), 0, 2), moves,
-    )  # fmt: skip
+        u, np.zeros((b, residuals)), np.zeros((b, residuals, d)), unknown, np.ones(b), unknown, zero, zero, zero, moves
+    )
 
 
 @partial(jax.jit, static_argnums=0)
@@ -140,24 +140,29 @@ def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tupl
 
 
 def _turn(s: State, step: Any, at: Any) -> State:
-    """Return the searches one iteration on: a step is taken where it lowers the loss; elsewhere the damping grows."""
+    """Return the searches one iteration on: a step is taken where it lowers the loss; elsewhere the damping grows.
+
+    A search that had not seen its start sees it, and rests where there is no loss.
+    """
     v, slope = step(s.u, s.r, s.J, s.damping, s.moves)
     r, J = at(v)
     J = jnp.where(s.moves[:, None, :], J, 0.0)
     f = (r**2).sum(1)
-    going = s.rest == 0
+    going, first = s.rest == 0, s.evaluations == 0
     better = (f < s.f) & going
     quiet = jnp.where(better & (s.f - f > LITTLE * s.f), 0, s.quiet + 1)
     rest = jnp.where(going & (slope < SMALLEST_GRADIENT), 1, jnp.where(going & (quiet >= QUIET), 2, s.rest))
+    rest = jnp.where(first, jnp.where(jnp.isfinite(f), 0, 2), rest)
     damping = jnp.where(better, s.damping / 3, s.damping * 4).clip(LEAST_DAMPING, MOST_DAMPING)
+    damping = jnp.where(first, DAMPING * (J**2).sum(1).max(1), damping)
     return State(
         jnp.where(better[:, None], v, s.u),
         jnp.where(better[:, None], r, s.r),
         jnp.where(better[:, None, None], J, s.J),
         jnp.where(better, f, s.f),
         damping,
-        jnp.where(going, slope, s.slope),
-        quiet,
+        jnp.where(going & ~first, slope, s.slope),
+        jnp.where(first, 0, quiet),
         s.evaluations + going,
         rest,
         s.moves,
