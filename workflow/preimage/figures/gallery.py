@@ -30,6 +30,7 @@ from preimage.figures.learned import (
     training_courses,
 )
 from preimage.figures.parallel_coordinates import parallel_coordinates
+from preimage.figures.pictures import contact_sheet, residual_histograms
 from preimage.figures.predicted_against_truth import predicted_against_truth
 from preimage.figures.preimage_set import preimage_set
 from preimage.figures.profiles import profiles
@@ -234,6 +235,58 @@ def _learned(m: Material) -> Iterator[Shown]:
                 None,
                 partial(_decoder, m, found),
             )
+        if "residuals" in found:
+            yield from _classes(name, found)
+
+
+def _classes(name: str, found: Mapping[str, Any]) -> Iterator[Shown]:
+    """Yield what shows classes by inversion: pictures where the inputs are such, and residuals."""
+    if found["findings"]["side"]:
+        yield Shown(
+            f"explained.{name}.svg",
+            f"{name}: test rows, and how their decoders explain them",
+            "Above a row of each class as it is, below the picture nearest to it that its class's decoder can make.",
+            None,
+            partial(_explained, found),
+        )
+        yield Shown(
+            f"walk.{name}.svg",
+            f"{name}: a walk through the latent space",
+            "What each class's decoder makes of latent values along the direction in which its rows differ most, from "
+            "two deviations below their mean to two above. Every picture should still be of its class.",
+            None,
+            partial(_walk, found),
+        )
+    yield Shown(
+        f"residuals.{name}.svg",
+        f"{name}: is it of any class at all?",
+        "The distance of an input from its best explanation. Inputs of no class should lie right of the test rows: where "
+        "curves overlap, the residual can't tell.",
+        None,
+        partial(residual_histograms, found["residuals"]),
+    )
+
+
+def _pictures(table: pd.DataFrame, side: int) -> np.ndarray:
+    return table[[f"x{j}" for j in range(side * side)]].to_numpy().reshape(-1, side, side)
+
+
+def _explained(found: Mapping[str, Any]) -> Figure:
+    said, table = found["findings"], found["explained"]
+    kinds = dict(iter(table.groupby("kind", sort=False)))
+    shown = [said["classes"][c].replace("_", " ") for c in kinds["row"]["label"]]
+    sentence = f"A test row of each class and its explanation: {', '.join(shown)}."
+    rows = [_pictures(part, said["side"]) for part in kinds.values()]
+    return contact_sheet(rows, ["test row", "explained"], shown, sentence)
+
+
+def _walk(found: Mapping[str, Any]) -> Figure:
+    said, table = found["findings"], found["walk"]
+    parts = dict(iter(table.groupby("label", sort=False)))
+    steps = [style.number(s) for s in next(iter(parts.values()))["step"]]
+    shown = [said["classes"][c].replace("_", " ") for c in parts]
+    rows = [_pictures(part, said["side"]) for part in parts.values()]
+    return contact_sheet(rows, shown, steps, f"What decoders make of latent values along a line: {', '.join(shown)}.")
 
 
 def _decoder(m: Material, found: Mapping[str, Any]) -> Figure:

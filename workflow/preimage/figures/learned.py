@@ -7,7 +7,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from preimage.figures.style import BLUE, DASHES, INK, MARKERS, PALETTE, VERMILLION, legend, log_axis, number, panels, styled
+from preimage.figures.style import (
+    BLUE,
+    DASHES,
+    INK,
+    MARKERS,
+    PALETTE,
+    VERMILLION,
+    legend,
+    log_axis,
+    number,
+    panels,
+    styled,
+)
 
 
 @styled
@@ -83,7 +95,9 @@ def noise_effects(noise: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("bias of a, and half its spread")
     axes[2].set_ylabel("smallest loss a pair")
     legend(figure, list(lines.values()), list(lines))
-    figure.set_label("Bias of the slope and the loss floor against noise on x and on y, by inversion and least squares.")
+    figure.set_label(
+        "Bias of the slope and the loss floor against noise on x and on y, by inversion and least squares."
+    )
     return figure
 
 

@@ -26,7 +26,7 @@ from preimage.surrogates.precision import enable_double
 
 LINE = decoders.Linear(1, 1)
 # Outer optimisers: starts, the error that counts as there, the most iterations, and the step widths that are tried.
-STARTS, THERE, MOST = 20, 1e-3, 4000
+STARTS, THERE, MOST = 20, 1e-3, 2500
 WIDTHS = {
     "gradient_descent": (0.002, 0.005, 0.01, 0.02, 0.05),
     "momentum": (0.0005, 0.001, 0.002, 0.005, 0.01),
@@ -34,13 +34,11 @@ WIDTHS = {
     "lbfgs": (1.0,),
 }
 # Costs: a network from LATENT_SIZE to OBSERVED_SIZE on ROWS rows.
-INNER_STEPS = (10, 30, 100, 300, 1000)
+INNER_STEPS = (10, 50, 200, 1000)
 LATENT_SIZE, OBSERVED_SIZE, HIDDEN, ROWS = 4, 16, (32,), 64
 # Noise: deviations, drawn data sets of each, and rows of one.
 DEVIATIONS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
-DATA_SETS = 400
-
-
+DATA_SETS = 100
 
 
 def judge(rng: np.random.Generator) -> Found:
@@ -126,7 +124,7 @@ def _line(a: Any, b: Any) -> dict[str, Any]:
 def outer_optimisers(rng: np.random.Generator) -> pd.DataFrame:
     """Return, by outer optimiser and step width, the median and largest number of iterations to within THERE of both
     parameters over random starts; none where not all came there."""
-    how = inner.Inner("gradient_descent", ALPHA, 200)
+    how = inner.Inner("gradient_descent", ALPHA, 60)
     begin = np.column_stack([rng.uniform(*SLOPES, STARTS), np.zeros(STARTS)])
     rows = []
     for method, widths in WIDTHS.items():
@@ -214,48 +212,48 @@ def noisy(rng: np.random.Generator) -> pd.DataFrame:
     Columns: `on` (what is noisy: x or y), `deviation`, `way`, bias and spread of a and b over data sets, and `floor`,
     the mean smallest value of the way's own loss a pair.
     """
+    noise = np.array(DEVIATIONS)[:, None, None] * rng.normal(size=(DATA_SETS, len(LATENTS)))
+    # Noise on x, then on y: (2, deviations, data sets, pairs).
+    X, Y = observed(LATENTS) + np.array([noise, 0 * noise]), LATENTS + np.array([0 * noise, noise])
+    flat = X.reshape(-1, len(LATENTS)), Y.reshape(-1, len(LATENTS))
     rows = []
-    for on in ("x", "y"):
-        draws = rng.normal(size=(DATA_SETS, len(LATENTS)))
-        for deviation in DEVIATIONS:
-            noise = deviation * draws
-            X = observed(LATENTS) + noise * (on == "x")
-            Y = LATENTS + noise * (on == "y")
-            for way, found, floor in (
-                ("inversion", *by_inversion(X, Y)),
-                ("least squares of x on y", *_regressed(Y, X)),
-            ):
-                # A line that is nearly level has a slope near 0 or any inverse of it: medians and quartiles stay put.
-                error = found - [SLOPE, INTERCEPT]
-                middle = np.median(error, axis=0)
-                low, high = np.quantile(error, [0.25, 0.75], axis=0)
-                rows.append(
-                    {
-                        "on": on,
-                        "deviation": deviation,
-                        "way": way,
-                        **{f"bias_{n}": middle[k] for k, n in enumerate("ab")},
-                        **{f"spread_{n}": (high - low)[k] for k, n in enumerate("ab")},
-                        "floor": float(floor.mean()),
-                    }
-                )
+    for way, (found, floor) in (
+        ("inversion", by_inversion(*flat)),
+        ("least squares of x on y", regressed(flat[1], flat[0])),
+    ):
+        errors = (found - [SLOPE, INTERCEPT]).reshape(*X.shape[:3], 2)
+        floors = floor.reshape(X.shape[:3]).mean(axis=2)
+        # A line that is nearly level has a slope near 0 or any inverse of it: medians and quartiles stay put.
+        low, middle, high = np.quantile(errors, [0.25, 0.5, 0.75], axis=2)
+        rows += [
+            {
+                "on": on,
+                "deviation": deviation,
+                "way": way,
+                **{f"bias_{n}": middle[i, j, k] for k, n in enumerate("ab")},
+                **{f"spread_{n}": (high - low)[i, j, k] for k, n in enumerate("ab")},
+                "floor": floors[i, j],
+            }
+            for i, on in enumerate("xy")
+            for j, deviation in enumerate(DEVIATIONS)
+        ]
     return pd.DataFrame(rows)
 
 
 def by_inversion(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the lines (m, 2) that m data sets (m, n) give when trained by inversion, and their losses a pair (m,)."""
-    how = inner.Inner("lbfgs", steps=6)
+    how = inner.Inner("lbfgs", steps=3)  # two steps of L-BFGS solve a parabola
     begin = training.copies(_line(1.0, 0.0), len(X))
-    data = tuple(jnp.broadcast_to(A, X.shape)[:, :, None] for A in (X, Y))
+    data = tuple(jnp.asarray(A)[:, :, None] for A in (X, Y))
 
     def loss(p: Any, pairs: Any) -> Any:
         return training.latent_loss(LINE, how, p, *pairs, jnp.ones(X.shape[1]))
 
-    found, losses = training.minimise(loss, begin, data, training.Outer("lbfgs", 60))
+    found, losses = training.minimise(loss, begin, data, training.Outer("lbfgs", 30))
     return np.column_stack([found["slope"].ravel(), found["intercept"].ravel()]), losses[:, -1]
 
 
-def _regressed(inputs: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def regressed(inputs: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the lines (m, 2), outputs over inputs, of least squares, and their mean squared residuals (m,)."""
     u, v = (A - A.mean(axis=1, keepdims=True) for A in (inputs, outputs))
     slope = (u * v).sum(axis=1) / (u * u).sum(axis=1)

@@ -161,8 +161,6 @@ def _classes(name: str, found: Any) -> dict[str, Any]:
         "logistic": f"{100 * said['logistic_accuracy']:.2f} %",
         "wrong": said["wrong"],
         "test_rows": said["test_rows"],
-        "mistaken": words.listing(
-            [f"{words.label(a)} for {words.label(b)} ({n})" for n, b, a in wrong[:5]]
-        ),
+        "mistaken": words.listing([f"{words.label(a)} for {words.label(b)} ({n})" for n, b, a in wrong[:5]]),
         "auc": [{"inputs": meant[k], "auc": f"{v:.4f}"} for k, v in said["auc"].items()],
     }

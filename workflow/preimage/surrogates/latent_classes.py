@@ -219,7 +219,9 @@ def classes_of(rows: Rows) -> np.ndarray:
     counts = rows.Y.sum(axis=0)
     if counts.min() < 2:
         k = int(counts.argmin())
-        raise StudyError(f"latent_classes: class '{rows.outputs[k]}' has {counts[k]:g} training rows, expected 2 or more")
+        raise StudyError(
+            f"latent_classes: class '{rows.outputs[k]}' has {counts[k]:g} training rows, expected 2 or more"
+        )
     return np.asarray(rows.Y.argmax(axis=1))
 
 

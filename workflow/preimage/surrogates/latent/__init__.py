@@ -50,7 +50,9 @@ class Scales:
     def of(cls, X: np.ndarray, Y: np.ndarray, standardised: bool) -> Scales:
         if not standardised:
             return cls(np.zeros(X.shape[1]), np.ones(X.shape[1]), np.zeros(Y.shape[1]), np.ones(Y.shape[1]))
-        return cls(*(part for A in (X, Y) for part in (A.mean(axis=0), np.where(np.ptp(A, axis=0) > 0, A.std(axis=0), 1))))
+        return cls(
+            *(part for A in (X, Y) for part in (A.mean(axis=0), np.where(np.ptp(A, axis=0) > 0, A.std(axis=0), 1)))
+        )
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Inner:
 
     method: str = "lbfgs"
     rate: float | None = None
-    steps: int = 20
+    steps: int = 12
     start: float = 0.0
     prior: float = 0.0
     gradient: str = "implicit"
@@ -58,7 +58,7 @@ def solve(f: Decoder, inner: Inner, p: Parameters, x: Any, y0: Any = None) -> An
     Implicit derivatives are those of one Newton step from where the solver stopped, all else held: both in forward
     and in reverse, and under vmap. Its value is taken off again.
     """
-    begin = jnp.full(f.latent, inner.start) if y0 is None else y0
+    begin = jnp.full(f.latent, float(inner.start)) if y0 is None else y0
     if inner.gradient == "unrolled":
         return _stepped(f, inner, p, x, begin)[0]
     held_p, held_x = jax.lax.stop_gradient((p, x))
@@ -71,7 +71,7 @@ def solve(f: Decoder, inner: Inner, p: Parameters, x: Any, y0: Any = None) -> An
 
 def path(f: Decoder, inner: Inner, p: Parameters, x: Any, y0: Any = None) -> tuple[Any, Any]:
     """Return the points of the solver's way, first and last among them (steps + 1, K), and the losses (steps + 1,)."""
-    begin = jnp.full(f.latent, inner.start) if y0 is None else y0
+    begin = jnp.full(f.latent, float(inner.start)) if y0 is None else y0
     last, before, losses = _stepped(f, inner, p, x, begin)
     end = misfit(f, p, last, x, inner.prior)
     return jnp.concatenate([before, last[None]]), jnp.concatenate([losses, end[None]])

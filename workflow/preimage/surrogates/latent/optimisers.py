@@ -20,9 +20,9 @@ RATES = {"gradient_descent": 0.05, "momentum": 0.02, "adam": 0.05, "lbfgs": 1.0}
 DECAY = 0.9
 # Adam's decay of squares, and what keeps its quotient finite (Kingma and Ba 2015).
 DECAY_OF_SQUARES, LEAST = 0.999, 1e-8
-MEMORY = 10
+MEMORY = 6
 # Widths that L-BFGS tries along each direction, all at once.
-WIDTHS = 2.0 ** np.arange(2, -24, -1)
+WIDTHS = 4.0 ** np.arange(1, -9, -1)
 
 
 class Optimiser(NamedTuple):
@@ -119,13 +119,18 @@ def _lbfgs(rate: float) -> Optimiser:
 
 def _towards(moves: Any, changes: Any, weights: Any, slope: Any) -> Any:
     """Return the inverse Hessian's estimate times the slope (k,): the two loops; empty memory has weight 0."""
-    used, shares = slope, []
-    for k in reversed(range(MEMORY)):
-        share = weights[k] * (moves[k] @ used)
-        used, shares = used - share * changes[k], [share, *shares]
+
+    def newest_first(used: Any, pair: Any) -> tuple[Any, Any]:
+        move, change, weight = pair
+        share = weight * (move @ used)
+        return used - share * change, share
+
+    def oldest_first(used: Any, pair: Any) -> tuple[Any, Any]:
+        move, change, weight, share = pair
+        return used + move * (share - weight * (change @ used)), None
+
+    used, shares = jax.lax.scan(newest_first, slope, (moves, changes, weights), reverse=True)
     known = weights[-1] > 0
     squared = jnp.where(known, changes[-1] @ changes[-1], 1.0)
     used = used * jnp.where(known, 1 / jnp.where(known, weights[-1] * squared, 1.0), 1.0)
-    for k in range(MEMORY):
-        used = used + moves[k] * (shares[k] - weights[k] * (changes[k] @ used))
-    return used
+    return jax.lax.scan(oldest_first, used, (moves, changes, weights, shares))[0]
