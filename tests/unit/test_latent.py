@@ -1,6 +1,7 @@
 """Surrogates that predict by inverting a decoder: derivatives by four ways, the classic recursion, closed forms."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def network():
 
 @pytest.mark.parametrize(
     "method, rate, steps",
-    [("gradient_descent", 0.15, 400), ("momentum", 0.03, 400), ("adam", 0.02, 1500), ("lbfgs", None, 25)],
+    [("gradient_descent", 0.15, 400), ("momentum", 0.03, 400), ("adam", 0.02, 1500), ("lbfgs", None, 12)],
 )
 def test_every_solver_finds_scipys_minimum_and_its_derivatives(network, method, rate, steps):
     import jax
@@ -89,14 +90,18 @@ def test_every_solver_finds_scipys_minimum_and_its_derivatives(network, method, 
 
     f, p, x = network
     how = inner.Inner(method, rate, steps, prior=0.01)
-    value = jax.jit(jax.value_and_grad(lambda p, x: (inner.solve(f, how, p, x) ** 2).sum(), argnums=(0, 1)))(p, x)
+
+    @jax.jit
+    def found_and_slopes(x):
+        value = inner.solve(f, how, p, x)
+        both = [jax.jacrev(partial(inner.solve, f, replace(how, gradient=g), p))(x) for g in inner.GRADIENTS]
+        return value, *both
+
+    value, implicit, unrolled = found_and_slopes(x)
     peer = minimize(lambda y: float(inner.misfit(f, p, y, x, 0.01)), np.zeros(2), tol=1e-14)
-    assert np.asarray(inner.solve(f, how, p, x)) == pytest.approx(peer.x, abs=1e-6)
-    unrolled = replace(how, gradient="unrolled")
-    same = jax.jit(jax.grad(lambda p, x: (inner.solve(f, unrolled, p, x) ** 2).sum(), argnums=(0, 1)))(p, x)
-    exact, through = (jax.flatten_util.ravel_pytree(t)[0] for t in (value[1], same))
+    assert np.asarray(value) == pytest.approx(peer.x, abs=1e-6)
     # Adam stays in motion by about its rate times rounding.
-    assert np.allclose(exact, through, rtol=1e-4, atol=1e-5)
+    assert np.allclose(implicit, unrolled, rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

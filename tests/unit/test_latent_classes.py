@@ -52,7 +52,7 @@ def test_digits_are_known_by_their_explanation(digits):
 
 
 def test_before_training_residuals_are_those_of_principal_components(digits):
-    """The linear part begins as each class's components; with the network's share taken off, inverting is projecting."""
+    """The linear part begins as each class's components; without the network's share, inverting is projecting."""
     train, test, trained = digits
     model = trained.surrogate
     Z = (train.X - model.centre) / model.scale

@@ -64,7 +64,7 @@ def read(snakemake, params):
         preimages={of_preimage(path): pd.read_parquet(path) for path in source.get("preimages", [])},
         fits={Path(folder).name: tables.findings(folder) for folder in source.get("fits", [])},
         learned={Path(folder).name: tables.findings(folder) for folder in source.get("learned", [])},
-        line=tables.findings(source.line) if source.get("line") else {},
+        line=tables.findings(source.line[0]) if source.get("line") else {},
     )
 
 

@@ -260,8 +260,8 @@ def _classes(name: str, found: Mapping[str, Any]) -> Iterator[Shown]:
     yield Shown(
         f"residuals.{name}.svg",
         f"{name}: is it of any class at all?",
-        "The distance of an input from its best explanation. Inputs of no class should lie right of the test rows: where "
-        "curves overlap, the residual can't tell.",
+        "The distance of an input from its best explanation. Inputs of no class should lie right of the test rows; "
+        "where curves overlap, the residual can't tell.",
         None,
         partial(residual_histograms, found["residuals"]),
     )

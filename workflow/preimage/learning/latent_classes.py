@@ -1,5 +1,5 @@
-"""What there is to show of decoders that classify by being inverted: accuracy beside logistic regression, what rows look
-like by their explanation, a walk through the latent space, and whether residuals tell what is of no class.
+"""What there is to show of decoders that classify by being inverted: accuracy beside logistic regression, what rows
+look like by their explanation, a walk through the latent space, and whether residuals tell what is of no class.
 
 Inputs whose number is a square are taken for pictures, row by row.
 """

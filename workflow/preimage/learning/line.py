@@ -192,9 +192,9 @@ def cost(rng: np.random.Generator) -> tuple[pd.DataFrame, dict[str, float]]:
         for gradient in inner.GRADIENTS:
             how = inner.Inner("gradient_descent", 0.05, steps, gradient=gradient)
             program = jax.jit(jax.grad(partial(training.latent_loss, f, how))).lower(p, X, Y, weights).compile()
-            memory = program.memory_analysis().temp_size_in_bytes / 1e6
-            rows.append({"gradient": gradient, "steps": steps, "megabytes": memory})
-            times[f"{gradient}.{steps}"] = _milliseconds(lambda program=program: program(p, X, Y, weights))
+            analysis: Any = program.memory_analysis()
+            rows.append({"gradient": gradient, "steps": steps, "megabytes": analysis.temp_size_in_bytes / 1e6})
+            times[f"{gradient}.{steps}"] = _milliseconds(partial(program, p, X, Y, weights))
     return pd.DataFrame(rows), times
 
 
@@ -247,7 +247,8 @@ def by_inversion(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     data = tuple(jnp.asarray(A)[:, :, None] for A in (X, Y))
 
     def loss(p: Any, pairs: Any) -> Any:
-        return training.latent_loss(LINE, how, p, *pairs, jnp.ones(X.shape[1]))
+        x, y = pairs
+        return training.latent_loss(LINE, how, p, x, y, jnp.ones(X.shape[1]))
 
     found, losses = training.minimise(loss, begin, data, training.Outer("lbfgs", 30))
     return np.column_stack([found["slope"].ravel(), found["intercept"].ravel()]), losses[:, -1]

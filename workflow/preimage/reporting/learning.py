@@ -57,7 +57,7 @@ def _bias(ways: pd.DataFrame) -> list[str]:
         f"b = {short['b']:.5f}. The training has done what it was asked to: a prediction that stops early has gone "
         "only part of the way from its start to the solution, and the parameters make up for the rest, so that the "
         f"loss is {short['loss']:.0e} at parameters that are off by {short['error']:.2g}. This is truncation bias: the "
-        "share of the way that is left after n steps is (1 - 2 alpha a\u00b2)\u207f, and the column of expected values follows "
+        "share of the way that is left after n steps is (1 - 2 alpha a\u00b2)\u207f, and the expected values follow "
         "from it in closed form. More steps shrink it; a better optimiser does not.",
         f"With predictions that run to the end and implicit derivatives it is gone: off by {exact['error']:.0e}. "
         f"(20 steps in both end where the first row does, at a = {long['a']:.5f}.)",
@@ -93,7 +93,7 @@ def _optimisers(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _cost(table: pd.DataFrame, times: Any) -> list[dict[str, Any]]:
-    memory = table.pivot(index="steps", columns="gradient", values="megabytes")
+    memory = table.pivot_table(index="steps", columns="gradient", values="megabytes")
     return [
         {
             "steps": steps,
@@ -105,7 +105,7 @@ def _cost(table: pd.DataFrame, times: Any) -> list[dict[str, Any]]:
 
 
 def _cost_words(table: pd.DataFrame) -> str:
-    memory = table.pivot(index="steps", columns="gradient", values="megabytes")
+    memory = table.pivot_table(index="steps", columns="gradient", values="megabytes")
     first, last = memory.iloc[0], memory.iloc[-1]
     return (
         f"From {memory.index[0]} to {memory.index[-1]} steps, the working memory of an unrolled gradient grows "
@@ -127,10 +127,10 @@ def _noise_words(noise: pd.DataFrame) -> str:
     plain_x, plain_y = (worst.loc[(on, "least squares of x on y")] for on in "xy")
     return (
         f"With noise of {x['deviation']:g} on x, inversion finds slopes that are too large by {x['bias_a']:.2g} in the "
-        f"median, least squares by {plain_x['bias_a']:.2g}: inversion asks for small errors in y, so it regresses y on x, "
-        "and noise in what is regressed on flattens that line, whose inverse is then too steep. With as much noise on "
+        f"median, least squares by {plain_x['bias_a']:.2g}: inversion asks for small errors in y, so it regresses y on "
+        "x, and noise in what is regressed on flattens that line, whose inverse is then too steep. With as much noise on "
         f"y it is the other way round: {y['bias_a']:.2g} and {plain_y['bias_a']:.2g}. Which to take is no matter of "
-        "the optimiser but of where the noise is; neither loss can be brought below the floor that the noise makes, and a "
+        "the optimiser but of where the noise is; neither loss can be brought below the floor that the noise makes: a "
         "loss well below it was learned by heart."
     )
 

@@ -128,7 +128,7 @@ class LatentClasses:
 
     def save(self, folder: Path) -> None:
         """Write arrays and what they are: no code."""
-        arrays = {f"parameters.{k}": np.asarray(v) for k, v in self.parameters.items()}
+        arrays: dict[str, Any] = {f"parameters.{k}": np.asarray(v) for k, v in self.parameters.items()}
         with replacing(folder / ARRAYS) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays, centre=self.centre, scale=self.scale, temperature=self.temperature)
         write_json(folder / FORM, {"decoder": asdict(self.decoder), "inner": asdict(self.inner)})

@@ -50,9 +50,8 @@ class Scales:
     def of(cls, X: np.ndarray, Y: np.ndarray, standardised: bool) -> Scales:
         if not standardised:
             return cls(np.zeros(X.shape[1]), np.ones(X.shape[1]), np.zeros(Y.shape[1]), np.ones(Y.shape[1]))
-        return cls(
-            *(part for A in (X, Y) for part in (A.mean(axis=0), np.where(np.ptp(A, axis=0) > 0, A.std(axis=0), 1)))
-        )
+        x1, y1 = (np.where(np.ptp(A, axis=0) > 0, A.std(axis=0), 1.0) for A in (X, Y))
+        return cls(X.mean(axis=0), x1, Y.mean(axis=0), y1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Latent:
         """Return predictions (n, K) and their derivatives (n, K, D) at observations (n, D): implicit ones, whatever
         the training took."""
         function, held = self.traceable()
-        exact = replace(function, inner=replace(self.inner, gradient="implicit"))
+        exact = Inverting(self.decoder, replace(self.inner, gradient="implicit"))
         slopes = np.asarray(_compiled(exact, "slope")(held, padded(X)))[: len(X)]
         return self.predict(X), slopes
 
@@ -120,7 +119,7 @@ class Latent:
 
     def save(self, folder: Path) -> None:
         """Write arrays and what they are: no code."""
-        arrays = {f"parameters.{k}": np.asarray(v) for k, v in self.parameters.items()}
+        arrays: dict[str, Any] = {f"parameters.{k}": np.asarray(v) for k, v in self.parameters.items()}
         scales = {f"scales.{k}": v for k, v in vars(self.scales).items()}
         with replacing(folder / ARRAYS) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays, **scales)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,7 +68,7 @@ class Network:
         """Return Glorot's weights (Glorot and Bengio 2010), with little of the network in the sum at first."""
         p = Linear(self.latent, self.observed).initial(rng)
         widths = (self.latent, *self.layers)
-        for k, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for k, (before, after) in enumerate(pairwise(widths)):
             p[f"weights{k}"] = rng.normal(0, np.sqrt(2 / (before + after)), (after, before))
             p[f"bias{k}"] = rng.normal(0, 0.5, after)
         p["out"] = 0.1 * rng.normal(0, np.sqrt(2 / (widths[-1] + self.observed)), (self.observed, widths[-1]))

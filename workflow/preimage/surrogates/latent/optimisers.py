@@ -23,6 +23,8 @@ DECAY_OF_SQUARES, LEAST = 0.999, 1e-8
 MEMORY = 6
 # Widths that L-BFGS tries along each direction, all at once.
 WIDTHS = 4.0 ** np.arange(1, -9, -1)
+FULL = 1  # which of them is 1
+ROUNDING = 1e-15
 
 
 class Optimiser(NamedTuple):
@@ -89,7 +91,7 @@ def _blend(square: Any, slope: Any) -> Any:
 
 def _lbfgs(rate: float) -> Optimiser:
     """L-BFGS (Nocedal and Wright 2006, algorithm 7.4). Its line search takes the best of `WIDTHS`, or stays where none
-    is better; which one it took is held fixed in derivatives."""
+    is better, and takes the full step where that is as good; which one it took is held fixed in derivatives."""
 
     def start(x: Any) -> Any:
         none = jnp.zeros((MEMORY, x.size))
@@ -112,6 +114,9 @@ def _lbfgs(rate: float) -> Optimiser:
         tried = jnp.where(jnp.isfinite(tried), tried, jnp.inf)
         best = jnp.argmin(tried)
         width = jnp.where(tried[best] < loss, widths[best], 0.0)
+        # Near the end losses differ by rounding only, and say nothing any more: the full step knows better.
+        least = jnp.minimum(loss, tried[best]) + ROUNDING * jnp.abs(loss)
+        width = jnp.where(tried[FULL] <= least, widths[FULL], width)
         return x + jax.lax.stop_gradient(width) * way, (moves, changes, weights, x, slope), loss
 
     return Optimiser(start, step)
