@@ -1,8 +1,8 @@
 """Learning a line x = a y + b by inversion with derivatives written by hand, as people did before they had autodiff.
 
 The prediction h(x) is y after some gradient steps of width ALPHA on (x - a y - b)^2 from START. Its derivatives by a
-and b follow the same steps: A = dy/da and B = dy/db begin at 0 and are carried along. Both may be taken over a number of
-steps of their own, and this is where the trap is: `training` with 20 steps in the loss and 10 in its derivative, the
+and b follow the same steps: A = dy/da and B = dy/db begin at 0 and are carried along. Both may be taken over a number
+of steps of their own, and this is where the trap is: `training` with 20 steps in the loss and 10 in its derivative, the
 setting that is reproduced here, still ends well; a loss of 10 steps does not, although its derivative is the right one.
 """
 

@@ -128,8 +128,8 @@ def _noise_words(noise: pd.DataFrame) -> str:
     return (
         f"With noise of {x['deviation']:g} on x, inversion finds slopes that are too large by {x['bias_a']:.2g} in the "
         f"median, least squares by {plain_x['bias_a']:.2g}: inversion asks for small errors in y, so it regresses y on "
-        "x, and noise in what is regressed on flattens that line, whose inverse is then too steep. With as much noise on "
-        f"y it is the other way round: {y['bias_a']:.2g} and {plain_y['bias_a']:.2g}. Which to take is no matter of "
+        "x, and noise in what is regressed on flattens that line, whose inverse is then too steep. With as much noise "
+        f"on y it is the other way round: {y['bias_a']:.2g} and {plain_y['bias_a']:.2g}. Which to take is no matter of "
         "the optimiser but of where the noise is; neither loss can be brought below the floor that the noise makes: a "
         "loss well below it was learned by heart."
     )

@@ -88,7 +88,7 @@ class Latent:
     def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions (n, K) and their derivatives (n, K, D) at observations (n, D): implicit ones, whatever
         the training took."""
-        function, held = self.traceable()
+        _, held = self.traceable()
         exact = Inverting(self.decoder, replace(self.inner, gradient="implicit"))
         slopes = np.asarray(_compiled(exact, "slope")(held, padded(X)))[: len(X)]
         return self.predict(X), slopes
