@@ -110,7 +110,8 @@ def curved():
     rng = np.random.default_rng(0)
     y = rng.uniform(-1, 1, (60, 1))
     X = np.hstack([3 * y, y**2, np.tanh(2 * y)])
-    spec = {**SPEC, "decoder": "network", "inner": {**SPEC["inner"], "steps": 12}}
+    outer = {"method": "adam", "iterations": 30, "rate": 0.001}
+    spec = {**SPEC, "decoder": "network", "inner": {**SPEC["inner"], "steps": 12}, "outer": outer}
     return X, 10 * y + 5, latent.train(Rows.plain(X, 10 * y + 5), spec, np.random.default_rng(1))
 
 
@@ -118,9 +119,10 @@ def test_a_network_learns_a_curve_and_its_gradient_is_that_of_differences(curved
     X, Y, trained = curved
     model = trained.surrogate
     assert np.sqrt(((model.predict(X) - Y) ** 2).mean()) < 0.05 * Y.std()
+    model = replace(model, inner=replace(model.inner, steps=40))  # differences need the inner problem solved to the end
     found, slopes = model.gradient(X[:5])
     assert np.array_equal(found, model.predict(X[:5]))
-    h = 1e-5
+    h = 1e-4
     for j in range(3):
         step = h * np.eye(3)[j]
         assert np.allclose(

@@ -28,7 +28,7 @@ LINE = decoders.Linear(1, 1)
 # Outer optimisers: starts, the error that counts as there, the most iterations, and the step widths that are tried.
 STARTS, THERE, MOST = 20, 1e-3, 2500
 WIDTHS = {
-    "gradient_descent": (0.002, 0.005, 0.01, 0.02, 0.05),
+    "gradient_descent": (0.005, 0.01, 0.02, 0.05, 0.1),
     "momentum": (0.0005, 0.001, 0.002, 0.005, 0.01),
     "adam": (0.01, 0.02, 0.05, 0.1, 0.2),
     "lbfgs": (1.0,),
@@ -243,7 +243,9 @@ def noisy(rng: np.random.Generator) -> pd.DataFrame:
 def by_inversion(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the lines (m, 2) that m data sets (m, n) give when trained by inversion, and their losses a pair (m,)."""
     how = inner.Inner("lbfgs", steps=3)  # two steps of L-BFGS solve a parabola
-    begin = training.copies(_line(1.0, 0.0), len(X))
+    # From the plain regression, as surrogates begin: from afar a slope may jump over 0 and not find back.
+    slope, intercept = regressed(Y, X)[0].T
+    begin = {"slope": jnp.asarray(slope)[:, None, None], "intercept": jnp.asarray(intercept)[:, None]}
     data = tuple(jnp.asarray(A)[:, :, None] for A in (X, Y))
 
     def loss(p: Any, pairs: Any) -> Any:
