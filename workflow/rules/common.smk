@@ -252,10 +252,13 @@ def step_records(wildcards):
     if study_module.fits(study):
         files += [f"{RECORDS}/calibrate.{name}.json" for name in study["objectives"]]
         files += [f"{RECORDS}/gather_fits.json"]
+    last = [f"{SEED_RECORDS}/learn.{name}.json" for name in inverting(wildcards)]
     return [
         *expanded(first, wildcards, rounds=slice(1)),
         *expanded(later, wildcards, rounds=slice(1, None)),
         *expanded(files, wildcards),
+        *expanded(last, wildcards, slice(1), LATEST),
+        *of_line(wildcards, "tracking/learn_line.json"),
     ]
 
 
@@ -269,6 +272,24 @@ def calibrations(wildcards):
         "fits": expand(f"{STUDY}/calibration/{{objective}}", **names),
         "fit_times": expand(f"{STUDY}/calibration/{{objective}}.times.json", **names),
     }
+
+
+def inverting(wildcards):
+    """The surrogates of a study that predict by inverting a decoder."""
+    kinds = ("latent", "latent_classes")
+    return [n for n, s in of(wildcards)["surrogates"].items() if s["kind"] in kinds]
+
+
+def learned(wildcards):
+    """What there is to show of them, of the first seed in the last round."""
+    patterns = [f"{SEED}/learning/{name}" for name in inverting(wildcards)]
+    return expanded(patterns, wildcards, slice(1), LATEST)
+
+
+def of_line(wildcards, file):
+    """The findings on a line learned by inversion; nothing where that is not the study's problem."""
+    line = of(wildcards)["problem"].get("simulator") == "linear_latent"
+    return [f"results/{wildcards.study}/{file}"] if line else []
 
 
 def study_outputs():

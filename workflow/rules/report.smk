@@ -15,6 +15,8 @@ rule figures:
         preimages=first_preimages,
         targets=target_files,
         fits=lambda w: calibrations(w).get("fits", []),
+        learned=learned,
+        line=lambda w: of_line(w, "line"),
     output:
         folder=report(
             directory("results/{study}/figures"),
@@ -74,6 +76,9 @@ rule report:
         models=first_models("surrogate.json"),
         fits=lambda w: calibrations(w).get("fits", []),
         fit_times=lambda w: calibrations(w).get("fit_times", []),
+        learned=learned,
+        line=lambda w: of_line(w, "line"),
+        line_times=lambda w: of_line(w, "line.times.json"),
     output:
         page=report(
             "results/{study}/report.html",

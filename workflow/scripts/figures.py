@@ -63,6 +63,8 @@ def read(snakemake, params):
         rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),
         preimages={of_preimage(path): pd.read_parquet(path) for path in source.get("preimages", [])},
         fits={Path(folder).name: tables.findings(folder) for folder in source.get("fits", [])},
+        learned={Path(folder).name: tables.findings(folder) for folder in source.get("learned", [])},
+        line=tables.findings(source.line[0]) if source.get("line") else {},
     )
 
 

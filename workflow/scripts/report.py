@@ -38,6 +38,9 @@ def main(snakemake):
             warnings=list(dict.fromkeys(w for p in source.evidence for w in read_json(p)["warnings"])),
             versions=record.versions(),
             fits={Path(p).name: tables.findings(p) for p in source.get("fits", [])},
+            learned={Path(p).name: tables.findings(p) for p in source.get("learned", [])},
+            line=tables.findings(source.line[0]) if source.get("line") else {},
+            line_times=read_json(source.line_times[0]) if source.get("line_times") else {},
             fit_times={Path(p).name.partition(".")[0]: read_json(p) for p in source.get("fit_times", [])},
         )
         write_text(snakemake.output.page, render(material))

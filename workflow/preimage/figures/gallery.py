@@ -22,7 +22,15 @@ from preimage.figures.derivative_errors import derivative_errors
 from preimage.figures.domain_against_prediction import domain_against_prediction
 from preimage.figures.fitted_series import fitted_series, forecasts
 from preimage.figures.history import history
+from preimage.figures.learned import (
+    decoder_values,
+    derivative_memory,
+    noise_effects,
+    prediction_course,
+    training_courses,
+)
 from preimage.figures.parallel_coordinates import parallel_coordinates
+from preimage.figures.pictures import contact_sheet, residual_histograms
 from preimage.figures.predicted_against_truth import predicted_against_truth
 from preimage.figures.preimage_set import preimage_set
 from preimage.figures.profiles import profiles
@@ -64,6 +72,8 @@ class Material:
         best_of: r_T of tables of targets (see `preimage.evidence.best_of`), over every seed.
         preimages: boxes of whole preimages by (surrogate, objective), see `preimage.inversion.forest_preimage`.
         fits: by objective that is a fit, its tables and findings (`preimage.calibration.judge`).
+        learned: by surrogate that predicts by inverting a decoder, what there is to show of it (`preimage.learning`).
+        line: what learning a line by inversion gives (`preimage.learning.line`), where that is the study's problem.
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
         rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
     """
@@ -84,6 +94,8 @@ class Material:
     rounds: pd.DataFrame = field(default_factory=pd.DataFrame)
     preimages: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    line: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -126,6 +138,8 @@ def plan(m: Material) -> Iterator[Shown]:
     """Yield the figures of a study in the order to show them."""
     yield from _problem(m)
     yield from _surrogates(m)
+    yield from _learned(m)
+    yield from _line(m)
     entries = dict.fromkeys(w.entry for w in m.objectives.values())
     for name in list(entries)[:MOST_OBJECTIVES]:
         if name in m.objectives:
@@ -205,6 +219,121 @@ def _predicted(m: Material, surrogate: str, k: int, truth_is: str) -> Figure | N
         table[f"{part}.{output}"].to_numpy(float) for part in ("predicted", "interval_low", "interval_high")
     )
     return predicted_against_truth(m.test[1][:, k], predicted, low, high, m.output_labels[k], truth_is, LEVEL)
+
+
+# -- learning by inversion ---------------------------------------------------------------------------------------------
+
+
+def _learned(m: Material) -> Iterator[Shown]:
+    for name, found in m.learned.items():
+        if "decoder" in found:
+            yield Shown(
+                f"decoder.{name}.svg",
+                f"{name}: what it takes {m.input_labels[0]} to be made of",
+                "The decoder that was learned, from the latent value to what is seen of it. Predictions invert this "
+                "curve: where it is level, the value behind an observation can't be told.",
+                None,
+                partial(_decoder, m, found),
+            )
+        if "residuals" in found:
+            yield from _classes(name, found)
+
+
+def _classes(name: str, found: Mapping[str, Any]) -> Iterator[Shown]:
+    """Yield what shows classes by inversion: pictures where the inputs are such, and residuals."""
+    if found["findings"]["side"]:
+        yield Shown(
+            f"explained.{name}.svg",
+            f"{name}: test rows, and how their decoders explain them",
+            "Above a row of each class as it is, below the picture nearest to it that its class's decoder can make.",
+            None,
+            partial(_explained, found),
+        )
+        yield Shown(
+            f"walk.{name}.svg",
+            f"{name}: a walk through the latent space",
+            "What each class's decoder makes of latent values along the direction in which its rows differ most, from "
+            "two deviations below their mean to two above. Every picture should still be of its class.",
+            None,
+            partial(_walk, found),
+        )
+    yield Shown(
+        f"residuals.{name}.svg",
+        f"{name}: is it of any class at all?",
+        "The distance of an input from its best explanation. Inputs of no class should lie right of the test rows; "
+        "where curves overlap, the residual can't tell.",
+        None,
+        partial(residual_histograms, found["residuals"]),
+    )
+
+
+def _pictures(table: pd.DataFrame, side: int) -> np.ndarray:
+    return table[[f"x{j}" for j in range(side * side)]].to_numpy().reshape(-1, side, side)
+
+
+def _explained(found: Mapping[str, Any]) -> Figure:
+    said, table = found["findings"], found["explained"]
+    kinds = dict(iter(table.groupby("kind", sort=False)))
+    shown = [said["classes"][c].replace("_", " ") for c in kinds["row"]["label"]]
+    sentence = f"A test row of each class and its explanation: {', '.join(shown)}."
+    rows = [_pictures(part, said["side"]) for part in kinds.values()]
+    return contact_sheet(rows, ["test row", "explained"], shown, sentence)
+
+
+def _walk(found: Mapping[str, Any]) -> Figure:
+    said, table = found["findings"], found["walk"]
+    parts = dict(iter(table.groupby("label", sort=False)))
+    steps = [style.number(s) for s in next(iter(parts.values()))["step"]]
+    shown = [said["classes"][c].replace("_", " ") for c in parts]
+    rows = [_pictures(part, said["side"]) for part in parts.values()]
+    return contact_sheet(rows, shown, steps, f"What decoders make of latent values along a line: {', '.join(shown)}.")
+
+
+def _decoder(m: Material, found: Mapping[str, Any]) -> Figure:
+    latent, truth = found["decoder"]["latent"].to_numpy(), None
+    if m.simulator is not None and m.simulator.name == "linear_latent":
+        from preimage.problems.linear_latent import observed
+
+        truth = observed(latent)[:, None]
+    return decoder_values(found["decoder"], found["rows"], m.input_labels, m.output_labels[0], truth)
+
+
+def _line(m: Material) -> Iterator[Shown]:
+    if not m.line:
+        return
+    from preimage.problems.linear_latent import INTERCEPT, SLOPE
+
+    yield Shown(
+        "prediction_course.svg",
+        "A prediction is an inversion",
+        "From a random y, gradient steps on the squared distance of a y + b from x = 0 go to the y that it was made "
+        "from. Each step shortens the way to it by the same share.",
+        None,
+        partial(prediction_course, m.line["prediction"], SLOPE, INTERCEPT, 0.0),
+    )
+    yield Shown(
+        "training_courses.svg",
+        "Training with predictions that stop early",
+        "A prediction of n steps is not quite there, and training makes parameters wrong by just what makes up for "
+        "it. Only derivatives of the exact solution lead to the true line.",
+        None,
+        partial(training_courses, m.line["courses"], SLOPE, INTERCEPT),
+    )
+    yield Shown(
+        "derivative_memory.svg",
+        "What a derivative keeps in memory",
+        "Unrolled derivatives keep every step of every row until they are used; implicit ones need the last point.",
+        None,
+        partial(derivative_memory, m.line["cost"]),
+    )
+    yield Shown(
+        "noise_effects.svg",
+        "What noise in the training pairs does",
+        "Medians over drawn data sets, bars from quartile to quartile. Training by inversion measures errors in y: "
+        "noise on y does it no harm, noise on x makes the line too steep, as least squares the other way round is not.",
+        None,
+        partial(noise_effects, m.line["noise"]),
+    )
 
 
 # -- an objective ------------------------------------------------------------------------------------------------------

@@ -3,4 +3,5 @@
 BUILT_IN = (
     *("paraboloid", "binary_decimal", "ballistics", "ballistics_stepped", "sine_wave", "robot_arm"),
     *("seird", "lotka_volterra", "sir"),
+    "linear_latent",
 )

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
-from preimage.reporting import calibration, dag, preimages, proofs, windows, words
+from preimage.reporting import calibration, dag, learning, preimages, proofs, windows, words
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
@@ -35,6 +35,8 @@ class Material:
         figures: {file, title, caption, objective, svg} each.
         records: of every step.
         warnings: of the data and the wishes.
+        learned: by surrogate that inverts a decoder, what there is to show of it; `line` and `line_times` what learning
+            a line by inversion gives.
         fits: by objective that is a fit, its tables and findings; `fit_times` milliseconds of its derivatives.
     """
 
@@ -58,6 +60,9 @@ class Material:
     versions: Mapping[str, str]
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fit_times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    line: Mapping[str, Any] = field(default_factory=dict)
+    line_times: Mapping[str, float] = field(default_factory=dict)
 
 
 def environment() -> Environment:
@@ -85,6 +90,8 @@ def render(material: Material) -> str:
                 if name == w.entry and w.kind != calibration.KIND
             ],
             fits=calibration.fits(material),
+            line=learning.line(material),
+            digits=learning.digits(material),
             targets=tables_of_targets(material),
             rounds=tables_of_rounds(material.rounds),
             surrogates=[_surrogate(material, name) for name in material.surrogates],

@@ -21,7 +21,7 @@ import numpy as np
 from preimage.errors import StudyError
 
 Report = Callable[[int, float], None]
-KINDS = ("random_forest", "neural_network", "gaussian_process", "model")
+KINDS = ("random_forest", "neural_network", "gaussian_process", "latent", "latent_classes", "model")
 
 
 class Traceable(NamedTuple):
