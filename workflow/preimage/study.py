@@ -41,7 +41,7 @@ def load_all(paths: Iterable[str | Path]) -> dict[str, Study]:
     """Read several studies, by name. Raises StudyError where two have one name."""
     studies: dict[str, Study] = {}
     files: dict[str, str | Path] = {}
-    for path in paths:
+    for path in _files(paths):
         study = load(path)
         name = study["study"]
         # Names that differ in case only would share a folder on some file systems.
@@ -50,6 +50,17 @@ def load_all(paths: Iterable[str | Path]) -> dict[str, Study]:
             raise StudyError(f"{path}: study '{name}': {files[other]} has that name too")
         studies[name], files[name] = study, path
     return studies
+
+
+def _files(paths: Iterable[str | Path]) -> list[str | Path]:
+    """Return study files; a folder stands for those in it. Raises StudyError where it has none."""
+    found: list[str | Path] = []
+    for path in paths:
+        inside = sorted(Path(path).glob("*.yaml")) if Path(path).is_dir() else [path]
+        if not inside:
+            raise StudyError(f"{path}: found a folder without studies (*.yaml)")
+        found += inside
+    return found
 
 
 def load_configured(config: Mapping[str, Any], path: str | Path) -> dict[str, Study]:
@@ -295,6 +306,11 @@ def preimages(study: Study) -> list[tuple[str, str]]:
     """Return every (surrogate, objective) whose whole preimage a study asks for."""
     trees = [name for name, spec in study["surrogates"].items() if made_of_trees(spec)]
     return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees]
+
+
+def baselines(study: Study) -> list[str]:
+    """Return the inverters of a study that don't search, but look up."""
+    return [name for name, inverter in study["inverters"].items() if inverter["kind"] == LOOKUP]
 
 
 def searched_exactly(study: Study) -> set[str]:

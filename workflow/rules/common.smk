@@ -252,6 +252,8 @@ def step_records(wildcards):
     if study_module.fits(study):
         files += [f"{RECORDS}/calibrate.{name}.json" for name in study["objectives"]]
         files += [f"{RECORDS}/gather_fits.json"]
+    else:
+        files += [f"{RECORDS}/diagnose.json"]
     return [
         *expanded(first, wildcards, rounds=slice(1)),
         *expanded(later, wildcards, rounds=slice(1, None)),
@@ -283,4 +285,5 @@ def study_outputs():
     return [
         *expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files),
         *expand(f"{STUDY}/fit.parquet", study=fits),
+        *expand(f"{STUDY}/diagnosis.csv", study=[n for n in STUDIES if n not in fits]),
     ]
