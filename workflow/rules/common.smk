@@ -29,6 +29,11 @@ except StudyError as error:
     # A WorkflowError would print this file's name and line at the user: it is their input, not our code.
     sys.exit(f"preimage: {error}")
 
+# Studies that one file makes by varying it, by its name.
+FAMILIES = {
+    name: {"study": name, "members": members}
+    for name, members in study_module.families(STUDIES).items()
+}
 NAME = "[A-Za-z0-9_-]+"
 
 

@@ -95,7 +95,7 @@ def several_solutions(good: np.ndarray, free: np.ndarray, distinct: int, truly: 
     """
     reach = np.ptp(good, axis=0)[free] if len(good) else np.zeros(0)
     spread = float(reach.max(initial=0.0))
-    more = {} if truly is None else {"truly": truly}
+    more: dict[str, Any] = {} if truly is None else {"truly": truly}
     return judged("several_solutions", "distance of answers", spread, APART, distinct=distinct, **more)
 
 

@@ -28,12 +28,13 @@ def measured(trained: Trained, train: Rows, test: Rows, rng: np.random.Generator
     """Return the model's error on its own rows, and how its held-out error depends on rows and inputs, as plain values.
 
     Keys:
-        training: see `preimage.surrogates.metrics`.
+        rows: number of rows trained on; `training`: see `preimage.surrogates.metrics`.
         curve: by number of rows, the mean squared error of each output; `last`: of what the last doubling of the rows
             took off the squared error, mean and standard error of each output. None where the model can't be refitted.
         inputs: names kept, and what leaving out the others took off; None where there was no reason to ask.
     """
     found: dict[str, Any] = {
+        "rows": len(train.X),
         "training": metrics(train.Y, trained.surrogate.predict(train.X), train.outputs),
         "curve": None,
         "last": None,
