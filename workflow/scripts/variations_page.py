@@ -14,7 +14,7 @@ def main(snakemake):
         study, varied = run.params["study"], run.params["varied"]
         table = pd.read_csv(snakemake.input.table)
         shown = with_shares(table)
-        figures = draw(shown, *axes(shown, varied)) if len(shown) else []
+        figures = draw(shown, *axes(table, varied)) if len(shown) else []
         page = environment().get_template("variations.html").render(context(study, table, varied, figures))
         write_text(snakemake.output.page, page)
         run.artifact(snakemake.output.page)

@@ -18,6 +18,11 @@ FEWEST, MOST, FOLDS, NEIGHBOURS, FEATURES = 40, 2000, 5, 10, 0.2
 REPEATS = 10
 
 
+def part(gain: float, variance: float) -> float:
+    """Return a gain in squared error as a share of the variance, from none to all of it."""
+    return min(max(gain, 0.0) / variance, 1.0)
+
+
 def too_little_data(learning: Mapping[str, Any], variance: float, output: int) -> Finding:
     """Return whether the learning curve is still falling: what the next doubling of the rows would explain.
 
@@ -37,7 +42,8 @@ def too_little_data(learning: Mapping[str, Any], variance: float, output: int) -
     more = last * (np.clip(last / first, 0, 1) if first > 0 else 1.0)
     sure = learning["last"]["gain"][output] > SURE * learning["last"]["error"][output]
     rmse = np.sqrt(errors).tolist()
-    return judged(kind, SHARE, max(float(more), 0.0) / variance, WORTH, bool(sure), rows=rows, rmse=rmse)
+    more = min(float(more), float(errors[-1]))
+    return judged(kind, SHARE, part(more, variance), WORTH, bool(sure), rows=rows, rmse=rmse)
 
 
 def unsuitable_model(
@@ -71,8 +77,9 @@ def unsuitable_model(
     best = max(less, key=lambda name: less[name].mean())
     mean, error = float(less[best].mean()), float(less[best].std() / np.sqrt(n))
     explained = mean / max(float((residual**2).mean()), np.finfo(float).tiny)
-    measured = max(mean, 0.0) / variance
-    return judged(kind, SHARE, measured, WORTH, mean > SURE * error, by=best, of_the_residuals=explained, rows=n)
+    return judged(
+        kind, SHARE, part(mean, variance), WORTH, mean > SURE * error, by=best, of_the_residuals=explained, rows=n
+    )
 
 
 def quadratic(X: np.ndarray, most: int) -> np.ndarray:
@@ -100,9 +107,7 @@ def too_many_inputs(learning: Mapping[str, Any], variance: float, output: int) -
     if found is None:
         return judged(kind, SHARE, 0.0, WORTH, reason="there are few inputs, or many rows for each")
     gain, error = found["gain"][output], found["error"][output]
-    return judged(
-        kind, SHARE, max(gain, 0.0) / variance, WORTH, gain > SURE * error, kept=found["kept"], of=found["of"]
-    )
+    return judged(kind, SHARE, part(gain, variance), WORTH, gain > SURE * error, kept=found["kept"], of=found["of"])
 
 
 def noise_as_signal(training: float, squared: np.ndarray, floor: float | None, variance: float) -> Finding:
@@ -124,7 +129,7 @@ def noise_as_signal(training: float, squared: np.ndarray, floor: float | None, v
     sure = training < floor and excess > SURE * error
     roots = {"training": training, "test": float(squared.mean()), "noise": floor}
     return judged(
-        kind, SHARE, max(excess, 0.0) / variance, WORTH, sure, **{key: float(np.sqrt(v)) for key, v in roots.items()}
+        kind, SHARE, part(excess, variance), WORTH, sure, **{key: float(np.sqrt(v)) for key, v in roots.items()}
     )
 
 

@@ -62,10 +62,8 @@ def _summary(table: pd.DataFrame, traps: list[dict[str, Any]]) -> str:
     unknown = table.groupby("finding", sort=False)["verdict"].agg(lambda v: v.eq(UNKNOWN).all())
     open_ = [TRAPS[kind].title.lower() for kind in unknown.index[unknown]]
     rest = f" Not to be told here: {words.listing(open_)}." if open_ else ""
-    if not traps:
-        return f"Looked for, by what was measured: the {len(TRAPS)} traps of inverse analysis. None was found.{rest}"
-    showed = f"{len(traps)} showed in what was measured."
-    return f"Of the {len(TRAPS)} traps of inverse analysis that were looked for, {showed}{rest}"
+    showed = f"{len(traps)} showed" if traps else "none showed"
+    return f"Of the {len(TRAPS)} traps of inverse analysis that were looked for, {showed} in what was measured.{rest}"
 
 
 def _found(part: pd.DataFrame, objectives: Mapping[str, Objective], units: Units) -> list[Found]:
@@ -168,7 +166,7 @@ def _sparse_data(f: Found) -> str:
 def _no_solution(f: Found) -> str:
     bound = math.sqrt(max(float(f.row["measured"]), 0.0))
     near = words.quantity(bound * f.wanted.scale[0], f.unit) if f.wanted and len(f.wanted.outputs) == 1 else ""
-    more = f": it comes no nearer than {near}" if near else ""
+    more = f": it comes no nearer to it than {near}" if near else ""
     return (
         f"By the model {f.model} nothing within the bounds and constraints meets {f.objective}, which is proven{more}."
     )
@@ -181,7 +179,7 @@ def _several_solutions(f: Found) -> str:
         f"{f', in {count} distinct places' if count > 1 else ''}."
     )
     if count > 1 and "truly" in f.details:
-        text += f" In truth {f.details['truly']} of the {count} are as good."
+        text += f" In truth {f.details['truly'] or 'none'} of the {count} are as good."
     return text
 
 

@@ -131,9 +131,9 @@ def rows(table: pd.DataFrame, varied: Sequence[str], x: str, by: str) -> list[di
 def context(study: str, table: pd.DataFrame, varied: Sequence[str], figures: Sequence[Any]) -> dict[str, Any]:
     """Return what the page's template takes."""
     shown = with_shares(table)
-    x, by = axes(shown, varied)
-    searched = shown.assign(
-        search_regret=(shown["predicted_loss"] - shown["certified_bound"]).fillna(shown["optimizer_regret"])
+    x, by = axes(table, varied)
+    searched = table.assign(
+        search_regret=(table["predicted_loss"] - table["certified_bound"]).fillna(table["optimizer_regret"])
     )
     return {
         "study": study,
