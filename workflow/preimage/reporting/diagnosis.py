@@ -179,7 +179,8 @@ def _several_solutions(f: Found) -> str:
         f"{f', in {count} distinct places' if count > 1 else ''}."
     )
     if count > 1 and "truly" in f.details:
-        text += f" In truth {f.details['truly'] or 'none'} of the {count} are as good."
+        true = {0: "none", count: "all"}.get(f.details["truly"], f.details["truly"])
+        text += f" In truth {true} of the {count} are as good."
     return text
 
 
