@@ -13,7 +13,7 @@ TABLES = ["results/tiny/candidates.parquet", "results/tiny/summary.csv"]
 
 
 def test_every_output_of_the_interface_is_there(tiny):
-    for name in ["report.html", "candidates.parquet", "summary.csv", "timings.csv"]:
+    for name in ["report.html", "candidates.parquet", "summary.csv", "diagnosis.csv", "timings.csv"]:
         assert (tiny / "results/tiny" / name).stat().st_size > 0
 
 
@@ -129,6 +129,7 @@ def test_no_step_imports_what_it_does_not_use(tiny):
         "preimage": {"numba"},
         "evidence": {"numba", "scipy.spatial"},
         "gather": {"pandera"},
+        "diagnose": {"scipy.spatial"},
         "figures": {"matplotlib"},
         "timings": set(),
         "report": set(),

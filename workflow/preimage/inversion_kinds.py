@@ -21,7 +21,7 @@ MODULES = {
 HOLDS_CONSTRAINTS = frozenset({"SLSQP", "trust-constr"})
 NO_GRADIENT = frozenset({"Nelder-Mead", "Powell"})
 # Kinds of surrogate with an exact derivative, and formats of a model of the user's own.
-DIFFERENTIABLE = frozenset({"neural_network", "gaussian_process", "latent", "latent_classes"})
+DIFFERENTIABLE = frozenset({"neural_network", "gaussian_process", "latent", "latent_classes", "linear"})
 DIFFERENTIABLE_FORMATS = DIFFERENTIABLE | {"keras"}
 
 # Kinds whose rows are the members of one population, rather than starts that each went their own way.

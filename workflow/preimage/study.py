@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,26 +32,74 @@ class Case(NamedTuple):
 
 def load(path: str | Path) -> Study:
     """Read a study with its defaults filled in. Raises StudyError; nothing is written."""
+    first, *others = load_each(path)
+    if others:
+        raise StudyError(f"{path}: key 'vary': this file is {len(others) + 1} studies, expected one")
+    return first
+
+
+def load_each(path: str | Path) -> list[Study]:
+    """Read the studies of a file: one, or with `vary` one for each combination of its values, which are a family."""
     study = schema.check(schema.read(path), "study", path)
     try:
-        return _completed(study)
+        return [_completed(one) for one in _varied(study)]
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
+
+
+def _varied(study: Study) -> Iterator[Study]:
+    """Yield a study for each combination of the values that it varies; `family` and `varied` say which they are."""
+    vary = study.pop("vary", None)
+    if not vary:
+        yield study
+        return
+    name = study["study"]
+    for key in vary:
+        if key in study["problem"]:
+            raise StudyError(f"key 'vary.{key}': found beside 'problem.{key}', expected one of them")
+    for values in itertools.product(*vary.values()):
+        chosen = dict(zip(vary, values, strict=True))
+        one = copy.deepcopy(study)
+        one["problem"] |= chosen
+        one |= {"study": "_".join([name, *(f"{k}{v}" for k, v in chosen.items())]), "family": name, "varied": chosen}
+        yield one
 
 
 def load_all(paths: Iterable[str | Path]) -> dict[str, Study]:
     """Read several studies, by name. Raises StudyError where two have one name."""
     studies: dict[str, Study] = {}
     files: dict[str, str | Path] = {}
-    for path in paths:
-        study = load(path)
-        name = study["study"]
-        # Names that differ in case only would share a folder on some file systems.
-        other = next((n for n in studies if n.lower() == name.lower()), None)
-        if other is not None:
-            raise StudyError(f"{path}: study '{name}': {files[other]} has that name too")
-        studies[name], files[name] = study, path
+    for path in _files(paths):
+        found = {study["study"]: study for study in load_each(path)}
+        own = {study.get("family", name) for name, study in found.items()}
+        for name in dict.fromkeys([*found, *own]):
+            # Names that differ in case only would share a folder on some file systems.
+            other = next((n for n in files if n.lower() == name.lower()), None)
+            if other is not None:
+                raise StudyError(f"{path}: study '{name}': {files[other]} has that name too")
+            files[name] = path
+        studies |= found
     return studies
+
+
+def families(studies: Mapping[str, Study]) -> dict[str, list[str]]:
+    """Return the studies of each family, by its name, in order."""
+    found: dict[str, list[str]] = {}
+    for name, study in studies.items():
+        if "family" in study:
+            found.setdefault(study["family"], []).append(name)
+    return found
+
+
+def _files(paths: Iterable[str | Path]) -> list[str | Path]:
+    """Return study files; a folder stands for those in it. Raises StudyError where it has none."""
+    found: list[str | Path] = []
+    for path in paths:
+        inside = sorted(Path(path).glob("*.yaml")) if Path(path).is_dir() else [path]
+        if not inside:
+            raise StudyError(f"{path}: found a folder without studies (*.yaml)")
+        found += inside
+    return found
 
 
 def load_configured(config: Mapping[str, Any], path: str | Path) -> dict[str, Study]:
@@ -295,6 +345,11 @@ def preimages(study: Study) -> list[tuple[str, str]]:
     """Return every (surrogate, objective) whose whole preimage a study asks for."""
     trees = [name for name, spec in study["surrogates"].items() if made_of_trees(spec)]
     return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees]
+
+
+def baselines(study: Study) -> list[str]:
+    """Return the inverters of a study that don't search, but look up."""
+    return [name for name, inverter in study["inverters"].items() if inverter["kind"] == LOOKUP]
 
 
 def searched_exactly(study: Study) -> set[str]:

@@ -29,6 +29,11 @@ except StudyError as error:
     # A WorkflowError would print this file's name and line at the user: it is their input, not our code.
     sys.exit(f"preimage: {error}")
 
+# Studies that one file makes by varying it, by its name.
+FAMILIES = {
+    name: {"study": name, "members": members}
+    for name, members in study_module.families(STUDIES).items()
+}
 NAME = "[A-Za-z0-9_-]+"
 
 
@@ -252,6 +257,8 @@ def step_records(wildcards):
     if study_module.fits(study):
         files += [f"{RECORDS}/calibrate.{name}.json" for name in study["objectives"]]
         files += [f"{RECORDS}/gather_fits.json"]
+    else:
+        files += [f"{RECORDS}/diagnose.json"]
     last = [f"{SEED_RECORDS}/learn.{name}.json" for name in inverting(wildcards)]
     return [
         *expanded(first, wildcards, rounds=slice(1)),
@@ -304,4 +311,5 @@ def study_outputs():
     return [
         *expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files),
         *expand(f"{STUDY}/fit.parquet", study=fits),
+        *expand(f"{STUDY}/diagnosis.csv", study=[n for n in STUDIES if n not in fits]),
     ]

@@ -70,6 +70,7 @@ rule report:
         solutions=first_seed("solutions.parquet"),
         preimages=first_preimages,
         evidence=latest("evidence.json"),
+        diagnosis=diagnosis,
         info=latest("split.json"),
         test=first_seed("test.parquet"),
         targets=target_files,

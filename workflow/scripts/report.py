@@ -28,6 +28,7 @@ def main(snakemake):
             solutions=pd.read_parquet(source.solutions),
             preimages={(Path(p).parent.name, Path(p).stem): pd.read_parquet(p) for p in source.get("preimages", [])},
             evidence=read_json(source.evidence[0]),
+            diagnosis=pd.read_csv(source.diagnosis) if source.get("diagnosis") else pd.DataFrame(),
             objectives=targets.objectives(study["objectives"], known, test.Y),
             space=found.space,
             units=found.units,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from preimage import surrogates
 from preimage.data import rows
+from preimage.evidence import learning
 from preimage.files import replacing, write_json
 from preimage.step import step
 from preimage.surrogates import intervals
@@ -40,6 +41,7 @@ def main(snakemake):
             "level": intervals.LEVEL,
             "validation_error": np.abs(train.Y - trained.out_of_fold[0]).mean(axis=0).tolist(),
             "intervals": fitted.to_dict(),
+            "learning": learning.measured(trained, train, test, run.rng.spawn(1)[0]),
         }
         write_json(snakemake.output.info, info)
         with replacing(snakemake.output.test) as path:

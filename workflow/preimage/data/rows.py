@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,14 @@ class Rows:
         """Return rows whose inputs are all numbers, numbered in order, with columns x0, x1, ... and y0, y1, ..."""
         inputs, outputs = ([f"{letter}{k}" for k in range(A.shape[1])] for letter, A in (("x", X), ("y", Y)))
         return cls(X, Y, np.arange(len(X)), inputs, outputs, np.zeros(X.shape[1], int))
+
+    def part(self, rows: np.ndarray, inputs: np.ndarray | None = None) -> Rows:
+        """Return the rows at those positions; where positions of inputs are given, with these inputs alone."""
+        kept = np.arange(self.X.shape[1]) if inputs is None else inputs
+        return replace(
+            self, X=self.X[np.ix_(rows, kept)], Y=self.Y[rows], numbers=self.numbers[rows],
+            inputs=[self.inputs[j] for j in kept], levels=self.levels[kept],
+        )  # fmt: skip
 
     @cached_property
     def group(self) -> np.ndarray:

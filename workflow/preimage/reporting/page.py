@@ -12,10 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
-from preimage.reporting import calibration, dag, learning, preimages, proofs, windows, words
+from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.space import Space
+
+# The report's own edges: it has no record yet when it is drawn.
+LAST = [("gather", "report"), ("figures", "report"), ("evidence", "report"), ("diagnose", "report")]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Material:
         solutions: the distinct solutions of the first seed, the recommended one first.
         preimages: boxes of the whole preimages of the first seed, by (surrogate, objective).
         evidence: findings of the first seed.
+        diagnosis: what may spoil the answers (see `preimage.evidence.findings`); empty where nothing was asked.
         objectives: by name.
         ranges: training range by input.
         surrogates: what training wrote of each.
@@ -63,6 +67,7 @@ class Material:
     learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
     line_times: Mapping[str, float] = field(default_factory=dict)
+    diagnosis: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def environment() -> Environment:
@@ -96,10 +101,11 @@ def render(material: Material) -> str:
             rounds=tables_of_rounds(material.rounds),
             surrogates=[_surrogate(material, name) for name in material.surrogates],
             warnings=material.warnings,
-            diagnoses=words.unmoved(material.candidates),
+            unmoved=words.unmoved(material.candidates),
+            diagnosis=diagnosis.section(material.diagnosis, material.objectives, material.units),
             figures=material.figures,
             made=_made(material),
-            dag=dag.draw(material.records, [("gather", "report"), ("figures", "report"), ("evidence", "report")]),
+            dag=dag.draw(material.records, LAST),
             timings=material.timings.to_dict("records"),
         )
     )

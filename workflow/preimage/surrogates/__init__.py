@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from preimage.data.rows import Rows
 from preimage.errors import StudyError
 
 Report = Callable[[int, float], None]
-KINDS = ("random_forest", "neural_network", "gaussian_process", "latent", "latent_classes", "model")
+KINDS = ("random_forest", "neural_network", "gaussian_process", "latent", "latent_classes", "linear", "model")
 
 
 class Traceable(NamedTuple):
@@ -84,6 +85,8 @@ class Trained:
         trials: one row a tuning trial.
         curve: training and validation loss by epoch, where training has epochs.
         warning: what a reader of its scores and intervals must know.
+        refit: trains a model of the same settings on some of the rows, or of their inputs; None where that can't be
+            had, or would take long.
     """
 
     surrogate: Surrogate
@@ -93,6 +96,7 @@ class Trained:
     trials: list[dict[str, Any]] = field(default_factory=list)
     curve: list[tuple[int, float, float]] = field(default_factory=list)
     warning: str = ""
+    refit: Callable[[Rows], Surrogate] | None = None
 
 
 def kept(kind: str, folder: Path, name: str) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -227,7 +227,24 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
         **_in_units(model),
         "log_marginal_likelihood": [f.log_likelihood for f in fits],
     }
-    return Trained(model, lambda folder: model.save(folder / ARRAYS), (predicted, spread), said)
+    refit = partial(_refit, model, known.inputs)
+    return Trained(model, lambda folder: model.save(folder / ARRAYS), (predicted, spread), said, refit=refit)
+
+
+def _refit(model: GaussianProcess, inputs: list[str], rows: Rows) -> GaussianProcess:
+    """Return the process of the same hyperparameters that knows these rows, and these of its inputs, alone."""
+    kept, whole = np.array([inputs.index(name) for name in rows.inputs]), model.encoding
+    encoding = Encoding(whole.levels[kept], whole.centre[kept], whole.scale[kept])
+    columns = np.concatenate([np.flatnonzero(whole.source == j) for j in kept])
+    parameters = [replace(h, lengths=h.lengths[columns]) for h in model.parameters]
+    outputs = (rows.Y - model.centre) / np.where(model.scale > 0, model.scale, 1.0)
+    Z, weights, used = encoding(rows.X), [], []
+    with one_blas_thread():
+        for k, h in enumerate(parameters):
+            L, h = factorised(KERNELS[model.kernel], Z, h)
+            weights.append(cho_solve((L, True), outputs[:, k], check_finite=False))
+            used.append(h)
+    return replace(model, encoding=encoding, Z=Z, weights=np.array(weights), parameters=tuple(used))
 
 
 def load(folder: Path) -> GaussianProcess:

@@ -44,9 +44,12 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
         with replacing(folder / MODEL) as temporary:
             skops.io.dump(model, temporary)
 
+    def refit(part: Rows) -> Forest:
+        return from_sklearn(fit(part.X, part.Y, settings))
+
     out_of_fold = _out_of_fold(X, Y, fold, fit, settings)
     parameters = {"trees": int(spec["trees"]), **settings, "random_state": seed}
-    return Trained(from_sklearn(model), save, out_of_fold, parameters, trials)
+    return Trained(from_sklearn(model), save, out_of_fold, parameters, trials, refit=refit)
 
 
 def load(folder: Path) -> Forest:

@@ -1,0 +1,105 @@
+"""The shipped traps, each named by the report that falls into it, and a sound study that is accused of none."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from ..running import ROOT, snakemake, study_argument, write_study
+
+PITFALLS = ROOT / "config/studies/pitfalls"
+TRAPS = {
+    "too_little_data": "Too little data",
+    "unsuitable_model": "Unsuitable model",
+    "too_many_inputs": "Too many inputs for the rows",
+    "poor_optimum": "A search caught in a poor optimum",
+    "sparse_data": "Sparse data where the answer lies",
+    "noise_as_signal": "Noise learned as signal",
+    "no_solution": "No solution",
+    "several_solutions": "Several solutions",
+    "unstable_answer": "An unstable answer: the truth jumps",
+}
+# Where a study's name is not the finding's.
+FINDING = {"poor_optimum": "poor_search"}
+
+FAMILY = """
+study: planes
+vary: {dimension: [1, 2], samples: [40, 80]}
+problem: {simulator: paraboloid}
+surrogates: {plane: {kind: linear}}
+objectives: {lowest: {minimize: y}}
+inverters: {random: {kind: random, evaluations: 10}}
+"""
+
+
+def diagnosis(folder, study):
+    """What the study's report says in its diagnosis, and the table of its findings."""
+    page = (folder / f"results/{study}/report.html").read_text(encoding="utf-8")
+    part = re.search(r'<h2 id="diagnosis">(.*?)<details>', page, re.DOTALL)
+    assert part
+    return part[1], pd.read_csv(folder / f"results/{study}/diagnosis.csv")
+
+
+def assert_named(folder, trap):
+    said, table = diagnosis(folder, trap)
+    assert TRAPS[trap] in said
+    assert "found" in set(table.loc[table["finding"] == FINDING.get(trap, trap), "verdict"])
+
+
+def assert_sound(folder):
+    said, table = diagnosis(folder, "sound")
+    assert "none showed" in said and "found" not in set(table["verdict"])
+    assert not [title for title in TRAPS.values() if f">{title}<" in said]
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Two of the shipped studies, and a family of four, in one run."""
+    folder = write_study(tmp_path_factory.mktemp("few"), FAMILY, "planes.yaml")
+    paths = [PITFALLS / "unsuitable_model.yaml", PITFALLS / "sound.yaml", "planes.yaml"]
+    done = snakemake(folder, *study_argument(*paths))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def test_a_plane_through_a_bowl_is_called_unsuitable_and_a_sound_study_is_not_accused(few):
+    assert_named(few, "unsuitable_model")
+    said, table = diagnosis(few, "unsuitable_model")
+    assert "a quadratic in the inputs predicts 99" in said
+    assert TRAPS["too_little_data"] not in said and TRAPS["noise_as_signal"] not in said
+    assert set(table["finding"]) == {FINDING.get(trap, trap) for trap in TRAPS}
+    assert_sound(few)
+
+
+def test_a_file_that_varies_is_a_study_each_and_a_page_over_all(few):
+    table = pd.read_csv(few / "results/planes/variations.csv")
+    assert set(zip(table["dimension"], table["samples"], table["training_rows"], strict=True)) == {
+        (d, n, round(0.7 * n)) for d in (1, 2) for n in (40, 80)
+    }
+    assert set(table["study"]) == {f"planes_dimension{d}_samples{n}" for d in (1, 2) for n in (40, 80)}
+    assert (table["least_loss"] == 0).all() and table["distance"].between(0, 1).all()
+    summary = pd.read_csv(few / "results/planes_dimension2_samples80/summary.csv")
+    mine = table[table["study"] == "planes_dimension2_samples80"]
+    assert mine["simulated_loss"].tolist() == pytest.approx(summary["simulated_loss"].tolist())
+    distance = (summary[["x.x1", "x.x2"]] ** 2).sum(axis=1) ** 0.5 / 200 / 2**0.5
+    assert mine["distance"].tolist() == pytest.approx(distance.tolist(), rel=0.1)
+    page = (few / "results/planes/variations.html").read_text(encoding="utf-8")
+    assert (
+        page.count("<svg") == 3 and "28 training rows" in page and "../planes_dimension1_samples40/report.html" in page
+    )
+
+
+def test_a_second_dry_run_finds_nothing_to_do(few):
+    paths = [PITFALLS / "unsuitable_model.yaml", PITFALLS / "sound.yaml", "planes.yaml"]
+    done = snakemake(few, *study_argument(*paths), "-n")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_every_trap_is_named_by_the_study_that_falls_into_it(tmp_path):
+    done = snakemake(tmp_path, *study_argument(PITFALLS))
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert {path.stem for path in PITFALLS.glob("*.yaml")} == {*TRAPS, "sound"}
+    for trap in TRAPS:
+        assert_named(tmp_path, trap)
+    assert_sound(tmp_path)

@@ -1,0 +1,138 @@
+"""The diagnosis of a study: everything that commonly spoils inverse analysis, looked for in what its steps measured.
+
+Nothing is known here of any one study, and nothing is searched or trained again: the models' part was measured as they
+were trained (`preimage.evidence.learning`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.candidates import inputs_of
+from preimage.data.rows import Rows
+from preimage.data.split import group_rows
+from preimage.evidence import answer_findings as answers
+from preimage.evidence import findings
+from preimage.evidence import model_findings as models
+from preimage.evidence.findings import Finding
+from preimage.objective import FIT, Objective
+from preimage.problem import Problem
+from preimage.space import Space
+
+Place = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the steps of one seed have left.
+
+    Attributes:
+        baselines: inverters that don't search, but look up.
+        tests: predictions and intervals of the rows held out, by surrogate.
+        about: what training wrote of each surrogate.
+        candidates, summary, solutions: this seed's tables.
+        noise: standard deviation of the noise that was added to simulated rows; None for measured ones.
+    """
+
+    seed: int
+    space: Space
+    outputs: list[str]
+    objectives: Mapping[str, Objective]
+    train: Rows
+    test: Rows
+    tests: Mapping[str, pd.DataFrame]
+    about: Mapping[str, Mapping[str, Any]]
+    candidates: pd.DataFrame
+    summary: pd.DataFrame
+    solutions: pd.DataFrame
+    simulator: Problem | None
+    noise: float | None
+    baselines: frozenset[str] = frozenset()
+
+
+def diagnose(seeds: Iterator[tuple[Evidence, np.random.Generator]]) -> pd.DataFrame:
+    """Return every finding of every seed, a row each (see `findings.Finding`), with its place: seed, surrogate,
+    objective, inverter and output, as far as it has one."""
+    rows: list[tuple[Place, Finding]] = []
+    for found, rng in seeds:
+        rows += [({"seed": found.seed, **place}, f) for place, f in (*_of_models(found, rng), *_of_answers(found, rng))]
+    return findings.table(rows)
+
+
+def _of_models(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Place, Finding]]:
+    group = group_rows(np.vstack([found.train.X, found.test.X]))
+    Y = np.vstack([found.train.Y, found.test.Y])
+    X = found.space.scaled(found.test.X)
+    for name, test in found.tests.items():
+        learning = found.about[name]["learning"]
+        for k, output in enumerate(found.outputs):
+            place = {"surrogate": name, "output": output}
+            residual = found.test.Y[:, k] - test[f"predicted.{output}"].to_numpy(float)
+            variance = float(found.test.Y[:, k].var())
+            floor = models.noise_floor(group, Y[:, k], found.noise)
+            fitted = float(learning["training"][output]["rmse"]) ** 2
+            yield place, models.too_little_data(learning, variance, k)
+            yield place, models.unsuitable_model(X, residual, variance, found.test.levels, rng)
+            yield place, models.too_many_inputs(learning, variance, k)
+            yield place, models.noise_as_signal(fitted, residual**2, floor, variance)
+
+
+def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Place, Finding]]:
+    """Yield findings of each objective on each surrogate, but not of tables of targets, nor of fits."""
+    for (surrogate, objective), summary in found.summary.groupby(["surrogate", "objective"], sort=False):
+        wanted = found.objectives[str(objective)]
+        if wanted.kind == FIT or wanted.name != wanted.entry:
+            continue
+        place = {"surrogate": surrogate, "objective": objective}
+        least = float(summary["predicted_loss"].min())
+        for row in summary[~summary["inverter"].isin(found.baselines)].to_dict("records"):
+            yield {**place, "inverter": row["inverter"]}, answers.poor_search(row, wanted, least)
+        first = summary.iloc[0]
+        yield place, answers.no_solution(str(first["feasible"]), float(first["certified_bound"]), wanted)
+        mine = found.solutions[
+            (found.solutions["objective"] == objective) & (found.solutions["surrogate"] == surrogate)
+        ]
+        if len(mine):
+            yield place, _several(found, mine, str(surrogate), wanted, least)
+            yield from ((place, f) for f in _of_the_first(found, mine.head(1), str(surrogate), wanted, rng))
+
+
+def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Objective, least: float) -> Finding:
+    space = found.space.fix(wanted.fixed)
+    table = found.candidates
+    table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
+    predicted = table[[f"predicted.{o}" for o in found.outputs]].to_numpy(float)
+    good = table[wanted.met(predicted, None if wanted.bounded else least)]
+    truly = None
+    if mine["simulated_loss"].notna().all() and bool(mine["solves"].all()):
+        true = mine[[f"simulated.{o}" for o in found.outputs]].to_numpy(float)
+        truly = int(wanted.met(true).sum())
+    distinct = len(mine) if bool(mine["solves"].iloc[0]) else 0
+    scaled = space.scaled(space.encode(inputs_of(good, space)))
+    return answers.several_solutions(scaled, space.free, distinct, truly)
+
+
+def _of_the_first(
+    found: Evidence, first: pd.DataFrame, surrogate: str, wanted: Objective, rng: np.random.Generator
+) -> Iterator[Finding]:
+    """Yield what is found of the recommended answer, the one row of a table."""
+    row = first.iloc[0]
+    low, high = ([f"interval_{end}.{o}" for o in wanted.outputs] for end in ("low", "high"))
+    if surrogate in found.tests:
+        test = found.tests[surrogate]
+        width = row[high].to_numpy(float) - row[low].to_numpy(float)
+        usual = test[high].to_numpy(float) - test[low].to_numpy(float)
+        yield answers.sparse_data(float(row["domain_score"]), width, usual)
+    quantity = "jump of the truth in the window"
+    if found.simulator is None:
+        yield findings.unknown("unstable_answer", quantity, reason="there is no simulator to ask around the answer")
+        return
+    space = found.space.fix(wanted.fixed)
+    x = space.encode(inputs_of(first, space))[0]
+    window = answers.window_around(row.to_dict(), x, space)
+    yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted, rng)

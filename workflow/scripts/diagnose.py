@@ -1,0 +1,53 @@
+"""The diagnosis of a study's last round: what may spoil its answers, from what its steps have measured."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from preimage import problem
+from preimage.data import rows, setting, targets
+from preimage.evidence.diagnosis import Evidence, diagnose
+from preimage.evidence.findings import FOUND
+from preimage.files import read_json, replacing
+from preimage.rng import generator
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        simulator = problem.load(run.params["problem"])
+        folders = [(Path(folder), seed) for folder, _, seed in run.params["folders"]]
+        table = diagnose((read(run.params, *place, simulator), generator(place[1], "diagnose")) for place in folders)
+        with replacing(snakemake.output.table) as path:
+            table.to_csv(path, index=False)
+        for kind, part in table.groupby("finding", sort=False):
+            run.metric(f"diagnosis/{kind}", part["verdict"].eq(FOUND).mean())
+        run.artifact(snakemake.output.table)
+
+
+def read(params, folder, seed, simulator):
+    """What the steps of one seed have left."""
+    spec, info = params["problem"], str(folder / "split.json")
+    known = rows.known(info)
+    found = setting.of_rows(spec, known)
+    train, test = (rows.load(str(folder / f"{n}.parquet"), info, setting.categories(spec)) for n in ("train", "test"))
+    surrogates = {name: folder / "surrogates" / name for name in params["surrogates"]}
+    return Evidence(
+        seed=seed,
+        space=found.space,
+        outputs=found.outputs,
+        objectives=targets.objectives(params["objectives"], known, test.Y),
+        train=train,
+        test=test,
+        tests={name: pd.read_parquet(path / "test.parquet") for name, path in surrogates.items()},
+        about={name: read_json(path / "surrogate.json") for name, path in surrogates.items()},
+        candidates=pd.read_parquet(folder / "candidates.parquet"),
+        summary=pd.read_csv(folder / "summary.csv", float_precision="round_trip"),
+        solutions=pd.read_parquet(folder / "solutions.parquet"),
+        simulator=simulator,
+        baselines=frozenset(params["baselines"]),
+        noise=None if "table" in spec else float(spec.get("noise", {}).get("sd", 0.0)),
+    )
+
+
+main(snakemake)
