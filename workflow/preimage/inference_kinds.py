@@ -1,0 +1,8 @@
+"""What a study knows of methods of inference: apart, so that reading a study imports none."""
+
+# They take their simulations from the bank that is made once for all of them.
+BANKED = frozenset({"abc_rejection", "npe"})
+# Trained once for all observations; the others search anew for each.
+AMORTISED = frozenset({"alfi", "one_shot", "npe"})
+# They simulate nothing: the likelihood is known.
+EXACT = frozenset({"maximum_likelihood", "grid"})
