@@ -38,18 +38,23 @@ def bank_parts(wildcards):
     return expand(f"{INFERENCE_SEED}/bank/{{part}}.npz", part=parts, allow_missing=True)
 
 
-def of_methods(pattern):
-    """That file of every method of a study."""
-    return lambda w: expand(
-        pattern, method=list(of(w)["inference"]), allow_missing=True
-    )
-
-
 def of_seeds(pattern):
     """That file of every seed of a study."""
-    return lambda w: expand(
-        pattern, study=w.study, seed=of(w)["seeds"], method=list(of(w)["inference"])
+    return lambda w: list(
+        dict.fromkeys(
+            expand(
+                pattern,
+                study=w.study,
+                seed=of(w)["seeds"],
+                method=list(of(w)["inference"]),
+            )
+        )
     )
+
+
+def first_of(pattern):
+    """That file of the first seed, which figures show."""
+    return lambda w: expand(pattern, study=w.study, seed=of(w)["seeds"][0])
 
 
 rule observe:
@@ -112,7 +117,7 @@ rule fresh:
         ENVIRONMENT
     params:
         problem=stochastic,
-        checks=lambda w: of(w)["checks"],
+        sets=lambda w: inference_setting.fresh_sets(of(w)),
         code=lambda w: code("fresh", *stochastic_modules(w)),
     script:
         "../scripts/fresh.py"
@@ -191,7 +196,8 @@ rule check:
     params:
         problem=stochastic,
         method=method_of,
-        checks=lambda w: of(w)["checks"],
+        predictive=lambda w: of(w)["checks"]["predictive"],
+        sets=lambda w: inference_setting.checked_sets(of(w), w.method),
         code=lambda w: code("check", *method_modules(w)),
     script:
         "../scripts/check.py"
@@ -215,7 +221,7 @@ rule gather_posterior:
     benchmark:
         "results/{study}/benchmarks/gather_posterior.tsv"
     wildcard_constraints:
-        study=INFERENCE,
+        study=one_of(INFERENCE),
     conda:
         ENVIRONMENT
     params:
@@ -225,3 +231,92 @@ rule gather_posterior:
         code=lambda w: code("gather_posterior", *stochastic_modules(w)),
     script:
         "../scripts/gather_posterior.py"
+
+
+def inference_records(wildcards):
+    """The record of every step of a study of inference that makes its tables."""
+    study = of(wildcards)
+    banked = inference_setting.has_bank(study)
+    parts = range(study["bank"]["jobs"] if banked else 0)
+    names = ["observe", "fresh", *(f"bank.{part}" for part in parts)]
+    for method in study["inference"]:
+        names += [f"{rule}.{method}" for rule in ("train_inference", "infer", "check")]
+    return [
+        *expand(
+            f"{INFERENCE_RECORDS}/{{name}}.json",
+            study=wildcards.study,
+            seed=study["seeds"],
+            name=names,
+        ),
+        f"{RECORDS}/gather_posterior.json",
+    ]
+
+
+rule inference_figures:
+    input:
+        info=first_of(rules.observe.output.info),
+        observed=first_of(rules.observe.output.observed),
+        task=first_of(rules.observe.output.task),
+        posterior=rules.gather_posterior.output.posterior,
+        summary=rules.gather_posterior.output.summary,
+        sets=of_seeds(rules.check.output.sets),
+        paths=of_seeds(rules.infer.output.paths),
+    output:
+        folder=report(
+            directory("results/{study}/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/figures.rst",
+            category="{study}",
+            labels={"figure": "{figure}"},
+        ),
+        record="results/{study}/tracking/figures.json",
+    log:
+        "results/{study}/logs/figures.log",
+    benchmark:
+        "results/{study}/benchmarks/figures.tsv"
+    wildcard_constraints:
+        study=one_of(INFERENCE),
+    conda:
+        ENVIRONMENT
+    params:
+        problem=stochastic,
+        methods=lambda w: of(w)["inference"],
+        seeds=lambda w: of(w)["seeds"],
+        code=lambda w: code("inference_figures", *stochastic_modules(w)),
+    script:
+        "../scripts/inference_figures.py"
+
+
+rule inference_report:
+    input:
+        summary=rules.gather_posterior.output.summary,
+        figures=rules.inference_figures.output.folder,
+        timings="results/{study}/timings.csv",
+        records=inference_records,
+        figures_record=rules.inference_figures.output.record,
+        info=of_seeds(rules.observe.output.info),
+        novelty=of_seeds(rules.fresh.output.novelty),
+        trained=of_seeds(rules.train_inference.output.info),
+        checks=of_seeds(rules.check.output.checks),
+        sets=of_seeds(rules.check.output.sets),
+    output:
+        page=report(
+            "results/{study}/report.html",
+            caption="../report/report.rst",
+            category="{study}",
+            labels={"figure": "report"},
+        ),
+        record="results/{study}/tracking/report.json",
+    log:
+        "results/{study}/logs/report.log",
+    benchmark:
+        "results/{study}/benchmarks/report.tsv"
+    wildcard_constraints:
+        study=one_of(INFERENCE),
+    conda:
+        ENVIRONMENT
+    params:
+        study=of,
+        code=lambda w: code("inference_report", *stochastic_modules(w)),
+    script:
+        "../scripts/inference_report.py"

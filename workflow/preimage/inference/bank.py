@@ -5,10 +5,11 @@ A simulation that failed is a row of NaN: it stays in the bank, its share is rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from preimage.inference import arrays
 from preimage.inference.answer import Bank, Task
 
 # Samples in one call of the simulator: what memory it takes doesn't grow with the bank.
@@ -33,11 +34,21 @@ def share(sets: int, part: int, parts: int) -> int:
     return (part + 1) * sets // parts - part * sets // parts
 
 
+def read(files: Sequence[str]) -> Bank | None:
+    """Return the bank from the files of its parts; None where there are none."""
+    parts = [Bank(**arrays.read(path)) for path in files]
+    return joined(parts) if parts else None
+
+
+def complete(bank: Bank, most: int) -> Bank:
+    """Return the first simulations, `most` of them at most, that did not fail."""
+    fine = np.flatnonzero(~bank.failed)[:most]
+    return Bank(bank.theta[fine], bank.x[fine])
+
+
 def of(task: Task, simulations: int, rng: np.random.Generator) -> Bank:
     """Return the simulations that a method may train on, at most `simulations` single samples: the bank's first ones,
     without those that failed; made now where there is no bank."""
     sets = simulations // task.size
     bank = task.bank if task.bank is not None else simulate(task, sets, rng)
-    theta, x = bank.theta[:sets], bank.x[:sets]
-    fine = ~Bank(theta, x).failed
-    return Bank(theta[fine], x[fine])
+    return complete(Bank(bank.theta[:sets], bank.x[:sets]), sets)

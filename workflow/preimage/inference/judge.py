@@ -15,7 +15,7 @@ from preimage.inference.checks.c2st import c2st
 from preimage.inference.checks.features import features, scale
 from preimage.inference.checks.weighted import resampled
 from preimage.inference.observations import Observed
-from preimage.inference.table import moments_of
+from preimage.inference.table import answered, moments_of
 
 LEVEL = 0.9
 
@@ -43,7 +43,7 @@ def observed(
     found = []
     for k, (answer, own) in enumerate(zip(answers, rng.spawn(len(answers)), strict=True)):
         row: dict[str, Any] = {"observation": sets.names[k]}
-        if answer.status == "ok":
+        if answered(answer):
             row |= _predicted(task, sets.x[k], answer, count, own)
             row |= {"directions": [] if answer.point else _directions(task, [answer])}
             if sets.references and not answer.point:
@@ -92,8 +92,8 @@ def fresh(
     simulator = task.simulator
     rows = [_errors(k, truth, answer, task) for k, (truth, answer) in enumerate(zip(known.theta, answers, strict=True))]
     table = pd.DataFrame(rows)
-    fine = np.array([a.status == "ok" for a in answers])
-    points = [a.point for a in answers if a.status == "ok"]
+    fine = np.array([answered(a) for a in answers])
+    points = [a.point for a in answers if answered(a)]
     found: dict[str, Any] = {"sets": len(answers), "failed": int((~fine).sum()), "point": bool(points and all(points))}
     if not fine.any():
         return found, table
@@ -106,7 +106,7 @@ def fresh(
     if "score" in table:
         found["score"] = float(table["score"].mean())
     if not found["point"]:
-        good = [a for a in answers if a.status == "ok"]
+        good = [a for a in answers if answered(a)]
         found |= _calibration(task, Bank(known.theta[fine], known.x[fine]), good, table, fine, rng)
     return found, table
 
@@ -114,7 +114,7 @@ def fresh(
 def _errors(number: int, truth: np.ndarray, answer: Answer, task: Task) -> dict[str, Any]:
     row: dict[str, Any] = {"set": number, "status": answer.status, "message": answer.message}
     row |= {"simulations": answer.simulations, **moments_of(answer, task.simulator, truth)}
-    if answer.status == "ok" and answer.log_density is not None and not answer.point:
+    if answered(answer) and answer.log_density is not None and not answer.point:
         row["score"] = -float(answer.log_density(truth[None])[0])
     return row
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from preimage import schema
 from preimage.errors import StudyError
-from preimage.inference_kinds import BANKED, EXACT
+from preimage.inference_kinds import BANKED, EXACT, SEARCHING
 
 if TYPE_CHECKING:
     from preimage.inference.answer import Task
@@ -18,6 +18,9 @@ Study = dict[str, Any]
 OWN_PARTS = ("observations", "checks", "bank")
 OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds")
 OTHER_PROBLEM = ("table", "samples", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints")
+
+# Sets that show what prior and simulator can produce, for the observed ones to be compared with.
+FEWEST_FRESH = 300
 
 
 def refuse_parts(study: Study) -> None:
@@ -85,6 +88,17 @@ def has_bank(study: Mapping[str, Any]) -> bool:
 def bank_simulations(study: Mapping[str, Any]) -> int:
     """Return how many single samples the bank is to hold: as many as the method that wants the most."""
     return max(spec["simulations"] for spec in study["inference"].values() if spec["kind"] in BANKED)
+
+
+def checked_sets(study: Mapping[str, Any], method: str) -> int:
+    """Return on how many fresh sets a method is checked: fewer where each is a search of its own."""
+    checks = study["checks"]
+    return int(checks["searches" if study["inference"][method]["kind"] in SEARCHING else "sets"])
+
+
+def fresh_sets(study: Mapping[str, Any]) -> int:
+    """Return how many fresh sets a study's checks need."""
+    return max(FEWEST_FRESH, *(checked_sets(study, name) for name in study["inference"]))
 
 
 def simulated_part(problem: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,15 +22,17 @@ def ask(trained: Trained, x: np.ndarray, rng: np.random.Generator, report: Any =
         try:
             (answer,) = trained.infer(one[None], own)
         except Exception as error:
-            answer = failed(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            answer = Answer(np.empty((0, 0)), np.empty(0), 0, status="failed", message=said)
         found.append(answer)
         if report is not None:
             report(k + 1, float("nan"))
     return found
 
 
-def failed(message: str) -> Answer:
-    return Answer(np.empty((0, 0)), np.empty(0), 0, status="failed", message=message)
+def answered(answer: Answer) -> bool:
+    """Whether there is an answer; one that did not converge is one."""
+    return answer.status != "failed"
 
 
 def kept(answer: Answer, most: int, rng: np.random.Generator) -> Answer:
@@ -52,7 +54,7 @@ def draws_frame(names: Sequence[Any], answers: Sequence[Answer], parameters: Seq
             }
         )
         for name, answer in zip(names, answers, strict=True)
-        if answer.status == "ok"
+        if answered(answer)
     ]
     empty = draws_frame_columns(parameters)
     return pd.concat(parts, ignore_index=True) if parts else empty
@@ -117,7 +119,7 @@ def moments_of(answer: Answer, simulator: Simulator, truth: np.ndarray | None) -
     names = [*simulator.prior.names, *simulator.derived]
     known = None if truth is None else with_derived(truth[None], simulator)[0]
     out: dict[str, float | None] = {}
-    fine = answer.status == "ok" and len(answer.draws)
+    fine = answered(answer)
     if fine:
         mean, covariance = moments(with_derived(answer.draws, simulator), answer.weights)
     for j, name in enumerate(names):
