@@ -54,7 +54,17 @@ def of_seeds(pattern):
 
 def first_of(pattern):
     """That file of the first seed, which figures show."""
-    return lambda w: expand(pattern, study=w.study, seed=of(w)["seeds"][0])
+    return lambda w: expand(pattern, study=w.study, seed=of(w)["seeds"][0])[0]
+
+
+def of_methods(pattern):
+    """That file of every method, of the first seed."""
+    return lambda w: expand(
+        pattern,
+        study=w.study,
+        seed=of(w)["seeds"][0],
+        method=list(of(w)["inference"]),
+    )
 
 
 rule observe:
@@ -182,10 +192,12 @@ rule check:
         trained=rules.train_inference.output.trained,
         fresh=rules.fresh.output.fresh,
         draws=rules.infer.output.draws,
+        paths=rules.infer.output.paths,
         answers=rules.infer.output.answers,
     output:
         checks="results/{study}/seed{seed}/methods/{method}/checks.json",
         sets="results/{study}/seed{seed}/methods/{method}/checks.parquet",
+        shown="results/{study}/seed{seed}/methods/{method}/shown.npz",
         record="results/{study}/tracking/seed{seed}/check.{method}.json",
     log:
         "results/{study}/logs/seed{seed}/check.{method}.log",
@@ -256,11 +268,10 @@ rule inference_figures:
     input:
         info=first_of(rules.observe.output.info),
         observed=first_of(rules.observe.output.observed),
-        task=first_of(rules.observe.output.task),
-        posterior=rules.gather_posterior.output.posterior,
-        summary=rules.gather_posterior.output.summary,
-        sets=of_seeds(rules.check.output.sets),
-        paths=of_seeds(rules.infer.output.paths),
+        draws=of_methods(rules.infer.output.draws),
+        paths=of_methods(rules.infer.output.paths),
+        sets=of_methods(rules.check.output.sets),
+        shown=of_methods(rules.check.output.shown),
     output:
         folder=report(
             directory("results/{study}/figures"),
@@ -280,8 +291,8 @@ rule inference_figures:
         ENVIRONMENT
     params:
         problem=stochastic,
-        methods=lambda w: of(w)["inference"],
-        seeds=lambda w: of(w)["seeds"],
+        methods=lambda w: list(of(w)["inference"]),
+        units=lambda w: setting.stated_units(of(w)["problem"]),
         code=lambda w: code("inference_figures", *stochastic_modules(w)),
     script:
         "../scripts/inference_figures.py"
@@ -294,7 +305,7 @@ rule inference_report:
         timings="results/{study}/timings.csv",
         records=inference_records,
         figures_record=rules.inference_figures.output.record,
-        info=of_seeds(rules.observe.output.info),
+        task=first_of(rules.observe.output.task),
         novelty=of_seeds(rules.fresh.output.novelty),
         trained=of_seeds(rules.train_inference.output.info),
         checks=of_seeds(rules.check.output.checks),

@@ -17,6 +17,8 @@ def main(snakemake):
         answers = table.restored(
             pd.read_parquet(snakemake.input.draws), read_json(snakemake.input.answers), found.prior.names
         )
+        ways = table.paths_of(pd.read_parquet(snakemake.input.paths), sets.names, found.prior.names)
+        arrays.write(snakemake.output.shown, judge.shown(task, answers, [w and w[0] for w in ways], rng))
         seen = judge.observed(task, sets, answers, run.params["predictive"], rng)
 
         known = bank.complete(Bank(**arrays.read(snakemake.input.fresh)), run.params["sets"])

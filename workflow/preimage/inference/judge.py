@@ -18,6 +18,8 @@ from preimage.inference.observations import Observed
 from preimage.inference.table import answered, moments_of
 
 LEVEL = 0.9
+# Observed sets of which figures are drawn, and how much is simulated from an answer for them.
+SHOWN, SHOWN_SETS, SHOWN_SAMPLES = 3, 40, 20_000
 
 
 # -- observed sets -----------------------------------------------------------------------------------------------------
@@ -76,6 +78,27 @@ def _directions(task: Task, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """Return the principal directions of answers, widest first: unit vector and width, as a share of the prior's."""
     matrices = [identifiability.covariance(task.simulator.prior.to_z(a.draws), a.weights) for a in answers]
     return [{"vector": d.vector, "width": d.width} for d in identifiability.directions(matrices)]
+
+
+def shown(
+    task: Task, answers: Sequence[Answer], paths: Sequence[np.ndarray | None], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return samples for figures of the first answers: `predictive.<k>` (m, D), pooled over draws of answer k, and where
+    proposals had a way, `way.<k>` (steps, n, D), simulated at the mean of each.
+
+    Args:
+        paths: means of the proposals (steps, d) of each answer; None where there is no way.
+    """
+    found = {}
+    prior = task.simulator.prior
+    for k, (answer, path) in enumerate(zip(answers[:SHOWN], paths[:SHOWN], strict=True)):
+        if answered(answer):
+            sets = simulate_from(task, answer, max(1, min(SHOWN_SETS, SHOWN_SAMPLES // task.size)), rng)
+            found[f"predictive.{k}"] = sets.reshape(-1, sets.shape[-1])
+            if path is not None and np.isfinite(path).all():
+                # A proposal may lie beyond a uniform prior, where nothing is simulated.
+                found[f"way.{k}"] = task.simulator.draw(rng, prior.from_z(prior.to_z(path)), task.size)
+    return found
 
 
 # -- fresh sets --------------------------------------------------------------------------------------------------------

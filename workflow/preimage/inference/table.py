@@ -114,6 +114,29 @@ def restored(draws: pd.DataFrame, rows: Sequence[Mapping[str, Any]], parameters:
     return found
 
 
+def equal_draws(
+    draws: pd.DataFrame, names: Sequence[Any], parameters: Sequence[str], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return the draws (k, d) of each observation, resampled where their weights differ."""
+    found = []
+    for name in names:
+        mine = draws[draws["observation"] == name]
+        theta, weights = mine[[f"theta.{p}" for p in parameters]].to_numpy(float), mine["weight"].to_numpy(float)
+        found.append(resampled(theta, weights, len(theta), rng) if len(theta) else theta)
+    return found
+
+
+def paths_of(paths: pd.DataFrame, names: Sequence[Any], parameters: Sequence[str]) -> list[Any]:
+    """Return the way of each observation's proposals as it was saved: means and sds (steps, d), or None."""
+    if paths.empty:
+        return [None] * len(names)
+    grouped = dict(tuple(paths.groupby("observation", sort=False)))
+    columns = [[f"{key}.{p}" for p in parameters] for key in ("mean", "sd")]
+    return [
+        tuple(grouped[name][c].to_numpy(float) for c in columns) if name in grouped else None for name in names
+    ]
+
+
 def moments_of(answer: Answer, simulator: Simulator, truth: np.ndarray | None) -> dict[str, float | None]:
     """Return mean, sd and true value of each parameter, and of what is derived from them; None where unknown."""
     names = [*simulator.prior.names, *simulator.derived]
