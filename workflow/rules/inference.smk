@@ -160,9 +160,7 @@ rule infer:
         task=rules.observe.output.task,
         observed=rules.observe.output.observed,
         info=rules.observe.output.info,
-        bank=bank_parts,
         trained=rules.train_inference.output.trained,
-        trained_info=rules.train_inference.output.info,
     output:
         draws="results/{study}/seed{seed}/methods/{method}/draws.parquet",
         paths="results/{study}/seed{seed}/methods/{method}/paths.parquet",
@@ -188,7 +186,6 @@ rule check:
         task=rules.observe.output.task,
         observed=rules.observe.output.observed,
         info=rules.observe.output.info,
-        bank=bank_parts,
         trained=rules.train_inference.output.trained,
         fresh=rules.fresh.output.fresh,
         draws=rules.infer.output.draws,

@@ -12,7 +12,7 @@ def main(snakemake):
     with step(snakemake) as run:
         spec, found = run.params["method"], simulator.load(run.params["problem"])
         sets = observations.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
-        task = Task(found, sets.x.shape[1], bank.read(snakemake.input.get("bank", [])))
+        task = Task(found, sets.x.shape[1])
         rng = run.rng
         answers = table.restored(
             pd.read_parquet(snakemake.input.draws), read_json(snakemake.input.answers), found.prior.names

@@ -1,7 +1,7 @@
 """The answers of one method to the observed sets."""
 
 from preimage.files import read_json, replacing, write_json
-from preimage.inference import arrays, bank, methods, observations, simulator, table
+from preimage.inference import arrays, methods, observations, simulator, table
 from preimage.inference.answer import Task
 from preimage.step import step
 
@@ -10,7 +10,7 @@ def main(snakemake):
     with step(snakemake) as run:
         spec, found = run.params["method"], simulator.load(run.params["problem"])
         sets = observations.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
-        task = Task(found, sets.x.shape[1], bank.read(snakemake.input.get("bank", [])))
+        task = Task(found, sets.x.shape[1])
         trained = methods.method(spec["kind"]).restored(task, spec, arrays.read(snakemake.input.trained))
         rng = run.rng
         answers = table.ask(trained, sets.x, rng, run.progress(len(sets.x)))

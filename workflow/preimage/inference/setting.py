@@ -107,7 +107,8 @@ def simulated_part(problem: Mapping[str, Any]) -> dict[str, Any]:
         name: {k: v for k, v in entry.items() if k in ("low", "high", "normal", "log_normal")}
         for name, entry in (problem.get("inputs") or {}).items()
     }
-    return {"simulator": problem["simulator"], "inputs": inputs, "outputs": list(problem.get("outputs") or {})}
+    given = {key: problem[key] for key in ("simulator", "stepping") if key in problem}
+    return {**given, "inputs": inputs, "outputs": dict.fromkeys(problem.get("outputs") or {})}
 
 
 def observation_files(study: Mapping[str, Any]) -> list[str]:
