@@ -104,3 +104,8 @@ class Untrained:
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
+
+
+def failed(parameters: int, message: str, simulations: int = 0) -> Answer:
+    """Return the answer of a method that has none: one draw of NaN, and why."""
+    return Answer(np.full((1, parameters), np.nan), np.ones(1), simulations, status="failed", message=message)

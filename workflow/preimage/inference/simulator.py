@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,5 +84,9 @@ def load(spec: Mapping[str, Any]) -> Simulator:
         raise StudyError(
             f"problem.simulator '{name}' is no built-in stochastic simulator{did_you_mean(name, BUILT_IN)}"
         )
-    found: Simulator = importlib.import_module(f"preimage.inference.simulators.{name}").build()
+    build = importlib.import_module(f"preimage.inference.simulators.{name}").build
+    options = {key: spec[key] for key in inspect.signature(build).parameters if key in spec}
+    if "stepping" in spec and not options:
+        raise StudyError(f"problem.stepping: '{name}' is not stepped in time")
+    found: Simulator = build(**options)
     return found
