@@ -1,8 +1,9 @@
 """Simulation-based calibration: do true parameters rank among the draws of their posteriors as one more draw would?
 
-Talts et al., "Validating Bayesian inference algorithms with simulation-based calibration" (2018). Ranks see each quantity alone: answers that are wrong only jointly pass, and so do answers that are the prior
-whatever the data. The latter fail with the log likelihood as one more quantity (Modrák et al., "Simulation-based
-calibration checking for Bayesian computation: the choice of test quantities shapes sensitivity", 2023).
+Talts et al., "Validating Bayesian inference algorithms with simulation-based calibration" (2018). Ranks see each
+quantity alone: answers that are wrong only jointly pass, and so do answers that are the prior whatever the data. The
+latter fail with the log likelihood as one more quantity (Modrák et al., "Simulation-based calibration checking for
+Bayesian computation: the choice of test quantities shapes sensitivity", 2023).
 """
 
 from __future__ import annotations
