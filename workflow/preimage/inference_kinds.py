@@ -6,5 +6,3 @@ BANKED = frozenset({"abc_rejection", "npe"})
 AMORTISED = frozenset({"alfi", "one_shot", "npe"})
 # They simulate anew for each observation, at great cost.
 SEARCHING = frozenset({"nes", "avo", "abc_smc"})
-# They simulate nothing: the likelihood is known.
-EXACT = frozenset({"maximum_likelihood", "grid"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from preimage import schema
 from preimage.errors import StudyError
-from preimage.inference_kinds import BANKED, EXACT, SEARCHING
+from preimage.inference_kinds import AMORTISED, BANKED, SEARCHING
 
 if TYPE_CHECKING:
     from preimage.inference.answer import Task
@@ -28,6 +28,8 @@ def refuse_parts(study: Study) -> None:
     for key in OWN_PARTS:
         if key in study:
             raise StudyError(f"key '{key}': only in a study with 'inference', of a stochastic simulator")
+    if "stepping" in study["problem"]:
+        raise StudyError("key 'problem.stepping': only in a study with 'inference', of a stochastic simulator")
     if "objectives" not in study:
         raise StudyError("missing key 'objectives' (or 'inference', of a stochastic simulator)")
 
@@ -145,11 +147,8 @@ def _check_method(task: Task, spec: Mapping[str, Any]) -> None:
     """Raise StudyError for a method that can't work on a task, or a budget that isn't one batch."""
     from preimage.inference import methods
 
-    kind = spec["kind"]
-    if kind in EXACT and task.simulator.log_likelihood is None:
-        raise StudyError(f"{kind} needs a likelihood, and that of '{task.simulator.name}' is not known")
-    check = getattr(methods.method(kind), "check", None)
-    if check is not None:
-        check(task, spec)
-    elif spec.get("simulations", task.size) < task.size:
-        raise StudyError(f"simulations: found {spec['simulations']}, expected at least {task.size}, those of one set")
+    module: Any = methods.method(spec["kind"])
+    if hasattr(module, "check"):
+        module.check(task, spec)
+    elif spec["kind"] not in AMORTISED | BANKED:
+        module.restored(task, spec, {})

@@ -22,10 +22,14 @@ FEWEST, MOST = 200, 1_000_000
 SHARE, KEPT = 0.01, (100, 2000)
 
 
+def check(task: Task, spec: Mapping[str, Any]) -> None:
+    """Raise StudyError for a budget below FEWEST sets."""
+    _rows(task, spec)
+
+
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
     """Simulate the sets, or take those of the bank. Raises StudyError for a budget below FEWEST sets."""
-    batch = FEWEST * task.size
-    rows = min(MOST, budget.batches(spec, DEFAULT, batch, f"{FEWEST} sets of {task.size}") * FEWEST)
+    rows = _rows(task, spec)
     simulated = statistics.Simulated(task)
     if task.bank is not None:
         theta, found = task.bank.theta[:rows], simulated.of(task.bank.x[:rows])
@@ -33,6 +37,11 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
         theta = task.simulator.prior.sample(rng, rows)
         found = simulated(rng, theta)
     return restored(task, spec, {"theta": theta, "statistics": found})
+
+
+def _rows(task: Task, spec: Mapping[str, Any]) -> int:
+    batches = budget.batches(spec, DEFAULT, FEWEST * task.size, f"{FEWEST} sets of {task.size}")
+    return min(MOST, batches * FEWEST)
 
 
 def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
