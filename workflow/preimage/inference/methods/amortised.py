@@ -81,7 +81,9 @@ class Amortised:
         path = self.proposals.in_units(psi)
         if not np.isfinite(psi).all():
             d = self.proposals.d
-            return Answer(np.full((1, d), np.nan), np.ones(1), self.each, None, path, False, "failed", "no finite proposal")
+            return Answer(
+                np.full((1, d), np.nan), np.ones(1), self.each, None, path, False, "failed", "no finite proposal"
+            )
         last = Truncated(self.proposals, psi[-1], self.draws, rng)
         weights = np.full(len(last.draws), 1 / len(last.draws))
         return Answer(last.draws, weights, self.each, last.log_density, path)

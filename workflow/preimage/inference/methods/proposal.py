@@ -1,8 +1,8 @@
 """Proposals: Gaussians over parameters on the scale of their prior (z), truncated to its support at the end.
 
-A proposal is a vector psi = (mu, log s, u) with mu and s of length d, and u the d (d - 1) / 2 entries below the diagonal
-of U, which has ones on it: z = mu + s U e with e ~ N(0, 1)^d. Without u the covariance is diagonal. Entries of u have no
-unit, so that a change of u means the same for wide proposals and for narrow ones.
+A proposal is a vector psi = (mu, log s, u) with mu and s of length d, and u the d (d - 1) / 2 entries below the
+diagonal of U, which has ones on it: z = mu + s U e with e ~ N(0, 1)^d. Without u the covariance is diagonal. Entries of
+u have no unit, so that a change of u means the same for wide proposals and for narrow ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What networks see of a set of samples: learned features, averaged over the samples, and statistics of the whole set.
 
-Averaging makes the order of samples irrelevant (Zaheer et al. 2017, "Deep sets", NeurIPS 30). A sample that failed (NaN)
-is left out of the average, and the share of those is a feature too.
+Averaging makes the order of samples irrelevant (Zaheer et al. 2017, "Deep sets", NeurIPS 30). A sample that failed
+(NaN) is left out of the average, and the share of those is a feature too.
 """
 
 from __future__ import annotations
