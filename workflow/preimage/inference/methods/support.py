@@ -1,8 +1,9 @@
 """Where a posterior has its mass, from draws alone: balls around these, and the prior's draws within.
 
-The truncated proposals of Deistler, Goncalves, Macke, "Truncated proposals for scalable and hassle-free simulation-based
-inference" (NeurIPS 2022): as long as proposals are the prior, cut to a region that holds the posterior, networks may
-be trained on them as they are. There the region is one of highest density; here no density is needed.
+The truncated proposals of Deistler, Goncalves, Macke, "Truncated proposals for scalable and hassle-free
+simulation-based inference" (NeurIPS 2022): as long as proposals are the prior, cut to a region that holds the
+posterior, networks may be trained on them as they are. There the region is one of highest density; here no density is
+needed.
 """
 
 from __future__ import annotations
