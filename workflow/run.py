@@ -38,31 +38,21 @@ def wait_for(path: Path, who: str) -> IO[str]:
     return lock
 
 
-def snakemake(command: list[str], run: IO[str]) -> int:
-    """Run it, holding the lock; return its exit status."""
-    process = subprocess.Popen(command, env={**os.environ, RUN_LOCK_HELD: "1"}, pass_fds=[run.fileno()])
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        return process.wait()  # Snakemake got the same signal and is stopping its jobs
-
-
 def main() -> None:
     arguments = sys.argv[1:]
     run = wait_for(RUN, "another run is")
     wait_for(JOBS, "a step of a run that was killed is still").close()
     base = [sys.executable, "-m", "snakemake", "--workflow-profile", str(HERE / "profiles" / "default")]
-    locks, incomplete = Path(".snakemake/locks"), Path(".snakemake/incomplete")
-    killed = any(folder.is_dir() and any(folder.iterdir()) for folder in (locks, incomplete))
+    locks = Path(".snakemake/locks")
     if locks.is_dir() and any(locks.iterdir()):
         subprocess.run([*base, *arguments, "--unlock", "--quiet", "all"], check=False)
     started = time.monotonic()
     os.set_inheritable(run.fileno(), True)
-    code = snakemake([*base, *arguments], run)
-    if code == 0 and killed:
-        # Seen twice after kills: Snakemake redid the one job that was incomplete, and was content with one file of
-        # forty. Asked again it goes on; where nothing is left, that takes three seconds.
-        code = snakemake([*base, *arguments], run)
+    process = subprocess.Popen([*base, *arguments], env={**os.environ, RUN_LOCK_HELD: "1"}, pass_fds=[run.fileno()])
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        code = process.wait()  # Snakemake got the same signal and is stopping its jobs
     if code == 0:
         print(f"preimage: done in {time.monotonic() - started:.0f} s. Open:")
         for page in sorted(Path("results").glob("*/report.html")):

@@ -1,7 +1,9 @@
 """`make run` killed at random moments, called again each time with no command in between: the same bytes."""
 
+import base64
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import time
 
 import pytest
 
-from ..running import ROOT, TINY, environment, study_argument, write_study
+from ..running import ROOT, TINY, environment, snakemake, study_argument, write_study
 
 TABLES = ["candidates.parquet", "summary.csv"]
 
@@ -56,6 +58,21 @@ def survives(tiny, tmp_path, whole_group, kills, seed):
     leftovers = [p for p in (tmp_path / "results").rglob("*") if p.name.endswith(".tmp")]
     assert leftovers == []
     assert not any((tmp_path / "results/tiny/.resume").glob("*"))
+
+
+def test_a_store_left_half_made_does_not_hide_the_steps_after_it(tmp_path):
+    # Snakemake plans nothing else beside a job that is redone, where the others take its output as `ancient`; and that
+    # mark, put on a rule's output in one place, holds for every rule that names it.
+    write_study(tmp_path, TINY)
+    store = "results/.tracking/store.created"
+    incomplete = tmp_path / ".snakemake/incomplete" / base64.b64encode(store.encode()).decode()
+    for path in (tmp_path / store, incomplete):
+        path.parent.mkdir(parents=True)
+        path.write_text("{}", encoding="utf-8")
+    done = snakemake(tmp_path, "--rerun-incomplete", "-n", *study_argument("tiny.yaml"))
+    assert done.returncode == 0, done.stderr
+    planned = set(re.findall(r"^(\w+) +\d+$", done.stdout + done.stderr, re.M))
+    assert {"tracking_store", "train", "gather", "report"} <= planned
 
 
 def test_two_runs_at_once_wait_for_each_other_and_both_succeed(tiny, tmp_path):

@@ -74,7 +74,7 @@ rule decide:
         info="results/{study}/round{round}/seed{seed}/split.json",
         gate="results/{study}/round{round}/seed{seed}/gate.parquet",
         before=promotion_before,
-        store=ancient(rules.tracking_store.output[0]),
+        store=rules.tracking_store.output[0],
     output:
         decision="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/decision.json",
         record="results/{study}/tracking/round{round}/seed{seed}/decide.{surrogate}.json",
@@ -103,7 +103,7 @@ rule promote:
         trained=rules.train.output.record,
         decision=decision,
         before=promotion_before,
-        store=ancient(rules.tracking_store.output[0]),
+        store=rules.tracking_store.output[0],
     output:
         promotion="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/promotion.json",
         record="results/{study}/tracking/round{round}/seed{seed}/promote.{surrogate}.json",

@@ -28,6 +28,8 @@ rule figures:
         "results/{study}/logs/figures.log",
     benchmark:
         "results/{study}/benchmarks/figures.tsv"
+    wildcard_constraints:
+        study=one_of(ORDINARY),
     conda:
         ENVIRONMENT
     params:
@@ -86,6 +88,8 @@ rule report:
         "results/{study}/logs/report.log",
     benchmark:
         "results/{study}/benchmarks/report.tsv"
+    wildcard_constraints:
+        study=one_of(ORDINARY),
     conda:
         ENVIRONMENT
     params:

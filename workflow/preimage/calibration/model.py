@@ -26,16 +26,11 @@ class Known(NamedTuple):
     population: Any = float("nan")
 
 
-@dataclass(frozen=True)
-class Dynamics:
-    """A system of ordinary differential equations.
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What a model says of its series.
 
     Attributes:
-        states: names of the states, in order.
-        rates: (t, y, p, known, xp) to the derivatives of the states by time; y a list of them, p by name, xp numpy or
-            jax.numpy.
-        initial: (p, known) to the states at time 0, the first row of the data.
-        observe: (y, p) to the observed series, y a list of arrays over time.
         observed: names of the observed series, in order.
         cumulative: which of these are counts that can't fall.
         columns: by series, the column of a table that holds it where a study names none.
@@ -45,10 +40,6 @@ class Dynamics:
         traceable: whether JAX can trace the functions.
     """
 
-    states: tuple[str, ...]
-    rates: Callable[[Any, Sequence[Any], Parameters, Known, ModuleType], Sequence[Any]]
-    initial: Callable[[Parameters, Known], Sequence[Any]]
-    observe: Callable[[Sequence[Any], Parameters], Sequence[Any]]
     observed: tuple[str, ...]
     cumulative: frozenset[str] = frozenset()
     columns: tuple[tuple[str, str], ...] = ()
@@ -57,8 +48,26 @@ class Dynamics:
     traceable: bool = True
 
 
-@dataclass(frozen=True)
-class Curve:
+@dataclass(frozen=True, kw_only=True)
+class Dynamics(Observed):
+    """A system of ordinary differential equations.
+
+    Attributes:
+        states: names of the states, in order.
+        rates: (t, y, p, known, xp) to the derivatives of the states by time; y a list of them, p by name, xp numpy or
+            jax.numpy.
+        initial: (p, known) to the states at time 0, the first row of the data.
+        observe: (y, p) to the observed series, y a list of arrays over time.
+    """
+
+    states: tuple[str, ...]
+    rates: Callable[[Any, Sequence[Any], Parameters, Known, ModuleType], Sequence[Any]]
+    initial: Callable[[Parameters, Known], Sequence[Any]]
+    observe: Callable[[Sequence[Any], Parameters], Sequence[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve(Observed):
     """Plain regression: y = f(x; parameters), without a differential equation.
 
     Attributes:
@@ -68,12 +77,6 @@ class Curve:
 
     function: Callable[[Mapping[str, Any], Parameters, ModuleType], Sequence[Any]]
     at: tuple[str, ...]
-    observed: tuple[str, ...]
-    cumulative: frozenset[str] = frozenset()
-    columns: tuple[tuple[str, str], ...] = ()
-    sticky: frozenset[str] = frozenset()
-    population: bool = False
-    traceable: bool = True
 
 
 Model = Dynamics | Curve

@@ -37,7 +37,9 @@ def _curve(call: Callable[..., Any], spec: Mapping[str, Any]) -> Curve:
     if not outputs:
         raise StudyError("problem.outputs: name the series that the curve gives")
     return Curve(
-        lambda x, p, xp: [call(x, p)] if len(outputs) == 1 else list(call(x, p)), tuple(spec["curve"]["at"]), outputs
+        function=lambda x, p, xp: [call(x, p)] if len(outputs) == 1 else list(call(x, p)),
+        at=tuple(spec["curve"]["at"]),
+        observed=outputs,
     )
 
 

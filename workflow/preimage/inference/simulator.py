@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from preimage.errors import StudyError, did_you_mean
-from preimage.inference.prior import Prior
+from preimage.inference.prior import Prior, margin
 
 BUILT_IN = (
     "poisson",
@@ -89,4 +89,16 @@ def load(spec: Mapping[str, Any]) -> Simulator:
     if "stepping" in spec and not options:
         raise StudyError(f"problem.stepping: '{name}' is not stepped in time")
     found: Simulator = build(**options)
-    return found
+    return _with_priors(found, spec.get("inputs") or {})
+
+
+def _with_priors(simulator: Simulator, inputs: Mapping[str, Any]) -> Simulator:
+    """Return a built-in simulator with the priors that a study states. Raises StudyError for an unknown parameter."""
+    margins = dict(simulator.prior.margins)
+    for name, entry in inputs.items():
+        if name not in margins:
+            raise StudyError(
+                f"problem.inputs.{name}: '{simulator.name}' has no such parameter{did_you_mean(name, margins)}"
+            )
+        margins[name] = margin(entry) or margins[name]
+    return replace(simulator, prior=Prior(margins))

@@ -23,11 +23,16 @@ SHARE, KEPT = 0.01, (100, 2000)
 
 
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
-    """Simulate the sets. Raises StudyError for a budget below FEWEST sets."""
+    """Simulate the sets, or take those of the bank. Raises StudyError for a budget below FEWEST sets."""
     batch = FEWEST * task.size
     rows = min(MOST, budget.batches(spec, DEFAULT, batch, f"{FEWEST} sets of {task.size}") * FEWEST)
-    theta = task.simulator.prior.sample(rng, rows)
-    return restored(task, spec, {"theta": theta, "statistics": statistics.Simulated(task)(rng, theta)})
+    simulated = statistics.Simulated(task)
+    if task.bank is not None:
+        theta, found = task.bank.theta[:rows], simulated.of(task.bank.x[:rows])
+    else:
+        theta = task.simulator.prior.sample(rng, rows)
+        found = simulated(rng, theta)
+    return restored(task, spec, {"theta": theta, "statistics": found})
 
 
 def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
