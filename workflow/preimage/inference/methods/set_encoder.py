@@ -59,10 +59,15 @@ class SetEncoder:
             each = jnp.where(fine, dense.relu(weights, each), 0)
             parts.append(each.mean(axis=-2) / jnp.maximum(share, 1e-6))
         if self.features != "learned":
-            whole = (_statistics(self.task, x, fine) - self.pooled_centre) / self.pooled_scale
-            whole = whole if self.task.simulator.pooled else jnp.arcsinh(whole)
-            parts.append(jnp.where(jnp.isfinite(whole), whole, 0))
+            parts.append(self.statistics(x))
         return jnp.concatenate(parts, axis=-1)
+
+    def statistics(self, x: Any) -> Any:
+        """Return the statistics (..., p) of sets (..., n, D), of order 1; 0 where there are none."""
+        fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
+        whole = (_statistics(self.task, x, fine) - self.pooled_centre) / self.pooled_scale
+        whole = whole if self.task.simulator.pooled else jnp.arcsinh(whole)
+        return jnp.where(jnp.isfinite(whole), whole, 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         names = ("centre", "scale", "pooled_centre", "pooled_scale")
@@ -92,15 +97,19 @@ def fitted(task: Task, spec: Mapping[str, Any], key: Any) -> tuple[SetEncoder, i
     Where the simulator has no `encoded` or `pooled`, inputs are shifted and scaled by quantiles of samples from the
     prior (means and sds say little of heavy tails), and compressed by arcsinh, which is linear near 0.
     """
-    features, hidden = spec.get("features", "both"), int(spec.get("hidden", 24))
     simulator = task.simulator
     one, other = jax.random.split(key)
     z = simulator.prior.sample_z(one, (SETS,))
     x = jax.jit(simulator.simulate, static_argnums=2)(other, simulator.prior.from_z(z, jnp), task.size)
+    return scaled_by(task, spec, x), SETS * task.size
+
+
+def scaled_by(task: Task, spec: Mapping[str, Any], x: Any) -> SetEncoder:
+    """Return the encoder for a task whose inputs are scaled by sets (sets, n, D)."""
     fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
-    centre, scale = _scales(_sample(task, x), bool(simulator.encoded))
-    pooled = _scales(_statistics(task, x, fine), bool(simulator.pooled))
-    return SetEncoder(task, features, hidden, centre, scale, *pooled), SETS * task.size
+    centre, scale = _scales(_sample(task, x), bool(task.simulator.encoded))
+    pooled = _scales(_statistics(task, x, fine), bool(task.simulator.pooled))
+    return SetEncoder(task, spec.get("features", "both"), int(spec.get("hidden", 24)), centre, scale, *pooled)
 
 
 def _scales(values: Any, known: bool) -> tuple[np.ndarray, np.ndarray]:
