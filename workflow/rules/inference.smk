@@ -221,8 +221,10 @@ rule gather_posterior:
         answers=of_seeds(rules.infer.output.answers),
         trained=of_seeds(rules.train_inference.output.info),
         checks=of_seeds(rules.check.output.checks),
+        sets=of_seeds(rules.check.output.sets),
     output:
         posterior="results/{study}/posterior.parquet",
+        uses="results/{study}/uses.json",
         summary="results/{study}/summary.csv",
         record="results/{study}/tracking/gather_posterior.json",
     log:
@@ -299,6 +301,7 @@ rule inference_report:
     input:
         summary=rules.gather_posterior.output.summary,
         figures=rules.inference_figures.output.folder,
+        uses=rules.gather_posterior.output.uses,
         timings="results/{study}/timings.csv",
         records=inference_records,
         figures_record=rules.inference_figures.output.record,

@@ -9,7 +9,8 @@ from preimage.step import step
 def main(snakemake):
     with step(snakemake) as run:
         size = read_json(snakemake.input.task)["size"]
-        sets = bank.share(run.params["simulations"] // size, int(snakemake.wildcards.part), run.params["parts"])
+        every = bank.sets_for(run.params["simulations"], size)
+        sets = bank.share(every, int(snakemake.wildcards.part), run.params["parts"])
         made = bank.simulate(Task(simulator.load(run.params["problem"]), size), sets, run.rng)
         arrays.write(snakemake.output.bank, made._asdict())
         run.record.timing["evaluations"] = float(sets * size)

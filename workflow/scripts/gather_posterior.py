@@ -1,8 +1,10 @@
 """The posteriors of every seed and method as one table, and a row of findings for each answer."""
 
+from itertools import product
+
 import pandas as pd
 
-from preimage.files import read_json, replacing
+from preimage.files import read_json, replacing, write_json
 from preimage.inference import arrays, observations, simulator, summary, table
 from preimage.step import step
 
@@ -28,6 +30,11 @@ def main(snakemake):
             posterior[order].to_parquet(path, index=False)
         with replacing(snakemake.output.summary) as path:
             summary.frame(rows).to_csv(path, index=False)
+        cases = product(run.params["seeds"], run.params["methods"])
+        compared = summary.uses(dict(zip(cases, map(pd.read_parquet, source.sets), strict=True)), run.rng)
+        write_json(snakemake.output.uses, compared)
+        for use in compared:
+            run.metric(f"checks/gain_by_simulations/{use['method']}", use["gain"], use["seed"])
         run.metric("posterior/draws", len(posterior))
         run.artifact(snakemake.output.posterior, snakemake.output.summary)
 

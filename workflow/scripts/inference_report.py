@@ -34,11 +34,14 @@ def main(snakemake):
             sets=dict(zip(cases, map(pd.read_parquet, source.sets), strict=True)),
             trained=dict(zip(cases, map(read_json, source.trained), strict=True)),
             observed=dict(zip(study["seeds"], map(read_json, source.novelty), strict=True)),
+            uses=read_json(source.uses),
             figures=figures(Path(source.figures)),
             records=[read_json(p) for p in [*source.records, source.figures_record]],
             versions=record.versions(),
         )
-        write_text(snakemake.output.page, environment().get_template("inference.html").render(inference.context(material)))
+        write_text(
+            snakemake.output.page, environment().get_template("inference.html").render(inference.context(material))
+        )
         run.artifact(snakemake.output.page)
 
 

@@ -120,8 +120,8 @@ def _of_fresh_sets(m: Material) -> Iterator[Shown]:
         yield Shown(
             f"errors_{name}.svg",
             f"How far answers are from the true {style.label(name)}",
-            f"Of the same {common} fresh problems, whose parameters were drawn from the prior: posterior mean, or point, "
-            "less the truth. Boxes are quartiles, whiskers end at the 5 % and 95 % quantiles.",
+            f"Of the same {common} fresh problems, whose parameters were drawn from the prior: posterior mean, or "
+            "point, less the truth. Boxes are quartiles, whiskers end at the 5 % and 95 % quantiles.",
             None,
             partial(error_boxes, errors, style.label(name, m.units.get(name, "")), m.looks),
         )

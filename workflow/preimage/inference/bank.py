@@ -14,6 +14,7 @@ from preimage.inference.answer import Bank, Task
 
 # Samples in one call of the simulator: what memory it takes doesn't grow with the bank.
 BLOCK = 2_000_000
+SETS = 10_000
 
 
 def simulate(task: Task, sets: int, rng: np.random.Generator) -> Bank:
@@ -28,6 +29,11 @@ def simulate(task: Task, sets: int, rng: np.random.Generator) -> Bank:
 def joined(parts: Iterable[Bank]) -> Bank:
     theta, x = zip(*parts, strict=True)
     return Bank(np.concatenate(theta), np.concatenate(x))
+
+
+def sets_for(wanted: Sequence[int | None], size: int) -> int:
+    """Return how many sets hold the single samples that each method wants, by default those of `SETS` sets."""
+    return max(SETS if simulations is None else simulations // size for simulations in wanted)
 
 
 def share(sets: int, part: int, parts: int) -> int:

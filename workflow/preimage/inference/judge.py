@@ -83,8 +83,8 @@ def _directions(task: Task, answers: Sequence[Answer]) -> list[dict[str, Any]]:
 def shown(
     task: Task, answers: Sequence[Answer], paths: Sequence[np.ndarray | None], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Return samples for figures of the first answers: `predictive.<k>` (m, D), pooled over draws of answer k, and where
-    proposals had a way, `way.<k>` (steps, n, D), simulated at the mean of each.
+    """Return samples for figures of the first answers: `predictive.<k>` (m, D), pooled over draws of answer k, and
+    where proposals had a way, `way.<k>` (steps, n, D), simulated at the mean of each.
 
     Args:
         paths: means of the proposals (steps, d) of each answer; None where there is no way.
@@ -171,4 +171,3 @@ def _calibration(
         "by_density": all(d is not None for d in densities),
         "directions": _directions(task, answers),
     }
-

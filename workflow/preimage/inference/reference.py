@@ -47,8 +47,8 @@ def read(path: str, simulator: Simulator) -> Observed:
     for p, row in zip(places, rows, strict=True):
         if len(row) % width or len(row) != len(rows[0]):
             raise StudyError(
-                f"{p / OBSERVATION}: found {len(row)} numbers, expected whole samples of {width}, as '{simulator.name}' "
-                "has, and as many as in the other observations"
+                f"{p / OBSERVATION}: found {len(row)} numbers, expected whole samples of {width}, as "
+                f"'{simulator.name}' has, and as many as in the other observations"
             )
     theta = np.stack([_row(p / TRUTH, d) for p in places])
     references = [_table(next((p / n for n in POSTERIOR if (p / n).exists()), p / POSTERIOR[0]), d) for p in places]

@@ -19,6 +19,8 @@ OWN_PARTS = ("observations", "checks", "bank")
 OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds")
 OTHER_PROBLEM = ("table", "samples", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints")
 
+# What the name of a method ends in that is there to say what the simulations of another are worth.
+BLIND = "_blind"
 # Sets that show what prior and simulator can produce, for the observed ones to be compared with.
 FEWEST_FRESH = 300
 
@@ -54,8 +56,20 @@ def completed(study: Study) -> Study:
     _check_observations(study["observations"])
     kept = {key: study[key] for key in ("study", "seeds", "problem", "observations", "inference")}
     parts = {key: schema.with_defaults(study.get(key, {}), "study", key) for key in ("checks", "bank")}
+    kept["inference"] = _with_ablations(study["inference"], parts["checks"])
     # What other studies have is empty here.
     return {**kept, **parts, "surrogates": {}, "objectives": {}, "inverters": {}, "rounds": 0, "preimages": {}}
+
+
+def _with_ablations(methods: Mapping[str, Any], checks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the methods and, for each that simulates as it infers, the same without sight of what it simulates."""
+    found = dict(methods)
+    for name, spec in methods.items():
+        if checks["use_of_simulations"] and spec.get("simulated"):
+            if f"{name}{BLIND}" in methods:
+                raise StudyError(f"key 'inference.{name}{BLIND}': this name is kept for the ablation of '{name}'")
+            found[f"{name}{BLIND}"] = {**spec, "simulated": False}
+    return found
 
 
 def _check_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> None:
@@ -87,9 +101,9 @@ def has_bank(study: Mapping[str, Any]) -> bool:
     return any(spec["kind"] in BANKED for spec in study["inference"].values())
 
 
-def bank_simulations(study: Mapping[str, Any]) -> int:
-    """Return how many single samples the bank is to hold: as many as the method that wants the most."""
-    return max(spec["simulations"] for spec in study["inference"].values() if spec["kind"] in BANKED)
+def bank_simulations(study: Mapping[str, Any]) -> list[int | None]:
+    """Return how many single samples each method wants the bank to hold; None where that is not said."""
+    return [spec.get("simulations") for spec in study["inference"].values() if spec["kind"] in BANKED]
 
 
 def checked_sets(study: Mapping[str, Any], method: str) -> int:
@@ -150,5 +164,12 @@ def _check_method(task: Task, spec: Mapping[str, Any]) -> None:
     module: Any = methods.method(spec["kind"])
     if hasattr(module, "check"):
         module.check(task, spec)
-    elif spec["kind"] not in AMORTISED | BANKED:
+    elif spec["kind"] not in AMORTISED:
         module.restored(task, spec, {})
+    else:
+        least = spec.get("batch", 1) * task.size
+        if spec.get("simulations", least) < least:
+            raise StudyError(
+                f"simulations: found {spec['simulations']:,}, expected at least {least:,}: one batch of "
+                f"{spec['batch']} sets of {task.size}"
+            )

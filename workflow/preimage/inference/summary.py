@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preimage.inference.answer import Answer
 from preimage.inference.checks.misspecification import FALSE_ALARMS
+from preimage.inference.checks.use_of_simulations import compare
 from preimage.inference.observations import Observed
+from preimage.inference.setting import BLIND
 from preimage.inference.simulator import Simulator
 from preimage.inference.table import moments_of
 
@@ -64,3 +67,19 @@ def frame(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(found)
     place = {key: {value: k for k, value in enumerate(dict.fromkeys(table[key]))} for key in KEYS}
     return table.sort_values(list(KEYS), key=lambda column: column.map(place[str(column.name)]), ignore_index=True)
+
+
+def uses(tables: Mapping[tuple[int, str], pd.DataFrame], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Return, of each seed and method that was also trained without sight of its simulations, what these are worth:
+    mean -log q at the true parameters without them, less that with them.
+
+    Args:
+        tables: a row a fresh set, by (seed, method) (see `preimage.inference.judge.fresh`).
+    """
+    found = []
+    for (seed, method), table in tables.items():
+        blind = tables.get((seed, f"{method}{BLIND}"))
+        if blind is not None and "score" in table and "score" in blind:
+            compared = compare(table["score"].to_numpy(float), blind["score"].to_numpy(float), rng)
+            found.append({"seed": seed, "method": method, **compared._asdict(), "verdict": compared.verdict})
+    return found

@@ -13,21 +13,34 @@ from preimage.inference.answer import Answer, Trained
 from preimage.inference.checks.weighted import moments, resampled
 from preimage.inference.simulator import Simulator
 
+# Sets that a method is asked about in one call: methods that compile a program for many at once take no more.
+TOGETHER = 32
+
 
 def ask(trained: Trained, x: np.ndarray, rng: np.random.Generator, report: Any = None) -> list[Answer]:
-    """Return the answer to each of the sets (sets, n, D), asked one at a time, so that none depends on the others; one
-    that raises is an answer with a status."""
-    found = []
-    for k, (one, own) in enumerate(zip(x, rng.spawn(len(x)), strict=True)):
-        try:
-            (answer,) = trained.infer(one[None], own)
-        except Exception as error:
-            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            answer = Answer(np.empty((0, 0)), np.empty(0), 0, status="failed", message=said)
-        found.append(answer)
+    """Return the answer to each of the sets (sets, n, D), asked some at a time; one that raises is an answer with a
+    status, and costs the others nothing."""
+    found: list[Answer] = []
+    blocks = range(0, len(x), TOGETHER)
+    for k, own in zip(blocks, rng.spawn(len(blocks)), strict=True):
+        found += _asked(trained, x[k : k + TOGETHER], own)
         if report is not None:
-            report(k + 1, float("nan"))
+            report(len(found), float("nan"))
     return found
+
+
+def _asked(trained: Trained, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    try:
+        return trained.infer(x, rng)
+    except Exception as error:
+        if len(x) > 1:
+            return [
+                answer
+                for one, own in zip(x, rng.spawn(len(x)), strict=True)
+                for answer in _asked(trained, one[None], own)
+            ]
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return [Answer(np.empty((0, 0)), np.empty(0), 0, status="failed", message=said)]
 
 
 def answered(answer: Answer) -> bool:
@@ -132,9 +145,7 @@ def paths_of(paths: pd.DataFrame, names: Sequence[Any], parameters: Sequence[str
         return [None] * len(names)
     grouped = dict(tuple(paths.groupby("observation", sort=False)))
     columns = [[f"{key}.{p}" for p in parameters] for key in ("mean", "sd")]
-    return [
-        tuple(grouped[name][c].to_numpy(float) for c in columns) if name in grouped else None for name in names
-    ]
+    return [tuple(grouped[name][c].to_numpy(float) for c in columns) if name in grouped else None for name in names]
 
 
 def moments_of(answer: Answer, simulator: Simulator, truth: np.ndarray | None) -> dict[str, float | None]:

@@ -16,7 +16,7 @@ from preimage.inference.checks.identifiability import words as directions_in_wor
 from preimage.reporting import dag, words
 
 # Answers shown before the others are folded away.
-FIRST = 4
+FIRST = 3
 # Replicated sets are few, so the least p-value is not far below this.
 PREDICTIVE_P = 0.01
 WHAT = {
@@ -45,6 +45,7 @@ class Material:
         sets: a row a fresh set, by (seed, method).
         trained: what training said, by (seed, method).
         observed: of each seed, what is known of the observed and the fresh sets.
+        uses: what simulations are worth to methods that simulate as they infer (`preimage.inference.summary.uses`).
         figures: {file, title, caption, svg} each.
         records: of every step.
     """
@@ -61,6 +62,7 @@ class Material:
     sets: Mapping[tuple[int, str], pd.DataFrame]
     trained: Mapping[tuple[int, str], Mapping[str, Any]]
     observed: Mapping[int, Mapping[str, Any]]
+    uses: Sequence[Mapping[str, Any]]
     figures: Sequence[Mapping[str, Any]]
     records: Sequence[Mapping[str, Any]]
     versions: Mapping[str, str]
@@ -89,7 +91,7 @@ def context(material: Material) -> dict[str, Any]:
         "question": _question(material),
         "trust": _trust(material),
         "flags": _flags(material),
-        "told": _told(material),
+        "told": [*_told(material), *_uses(material)],
         "quantities": [(q, material.units.get(q, "")) for q in quantities],
         "answers": _answers(material, quantities),
         "first": FIRST,
@@ -116,7 +118,7 @@ def _question(m: Material) -> str:
     samples = "1 sample" if m.size == 1 else f"{m.size:,} samples"
     what = words.listing([words.label(p) for p in m.parameters])
     return (
-        f"Which {what} of the simulator {words.label(m.study['problem']['simulator'])} are plausible, given "
+        f"Which values of {what} of the simulator {words.label(m.study['problem']['simulator'])} are plausible, given "
         f"{'a set' if sets == 1 else f'{sets} sets'} of {samples}{'' if sets == 1 else ' each'}, {where}?"
     )
 
@@ -170,11 +172,11 @@ def _lost(m: Material) -> list[str]:
     lost = max(found["failed"] for found in m.observed.values())
     banked = [t["failed"] for t in m.trained.values() if t["failed"]]
     if lost:
+        bank = f" ({words.share(max(banked))} of it)" if banked else ""
         said.append(
-            f"{words.share(lost)} of the simulations at parameters from the prior failed. Methods that take theirs from "
-            f"the bank leave failed ones out{f' ({words.share(max(banked))} of it)' if banked else ''}, fresh problems "
-            "are those that did not fail, and so are simulated observations: answers hold for parameters where the "
-            "simulator works."
+            f"{words.share(lost)} of the simulations at parameters from the prior failed. Methods that take theirs "
+            f"from the bank leave failed ones out{bank}; fresh problems and simulated observations are those that did "
+            "not fail: answers hold for parameters where the simulator works."
         )
     return said
 
@@ -196,8 +198,8 @@ def _told(m: Material) -> list[str]:
     who = f"Over fresh problems, by {words.label(best)}: "
     if not said:
         widest = max(d["width"] for d in found)
-        return [f"{who}every direction of the parameters is identified, the least to {100 * widest:.2g} % of the prior's "
-                "width."]  # fmt: skip
+        which = "every direction of the parameters" if len(m.parameters) > 1 else words.label(m.parameters[0])
+        return [f"{who}{which} is identified, to {100 * widest:.2g} % of the prior's width or less."]
     said = [f"{who}{words.listing(said)}. Do not interpret these alone."]
     for name in m.derived:
         said.append(f"What the samples do tell is {words.label(name)}, a function of the parameters.")
@@ -207,6 +209,19 @@ def _told(m: Material) -> list[str]:
 def _directions(found: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> list[str]:
     rows = [Direction(np.array(d["vector"]), d["width"]) for d in found]
     return directions_in_words(rows, [words.label(p) for p in parameters])
+
+
+def _uses(m: Material) -> list[str]:
+    """Return whether methods that simulate as they infer gain by it."""
+    said = []
+    for use in m.uses:
+        interval = f"{words.number(use['low'])} to {words.number(use['high'])}"
+        said.append(
+            f"Does {words.label(use['method'])}{_of_seed(m, use['seed'])} use what it simulates? Trained again without "
+            f"sight of it, its mean \N{MINUS SIGN}log q on {use['problems']} fresh problems rises by "
+            f"{words.number(use['gain'])} (95 % interval {interval}): {use['verdict']}."
+        )
+    return said
 
 
 # -- in tables ---------------------------------------------------------------------------------------------------------
@@ -236,7 +251,7 @@ def _answer(row: Mapping[str, Any], quantities: Sequence[str]) -> dict[str, Any]
         "message": "" if pd.isna(row["message"]) else row["message"],
         "values": [(row[f"mean.{q}"], row[f"sd.{q}"]) for q in quantities],
         "simulations": row["simulations"],
-        "predictive_p": row["predictive_p"],
+        "predictive_p": words.NONE if pd.isna(row["predictive_p"]) else _p(row["predictive_p"]),
         "unlike": row["predictive_p"] <= PREDICTIVE_P,
         "c2st": row["c2st"],
     }
@@ -261,18 +276,24 @@ def _method(m: Material, name: str, quantities: Sequence[str]) -> dict[str, Any]
         "training": max(m.trained[seed, name]["simulations"] for seed in m.seeds),
         "each": mine["simulations"].median(),
         "seconds": _seconds(m, name),
-        "errors": [_range([_rmse(t, q) for t in tables], words.number) if _common(m) else words.NONE for q in quantities],
+        "errors": [
+            _range([_rmse(t, q) for t in tables], words.number) if _common(m) else words.NONE for q in quantities
+        ],
         "sets": min(f["sets"] for f in fresh),
         "coverage": _range([f["coverage"]["found"] for f in checked], words.share) if checked else words.NONE,
         "interval": _interval(checked),
-        "ranks": _range([verdict.rank_p(f) for f in checked], words.number) if checked else words.NONE,
-        "tarp": _range([f["tarp_p"] for f in checked], words.number) if checked else words.NONE,
+        "ranks": _range([verdict.rank_p(f) for f in checked], _p) if checked else words.NONE,
+        "tarp": _range([f["tarp_p"] for f in checked], _p) if checked else words.NONE,
         "score": _range([f["score"] for f in fresh if "score" in f], words.number)
         if any("score" in f for f in fresh)
         else words.NONE,
         "c2st": words.number(mine["c2st"].mean()),
         "failed": int((mine["status"] == "failed").sum()),
     }
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
 
 
 def _rmse(table: pd.DataFrame, quantity: str) -> float:
