@@ -196,7 +196,7 @@ def test_the_files_of_the_public_benchmark_are_read_and_named_when_they_do_not_f
         draws.to_csv(folder / "reference_posterior_samples.csv.bz2", index=False)
     found = observations.read({"reference": str(tmp_path)}, poisson())
     assert found.names == [2, 10] and found.x[:, :, 0].tolist() == [[2, 3], [10, 11]]
-    assert found.theta.tolist() == [[3], [3]] and np.allclose(found.references[1][:, 0], draws["parameter_1"])
+    assert found.theta.tolist() == [[3], [3]] and np.allclose(found.references[0][:, 0], draws["parameter_1"])
     again = observations.restored(found.names, found.arrays())
     assert np.array_equal(again.references[0], found.references[0])
     (folder / "true_parameters.csv").write_text("a,b\n1,2\n")

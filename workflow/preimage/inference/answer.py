@@ -65,15 +65,15 @@ class Answer:
 
 
 class Trained(Protocol):
-    """A method that is ready to be asked; one that needs no training is ready at once.
+    """A method that is ready to be asked; one that needs no training is ready at once."""
 
-    Attributes:
-        simulations: single samples simulated in training.
-        history: measures of training by name, each with their steps: `{"loss": [(step, value), ...]}`.
-    """
+    @property
+    def simulations(self) -> int:
+        """Single samples simulated in training."""
 
-    simulations: int
-    history: Mapping[str, list[tuple[int, float]]]
+    @property
+    def history(self) -> Mapping[str, list[tuple[int, float]]]:
+        """Measures of training by name, each with their steps: `{"loss": [(step, value), ...]}`."""
 
     def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
         """Return an answer a set for sets of samples (sets, n, D). A set that fails has an answer that says so."""

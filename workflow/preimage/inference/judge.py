@@ -115,7 +115,7 @@ def fresh(
     simulator = task.simulator
     rows = [_errors(k, truth, answer, task) for k, (truth, answer) in enumerate(zip(known.theta, answers, strict=True))]
     table = pd.DataFrame(rows)
-    fine = np.array([answered(a) for a in answers])
+    fine = np.array([answered(a) for a in answers], bool)
     points = [a.point for a in answers if answered(a)]
     found: dict[str, Any] = {"sets": len(answers), "failed": int((~fine).sum()), "point": bool(points and all(points))}
     if not fine.any():
