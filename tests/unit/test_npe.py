@@ -11,6 +11,7 @@ from preimage.inference.answer import Means, Task
 from preimage.inference.checks import coverage
 from preimage.inference.methods import dense, npe, support
 from preimage.inference.methods.flow_matching import Flow
+from preimage.inference.methods.unbounded import Unbounded
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 
@@ -80,20 +81,23 @@ def test_same_generator_same_bytes_and_what_is_saved_answers_the_same(trained, t
     again = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path))
     for name, array in again.arrays().items():
         assert array.tobytes() == trained.arrays()[name].tobytes(), name
-    np.savez(tmp_path / "npe", **trained.arrays())
-    back = npe.restored(Task(NORMAL, 1), SPEC, np.load(tmp_path / "npe.npz", allow_pickle=False))
+    back = npe.restored(Task(NORMAL, 1), SPEC, trained.arrays())
     assert back.infer(SET, rng())[0].draws.tobytes() == trained.infer(SET, rng())[0].draws.tobytes()
     with pytest.raises(StudyError, match="trained for another task"):
         npe.restored(Task(FLAT, 1), SPEC, trained.arrays())
 
 
-def test_further_rounds_keep_to_the_budget_and_to_the_posterior():
-    method = npe.train(Task(NORMAL, 1), {**SPEC, "rounds": 2}, rng())
+def test_further_rounds_keep_to_the_budget_and_to_the_posterior_though_some_simulations_fail():
+    def fails(key, theta, size):
+        x = simulate(key, theta, size)
+        return jnp.where(x > 5, jnp.nan, x)
+
+    method = npe.train(Task(Simulator("fails", NORMAL.prior, ("x", "y"), fails), 1), {**SPEC, "rounds": 2}, rng())
     (answer,) = method.infer(SET, rng())
     mean, cov = posterior(SET[0, 0])
-    assert method.simulations == 1000 and answer.simulations <= 1000
+    assert method.simulations == 1000 and 900 < answer.simulations <= 1000
     np.testing.assert_allclose(answer.draws.mean(axis=0), mean, atol=0.4 * np.sqrt(np.diag(cov)).min())
-    assert len(method.arrays()["first.w"]) == 1000
+    assert 800 < len(method.arrays()["first.w"]) < 1000
 
 
 def test_bad_budgets_and_sets_are_one_message(trained):
@@ -103,15 +107,10 @@ def test_bad_budgets_and_sets_are_one_message(trained):
         trained.infer(np.ones((1, 2, 2)), rng())
 
 
-def test_failed_samples_are_told_to_the_network_and_harm_nothing():
-    def fails(key, theta, size):
-        x = simulate(key, theta, size)
-        return jnp.where(x > 3, jnp.nan, x)
-
-    method = npe.train(Task(Simulator("fails", NORMAL.prior, ("x", "y"), fails), 1), SPEC, rng())
-    (answer,) = method.infer(SET, rng())
-    assert answer.status == "ok" and np.isfinite(answer.draws).all()
-    assert np.isfinite(method.history["loss"][-1][1])
+def test_simulators_that_always_fail_are_one_message():
+    never = Simulator("never", NORMAL.prior, ("x", "y"), lambda *a: simulate(*a) * jnp.nan)
+    with pytest.raises(StudyError, match="found 0 simulations that did not fail"):
+        npe.train(Task(never, 1), SPEC, rng())
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
@@ -145,7 +144,7 @@ def test_truncated_proposals_are_the_prior_within_the_region():
     # Two clumps: a region that is not convex.
     draws = np.concatenate([rng(1).normal([-1, 0], 0.1, (500, 2)), rng(2).normal([1, 1], 0.1, (500, 2))])
     region = support.around(draws)
-    found = region.sample(rng(), 3000)
+    found = region.sample(lambda w: -np.square(w).sum(axis=1) / 2, rng(), 3000)
     assert len(found) == 3000 and region.contains(found).all()
     prior = rng(3).standard_normal((300_000, 2))
     brute = prior[region.contains(prior)]
@@ -153,3 +152,21 @@ def test_truncated_proposals_are_the_prior_within_the_region():
     assert stats.ks_2samp(found.sum(axis=1), brute.sum(axis=1)).pvalue > 0.01
     fresh = np.concatenate([rng(4).normal([-1, 0], 0.1, (5000, 2)), rng(5).normal([1, 1], 0.1, (5000, 2))])
     assert region.contains(fresh).mean() > 0.995
+
+
+def test_the_scale_without_ends_is_the_prior_plus_a_little():
+    prior = Prior({"a": Margin("uniform", -1, 4), "b": Margin("log_normal", 0, 0.5)})
+    scale = Unbounded(prior)
+    theta = prior.sample(rng(), 20_000)
+    w = scale.values(theta)
+    np.testing.assert_allclose(scale.parameters(w), theta, rtol=1e-6)
+    assert prior.contains(scale.parameters(np.array([[50.0, 0], [-50.0, 0]]))).all()
+    # Slopes by differences: the prior's density per unit of w is that per unit of theta times the slope.
+    step = 1e-5
+    slope = (scale.parameters(w + step) - scale.parameters(w - step)) / (2 * step)
+    wanted = prior.log_density(theta) + np.log(slope).sum(axis=1)
+    inside = np.abs(w[:, 0]) < 2.2
+    np.testing.assert_allclose(scale.log_prior(w)[inside], wanted[inside], atol=1e-4)
+    # Independent of that: a uniform and a logistic variable, added.
+    added = (rng(1).random(20_000) + rng(2).logistic(0, 0.03, 20_000) - 0.5) * 12**0.5
+    assert stats.ks_2samp(w[:, 0], added).pvalue > 0.01

@@ -102,8 +102,12 @@ def has_bank(study: Mapping[str, Any]) -> bool:
 
 
 def bank_simulations(study: Mapping[str, Any]) -> list[int | None]:
-    """Return how many single samples each method wants the bank to hold; None where that is not said."""
-    return [spec.get("simulations") for spec in study["inference"].values() if spec["kind"] in BANKED]
+    """Return how many single samples each method wants the bank to hold; None where that is not said.
+
+    Of several rounds only the first takes simulations from the prior.
+    """
+    specs = [spec for spec in study["inference"].values() if spec["kind"] in BANKED]
+    return [s["simulations"] // s.get("rounds", 1) if "simulations" in s else None for s in specs]
 
 
 def checked_sets(study: Mapping[str, Any], method: str) -> int:

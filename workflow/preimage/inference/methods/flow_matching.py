@@ -1,4 +1,4 @@
-"""Conditional flow matching: a network moves standard normal draws into draws of a distribution that depends on features.
+"""Conditional flow matching: a network moves standard normal draws into those of a distribution given features.
 
 Lipman et al., "Flow matching for generative modeling" (ICLR 2023), on the straight path x_t = (1 - t) x_0 + t x_1; for
 posteriors, Wildberger et al., "Flow matching for scalable simulation-based inference" (NeurIPS 2023). The velocity is

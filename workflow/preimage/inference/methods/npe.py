@@ -1,8 +1,8 @@
 """Method `npe`: neural posterior estimation by flow matching, for posteriors of any shape.
 
-Simulates once, from the prior, and trains on what it has (see `flow_matching`). Parameters are on a scale where the
-prior is standard normal, so that no draw leaves it, and the flow learns what remains of them after a linear regression
-on statistics of the samples (Beaumont, Zhang, Balding, "Approximate Bayesian computation in population genetics", 2002).
+Trains on simulations from the prior, the bank's where there is one (see `flow_matching`). Parameters are on a scale
+without ends (see `unbounded`), and the flow learns what remains of them after a linear regression on statistics of the
+samples (Beaumont, Zhang, Balding, "Approximate Bayesian computation in population genetics", 2002).
 
 With `rounds` above 1 it is sequential: that many parts of the budget, of which the first is amortised and the others
 are spent for each observation, on the prior cut to where the posterior before has its mass (see `support`). Only
@@ -11,6 +11,7 @@ simulations within the last region are trained on: these are draws of the cut pr
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,23 +24,25 @@ import numpy as np
 
 from preimage.errors import StudyError
 from preimage.files import digest
+from preimage.inference import bank
 from preimage.inference.answer import ALONE, Answer, Means, Task
 from preimage.inference.methods import amortised, set_encoder, support
 from preimage.inference.methods.flow_matching import Flow
 from preimage.inference.methods.set_encoder import SetEncoder
 from preimage.inference.methods.training import Course, Weights
 from preimage.inference.methods.training import train as trained
+from preimage.inference.methods.unbounded import Unbounded
 
 KIND = "npe"
 # Sets of samples, where the budget isn't given.
 SETS = 10_000
 FEWEST = 200
-BATCH, LEARNING_RATE, UPDATES, DRAWS = 256, 1e-3, 8000, 1000
+BATCH, LEARNING_RATE, UPDATES, DRAWS = 256, 1e-3, 10_000, 1000
 RIDGE = 1e-6
 
 
 class Sets(NamedTuple):
-    """Simulated sets (k, n, D), and their parameters (k, d) on the scale where the prior is standard normal."""
+    """Simulated sets (k, n, D), and their parameters (k, d) on the scale without ends."""
 
     w: np.ndarray
     x: np.ndarray
@@ -61,7 +64,7 @@ class Posterior:
     spread: np.ndarray
 
     def draws(self, x: np.ndarray, count: int, seed: int) -> np.ndarray:
-        """Return draws (count, d) for one set (n, D), on the scale where the prior is standard normal."""
+        """Return draws (count, d) for one set (n, D), on the scale without ends."""
         h, expected = self._told(x, count)
         rest = self.flow.draw(self.weights, jax.random.key(seed), h)
         return expected + np.asarray(rest, dtype=float) @ self.spread.T
@@ -106,18 +109,18 @@ class Npe:
             return Answer(
                 np.full((1, w.shape[1]), np.nan), np.ones(1), spent, status="failed", message="no finite draw"
             )
-        prior = self.task.simulator.prior
+        prior, scale = self.task.simulator.prior, Unbounded(self.task.simulator.prior)
 
         def log_density(theta: np.ndarray) -> np.ndarray:
             inside = prior.contains(theta)
             found = np.full(len(theta), -np.inf)
-            at = prior.to_normal(theta[inside])
-            # Per unit of the parameters: prior density over that of the scale is the slope between the two.
-            slope = prior.log_density(theta[inside]) + (np.square(at) + np.log(2 * np.pi)).sum(axis=1) / 2
+            at = scale.values(theta[inside])
+            # The prior's two densities, per unit of the one and of the other, differ by the slope between the scales.
+            slope = prior.log_density(theta[inside]) - scale.log_prior(at)
             found[inside] = posterior.log_density(at, x) + slope
             return found
 
-        return Answer(prior.from_normal(w), np.full(count, 1 / count), spent, log_density)
+        return Answer(scale.parameters(w), np.full(count, 1 / count), spent, log_density)
 
     def _refined(self, x: np.ndarray, rng: np.random.Generator) -> tuple[Posterior, int]:
         """Return the posterior of the last round for a set (n, D), and the samples that were simulated for it."""
@@ -126,10 +129,12 @@ class Npe:
             region = support.around(posterior.draws(x, support.DRAWS, int(rng.integers(2**31))))
             inside = region.contains(sets.w)
             # Only within all regions so far do proposals stay the prior, cut.
-            w = region.sample(rng, len(self.first.w))
+            w = region.sample(Unbounded(self.task.simulator.prior).log_prior, rng, len(self.first.w))
             new = _simulated(self.task, w, rng)
-            spent += new.x.shape[0] * self.task.size
+            spent += len(w) * self.task.size
             sets = Sets(np.concatenate([sets.w[inside], new.w]), np.concatenate([sets.x[inside], new.x]))
+            if len(sets.x) < FEWEST:
+                break
             posterior, _ = _fitted(self.task, self.spec, sets, rng, ALONE)
         return posterior, spent
 
@@ -150,7 +155,7 @@ class Npe:
 
 
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Npe:
-    """Simulate the first round from the prior and train on it. Raises StudyError for a budget of too few sets."""
+    """Train on the first round, simulations from the prior. Raises StudyError where too few of them are fine."""
     budget = spec.get("simulations", SETS * task.size)
     rounds = int(spec.get("rounds", 1))
     count = int(budget // (task.size * rounds))
@@ -159,7 +164,12 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
             f"method '{KIND}': found simulations {budget:g}, expected at least {FEWEST * rounds * task.size}: {FEWEST} "
             f"sets of {task.size} samples in each of {rounds} rounds"
         )
-    first = _simulated(task, rng.standard_normal((count, len(task.simulator.prior.margins))), rng)
+    found = bank.of(task, count * task.size, rng)
+    if len(found.x) < FEWEST:
+        raise StudyError(
+            f"method '{KIND}': found {len(found.x)} simulations that did not fail, expected {FEWEST} or more"
+        )
+    first = Sets(Unbounded(task.simulator.prior).values(found.theta), found.x)
     posterior, curve = _fitted(task, spec, first, rng, means)
     return Npe(task, spec, posterior, first, count * task.size, {"loss": curve})
 
@@ -197,14 +207,16 @@ def _fitted(
 
     seeds = [int(s) for s in rng.integers(2**31, size=2)]
     course = Course(int(spec.get("updates", UPDATES)), float(spec.get("learning_rate", LEARNING_RATE)))
-    state = _state(means, [_made_for(task, spec), seeds, course, batch, digest(sets.w.tolist())])
+    state = _state(means, [_made_for(task, spec), seeds, course, batch, hashlib.sha256(sets.w.tobytes()).hexdigest()])
     weights, curve = trained(loss, _weights(encoder, flow, seeds[0]), seeds[1], course, state, means.report)
     return Posterior(encoder, flow, weights, regression, spread), curve
 
 
 def _simulated(task: Task, w: np.ndarray, rng: np.random.Generator) -> Sets:
-    x = task.simulator.draw(rng, task.simulator.prior.from_normal(w), task.size)
-    return Sets(w, x.astype(np.float32))
+    """Return the sets at parameters (k, d) on the scale without ends, but for those that failed."""
+    x = task.simulator.draw(rng, Unbounded(task.simulator.prior).parameters(w), task.size).astype(np.float32)
+    fine = np.isfinite(x).all(axis=(1, 2))
+    return Sets(w[fine], x[fine])
 
 
 def _inputs(encoder: SetEncoder, x: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +18,13 @@ from scipy.spatial import cKDTree
 OUTSIDE = 1e-3
 NEIGHBOURS = 5
 DRAWS = 5000
-# Rounds of drawing, each of as many as are wanted: where fewer are found, the region is a sliver of its balls.
-MOST_ROUNDS = 1000
+# Rounds of drawing: where too little is found in these, the region is a sliver of its balls.
+MOST_ROUNDS = 100
 
 
 @dataclass(frozen=True)
 class Support:
-    """Points within `radius` of `NEIGHBOURS` draws, on a scale where the prior is standard normal."""
+    """Points within `radius` of `NEIGHBOURS` draws, of a posterior, on the scale of these."""
 
     tree: cKDTree
     radius: float
@@ -32,27 +33,31 @@ class Support:
         """Return which points (n, d) lie in the region, (n,)."""
         return np.asarray(self.tree.query(w, k=NEIGHBOURS)[0][:, -1] <= self.radius)
 
-    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Return draws (count, d) of the prior within the region.
+    def sample(self, log_prior: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return draws (count, d) of the prior within the region; fewer where these are hard to find.
 
         Uniform in a random ball, kept with one chance for all balls that hold the point: uniform over their union. The
-        prior's density then decides. Fewer come back where these are hard to find.
+        prior's density then decides, against the largest that was met.
         """
-        centres = self.tree.data
-        d = centres.shape[1]
-        # The density's largest value in the region is not above that at the nearest point to the origin.
-        nearest = max(float(np.linalg.norm(centres, axis=1).min()) - self.radius, 0.0)
-        found: list[np.ndarray] = []
+        w, level, chance = np.empty((0, self.tree.m)), np.empty(0), np.empty(0)
+        kept = np.zeros(0, dtype=bool)
         for _ in range(MOST_ROUNDS):
-            way = rng.standard_normal((count, d))
-            way *= self.radius * rng.random((count, 1)) ** (1 / d) / np.linalg.norm(way, axis=1, keepdims=True)
-            w = centres[rng.integers(len(centres), size=count)] + way
-            holding = self.tree.query_ball_point(w, self.radius, return_length=True)
-            chance = np.exp((nearest**2 - np.square(w).sum(axis=1)) / 2) * NEIGHBOURS / np.maximum(holding, NEIGHBOURS)
-            found.append(w[(holding >= NEIGHBOURS) & (rng.random(count) < chance)])
-            if sum(map(len, found)) >= count:
+            new = self._uniform(rng, count)
+            w, level = np.concatenate([w, new]), np.concatenate([level, log_prior(new)])
+            chance = np.concatenate([chance, rng.random(len(new))])
+            kept = np.log(chance) <= level - level.max(initial=-np.inf)
+            if kept.sum() >= count:
                 break
-        return np.concatenate(found)[:count]
+        return w[kept][:count]
+
+    def _uniform(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return those of `count` attempts (n, d) that are uniform over the region."""
+        centres, d = self.tree.data, self.tree.m
+        way = rng.standard_normal((count, d))
+        way *= self.radius * rng.random((count, 1)) ** (1 / d) / np.linalg.norm(way, axis=1, keepdims=True)
+        w = centres[rng.integers(len(centres), size=count)] + way
+        holding = self.tree.query_ball_point(w, self.radius, return_length=True)
+        return np.asarray(w[(holding >= NEIGHBOURS) & (rng.random(count) * holding < NEIGHBOURS)])
 
 
 def around(w: np.ndarray) -> Support:
