@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import study
-from preimage.inference import observations, setting, simulator
+from preimage import inference_kinds, schema, study
+from preimage.inference import methods, observations, setting, simulator
 
 from ..conftest import refusal
 
@@ -71,6 +71,12 @@ def test_a_stated_prior_replaces_the_built_in_one():
     entry = {"simulator": "poisson", "inputs": {"log_rate": {"normal": {"mean": 3, "sd": 0.5}}}}
     drawn = simulator.load(entry).prior.sample(np.random.default_rng(0), 20_000)
     assert drawn.mean() == pytest.approx(3, abs=0.02) and drawn.std() == pytest.approx(0.5, abs=0.02)
+
+
+def test_kinds_of_the_schema_are_those_of_the_code():
+    part = schema.load_schema("study")["properties"]["inference"]["additionalProperties"]
+    assert tuple(branch["title"] for branch in part["oneOf"]) == methods.KINDS
+    assert set(methods.KINDS) >= inference_kinds.AMORTISED | inference_kinds.BANKED | inference_kinds.SEARCHING
 
 
 # -- what is refused as it is read -------------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ def refuse_parts(study: Study) -> None:
     for key in OWN_PARTS:
         if key in study:
             raise StudyError(f"key '{key}': only in a study with 'inference', of a stochastic simulator")
-    if "stepping" in study["problem"]:
-        raise StudyError("key 'problem.stepping': only in a study with 'inference', of a stochastic simulator")
+    for key in ("stepping", "seconds"):
+        if key in study["problem"]:
+            raise StudyError(f"key 'problem.{key}': only in a study with 'inference', of a stochastic simulator")
     if "objectives" not in study:
         raise StudyError("missing key 'objectives' (or 'inference', of a stochastic simulator)")
 
@@ -127,7 +128,7 @@ def simulated_part(problem: Mapping[str, Any]) -> dict[str, Any]:
         name: {k: v for k, v in entry.items() if k in ("low", "high", "normal", "log_normal")}
         for name, entry in (problem.get("inputs") or {}).items()
     }
-    given = {key: problem[key] for key in ("simulator", "stepping") if key in problem}
+    given = {key: problem[key] for key in ("simulator", "stepping", "seconds") if key in problem}
     return {**given, "inputs": inputs, "outputs": dict.fromkeys(problem.get("outputs") or {})}
 
 
