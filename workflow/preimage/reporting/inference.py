@@ -13,6 +13,7 @@ import pandas as pd
 from preimage.inference import verdict
 from preimage.inference.checks.identifiability import Direction
 from preimage.inference.checks.identifiability import words as directions_in_words
+from preimage.inference.setting import BLIND
 from preimage.reporting import dag, words
 
 # Answers shown before the others are folded away.
@@ -73,7 +74,8 @@ class Material:
 
     @property
     def methods(self) -> list[str]:
-        return list(self.study["inference"])
+        """The methods that the study names; the others are there to say what simulations are worth."""
+        return [name for name in self.study["inference"] if not name.endswith(BLIND)]
 
     def fresh(self, method: str) -> list[Mapping[str, Any]]:
         return [self.checks[seed, method]["fresh"] for seed in self.seeds]
@@ -97,7 +99,7 @@ def context(material: Material) -> dict[str, Any]:
         "first": FIRST,
         "truth": bool(material.summary[f"true.{quantities[0]}"].notna().any()),
         "reference": bool(material.summary["c2st"].notna().any()),
-        "methods": [_method(material, name, quantities) for name in material.methods],
+        "methods": [_method(material, name, quantities) for name in material.study["inference"]],
         "common": _common(material),
         "priors": [(p, material.priors[p], material.units.get(p, "")) for p in material.parameters],
         "figures": material.figures,
@@ -152,7 +154,7 @@ def _flags(m: Material) -> list[str]:
             f"Observation {name}{_of_seed(m, int(seed))} lies outside of what the simulator produces under the prior "
             f"(p = {words.number(part['observation_p'].iloc[0])}): every answer to it is an extrapolation."
         )
-    unlike = m.summary[m.summary["predictive_p"] <= PREDICTIVE_P]
+    unlike = m.summary[(m.summary["predictive_p"] <= PREDICTIVE_P) & m.summary["method"].isin(m.methods)]
     for method, part in unlike.groupby("method", sort=False):
         count = f"{len(part)} of {int((m.summary['method'] == method).sum())} observations"
         said.append(
@@ -238,7 +240,7 @@ def _answers(m: Material, quantities: Sequence[str]) -> list[dict[str, Any]]:
                 "misspecified": bool(row["misspecified"]) if pd.notna(row["misspecified"]) else None,
                 "p": row["observation_p"],
                 "true": [row[f"true.{q}"] for q in quantities],
-                "rows": [_answer(r, quantities) for r in part.to_dict("records")],
+                "rows": [_answer(r, quantities) for r in part.to_dict("records") if r["method"] in m.methods],
             }
         )
     return found
@@ -270,7 +272,9 @@ def _method(m: Material, name: str, quantities: Sequence[str]) -> dict[str, Any]
     checked = [f for f in fresh if "coverage" in f]
     return {
         "name": name,
-        "kind": spec["kind"],
+        "kind": f"{words.label(name.removesuffix(BLIND))} without sight of what it simulates"
+        if name.endswith(BLIND)
+        else spec["kind"],
         "verdict": m.verdict(name),
         "good": m.verdict(name) in GOOD,
         "training": max(m.trained[seed, name]["simulations"] for seed in m.seeds),
