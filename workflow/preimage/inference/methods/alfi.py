@@ -101,8 +101,8 @@ class Alfi(NamedTuple):
         parameters that they stand for, (B, draws, samples, D)."""
         proposals, simulator = self.start.proposals, self.start.encoder.task.simulator
         one, other = jax.random.split(key)
-        e = jax.random.normal(one, (len(psi), self.draws // 2, proposals.d), jnp.float32)
-        e = jnp.concatenate([e, -e], axis=1)
+        e = jax.random.normal(one, (len(psi), (self.draws + 1) // 2, proposals.d), jnp.float32)
+        e = jnp.concatenate([e, -e], axis=1)[:, : self.draws]
         theta = simulator.prior.from_z(proposals.placed(jax.lax.stop_gradient(psi), e), jnp)
         return e, jax.lax.stop_gradient(simulator.simulate(other, theta, self.samples).astype(jnp.float32))
 

@@ -133,8 +133,8 @@ def refilled(weights: Weights, arrays: Mapping[str, np.ndarray]) -> Weights:
 
 @dataclass(frozen=True)
 class MetaTraining:
-    """Minimises the mean of -log q at the true parameters over fresh tasks: parameters from the prior, and a set of
-    samples of each.
+    """Minimises the mean of -log q at the true parameters over fresh tasks (parameters from the prior, and a set of
+    samples of each), q truncated to the prior's support as in the answer.
 
     Attributes:
         name: of the stage, where a method has several.
@@ -165,7 +165,8 @@ class MetaTraining:
             first, second, third = jax.random.split(key, 3)
             z = simulator.prior.sample_z(first, (self.batch,)).astype(jnp.float32)
             x = simulator.simulate(second, simulator.prior.from_z(z, jnp), self.task.size).astype(jnp.float32)
-            missed = -proposals.log_density(path(weights, jax.lax.stop_gradient(x), third), z)
+            psi = path(weights, jax.lax.stop_gradient(x), third)
+            missed = proposals.log_mass(psi) - proposals.log_density(psi, z)
             weight = jnp.arange(1, len(missed) + 1, dtype=jnp.float32)
             tamed = TAMED * jnp.arcsinh(missed / TAMED)
             return ((weight / weight.sum()) @ tamed).mean(), missed[-1].mean()

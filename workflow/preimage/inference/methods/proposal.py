@@ -1,4 +1,4 @@
-"""Proposals: Gaussians over parameters on the scale of their prior (z), truncated to its support at the end.
+"""Proposals: Gaussians over parameters on the scale of their prior (z), truncated to its support.
 
 A proposal is a vector psi = (mu, log s, u) with mu and s of length d, and u the d (d - 1) / 2 entries below the
 diagonal of U, which has ones on it: z = mu + s U e with e ~ N(0, 1)^d. Without u the covariance is diagonal. Entries of
@@ -14,16 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from preimage.inference.prior import Prior
+from preimage.inference.prior import HALF_WIDTH, Prior
 
 # mu may leave the support of a uniform margin a little, where the posterior leans on an end of the prior.
 FARTHEST = {"uniform": 2.5, "normal": 6.0, "log_normal": 6.0}
-LOG_SD = (-8.5, 1.0)
+LOG_SD = (-8.5, 1.5)
 # Largest change in one step: of mu in sds, of log s, of u; and of a first proposal's, made from the prior.
 STEP = (4.0, 2.5, 2.0)
 FIRST_STEP = (4.0, 8.0, 8.0)
-# Draws that measure how much of a proposal lies in the prior's support, at least.
-DRAWN = 10_000
+# Nodes of the integral over what lies in the support, where it is one over one variable and where over more.
+NODES, MORE_NODES = 12, 32
+# Less than this inside of the support counts as this much, in training.
+LEAST_MASS = 1e-3
+# Draws at a time that measure how much of a proposal lies in the prior's support, and most such times.
+DRAWN, TIMES = 10_000, 50
 
 
 class Proposals(NamedTuple):
@@ -70,8 +74,29 @@ class Proposals(NamedTuple):
         logs = self.split(psi)[1]
         return -0.5 * (self.whitened(psi, z) ** 2).sum(-1) - logs.sum(-1) - self.d / 2 * np.log(2 * np.pi)
 
+    def log_mass(self, psi: Any) -> Any:
+        """Return the log of how much of q lies in the prior's support, (...): truncation takes it off log q.
+
+        One parameter after the other, given those before: each node stands for a draw from the truncated Gaussian
+        (Genz 1992, "Numerical computation of multivariate normal probabilities", J. Comput. Graph. Stat. 1).
+        """
+        bounded = [m.kind == "uniform" for m in self.prior.margins.values()]
+        if not any(bounded):
+            return jnp.zeros(psi.shape[:-1], psi.dtype)
+        factor, (nodes, weights) = self.factor(psi)[..., None, :, :], _nodes(self.d - 1)
+        mass, e = 1.0, []
+        for i, inside in enumerate(bounded):
+            middle = psi[..., None, i] + sum(factor[..., i, j] * e[j] for j in range(i))
+            far = HALF_WIDTH if inside else 50.0
+            low, high = (jax.scipy.special.ndtr((end - middle) / factor[..., i, i]) for end in (-far, far))
+            mass = mass * (high - low)
+            if i < self.d - 1:
+                e.append(jax.scipy.special.ndtri(jnp.clip(low + nodes[:, i] * (high - low), 1e-6, 1 - 1e-6)))
+        return jnp.log((mass * weights).sum(-1) + LEAST_MASS)
+
     def score(self, e: Any) -> Any:
-        """Return the gradient of log q by mu, log s and u at draws e (..., d), in the units of these draws."""
+        """Return the gradient of log q by mu, log s and u at draws e (..., d), in the units of these draws: mu in sds,
+        and all along the axes of e where the covariance is full."""
         parts = [e, e**2 - 1]
         if self.full:
             i, j = np.tril_indices(self.d, -1)
@@ -122,12 +147,16 @@ class Truncated:
         factor = np.eye(d)
         factor[np.tril_indices(d, -1)] = psi[2 * d :] if proposals.full else 0
         self.mean, self.factor = psi[:d], np.exp(psi[d : 2 * d])[:, None] * factor
-        z = self.mean + rng.standard_normal((max(DRAWN, 10 * count), d)) @ self.factor.T
-        inside = self.prior.contains(unclipped(self.prior, z))
-        self.log_mass = np.log(max(inside.mean(), 1 / len(z)))
-        # Those outside come last, and only where too few are inside; they are moved to the nearest end.
-        kept = z[np.argsort(~inside, kind="stable")[:count]]
-        self.draws = np.asarray(self.prior.from_z(kept), dtype=float)
+        kept, drawn = np.empty((0, d)), 0
+        for _ in range(TIMES):
+            z = self.mean + rng.standard_normal((max(DRAWN, 2 * count), d)) @ self.factor.T
+            kept = np.concatenate([kept, z[self.prior.contains(unclipped(self.prior, z))]])
+            drawn += len(z)
+            if len(kept) >= count:
+                break
+        self.log_mass = np.log(max(len(kept), 1) / drawn)
+        # Where too few are inside, the others are moved to the nearest end.
+        self.draws = np.asarray(self.prior.from_z(np.concatenate([kept, z])[:count]), dtype=float)
 
     def log_density(self, theta: np.ndarray) -> np.ndarray:
         """Return the log density (m,) at parameters (m, d), per unit of these; minus infinity outside the support."""
@@ -161,6 +190,15 @@ def unclipped(prior: Prior, z: np.ndarray) -> np.ndarray:
         value = column * scale + centre
         columns.append(np.exp(value) if kind == "log_normal" else value)
     return np.stack(columns, axis=-1)
+
+
+def _nodes(variables: int) -> tuple[Any, Any]:
+    """Return nodes (k, variables) in the unit cube and their weights (k,), adding up to 1."""
+    if variables <= 1:
+        at, weights = np.polynomial.legendre.leggauss(NODES)
+        return ((at[:, None] + 1) / 2).astype(np.float32), (weights / 2).astype(np.float32)
+    points = stats.qmc.Halton(variables, scramble=False).random(MORE_NODES + 1)[1:]
+    return points.astype(np.float32), np.full(MORE_NODES, 1 / MORE_NODES, np.float32)
 
 
 def _bounded(change: Any, most: float) -> Any:
