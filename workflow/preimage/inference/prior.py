@@ -24,6 +24,14 @@ class Margin(NamedTuple):
     second: float
 
 
+def margin(entry: Mapping[str, Any]) -> Margin | None:
+    """Return the prior that an entry of a study's `problem.inputs` states; None where it states none."""
+    for kind in ("normal", "log_normal"):
+        if kind in entry:
+            return Margin(kind, float(entry[kind]["mean"]), float(entry[kind]["sd"]))
+    return Margin("uniform", float(entry["low"]), float(entry["high"])) if "low" in entry else None
+
+
 @dataclass(frozen=True)
 class Prior:
     """Independent margins by parameter, in order. Raises StudyError for ends or an sd out of order."""
