@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from preimage.errors import StudyError
+
 
 def traceable(call: Callable[[np.ndarray, int, np.random.Generator], np.ndarray], coordinates: int) -> Any:
     """Return `simulate(key, theta, size)` of a NumPy function `call(theta (k, d), size, rng)` -> (k, size, D).
 
     The generator is seeded with the key's bits, so that one key gives the same samples in every program. What `call`
-    raises ends the program with an error that has its text (see `preimage.inference.own.told_plainly`).
+    raises ends the program with an error that has its text (see `told_plainly`).
     """
 
     def simulate(key: Any, theta: Any, size: int) -> Any:
@@ -30,3 +34,18 @@ def traceable(call: Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
         return jax.pure_callback(outside, wanted, jax.random.key_data(key), theta, vmap_method="sequential")
 
     return simulate
+
+
+@contextlib.contextmanager
+def told_plainly() -> Iterator[None]:
+    """Raise the StudyError of a simulator as itself: out of a compiled program, it is in the text of JAX's error."""
+    try:
+        yield
+    except StudyError:
+        raise
+    except Exception as error:
+        # JAX has no one type for what a callback raised.
+        said = re.findall(r"StudyError: (.+)", str(error))
+        if not said:
+            raise
+        raise StudyError(said[-1].strip()) from error

@@ -56,12 +56,18 @@ class Simulator:
     derived: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def draw(self, rng: np.random.Generator, theta: np.ndarray, size: int) -> np.ndarray:
-        """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d)."""
+        """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d).
+
+        Raises StudyError where a simulator of a user's own can't be used (see `preimage.inference.own`).
+        """
         import jax
 
+        from preimage.inference.callback import told_plainly
+
         key = jax.random.key(int(rng.integers(2**32)))
-        found = self._compiled(key, np.asarray(theta, dtype=np.float32), size)
-        return np.asarray(found, dtype=float)
+        with told_plainly():
+            found = self._compiled(key, np.asarray(theta, dtype=np.float32), size)
+            return np.asarray(found, dtype=float)
 
     @cached_property
     def _compiled(self) -> Callable[..., Any]:

@@ -90,7 +90,12 @@ def _ask(task: Task, x: np.ndarray, rng: np.random.Generator) -> Answer:
     kept, weights = _drawn(cells[_heaviest(log_mass)], rng)
     edge = 2.0 ** -kept.level[:, None] / AXIS[d]
     places = kept.middle + edge * rng.uniform(-0.5, 0.5, kept.middle.shape)
-    message = "" if power == 1 else f"the posterior is not resolved with {MOST:,} cells: tempered to the power {power:.3g}"
+    # A cell may reach over the end of where the likelihood is positive; its middle does not.
+    beyond = np.isneginf(log_likelihood(prior.quantile(places)))
+    places[beyond] = kept.middle[beyond]
+    message = (
+        "" if power == 1 else f"the posterior is not resolved with {MOST:,} cells: tempered to the power {power:.3g}"
+    )
     return Answer(
         prior.quantile(places),
         weights,

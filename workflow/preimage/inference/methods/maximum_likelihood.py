@@ -66,11 +66,11 @@ def _polished(loss: Any, best: Any, bounds: list[tuple[float, float]]) -> np.nda
     """Return the end (d,) of simplex searches from `best`, each from the last one's end until none gains."""
     u, value = best.x, best.fun
     for edge in (1e-2, 1e-3, 1e-4):
-        simplex = np.concatenate([u[None], np.where(u + edge * np.eye(len(u)) < 1, u + edge * np.eye(len(u)), u - edge)])
-        options = {"initial_simplex": simplex, "xatol": 1e-10, "fatol": 1e-10, "maxfev": 400 * len(u)}
-        found = optimize.minimize(
-            lambda v: loss(v[None])[0], u, method="Nelder-Mead", bounds=bounds, options=options
+        simplex = np.concatenate(
+            [u[None], np.where(u + edge * np.eye(len(u)) < 1, u + edge * np.eye(len(u)), u - edge)]
         )
+        options = {"initial_simplex": simplex, "xatol": 1e-10, "fatol": 1e-10, "maxfev": 400 * len(u)}
+        found = optimize.minimize(lambda v: loss(v[None])[0], u, method="Nelder-Mead", bounds=bounds, options=options)
         if found.fun < value:
             u, value = found.x, found.fun
     return np.asarray(u)
