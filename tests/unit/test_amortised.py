@@ -1,6 +1,7 @@
 """Networks that infer: what they learn against a posterior in closed form; stopped, saved, restored, refused."""
 
 from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +53,12 @@ def trained(form, task=TASK, means=None, **spec):
     return module.train(task, base | spec, np.random.default_rng(5), means or Means())
 
 
+@cache
+def plainly_trained(form):
+    """What several tests look at."""
+    return trained(form)
+
+
 def sets(count, task=TASK):
     rng = np.random.default_rng(3)
     theta = task.simulator.prior.sample(rng, count)
@@ -61,7 +68,7 @@ def sets(count, task=TASK):
 @pytest.mark.parametrize("form", ["one_shot", "plain", "refined"])
 def test_what_is_learned_is_nearly_the_exact_posterior(form):
     """With a normal prior and normal noise the posterior is N(n m / (n + 1), 1 / (n + 1)), m the mean of n samples."""
-    made = trained(form, simulations=400_000, learning_rate=0.01)
+    made = trained(form, simulations=200_000, learning_rate=0.01)
     theta, x = sets(300)
     answers = made.infer(x, np.random.default_rng(0))
     found = -np.mean([a.log_density(t[None])[0] for a, t in zip(answers, theta, strict=True)])
@@ -97,15 +104,15 @@ def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path, mon
 
 
 def test_a_state_of_another_training_is_not_taken_up(tmp_path):
-    trained("one_shot", means=Means(state=tmp_path))
-    trained("one_shot", Task(shifted(name="other"), SIZE), Means(state=tmp_path))
+    for name in ("shifted", "other"):
+        trained("one_shot", Task(shifted(name=name), SIZE), Means(state=tmp_path))
     assert len(list(tmp_path.glob("one_shot-*.npz"))) == 2
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_is_restored_answers_the_same(form):
     module, base = FORMS[form]
-    made, x = trained(form), sets(3)[1]
+    made, x = plainly_trained(form), sets(3)[1]
     again = module.restored(TASK, base, made.arrays())
     assert again.simulations == made.simulations and again.history == made.history
     for one, other in zip(*(m.infer(x, np.random.default_rng(1)) for m in (made, again)), strict=True):
@@ -115,7 +122,7 @@ def test_what_is_restored_answers_the_same(form):
 
 def test_weights_for_something_else_are_refused():
     module, base = FORMS["refined"]
-    arrays = trained("refined").arrays()
+    arrays = plainly_trained("refined").arrays()
     other = Task(shifted(name="moons"), SIZE)
     assert "found simulator 'shifted', expected 'moons'" in refusal(module.restored, other, base, arrays)
     assert "found size 4, expected 5" in refusal(module.restored, Task(TASK.simulator, 5), base, arrays)
@@ -129,7 +136,7 @@ def test_a_budget_below_one_batch_is_refused():
 
 
 def test_sets_of_another_shape_are_refused():
-    made = trained("one_shot")
+    made = plainly_trained("one_shot")
     assert "(3, 1), expected (samples, coordinates) = (4, 1)" in refusal(
         made.infer, np.zeros((2, 3, 1)), np.random.default_rng(0)
     )
@@ -146,7 +153,7 @@ def test_an_answer_has_weighted_draws_its_path_and_its_simulations():
 
 def test_a_set_is_answered_alike_alone_and_among_others():
     """One-shot: nothing random goes into a proposal."""
-    made, x = trained("one_shot"), sets(5)[1]
+    made, x = plainly_trained("one_shot"), sets(5)[1]
     together = made.paths(x)
     for k in range(5):
         np.testing.assert_allclose(made.paths(x[k : k + 1])[:, 0], together[:, k], rtol=1e-4, atol=1e-5)
@@ -165,7 +172,7 @@ def test_without_sight_of_the_simulations_only_the_real_set_counts():
         Task(shifted(simulate=other), SIZE), FORMS["refined"][1] | {"simulated": False}, made.arrays()
     )
     np.testing.assert_array_equal(made.paths(x, 1), elsewhere.paths(x, 1))
-    seeing = trained("refined", task)
+    seeing = plainly_trained("refined")
     moved = FORMS["refined"][0].restored(Task(shifted(simulate=other), SIZE), FORMS["refined"][1], seeing.arrays())
     assert (seeing.paths(x, 1)[-1] != moved.paths(x, 1)[-1]).any()
 

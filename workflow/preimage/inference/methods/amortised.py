@@ -19,6 +19,7 @@ from preimage.inference.answer import Answer, Means, Task
 from preimage.inference.methods.proposal import Proposals, Truncated
 from preimage.inference.methods.set_encoder import SetEncoder
 from preimage.inference.methods.training import Course, Loss, Weights, train
+from preimage.surrogates.precision import cache_compiled_programs, use_one_thread
 
 # Of weights, sets (B, n, D) and a key: the proposals psi (steps, B, length) on the way to the answer.
 Path_ = Callable[[Weights, Any, Any], Any]
@@ -153,6 +154,8 @@ class MetaTraining:
         self, name: str, path: Path_, weights: Weights, seed: int, updates: int, cost: int
     ) -> tuple[Weights, list[tuple[int, float]]]:
         """Return trained weights and the history of -log q, after `updates` that simulate `cost` samples a task."""
+        use_one_thread()
+        cache_compiled_programs()
         self.spent.append(updates * self.batch * cost)
         course = Course(updates, self.learning_rate)
         return train(self.loss(path), weights, seed, course, self._file(name, seed, course), self.means.report)
