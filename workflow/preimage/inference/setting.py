@@ -114,7 +114,9 @@ def bank_simulations(study: Mapping[str, Any]) -> list[int | None]:
 def checked_sets(study: Mapping[str, Any], method: str) -> int:
     """Return on how many fresh sets a method is checked: fewer where each is a search of its own."""
     checks = study["checks"]
-    return int(checks["searches" if study["inference"][method]["kind"] in SEARCHING else "sets"])
+    spec = study["inference"][method]
+    searches = spec["kind"] in SEARCHING or spec.get("rounds", 1) > 1
+    return int(checks["searches" if searches else "sets"])
 
 
 def fresh_sets(study: Mapping[str, Any]) -> int:
