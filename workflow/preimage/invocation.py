@@ -23,7 +23,8 @@ from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
 from preimage.files import digest, read_json, write_json
-from preimage.study import Study, searched_exactly
+from preimage.inference.setting import check as inference_check
+from preimage.study import Study, infers, searched_exactly
 
 # Held by the one Snakemake at work in this folder; `workflow/run.py` may hold it on our behalf.
 RUN_LOCK = Path("results/.locks/run")
@@ -47,7 +48,8 @@ def check(studies: Mapping[str, Study]) -> list[str]:
     said = []
     for name, study in studies.items():
         try:
-            said += [f"study '{name}': {w}" for w in checks.check(study, partial(_check_models, study))]
+            found = inference_check(study) if infers(study) else checks.check(study, partial(_check_models, study))
+            said += [f"study '{name}': {w}" for w in found]
         except StudyError as error:
             raise StudyError(f"study '{name}': {error}") from None
     return said

@@ -121,6 +121,11 @@ def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
     return _filled(value, schema)
 
 
+def with_defaults(value: Any, name: str, key: str) -> Any:
+    """Return the valid value of one key of a schema with its defaults, where a schema can't say that it needs any."""
+    return _filled(value, load_schema(name)["properties"][key])
+
+
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 

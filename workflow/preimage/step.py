@@ -25,7 +25,7 @@ import numpy as np
 
 from preimage import record
 from preimage.errors import StudyError
-from preimage.files import digest
+from preimage.files import digest, remove
 from preimage.rng import generator
 
 # Held (shared) by every step while it runs; the launcher waits for it before it unlocks a folder.
@@ -62,7 +62,8 @@ class Step:
 
     @property
     def state(self) -> Path:
-        """Where this step may keep what it needs to go on after a kill: named by inputs, params and code."""
+        """Where this step may keep what it needs to go on after a kill, as a file or as a folder: named by inputs,
+        params and code."""
         if self._state is None:
             folder = Path("results") / self.record.study / ".resume"
             stem = ".".join([self.record.rule, *(v for k, v in self.record.wildcards.items() if k != "study")])
@@ -70,7 +71,7 @@ class Step:
             self._state = folder / f"{stem}.{key}.json"
             for other in folder.glob(f"{stem}.*.json"):
                 if other != self._state:
-                    other.unlink(missing_ok=True)
+                    remove(other)
         return self._state
 
     def metric(self, name: str, value: float | None, at: int = 0) -> None:
@@ -90,8 +91,11 @@ class Step:
     def artifact(self, *paths: str) -> None:
         self.record.artifacts += [str(p) for p in paths]
 
-    def progress(self, total: int) -> Callable[..., None]:
-        """Return a function of (done, best loss) and other numbers by name: it draws a bar, and logs now and then."""
+    def progress(self, total: int | None) -> Callable[..., None]:
+        """Return a function of (done, best loss) and other numbers by name: it draws a bar, and logs now and then.
+
+        `total` is None where it isn't known how much there is to do.
+        """
         from tqdm import tqdm
 
         bar = tqdm(total=total, desc=self.record.name, leave=False, disable=None, mininterval=SHOW_EVERY_SECONDS)
@@ -101,10 +105,11 @@ class Step:
             nonlocal said
             bar.update(done - bar.n)
             bar.set_postfix({k: f"{v:.4g}" for k, v in {"best": best, **more}.items()}, refresh=False)
-            if time.monotonic() - said > 5 or done >= total:
-                logging.info("%d of %d done, best loss %.6g", done, total, best)
+            ended = total is not None and done >= total
+            if time.monotonic() - said > 5 or ended:
+                logging.info("%d%s done, best loss %.6g", done, "" if total is None else f" of {total}", best)
                 said = time.monotonic()
-            if done >= total:
+            if ended:
                 bar.close()
 
         return report
@@ -112,7 +117,7 @@ class Step:
     def finish(self, started: float) -> None:
         """Write the record; the resume state has done its work."""
         if self._state is not None:
-            self._state.unlink(missing_ok=True)
+            remove(self._state)
         own, children = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         self.record.timing = {
             "wall_seconds": time.time() - started,

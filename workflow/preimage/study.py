@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from preimage import own_models, schema
 from preimage.errors import StudyError, did_you_mean
+from preimage.inference import setting as inference_setting
 from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, differentiable, made_of_trees
 
 SIMULATOR = "simulator"
@@ -112,6 +113,9 @@ def _completed(study: Study) -> Study:
         raise StudyError("key 'seed': found beside 'seeds', expected one of them")
     study["seeds"] = study.get("seeds", [study.pop("seed", 0)])
     _check_names(study)
+    if infers(study):
+        return inference_setting.completed(study)
+    inference_setting.refuse_parts(study)
     _complete_samples(study)
     for name, spec in study["surrogates"].items():
         if spec["kind"] == "neural_network" and spec.get("tune"):
@@ -154,6 +158,11 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
             raise StudyError(f"{where}: a preimage is made of boxes, and problem.constraints would cut them")
         found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
     return found
+
+
+def infers(study: Mapping[str, Any]) -> bool:
+    """Whether a study infers the parameters of a stochastic simulator; it has no surrogates then, and no inverters."""
+    return "inference" in study
 
 
 def fits(study: Mapping[str, Any]) -> bool:
@@ -231,8 +240,8 @@ def _add_nature(problem: dict[str, Any]) -> None:
 
 
 def _check_names(study: Study) -> None:
-    for part in ("surrogates", "objectives", "inverters"):
-        for name in study[part]:
+    for part in ("surrogates", "objectives", "inverters", "inference"):
+        for name in study.get(part, {}):
             good = name[:1].isalpha() and name.isascii() and all(c.isalnum() or c in "_-" for c in name)
             if not good or len(name) > 100:
                 raise StudyError(f"key '{part}.{name}': a name has letters, digits, '_' and '-', a letter first")

@@ -9,6 +9,7 @@ BENCHMARKS = [
     "relearning",
     "calibration",
     "learning",
+    "inference",
 ]
 
 

@@ -35,6 +35,13 @@ FAMILIES = {
     for name, members in study_module.families(STUDIES).items()
 }
 NAME = "[A-Za-z0-9_-]+"
+INFERENCE = [name for name, study in STUDIES.items() if study_module.infers(study)]
+ORDINARY = [name for name in STUDIES if name not in INFERENCE]
+
+
+def one_of(names):
+    """What matches these names and, where there are none, nothing."""
+    return "|".join(names) or "(?!)"
 
 
 wildcard_constraints:
@@ -237,6 +244,8 @@ def first_preimages(wildcards):
 def step_records(wildcards):
     """The record of every step of a study that makes its tables."""
     study = of(wildcards)
+    if study_module.infers(study):
+        return inference_records(wildcards)
     data = (
         f"{RECORDS}/round{{round}}/import_table.json"
         if has_table(wildcards)
@@ -307,9 +316,11 @@ def study_outputs():
         "best_of.csv",
         "timings.csv",
     ]
+    posterior = ["report.html", "posterior.parquet", "summary.csv", "timings.csv"]
     fits = [name for name, study in STUDIES.items() if study_module.fits(study)]
     return [
-        *expand(f"{STUDY}/{{file}}", study=list(STUDIES), file=files),
+        *expand(f"{STUDY}/{{file}}", study=ORDINARY, file=files),
+        *expand(f"{STUDY}/{{file}}", study=INFERENCE, file=posterior),
         *expand(f"{STUDY}/fit.parquet", study=fits),
         *expand(f"{STUDY}/diagnosis.csv", study=[n for n in STUDIES if n not in fits]),
     ]

@@ -52,6 +52,8 @@ rule gather:
         "results/{study}/logs/gather.log",
     benchmark:
         "results/{study}/benchmarks/gather.tsv"
+    wildcard_constraints:
+        study=one_of(ORDINARY),
     conda:
         ENVIRONMENT
     params:

@@ -30,6 +30,8 @@ rule figures:
         "results/{study}/logs/figures.log",
     benchmark:
         "results/{study}/benchmarks/figures.tsv"
+    wildcard_constraints:
+        study=one_of(ORDINARY),
     conda:
         ENVIRONMENT
     params:
@@ -92,6 +94,8 @@ rule report:
         "results/{study}/logs/report.log",
     benchmark:
         "results/{study}/benchmarks/report.tsv"
+    wildcard_constraints:
+        study=one_of(ORDINARY),
     conda:
         ENVIRONMENT
     params:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from preimage.errors import StudyError
 
@@ -22,6 +22,14 @@ class Margin(NamedTuple):
     kind: str
     first: float
     second: float
+
+
+def margin(entry: Mapping[str, Any]) -> Margin | None:
+    """Return the prior that an entry of a study's `problem.inputs` states; None where it states none."""
+    for kind in ("normal", "log_normal"):
+        if kind in entry:
+            return Margin(kind, float(entry[kind]["mean"]), float(entry[kind]["sd"]))
+    return Margin("uniform", float(entry["low"]), float(entry["high"])) if "low" in entry else None
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,29 @@ class Prior:
         """Return parameters (..., d) of z values, those beyond a uniform margin moved to its end."""
         inside = xp.clip(z, -self._reach, self._reach) * self._scale + self._centre
         return xp.where(self._log, xp.exp(xp.where(self._log, inside, 0)), inside) if self._log.any() else inside
+
+    def quantile(self, u: np.ndarray) -> np.ndarray:
+        """Return parameters (..., d) at which the prior's margins have the cumulative probabilities u in (0, 1)."""
+        return self.from_z(np.where(self._uniform, HALF_WIDTH * (2 * u - 1), special.ndtri(u)))
+
+    def from_normal(self, w: Any, xp: Any = np) -> Any:
+        """Return parameters (..., d) of values on the scale where the prior is standard normal, which nothing leaves.
+
+        With jax.numpy for `xp` JAX can trace it.
+        """
+        if xp is np:
+            cumulative = special.ndtr(w)
+        else:
+            from jax.scipy.special import ndtr
+
+            cumulative = ndtr(w)
+        return self.from_z(xp.where(self._uniform, HALF_WIDTH * (2 * cumulative - 1), w), xp)
+
+    def to_normal(self, theta: np.ndarray) -> np.ndarray:
+        """Return values (..., d) on the scale where the prior is standard normal, of parameters in the support."""
+        z = self.to_z(theta)
+        inside = np.clip((z / HALF_WIDTH + 1) / 2, 1e-12, 1 - 1e-12)
+        return np.where(self._uniform, special.ndtri(inside), z)
 
     def sample_z(self, key: Any, shape: tuple[int, ...]) -> Any:
         """Return z values (*shape, d) as a JAX array, for use in compiled training."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from preimage.errors import StudyError, did_you_mean
-from preimage.inference.prior import Prior
+from preimage.inference.prior import Prior, margin
 
 BUILT_IN = (
     "poisson",
@@ -55,12 +56,18 @@ class Simulator:
     derived: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def draw(self, rng: np.random.Generator, theta: np.ndarray, size: int) -> np.ndarray:
-        """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d)."""
+        """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d).
+
+        Raises StudyError where a simulator of a user's own can't be used (see `preimage.inference.own`).
+        """
         import jax
 
+        from preimage.inference.callback import told_plainly
+
         key = jax.random.key(int(rng.integers(2**32)))
-        found = self._compiled(key, np.asarray(theta, dtype=np.float32), size)
-        return np.asarray(found, dtype=float)
+        with told_plainly():
+            found = self._compiled(key, np.asarray(theta, dtype=np.float32), size)
+            return np.asarray(found, dtype=float)
 
     @cached_property
     def _compiled(self) -> Callable[..., Any]:
@@ -83,5 +90,21 @@ def load(spec: Mapping[str, Any]) -> Simulator:
         raise StudyError(
             f"problem.simulator '{name}' is no built-in stochastic simulator{did_you_mean(name, BUILT_IN)}"
         )
-    found: Simulator = importlib.import_module(f"preimage.inference.simulators.{name}").build()
-    return found
+    build = importlib.import_module(f"preimage.inference.simulators.{name}").build
+    options = {key: spec[key] for key in inspect.signature(build).parameters if key in spec}
+    if "stepping" in spec and not options:
+        raise StudyError(f"problem.stepping: '{name}' is not stepped in time")
+    found: Simulator = build(**options)
+    return _with_priors(found, spec.get("inputs") or {})
+
+
+def _with_priors(simulator: Simulator, inputs: Mapping[str, Any]) -> Simulator:
+    """Return a built-in simulator with the priors that a study states. Raises StudyError for an unknown parameter."""
+    margins = dict(simulator.prior.margins)
+    for name, entry in inputs.items():
+        if name not in margins:
+            raise StudyError(
+                f"problem.inputs.{name}: '{simulator.name}' has no such parameter{did_you_mean(name, margins)}"
+            )
+        margins[name] = margin(entry) or margins[name]
+    return replace(simulator, prior=Prior(margins))

@@ -18,8 +18,6 @@ KINDS = (
     "abc_smc",
     "npe",
 )
-# Trained once for all observations; the others search anew for each.
-AMORTISED = frozenset({"alfi", "one_shot", "npe"})
 
 
 def method(kind: str) -> Method:

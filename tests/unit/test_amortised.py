@@ -1,0 +1,216 @@
+"""Networks that infer: what they learn against a posterior in closed form; stopped, saved, restored, refused."""
+
+from dataclasses import replace
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from preimage.inference.answer import Means, Task
+from preimage.inference.methods import alfi, one_shot, set_encoder, training
+from preimage.inference.methods.training import Course
+from preimage.inference.prior import Margin, Prior
+from preimage.inference.simulator import Simulator
+from tests.conftest import refusal
+
+SIZE = 4
+SMALL = {"simulations": 12_000, "batch": 16, "hidden": 8, "step_draws": 4, "step_samples": 2, "draws": 50}
+FORMS = {
+    "one_shot": (one_shot, SMALL),
+    "plain": (alfi, SMALL | {"refine": False, "steps": 2}),
+    "refined": (alfi, SMALL | {"steps": 1}),
+}
+
+
+@jax.custom_jvp
+def no_slope(theta):
+    return theta
+
+
+@no_slope.defjvp
+def _(primals, tangents):
+    raise AssertionError("a gradient was asked of the simulator")
+
+
+def simulate(key, theta, size):
+    """One coordinate a sample: the sum of parameters, and unit noise."""
+    shape = (*theta.shape[:-1], size, 1)
+    return no_slope(theta).sum(-1)[..., None, None] + jax.random.normal(key, shape, jnp.float32)
+
+
+def shifted(d=1, **changes):
+    prior = Prior({f"p{j}": Margin("normal", 0.0, 1.0) for j in range(d)})
+    return replace(Simulator("shifted", prior, ("x",), simulate), **changes)
+
+
+TASK = Task(shifted(), SIZE)
+
+
+def trained(form, task=TASK, means=None, **spec):
+    module, base = FORMS[form]
+    return module.train(task, base | spec, np.random.default_rng(5), means or Means())
+
+
+@cache
+def plainly_trained(form):
+    """What several tests look at."""
+    return trained(form)
+
+
+def sets(count, task=TASK):
+    rng = np.random.default_rng(3)
+    theta = task.simulator.prior.sample(rng, count)
+    return theta, task.simulator.draw(rng, theta, task.size)
+
+
+@pytest.mark.parametrize("form", ["one_shot", "plain", "refined"])
+def test_what_is_learned_is_nearly_the_exact_posterior(form):
+    """With a normal prior and normal noise the posterior is N(n m / (n + 1), 1 / (n + 1)), m the mean of n samples."""
+    made = trained(form, simulations=200_000, learning_rate=0.01)
+    theta, x = sets(300)
+    answers = made.infer(x, np.random.default_rng(0))
+    found = -np.mean([a.log_density(t[None])[0] for a, t in zip(answers, theta, strict=True)])
+    middle = x.sum(axis=(1, 2)) / (SIZE + 1)
+    exact = np.mean((theta[:, 0] - middle) ** 2 * (SIZE + 1) + np.log(2 * np.pi / (SIZE + 1))) / 2
+    prior = np.mean(theta[:, 0] ** 2 + np.log(2 * np.pi)) / 2
+    assert exact - 0.02 < found < exact + 0.08 < prior - 0.5
+
+
+def test_the_simulator_of_these_tests_has_no_slope():
+    """So that training it at all shows that none was asked for."""
+    with pytest.raises(AssertionError, match="gradient was asked"):
+        jax.grad(lambda t: simulate(jax.random.key(0), t, SIZE).sum())(jnp.ones((1, 1)))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHUNK", 20)
+    whole = trained(form).arrays()
+    seen = []
+
+    def stop(update, loss):
+        seen.append(update)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(form, means=Means(state=tmp_path, report=stop))
+    resumed = trained(form, means=Means(state=tmp_path, report=lambda update, loss: seen.append(update))).arrays()
+    assert seen.count(seen[0]) == 1 or form == "refined"  # nothing is trained twice
+    assert whole.keys() == resumed.keys()
+    assert all(whole[k].tobytes() == resumed[k].tobytes() for k in whole)
+
+
+def test_a_state_of_another_training_is_not_taken_up(tmp_path):
+    for name in ("shifted", "other"):
+        trained("one_shot", Task(shifted(name=name), SIZE), Means(state=tmp_path))
+    assert len(list(tmp_path.glob("one_shot-*.npz"))) == 2
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_restored_answers_the_same(form):
+    module, base = FORMS[form]
+    made, x = plainly_trained(form), sets(3)[1]
+    again = module.restored(TASK, base, made.arrays())
+    assert again.simulations == made.simulations and again.history == made.history
+    for one, other in zip(*(m.infer(x, np.random.default_rng(1)) for m in (made, again)), strict=True):
+        assert one.draws.tobytes() == other.draws.tobytes()
+        assert one.path[0].tobytes() == other.path[0].tobytes()
+
+
+def test_weights_for_something_else_are_refused():
+    module, base = FORMS["refined"]
+    arrays = plainly_trained("refined").arrays()
+    other = Task(shifted(name="moons"), SIZE)
+    assert "found simulator 'shifted', expected 'moons'" in refusal(module.restored, other, base, arrays)
+    assert "found size 4, expected 5" in refusal(module.restored, Task(TASK.simulator, 5), base, arrays)
+    assert "found hidden 8, expected 9" in refusal(module.restored, TASK, base | {"hidden": 9}, arrays)
+    assert "found method 'alfi', expected 'one_shot'" in refusal(one_shot.restored, TASK, base, arrays)
+
+
+def test_a_budget_below_one_batch_is_refused():
+    for form in FORMS:
+        assert "simulations" in refusal(trained, form, simulations=1000)
+
+
+def test_sets_of_another_shape_are_refused():
+    made = plainly_trained("one_shot")
+    assert "(3, 1), expected (samples, coordinates) = (4, 1)" in refusal(
+        made.infer, np.zeros((2, 3, 1)), np.random.default_rng(0)
+    )
+
+
+def test_an_answer_has_weighted_draws_its_path_and_its_simulations():
+    made = trained("refined", Task(shifted(d=2), 1), steps=3)
+    (answer,) = made.infer(np.zeros((1, 1, 1)), np.random.default_rng(0))
+    assert answer.draws.shape == (50, 2) and answer.weights.sum() == pytest.approx(1)
+    assert [p.shape for p in answer.path] == [(4, 2), (4, 2)]  # the first proposal, and 3 steps
+    assert answer.simulations == 3 * 4 * 2
+    assert made.simulations <= SMALL["simulations"]
+
+
+def test_a_set_is_answered_alike_alone_and_among_others():
+    """One-shot: nothing random goes into a proposal."""
+    made, x = plainly_trained("one_shot"), sets(5)[1]
+    together = made.paths(x)
+    for k in range(5):
+        np.testing.assert_allclose(made.paths(x[k : k + 1])[:, 0], together[:, k], rtol=1e-4, atol=1e-5)
+
+
+def test_without_sight_of_the_simulations_only_the_real_set_counts():
+    """The proposal then depends on nothing that is simulated."""
+    task = Task(shifted(), SIZE)
+    made = trained("refined", task, simulated=False)
+    x = sets(2)[1]
+
+    def other(key, theta, size):
+        return 100 + simulate(key, theta, size)
+
+    elsewhere = FORMS["refined"][0].restored(
+        Task(shifted(simulate=other), SIZE), FORMS["refined"][1] | {"simulated": False}, made.arrays()
+    )
+    np.testing.assert_array_equal(made.paths(x, 1), elsewhere.paths(x, 1))
+    seeing = plainly_trained("refined")
+    moved = FORMS["refined"][0].restored(Task(shifted(simulate=other), SIZE), FORMS["refined"][1], seeing.arrays())
+    assert (seeing.paths(x, 1)[-1] != moved.paths(x, 1)[-1]).any()
+
+
+@pytest.mark.parametrize("features", set_encoder.FEATURES)
+def test_failed_samples_are_left_out_of_features(features):
+    encoder, _ = set_encoder.fitted(TASK, {"features": features, "hidden": 8}, jax.random.key(0))
+    weights = encoder.init(jax.random.key(1))
+    x = np.array([[[0.5], [1.0], [np.nan], [np.nan]], [[0.5], [1.0], [0.5], [1.0]], [[np.nan]] * 4], np.float32)
+    found = np.asarray(encoder(weights, x))
+    assert found.shape == (3, encoder.length) and np.isfinite(found).all()
+    np.testing.assert_allclose(found[0, 1:], found[1, 1:], rtol=1e-5)
+    np.testing.assert_allclose(found[:, 0], [0.5, 0, 1])
+
+
+def test_inputs_are_scaled_by_samples_from_the_prior():
+    def wide(key, theta, size):
+        return 1000 + 1e4 * simulate(key, theta, size)
+
+    encoder, spent = set_encoder.fitted(Task(shifted(simulate=wide), SIZE), {}, jax.random.key(0))
+    assert spent == set_encoder.SETS * SIZE
+    assert encoder.centre == pytest.approx([1000], abs=3000)
+    assert encoder.scale == pytest.approx([1e4 * 2**0.5], rel=0.2)
+
+
+def test_adam_goes_to_the_minimum_and_past_slopes_that_are_not_finite():
+    def loss(weights, key):
+        value = ((weights["a"] - 3) ** 2).sum()
+        broken = jnp.where(jax.random.bernoulli(key, 0.1), jnp.nan, 1.0)
+        return value * broken, value
+
+    weights, history = training.train(loss, {"a": jnp.zeros(2, jnp.float32)}, 0, Course(300, 0.1))
+    np.testing.assert_allclose(weights["a"], 3, atol=1e-2)
+    assert [update for update, _ in history] == list(range(50, 301, 50))
+
+
+def test_the_learning_rate_rises_then_falls():
+    course = Course(100, 0.5)
+    rates = np.array([course.rate(k) for k in range(100)])
+    assert rates.argmax() in (9, 10) and rates.max() == pytest.approx(0.5)
+    assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[11:]) < 0).all() and rates[-1] < 0.005

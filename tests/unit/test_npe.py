@@ -1,0 +1,179 @@
+"""Method npe and its parts: flow matching and truncated proposals, against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from preimage.errors import StudyError
+from preimage.inference.answer import Means, Task
+from preimage.inference.checks import coverage
+from preimage.inference.methods import dense, npe, set_encoder, support
+from preimage.inference.methods.flow_matching import Flow
+from preimage.inference.methods.unbounded import Unbounded
+from preimage.inference.prior import Margin, Prior
+from preimage.inference.simulator import Simulator
+
+SD = 0.5
+
+
+def simulate(key, theta, size):
+    """theta_0 + theta_1 and theta_1, each with normal noise: the posterior is normal."""
+    mean = jnp.stack([theta.sum(-1), theta[..., 1]], axis=-1)[..., None, :]
+    return mean + SD * jax.random.normal(key, (*theta.shape[:-1], size, 2), jnp.float32)
+
+
+NORMAL = Simulator("sums", Prior({"a": Margin("normal", 1, 2), "b": Margin("normal", 0, 1)}), ("x", "y"), simulate)
+FLAT = Simulator("sums", Prior({"a": Margin("uniform", -1, 1), "b": Margin("uniform", 0, 1)}), ("x", "y"), simulate)
+SPEC = {"simulations": 2000, "updates": 300, "width": 32}
+SET = np.array([[[1.5, 0.3]]])
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return npe.train(Task(NORMAL, 1), SPEC, rng())
+
+
+def posterior(x):
+    """Return mean and covariance of the parameters of NORMAL, given one sample (2,)."""
+    A = np.array([[1, 1], [0, 1.0]])
+    precision = np.diag([1 / 4, 1.0])
+    cov = np.linalg.inv(precision + A.T @ A / SD**2)
+    return cov @ (precision @ [1, 0] + A.T @ x / SD**2), cov
+
+
+def test_answers_are_the_posterior_in_closed_form(trained):
+    (answer,) = trained.infer(SET, rng())
+    mean, cov = posterior(SET[0, 0])
+    sd = np.sqrt(np.diag(cov))
+    assert answer.status == "ok" and answer.simulations == 0 and trained.simulations == 2000
+    np.testing.assert_allclose(answer.draws.mean(axis=0), mean, atol=0.25 * sd.min())
+    np.testing.assert_allclose(np.cov(answer.draws.T), cov, atol=0.2 * sd.max() ** 2)
+    exact = stats.multivariate_normal(mean, cov)
+    points = exact.rvs(200, random_state=rng())
+    assert np.abs(answer.log_density(points) - exact.logpdf(points)).mean() < 0.15
+
+
+def test_answers_cover_the_truth_as_often_as_they_say(trained):
+    truths = NORMAL.prior.sample(rng(1), 200)
+    answers = trained.infer(NORMAL.draw(rng(2), truths, 1), rng(3))
+    found = coverage.coverage(
+        coverage.by_draws(truths, [a.draws for a in answers], [a.weights for a in answers], rng())
+    )
+    assert found.low < 0.9 < found.high
+
+
+def test_density_of_an_answer_adds_up_to_one_over_a_bounded_prior():
+    # With random weights: it holds whatever a network has learnt.
+    x = FLAT.draw(rng(), FLAT.prior.sample(rng(), 64), 3)
+    encoder = set_encoder.scaled_by(Task(FLAT, 3), SPEC, x)
+    flow = Flow(2, encoder.length, width=8)
+    weights = {"encoder": encoder.init(jax.random.key(0)), **flow.init(jax.random.key(1))}
+    weights["out"] = dense.layer(jax.random.key(2), 8, 2, 0.5)
+    made = npe.Posterior(encoder, flow, weights, np.zeros((5, 2)), np.array([[0.9, 0], [0.3, 0.5]]))
+    one = npe.Npe(Task(FLAT, 3), SPEC, made, None, 0, {}).infer(np.ones((1, 3, 2)), rng())[0]
+    assert FLAT.prior.contains(one.draws).all()
+    a, b = (np.linspace(low + s / 80, low + s * (1 - 1 / 80), 40) for low, s in ((-1, 2), (0, 1)))
+    grid = np.stack(np.meshgrid(a, b, indexing="ij"), axis=-1).reshape(-1, 2)
+    assert np.exp(one.log_density(grid)).mean() * 2 == pytest.approx(1, abs=0.05)
+    assert one.log_density(np.array([[2.0, 0.5]])) == -np.inf
+
+
+def test_same_generator_same_bytes_and_what_is_saved_answers_the_same(trained, tmp_path):
+    again = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path))
+    for name, array in again.arrays().items():
+        assert array.tobytes() == trained.arrays()[name].tobytes(), name
+    back = npe.restored(Task(NORMAL, 1), SPEC, trained.arrays())
+    assert back.infer(SET, rng())[0].draws.tobytes() == trained.infer(SET, rng())[0].draws.tobytes()
+    with pytest.raises(StudyError, match="trained for another task"):
+        npe.restored(Task(FLAT, 1), SPEC, trained.arrays())
+
+
+def test_further_rounds_keep_to_the_budget_and_to_the_posterior_though_some_simulations_fail():
+    def fails(key, theta, size):
+        x = simulate(key, theta, size)
+        return jnp.where(x > 5, jnp.nan, x)
+
+    method = npe.train(Task(Simulator("fails", NORMAL.prior, ("x", "y"), fails), 1), {**SPEC, "rounds": 2}, rng())
+    (answer,) = method.infer(SET, rng())
+    mean, cov = posterior(SET[0, 0])
+    assert method.simulations == 1000 and 900 < answer.simulations <= 1000
+    np.testing.assert_allclose(answer.draws.mean(axis=0), mean, atol=0.4 * np.sqrt(np.diag(cov)).min())
+    assert 800 < len(method.arrays()["first.w"]) < 1000
+
+
+def test_bad_budgets_and_sets_are_one_message(trained):
+    with pytest.raises(StudyError, match="expected at least 1000: 200 sets of 5 samples in each of 1 rounds"):
+        npe.train(Task(NORMAL, 5), {"simulations": 999}, rng())
+    with pytest.raises(StudyError, match=r"found sets of shape \(2, 2\), expected \(1, 2\)"):
+        trained.infer(np.ones((1, 2, 2)), rng())
+
+
+def test_simulators_that_always_fail_are_one_message():
+    never = Simulator("never", NORMAL.prior, ("x", "y"), lambda *a: simulate(*a) * jnp.nan)
+    with pytest.raises(StudyError, match="found 0 simulations that did not fail"):
+        npe.train(Task(never, 1), SPEC, rng())
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_untrained_flow_is_the_normal_and_a_linear_one_too():
+    flow = Flow(2, 1, width=8)
+    weights = flow.init(jax.random.key(0))
+    weights["out"] = jax.tree.map(jnp.zeros_like, weights["out"])
+    x, h = jnp.array([[0.3, -2.0]]), jnp.zeros((1, 1))
+    assert flow.log_density(weights, x, h)[0] == pytest.approx(stats.norm.logpdf([0.3, -2.0]).sum(), abs=1e-4)
+    draws = flow.draw(weights, jax.random.key(1), jnp.zeros((4000, 1)))
+    assert stats.kstest(np.asarray(draws)[:, 0], "norm").pvalue > 0.01
+
+
+def test_density_is_that_of_the_draws():
+    flow = Flow(1, 1, width=8)
+    weights = flow.init(jax.random.key(0))
+    weights["out"] = dense.layer(jax.random.key(5), 8, 1, 1.0)
+    draws = np.asarray(flow.draw(weights, jax.random.key(1), jnp.zeros((20000, 1))))[:, 0]
+    grid = np.linspace(-8, 8, 1601)
+    density = np.exp(
+        np.asarray(flow.log_density(weights, jnp.asarray(grid[:, None], jnp.float32), jnp.zeros((1601, 1))))
+    )
+    cumulative = np.cumsum(density) * (grid[1] - grid[0])
+    assert cumulative[-1] == pytest.approx(1, abs=0.01)
+    assert np.abs(np.interp(np.sort(draws), grid, cumulative) - np.linspace(0, 1, 20000)).max() < 0.02
+
+
+def test_truncated_proposals_are_the_prior_within_the_region():
+    # Two clumps: a region that is not convex.
+    draws = np.concatenate([rng(1).normal([-1, 0], 0.1, (500, 2)), rng(2).normal([1, 1], 0.1, (500, 2))])
+    region = support.around(draws)
+    found = region.sample(lambda w: -np.square(w).sum(axis=1) / 2, rng(), 3000)
+    assert len(found) == 3000 and region.contains(found).all()
+    prior = rng(3).standard_normal((300_000, 2))
+    brute = prior[region.contains(prior)]
+    assert stats.ks_2samp(found[:, 0], brute[:, 0]).pvalue > 0.01
+    assert stats.ks_2samp(found.sum(axis=1), brute.sum(axis=1)).pvalue > 0.01
+    fresh = np.concatenate([rng(4).normal([-1, 0], 0.1, (5000, 2)), rng(5).normal([1, 1], 0.1, (5000, 2))])
+    assert region.contains(fresh).mean() > 0.995
+
+
+def test_the_scale_without_ends_is_the_prior_plus_a_little():
+    prior = Prior({"a": Margin("uniform", -1, 4), "b": Margin("log_normal", 0, 0.5)})
+    scale = Unbounded(prior)
+    theta = prior.sample(rng(), 20_000)
+    w = scale.values(theta)
+    np.testing.assert_allclose(scale.parameters(w), theta, rtol=1e-6)
+    assert prior.contains(scale.parameters(np.array([[50.0, 0], [-50.0, 0]]))).all()
+    # Slopes by differences: the prior's density per unit of w is that per unit of theta times the slope.
+    step = 1e-5
+    slope = (scale.parameters(w + step) - scale.parameters(w - step)) / (2 * step)
+    wanted = prior.log_density(theta) + np.log(slope).sum(axis=1)
+    inside = np.abs(w[:, 0]) < 2.2
+    np.testing.assert_allclose(scale.log_prior(w)[inside], wanted[inside], atol=1e-4)
+    # Independent of that: a uniform and a logistic variable, added.
+    added = (rng(1).random(20_000) + rng(2).logistic(0, 0.03, 20_000) - 0.5) * 12**0.5
+    assert stats.ks_2samp(w[:, 0], added).pvalue > 0.01

@@ -1,0 +1,34 @@
+"""What a step keeps to go on after a kill, as a file or as a folder."""
+
+import time
+from types import SimpleNamespace
+
+from preimage.step import Step
+
+
+class Output(list):
+    record = "results/s/tracking/train.json"
+
+
+def step(code):
+    return Step(
+        SimpleNamespace(params={"code": code}, wildcards={"study": "s", "seed": "0"}, rule="train", input=[],
+                        output=Output())
+    )  # fmt: skip
+
+
+def test_a_folder_of_state_outlives_a_kill_but_neither_success_nor_a_change_of_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    killed = step("one").state
+    killed.mkdir(parents=True)
+    (killed / "weights.npz").write_bytes(b"1")
+    again = step("one")
+    assert (again.state / "weights.npz").exists()
+    other = step("two").state
+    assert other != killed and not killed.exists()
+    other.mkdir()
+    (other / "weights.npz").write_bytes(b"2")
+    last = step("two")
+    assert last.state == other
+    last.finish(time.time())
+    assert not other.exists() and (tmp_path / Output.record).exists()

@@ -1,0 +1,108 @@
+"""Inference from observed sets to the page: what it leaves, that it is the same each time, and that it stays done."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from preimage.files import read_json
+
+from ..running import snakemake, study_argument, write_study
+
+COUNTS = """
+study: counts
+problem: {simulator: poisson, inputs: {log_rate: {low: 1, high: 4}}}
+observations: {table: counts.csv, parameters: rates.csv, draws: 300}
+inference:
+  exact: {kind: grid}
+  rejection: {kind: abc_rejection, simulations: 20000}
+checks: {sets: 30, searches: 5, predictive: 20}
+bank: {jobs: 2}
+"""
+SEED = "results/counts/seed0"
+TABLES = ["results/counts/posterior.parquet", "results/counts/summary.csv"]
+
+
+def folder_of(path):
+    rng = np.random.default_rng(0)
+    write_study(path, COUNTS, "counts.yaml")
+    sets = {"low": rng.poisson(np.exp(1.5), 40), "high": rng.poisson(np.exp(3.5), 40), "odd": np.full(40, 3000)}
+    rows = [{"observation": name, "count": count} for name, counts in sets.items() for count in counts]
+    pd.DataFrame(rows).to_csv(path / "counts.csv", index=False)
+    pd.DataFrame({"log_rate": [1.5, 3.5, 4]}).to_csv(path / "rates.csv", index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory):
+    folder = folder_of(tmp_path_factory.mktemp("counts"))
+    done = snakemake(folder, *study_argument("counts.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def test_posterior_and_summary_have_the_columns_of_the_interface(counts):
+    posterior = pd.read_parquet(counts / TABLES[0])
+    assert list(posterior) == ["seed", "observation", "method", "draw", "weight", "theta.log_rate"]
+    sums = posterior.groupby(["seed", "observation", "method"])["weight"].agg(["sum", "size"])
+    assert len(sums) == 6 and np.allclose(sums["sum"], 1) and (sums["size"] <= 300).all()
+    summary = pd.read_csv(counts / TABLES[1])
+    assert summary[["observation", "method"]].to_numpy().tolist() == [
+        [o, m] for o in ("low", "high", "odd") for m in ("exact", "rejection")
+    ]
+    wanted = {
+        "simulations",
+        "mean.log_rate",
+        "sd.log_rate",
+        "true.log_rate",
+        "predictive_error",
+        "coverage_error",
+        "c2st",
+    }
+    assert wanted <= set(summary) and "seconds" not in " ".join(summary)
+    timings = pd.read_csv(counts / "results/counts/timings.csv")
+    assert {"observe", "fresh", "infer exact", "check rejection"} <= set(timings["step"])
+
+
+def test_answers_are_near_the_closed_form_and_what_can_not_be_is_flagged(counts):
+    """Under a flat prior far inside its ends, the posterior of the rate is nearly a gamma distribution."""
+    summary = pd.read_csv(counts / TABLES[1]).set_index(["observation", "method"])
+    x = pd.read_csv(counts / "counts.csv").query("observation == 'high'")["count"]
+    assert summary.loc[("high", "exact"), "mean.log_rate"] == pytest.approx(np.log(x.mean()), abs=0.01)
+    assert summary.loc[("high", "exact"), "sd.log_rate"] == pytest.approx(1 / np.sqrt(x.sum()), rel=0.1)
+    assert summary.loc[("high", "rejection"), "mean.log_rate"] == pytest.approx(np.log(x.mean()), abs=0.15)
+    assert summary["misspecified"].tolist() == [False] * 4 + [True] * 2
+    assert (summary.loc["odd", "predictive_p"] < 0.1).all()
+    page = (counts / "results/counts/report.html").read_text(encoding="utf-8")
+    assert "Observation odd lies outside of what the simulator produces under the prior" in page
+    assert "Whose answers to trust" in page and "<svg" in page and "could not be drawn" not in page
+
+
+def test_the_bank_is_made_by_as_many_jobs_as_the_study_says_and_trains_what_needs_it(counts):
+    parts = [np.load(counts / SEED / f"bank/{k}.npz") for k in range(2)]
+    assert [len(p["theta"]) for p in parts] == [250, 250]
+    trained = np.load(counts / SEED / "methods/rejection/trained.npz")
+    theta = np.concatenate([p["theta"] for p in parts])
+    assert np.array_equal(trained["theta"], theta[: len(trained["theta"])])
+    record = read_json(counts / "results/counts/tracking/seed0/check.exact.json")
+    assert "checks/coverage" in [name for name, _, _ in record["metrics"]]
+
+
+def test_a_second_dry_run_finds_nothing_to_do(counts):
+    done = snakemake(counts, *study_argument("counts.yaml"), "-n")
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_other_checks_train_nothing_again(counts, tmp_path):
+    write_study(tmp_path, COUNTS.replace("sets: 30", "sets: 31"), "counts.yaml")
+    done = snakemake(counts, *study_argument(tmp_path / "counts.yaml"), "-n")
+    planned = {line.split()[0] for line in done.stdout.splitlines() if len(line.split()) == 2}
+    assert "check" in planned and not planned & {"train_inference", "bank", "observe", "infer"}
+
+
+def test_the_same_study_on_other_cores_gives_the_same_bytes(counts, tmp_path):
+    folder_of(tmp_path)
+    files = [f"{SEED}/methods/rejection/{name}.parquet" for name in ("draws", "checks")]
+    done = snakemake(tmp_path, *files, "--cores", "1", *study_argument("counts.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    for name in files:
+        assert (tmp_path / name).read_bytes() == (counts / name).read_bytes()

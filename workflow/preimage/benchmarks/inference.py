@@ -1,0 +1,200 @@
+"""Rows of likelihood-free inference: ALFI and what it is made of, against maximum likelihood where the likelihood is
+known, and against the best that a Gaussian can do.
+
+All methods see the same fresh problems, which none trained on. Densities are those of the answers, truncated to the
+prior's support, per unit of parameters whose prior has sd 1; an answer's 90 % region is that of highest density.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from preimage.benchmarks.timing import row, seconds
+from preimage.inference import methods, simulator
+from preimage.inference.answer import Answer, Task
+from preimage.inference.methods.amortised import Amortised
+from preimage.inference.methods.proposal import log_slopes
+from preimage.inference.simulators import collider
+from preimage.rng import generator
+from preimage.surrogates.precision import use_one_thread
+
+SIZE, PROBLEMS, BUDGET = 500, 3000, 1e8
+# The forms of the ablation; none of them is judged.
+ABLATION: dict[str, dict[str, Any]] = {
+    "plain ALFI": {"kind": "alfi", "refine": False},
+    "refined ALFI, simulated features zeroed": {"kind": "alfi", "simulated": False},
+    "refined ALFI, learned features only": {"kind": "alfi", "features": "learned"},
+    "refined ALFI, pooled statistics only": {"kind": "alfi", "features": "pooled"},
+    "one-shot": {"kind": "one_shot"},
+}
+
+
+class Problems(NamedTuple):
+    """Sets x (problems, n, D) of parameters theta (problems, d)."""
+
+    task: Task
+    theta: np.ndarray
+    x: np.ndarray
+
+
+class Score(NamedTuple):
+    """Of a method on problems.
+
+    Attributes:
+        rmse: of the means of answers, in the unit of the parameters, (d,).
+        missed: mean -log q at the truth.
+        coverage: of the 90 % region.
+        cpu: seconds of training.
+        new: milliseconds for one more set.
+    """
+
+    rmse: np.ndarray
+    missed: float
+    coverage: float
+    cpu: float
+    simulations: int
+    new: float
+
+
+def poisson_problems() -> Problems:
+    """Parameters evenly over the prior."""
+    task = Task(simulator.load({"simulator": "poisson"}), SIZE)
+    theta = (0.2 + 6.8 * (np.arange(PROBLEMS) + 0.5) / PROBLEMS)[:, None]
+    return Problems(task, theta, task.simulator.draw(generator(2026, "poisson"), theta, SIZE))
+
+
+def collider_problems() -> Problems:
+    """Parameters from the prior."""
+    task, rng = Task(simulator.load({"simulator": "collider"}), SIZE), generator(2026, "collider")
+    theta = task.simulator.prior.sample(rng, PROBLEMS)
+    return Problems(task, theta, task.simulator.draw(rng, theta, SIZE))
+
+
+def trained(problems: Problems, spec: Mapping[str, Any], seed: int) -> tuple[Amortised, float]:
+    """Return a method of one seed, and the CPU seconds of its training, compilation included."""
+    before = _cpu()
+    made = methods.method(spec["kind"]).train(
+        problems.task, {"simulations": BUDGET, **spec}, generator(seed, spec["kind"])
+    )
+    assert isinstance(made, Amortised)
+    return made, _cpu() - before
+
+
+def score(problems: Problems, made: Amortised, cpu: float) -> Score:
+    rng, prior, theta = generator(0, "answers"), problems.task.simulator.prior, problems.theta
+    answers = made.infer(problems.x, rng)
+    units = log_slopes(prior, theta)
+    missed = np.array([_missed(a, t) for a, t in zip(answers, theta, strict=True)]) + units
+    covered = [_covered(a, t) for a, t in zip(answers, theta, strict=True)]
+    means = np.array([a.weights @ a.draws for a in answers])
+    made.infer(problems.x[:1], rng)
+    new = np.median([seconds(lambda: made.infer(problems.x[:1], rng)) for _ in range(20)])
+    rmse = np.sqrt(((means - theta) ** 2).mean(axis=0))
+    return Score(rmse, float(missed.mean()), float(np.mean(covered)), cpu, made.simulations, 1e3 * float(new))
+
+
+def _missed(answer: Answer, theta: np.ndarray) -> float:
+    assert answer.log_density is not None
+    return -float(answer.log_density(theta[None])[0])
+
+
+def _covered(answer: Answer, theta: np.ndarray) -> bool:
+    """Return whether less than 90 % of the answer is denser than it is at theta."""
+    assert answer.log_density is not None
+    return bool(answer.weights @ (answer.log_density(answer.draws) > answer.log_density(theta[None])) < 0.9)
+
+
+def maximum_likelihood(problems: Problems) -> np.ndarray:
+    """Return the RMSE (1,) of the Poisson's maximum-likelihood answers, moved into the prior's support."""
+    found = np.log(np.maximum(problems.x.mean(axis=1), 1e-9)).clip(0.2, 7.0)
+    return np.sqrt(((found - problems.theta) ** 2).mean(axis=0))
+
+
+def best_gaussian(problems: Problems, cells: int = 101) -> tuple[float, float]:
+    """Return the mean -log q of the exact posterior of the collider on a grid, and of Gaussians of its moments."""
+    prior = problems.task.simulator.prior
+    edge = 3**0.5 * (2 * (np.arange(cells) + 0.5) / cells - 1)
+    z = np.stack(np.meshgrid(edge, edge, indexing="ij"), axis=-1).reshape(-1, 2)
+    A = collider.asymmetry(np.asarray(prior.from_z(z), dtype=float))
+    # The likelihood depends on A alone: computed on a fine line, then looked up.
+    line = np.linspace(A.min() - 0.1, A.max() + 0.1, 400)
+    at_line = np.stack([(45 + 4.5 * np.arctanh(np.clip(line / 3, -0.99, 0.99))), np.full(400, 1.5)], axis=-1)
+    line = collider.asymmetry(at_line)
+    exact, moments = [], []
+    log_cell = np.log((edge[1] - edge[0]) ** 2)
+    for x, theta in zip(problems.x, problems.theta, strict=True):
+        at = problems.task.simulator.log_likelihood(x, at_line)
+        # Far from the truth it is minus infinity, where the density has been cut.
+        at = np.maximum(at, at.max() - 1e3)
+        logs = np.interp(A, line, at)
+        p = np.exp(logs - logs.max())
+        whole = np.log(p.sum()) + logs.max() + log_cell
+        exact.append(whole - np.interp(collider.asymmetry(theta), line, at))
+        p /= p.sum()
+        mean = p @ z
+        centred = z - mean
+        covariance = (centred * p[:, None]).T @ centred
+        moments.append(-stats.multivariate_normal.logpdf(prior.to_z(theta), mean, covariance))
+    return float(np.mean(exact)), float(np.mean(moments))
+
+
+def of_poisson(seeds: int) -> Iterator[dict[str, Any]]:
+    problems = poisson_problems()
+    peer, name = maximum_likelihood(problems)[0], "maximum likelihood"
+    for seed in range(seeds):
+        found = score(problems, *trained(problems, {"kind": "alfi"}, seed))
+        what = f"poisson, refined ALFI, training seed {seed}"
+        ratio = found.rmse[0] / peer
+        yield row(f"{what}: RMSE over that of {name}", ratio, 1.0, name, "", "at most 1.05", ratio <= 1.05)
+        yield row(f"{what}: mean -log q", found.missed, -4.17, "exact posterior", "nats", "reported", True)
+        yield from costs(what, found)
+    for form, spec in ABLATION.items():
+        found = score(problems, *trained(problems, spec, 0))
+        ratio = found.rmse[0] / peer
+        yield row(f"poisson, {form}: RMSE over that of {name}", ratio, 1.0, name, "", "reported", True)
+        yield row(f"poisson, {form}: mean -log q", found.missed, -4.17, "exact posterior", "nats", "reported", True)
+
+
+def of_collider(seeds: int) -> Iterator[dict[str, Any]]:
+    problems = collider_problems()
+    exact, best = best_gaussian(problems)
+    peer = "best Gaussian, not truncated"
+    yield row("collider, exact posterior: mean -log q", exact, best, peer, "nats", "reported", True)
+    for seed in range(seeds):
+        found = score(problems, *trained(problems, {"kind": "alfi"}, seed))
+        what = f"collider, refined ALFI, training seed {seed}"
+        yield row(
+            f"{what}: mean -log q", found.missed, best, peer, "nats", "at most 0.52", found.missed <= 0.52
+        )  # fmt: skip
+        yield row(
+            f"{what}: coverage of the 90 % region", found.coverage, 0.9, "nominal", "", "0.88 to 0.92",
+            0.88 <= found.coverage <= 0.92,
+        )  # fmt: skip
+        yield from costs(what, found)
+    for form, spec in ABLATION.items():
+        found = score(problems, *trained(problems, spec, 0))
+        yield row(f"collider, {form}: mean -log q", found.missed, best, peer, "nats", "reported", True)
+
+
+def costs(what: str, found: Score) -> Iterator[dict[str, Any]]:
+    yield row(f"{what}: samples simulated in training", found.simulations, 1e8, "limit", "", "at most 1e8",
+              found.simulations <= 1e8)  # fmt: skip
+    yield row(f"{what}: CPU of training", found.cpu, 120.0, "limit", "s", "at most 120 s", found.cpu <= 120)
+    yield row(f"{what}: a new set of {SIZE}", found.new, 10.0, "limit", "ms", "at most 10 ms", found.new <= 10)
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def measure(seeds: int = 3) -> Iterator[dict[str, Any]]:
+    """Yield the rows of this table."""
+    use_one_thread()
+    yield from of_poisson(seeds)
+    yield from of_collider(seeds)

@@ -1,0 +1,161 @@
+"""Which figures a study of inference gets, in which order, and what to say beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.figures import style
+from preimage.figures.coverage_curves import coverage_curves
+from preimage.figures.error_boxes import error_boxes
+from preimage.figures.gallery import Shown
+from preimage.figures.posterior_pairs import posterior_pairs
+from preimage.figures.predictive_overlay import predictive_overlay
+from preimage.figures.proposal_path import Way, proposal_path
+from preimage.figures.rank_differences import rank_differences
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the figures of a study of inference are drawn from, all of its first seed.
+
+    Attributes:
+        parameters, derived, coordinates: names.
+        units: by name.
+        observations: names of the observed sets.
+        x: observed samples (sets, n, D).
+        theta: true parameters (sets, d), None where they are not known.
+        prior: draws of it (m, d).
+        draws: by method, for each shown observation draws of equal weight (k, d); empty where there is no answer.
+        ways: by method, for each shown observation the means and sds of its proposals, or None.
+        shown: by method, samples simulated for figures (`preimage.inference.judge.shown`).
+        sets: by method, a row a fresh set (`preimage.inference.judge.fresh`).
+    """
+
+    parameters: Sequence[str]
+    derived: Sequence[str]
+    coordinates: Sequence[str]
+    units: Mapping[str, str]
+    observations: Sequence[Any]
+    x: np.ndarray
+    theta: np.ndarray | None
+    prior: np.ndarray
+    draws: Mapping[str, Sequence[np.ndarray]]
+    ways: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray] | None]]
+    shown: Mapping[str, Mapping[str, np.ndarray]]
+    sets: Mapping[str, pd.DataFrame]
+
+    @cached_property
+    def looks(self) -> dict[str, style.Look]:
+        return style.looks(self.sets)
+
+    def labels(self, names: Sequence[str]) -> list[str]:
+        return [style.label(n, self.units.get(n, "")) for n in names]
+
+    def truth(self, k: int) -> np.ndarray | None:
+        return None if self.theta is None else self.theta[k]
+
+
+def plan(material: Material) -> Iterator[Shown]:
+    """Yield the figures, those of the observed sets first."""
+    for k in range(len(next(iter(material.draws.values())))):
+        yield from _of_observation(material, k)
+    yield from _of_fresh_sets(material)
+
+
+def _of_observation(m: Material, k: int) -> Iterator[Shown]:
+    name = m.observations[k]
+    draws = {method: found[k] for method, found in m.draws.items()}
+    yield Shown(
+        f"posterior_{k}.svg",
+        f"Which parameters are plausible, given observation {name}",
+        "The margins of each parameter and, of several, contours that hold 50 % and 90 % of the draws of each pair. "
+        "Points, of methods that give no more, are lines or marks.",
+        None,
+        partial(posterior_pairs, draws, m.prior, m.labels(m.parameters), m.truth(k), m.looks),
+    )
+    simulated = {method: s[f"predictive.{k}"] for method, s in m.shown.items() if f"predictive.{k}" in s}
+    yield Shown(
+        f"predictive_{k}.svg",
+        f"Observation {name} beside what the answers simulate",
+        "Where samples simulated at draws of an answer don't look like the observed ones, the answer is wrong, or the "
+        "simulator is.",
+        None,
+        partial(predictive_overlay, m.x[k], simulated, m.labels(m.coordinates), m.looks),
+    )
+    yield Shown(
+        f"path_{k}.svg",
+        f"The way of the proposals for observation {name}",
+        "Left the proposals, mean and two sds at each step; right samples simulated at their means.",
+        None,
+        partial(
+            proposal_path, _ways(m, k), m.x[k][:, 0], m.truth(k), m.labels(m.parameters), m.labels(m.coordinates)[0]
+        ),
+    )
+
+
+def _ways(m: Material, k: int) -> dict[str, Way]:
+    """Return the ways of those methods whose proposals went more than one step."""
+    found = {}
+    for method, ways in m.ways.items():
+        way, samples = ways[k], m.shown[method].get(f"way.{k}")
+        if way is not None and samples is not None and len(way[0]) > 1:
+            found[method] = Way(*way, samples[:, :, 0])
+    return found
+
+
+def _of_fresh_sets(m: Material) -> Iterator[Shown]:
+    common = min((len(t) for t in m.sets.values() if len(t)), default=0)
+    for name in [*m.derived, *m.parameters] if common else []:
+        errors = {
+            method: (t[f"mean.{name}"] - t[f"true.{name}"]).abs().to_numpy(float)[:common]
+            for method, t in m.sets.items()
+            if len(t)
+        }
+        yield Shown(
+            f"errors_{name}.svg",
+            f"How far answers are from the true {style.label(name)}",
+            f"Of the same {common} fresh problems, whose parameters were drawn from the prior: posterior mean, or "
+            "point, less the truth. Boxes are quartiles, whiskers end at the 5 % and 95 % quantiles.",
+            None,
+            partial(error_boxes, errors, style.label(name, m.units.get(name, "")), m.looks),
+        )
+    levels = {method: t["level"].dropna().to_numpy(float) for method, t in m.sets.items() if "level" in t}
+    yield Shown(
+        "coverage.svg",
+        "Do regions hold what they promise?",
+        "Over fresh problems: the share of true parameters within the regions of each mass. Below the diagonal answers "
+        "are too narrow. The band is for the method with the fewest problems.",
+        None,
+        partial(coverage_curves, levels, m.looks),
+    )
+    near = {method: t["tarp"].dropna().to_numpy(float) for method, t in m.sets.items() if "tarp" in t}
+    yield Shown(
+        "tarp.svg",
+        "The same, in balls around guesses from the samples (TARP)",
+        "Sees all parameters at once, and needs draws only; answers that ignore the samples fail it.",
+        None,
+        partial(coverage_curves, near, m.looks),
+    )
+    ranks = {
+        method: t[[c for c in t if c.startswith("rank.")]].dropna() for method, t in m.sets.items() if "level" in t
+    }
+    if ranks:
+        columns = list(next(iter(ranks.values())))
+        yield Shown(
+            "ranks.svg",
+            "Ranks of true parameters among their draws (simulation-based calibration)",
+            "Outside of the band answers are wrong: a slope is a shift, an S too narrow or too wide.",
+            None,
+            partial(
+                rank_differences,
+                {method: t.to_numpy(float) for method, t in ranks.items()},
+                [c.removeprefix("rank.").replace("_", " ") for c in columns],
+                m.looks,
+            ),
+        )

@@ -1,0 +1,87 @@
+"""Approximate Bayesian computation by rejection: of many sets simulated at parameters from the prior, those nearest.
+
+The draws kept weigh by Epanechnikov's kernel in their distance, and are adjusted by regression (Beaumont, Zhang and
+Balding, 2002) on the scale where the prior is standard normal, so that none leaves the prior. The sets are simulated
+once, for all observations. A set that failed is infinitely far away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, failed
+from preimage.inference.methods import budget, statistics
+
+DEFAULT = 5_000_000
+# Sets: the fewest, the most that are kept in memory, and of them the share that an answer keeps, within limits.
+FEWEST, MOST = 200, 1_000_000
+SHARE, KEPT = 0.01, (100, 2000)
+
+
+def check(task: Task, spec: Mapping[str, Any]) -> None:
+    """Raise StudyError for a budget below FEWEST sets."""
+    _rows(task, spec)
+
+
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+    """Simulate the sets, or take those of the bank. Raises StudyError for a budget below FEWEST sets."""
+    rows = _rows(task, spec)
+    simulated = statistics.Simulated(task)
+    if task.bank is not None:
+        theta, found = task.bank.theta[:rows], simulated.of(task.bank.x[:rows])
+    else:
+        theta = task.simulator.prior.sample(rng, rows)
+        found = simulated(rng, theta)
+    return restored(task, spec, {"theta": theta, "statistics": found})
+
+
+def _rows(task: Task, spec: Mapping[str, Any]) -> int:
+    batches = budget.batches(spec, DEFAULT, FEWEST * task.size, f"{FEWEST} sets of {task.size}")
+    return min(MOST, batches * FEWEST)
+
+
+def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
+    return Nearest(task, arrays["theta"], arrays["statistics"])
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Simulated sets: parameters (k, d) and statistics (k, p)."""
+
+    task: Task
+    theta: np.ndarray
+    statistics: np.ndarray
+    history: Mapping[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    @property
+    def simulations(self) -> int:
+        return len(self.theta) * self.task.size
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"theta": self.theta, "statistics": self.statistics}
+
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+        observed = statistics.Simulated(self.task).of(x)
+        scale = statistics.scales(self.statistics)
+        return [self._ask(one, scale) for one in observed]
+
+    def _ask(self, observed: np.ndarray, scale: np.ndarray) -> Answer:
+        prior = self.task.simulator.prior
+        if np.isnan(observed).any():
+            return failed(len(prior.names), "the set has samples that failed (NaN): its statistics are not known")
+        far = statistics.distances(self.statistics, observed, scale)
+        keep = int(np.clip(SHARE * len(far), *KEPT))
+        nearest = np.argsort(far, kind="stable")[: keep + 1]
+        reach = far[nearest[-1]]
+        kept = nearest[:-1]
+        if not np.isfinite(reach):
+            return failed(len(prior.names), f"fewer than {keep + 1} of {len(far):,} simulated sets did not fail")
+        weights = 1 - (far[kept] / max(reach, 1e-300)) ** 2
+        weights = weights / weights.sum() if weights.sum() > 0 else np.full(keep, 1 / keep)
+        off = (self.statistics[kept] - observed) / scale
+        w = statistics.adjusted(prior.to_normal(self.theta[kept]), weights, off)
+        return Answer(prior.from_normal(w), weights, 0)

@@ -1,0 +1,193 @@
+"""What the methods that train a network once for all observations share: meta-training, answers, what is saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from preimage.errors import StudyError
+from preimage.files import digest
+from preimage.inference.answer import Answer, Means, Task
+from preimage.inference.methods.proposal import Proposals, Truncated
+from preimage.inference.methods.set_encoder import SetEncoder
+from preimage.inference.methods.training import Course, Loss, Weights, train
+from preimage.surrogates.precision import cache_compiled_programs, use_one_thread
+
+# Of weights, sets (B, n, D) and a key: the proposals psi (steps, B, length) on the way to the answer.
+Path_ = Callable[[Weights, Any, Any], Any]
+
+BATCH, LEARNING_RATE, DRAWS = 64, 3e-3, 1000
+# A -log q this large is where the loss turns from linear to logarithmic: early proposals miss by millions.
+TAMED = 20.0
+# Sets answered in one call of the compiled program.
+AT_A_TIME = 256
+
+
+@dataclass(frozen=True)
+class Amortised:
+    """A trained network that answers for any set of the task's size.
+
+    Attributes:
+        made_for: what its weights fit: method, simulator, size and architecture; plain values.
+        each: samples simulated for one answer.
+        draws: number of draws of an answer.
+    """
+
+    task: Task
+    proposals: Proposals
+    encoder: SetEncoder
+    weights: Weights
+    path: Path_
+    made_for: Mapping[str, Any]
+    simulations: int
+    history: Mapping[str, list[tuple[int, float]]]
+    each: int = 0
+    draws: int = DRAWS
+
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+        """Return an answer a set (sets, n, D): draws of the last proposal, truncated to the prior's support.
+
+        Raises StudyError for sets of another shape than those of training.
+        """
+        x = np.asarray(x, dtype=np.float32)
+        expected = (self.task.size, len(self.task.simulator.coordinates))
+        if x.ndim != 3 or x.shape[1:] != expected:
+            raise StudyError(
+                f"{self.made_for['method']}: found sets of shape {x.shape[1:]}, expected (samples, coordinates) = "
+                f"{expected} as in training"
+            )
+        return [self._answer(psi, rng) for psi in np.moveaxis(self.paths(x, int(rng.integers(2**31))), 1, 0)]
+
+    def paths(self, x: np.ndarray, seed: int = 0) -> np.ndarray:
+        """Return the proposals psi (steps, sets, length) for sets (sets, n, D)."""
+        found, key = [], jax.random.key(seed)
+        for start in range(0, len(x), AT_A_TIME):
+            block = x[start : start + AT_A_TIME]
+            count = len(block)
+            # Numbers of sets are powers of 2: each makes one program.
+            full = np.resize(block, ((1 << (count - 1).bit_length()), *block.shape[1:]))
+            psi = self._compiled(self.weights, full, jax.random.fold_in(key, start))
+            found.append(np.asarray(psi, dtype=float)[:, :count])
+        return np.concatenate(found, axis=1)
+
+    def _answer(self, psi: np.ndarray, rng: np.random.Generator) -> Answer:
+        path = self.proposals.in_units(psi)
+        if not np.isfinite(psi).all():
+            d = self.proposals.d
+            return Answer(
+                np.full((1, d), np.nan), np.ones(1), self.each, None, path, False, "failed", "no finite proposal"
+            )
+        last = Truncated(self.proposals, psi[-1], self.draws, rng)
+        weights = np.full(len(last.draws), 1 / len(last.draws))
+        return Answer(last.draws, weights, self.each, last.log_density, path)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return weights and scales, and what they were made for."""
+        told = {"made_for": self.made_for, "simulations": self.simulations, "history": self.history}
+        leaves = {f"weights.{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(self.weights))}
+        return {"told": np.array(json.dumps(told)), **self.encoder.arrays(), **leaves}
+
+    @cached_property
+    def _compiled(self) -> Path_:
+        return jax.jit(self.path)
+
+
+def made_for(kind: str, task: Task, architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what weights of a method fit, in plain values that survive JSON."""
+    simulator = task.simulator
+    return {
+        "method": kind,
+        "simulator": simulator.name,
+        "parameters": {name: list(margin) for name, margin in simulator.prior.margins.items()},
+        "coordinates": list(simulator.coordinates),
+        "size": task.size,
+        **architecture,
+    }
+
+
+def told(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `Amortised.arrays` told of the training. Raises StudyError where it was for something else."""
+    found: dict[str, Any] = json.loads(str(arrays["told"]))
+    for key, value in expected.items():
+        if found["made_for"].get(key) != value:
+            raise StudyError(
+                f"weights of method '{expected['method']}': found {key} {found['made_for'].get(key)!r}, expected "
+                f"{value!r}: they were trained for another task"
+            )
+    found["history"] = {name: [(int(k), float(v)) for k, v in rows] for name, rows in found["history"].items()}
+    return found
+
+
+def refilled(weights: Weights, arrays: Mapping[str, np.ndarray]) -> Weights:
+    """Return weights of this structure with the numbers of `Amortised.arrays`."""
+    leaves = [np.asarray(arrays[f"weights.{k}"]) for k in range(len(jax.tree.leaves(weights)))]
+    return jax.tree.unflatten(jax.tree.structure(weights), leaves)
+
+
+@dataclass(frozen=True)
+class MetaTraining:
+    """Minimises the mean of -log q at the true parameters over fresh tasks (parameters from the prior, and a set of
+    samples of each), q truncated to the prior's support as in the answer.
+
+    Attributes:
+        name: of the stage, where a method has several.
+        told: all that decides the result beside the code: the state of a training that was stopped carries its digest.
+    """
+
+    task: Task
+    proposals: Proposals
+    means: Means
+    told: Mapping[str, Any]
+    batch: int = BATCH
+    learning_rate: float = LEARNING_RATE
+    spent: list[int] = field(default_factory=list)
+
+    def __call__(
+        self, name: str, path: Path_, weights: Weights, seed: int, updates: int, cost: int
+    ) -> tuple[Weights, list[tuple[int, float]]]:
+        """Return trained weights and the history of -log q, after `updates` that simulate `cost` samples a task."""
+        use_one_thread()
+        cache_compiled_programs()
+        self.spent.append(updates * self.batch * cost)
+        course = Course(updates, self.learning_rate)
+        return train(self.loss(path), weights, seed, course, self._file(name, seed, course), self.means.report)
+
+    def loss(self, path: Path_) -> Loss:
+        """Return the loss of weights for a key: later proposals of a path weigh more, by their number."""
+        simulator, proposals = self.task.simulator, self.proposals
+
+        def loss(weights: Weights, key: Any) -> tuple[Any, Any]:
+            first, second, third = jax.random.split(key, 3)
+            z = simulator.prior.sample_z(first, (self.batch,)).astype(jnp.float32)
+            x = simulator.simulate(second, simulator.prior.from_z(z, jnp), self.task.size).astype(jnp.float32)
+            psi = path(weights, jax.lax.stop_gradient(x), third)
+            missed = proposals.log_mass(psi) - proposals.log_density(psi, z)
+            weight = jnp.arange(1, len(missed) + 1, dtype=jnp.float32)
+            tamed = TAMED * jnp.arcsinh(missed / TAMED)
+            return ((weight / weight.sum()) @ tamed).mean(), missed[-1].mean()
+
+        return loss
+
+    def _file(self, name: str, seed: int, course: Course) -> Path | None:
+        if self.means.state is None:
+            return None
+        key = digest([self.told, name, seed, course, self.batch])[:16]
+        return self.means.state / f"{name}-{key}.npz"
+
+
+def updates_of(kind: str, simulations: float, cost: int, batch: int) -> int:
+    """Return how many updates of `batch` tasks of `cost` samples a budget allows. Raises StudyError where not one."""
+    if simulations < batch * cost:
+        raise StudyError(
+            f"method '{kind}': found simulations {simulations:g}, expected at least {batch * cost}: one batch of "
+            f"{batch} tasks of {cost} samples"
+        )
+    return int(simulations // (batch * cost))

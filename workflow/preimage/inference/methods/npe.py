@@ -1,0 +1,251 @@
+"""Method `npe`: neural posterior estimation by flow matching, for posteriors of any shape.
+
+Trains on simulations from the prior, the bank's where there is one (see `flow_matching`). Parameters are on a scale
+without ends (see `unbounded`), and the flow learns what remains of them after a linear regression on statistics of the
+samples (Beaumont, Zhang, Balding, "Approximate Bayesian computation in population genetics", 2002).
+
+With `rounds` above 1 it is sequential: that many parts of the budget, of which the first is amortised and the others
+are spent for each observation, on the prior cut to where the posterior before has its mass (see `support`). Only
+simulations within the last region are trained on: these are draws of the cut prior, whichever round they are from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from preimage.errors import StudyError
+from preimage.files import digest
+from preimage.inference import bank
+from preimage.inference.answer import ALONE, Answer, Means, Task
+from preimage.inference.methods import amortised, set_encoder, support
+from preimage.inference.methods.flow_matching import Flow
+from preimage.inference.methods.set_encoder import SetEncoder
+from preimage.inference.methods.training import Course, Weights
+from preimage.inference.methods.training import train as trained
+from preimage.inference.methods.unbounded import Unbounded
+
+KIND = "npe"
+# Sets of samples, where the budget isn't given.
+SETS = 10_000
+FEWEST = 200
+BATCH, LEARNING_RATE, UPDATES, DRAWS = 256, 1e-3, 10_000, 1000
+RIDGE = 1e-6
+
+
+class Sets(NamedTuple):
+    """Simulated sets (k, n, D), and their parameters (k, d) on the scale without ends."""
+
+    w: np.ndarray
+    x: np.ndarray
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A trained flow.
+
+    Attributes:
+        regression: of parameters on the statistics of a set, (1 + p, d).
+        spread: of what remains: Cholesky factor (d, d) of its covariance.
+    """
+
+    encoder: SetEncoder
+    flow: Flow
+    weights: Weights
+    regression: np.ndarray
+    spread: np.ndarray
+
+    def draws(self, x: np.ndarray, count: int, seed: int) -> np.ndarray:
+        """Return draws (count, d) for one set (n, D), on the scale without ends."""
+        h, expected = self._told(x, count)
+        rest = self.flow.draw(self.weights, jax.random.key(seed), h)
+        return expected + np.asarray(rest, dtype=float) @ self.spread.T
+
+    def log_density(self, w: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the log density (m,) of values (m, d), per unit of these."""
+        h, expected = self._told(x, len(w))
+        rest = np.linalg.solve(self.spread, (w - expected).T).T
+        inside = np.asarray(self.flow.log_density(self.weights, jnp.asarray(rest, jnp.float32), h), dtype=float)
+        return np.asarray(inside - np.log(np.diag(self.spread)).sum())
+
+    def _told(self, x: np.ndarray, count: int) -> tuple[Any, np.ndarray]:
+        """Return the features of a set, once for each of `count` rows, and the parameters that regression expects."""
+        one = jnp.asarray(x, jnp.float32)
+        h = self.encoder(self.weights["encoder"], one)
+        return jnp.broadcast_to(h, (count, len(h))), _inputs(self.encoder, one[None]) @ self.regression
+
+
+@dataclass(frozen=True)
+class Npe:
+    """The method, ready to be asked."""
+
+    task: Task
+    spec: Mapping[str, Any]
+    posterior: Posterior
+    first: Sets
+    simulations: int
+    history: Mapping[str, list[tuple[int, float]]]
+
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+        """Return an answer a set (sets, n, D). Raises StudyError for sets of another shape than those of training."""
+        expected = (self.task.size, len(self.task.simulator.coordinates))
+        if x.ndim != 3 or x.shape[1:] != expected:
+            raise StudyError(f"method '{KIND}': found sets of shape {x.shape[1:]}, expected {expected} as in training")
+        return [self._answer(one, np.random.default_rng(rng.integers(2**63))) for one in x]
+
+    def _answer(self, x: np.ndarray, rng: np.random.Generator) -> Answer:
+        count = int(self.spec.get("draws", DRAWS))
+        posterior, spent = self._refined(x, rng)
+        w = posterior.draws(x, count, int(rng.integers(2**31)))
+        if not np.isfinite(w).all():
+            return Answer(
+                np.full((1, w.shape[1]), np.nan), np.ones(1), spent, status="failed", message="no finite draw"
+            )
+        prior, scale = self.task.simulator.prior, Unbounded(self.task.simulator.prior)
+
+        def log_density(theta: np.ndarray) -> np.ndarray:
+            inside = prior.contains(theta)
+            found = np.full(len(theta), -np.inf)
+            at = scale.values(theta[inside])
+            # The prior's two densities, per unit of the one and of the other, differ by the slope between the scales.
+            slope = prior.log_density(theta[inside]) - scale.log_prior(at)
+            found[inside] = posterior.log_density(at, x) + slope
+            return found
+
+        return Answer(scale.parameters(w), np.full(count, 1 / count), spent, log_density)
+
+    def _refined(self, x: np.ndarray, rng: np.random.Generator) -> tuple[Posterior, int]:
+        """Return the posterior of the last round for a set (n, D), and the samples that were simulated for it."""
+        posterior, sets, spent = self.posterior, self.first, 0
+        for _ in range(int(self.spec.get("rounds", 1)) - 1):
+            region = support.around(posterior.draws(x, support.DRAWS, int(rng.integers(2**31))))
+            inside = region.contains(sets.w)
+            # Only within all regions so far do proposals stay the prior, cut.
+            w = region.sample(Unbounded(self.task.simulator.prior).log_prior, rng, len(self.first.w))
+            new = _simulated(self.task, w, rng)
+            spent += len(w) * self.task.size
+            sets = Sets(np.concatenate([sets.w[inside], new.w]), np.concatenate([sets.x[inside], new.x]))
+            if len(sets.x) < FEWEST:
+                break
+            posterior, _ = _fitted(self.task, self.spec, sets, rng, ALONE)
+        return posterior, spent
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return weights, scales and, for further rounds, the first simulations."""
+        made, posterior = _made_for(self.task, self.spec), self.posterior
+        told = {"made_for": made, "simulations": self.simulations, "history": self.history}
+        kept = slice(None) if made["rounds"] > 1 else slice(0)
+        return {
+            "told": np.array(json.dumps(told)),
+            **posterior.encoder.arrays(),
+            **{f"weights.{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(posterior.weights))},
+            "regression": posterior.regression,
+            "spread": posterior.spread,
+            "first.w": self.first.w[kept],
+            "first.x": self.first.x[kept],
+        }
+
+
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Npe:
+    """Train on the first round, simulations from the prior. Raises StudyError where too few of them are fine."""
+    budget = spec.get("simulations", SETS * task.size)
+    rounds = int(spec.get("rounds", 1))
+    count = int(budget // (task.size * rounds))
+    if count < FEWEST:
+        raise StudyError(
+            f"method '{KIND}': found simulations {budget:g}, expected at least {FEWEST * rounds * task.size}: {FEWEST} "
+            f"sets of {task.size} samples in each of {rounds} rounds"
+        )
+    found = bank.of(task, count * task.size, rng)
+    if len(found.x) < FEWEST:
+        raise StudyError(
+            f"method '{KIND}': found {len(found.x)} simulations that did not fail, expected {FEWEST} or more"
+        )
+    first = Sets(Unbounded(task.simulator.prior).values(found.theta), found.x)
+    posterior, curve = _fitted(task, spec, first, rng, means)
+    return Npe(task, spec, posterior, first, count * task.size, {"loss": curve})
+
+
+def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Npe:
+    """Return what `train` made. Raises StudyError for arrays of another simulator, size or architecture."""
+    told = amortised.told(arrays, _made_for(task, spec))
+    encoder = set_encoder.restored(task, spec, arrays)
+    flow = _flow(task, spec, encoder)
+    weights = amortised.refilled(_weights(encoder, flow, 0), arrays)
+    posterior = Posterior(encoder, flow, weights, np.asarray(arrays["regression"]), np.asarray(arrays["spread"]))
+    first = Sets(np.asarray(arrays["first.w"]), np.asarray(arrays["first.x"]))
+    return Npe(task, spec, posterior, first, told["simulations"], told["history"])
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def _fitted(
+    task: Task, spec: Mapping[str, Any], sets: Sets, rng: np.random.Generator, means: Means
+) -> tuple[Posterior, list[tuple[int, float]]]:
+    """Return a flow that is trained on sets from scratch, and the history of its loss."""
+    encoder = set_encoder.scaled_by(task, spec, sets.x)
+    flow = _flow(task, spec, encoder)
+    regression, spread = _regressed(_inputs(encoder, jnp.asarray(sets.x)), sets.w)
+    rest = np.linalg.solve(spread, (sets.w - _inputs(encoder, jnp.asarray(sets.x)) @ regression).T).T
+    target, x = jnp.asarray(rest, jnp.float32), jnp.asarray(sets.x)
+    batch = int(spec.get("batch", BATCH))
+
+    def loss(weights: Weights, key: Any) -> tuple[Any, Any]:
+        one, other = jax.random.split(key)
+        rows = jax.random.randint(one, (batch,), 0, len(target))
+        missed = flow.loss(weights, target[rows], encoder(weights["encoder"], x[rows]), other)
+        return missed, missed
+
+    seeds = [int(s) for s in rng.integers(2**31, size=2)]
+    course = Course(int(spec.get("updates", UPDATES)), float(spec.get("learning_rate", LEARNING_RATE)))
+    state = _state(means, [_made_for(task, spec), seeds, course, batch, hashlib.sha256(sets.w.tobytes()).hexdigest()])
+    weights, curve = trained(loss, _weights(encoder, flow, seeds[0]), seeds[1], course, state, means.report)
+    return Posterior(encoder, flow, weights, regression, spread), curve
+
+
+def _simulated(task: Task, w: np.ndarray, rng: np.random.Generator) -> Sets:
+    """Return the sets at parameters (k, d) on the scale without ends, but for those that failed."""
+    x = task.simulator.draw(rng, Unbounded(task.simulator.prior).parameters(w), task.size).astype(np.float32)
+    fine = np.isfinite(x).all(axis=(1, 2))
+    return Sets(w[fine], x[fine])
+
+
+def _inputs(encoder: SetEncoder, x: Any) -> np.ndarray:
+    """Return what the regression takes of sets (k, n, D): a constant and their statistics, (k, 1 + p)."""
+    statistics = np.asarray(encoder.statistics(x), dtype=float)
+    return np.column_stack([np.ones(len(statistics)), statistics])
+
+
+def _regressed(inputs: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients (1 + p, d), and the Cholesky factor (d, d) of the covariance of what remains of w (k, d)."""
+    penalty = RIDGE * len(inputs) * np.eye(inputs.shape[1])
+    found = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ w)
+    left = w - inputs @ found
+    return found, np.linalg.cholesky(left.T @ left / len(left) + 1e-10 * np.eye(w.shape[1]))
+
+
+def _flow(task: Task, spec: Mapping[str, Any], encoder: SetEncoder) -> Flow:
+    return Flow(len(task.simulator.prior.margins), encoder.length, int(spec.get("width", 128)))
+
+
+def _weights(encoder: SetEncoder, flow: Flow, seed: int) -> Weights:
+    one, other = jax.random.split(jax.random.key(seed))
+    return {"encoder": encoder.init(one), **flow.init(other)}
+
+
+def _made_for(task: Task, spec: Mapping[str, Any]) -> dict[str, Any]:
+    keys = {"hidden": 24, "features": "both", "width": 128, "rounds": 1}
+    return amortised.made_for(KIND, task, {key: spec.get(key, value) for key, value in keys.items()})
+
+
+def _state(means: Means, decides: Any) -> Path | None:
+    return None if means.state is None else means.state / f"{KIND}-{digest(decides)[:16]}.npz"

@@ -1,0 +1,135 @@
+"""What networks see of a set of samples: learned features, averaged over the samples, and statistics of the whole set.
+
+Averaging makes the order of samples irrelevant (Zaheer et al. 2017, "Deep sets", NeurIPS 30). A sample that failed
+(NaN) is left out of the average, and the share of those is a feature too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from preimage.inference.answer import Task
+from preimage.inference.methods import dense
+
+FEATURES = ("both", "learned", "pooled")
+# Sets drawn from the prior by which inputs of a simulator without `encoded` or `pooled` of its own are scaled.
+SETS = 256
+
+
+@dataclass(frozen=True)
+class SetEncoder:
+    """Features of sets.
+
+    Attributes:
+        centre, scale: of what the network sees of a sample, from the prior's samples, (q,).
+        pooled_centre, pooled_scale: of the statistics, (p,).
+    """
+
+    task: Task
+    features: str
+    hidden: int
+    centre: Any
+    scale: Any
+    pooled_centre: Any
+    pooled_scale: Any
+
+    @property
+    def length(self) -> int:
+        """Of the features of a set."""
+        learned = self.hidden if self.features != "pooled" else 0
+        return learned + (len(self.pooled_centre) if self.features != "learned" else 0) + 1
+
+    def init(self, key: Any) -> list[dense.Layer]:
+        return dense.layers(key, [len(self.centre), self.hidden, self.hidden], scale=1.5)
+
+    def __call__(self, weights: list[dense.Layer], x: Any) -> Any:
+        """Return the features (..., length) of sets (..., n, D)."""
+        fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
+        share = fine.mean(axis=-2, dtype=x.dtype)
+        parts = [1 - share]
+        if self.features != "pooled":
+            each = (_sample(self.task, jnp.where(fine, x, 0)) - self.centre) / self.scale
+            each = each if self.task.simulator.encoded else jnp.arcsinh(each)
+            each = jnp.where(fine, dense.relu(weights, each), 0)
+            parts.append(each.mean(axis=-2) / jnp.maximum(share, 1e-6))
+        if self.features != "learned":
+            parts.append(self.statistics(x))
+        return jnp.concatenate(parts, axis=-1)
+
+    def statistics(self, x: Any) -> Any:
+        """Return the statistics (..., p) of sets (..., n, D), of order 1; 0 where there are none."""
+        fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
+        whole = (_statistics(self.task, x, fine) - self.pooled_centre) / self.pooled_scale
+        whole = whole if self.task.simulator.pooled else jnp.arcsinh(whole)
+        return jnp.where(jnp.isfinite(whole), whole, 0)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        names = ("centre", "scale", "pooled_centre", "pooled_scale")
+        return {f"encoder.{name}": np.asarray(getattr(self, name)) for name in names}
+
+
+def _sample(task: Task, x: Any) -> Any:
+    """Return what a network sees of each sample, (..., n, q)."""
+    return task.simulator.encoded(x) if task.simulator.encoded else x
+
+
+def _statistics(task: Task, x: Any, fine: Any) -> Any:
+    """Return statistics of sets (..., p): the simulator's own, or else means and logs of sds."""
+    if task.simulator.pooled:
+        return task.simulator.pooled(x)
+    count = jnp.maximum(fine.sum(axis=-2, dtype=x.dtype), 1)
+    mean = jnp.where(fine, x, 0).sum(axis=-2) / count
+    if task.size == 1:
+        return mean
+    square = jnp.where(fine, (x - mean[..., None, :]) ** 2, 0).sum(axis=-2) / count
+    return jnp.concatenate([mean, jnp.log(square + 1e-12) / 2], axis=-1)
+
+
+def fitted(task: Task, spec: Mapping[str, Any], key: Any) -> tuple[SetEncoder, int]:
+    """Return the encoder for a task, and how many samples were simulated to scale its inputs.
+
+    Where the simulator has no `encoded` or `pooled`, inputs are shifted and scaled by quantiles of samples from the
+    prior (means and sds say little of heavy tails), and compressed by arcsinh, which is linear near 0.
+    """
+    simulator = task.simulator
+    one, other = jax.random.split(key)
+    z = simulator.prior.sample_z(one, (SETS,))
+    x = jax.jit(simulator.simulate, static_argnums=2)(other, simulator.prior.from_z(z, jnp), task.size)
+    return scaled_by(task, spec, x), SETS * task.size
+
+
+def scaled_by(task: Task, spec: Mapping[str, Any], x: Any) -> SetEncoder:
+    """Return the encoder for a task whose inputs are scaled by sets (sets, n, D)."""
+    fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
+    centre, scale = _scales(_sample(task, x), bool(task.simulator.encoded))
+    pooled = _scales(_statistics(task, x, fine), bool(task.simulator.pooled))
+    return SetEncoder(task, spec.get("features", "both"), int(spec.get("hidden", 24)), centre, scale, *pooled)
+
+
+def _scales(values: Any, known: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle of values (..., q) and half the distance between their 16 % and 84 % quantiles, or 0 and 1
+    where they are `known` to be of order 1."""
+    flat = np.asarray(values, dtype=float).reshape(-1, values.shape[-1])
+    if known:
+        return np.zeros(flat.shape[1], np.float32), np.ones(flat.shape[1], np.float32)
+    flat = np.where(np.isfinite(flat), flat, np.nan)
+    flat = flat[~np.isnan(flat).any(axis=1)]
+    if not len(flat):
+        return np.zeros(flat.shape[1], np.float32), np.ones(flat.shape[1], np.float32)
+    low, middle, high = np.quantile(flat, [0.16, 0.5, 0.84], axis=0)
+    scale = (high - low) / 2
+    scale = np.where(scale > 0, scale, flat.std(axis=0))
+    return middle.astype(np.float32), np.where(scale > 0, scale, 1).astype(np.float32)
+
+
+def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> SetEncoder:
+    """Return the encoder from `SetEncoder.arrays`."""
+    names = ("centre", "scale", "pooled_centre", "pooled_scale")
+    scales = [np.asarray(arrays[f"encoder.{name}"]) for name in names]
+    return SetEncoder(task, spec.get("features", "both"), int(spec.get("hidden", 24)), *scales)

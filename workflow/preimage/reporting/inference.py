@@ -1,0 +1,329 @@
+"""What the page of a study of inference says: which method's answers to trust, what the samples tell of each
+parameter, and the answers. Every number comes from the tables and findings of the steps before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.inference import verdict
+from preimage.inference.checks.identifiability import Direction
+from preimage.inference.checks.identifiability import words as directions_in_words
+from preimage.inference.setting import BLIND
+from preimage.reporting import dag, words
+
+# Answers shown before the others are folded away.
+FIRST = 3
+# Replicated sets are few, so the least p-value is not far below this.
+PREDICTIVE_P = 0.01
+WHAT = {
+    verdict.TRUSTED: "regions and ranks are right on {sets} fresh problems",
+    verdict.ROUGH: "nothing is badly off on {sets} fresh problems, which are too few to say more",
+    verdict.POINT: "a point: nothing is said of its uncertainty",
+    verdict.UNCHECKED: "not checked on fresh problems",
+    verdict.OVERCONFIDENT: "its 90 % regions hold too few of the true parameters: they are too narrow",
+    verdict.CAUTIOUS: "its 90 % regions hold too many of the true parameters: they are wider than need be",
+    verdict.BIASED: "true parameters do not rank among its draws as they should: shifted, or of a wrong shape",
+    verdict.IGNORANT: "right in each parameter alone, wrong in all of them together, or blind to some of the samples",
+    verdict.FAILED: "no answer to any fresh problem",
+}
+GOOD = (verdict.TRUSTED, verdict.ROUGH)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the page is made of.
+
+    Attributes:
+        study: the study as checked, with its defaults.
+        parameters, derived: names; `priors` of the parameters in words.
+        summary, timings: the study's tables.
+        checks: findings by (seed, method) (see `preimage.inference.judge`).
+        sets: a row a fresh set, by (seed, method).
+        trained: what training said, by (seed, method).
+        observed: of each seed, what is known of the observed and the fresh sets.
+        uses: what simulations are worth to methods that simulate as they infer (`preimage.inference.summary.uses`).
+        figures: {file, title, caption, svg} each.
+        records: of every step.
+    """
+
+    study: Mapping[str, Any]
+    parameters: Sequence[str]
+    derived: Sequence[str]
+    priors: Mapping[str, str]
+    size: int
+    units: Mapping[str, str]
+    summary: pd.DataFrame
+    timings: pd.DataFrame
+    checks: Mapping[tuple[int, str], Mapping[str, Any]]
+    sets: Mapping[tuple[int, str], pd.DataFrame]
+    trained: Mapping[tuple[int, str], Mapping[str, Any]]
+    observed: Mapping[int, Mapping[str, Any]]
+    uses: Sequence[Mapping[str, Any]]
+    figures: Sequence[Mapping[str, Any]]
+    records: Sequence[Mapping[str, Any]]
+    versions: Mapping[str, str]
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(self.study["seeds"])
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that the study names; the others are there to say what simulations are worth."""
+        return [name for name in self.study["inference"] if not name.endswith(BLIND)]
+
+    def fresh(self, method: str) -> list[Mapping[str, Any]]:
+        return [self.checks[seed, method]["fresh"] for seed in self.seeds]
+
+    def verdict(self, method: str) -> str:
+        return verdict.worst([verdict.verdict(found) for found in self.fresh(method)])
+
+
+def context(material: Material) -> dict[str, Any]:
+    """Return what the template shows."""
+    quantities = [*material.derived, *material.parameters]
+    return {
+        "study": material.study["study"],
+        "seeds": material.seeds,
+        "question": _question(material),
+        "trust": _trust(material),
+        "flags": _flags(material),
+        "told": [*_told(material), *_uses(material)],
+        "quantities": [(q, material.units.get(q, "")) for q in quantities],
+        "answers": _answers(material, quantities),
+        "first": FIRST,
+        "truth": bool(material.summary[f"true.{quantities[0]}"].notna().any()),
+        "reference": bool(material.summary["c2st"].notna().any()),
+        "methods": [_method(material, name, quantities) for name in material.study["inference"]],
+        "common": _common(material),
+        "priors": [(p, material.priors[p], material.units.get(p, "")) for p in material.parameters],
+        "figures": material.figures,
+        "made": _made(material),
+        "dag": dag.draw(
+            material.records, [("gather_posterior", "inference_report"), ("inference_figures", "inference_report")]
+        ),
+        "timings": material.timings.to_dict("records"),
+    }
+
+
+# -- in words ----------------------------------------------------------------------------------------------------------
+
+
+def _question(m: Material) -> str:
+    sets = m.summary["observation"].nunique()
+    samples = "1 sample" if m.size == 1 else f"{m.size:,} samples"
+    what = words.listing([words.label(p) for p in m.parameters])
+    given = "an observed set" if sets == 1 else f"{sets} observed sets"
+    made = ", simulated at parameters drawn from the prior" if "simulate" in m.study["observations"] else ""
+    return (
+        f"Which values of {what} of the simulator {words.label(m.study['problem']['simulator'])} are plausible, given "
+        f"{given} of {samples}{'' if sets == 1 else ' each'}{made}?"
+    )
+
+
+def _trust(m: Material) -> list[dict[str, Any]]:
+    """Return the verdict on each method, those to be trusted first."""
+    found = []
+    for name in sorted(m.methods, key=lambda n: verdict.ORDER.index(m.verdict(n))):
+        said, fresh = m.verdict(name), m.fresh(name)
+        text = WHAT[said].format(sets=f"{min(f['sets'] for f in fresh):,}")
+        held = [f["coverage"]["found"] for f in fresh if "coverage" in f]
+        if held:
+            text += f" (90 % regions hold {_range(held, words.share)})"
+        found.append({"method": name, "verdict": said, "good": said in GOOD, "neutral": said == verdict.POINT,
+                      "text": text})  # fmt: skip
+    return found
+
+
+def _range(values: Sequence[float], show: Any) -> str:
+    """Return one value, or the smallest and the largest of several seeds."""
+    low, high = show(min(values)), show(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _flags(m: Material) -> list[str]:
+    """Return what a reader must not overlook."""
+    said = []
+    outside = m.summary[m.summary["misspecified"].eq(True)]
+    for (seed, name), part in outside.groupby(["seed", "observation"], sort=False):
+        said.append(
+            f"Observation {name}{_of_seed(m, int(seed))} lies outside of what the simulator produces under the prior "
+            f"(p = {words.number(part['observation_p'].iloc[0])}): every answer to it is an extrapolation."
+        )
+    unlike = m.summary[(m.summary["predictive_p"] <= PREDICTIVE_P) & m.summary["method"].isin(m.methods)]
+    for method, part in unlike.groupby("method", sort=False):
+        count = f"{len(part)} of {int((m.summary['method'] == method).sum())} observations"
+        said.append(
+            f"Samples simulated from the answers of {words.label(str(method))} do not look like the observed ones for "
+            f"{count} (posterior predictive check, p at most {PREDICTIVE_P:g})."
+        )
+    failed = m.summary[m.summary["status"] != "ok"]
+    for (method, status), part in failed.groupby(["method", "status"], sort=False):
+        said.append(f"{words.label(str(method))}: {len(part)} answers {words.label(str(status))}"
+                    f" ({part['message'].iloc[0]}).")  # fmt: skip
+    return said + _lost(m)
+
+
+def _lost(m: Material) -> list[str]:
+    """Return what is to be said of simulations that failed, and of the rule for them."""
+    said = []
+    lost = max(found["failed"] for found in m.observed.values())
+    banked = [t["failed"] for t in m.trained.values() if t["failed"]]
+    if lost:
+        bank = f" ({words.share(max(banked))} of it)" if banked else ""
+        said.append(
+            f"{words.share(lost)} of the simulations at parameters from the prior failed. Methods that take theirs "
+            f"from the bank leave failed ones out{bank}; fresh problems and simulated observations are those that did "
+            "not fail: answers hold for parameters where the simulator works."
+        )
+    return said
+
+
+def _of_seed(m: Material, seed: int) -> str:
+    return f" of seed {seed}" if len(m.seeds) > 1 else ""
+
+
+def _told(m: Material) -> list[str]:
+    """Return what the samples tell of the parameters, by the methods that are to be trusted most."""
+    best = next((t["method"] for t in _trust(m) if t["verdict"] not in (verdict.POINT, verdict.FAILED)), None)
+    if best is None:
+        return []
+    first = m.checks[m.seeds[0], best]
+    found = first["fresh"].get("directions")
+    if not found:
+        return []
+    said = _directions(found, m.parameters)
+    who = f"Over fresh problems, by {words.label(best)}: "
+    if not said:
+        widest = max(d["width"] for d in found)
+        which = "every direction of the parameters" if len(m.parameters) > 1 else words.label(m.parameters[0])
+        return [f"{who}{which} is identified, to {100 * widest:.2g} % of the prior's width or less."]
+    said = [f"{who}{words.listing(said)}. Do not interpret these alone."]
+    for name in m.derived:
+        said.append(f"What the samples do tell is {words.label(name)}, a function of the parameters.")
+    return said
+
+
+def _directions(found: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> list[str]:
+    rows = [Direction(np.array(d["vector"]), d["width"]) for d in found]
+    return directions_in_words(rows, [words.label(p) for p in parameters])
+
+
+def _uses(m: Material) -> list[str]:
+    """Return whether methods that simulate as they infer gain by it."""
+    said = []
+    for use in m.uses:
+        interval = f"{words.number(use['low'])} to {words.number(use['high'])}"
+        said.append(
+            f"Does {words.label(use['method'])}{_of_seed(m, use['seed'])} use what it simulates? Trained again without "
+            f"sight of it, its mean \N{MINUS SIGN}log q on {use['problems']} fresh problems changes by "
+            f"{use['gain']:+.3g} (95 % interval {interval}): {use['verdict']}."
+        )
+    return said
+
+
+# -- in tables ---------------------------------------------------------------------------------------------------------
+
+
+def _answers(m: Material, quantities: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a table for each observation of each seed: a row a method."""
+    found = []
+    for (seed, name), part in m.summary.groupby(["seed", "observation"], sort=False):
+        row = part.iloc[0]
+        found.append(
+            {
+                "name": f"Observation {name}{_of_seed(m, int(seed))}",
+                "misspecified": bool(row["misspecified"]) if pd.notna(row["misspecified"]) else None,
+                "p": row["observation_p"],
+                "true": [row[f"true.{q}"] for q in quantities],
+                "rows": [_answer(r, quantities) for r in part.to_dict("records") if r["method"] in m.methods],
+            }
+        )
+    return found
+
+
+def _answer(row: Mapping[str, Any], quantities: Sequence[str]) -> dict[str, Any]:
+    return {
+        "method": row["method"],
+        "status": row["status"],
+        "message": "" if pd.isna(row["message"]) else row["message"],
+        "values": [(row[f"mean.{q}"], row[f"sd.{q}"]) for q in quantities],
+        "simulations": row["simulations"],
+        "predictive_p": words.NONE if pd.isna(row["predictive_p"]) else _p(row["predictive_p"]),
+        "unlike": row["predictive_p"] <= PREDICTIVE_P,
+        "c2st": row["c2st"],
+    }
+
+
+def _common(m: Material) -> int:
+    """Return how many fresh problems every method was asked."""
+    return min((len(t) for t in m.sets.values() if len(t)), default=0)
+
+
+def _method(m: Material, name: str, quantities: Sequence[str]) -> dict[str, Any]:
+    """Return a row of what a method costs and is worth; over several seeds, ranges."""
+    fresh, spec = m.fresh(name), m.study["inference"][name]
+    mine = m.summary[m.summary["method"] == name]
+    tables = [m.sets[seed, name].head(_common(m)) for seed in m.seeds]
+    checked = [f for f in fresh if "coverage" in f]
+    return {
+        "name": name,
+        "kind": f"{words.label(name.removesuffix(BLIND))} without sight of what it simulates"
+        if name.endswith(BLIND)
+        else spec["kind"],
+        "verdict": m.verdict(name),
+        "good": m.verdict(name) in GOOD,
+        "training": max(m.trained[seed, name]["simulations"] for seed in m.seeds),
+        "each": mine["simulations"].median(),
+        "seconds": _seconds(m, name),
+        "errors": [
+            _range([_rmse(t, q) for t in tables], words.number) if _common(m) else words.NONE for q in quantities
+        ],
+        "sets": min(f["sets"] for f in fresh),
+        "coverage": _range([f["coverage"]["found"] for f in checked], words.share) if checked else words.NONE,
+        "interval": _interval(checked),
+        "ranks": _range([verdict.rank_p(f) for f in checked], _p) if checked else words.NONE,
+        "tarp": _range([f["tarp_p"] for f in checked], _p) if checked else words.NONE,
+        "score": _range([f["score"] for f in fresh if "score" in f], words.number)
+        if any("score" in f for f in fresh)
+        else words.NONE,
+        "c2st": words.number(mine["c2st"].mean()),
+        "failed": int((mine["status"] == "failed").sum()),
+    }
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def _rmse(table: pd.DataFrame, quantity: str) -> float:
+    return float(np.sqrt(np.nanmean((table[f"mean.{quantity}"] - table[f"true.{quantity}"]) ** 2)))
+
+
+def _interval(checked: Sequence[Mapping[str, Any]]) -> str:
+    if len(checked) != 1:
+        return ""
+    held = checked[0]["coverage"]
+    return f"{words.share(held['low'])} to {words.share(held['high'])}"
+
+
+def _seconds(m: Material, name: str) -> float:
+    """Return the CPU seconds of training and of answering all observed sets, the most of any seed."""
+    steps = m.timings[m.timings["step"].isin([f"train inference {name}", f"train_inference {name}", f"infer {name}"])]
+    return float(steps.groupby("seed")["cpu_seconds"].sum().max())
+
+
+def _made(m: Material) -> list[tuple[str, str]]:
+    tags = m.records[0]["tags"]
+    return [
+        ("Seeds", ", ".join(map(str, m.seeds))),
+        ("Workflow commit", tags["git_commit"]),
+        ("Lock of packages (sha256)", tags["lock_digest"]),
+        ("Python", tags["python"]),
+        *m.versions.items(),
+    ]

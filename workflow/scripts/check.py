@@ -1,0 +1,51 @@
+"""The evidence about one method: its answers to the observed sets, and to fresh ones whose parameters are known."""
+
+import pandas as pd
+
+from preimage.files import read_json, replacing, write_json
+from preimage.inference import arrays, bank, judge, methods, observations, simulator, table
+from preimage.inference.answer import Bank, Task
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec, found = run.params["method"], simulator.load(run.params["problem"])
+        sets = observations.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
+        task = Task(found, sets.x.shape[1])
+        rng = run.rng
+        answers = table.restored(
+            pd.read_parquet(snakemake.input.draws), read_json(snakemake.input.answers), found.prior.names
+        )
+        ways = table.paths_of(pd.read_parquet(snakemake.input.paths), sets.names, found.prior.names)
+        arrays.write(snakemake.output.shown, judge.shown(task, answers, [w and w[0] for w in ways], rng))
+        seen = judge.observed(task, sets, answers, run.params["predictive"], rng)
+
+        known = bank.complete(Bank(**arrays.read(snakemake.input.fresh)), run.params["sets"])
+        trained = methods.method(spec["kind"]).restored(task, spec, arrays.read(snakemake.input.trained))
+        report = run.progress(len(known.x))
+        about, by_set = judge.fresh(task, known, table.ask(trained, known.x, rng, report), rng)
+        write_json(snakemake.output.checks, {"observed": seen, "fresh": about})
+        with replacing(snakemake.output.sets) as path:
+            by_set.to_parquet(path, index=False)
+        log(run, seen, about)
+        run.artifact(snakemake.output.checks, snakemake.output.sets)
+
+
+def log(run, seen, about):
+    for k, row in enumerate(seen):
+        for name in ("predictive_error", "predictive_p", "c2st"):
+            run.metric(f"checks/{name}", row.get(name), k)
+    run.metric("checks/sets", about["sets"])
+    run.metric("checks/score", about.get("score"))
+    run.metric("checks/tarp_p", about.get("tarp_p"))
+    for name, value in about.get("error", {}).items():
+        run.metric(f"checks/rmse/{name}", value)
+    for name, value in about.get("sbc_p", {}).items():
+        run.metric(f"checks/sbc_p/{name}", value)
+    if "coverage" in about:
+        run.metric("checks/coverage", about["coverage"]["found"])
+        run.metric("checks/coverage_error", about["coverage"]["error"])
+
+
+main(snakemake)

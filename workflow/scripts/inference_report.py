@@ -1,0 +1,53 @@
+"""The page of a study of inference: from the tables and findings of the steps before."""
+
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from preimage import record
+from preimage.data import setting
+from preimage.files import read_json, write_text
+from preimage.inference import simulator
+from preimage.inference.observations import words
+from preimage.inference.setting import simulated_part
+from preimage.reporting import inference
+from preimage.reporting.page import environment
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        study, source = run.params["study"], snakemake.input
+        found = simulator.load(simulated_part(study["problem"]))
+        cases = list(product(study["seeds"], study["inference"]))
+        material = inference.Material(
+            study=study,
+            parameters=found.prior.names,
+            derived=list(found.derived),
+            priors={name: words(margin) for name, margin in found.prior.margins.items()},
+            size=read_json(source.task)["size"],
+            units=setting.stated_units(study["problem"]),
+            summary=pd.read_csv(source.summary),
+            timings=pd.read_csv(source.timings),
+            checks=dict(zip(cases, map(read_json, source.checks), strict=True)),
+            sets=dict(zip(cases, map(pd.read_parquet, source.sets), strict=True)),
+            trained=dict(zip(cases, map(read_json, source.trained), strict=True)),
+            observed=dict(zip(study["seeds"], map(read_json, source.novelty), strict=True)),
+            uses=read_json(source.uses),
+            figures=figures(Path(source.figures)),
+            records=[read_json(p) for p in [*source.records, source.figures_record]],
+            versions=record.versions(),
+        )
+        write_text(
+            snakemake.output.page, environment().get_template("inference.html").render(inference.context(material))
+        )
+        run.artifact(snakemake.output.page)
+
+
+def figures(folder):
+    captions = read_json(folder / "captions.json")
+    return [{**c, "svg": (folder / c["file"]).read_text(encoding="utf-8") if c["file"] else ""} for c in captions]
+
+
+main(snakemake)

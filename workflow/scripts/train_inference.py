@@ -1,0 +1,28 @@
+"""A method of inference made ready: trained where it is trained once for all observations."""
+
+from preimage.files import read_json, write_json
+from preimage.inference import arrays, bank, methods, simulator
+from preimage.inference.answer import Means, Task
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec, size = run.params["method"], read_json(snakemake.input.task)["size"]
+        shared = bank.read(snakemake.input.get("bank", []))
+        task = Task(simulator.load(run.params["problem"]), size, shared)
+        means = Means(run.state, run.progress(None))
+        trained = methods.method(spec["kind"]).train(task, spec, run.rng, means)
+        arrays.write(snakemake.output.trained, trained.arrays())
+        left_out = None if shared is None else float(shared.failed.mean())
+        write_json(snakemake.output.info, {"simulations": trained.simulations, "failed": left_out})
+
+        run.record.timing["evaluations"] = float(trained.simulations)
+        run.metric("training/simulations", trained.simulations)
+        for name, curve in trained.history.items():
+            for at, value in curve:
+                run.metric(f"training/{name}", value, at)
+        run.artifact(snakemake.output.trained)
+
+
+main(snakemake)
