@@ -23,7 +23,10 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 try:
     STUDIES = study_module.load_configured(config, CONFIG)
     if workflow.is_main_process:
-        for warning in invocation.check(STUDIES):
+        for warning in [
+            *invocation.check(STUDIES),
+            *invocation.mend(STUDIES, only_look=workflow.output_settings.dryrun),
+        ]:
             logger.warning(f"preimage: {warning}")
 except StudyError as error:
     # A WorkflowError would print this file's name and line at the user: it is their input, not our code.
