@@ -56,9 +56,13 @@ class Step:
     @property
     def rng(self) -> np.random.Generator:
         """The step's own generator, from the study's seed and the step's name: fresh at every call."""
+        return self.rng_of(self.record.rule)
+
+    def rng_of(self, rule: str) -> np.random.Generator:
+        """The generator of a rule's step with these wildcards, which all parts of a step that is scattered share."""
         wildcards = self.record.wildcards
-        name = "/".join([self.record.rule, *(v for k, v in sorted(wildcards.items()) if k not in ("study", "seed"))])
-        return generator(int(wildcards.get("seed", 0)), name)
+        own = [v for k, v in sorted(wildcards.items()) if k not in ("study", "seed", "scatteritem")]
+        return generator(int(wildcards.get("seed", 0)), "/".join([rule, *own]))
 
     @property
     def state(self) -> Path:
