@@ -53,7 +53,8 @@ def test_whole_results_are_left_alone(results):
 
 def test_a_study_never_run_has_nothing_to_mend(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert invocation.mend({"new": {}}, only_look=False) == [] and list(tmp_path.iterdir()) == []
+    assert invocation.mend({"new": {}}, only_look=False) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "results", tmp_path / "results/.locks"]
 
 
 @pytest.mark.parametrize(

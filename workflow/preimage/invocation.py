@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -75,8 +76,10 @@ def _check_models(study: Study, found: Setting) -> None:
 def mend(studies: Mapping[str, Study], only_look: bool) -> list[str]:
     """Remove results that are no longer what their steps wrote, unless only to look; return a warning of each.
 
-    Nothing is looked at while somebody is at work in this folder.
+    Nothing is looked at while somebody is at work in this folder. Raises StudyError where it can't be written.
     """
+    if not only_look:
+        _check_writable()
     locks = [JOBS_LOCK] if RUN_LOCK_HELD in os.environ else [RUN_LOCK, JOBS_LOCK]
     if not any((integrity.RESULTS / name / "tracking").exists() for name in studies):
         return []
@@ -88,6 +91,15 @@ def mend(studies: Mapping[str, Study], only_look: bool) -> list[str]:
         return [NO_LOCKS]
     then = "it would be made again" if only_look else "it is made again, and what was made of it"
     return [f"{path}: not what its step wrote (damaged, or changed by hand): {then}" for path in found]
+
+
+def _check_writable() -> None:
+    try:
+        RUN_LOCK.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=RUN_LOCK.parent) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise StudyError(f"{integrity.RESULTS.resolve()}: can't be written: {error.strerror}") from None
 
 
 def start(studies: Mapping[str, Study]) -> None:

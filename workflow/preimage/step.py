@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import record
+from preimage import record, stopping
 from preimage.errors import StudyError
 from preimage.files import digest
 from preimage.rng import generator
@@ -31,6 +32,8 @@ from preimage.rng import generator
 # Held (shared) by every step while it runs; the launcher waits for it before it unlocks a folder.
 JOBS_LOCK = Path("results/.locks/jobs")
 SHOW_EVERY_SECONDS = 0.2
+# What a full, read-only or closed disk says: nothing in the code is to blame, so no traceback.
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Step:
@@ -143,6 +146,7 @@ def step(snakemake: Any) -> Iterator[Step]:
     logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     logging.captureWarnings(True)
     warnings.simplefilter("default")
+    stopping.listen()
     with running():
         try:
             run = Step(snakemake)
@@ -152,6 +156,16 @@ def step(snakemake: Any) -> Iterator[Step]:
         except StudyError as error:
             logging.error("%s", error)
             print(f"preimage: {error}", file=sys.stderr)
+            sys.exit(1)
+        except SystemExit:
+            logging.error("asked to end: what could be saved is saved")
+            raise
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            told = f"{error.filename or 'results/'}: can't be written: {error.strerror or error}"
+            logging.error("%s", told)
+            print(f"preimage: {told}", file=sys.stderr)
             sys.exit(1)
         except BaseException:
             logging.error("%s", traceback.format_exc())

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage import stopping
 from preimage.compiled import numba
 from preimage.errors import StudyError
 from preimage.files import replacing
@@ -511,7 +512,8 @@ def run(
             shown = now
             low = search.bound
             report(min(search.boxes, boxes), search.loss, bound=low, gap=search.loss - low, open=search.open)
-        if state and now - saved > pause:
+        if state and (stopping.asked() or now - saved > pause):
             search.save(state)
+            stopping.end_if_asked()
             saved = time.monotonic()
             pause = max(SAVE_EVERY_SECONDS, 20 * (saved - now))
