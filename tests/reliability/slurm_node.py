@@ -28,8 +28,9 @@ PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontr
 FOR_ACCOUNTING = ["mariadbd", "mariadb-install-db", "slurmdbd", "sacct", "sacctmgr"]
 # In the order of their start; they stop in the other.
 DAEMONS = ["munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd"]
-PATIENCE_SECONDS = 60
-ACCOUNT, PARTITION = "preimage", "main"
+PATIENCE_SECONDS = 120
+ACCOUNT = "preimage"
+_started = []
 
 DATABASE_DAEMON = """
 AuthType=auth/munge
@@ -148,6 +149,8 @@ def down(folder):
         if running(folder, name):
             os.kill(pid, signal.SIGKILL)
         pid_file(folder, name).unlink(missing_ok=True)
+    for process in _started:
+        process.poll()  # or Python would warn of children that nobody asked after
 
 
 def configure(folder, accounting):
@@ -218,6 +221,7 @@ def start(folder, name, command, ready):
                 [shutil.which(command[0], path=path), *command[1:]], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True, env={**os.environ, "SLURM_CONF": str(folder / "slurm.conf")},
             )  # fmt: skip
+        _started.append(process)
         pid_file(folder, name).write_text(str(process.pid))
     until = time.monotonic() + PATIENCE_SECONDS
     while not ready():

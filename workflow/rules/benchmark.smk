@@ -8,6 +8,7 @@ BENCHMARKS = [
     "certified",
     "relearning",
     "calibration",
+    "scatter",
 ]
 
 
