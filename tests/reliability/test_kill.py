@@ -31,8 +31,8 @@ def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(tiny, tmp_pat
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 11))
-def test_a_hundred_kills_end_with_the_same_bytes(tiny, tmp_path, seed):
+@pytest.mark.parametrize("seed", range(1, 31))
+def test_three_hundred_kills_end_with_the_same_bytes(tiny, tmp_path, seed):
     survives(tiny, tmp_path, seed % 2 == 0, kills=10, seed=seed)
 
 

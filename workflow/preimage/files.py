@@ -52,6 +52,11 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def plain(value: Any) -> Any:
+    """Return `value` as it reads back from JSON."""
+    return json.loads(json.dumps(value, default=_plain))
+
+
 def _plain(value: Any) -> Any:
     """Make numpy's scalars and arrays plain for JSON."""
     if hasattr(value, "tolist"):
@@ -60,11 +65,11 @@ def _plain(value: Any) -> Any:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the full sha256 of a file, or of a folder's files by name."""
+    """Return the full sha256 of a file, or of a folder's files by name (but for the one that Snakemake adds)."""
     path = Path(path)
     if path.is_dir():
         whole = hashlib.sha256()
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name != ".snakemake_timestamp"):
             whole.update(f"{file.relative_to(path)}\0{sha256(file)}\n".encode())
         return whole.hexdigest()
     with path.open("rb") as stream:

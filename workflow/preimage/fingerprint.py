@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "preimage"
 # Shared by every step and of no consequence to what it computes: an edit here is no reason to compute again.
-NEUTRAL = frozenset({"preimage.step", "preimage.record", "preimage.fingerprint", "preimage.tracking", "preimage"})
+NEUTRAL = frozenset({"preimage", *(f"preimage.{n}" for n in ("step", "stopping", "record", "fingerprint", "tracking"))})
 
 
 def digest(*names: str) -> str:

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,17 +19,22 @@ from typing import Any
 
 import numpy as np
 
-from preimage import own_models, record
+from preimage import integrity, own_models, record
 from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
 from preimage.files import digest, read_json, write_json
 from preimage.inference.setting import check as inference_check
+from preimage.step import JOBS_LOCK
 from preimage.study import Study, infers, searched_exactly
 
 # Held by the one Snakemake at work in this folder; `workflow/run.py` may hold it on our behalf.
 RUN_LOCK = Path("results/.locks/run")
 RUN_LOCK_HELD = "PREIMAGE_RUN_LOCK_HELD"
+NO_LOCKS = (
+    "results/ is on a file system without locks: results are not compared with what their steps wrote, and nothing "
+    "keeps two runs apart but Snakemake's own lock; start one at a time, and where that lock fails too, use --nolock"
+)
 SENDER_LOG = Path("results/.tracking/sender.log")
 
 _sender: list[subprocess.Popen[bytes]] = []
@@ -67,6 +73,35 @@ def _check_models(study: Study, found: Setting) -> None:
                 model.check(spec, found.inputs, found.outputs, ends, name in searched)
             except StudyError as error:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
+
+
+def mend(studies: Mapping[str, Study], only_look: bool) -> list[str]:
+    """Remove results that are no longer what their steps wrote, unless only to look; return a warning of each.
+
+    Nothing is looked at while somebody is at work in this folder. Raises StudyError where it can't be written.
+    """
+    if not only_look:
+        _check_writable()
+    locks = [JOBS_LOCK] if RUN_LOCK_HELD in os.environ else [RUN_LOCK, JOBS_LOCK]
+    if not any((integrity.RESULTS / name / "tracking").exists() for name in studies):
+        return []
+    with integrity.nobody_at_work(*locks) as free:
+        found, made_of_them = integrity.damaged(studies) if free else ([], [])
+        if not only_look:
+            integrity.remove([*found, *made_of_them])
+    if free is None:
+        return [NO_LOCKS]
+    then = "it would be made again" if only_look else "it is made again, and what was made of it"
+    return [f"{path}: not what its step wrote (damaged, or changed by hand): {then}" for path in found]
+
+
+def _check_writable() -> None:
+    try:
+        RUN_LOCK.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=RUN_LOCK.parent) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise StudyError(f"{integrity.RESULTS.resolve()}: can't be written: {error.strerror}") from None
 
 
 def start(studies: Mapping[str, Study]) -> None:

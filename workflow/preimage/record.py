@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from preimage.files import sha256, write_json
+from preimage.files import digest, plain, sha256, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOCATION = "PREIMAGE_INVOCATION"
@@ -62,7 +62,13 @@ class Record:
     others: dict[str, list[list[Any]]] = field(default_factory=dict)
 
     def write(self, path: str | Path) -> None:
-        write_json(path, asdict(self))
+        value = plain(asdict(self))
+        write_json(path, {**value, "seal": digest(value)})
+
+
+def intact(value: Mapping[str, Any]) -> bool:
+    """Whether a record, as it was read, is as it was written."""
+    return value["seal"] == digest({k: v for k, v in value.items() if k != "seal"})
 
 
 def now() -> int:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import record
+from preimage import record, stopping
 from preimage.errors import StudyError
 from preimage.files import digest, remove
 from preimage.rng import generator
@@ -31,6 +32,8 @@ from preimage.rng import generator
 # Held (shared) by every step while it runs; the launcher waits for it before it unlocks a folder.
 JOBS_LOCK = Path("results/.locks/jobs")
 SHOW_EVERY_SECONDS = 0.2
+# What a full, read-only or closed disk says: nothing in the code is to blame, so no traceback.
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Step:
@@ -56,9 +59,13 @@ class Step:
     @property
     def rng(self) -> np.random.Generator:
         """The step's own generator, from the study's seed and the step's name: fresh at every call."""
+        return self.rng_of(self.record.rule)
+
+    def rng_of(self, rule: str) -> np.random.Generator:
+        """The generator of a rule's step with these wildcards, which all parts of a step that is scattered share."""
         wildcards = self.record.wildcards
-        name = "/".join([self.record.rule, *(v for k, v in sorted(wildcards.items()) if k not in ("study", "seed"))])
-        return generator(int(wildcards.get("seed", 0)), name)
+        own = [v for k, v in sorted(wildcards.items()) if k not in ("study", "seed", "scatteritem")]
+        return generator(int(wildcards.get("seed", 0)), "/".join([rule, *own]))
 
     @property
     def state(self) -> Path:
@@ -144,6 +151,7 @@ def step(snakemake: Any) -> Iterator[Step]:
     logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     logging.captureWarnings(True)
     warnings.simplefilter("default")
+    stopping.listen()
     with running():
         try:
             run = Step(snakemake)
@@ -153,6 +161,16 @@ def step(snakemake: Any) -> Iterator[Step]:
         except StudyError as error:
             logging.error("%s", error)
             print(f"preimage: {error}", file=sys.stderr)
+            sys.exit(1)
+        except SystemExit:
+            logging.error("asked to end: what could be saved is saved")
+            raise
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            told = f"{error.filename or 'results/'}: can't be written: {error.strerror or error}"
+            logging.error("%s", told)
+            print(f"preimage: {told}", file=sys.stderr)
             sys.exit(1)
         except BaseException:
             logging.error("%s", traceback.format_exc())

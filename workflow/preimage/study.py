@@ -132,6 +132,9 @@ def _completed(study: Study) -> Study:
         inverters[LOOKUP] = {"kind": LOOKUP}
     for name, inverter in inverters.items():
         inverter["on"] = _works_on(study, name, inverter)
+        if inverter["kind"] == "multistart" and parts(study, name) > inverter["starts"]:
+            found = f"found {parts(study, name)}, expected at most its {inverter['starts']} starts"
+            raise StudyError(f"key 'inverters.{name}.scatter': {found}")
     _check_problem(study["problem"])
     _add_nature(study["problem"])
     _complete_rounds(study)
@@ -348,6 +351,11 @@ def cases(study: Study) -> list[Case]:
         for name, inverter in study["inverters"].items()
         if surrogate in inverter["on"]
     ]
+
+
+def parts(study: Study, inverter: str) -> int:
+    """Return by how many jobs an inverter's work is shared."""
+    return int(study["inverters"][inverter].get("scatter", 1))
 
 
 def preimages(study: Study) -> list[tuple[str, str]]:

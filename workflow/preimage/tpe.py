@@ -17,6 +17,7 @@ import numpy as np
 from hyperopt import tpe
 from hyperopt.base import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials
 
+from preimage import stopping
 from preimage.files import read_json, write_json
 
 SAVE_EVERY_SECONDS = 1.0
@@ -70,8 +71,9 @@ def search(
         best = min(best, loss) if math.isfinite(loss) else best
         if report:
             report(len(done), best)
-        if state and time.monotonic() - saved > SAVE_EVERY_SECONDS:
+        if state and (stopping.asked() or time.monotonic() - saved > SAVE_EVERY_SECONDS):
             _save(state, done, rng)
+            stopping.end_if_asked()
             saved = time.monotonic()
     return done
 

@@ -10,6 +10,7 @@ BENCHMARKS = [
     "calibration",
     "learning",
     "inference",
+    "scatter",
 ]
 
 

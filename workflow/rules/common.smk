@@ -7,7 +7,7 @@ from snakemake.logging import logger
 WORKFLOW = os.path.dirname(str(workflow.current_basedir))
 sys.path.insert(0, WORKFLOW)
 
-from preimage import fingerprint, invocation, study as study_module
+from preimage import cluster, fingerprint, invocation, study as study_module
 from preimage.data import series, setting, targets
 from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
@@ -23,7 +23,10 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 try:
     STUDIES = study_module.load_configured(config, CONFIG)
     if workflow.is_main_process:
-        for warning in invocation.check(STUDIES):
+        for warning in [
+            *invocation.check(STUDIES),
+            *invocation.mend(STUDIES, only_look=workflow.output_settings.dryrun),
+        ]:
             logger.warning(f"preimage: {warning}")
 except StudyError as error:
     # A WorkflowError would print this file's name and line at the user: it is their input, not our code.
@@ -64,6 +67,22 @@ SEED_RECORDS = "results/{study}/tracking/round{round}/seed{seed}"
 def of(wildcards):
     """The study that a job belongs to."""
     return STUDIES[wildcards.study]
+
+
+def on_slurm(workflow):
+    """Before any job: refuse what Slurm would refuse, and have it looked at in time."""
+    if workflow.executor_plugin.name != "slurm":
+        return
+    jobs = list(workflow.dag.needrun_jobs())
+    asked = [
+        {str(job.resources.get(key)) for job in jobs if job.resources.get(key)}
+        for key in ("slurm_partition", "slurm_account")
+    ]
+    try:
+        cluster.check(*asked)
+    except StudyError as error:
+        sys.exit(f"preimage: {error}")
+    cluster.look_in_time(workflow.scheduler._executor)
 
 
 # -- fingerprints ------------------------------------------------------------------------------------------------------
@@ -257,6 +276,12 @@ def step_records(wildcards):
     files += [
         f"{SEED_RECORDS}/invert.{'.'.join(case)}.json"
         for case in study_module.cases(study)
+    ]
+    files += [
+        f"{SEED_RECORDS}/invert_part.{'.'.join(case)}.{part}-of-{parts}.json"
+        for case in study_module.cases(study)
+        if (parts := study_module.parts(study, case.inverter)) > 1
+        for part in range(1, parts + 1)
     ]
     files += [
         f"{SEED_RECORDS}/preimage.{'.'.join(case)}.json"

@@ -1,10 +1,66 @@
-# Candidates: one job an inverter on a surrogate for an objective.
+# Candidates: one job an inverter on a surrogate for an objective, or as many as the inverter says (`scatter`).
+
+
+# One process of Snakemake's for each number of parts that a study asks for: the answer depends on that number, so it
+# stands in the study, and not in Snakemake's options.
+for study in STUDIES.values():
+    for parts in {study_module.parts(study, name) for name in study["inverters"]}:
+        workflow.scattergather(**{f"parts{parts}": parts})
+
+
+def parts_of(wildcards):
+    """The files of an inverter's parts; nothing where it is one job."""
+    parts = study_module.parts(of(wildcards), wildcards.inverter)
+    if parts == 1:
+        return {}
+    gathered = getattr(gather, f"parts{parts}")
+    return {"parts": gathered(rules.invert_part.output.part, **dict(wildcards.items()))}
+
+
+# What an inversion, or a part of it, depends on of the study.
+INVERSION = {
+    "problem": lambda w: study_module.space_part(of(w)["problem"], w.surrogate),
+    "surrogate": lambda w: of(w)["surrogates"].get(
+        w.surrogate, {"kind": study_module.SIMULATOR}
+    ),
+    "objective": lambda w: of(w)["objectives"][w.objective],
+    "inverter": lambda w: {
+        k: v for k, v in of(w)["inverters"][w.inverter].items() if k != "on"
+    },
+}
+
+
+rule invert_part:
+    input:
+        unpack(model_of),
+        unpack(targets_of),
+        train=rules.split.output.train,
+        info=rules.split.output.info,
+        series=series_files,
+    output:
+        part="results/{study}/round{round}/seed{seed}/inversion/{surrogate}/{objective}/{inverter}.parts/{scatteritem}.parquet",
+        record="results/{study}/tracking/round{round}/seed{seed}/invert_part.{surrogate}.{objective}.{inverter}.{scatteritem}.json",
+    log:
+        "results/{study}/logs/round{round}/seed{seed}/invert_part.{surrogate}.{objective}.{inverter}.{scatteritem}.log",
+    benchmark:
+        "results/{study}/benchmarks/round{round}/seed{seed}/invert_part.{surrogate}.{objective}.{inverter}.{scatteritem}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        problem=INVERSION["problem"],
+        surrogate=INVERSION["surrogate"],
+        objective=INVERSION["objective"],
+        inverter=INVERSION["inverter"],
+        code=lambda w: code("invert_part", *surrogate_modules(w), *inverter_modules(w)),
+    script:
+        "../scripts/invert_part.py"
 
 
 rule invert:
     input:
         unpack(model_of),
         unpack(targets_of),
+        unpack(parts_of),
         train=rules.split.output.train,
         info=rules.split.output.info,
         series=series_files,
@@ -18,14 +74,10 @@ rule invert:
     conda:
         ENVIRONMENT
     params:
-        problem=lambda w: study_module.space_part(of(w)["problem"], w.surrogate),
-        surrogate=lambda w: of(w)["surrogates"].get(
-            w.surrogate, {"kind": study_module.SIMULATOR}
-        ),
-        objective=lambda w: of(w)["objectives"][w.objective],
-        inverter=lambda w: {
-            k: v for k, v in of(w)["inverters"][w.inverter].items() if k != "on"
-        },
+        problem=INVERSION["problem"],
+        surrogate=INVERSION["surrogate"],
+        objective=INVERSION["objective"],
+        inverter=INVERSION["inverter"],
         code=lambda w: code("invert", *surrogate_modules(w), *inverter_modules(w)),
     script:
         "../scripts/invert.py"

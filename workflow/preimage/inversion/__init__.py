@@ -127,6 +127,21 @@ def ask(
     Raises RuntimeError where a method proposes a point outside the space: that is a fault of ours, not of the input;
     StudyError where every start failed.
     """
+    asked = propose(kind, questions, options, rng, state, report)
+    refuse_failed(kind, asked)
+    return asked
+
+
+def propose(
+    kind: str,
+    questions: Sequence[Question],
+    options: Mapping[str, Any],
+    rng: np.random.Generator,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> list[tuple[Answer, np.ndarray]]:
+    """Put questions to a method as `ask` does, though every start may fail: of a part of them (`options["part"]`, its
+    number from 0 and how many there are) that says little."""
     module = importlib.import_module(f"preimage.inversion.{MODULES[kind]}")
     if hasattr(module, "invert_many"):
         answers = module.invert_many(questions, options, rng, state, report)
@@ -137,12 +152,15 @@ def ask(
         for k, (question, own) in enumerate(zip(questions, rng.spawn(len(questions)), strict=True)):
             later = partial(_later, report, k * planned(options)) if report else None
             answers.append(module.invert(question, options, own, None, later))
-    checked = [_checked(kind, q, answer) for q, answer in zip(questions, answers, strict=True)]
-    if all(status == "failed" for answer, _ in checked for status in answer.status):
-        said = Counter(m for answer, _ in checked for m in answer.message)
+    return [_checked(kind, q, answer) for q, answer in zip(questions, answers, strict=True)]
+
+
+def refuse_failed(kind: str, asked: Sequence[tuple[Answer, np.ndarray]]) -> None:
+    """Raise StudyError where every start failed."""
+    if all(status == "failed" for answer, _ in asked for status in answer.status):
+        said = Counter(m for answer, _ in asked for m in answer.message)
         reasons = "; ".join(f"{m} ({n} times)" for m, n in said.items())
         raise StudyError(f"{kind}: every start failed: {reasons}")
-    return checked
 
 
 def planned(options: Mapping[str, Any]) -> int:

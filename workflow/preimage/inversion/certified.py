@@ -6,7 +6,7 @@ says how far from the optimum the point can be at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from preimage.objective import Objective
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200
+# Of the reasons to stop that the parts of a search give, the first of these is that of the whole.
+STOPPED = ("seconds", "boxes", "unsure", "gap", "closed")
 
 
 def invert(
@@ -46,7 +48,7 @@ def invert(
     near = Near(np.unique(question.X, axis=0), float(options["distance"])) if options.get("distance") else None
     found = _search(question, question.objective, near, options, rng, state, report)
     if np.isnan(found.x).any():
-        return _nothing(found, float(options["distance"]))
+        return _nothing(found.certificate, len(question.space.inputs), float(options["distance"]))
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
@@ -63,7 +65,7 @@ def invert(
         np.array(X),
         [c["boxes"] for c in certificates[:n]],
         ["ok"] * n,
-        [_where(near) + _words(wanted, c) for c in certificates[:n]],
+        [_where(options.get("distance")) + _words(wanted, c) for c in certificates[:n]],
         certificate=found.certificate,
     )
 
@@ -89,7 +91,7 @@ def _search(
     state: Path | None,
     report: Callable[..., None] | None,
 ) -> _Found:
-    space = question.space
+    space, (part, parts) = question.space, options.get("part", (0, 1))
     wanted, channels = reduce(objective, question.trees)
     grid, trees = build(question.trees, space, channels)
     directions = lines(space, rng)
@@ -116,12 +118,20 @@ def _search(
         search.resume(state)
     else:
         search.offer(starts if near is None else np.concatenate([near.pulled(space, starts), near.data]))
+        search.keep_share(part, parts)
     # What a mean over the trees is off by through rounding; a loss smaller than its square is as good as none.
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
     rounding = float((off**2).mean()) if objective.bounded else 0.0
     stopped = run(
-        search, int(options["boxes"]), float(options["gap"]), rounding, options.get("seconds"), improve, state, report
+        search,
+        -(-int(options["boxes"]) // parts),
+        float(options["gap"]),
+        rounding,
+        options.get("seconds"),
+        improve,
+        state,
+        report,
     )
     met = np.isfinite(search.x).all() and bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
     low = search.bound
@@ -138,15 +148,46 @@ def _search(
     return _Found(search.x, certificate)
 
 
-def _nothing(found: _Found, distance: float) -> Answer:
+def together(question: Question, options: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
+    """Return the answer that the parts of a search make: the best point of all of them, and what they prove.
+
+    Each part has proven its share of the space against a point of its own, so the least of their bounds holds for all.
+    """
+    parts: list[Certificate] = [a.certificate for a in answers]
+    bound, loss = min(c["bound"] for c in parts), min(c["loss"] for c in parts)
+    best = answers[[c["loss"] for c in parts].index(loss)]
+    said = {c["feasible"] for c in parts}
+    closed = all(c["closed"] for c in parts) or bound >= loss
+    certificate = Certificate(
+        bound=bound,
+        loss=loss,
+        closed=closed,
+        stopped="closed" if closed else next(w for w in STOPPED for c in parts if c["stopped"] == w),
+        boxes=sum(c["boxes"] for c in parts),
+        open_boxes=sum(c["open_boxes"] for c in parts),
+        feasible="yes" if "yes" in said else "no" if said == {"no"} else "undecided",
+        limited=parts[0]["limited"],
+    )
+    if np.isnan(best.X).any():
+        return _nothing(certificate, best.X.shape[1], float(options["distance"]))
+    # A second row is a point that meets a target: one is enough.
+    second = next((a for a in [best, *answers] if len(a.X) > 1), best)
+    X = np.concatenate([best.X[:1], second.X[1:]])
+    near = _where(options.get("distance"))
+    words = [near + _words(question.objective, certificate), *second.message[1:]]
+    spent = [certificate["boxes"], *second.evaluations[1:]]
+    return Answer(X, spent, ["ok"] * len(X), words, certificate=certificate)
+
+
+def _nothing(certificate: Certificate, d: int, distance: float) -> Answer:
     """Return the answer where no input near the data came up: a row that says so."""
-    proven = "proven that no" if found.certificate["closed"] else "undecided whether any"
+    proven = "proven that no" if certificate["closed"] else "undecided whether any"
     said = f"{proven} input within the bounds and constraints lies within {distance:g} of a training row"
-    return Answer(found.x[None], [found.certificate["boxes"]], ["no_answer"], [said])
+    return Answer(np.full((1, d), np.nan), [certificate["boxes"]], ["no_answer"], [said], certificate=certificate)
 
 
-def _where(near: Near | None) -> str:
-    return "" if near is None else f"among inputs within {near.distance:g} of a training row (scaled to [0, 1]): "
+def _where(distance: float | None) -> str:
+    return "" if not distance else f"among inputs within {distance:g} of a training row (scaled to [0, 1]): "
 
 
 def _as_interval(target: Objective) -> Objective:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage import stopping
 from preimage.compiled import numba
 from preimage.errors import StudyError
 from preimage.files import replacing
@@ -30,6 +31,8 @@ from preimage.inversion.forest_threads import over
 from preimage.space import Space
 
 BATCH = 32
+# Open boxes a job has to start with, at least, where several share a search: enough that their work is alike.
+BOXES_A_PART = 64
 # What comes of a box: it is split in two, or its bound is attained in a part of it.
 SPLIT, ATTAINED = 1, 2
 
@@ -297,6 +300,22 @@ class Search:
         least = min([self.unsure, *(e[0] for e in self.stack), *(e[0] for e in self.heap[:1])])
         return least >= self.loss
 
+    def keep_share(self, part: int, parts: int) -> None:
+        """Keep every `parts`-th open box from the `part`-th on, by bound: one of the jobs that share this search.
+
+        The box is split first, the same way in every job, until each has a number of boxes with bounds alike.
+        """
+        if parts == 1:
+            return
+        while 0 < self.open < BOXES_A_PART * parts and self.step():
+            pass
+        entries = sorted([*self.heap, *self.stack])
+        kept = entries[part::parts]
+        self.pool.free += [entry[2] for k, entry in enumerate(entries) if k % parts != part]
+        self.heap, self.stack = kept, []  # sorted, so a heap
+        if part:
+            self.boxes = 0  # those so far are counted by the first
+
     def step(self) -> bool:
         """Expand one batch of boxes; return False where none is left."""
         deep = bool(self.stack) or len(self.heap) >= self.most_open
@@ -493,7 +512,8 @@ def run(
             shown = now
             low = search.bound
             report(min(search.boxes, boxes), search.loss, bound=low, gap=search.loss - low, open=search.open)
-        if state and now - saved > pause:
+        if state and (stopping.asked() or now - saved > pause):
             search.save(state)
+            stopping.end_if_asked()
             saved = time.monotonic()
             pause = max(SAVE_EVERY_SECONDS, 20 * (saved - now))

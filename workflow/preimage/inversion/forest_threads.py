@@ -15,8 +15,17 @@ from typing import Any
 PARTS_A_CORE = 2
 
 
+_most: list[int] = []
+
+
+def use_at_most(count: int) -> None:
+    """Leave the other cores to other jobs: what is computed does not depend on it."""
+    _most[:] = [count]
+
+
 def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([here, *_most])
 
 
 @cache

@@ -38,8 +38,10 @@ def invert_many(
 ) -> list[Answer]:
     """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
     n = int(options["starts"])
-    X0 = np.concatenate([startpoints(q, n, options.get("start_from"), rng) for q in questions])
-    owner = np.repeat(np.arange(len(questions)), n)
+    part, parts = options.get("part", (0, 1))
+    mine = np.array_split(np.arange(n), parts)[part]
+    X0 = np.concatenate([startpoints(q, n, options.get("start_from"), rng)[mine] for q in questions])
+    owner = np.repeat(np.arange(len(questions)), len(mine))
     units = [typical_loss(q) for q in questions]
 
     def search(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
@@ -80,6 +82,15 @@ def typical_loss(question: Question) -> float:
     loss = question.objective.loss(question.Y)
     spread = float(np.std(loss)) if len(loss) else 0.0
     return spread if np.isfinite(spread) and spread > 0 else 1.0
+
+
+def together(question: Question, options: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
+    """Return the answer that the parts of a search make: their starts, one after the other."""
+    X = np.concatenate([a.X for a in answers])
+    spent, status, message, history = (
+        [v for a in answers for v in getattr(a, name)] for name in ("evaluations", "status", "message", "history")
+    )
+    return Answer(X, spent, status, message, history=history)
 
 
 # -- integers and categories -------------------------------------------------------------------------------------------

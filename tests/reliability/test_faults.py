@@ -1,0 +1,166 @@
+"""Faults of disks and folders: told in one message, and a rerun ends with the same bytes."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from ..running import ROOT, TINY, environment, snakemake, study_argument, write_study
+
+PROFILE = ["--workflow-profile", str(ROOT / "workflow/profiles/default")]
+TABLES = ["candidates.parquet", "summary.csv", "best_of.csv"]
+
+
+def run(folder, *more):
+    return snakemake(folder, *PROFILE, *more, *study_argument("tiny.yaml"))
+
+
+def copied(tiny, folder, copy=shutil.copy2):
+    shutil.copytree(tiny, folder, copy_function=copy, dirs_exist_ok=True)
+    return folder
+
+
+def science(folder):
+    """Every file that a study computes: what is in it must not depend on faults or on when it was made."""
+    files = [p for p in (folder / "results/tiny").rglob("*") if p.suffix in (".parquet", ".csv", ".npz", ".svg")]
+    return {p.relative_to(folder): p.read_bytes() for p in files if p.name != "timings.csv"}
+
+
+def whole_again(folder, tiny):
+    done = run(folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert science(folder) == science(tiny)
+    assert [p for p in (folder / "results").rglob("*") if p.name.endswith(".tmp")] == []
+    assert not any((folder / "results/tiny/.resume").glob("*"))
+    assert "Nothing to be done" in run(folder, "-n").stderr
+    return done
+
+
+def damage(path, how):
+    bytes_ = bytearray(path.read_bytes())
+    kept = path.stat()
+    if how == "flipped":
+        bytes_[len(bytes_) // 2] ^= 4
+    path.write_bytes(bytes_ if how == "flipped" else bytes_[: len(bytes_) // 2])
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # a disk's own error leaves the times as they are
+
+
+def test_a_copy_elsewhere_has_nothing_to_do_and_a_flipped_bit_in_it_is_mended(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    assert "Nothing to be done" in run(folder, "-n").stderr
+    broken = folder / "results/tiny/round0/seed1/candidates.parquet"
+    damage(broken, "flipped")
+    said = run(folder, "-n").stderr
+    assert f"{broken.relative_to(folder)}: not what its step wrote" in said and broken.exists()
+    done = whole_again(folder, tiny)
+    assert "it is made again" in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["flipped", "truncated"])
+@pytest.mark.parametrize("seed", range(5))
+def test_damaged_files_are_made_again_and_never_used(tiny, tmp_path, how, seed):
+    folder = copied(tiny, tmp_path)
+    there = [p for p in (folder / "results/tiny").rglob("*") if p.is_file() and p.stat().st_size > 8]
+    kept = [p for p in there if not {"logs", "benchmarks", "sent"} & set(p.parts) and "invocation-" not in p.name]
+    for path in random.Random(seed).sample(sorted(kept), 3):
+        damage(path, how)
+    whole_again(folder, tiny)
+
+
+@pytest.mark.long
+def test_a_copy_that_lost_its_times_ends_with_the_same_bytes(tiny, tmp_path):
+    whole_again(copied(tiny, tmp_path, shutil.copyfile), tiny)
+
+
+@contextmanager
+def small_disk(folder, size):
+    """Give a function that changes the options of a small disk of memory, mounted at results/."""
+
+    def mount(*arguments):
+        return subprocess.run(["mount", *arguments, str(folder)], capture_output=True).returncode == 0
+
+    folder.mkdir(parents=True)
+    if not mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
+        pytest.skip("mounting a small disk needs a system administrator's rights: full disks were not tested")
+    try:
+        yield lambda options: mount("-o", f"remount,{options}")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_read_only_folder_is_told_in_one_message(tmp_path):
+    write_study(tmp_path, TINY)
+    with small_disk(tmp_path / "results", "1m") as change:
+        assert change("ro")
+        done = run(tmp_path)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("preimage:")]
+    assert "results: can't be written: Read-only file system" in told
+
+
+@pytest.mark.long
+def test_a_full_disk_is_told_and_with_room_again_the_run_ends_with_the_same_bytes(tiny, tmp_path):
+    write_study(tmp_path, TINY)
+    for size in ("300k", "600k", "1200k"):  # MLflow's own database is most of it
+        folder = tmp_path / size
+        write_study(folder, TINY)
+        with small_disk(folder / "results", size) as change:
+            done = run(folder)
+            assert done.returncode != 0
+            logs = "".join(p.read_text() for p in (folder / "results").rglob("*.log")) + done.stderr
+            assert "No space left on device" in logs or "disk is full" in logs or "disk I/O error" in logs
+            assert change("size=200m")
+            whole_again(folder, tiny)
+
+
+LONG = """
+study: tiny
+problem: {simulator: paraboloid, dimension: 8, samples: 2000, noise: {sd: 10}}
+surrogates:
+  forest: {kind: random_forest, trees: 60}
+objectives:
+  ring: {target: {y: 9000}, tolerance: 0.001}
+  lowest: {minimize: y}
+inverters:
+  certified: {kind: certified, boxes: 1000000}
+"""
+
+
+@pytest.mark.long
+def test_a_step_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path):
+    write_study(tmp_path, LONG)
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", *PROFILE]
+    process = subprocess.Popen(
+        [*command, *study_argument("tiny.yaml")], cwd=tmp_path, env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    log = tmp_path / "results/tiny/logs/round0/seed0/invert.forest.lowest.certified.log"
+    step = searching(process, log)
+    step.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    step.wait(timeout=60)
+    assert time.monotonic() - asked < 5
+    process.terminate()
+    process.wait(timeout=120)
+    saved = list((tmp_path / "results/tiny/.resume").glob("invert.*lowest.certified*"))
+    assert len(saved) == 1 and "asked to end" in log.read_text()
+
+
+def searching(process, log):
+    """Wait until the step with this log expands boxes, and return its process."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            held = [f.path for f in child.open_files()] if child.is_running() else []
+            if str(log) in held and "best loss" in log.read_text():
+                return child
+        time.sleep(0.2)
+    raise AssertionError("the search did not begin")

@@ -1,0 +1,217 @@
+"""Studies on a real Slurm of one node, with accounting and without: the bytes of a local run, through what goes wrong.
+
+Needs Debian's packages (see `slurm_node.py`); without them nothing here is tested, and each test says so.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from ..running import ROOT, environment, snakemake, study_argument, write_study
+from . import slurm_node
+
+PROFILE = ["--workflow-profile", str(ROOT / "workflow/profiles/slurm")]
+TABLES = ["candidates.parquet", "summary.csv", "best_of.csv"]
+MOST_SUBMISSIONS = 12
+
+SMALL = """
+study: tiny
+problem: {simulator: paraboloid, dimension: 2, samples: 200, noise: {sd: 10}}
+surrogates:
+  forest: {kind: random_forest, trees: 10}
+objectives:
+  lowest: {minimize: y}
+  ring: {target: {y: 5000}, tolerance: 200}
+inverters:
+  starts: {kind: multistart, starts: 4, scatter: 2}
+  certified: {kind: certified, boxes: 2000, scatter: 2}
+"""
+# A simulator that is out of its memory, or of its time, the first time a step asks it.
+GREEDY = """
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def simulate(X):
+    again = Path(__file__).with_name("again")
+    if os.environ.get("SLURM_JOB_ID") and not again.exists():
+        again.touch()
+        {greed}
+    return (X**2).sum(axis=1)
+"""
+GREED = {
+    "memory": "held = np.ones(600 * 2**17); time.sleep(20)",  # 600 MB, more than the step asks for at first
+    "time": "time.sleep(600)",
+}
+OWN = """
+study: tiny
+problem: {simulator: "greedy:simulate", inputs: {x: {low: -1, high: 1}, z: {low: -1, high: 1}}, outputs: {y: {}}, samples: 50}
+surrogates:
+  forest: {kind: random_forest, trees: 5}
+objectives:
+  lowest: {minimize: y}
+inverters:
+  random: {kind: random, evaluations: 20}
+"""  # noqa: E501
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["accounting", "no accounting"])
+def node(request):
+    """The variables that find a running node."""
+    if lacking := slurm_node.missing(request.param):
+        pytest.skip(f"not installed: {', '.join(lacking)}: nothing was tested on Slurm")
+    # Not below pytest's folders, which only their owner may enter: munge refuses them.
+    folder = Path(tempfile.mkdtemp(prefix="preimage-slurm-"))
+    try:
+        with slurm_node.slurm_node(folder, request.param) as found:
+            yield found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    folder = write_study(tmp_path_factory.mktemp("local"), SMALL)
+    done = snakemake(folder, *study_argument("tiny.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def start(folder, node, *more, study="tiny.yaml"):
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", *PROFILE, *more]
+    return subprocess.Popen(
+        [*command, *study_argument(study)], cwd=folder, env=environment(**node, PYTHONPATH=str(folder)),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def ended(process):
+    said, _ = process.communicate(timeout=1800)
+    assert process.returncode == 0, said[-4000:]
+    return said
+
+
+def same(folder, other, study="tiny"):
+    for table in TABLES:
+        ours, theirs = (f / "results" / study / table for f in (folder, other))
+        assert ours.read_bytes() == theirs.read_bytes(), table
+
+
+def slurm(node, *command):
+    return subprocess.run(command, env={**os.environ, **node}, capture_output=True, text=True, check=True).stdout
+
+
+def jobs(node):
+    return slurm(node, "squeue", "--noheader", "--format=%A").split()
+
+
+def wait_for(what, seconds=300):
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    return found
+
+
+# -- refused before anything runs --------------------------------------------------------------------------------------
+
+
+def test_no_slurm_on_the_path_is_one_message(tmp_path):
+    write_study(tmp_path, SMALL)
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for name in ("sh", "bash", "which", "git", "uname", "env"):
+        if found := shutil.which(name):
+            (bare / name).symlink_to(found)
+    done = snakemake(tmp_path, *PROFILE, *study_argument("tiny.yaml"), PATH=str(bare))
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("preimage:")]
+    assert "found no sbatch on the PATH" in told and not (tmp_path / "results/tiny").exists()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("asked", "told"), [
+    ("slurm_partition=mian", "resource slurm_partition: Slurm has no partition 'mian'; did you mean 'main'?"),
+    ("slurm_account=preimmage", "has no account 'preimmage'; did you mean 'preimage'?"),
+])  # fmt: skip
+def test_what_slurm_has_not_is_one_message(node, tmp_path, asked, told):
+    if "account" in asked and shutil.which("sacctmgr", path=node["PATH"].partition(os.pathsep)[0]) is None:
+        pytest.skip("without accounting, any account will do")
+    write_study(tmp_path, SMALL)
+    process = start(tmp_path, node, "--default-resources", asked)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode != 0 and told in said and "Traceback" not in said
+    assert jobs(node) == [] and not (tmp_path / "results/tiny").exists()
+
+
+# -- the same bytes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_a_scattered_study_gives_the_bytes_of_a_local_run(node, local, tmp_path):
+    write_study(tmp_path, SMALL)
+    said = ended(start(tmp_path, node))
+    same(tmp_path, local)
+    assert "Nothing to be done" in ended(start(tmp_path, node, "-n"))
+    assert said.count("has been submitted") <= MOST_SUBMISSIONS
+
+
+@pytest.mark.long
+def test_concrete_gives_the_bytes_of_a_local_run(node, tmp_path):
+    study = "config/studies/concrete.yaml"
+    for name in ("slurm", "local"):
+        shutil.copytree(ROOT / "config", tmp_path / name / "config")
+    said = ended(start(tmp_path / "slurm", node, study=study))
+    done = snakemake(tmp_path / "local", *study_argument(study))
+    assert done.returncode == 0, done.stderr[-4000:]
+    same(tmp_path / "slurm", tmp_path / "local", "concrete")
+    assert said.count("has been submitted") <= MOST_SUBMISSIONS
+
+
+# -- faults ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("what", GREED)
+def test_a_step_killed_for_memory_or_time_succeeds_with_more_of_it(node, tmp_path, what):
+    write_study(tmp_path, OWN)
+    write_study(tmp_path, GREEDY.format(greed=GREED[what]), "greedy.py")
+    limits = ["--set-resources", "generate:mem_mb=500*attempt", "generate:runtime=1*attempt"]
+    said = ended(start(tmp_path, node, *limits))
+    assert (tmp_path / "again").exists() and "Trying to restart job" in said
+
+
+@pytest.mark.long
+def test_a_node_set_down_and_resumed(node, local, tmp_path):
+    write_study(tmp_path, SMALL)
+    process = start(tmp_path, node)
+    wait_for(lambda: jobs(node))
+    name = slurm(node, "sinfo", "--noheader", "--format=%n").strip()
+    slurm(node, "scontrol", "update", f"nodename={name}", "state=down", "reason=test")
+    time.sleep(5)
+    slurm(node, "scontrol", "update", f"nodename={name}", "state=resume")
+    ended(process)
+    same(tmp_path, local)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(3))
+def test_jobs_cancelled_at_random(node, local, tmp_path, seed):
+    write_study(tmp_path, SMALL)
+    process, moments = start(tmp_path, node), random.Random(seed)
+    for _ in range(2):
+        time.sleep(moments.uniform(1, 15))
+        if found := jobs(node):
+            slurm(node, "scancel", moments.choice(found))
+    ended(process)
+    same(tmp_path, local)

@@ -1,0 +1,93 @@
+"""Steps that are asked to end: long loops save and end at once, the rest is broken off, and nothing is half-written."""
+
+import signal
+import time
+
+import numpy as np
+import pytest
+from hyperopt import hp
+from sklearn.ensemble import RandomForestRegressor
+
+from preimage import inversion, objective, stopping, tpe
+from preimage.files import replacing
+from preimage.inversion import certified, forest_branch_and_bound
+from preimage.space import Input, Space
+from preimage.surrogates.forest import from_sklearn
+
+SPACE = {"x": hp.uniform("x", -5, 5)}
+
+
+@pytest.fixture
+def listening():
+    kept = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGALRM)}
+    stopping.listen()
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    stopping._asked.clear()
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def again():
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    stopping._asked.clear()
+
+
+def test_tpe_saves_and_ends_and_goes_on_to_the_same_end(tmp_path, listening):
+    state, rng = tmp_path / "state.json", np.random.default_rng
+    whole = tpe.search(SPACE, lambda v: v["x"] ** 2, 30, rng(0))
+
+    def stopped(values):
+        if len(asked) == 12:
+            signal.raise_signal(signal.SIGTERM)
+        asked.append(values)
+        return values["x"] ** 2
+
+    asked = []
+    with pytest.raises(SystemExit) as ended:
+        tpe.search(SPACE, stopped, 30, rng(0), state=state)
+    assert ended.value.code == 143 and state.exists() and len(asked) == 13
+    again()
+    assert tpe.search(SPACE, stopped, 30, rng(0), state=state) == whole and len(asked) == 30
+
+
+def test_branch_and_bound_saves_and_ends_and_goes_on_to_the_same_end(tmp_path, listening, monkeypatch):
+    X = np.random.default_rng(0).uniform(-10, 10, (300, 4))
+    Y = np.column_stack([(X**2).sum(axis=1), X @ np.arange(1.0, 5)])
+    forest = from_sklearn(RandomForestRegressor(10, random_state=0, n_jobs=1).fit(X, Y))
+    wanted = objective.build(
+        "o", {"target": {"a": 100, "b": 40}, "tolerance": 1}, ["a", "b"], Y.std(axis=0), np.ptp(Y, axis=0)
+    )
+    space = Space(tuple(Input(f"x{j}", -10, 10) for j in range(4)))
+    q = inversion.Question(space, wanted, forest.predict, X, Y, np.arange(300), trees=forest)
+    options = {"boxes": 2000, "gap": 0.0, "memory": 100, "starts": 4}
+    whole = certified.invert(q, options, np.random.default_rng(1), None, None)
+    state, step = tmp_path / "state", forest_branch_and_bound.Search.step
+
+    def stopped(search):
+        if search.batches == 5 and not state.exists():
+            signal.raise_signal(signal.SIGTERM)
+        return step(search)
+
+    monkeypatch.setattr(forest_branch_and_bound.Search, "step", stopped)
+    with pytest.raises(SystemExit):
+        certified.invert(q, options, np.random.default_rng(1), state, None)
+    assert state.exists()
+    again()
+    resumed = certified.invert(q, options, np.random.default_rng(1), state, None)
+    assert np.array_equal(resumed.X, whole.X) and resumed.certificate == whole.certificate
+
+
+def test_what_saves_nothing_is_broken_off_and_leaves_nothing(tmp_path, listening, monkeypatch):
+    monkeypatch.setattr(stopping, "GRACE_SECONDS", 0.1)
+    with pytest.raises(SystemExit), replacing(tmp_path / "table") as temporary:
+        temporary.write_text("half")
+        signal.raise_signal(signal.SIGTERM)
+        while True:
+            time.sleep(0.01)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_asked():
+    stopping.end_if_asked()
+    assert not stopping.asked() and stopping.GRACE_SECONDS < 5

@@ -1,0 +1,68 @@
+"""What a run on Slurm needs beyond its profile: refused early what Slurm would refuse, and jobs looked at in time."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import subprocess
+import time
+from collections.abc import Collection
+from typing import Any
+
+from preimage.errors import StudyError, did_you_mean
+
+PROGRAMS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel")
+# Seconds between looks at the queue, and what share of the time that nothing has ended.
+LEAST, MOST, SHARE = 2.0, 30.0, 0.1
+ANSWERS_WITHIN_SECONDS = 60
+
+
+def check(partitions: Collection[str], accounts: Collection[str]) -> None:
+    """Raise StudyError where Slurm is not here, does not answer, or has no such partition or account of this user."""
+    if lacking := [name for name in PROGRAMS if shutil.which(name) is None]:
+        raise StudyError(
+            f"profile slurm: found no {lacking[0]} on the PATH, expected Slurm's commands: run this where they are (a "
+            "login node), or leave out --workflow-profile workflow/profiles/slurm"
+        )
+    known = _said("sinfo", "--noheader", "--format=%R")
+    if known is None:
+        raise StudyError("profile slurm: Slurm's controller does not answer (try `sinfo`)")
+    for name in sorted(set(partitions) - set(known)):
+        raise StudyError(f"resource slurm_partition: Slurm has no partition '{name}'{did_you_mean(name, known)}")
+    if not accounts or shutil.which("sacctmgr") is None:
+        return
+    user = getpass.getuser()
+    # Where there is no accounting, any account will do.
+    mine = _said("sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account")
+    for name in sorted(set(accounts) - set(mine or accounts)):
+        raise StudyError(f"resource slurm_account: user {user} has no account '{name}'{did_you_mean(name, mine or ())}")
+
+
+def _said(*command: str) -> list[str] | None:
+    """Return the words that a command prints; None where it fails or does not answer."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWERS_WITHIN_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.split() if done.returncode == 0 else None
+
+
+def look_in_time(executor: Any) -> None:
+    """Let Snakemake's executor look at its jobs again after a tenth of the time that it has waited.
+
+    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles the time they take.
+    """
+    kind = type(executor)
+    rhythm = property(_seconds_to_wait, _note)
+    executor.__class__ = type(kind.__name__, (kind,), {"next_seconds_between_status_checks": rhythm})
+
+
+def _seconds_to_wait(executor: Any) -> float:
+    since = vars(executor).setdefault("waiting_since", time.monotonic())
+    return min(MOST, max(LEAST, SHARE * (time.monotonic() - since)))
+
+
+def _note(executor: Any, seconds: float) -> None:
+    """Take the executor's own wish, which is its shortest pause after a job has ended or where there is none."""
+    if seconds <= LEAST:
+        executor.waiting_since = time.monotonic()

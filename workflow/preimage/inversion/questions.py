@@ -1,0 +1,76 @@
+"""The questions that a step of an inverter puts: its rows, its model and its objectives, from files."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from preimage import surrogates
+from preimage.data import rows, setting, targets
+from preimage.files import read_json
+from preimage.inversion import Question
+from preimage.surrogates import simulator
+
+
+class Asked(NamedTuple):
+    """What is asked: questions that differ in their objectives alone, the model, the training rows, the outputs."""
+
+    questions: list[Question]
+    model: Any
+    train: Any
+    outputs: list[str]
+
+
+def build(params: dict[str, Any], files: Any, name: str) -> Asked:
+    """Return the questions of a step.
+
+    Args:
+        params: `problem`, `surrogate`, `objective` of the study.
+        files: by name: train, info, and where there are any model, test.
+        name: of the objective.
+    """
+    spec, entry = params["problem"], params["objective"]
+    known = rows.known(files.info)
+    found = setting.of_rows(spec, known)
+    train = rows.load(files.train, files.info, setting.categories(spec))
+    on_simulator = params["surrogate"]["kind"] == "simulator"
+    if "fit" in entry:
+        # Picked at run time: no other study depends on it.
+        model = importlib.import_module("preimage.calibration.fit").build(spec, entry["fit"])
+        train = dataclasses.replace(train, Y=model.losses(train.X)[:, None], outputs=["loss"])
+    elif on_simulator:
+        model = simulator.load(spec)
+    else:
+        model = surrogates.module(params["surrogate"]["kind"]).load(Path(str(files.model)))
+    test = rows.load(files.test, files.info, setting.categories(spec)).Y if files.get("test") else None
+    wanted = list(targets.objectives({name: entry}, known, test).values())
+    first = Question(
+        found.space.fix(wanted[0].fixed),
+        wanted[0],
+        model.predict,
+        train.X,
+        train.Y,
+        train.numbers,
+        on_simulator=on_simulator,
+        gradient=getattr(model, "gradient", None) if getattr(model, "differentiable", True) else None,
+        traceable=getattr(model, "traceable", lambda: None)(),
+        resolution=getattr(model, "resolution", np.finfo(float).eps),
+        trees=getattr(model, "trees", None),
+        fit=model if "fit" in entry else None,
+    )
+    return Asked([first.wanting(w) for w in wanted], model, train, found.outputs)
+
+
+def committee(asked: Asked, about: str, rng: np.random.Generator) -> Any:
+    """Return the committee that judges the candidates of a robust objective; None for any other."""
+    first = asked.questions[0]
+    if first.objective.robust is None or first.on_simulator:
+        return None
+    # Picked at run time, so that a change in it reruns only what uses it.
+    module = importlib.import_module("preimage.inversion.committee")
+    error = np.array(read_json(about)["validation_error"])
+    return module.assemble(asked.model, error, first, asked.train.levels, first.objective.robust, rng)

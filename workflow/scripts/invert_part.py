@@ -1,0 +1,21 @@
+"""One part of an inverter's work, as one of several jobs that `invert` puts together."""
+
+from preimage import inversion
+from preimage.inversion import forest_threads, parts, questions
+from preimage.step import step
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        # The other parts have the other cores.
+        forest_threads.use_at_most(snakemake.threads)
+        asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
+        part = parts.part_of(snakemake.wildcards.scatteritem)
+        options = {**run.params["inverter"], "part": part}
+        report = run.progress(-(-len(asked.questions) * inversion.planned(options) // part[1]))
+        answers = inversion.propose(options["kind"], asked.questions, options, run.rng_of("invert"), run.state, report)
+        parts.write(snakemake.output.part, answers)
+        run.record.timing["evaluations"] = float(sum(sum(a.evaluations) for a, _ in answers))
+
+
+main(snakemake)
