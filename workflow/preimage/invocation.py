@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import own_models, record
+from preimage import own_models, record, reproduction
 from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
@@ -67,15 +67,23 @@ def _check_models(study: Study, found: Setting) -> None:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
 
 
-def start(studies: Mapping[str, Study]) -> None:
-    """Record the invocation, one record a study, and start the sender."""
+def start(studies: Mapping[str, Study], files: Iterable[str | Path], reproduces: str | None = None) -> None:
+    """Record the invocation, one record a study, and start the sender.
+
+    Args:
+        files: where the studies were read from, in their order.
+        reproduces: the run in MLflow that is made again, if one is.
+    """
     _hold_lock()
     _note_killed(studies)
     name = f"{record.now()}-{os.getpid()}"
     os.environ[record.INVOCATION] = name
-    for study, value in studies.items():
+    for (study, value), file in zip(studies.items(), files, strict=True):
         path = Path("results") / study / "tracking" / f"invocation-{name}.json"
-        write_json(path, _description(name, study, value))
+        described = {**_description(name, study, value), "origin": reproduction.origin(value, file)}
+        if reproduces is not None:
+            described["tags"]["preimage.reproduces"] = reproduces
+        write_json(path, described)
         _records.append(path)
     SENDER_LOG.parent.mkdir(parents=True, exist_ok=True)
     with SENDER_LOG.open("ab") as log:
@@ -89,8 +97,6 @@ def start(studies: Mapping[str, Study]) -> None:
 
 
 def _description(name: str, study: str, value: Study) -> dict[str, Any]:
-    import yaml
-
     packages = {f"version.{p}": v for p, v in record.versions().items()}
     tags = {**record.environment(), "config_digest": digest(value), "platform": platform.platform()}
     return {
@@ -99,7 +105,6 @@ def _description(name: str, study: str, value: Study) -> dict[str, Any]:
         ),
         "params": {**record.flat({k: v for k, v in value.items() if k != "study"}), **packages},
         "tags": tags,
-        "study_text": yaml.safe_dump(value, sort_keys=False),
         "status": "RUNNING",
     }
 
@@ -117,7 +122,9 @@ def end(status: str) -> None:
     """Note how the invocation ended, and wait for the sender to send what is left."""
     for path in _records:
         if path.exists():
-            write_json(path, {**read_json(path), "status": status, "ended": record.now()})
+            value = read_json(path)
+            value["origin"]["tables"] = reproduction.tables_of(value["study"])
+            write_json(path, {**value, "status": status, "ended": record.now()})
     offset = SENDER_LOG.stat().st_size if SENDER_LOG.exists() else 0
     _close_sender()
     if SENDER_LOG.exists():

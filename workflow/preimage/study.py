@@ -52,9 +52,14 @@ def load_all(paths: Iterable[str | Path]) -> dict[str, Study]:
     return studies
 
 
+def configured(config: Mapping[str, Any], path: str | Path) -> list[str]:
+    """Check the config and return the files of the studies that it names."""
+    return list(schema.check(dict(config), "config", path)["studies"])
+
+
 def load_configured(config: Mapping[str, Any], path: str | Path) -> dict[str, Study]:
     """Check the config and read the studies that it names, by name."""
-    return load_all(schema.check(dict(config), "config", path)["studies"])
+    return load_all(configured(config, path))
 
 
 def _completed(study: Study) -> Study:
