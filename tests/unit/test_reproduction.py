@@ -1,6 +1,5 @@
 """What a run leaves for those who make it again; runs and files that can't be; and tables held against each other."""
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest

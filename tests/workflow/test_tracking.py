@@ -22,6 +22,7 @@ inverters: {random: {kind: random, evaluations: 5}}
 """
 # An address where nothing listens: port 9 of this machine.
 AWAY = "http://user:secret-word@127.0.0.1:9"
+SECRETS = {"MLFLOW_TRACKING_PASSWORD": "pass-secret-word", "MLFLOW_TRACKING_TOKEN": "token-secret-word"}
 
 
 def runs(folder, study="tiny"):
@@ -107,7 +108,7 @@ def test_sending_again_changes_nothing(tiny):
 def without_server(tmp_path_factory):
     """A finished small study whose tracking server could not be reached, and what was printed."""
     folder = write_study(tmp_path_factory.mktemp("away"), SMALL, "small.yaml")
-    done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=AWAY)
+    done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=AWAY, **SECRETS)
     return folder, done
 
 

@@ -47,10 +47,19 @@ def check(studies: Mapping[str, Study]) -> list[str]:
     said = []
     for name, study in studies.items():
         try:
+            _check_folder(Path("results") / name)
             said += [f"study '{name}': {w}" for w in checks.check(study, partial(_check_models, study))]
         except StudyError as error:
             raise StudyError(f"study '{name}': {error}") from None
     return said
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise StudyError where a study's folder is a link that leads out of the results (which may be one themselves)."""
+    if not folder.resolve().is_relative_to(folder.parent.resolve()):
+        raise StudyError(
+            f"{folder} is a link to {folder.resolve()}; expected a folder, as results are written below it"
+        )
 
 
 def _check_models(study: Study, found: Setting) -> None:

@@ -204,9 +204,8 @@ def compare(there: pd.DataFrame, here: pd.DataFrame, tolerance: float) -> tuple[
         tolerance: by how much numbers may differ, as a share of the largest of their column.
     """
     if list(there) != list(here):
-        only = [
-            f"'{c}' only {w}" for a, b, w in ((there, here, "there"), (here, there, "here")) for c in a if c not in b
-        ]
+        only = [f"'{c}' only there" for c in there if c not in here]
+        only += [f"'{c}' only here" for c in here if c not in there]
         return "different", f"columns: {', '.join(only[:3]) or 'in another order'}"
     if len(there) != len(here):
         return "different", f"{len(there)} rows there, {len(here)} here"
@@ -219,10 +218,9 @@ def compare(there: pd.DataFrame, here: pd.DataFrame, tolerance: float) -> tuple[
     for result, cells in (("different", beyond), ("equal within tolerance", unequal)):
         if (first := _first(cells)) is not None:
             row, k = first
-            column = str(there.columns[k])
-            cell = f"row {row + 1}, column '{column}': {_shown(there.iloc[row, k])} there, {_shown(here.iloc[row, k])} here"
+            a, b = (_shown(table.iloc[row, k]) for table in (there, here))
             more = f"; at most {largest:.1g} of the column's largest" if result != "different" else ""
-            return result, cell + more
+            return result, f"row {row + 1}, column '{there.columns[k]}': {a} there, {b} here{more}"
     return "equal", ""
 
 
@@ -232,10 +230,8 @@ def _columns(there: pd.Series, here: pd.Series) -> tuple[np.ndarray, np.ndarray]
     missing = there.isna().to_numpy(), here.isna().to_numpy()
     nothing = missing[0] & missing[1]
     if not all(pd.api.types.is_numeric_dtype(c) and not pd.api.types.is_bool_dtype(c) for c in (there, here)):
-        same = (
-            there.astype("object").where(~missing[0]).to_numpy() == here.astype("object").where(~missing[1]).to_numpy()
-        )
-        return nothing | same, np.full(len(there), np.inf)
+        texts = [c.astype("object").where(c.notna(), None).to_numpy() for c in (there, here)]
+        return nothing | (texts[0] == texts[1]), np.full(len(there), np.inf)
     a, b = (c.to_numpy(float, na_value=np.nan) for c in (there, here))
     finite = np.abs(np.concatenate([a, b]))
     scale = finite[np.isfinite(finite)].max(initial=0.0) or 1.0

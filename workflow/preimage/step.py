@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from preimage import record
-from preimage.errors import StudyError
+from preimage.errors import StudyError, without_secrets
 from preimage.files import digest
 from preimage.rng import generator
 
@@ -150,7 +150,7 @@ def step(snakemake: Any) -> Iterator[Step]:
             print(f"preimage: {error}", file=sys.stderr)
             sys.exit(1)
         except BaseException:
-            logging.error("%s", traceback.format_exc())
+            logging.error("%s", without_secrets(traceback.format_exc()))
             raise
 
 

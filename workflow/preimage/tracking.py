@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from preimage.errors import StudyError, did_you_mean
+from preimage.errors import StudyError, did_you_mean, without_secrets
 from preimage.files import read_json, sha256, write_json
 
 RESULTS = Path("results")
@@ -45,7 +45,7 @@ def uri() -> str:
 
 def shown_uri() -> str:
     """Return the tracking address without user and password."""
-    return re.sub(r"//[^/@]*@", "//", uri())
+    return without_secrets(uri().partition("?")[0])
 
 
 # -- the store ---------------------------------------------------------------------------------------------------------
@@ -70,13 +70,8 @@ def _away(error: Exception) -> str:
 
 
 def redacted(error: Exception) -> str:
-    """Return an error in one short line, without user and password of any address in it, and without the secrets that
-    MLflow reads from the environment."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    for key in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
-        if secret := os.environ.get(key):
-            text = text.replace(secret, "***")
-    return re.sub(r"//[^/@\s]*@", "//", text)[:200]
+    """Return an error in one short line, without secrets."""
+    return without_secrets(" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 @contextmanager
@@ -164,12 +159,29 @@ def _client() -> Any:
     return mlflow.MlflowClient()
 
 
+def _check_version() -> None:
+    """Raise StudyError where the server is of an older major version than the client: half of what is sent would be
+    refused, or lost."""
+    if not uri().startswith("http"):
+        return
+    import mlflow
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    answer = http_request(get_default_host_creds(uri()), "/version", "GET", raise_on_status=False)
+    found = re.match(r"(\d+)\.\d", answer.text.strip()) if answer.status_code == 200 else None
+    wanted = mlflow.__version__.partition(".")[0]
+    if found is not None and int(found[1]) < int(wanted):
+        raise StudyError(f"the server is MLflow {answer.text.strip()[:20]}, expected {wanted}.0 or later: upgrade it")
+
+
 class Sender:
     """A connection to MLflow, with the runs of invocations that it has met."""
 
     def __init__(self) -> None:
         self.client = _client()
         self.client.search_experiments(max_results=1)
+        _check_version()
         self.parents: dict[tuple[str, str], Any] = {}
 
     def experiment(self, study: str) -> str:
@@ -387,6 +399,8 @@ def fetch_origin(run: str, folder: Path) -> dict[str, Any]:
             raise StudyError(f"run {run}: it left no tables to compare with; expected a run of all of its study")
         (folder / "tables").mkdir()
         for name, digest in value["tables"].items():
+            if Path(name).name != name or Path(name).suffix not in (".parquet", ".csv"):
+                raise StudyError(f"run {run}: found a table named '{name[:60]}', expected one of parquet or CSV")
             _fetch_table(client, found.info.experiment_id, name, digest, folder / "tables")
         return value
 
