@@ -10,6 +10,7 @@ folder, which only its owner may read.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import fcntl
 import os
 import pwd
@@ -23,10 +24,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 120
+PR_SET_PDEATHSIG = 1
 USER, DATABASE = "mlflow", "postgres"
 ADMIN = "admin"
 HOST = "127.0.0.1"
@@ -224,6 +227,11 @@ def _auth(folder: Path) -> dict[str, str]:
     }
 
 
+def _end_with_parent(by: signal.Signals) -> None:
+    """Ask Linux to send this process a signal when the one that started it is gone, killed perhaps."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(by))
+
+
 @contextmanager
 def running(*programs: Program) -> Iterator[None]:
     """Start programs in their order; stop them in the other when the block ends."""
@@ -258,6 +266,8 @@ def serve(folder: Path, port: int, auth: bool, more: Sequence[str]) -> None:
             raise ServerError(f"another server is at work in {folder}") from None
         store, backend = database(folder)
         server = mlflow_server(folder, backend, port, auth, more)
+        for program in (store, server):
+            program.options["preexec_fn"] = partial(_end_with_parent, program.by)
         for name in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, signal.default_int_handler)
         try:
