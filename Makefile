@@ -5,11 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed.lock
 
-.PHONY: help run test test-long lint format bench venv lock docs clean
+# Where `make tracking-server` keeps its data and listens, and what else it is told (AUTH=--auth asks for passwords).
+FOLDER ?= results/.server
+PORT ?= 5000
+AUTH ?=
+ARGS ?=
+
+.PHONY: help run test test-long lint format bench venv lock docs clean tracking-server
 
 help:
 	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml"
 	@echo "make test   set up and run every check"
+	@echo "make tracking-server   MLflow on PostgreSQL, for this machine (FOLDER=... PORT=... AUTH=--auth)"
 	@echo "make venv | lint | format | bench | test-long | docs | lock"
 
 run: venv
@@ -36,6 +43,9 @@ format: venv
 
 bench: venv
 	@$(BIN)/python workflow/run.py --cores $(CORES) benchmark
+
+tracking-server: venv
+	@$(BIN)/python workflow/tracking_server.py --folder $(FOLDER) --port $(PORT) $(AUTH) -- $(ARGS)
 
 docs: venv
 	PYTHONPATH=workflow $(BIN)/python -m preimage.schema

@@ -19,6 +19,20 @@ def test_the_environment_of_the_rules_equals_the_lock():
     assert from_lock.TARGET.read_text(encoding="utf-8") == from_lock.environment()
 
 
+def test_containers_install_the_lock_on_the_python_of_the_environment():
+    """They were not built here; that they follow the lock, and name nothing that is not there, is held."""
+    environment = yaml.safe_load((ROOT / "envs/preimage.yaml").read_text(encoding="utf-8"))
+    (python,) = (d.partition("=")[2] for d in environment["dependencies"] if str(d).startswith("python="))
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("Containerfile", "preimage.def")}
+    for name, text in texts.items():
+        assert re.findall(r"(?m)^(?:FROM|From:) \S*\bpython:([\d.]+)-slim", text) == [python], name
+        assert re.findall(r"pip install (.*)", text) == [
+            "--no-cache-dir --require-hashes -r /opt/preimage/requirements.lock"
+        ], name
+        assert "/opt/preimage/Snakefile" in text
+    assert (ROOT / ".containerignore").read_text() == (ROOT / ".dockerignore").read_text()
+
+
 def test_every_rule_names_that_environment():
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")

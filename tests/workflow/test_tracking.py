@@ -5,7 +5,11 @@ import sys
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
+
+from preimage import reproduction
+from preimage.files import read_json, write_json
 
 from ..running import ROOT, environment, snakemake, study_argument, write_study
 
@@ -18,6 +22,7 @@ inverters: {random: {kind: random, evaluations: 5}}
 """
 # An address where nothing listens: port 9 of this machine.
 AWAY = "http://user:secret-word@127.0.0.1:9"
+SECRETS = {"MLFLOW_TRACKING_PASSWORD": "pass-secret-word", "MLFLOW_TRACKING_TOKEN": "token-secret-word"}
 
 
 def runs(folder, study="tiny"):
@@ -103,7 +108,7 @@ def test_sending_again_changes_nothing(tiny):
 def without_server(tmp_path_factory):
     """A finished small study whose tracking server could not be reached, and what was printed."""
     folder = write_study(tmp_path_factory.mktemp("away"), SMALL, "small.yaml")
-    done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=AWAY)
+    done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=AWAY, **SECRETS)
     return folder, done
 
 
@@ -174,3 +179,32 @@ def test_tracking_and_registry_are_the_only_modules_that_import_mlflow():
                 assert path.name in ("tracking.py", "registry.py"), path
             if any(n.split(".")[0] == "snakemake" for n in names):
                 assert "preimage" not in path.relative_to(ROOT / "workflow").parts, path
+
+
+def test_a_run_is_made_again_and_each_table_held_against_what_it_left(without_server, monkeypatch):
+    """After the sync: the run's tables are fetched, two are altered, and the study is run by what MLflow has of it."""
+    folder, _ = without_server
+    (run,) = (r.info.run_id for r in runs(folder, "small")[1] if "mlflow.parentRunId" not in r.data.tags)
+    (folder / "small.yaml").unlink()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/results/mlflow.db")
+    tables = reproduction.fetch(run).parent / "tables"
+    origin = read_json(tables.parent / "origin.json")
+    candidates = pd.read_parquet(tables / "candidates.parquet")
+    candidates.loc[2, "x.x2"] += 1.0
+    candidates.to_parquet(tables / "candidates.parquet", index=False)
+    summary = pd.read_csv(tables / "summary.csv", float_precision="round_trip")
+    summary["predicted.y"] *= 1 + 1e-12
+    summary.to_csv(tables / "summary.csv", index=False)
+    origin["tables"].update(dict.fromkeys(("candidates.parquet", "summary.csv"), "0" * 64))
+    write_json(tables.parent / "origin.json", origin)
+    done = snakemake(folder, "reproduce", "--config", f"run={run}")
+    found = pd.read_csv(folder / f"results/small-reproduced-{run[:8]}/reproduced.csv").set_index("table")
+    assert found["result"].to_dict() == {
+        "best_of.csv": "equal",
+        "candidates.parquet": "different",
+        "summary.csv": "equal within tolerance",
+    }
+    assert found.loc["candidates.parquet", "where"].startswith("row 3, column 'x.x2':")
+    assert found.loc["summary.csv", "where"].startswith("row 1, column 'predicted.y':")
+    assert done.returncode != 0 and "was not reproduced" in done.stderr and "Traceback" not in done.stderr

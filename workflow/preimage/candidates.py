@@ -5,6 +5,7 @@ One row a start or trial kept, over every round, seed, surrogate, objective and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,19 @@ def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) ->
 def inputs_of(frame: pd.DataFrame, space: Space) -> pd.DataFrame:
     """Return the inputs of candidates under their own names, which may be those of other columns (`start`, say)."""
     return frame[["x." + n for n in space.names]].set_axis(space.names, axis=1)
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame as it may be opened in a spreadsheet: a text that would be a formula there gets an apostrophe in
+    front (https://owasp.org/www-community/attacks/CSV_Injection); numbers, also as text, stay."""
+
+    def plain(value: Any) -> Any:
+        if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+            return value
+        return value if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value) else f"'{value}"
+
+    texts = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
+    return frame.assign(**{c: frame[c].map(plain, na_action="ignore") for c in texts})
 
 
 def ranked(loss: pd.Series, by: Sequence[pd.Series]) -> pd.Series:

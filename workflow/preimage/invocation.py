@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import integrity, own_models, record
+from preimage import integrity, own_models, record, reproduction
 from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
@@ -54,11 +54,20 @@ def check(studies: Mapping[str, Study]) -> list[str]:
     said = []
     for name, study in studies.items():
         try:
+            _check_folder(Path("results") / name)
             found = inference_check(study) if infers(study) else checks.check(study, partial(_check_models, study))
             said += [f"study '{name}': {w}" for w in found]
         except StudyError as error:
             raise StudyError(f"study '{name}': {error}") from None
     return said
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise StudyError where a study's folder is a link that leads out of the results (which may be one themselves)."""
+    if not folder.resolve().is_relative_to(folder.parent.resolve()):
+        raise StudyError(
+            f"{folder} is a link to {folder.resolve()}; expected a folder, as results are written below it"
+        )
 
 
 def _check_models(study: Study, found: Setting) -> None:
@@ -104,15 +113,25 @@ def _check_writable() -> None:
         raise StudyError(f"{integrity.RESULTS.resolve()}: can't be written: {error.strerror}") from None
 
 
-def start(studies: Mapping[str, Study]) -> None:
-    """Record the invocation, one record a study, and start the sender."""
+def start(studies: Mapping[str, Study], files: Mapping[str, str | Path], reproduces: str | None = None) -> None:
+    """Record the invocation, one record a study, and start the sender.
+
+    Args:
+        files: where the studies were read from, by name; of a family, which is no study of its own, there is none.
+        reproduces: the run in MLflow that is made again, if one is.
+    """
     _hold_lock()
     _note_killed(studies)
     name = f"{record.now()}-{os.getpid()}"
     os.environ[record.INVOCATION] = name
     for study, value in studies.items():
         path = Path("results") / study / "tracking" / f"invocation-{name}.json"
-        write_json(path, _description(name, study, value))
+        described = _description(name, study, value)
+        if study in files:
+            described["origin"] = reproduction.origin(value, files[study])
+        if reproduces is not None:
+            described["tags"]["preimage.reproduces"] = reproduces
+        write_json(path, described)
         _records.append(path)
     SENDER_LOG.parent.mkdir(parents=True, exist_ok=True)
     with SENDER_LOG.open("ab") as log:
@@ -126,8 +145,6 @@ def start(studies: Mapping[str, Study]) -> None:
 
 
 def _description(name: str, study: str, value: Study) -> dict[str, Any]:
-    import yaml
-
     packages = {f"version.{p}": v for p, v in record.versions().items()}
     tags = {**record.environment(), "config_digest": digest(value), "platform": platform.platform()}
     return {
@@ -136,7 +153,6 @@ def _description(name: str, study: str, value: Study) -> dict[str, Any]:
         ),
         "params": {**record.flat({k: v for k, v in value.items() if k != "study"}), **packages},
         "tags": tags,
-        "study_text": yaml.safe_dump(value, sort_keys=False),
         "status": "RUNNING",
     }
 
@@ -154,7 +170,10 @@ def end(status: str) -> None:
     """Note how the invocation ended, and wait for the sender to send what is left."""
     for path in _records:
         if path.exists():
-            write_json(path, {**read_json(path), "status": status, "ended": record.now()})
+            value = read_json(path)
+            if "origin" in value:
+                value["origin"]["tables"] = reproduction.tables_of(value["study"])
+            write_json(path, {**value, "status": status, "ended": record.now()})
     offset = SENDER_LOG.stat().st_size if SENDER_LOG.exists() else 0
     _close_sender()
     if SENDER_LOG.exists():

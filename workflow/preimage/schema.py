@@ -76,6 +76,8 @@ def read(path: str | Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise StudyError(f"{path}: {path.stat().st_size} bytes, expected at most {LARGEST}")
+        if not path.is_file():  # a pipe, or a device that has no end
+            raise StudyError(f"{path}: found no regular file, expected a YAML file")
         value = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except FileNotFoundError:
         raise StudyError(f"{path}: no such file{_nearest_file(path)}") from None
@@ -139,9 +141,9 @@ def _errors(value: Any, schema: Mapping[str, Any], where: tuple[Any, ...]) -> It
             yield from _branch_errors(error, at)
         elif error.validator == "additionalProperties":
             valid = error.schema.get("properties", {})
-            for key in error.instance:
-                if key not in valid:
-                    yield (*at, key), f"{UNKNOWN}{did_you_mean(str(key), valid)}"
+            # The first is what is said; to look for the nearest names of a hundred thousand would take minutes.
+            key = next(key for key in error.instance if key not in valid)
+            yield (*at, key), f"{UNKNOWN}{did_you_mean(str(key), valid)}"
         else:
             yield at, _message(error)
 

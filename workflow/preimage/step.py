@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from preimage import record, stopping
-from preimage.errors import StudyError
+from preimage.errors import StudyError, without_secrets
 from preimage.files import digest, remove
 from preimage.rng import generator
 
@@ -173,7 +173,7 @@ def step(snakemake: Any) -> Iterator[Step]:
             print(f"preimage: {told}", file=sys.stderr)
             sys.exit(1)
         except BaseException:
-            logging.error("%s", traceback.format_exc())
+            logging.error("%s", without_secrets(traceback.format_exc()))
             raise
 
 

@@ -68,6 +68,12 @@ def _varied(study: Study) -> Iterator[Study]:
 
 def load_all(paths: Iterable[str | Path]) -> dict[str, Study]:
     """Read several studies, by name. Raises StudyError where two have one name."""
+    return load_located(paths)[0]
+
+
+def load_located(paths: Iterable[str | Path]) -> tuple[dict[str, Study], dict[str, str | Path]]:
+    """Read several studies; return them and their files, by name, families' files too. Raises StudyError where two have
+    one name."""
     studies: dict[str, Study] = {}
     files: dict[str, str | Path] = {}
     for path in _files(paths):
@@ -80,7 +86,15 @@ def load_all(paths: Iterable[str | Path]) -> dict[str, Study]:
                 raise StudyError(f"{path}: study '{name}': {files[other]} has that name too")
             files[name] = path
         studies |= found
-    return studies
+    return studies, files
+
+
+def written(path: str | Path, name: str) -> Study:
+    """Return a study as its author wrote it; one of a family with the values that it has there."""
+    for one in _varied(schema.read(path)):
+        if one["study"] == name:
+            return {k: v for k, v in one.items() if k not in ("family", "varied")}
+    raise StudyError(f"{path}: has no study '{name}'")
 
 
 def families(studies: Mapping[str, Study]) -> dict[str, list[str]]:
@@ -103,9 +117,14 @@ def _files(paths: Iterable[str | Path]) -> list[str | Path]:
     return found
 
 
+def configured(config: Mapping[str, Any], path: str | Path) -> list[str]:
+    """Check the config and return the files of the studies that it names."""
+    return list(schema.check(dict(config), "config", path)["studies"])
+
+
 def load_configured(config: Mapping[str, Any], path: str | Path) -> dict[str, Study]:
     """Check the config and read the studies that it names, by name."""
-    return load_all(schema.check(dict(config), "config", path)["studies"])
+    return load_all(configured(config, path))
 
 
 def _completed(study: Study) -> Study:

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from preimage.errors import StudyError, did_you_mean
+from preimage.errors import StudyError, did_you_mean, without_secrets
 from preimage.files import read_json, sha256, write_json
 
 RESULTS = Path("results")
@@ -36,6 +36,7 @@ RETRY_AFTER_SECONDS = 15.0
 LONGEST_PARAM = 5000
 RECORD_TAG = "preimage.record"
 INVOCATION_TAG = "preimage.invocation"
+ORIGIN = "origin.json"
 
 
 def uri() -> str:
@@ -44,7 +45,7 @@ def uri() -> str:
 
 def shown_uri() -> str:
     """Return the tracking address without user and password."""
-    return re.sub(r"//[^/@]*@", "//", uri())
+    return without_secrets(uri().partition("?")[0])
 
 
 # -- the store ---------------------------------------------------------------------------------------------------------
@@ -69,13 +70,8 @@ def _away(error: Exception) -> str:
 
 
 def redacted(error: Exception) -> str:
-    """Return an error in one short line, without user and password of any address in it, and without the secrets that
-    MLflow reads from the environment."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    for key in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
-        if secret := os.environ.get(key):
-            text = text.replace(secret, "***")
-    return re.sub(r"//[^/@\s]*@", "//", text)[:200]
+    """Return an error in one short line, without secrets."""
+    return without_secrets(" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 @contextmanager
@@ -163,12 +159,29 @@ def _client() -> Any:
     return mlflow.MlflowClient()
 
 
+def _check_version() -> None:
+    """Raise StudyError where the server is of an older major version than the client: half of what is sent would be
+    refused, or lost."""
+    if not uri().startswith("http"):
+        return
+    import mlflow
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    answer = http_request(get_default_host_creds(uri()), "/version", "GET", raise_on_status=False)
+    found = re.match(r"(\d+)\.\d", answer.text.strip()) if answer.status_code == 200 else None
+    wanted = mlflow.__version__.partition(".")[0]
+    if found is not None and int(found[1]) < int(wanted):
+        raise StudyError(f"the server is MLflow {answer.text.strip()[:20]}, expected {wanted}.0 or later: upgrade it")
+
+
 class Sender:
     """A connection to MLflow, with the runs of invocations that it has met."""
 
     def __init__(self) -> None:
         self.client = _client()
         self.client.search_experiments(max_results=1)
+        _check_version()
         self.parents: dict[tuple[str, str], Any] = {}
 
     def experiment(self, study: str) -> str:
@@ -200,7 +213,7 @@ class Sender:
                 tags = {INVOCATION_TAG: invocation, **value["tags"]}
                 run = self.client.create_run(experiment, value["started"], tags, value["name"])
                 self._log(run.info.run_id, value)
-                self.client.log_text(run.info.run_id, value["study_text"], "study.yaml")
+                self.client.log_text(run.info.run_id, value["origin"]["text"], "study.yaml")
             self.parents[key] = run
         return self.parents[key]
 
@@ -208,6 +221,7 @@ class Sender:
         """Note how an invocation ended; one in which no step of the study ran has no run."""
         run = self.find(self.experiment(value["study"]), INVOCATION_TAG, value["invocation"])
         if run is not None and value["status"] != "RUNNING":
+            self.client.log_dict(run.info.run_id, value["origin"], ORIGIN)
             self.client.set_terminated(run.info.run_id, value["status"], value["ended"])
 
     def step(self, value: dict[str, Any], key: str) -> None:
@@ -265,7 +279,7 @@ class Sender:
         metrics += [Metric(f"timing/{_name(n)}", v, at, 0) for n, v in value.get("timing", {}).items()]
         params = [Param(_name(k), str(v)[:LONGEST_PARAM]) for k, v in value["params"].items()]
         tags = [
-            RunTag(f"sha256.{_name(Path(p).name)}"[:250], d)
+            RunTag(_digest_tag(Path(p).name), d)
             for part in ("inputs", "outputs")
             for p, d in value.get(part, {}).items()
         ]
@@ -342,12 +356,64 @@ def _log_keras(model: dict[str, Any]) -> None:
     )
 
 
+def _digest_tag(name: str) -> str:
+    return f"sha256.{_name(name)}"[:250]
+
+
 FLAVORS = {"sklearn": _log_sklearn, "keras": _log_keras}
 
 
 def _name(name: str) -> str:
     """Return a name that MLflow takes: what it refuses becomes an underscore."""
     return re.sub(r"[^A-Za-z0-9_\-. /:]", "_", name)[:250]
+
+
+# -- a run that is to be made again ------------------------------------------------------------------------------------
+
+
+def fetch_origin(run: str, folder: Path) -> dict[str, Any]:
+    """Return what the run of an invocation started from, and put its tables into `folder`/tables.
+
+    Raises StudyError where there is no such run, it is no invocation that has finished, or the store can't be reached.
+    """
+    with _asking(f"run {run}") as client:
+        from mlflow import MlflowException
+
+        try:
+            found = client.get_run(run)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise StudyError(f"run {run}: tracking at {shown_uri()} has no such run") from None
+        tags, status = found.data.tags, found.info.status
+        if parent := tags.get("mlflow.parentRunId"):
+            raise StudyError(f"run {run}: found a step of a run, expected the run itself: run={parent}")
+        if INVOCATION_TAG not in tags:
+            raise StudyError(f"run {run} ('{found.info.run_name}'): no run of this workflow")
+        if status != "FINISHED":
+            raise StudyError(f"run {run}: found the status {status}, expected a run that finished")
+        if not any(a.path == ORIGIN for a in client.list_artifacts(run)):
+            raise StudyError(f"run {run}: it has no {ORIGIN}: it was made before this workflow could reproduce runs")
+        value: dict[str, Any] = read_json(client.download_artifacts(run, ORIGIN, str(folder)))
+        if not value["tables"]:
+            raise StudyError(f"run {run}: it left no tables to compare with; expected a run of all of its study")
+        (folder / "tables").mkdir()
+        for name, digest in value["tables"].items():
+            if Path(name).name != name or Path(name).suffix not in (".parquet", ".csv"):
+                raise StudyError(f"run {run}: found a table named '{name[:60]}', expected one of parquet or CSV")
+            _fetch_table(client, found.info.experiment_id, name, digest, folder / "tables")
+        return value
+
+
+def _fetch_table(client: Any, experiment: str, name: str, digest: str, folder: Path) -> None:
+    """Download a table from whichever run of the experiment has it: an invocation may have found it made before."""
+    tag = _digest_tag(name)
+    for step in client.search_runs([experiment], f"tags.`{tag}` = '{digest}'"):
+        if any(a.path == name for a in client.list_artifacts(step.info.run_id)):
+            path = Path(client.download_artifacts(step.info.run_id, name, str(folder)))
+            if sha256(path) == digest:
+                return
+    raise StudyError(f"{name}: no run in tracking at {shown_uri()} has this table (sha256 {digest})")
 
 
 # -- models of the user's own ------------------------------------------------------------------------------------------
@@ -358,7 +424,7 @@ def resolve_model(address: str) -> str:
 
     Raises StudyError where it leads nowhere, or the store can't be reached.
     """
-    with _asking(address) as client:
+    with _asking(f"uri '{address}'") as client:
         part = re.fullmatch(r"models:/([^/@]+)(?:@([^/]+)|/(\w+))", address)
         if part is None:
             if address.startswith("models:/"):
@@ -391,7 +457,7 @@ def fetch_model(address: str) -> Path:
     """
     folder = tempfile.mkdtemp(prefix="preimage-model-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with _asking(address):
+    with _asking(f"uri '{address}'"):
         import mlflow
 
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder))
@@ -399,10 +465,10 @@ def fetch_model(address: str) -> Path:
 
 @contextmanager
 def _asking(address: str) -> Iterator[Any]:
-    """Give a client of the store; make what it raises one StudyError of one line."""
+    """Give a client of the store; make what it raises one StudyError of one line, about `address`."""
     store = uri().removeprefix("sqlite:///")
     if uri().startswith("sqlite:") and not Path(store).exists():
-        raise StudyError(f"uri '{address}': no tracking store at {shown_uri()}; MLFLOW_TRACKING_URI names another")
+        raise StudyError(f"{address}: no tracking store at {shown_uri()}; MLFLOW_TRACKING_URI names another")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     try:
@@ -410,7 +476,7 @@ def _asking(address: str) -> Iterator[Any]:
     except StudyError:
         raise
     except Exception as error:
-        raise StudyError(f"uri '{address}': tracking at {shown_uri()} says: {redacted(error)}") from None
+        raise StudyError(f"{address}: tracking at {shown_uri()} says: {redacted(error)}") from None
 
 
 # -- senders -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,13 @@ from snakemake.logging import logger
 WORKFLOW = os.path.dirname(str(workflow.current_basedir))
 sys.path.insert(0, WORKFLOW)
 
-from preimage import cluster, fingerprint, invocation, study as study_module
+from preimage import (
+    cluster,
+    fingerprint,
+    invocation,
+    reproduction,
+    study as study_module,
+)
 from preimage.data import series, setting, targets
 from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
@@ -21,7 +27,12 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 
 
 try:
-    STUDIES = study_module.load_configured(config, CONFIG)
+    FILES = study_module.configured(config, CONFIG)
+    RUN = reproduction.asked(config)
+    if RUN is not None:
+        say = logger.warning if workflow.is_main_process else None
+        FILES = [reproduction.fetch(RUN, say and (lambda w: say(f"preimage: {w}")))]
+    STUDIES, FILES = study_module.load_located(FILES)
     if workflow.is_main_process:
         for warning in [
             *invocation.check(STUDIES),

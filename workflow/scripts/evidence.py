@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage import problem, surrogates
+from preimage.candidates import without_formulas
 from preimage.data import checks, rows, setting, tables, targets
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
@@ -47,7 +48,7 @@ def main(snakemake):
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
         with replacing(snakemake.output.summary) as path:
-            summary.to_csv(path, index=False)
+            without_formulas(summary).to_csv(path, index=False)
         with replacing(snakemake.output.solutions) as path:
             solutions.to_parquet(path, index=False)
         write_json(snakemake.output.evidence, judged)

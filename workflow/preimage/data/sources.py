@@ -61,6 +61,8 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str]) -
     if not file.exists():
         beside = [p.name for p in file.parent.iterdir() if p.is_file()] if file.parent.is_dir() else []
         raise StudyError(f"{path}: no such file{did_you_mean(file.name, beside) if beside else ''}")
+    if not file.is_file():  # a pipe, or a device that has no end
+        raise StudyError(f"{path}: found no regular file, expected a parquet or CSV file")
     try:
         with file.open("rb") as stream:
             magic = stream.read(4)

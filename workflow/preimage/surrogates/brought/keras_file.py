@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 import re
 import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +34,8 @@ from preimage.surrogates.precision import cache_compiled_programs, enable_double
 
 CONFIG = "config.json"
 ROWS_AT_A_TIME = 4096
+# Of a file whose configuration asks for arrays that nobody has trained: refused before any is made.
+MOST_BYTES, MOST_WEIGHTS = 2_000_000_000, 100_000_000
 # As JAX writes them in a program.
 FLOATS = {"bf16": jnp.bfloat16, "f16": jnp.float16, "f32": jnp.float32}
 
@@ -128,6 +132,7 @@ def read(path: Path, double: bool = True) -> KerasModel:
     config = _checked(path)
     enable_double()
     cache_compiled_programs()
+    _check_size(config, path)
     with _floats(double):
         model = _loaded(path, _in_double(config) if double else config)
     try:
@@ -168,9 +173,24 @@ def _checked(path: Path) -> dict[str, Any]:
     """Return a file's configuration, if loading it can run no code of its own. Raises StudyError."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if (size := sum(part.file_size for part in archive.infolist())) > MOST_BYTES:
+                raise StudyError(f"{path}: holds {size} bytes, expected at most {MOST_BYTES}")
             config = json.loads(archive.read(CONFIG))
-    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
+    except StudyError:
+        raise
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        RecursionError,
+        NotImplementedError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ):
         raise StudyError(f"{path}: damaged, or no .keras file (a zip archive with {CONFIG})") from None
+    if not isinstance(config, dict):
+        raise StudyError(f"{path}: damaged: {CONFIG} is no mapping")
     config["compile_config"] = None  # losses and optimisers are no part of a prediction
     for part in _parts(config):
         if (reason := _danger(part)) is not None:
@@ -206,6 +226,25 @@ def _danger(part: Mapping[str, Any]) -> str | None:
     if not own or ">" in str(part.get("registered_name") or "") or name == "function":
         return f"the class {module + '.' if module else ''}{shown}"
     return None
+
+
+def _check_size(config: Mapping[str, Any], path: Path) -> None:
+    """Raise StudyError where a configuration asks for more weights than a model can have; none is made for that."""
+    keras = keras_on_jax()
+    with warnings.catch_warnings(), keras.StatelessScope(initialize_variables=False):
+        warnings.simplefilter("ignore")
+        try:
+            model = keras.saving.deserialize_keras_object(dict(config), safe_mode=True)
+            count = sum(math.prod(v.shape) for v in model.variables)
+        except Exception as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise StudyError(f"{path}: Keras can't load it ({said[:300]})") from None
+        finally:
+            importlib.import_module("keras.src.backend.common.global_state").set_global_attribute(
+                "uninitialized_variables", []
+            )
+    if count > MOST_WEIGHTS:
+        raise StudyError(f"{path}: has {count} weights, expected at most {MOST_WEIGHTS}")
 
 
 @contextmanager

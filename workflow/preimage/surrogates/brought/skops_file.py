@@ -15,6 +15,7 @@ from preimage.surrogates.brought.signature import Signature
 from preimage.surrogates.ensembles import from_estimator
 from preimage.surrogates.forest import Forest
 
+MOST_BYTES = 4_000_000_000
 # What may be constructed beside what skops itself trusts (scikit-learn's estimators, numpy's arrays): scikit-learn's
 # inner parts of regressors, none of which calls anything that a file could name.
 TRUSTED = [
@@ -93,9 +94,12 @@ def read(path: Path) -> SkopsModel:
     from sklearn.base import is_regressor
 
     try:
+        with zipfile.ZipFile(path) as archive:
+            if (size := sum(part.file_size for part in archive.infolist())) > MOST_BYTES:
+                raise ValueError(f"it holds {size} bytes, expected at most {MOST_BYTES}")
         strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise StudyError(f"{path}: damaged, or no skops file ({error})") from None
+    except Exception as error:  # a schema that says anything at all
+        raise StudyError(f"{path}: damaged, or no skops file ({_first_line(error)})") from None
     if strange:
         raise StudyError(
             f"{path}: loading it could run code: found the types {', '.join(strange)}, expected scikit-learn's own "

@@ -52,8 +52,19 @@ def find(spec: Mapping[str, Any]) -> Source:
 def in_folder(folder: Path, address: str) -> Source:
     """Return the source in what MLflow gave for an address: a folder of a flavour, of this project's own, or a file.
 
-    Raises StudyError for a flavour that can run code when it is loaded, and for a folder without a model.
+    Raises StudyError for a flavour that can run code when it is loaded, for a folder without a model, and for files
+    that say what they can't.
     """
+    try:
+        return _in_folder(folder, address)
+    except StudyError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, OSError, yaml.YAMLError) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise StudyError(f"uri '{address}': what is said of the model beside it is damaged ({said})") from None
+
+
+def _in_folder(folder: Path, address: str) -> Source:
     from preimage.own_models import FORMATS
 
     if folder.is_file() and folder.suffix in FORMATS:
@@ -63,7 +74,10 @@ def in_folder(folder: Path, address: str) -> Source:
     if (folder / ABOUT).is_file():
         about = read_json(folder / ABOUT)
         beside = tuple(sorted(folder.glob("*.data")))
-        return Source(about["format"], folder / about["file"], beside, tuple(about["inputs"]), tuple(about["outputs"]))
+        if about["format"] not in {*FORMATS.values(), *KINDS}:
+            raise StudyError(f"uri '{address}': found a model of the format '{about['format']}', which is not known")
+        file = _inside(folder, about["file"])
+        return Source(about["format"], file, beside, tuple(about["inputs"]), tuple(about["outputs"]))
     if (folder / f"{GAUSSIAN_PROCESS}.npz").is_file():
         return Source(GAUSSIAN_PROCESS, folder)
     found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else [folder.name]
@@ -78,19 +92,27 @@ def _flavour(folder: Path, address: str) -> Source:
     if OWN in flavours:
         return _registered(folder, flavours[OWN], address)
     if "keras" in flavours:
-        file = folder / flavours["keras"].get("data", "data") / "model.keras"
+        file = _inside(folder, flavours["keras"].get("data", "data")) / "model.keras"
         if file.is_file():
             return Source("keras", file, (), inputs, outputs)
     if "sklearn" in flavours and flavours["sklearn"].get("serialization_format") == "skops":
-        return Source("skops", folder / flavours["sklearn"]["pickled_model"], (), inputs, outputs)
+        return Source("skops", _inside(folder, flavours["sklearn"]["pickled_model"]), (), inputs, outputs)
     if "onnx" in flavours:
-        file = folder / flavours["onnx"]["data"]
+        file = _inside(folder, flavours["onnx"]["data"])
         return Source("onnx", file, tuple(sorted(file.parent.glob("*.data"))), inputs, outputs)
     found = ", ".join(_described(name, flavours[name]) for name in sorted(flavours)) or "none"
     raise StudyError(
         f"uri '{address}': found the flavours {found}, which can run code when loaded; expected keras (a .keras file), "
         "onnx, or sklearn logged with serialization_format='skops'"
     )
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return a file of a folder; raises ValueError for one that is not below it, by way of `..` or of a link."""
+    file = folder / name
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"'{name}' leads out of the model's folder")
+    return file
 
 
 def _registered(folder: Path, flavour: Mapping[str, Any], address: str) -> Source:

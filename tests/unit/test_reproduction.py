@@ -1,0 +1,139 @@
+"""What a run leaves for those who make it again; runs and files that can't be; and tables held against each other."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from preimage import invocation, reproduction, study, tracking
+from preimage.files import read_json, sha256, write_json
+from preimage.reproduction import compare
+
+from ..conftest import refusal
+
+TEXT = """
+study: mixes
+problem: {table: {file: mixes.csv, outputs: [strength], new: more}}
+surrogates: {forest: {kind: random_forest}}
+objectives: {sixty: {target: {strength: 60}, tolerance: 1}}
+inverters: {random: {kind: random}}
+"""
+TABLE = pd.DataFrame({"a": [1.0, 2.0, np.nan], "b": [1, 2, 3], "name": ["x", None, "z"], "good": [True, False, True]})
+
+
+@pytest.fixture
+def left(store, tmp_path):
+    """A run that has left its record and tables in a store, as a finished invocation does: its id."""
+    pd.DataFrame({"cement": range(20), "strength": range(20)}).to_csv("mixes.csv", index=False)
+    (tmp_path / "more").mkdir()
+    pd.DataFrame({"cement": range(20), "strength": range(20)}).to_csv("more/part2.csv", index=False)
+    (tmp_path / "mixes.yaml").write_text(TEXT)
+    found = study.load("mixes.yaml")
+    folder = tmp_path / "results/mixes"
+    folder.mkdir()
+    TABLE.to_parquet(folder / "candidates.parquet")
+    origin = reproduction.origin(found, "mixes.yaml")
+    origin["tables"] = reproduction.tables_of("mixes")
+    step = {
+        **invocation._description("now", "mixes", found),
+        **{"rule": "gather", "name": "gather", "invocation": "now", "artifacts": [str(folder / "candidates.parquet")]},
+        "outputs": {"candidates.parquet": origin["tables"]["candidates.parquet"]},
+    }
+    whole = {**invocation._description("now", "mixes", found), "origin": origin}
+    sender = tracking.Sender()
+    write_json(folder / "tracking/invocation-now.json", whole)
+    sender.step(step, "gather.1")
+    sender.end_invocation({**whole, "status": "FINISHED", "ended": 1})
+    return sender.find(sender.experiment("mixes"), tracking.INVOCATION_TAG, "now").info.run_id
+
+
+def test_a_run_is_fetched_under_a_new_name_with_its_files_listed(left):
+    said = []
+    path = reproduction.fetch(left, said.append)
+    found = study.load(path)
+    assert found["study"] == f"mixes-reproduced-{left[:8]}"
+    assert found["problem"]["table"]["new"] == ["more/part2.csv"]
+    origin = read_json(path.parent / "origin.json")
+    assert origin["files"] == {p: sha256(p) for p in ("mixes.csv", "more/part2.csv")}
+    assert origin["text"] == TEXT
+    assert all("-dirty" in s for s in said)  # what differs nowhere is not mentioned
+    pd.testing.assert_frame_equal(pd.read_parquet(path.parent / "tables/candidates.parquet"), TABLE)
+    assert reproduction.asked({"run": int("12" * 16)}) == "12" * 16
+
+
+def test_what_differs_here_is_named(left):
+    origin = read_json(reproduction.fetch(left).parent / "origin.json")
+    origin.update(commit="a" * 40, lock="b" * 64, python="3.10.0", packages={**origin["packages"], "numpy": "1.0"})
+    commit, python, lock = reproduction.differences(origin)
+    assert "a" * 40 in commit and "3.10.0 there" in python and "numpy 1.0 there" in lock
+
+
+def test_a_file_that_changed_or_is_gone_is_named(left, tmp_path):
+    reproduction.fetch(left)
+    (tmp_path / "more/part2.csv").write_text("cement,strength\n1,1\n")
+    assert f"run {left}: more/part2.csv has changed since" in refusal(reproduction.fetch, left, print)
+    (tmp_path / "mixes.csv").unlink()
+    assert f"run {left}: mixes.csv: no such file" in refusal(reproduction.fetch, left, print)
+
+
+def test_a_run_that_cannot_be_made_again_is_refused_and_leaves_nothing(left, tmp_path):
+    client = tracking._client()
+    experiment = client.get_experiment_by_name("mixes").experiment_id
+
+    def other(status="FINISHED", **tags):
+        made = client.create_run(experiment, tags={tracking.INVOCATION_TAG: "other", **tags}).info.run_id
+        client.set_terminated(made, status)
+        return made
+
+    assert "has no such run" in refusal(reproduction.fetch, "0" * 32)
+    assert f"run={left}" in refusal(reproduction.fetch, other(**{"mlflow.parentRunId": left}))
+    assert "status KILLED" in refusal(reproduction.fetch, other("KILLED"))
+    assert "it has no origin.json" in refusal(reproduction.fetch, other())
+    assert "no run of this workflow" in refusal(reproduction.fetch, client.create_run(experiment).info.run_id)
+    for bad in ("", "../../etc", "a b", "x" * 1000 + "/"):
+        assert "expected the id of a run" in refusal(reproduction.fetch, bad)
+    newer = other()
+    client.log_dict(newer, {"format": 2, "study": {}, "tables": {}}, "origin.json")
+    assert "left no tables" in refusal(reproduction.fetch, newer)
+    client.log_dict(newer, {"format": 1, "study": {}, "tables": {"gone.csv": "0" * 64}}, "origin.json")
+    assert "gone.csv: no run" in refusal(reproduction.fetch, newer)
+    assert not (tmp_path / "results/.reproduced").exists() or not list((tmp_path / "results/.reproduced").iterdir())
+
+
+def test_a_store_that_is_away_is_one_message_without_its_password(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "no tracking store" in refusal(reproduction.fetch, "0" * 32)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret-word@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    message = refusal(reproduction.fetch, "0" * 32)
+    assert "127.0.0.1:9 says" in message and "secret-word" not in message
+
+
+@pytest.mark.parametrize(
+    ("change", "result", "where"),
+    [
+        (lambda t: t, "equal", ""),
+        (lambda t: t.assign(a=t["a"] * (1 + 1e-9)), "equal within tolerance", "row 1, column 'a'"),
+        (lambda t: t.assign(a=[1.0, 2.0, 3.0]), "different", "row 3, column 'a': nothing there, 3.0 here"),
+        (lambda t: t.assign(b=[1, 2, 4]), "different", "row 3, column 'b': 3 there, 4 here"),
+        (lambda t: t.assign(b=[0, 2, 3], a=[1.0, 9.0, np.nan]), "different", "row 1, column 'b'"),
+        (lambda t: t.assign(name=["x", "y", "z"]), "different", "row 2, column 'name': nothing there, 'y' here"),
+        (lambda t: t.assign(good=[True, True, True]), "different", "row 2, column 'good': False there, True here"),
+        (lambda t: t.assign(a=[np.inf, 2.0, np.nan]), "different", "row 1, column 'a': 1.0 there, inf here"),
+        (lambda t: t[:2], "different", "3 rows there, 2 here"),
+        (lambda t: t.drop(columns="a").assign(c=1), "different", "columns: 'a' only there, 'c' only here"),
+        (lambda t: t[["b", "a", "name", "good"]], "different", "columns: in another order"),
+        (lambda t: t.astype({"b": "Int64"}).assign(b=[1, None, 3]), "different", "row 2, column 'b'"),
+    ],
+)
+def test_tables_compare_by_their_first_cell(change, result, where):
+    found = compare(TABLE, change(TABLE.copy()), 1e-6)
+    assert found[0] == result and found[1].startswith(where) and bool(found[1]) == bool(where)
+
+
+def test_small_differences_are_judged_by_the_largest_of_the_column():
+    there = pd.DataFrame({"loss": [1e-12, 1000.0]})
+    assert compare(there, there + 1e-7, 1e-9)[0] == "equal within tolerance"
+    assert compare(there, there + 1e-5, 1e-9)[0] == "different"
+    nothing = pd.DataFrame({"loss": [0.0, 0.0], "x": [np.nan, np.nan]})
+    assert compare(nothing, nothing.copy(), 0.0) == ("equal", "")
+    assert compare(nothing[:0], nothing[:0], 0.0) == ("equal", "")
