@@ -1,25 +1,6 @@
 # What may spoil a study's answers, looked for in what its steps have measured.
 
 
-def diagnosis_files(wildcards):
-    """Of every seed in the last round: rows, models' findings, candidates and what was made of them."""
-    names = ("train.parquet", "test.parquet", "split.json", "candidates.parquet")
-    own = [f"{SEED}/{name}" for name in (*names, "summary.csv", "solutions.parquet")]
-    trained = [
-        f"{SEED}/surrogates/{name}/{file}"
-        for name in of(wildcards)["surrogates"]
-        for file in ("surrogate.json", "test.parquet")
-    ]
-    return expanded([*own, *trained], wildcards, rounds=LATEST)
-
-
-def diagnosis(wildcards):
-    """The study's diagnosis; of fits there is none, as no model stands between them and the truth."""
-    if study_module.fits(of(wildcards)):
-        return []
-    return f"{STUDY}/diagnosis.csv"
-
-
 rule diagnose:
     input:
         diagnosis_files,

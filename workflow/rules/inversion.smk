@@ -8,15 +8,6 @@ for study in STUDIES.values():
         workflow.scattergather(**{f"parts{parts}": parts})
 
 
-def parts_of(wildcards):
-    """The files of an inverter's parts; nothing where it is one job."""
-    parts = study_module.parts(of(wildcards), wildcards.inverter)
-    if parts == 1:
-        return {}
-    gathered = getattr(gather, f"parts{parts}")
-    return {"parts": gathered(rules.invert_part.output.part, **dict(wildcards.items()))}
-
-
 # What an inversion, or a part of it, depends on of the study.
 INVERSION = {
     "problem": lambda w: study_module.space_part(of(w)["problem"], w.surrogate),

@@ -1,31 +1,6 @@
 # Studies that one file makes by varying it, side by side.
 
 
-def members(wildcards):
-    return [STUDIES[name] for name in FAMILIES[wildcards.study]["members"]]
-
-
-def family_simulators(wildcards):
-    name = members(wildcards)[0]["problem"].get("simulator", ":")
-    return [] if ":" in name else [f"preimage.problems.{name}"]
-
-
-def member_files(wildcards):
-    """Of every member and seed: what training wrote, the rows held out, the summary; and its timings."""
-    found = []
-    for study in members(wildcards):
-        folder = f"results/{study['study']}"
-        found += [f"{folder}/summary.csv", f"{folder}/timings.csv"]
-        for seed in study["seeds"]:
-            place = f"{folder}/round{study['rounds']}/seed{seed}"
-            found += [f"{place}/{name}" for name in ("test.parquet", "split.json")]
-            found += [
-                f"{place}/surrogates/{name}/surrogate.json"
-                for name in study["surrogates"]
-            ]
-    return found
-
-
 rule variations:
     input:
         member_files,
