@@ -109,8 +109,8 @@ def _cost_words(table: pd.DataFrame) -> str:
     first, last = memory.iloc[0], memory.iloc[-1]
     return (
         f"From {memory.index[0]} to {memory.index[-1]} steps, the working memory of an unrolled gradient grows "
-        f"{last['unrolled'] / first['unrolled']:.0f} times; that of an implicit one goes from {first['implicit']:.2g} to "
-        f"{last['implicit']:.2g} MB. Both take the time of the steps, the unrolled one that of "
+        f"{last['unrolled'] / first['unrolled']:.0f} times; that of an implicit one goes from {first['implicit']:.2g} "
+        f"to {last['implicit']:.2g} MB. Both take the time of the steps, the unrolled one that of "
         "going back through them too."
     )
 
