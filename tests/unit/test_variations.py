@@ -37,6 +37,7 @@ def test_shares_run_from_the_least_loss_to_a_random_inputs():
 def test_the_page_says_where_a_better_search_gave_a_worse_answer_and_why():
     said = page.sentences(page.with_shares(table()), "dimension", "training_rows")
     assert said[0].startswith("300 training rows: with 2 inputs the best search's answer is truly at 20%")
+    assert said[0].endswith("The best training row gives 50%.")
     assert (
         "With 5 inputs and 300 training rows, tpe ended 20 above the best prediction, and was better in truth: "
         in said[2]

@@ -62,9 +62,15 @@ def sentences(table: pd.DataFrame, x: str, by: str) -> list[str]:
             f"{name_of(value)} {noun(by)}: with {int(first[x]):,} {noun(x)} the best search's answer is truly at "
             f"{words.share(first['true_share'])} of a random input's loss, with {int(last[x]):,} at "
             f"{words.share(last['true_share'])}, though that search stayed within "
-            f"{words.share(last['search_share'])} of the model's own optimum."
+            f"{words.share(last['search_share'])} of the model's own optimum.{_looked_up(part, x, int(last[x]))}"
         )
     return said + inversions(table, x, by)
+
+
+def _looked_up(part: pd.DataFrame, x: str, at: int) -> str:
+    """Return what the best row of the data gives, beside which every answer must stand."""
+    rows = part[(part["inverter"] == "lookup") & (part[x] == at)]
+    return f" The best training row gives {words.share(rows['true_share'].median())}." if len(rows) else ""
 
 
 def inversions(table: pd.DataFrame, x: str, by: str) -> list[str]:
