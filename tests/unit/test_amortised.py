@@ -86,7 +86,7 @@ def test_the_simulator_of_these_tests_has_no_slope():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHUNK", 20)
+    monkeypatch.setattr(training, "CHUNK", 10)
     whole = trained(form).arrays()
     seen = []
 

@@ -126,9 +126,11 @@ def best_gaussian(problems: Problems, cells: int = 101) -> tuple[float, float]:
     at_line = np.stack([(45 + 4.5 * np.arctanh(np.clip(line / 3, -0.99, 0.99))), np.full(400, 1.5)], axis=-1)
     line = collider.asymmetry(at_line)
     exact, moments = [], []
+    log_likelihood = problems.task.simulator.log_likelihood
+    assert log_likelihood is not None
     log_cell = np.log((edge[1] - edge[0]) ** 2)
     for x, theta in zip(problems.x, problems.theta, strict=True):
-        at = problems.task.simulator.log_likelihood(x, at_line)
+        at = log_likelihood(x, at_line)
         # Far from the truth it is minus infinity, where the density has been cut.
         at = np.maximum(at, at.max() - 1e3)
         logs = np.interp(A, line, at)

@@ -84,7 +84,8 @@ class Proposals(NamedTuple):
         if not any(bounded):
             return jnp.zeros(psi.shape[:-1], psi.dtype)
         factor, (nodes, weights) = self.factor(psi)[..., None, :, :], _nodes(self.d - 1)
-        mass, e = 1.0, []
+        mass: Any = 1.0
+        e: list[Any] = []
         for i, inside in enumerate(bounded):
             middle = psi[..., None, i] + sum(factor[..., i, j] * e[j] for j in range(i))
             far = HALF_WIDTH if inside else 50.0
