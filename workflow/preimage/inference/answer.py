@@ -15,11 +15,28 @@ from preimage.inference.simulator import Simulator
 Report = Callable[[int, float], None]
 
 
+class Bank(NamedTuple):
+    """Simulations from the prior: parameters (k, d) and their sets of samples (k, n, D), NaN where one failed."""
+
+    theta: np.ndarray
+    x: np.ndarray
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Whether each simulation failed, (k,): any of its numbers is not finite."""
+        return np.asarray(~np.isfinite(self.x).all(axis=(1, 2)))
+
+
 class Task(NamedTuple):
-    """What is to be inferred: parameters of `simulator` from sets of `size` samples each."""
+    """What is to be inferred: parameters of `simulator` from sets of `size` samples each.
+
+    `bank` has simulations that are there already, for methods that take theirs from the prior (see
+    `preimage.inference.bank.of`).
+    """
 
     simulator: Simulator
     size: int
+    bank: Bank | None = None
 
 
 @dataclass(frozen=True)
@@ -48,15 +65,15 @@ class Answer:
 
 
 class Trained(Protocol):
-    """A method that is ready to be asked; one that needs no training is ready at once.
+    """A method that is ready to be asked; one that needs no training is ready at once."""
 
-    Attributes:
-        simulations: single samples simulated in training.
-        history: measures of training by name, each with their steps: `{"loss": [(step, value), ...]}`.
-    """
+    @property
+    def simulations(self) -> int:
+        """Single samples simulated in training."""
 
-    simulations: int
-    history: Mapping[str, list[tuple[int, float]]]
+    @property
+    def history(self) -> Mapping[str, list[tuple[int, float]]]:
+        """Measures of training by name, each with their steps: `{"loss": [(step, value), ...]}`."""
 
     def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
         """Return an answer a set for sets of samples (sets, n, D). A set that fails has an answer that says so."""
