@@ -3,8 +3,8 @@
 The function takes parameters (k, d), how many samples of each are wanted, and a NumPy random generator, and returns the
 samples (k, size, D). What may go wrong in it, and what comes of that:
 
-- it raises for some parameters: these have samples of NaN, which stay in every table as failed simulations. The batch is
-  run again row by row to find out which, each row with a generator of its own;
+- it raises for some parameters: these have samples of NaN, which stay in every table as failed simulations. The batch
+  is run again row by row to find out which, each row with a generator of its own;
 - it raises for all parameters of a batch: an error;
 - samples that are no finite number: the sample is NaN;
 - an array of another shape: an error;

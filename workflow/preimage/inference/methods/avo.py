@@ -1,13 +1,16 @@
 """Adversarial variational optimisation: a critic tells real samples from simulated ones, a proposal learns to fool it.
 
-Louppe, Hermans and Cranmer, "Adversarial variational optimization of non-differentiable simulators" (2019). The proposal
-is normal over z-scored parameters with a sd for each; the critic is a Wasserstein one with gradient penalty, a network on
-single encoded samples. Only slopes above 1 are penalised (Petzka, Fischer and Lukovnicov, 2018): the penalty of Gulrajani
-and others (2017) on all slopes other than 1 keeps a critic of one coordinate, which starts with a slope of the wrong sign,
-from ever turning it. As the simulator has no gradient, the proposal follows the score-function gradient of the critic's opinion, about the mean of the other draws as baseline, and pays
-ENTROPY times its own entropy: a wide proposal of means could else stand in for the noise of the samples. Its width is no
-measure of uncertainty: the answer is a point, the mean of the proposal's centres over the last quarter of the steps. Each observed set has a critic and a
-proposal of its own; all are trained in one compiled program.
+Louppe, Hermans and Cranmer, "Adversarial variational optimization of non-differentiable simulators" (2019). The
+proposal is normal over z-scored parameters with a sd for each; the critic is a Wasserstein one with gradient penalty, a
+network on single encoded samples. Only slopes above 1 are penalised (Petzka, Fischer and Lukovnicov, 2018): the penalty
+of Gulrajani and others (2017) on all slopes other than 1 keeps a critic of one coordinate, which starts with a slope of
+the wrong sign, from ever turning it. As the simulator has no gradient, the proposal follows the score-function gradient
+of the critic's opinion, about the mean of the draws as baseline, and pays ENTROPY times its own entropy.
+
+A wide proposal of means can stand in for the noise of the samples; so the widest that a proposal may be falls over the
+first part of the steps. Its width is then no measure of uncertainty: the answer is a point, the mean of the proposal's
+centres over the last quarter of the steps. Each observed set has a critic and a proposal of its own; all are trained in
+one compiled program.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ BATCH = DRAWS * (CRITIC_STEPS + SAMPLES)
 # Observed sets that are trained for at once.
 TOGETHER = 16
 LAST = 0.25
-# The sds in z that the proposal keeps to.
-WIDTHS = (1e-3, 2.0)
+# In z: the least sd of a proposal, and the most, which falls from one to the other over this part of the steps.
+NARROWEST, WIDEST, FALLS = 0.02, (2.0, 0.06), 0.6
 
 
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
@@ -158,7 +161,7 @@ def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any]:
 
     def step(state: Any, given: Any) -> tuple[Any, Any]:
         layers, critic_adam, proposal, adam = state
-        key, rate = given
+        key, rate, widest = given
         one, two = jax.random.split(key)
         fight = (layers, critic_adam, proposal, rate)
         (layers, critic_adam, _, _), _ = jax.lax.scan(criticised, fight, jax.random.split(one, CRITIC_STEPS))
@@ -171,12 +174,14 @@ def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any]:
         (moved, log_sd), adam = _stepped((jnp.zeros(d, jnp.float32), proposal[1]), (centre, width), adam, rate * RATE)
         # A step of the centre is in units of the sd, but never so small that a narrow proposal stays where it is.
         centre = proposal[0] + moved * jnp.maximum(jnp.exp(proposal[1]), 0.1)
-        proposal = (jnp.clip(centre, -reach, reach), jnp.clip(log_sd, *np.log(WIDTHS)))
+        proposal = (jnp.clip(centre, -reach, reach), jnp.clip(log_sd, np.float32(np.log(NARROWEST)), jnp.log(widest)))
         return (layers, critic_adam, proposal, adam), (proposal[0], jnp.exp(proposal[1]))
 
     layers = _network(key, samples.shape[-1])
     proposal = (jnp.zeros(d, jnp.float32), jnp.zeros(d, jnp.float32))
     rates = jnp.cos(jnp.linspace(0, np.pi / 2, steps, dtype=jnp.float32)) + 0.01
     start = (layers, _adam(layers), proposal, _adam(proposal))
-    _, found = jax.lax.scan(step, start, (jax.random.split(jax.random.fold_in(key, 1), steps), rates))
+    fallen = np.minimum(np.arange(steps) / (FALLS * steps), 1)
+    widest = jnp.asarray(WIDEST[0] * (WIDEST[1] / WIDEST[0]) ** fallen, jnp.float32)
+    _, found = jax.lax.scan(step, start, (jax.random.split(jax.random.fold_in(key, 1), steps), rates, widest))
     return found

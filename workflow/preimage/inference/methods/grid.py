@@ -114,7 +114,7 @@ def _first(prior: Prior, log_likelihood: likelihood.LogLikelihood) -> Cells:
 
 
 def resolved(cells: Cells, prior: Prior, log_likelihood: likelihood.LogLikelihood) -> tuple[Cells, float]:
-    """Split cells until none holds much of the posterior's mass; return them, and the power that this was reached at."""
+    """Split cells until none holds much of the posterior's mass; return them and the power that allowed it."""
     log_light = np.log(LIGHT / ENOUGH[len(prior.names)])
     while True:
         power = _power(cells)

@@ -101,7 +101,7 @@ class Search:
 
 
 def path(prior: Any, centres: np.ndarray, sds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return means and sds of parameters (steps, d) of normal proposals in z: half of what one sd to each side spans."""
+    """Return means and sds (steps, d) of normal proposals in z: half of what one sd to each side spans."""
     low, high = prior.from_z(centres - sds), prior.from_z(centres + sds)
     return prior.from_z(centres), (high - low) / 2
 

@@ -42,7 +42,7 @@ def _moments(e: Any) -> Any:
 
 
 class Simulated:
-    """Statistics of simulated sets, compiled once: `simulated(rng, theta (k, d))` returns (k, p), failed sets as NaN."""
+    """Statistics of simulated sets, compiled once: `simulated(rng, theta (k, d))` is (k, p), NaN for failed sets."""
 
     def __init__(self, task: Task) -> None:
         self.simulator, self.size = task.simulator, task.size

@@ -1,4 +1,4 @@
-"""Poisson numbers in bulk: fast on vectors, where `jax.random.poisson` draws new numbers until the last lane is done."""
+"""Poisson numbers in bulk: fast on vectors, where `jax.random.poisson` draws anew until the last lane is done."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ shows in most trajectories, and all four rates in its height, period and phase.
 One sample is one trajectory from 100 rabbits and 50 foxes: both populations at the times 0.5, 1, ..., 10. Sets of
 several samples are repeated experiments at the same rates.
 
-`stepping: tau_leaping` (the default) takes LEAPS equal steps between two times, with the rates of the expected middle of
-each step (Gillespie, "Approximate accelerated stochastic simulation of chemically reacting systems", 2001); `stepping:
-exact` simulates every event (Gillespie, 1977), see `lotka_volterra_exact`.
+`stepping: tau_leaping` (the default) takes LEAPS equal steps between two times, with the rates of the expected middle
+of each step (Gillespie, "Approximate accelerated stochastic simulation of chemically reacting systems", 2001);
+`stepping: exact` simulates every event (Gillespie, 1977), see `lotka_volterra_exact`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """An epidemic seen through tests: the SIR model, of which ten days' tests of 1000 people each tell the infected.
 
 S' = -b S I / N, I' = b S I / N - g I with N = 1e6 and I(0) = 1; the days are 0, 17, ..., 153, and a day's count is
-binomial with 1000 tests. The contact rate b is log-normal about 0.4 (sd of the log 0.5), the recovery rate g about 0.125
-(0.2). The task of the public benchmark (Lueckmann, Boelts, Greenberg, Goncalves and Macke, "Benchmarking simulation-based
-inference", 2021).
+binomial with 1000 tests. The contact rate b is log-normal about 0.4 (sd of the log 0.5), the recovery rate g about
+0.125 (0.2). The task of the public benchmark (Lueckmann, Boelts, Greenberg, Goncalves and Macke, "Benchmarking
+simulation-based inference", 2021).
 """
 
 from __future__ import annotations

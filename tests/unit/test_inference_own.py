@@ -1,0 +1,98 @@
+"""A stochastic simulator of a user's own: what it gives, and what comes of everything that can go wrong in it."""
+
+import sys
+import time
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from preimage.inference import simulator
+from preimage.inference.answer import Task
+from preimage.inference.callback import told_plainly
+from preimage.inference.methods import method
+
+from ..conftest import refusal
+
+SPEC = {"inputs": {"a": {"low": -1, "high": 1}}, "outputs": {"x": None}, "seconds": 20}
+
+
+def fine(theta, size, rng):
+    return theta[:, None, :] + rng.normal(size=(len(theta), size, 1))
+
+
+def raises_above_0(theta, size, rng):
+    if (theta > 0).any():
+        raise ValueError("no\nnegative root")
+    return fine(theta, size, rng)
+
+
+def no_number(theta, size, rng):
+    return np.where(theta[:, None] > 0, np.inf, fine(theta, size, rng))
+
+
+def flat(theta, size, rng):
+    return fine(theta, size, rng)[..., 0]
+
+
+def text(theta, size, rng):
+    return "samples"
+
+
+def hangs(theta, size, rng):
+    time.sleep(30)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    module = ModuleType("own_simulators")
+    functions = (fine, raises_above_0, no_number, flat, text, hangs)
+    vars(module).update({f.__name__: f for f in functions}, number=3)
+    monkeypatch.setitem(sys.modules, "own_simulators", module)
+    return lambda name, **more: simulator.load({"simulator": f"own_simulators:{name}", **SPEC, **more})
+
+
+def draw(found, *theta):
+    return found.draw(np.random.default_rng(0), np.array(theta, dtype=float)[:, None], 4)
+
+
+def test_it_is_a_simulator_like_the_built_in_ones(load):
+    found = load("fine")
+    one, other = draw(found, 0.1, 0.5), draw(found, 0.1, 0.5)
+    assert one.shape == (2, 4, 1) and np.array_equal(one, other)
+    x = found.draw(np.random.default_rng(1), np.array([[0.3]]), 100)
+    trained = method("abc_rejection").train(Task(found, 100), {"simulations": 100_000}, np.random.default_rng(0))
+    (answer,) = trained.infer(x, np.random.default_rng(0))
+    assert abs(answer.weights @ answer.draws - x.mean()) < 0.1
+
+
+@pytest.mark.parametrize("name", ["raises_above_0", "no_number"])
+def test_what_fails_is_marked_and_what_does_not_is_kept(load, name):
+    x = draw(load(name), -0.5, 0.5, -0.1)
+    assert np.isnan(x[1]).all() and np.isfinite(x[[0, 2]]).all()
+
+
+def test_one_message_for_what_cannot_be_used(load):
+    message = refusal(draw, load("raises_above_0"), 0.1, 0.5)
+    assert "own_simulators:raises_above_0" in message and "ValueError: no negative root" in message
+    assert "shape (2, 4), expected (2, 4, 1)" in refusal(draw, load("flat"), 0.1, 0.5)
+    assert "found str, expected an array" in refusal(draw, load("text"), 0.1, 0.5)
+    assert "within 0.2 s (problem.seconds)" in refusal(draw, load("hangs", seconds=0.2), 0.1, 0.5)
+
+
+def test_the_message_comes_out_of_a_compiled_search(load):
+    def search():
+        with told_plainly():
+            trained = method("nes").train(Task(load("fine"), 4), {"simulations": 10_000}, np.random.default_rng(0))
+            return trained, method("abc_rejection").train(Task(load("flat"), 4), {}, np.random.default_rng(0))
+
+    assert "expected" in refusal(search)
+
+
+def test_bad_entries_are_refused(load):
+    assert "name the parameters" in refusal(load, "fine", inputs={})
+    assert "problem.inputs.a: no prior" in refusal(load, "fine", inputs={"a": {}})
+    assert "low 2 is not below high 1" in refusal(load, "fine", inputs={"a": {"low": 2, "high": 1}})
+    assert "name the coordinates" in refusal(load, "fine", outputs={})
+    assert "found int, expected a function" in refusal(load, "number")
+    assert "expected package.module:function" in refusal(load, "missing")
