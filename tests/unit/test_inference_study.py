@@ -209,3 +209,15 @@ def test_the_files_of_the_public_benchmark_are_read_and_named_when_they_do_not_f
     said = refusal(observations.read, {"reference": str(tmp_path)}, poisson())
     assert "num_observation_2/true_parameters.csv: found 2 columns, expected 1" in said
     assert "no such folder" in refusal(observations.read, {"reference": str(tmp_path / "no")}, poisson())
+
+
+def test_a_simulator_of_ones_own_takes_priors_and_coordinates_from_the_study(path, monkeypatch):
+    monkeypatch.syspath_prepend(str(path.parent))
+    (path.parent / "my_rays.py").write_text("def rays(theta, size, rng):\n    raise NotImplementedError\n")
+    own = "simulator: my_rays:rays, inputs: {{a: {}, b: {{log_normal: {{mean: 0, sd: 1}}}}}}, outputs: {{x: {{unit: m}}, y: }}"
+    found = load(path, "simulator: poisson", own.format("{low: 0, high: 2}"))
+    made = simulator.load(setting.simulated_part(found["problem"]))
+    assert made.coordinates == ("x", "y") and made.prior.margins["b"].kind == "log_normal"
+    assert "grid: the likelihood" in refusal(setting.check, found)
+    found = load(path, "simulator: poisson", own.format("{unit: m}"))
+    assert "problem.inputs.a: no prior; expected low and high" in refusal(setting.check, found)
