@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, objective
+from preimage import inversion, objective, study
 from preimage.inversion import certified, forest_branch_and_bound, parts
 from preimage.space import Input, Linear, Space
 from preimage.surrogates.forest import from_sklearn
@@ -167,3 +167,13 @@ def test_a_killed_part_goes_on_where_it_was(model, tmp_path):
 
 def test_parts_are_named_as_snakemake_names_them():
     assert parts.part_of("1-of-2") == (0, 2) and parts.part_of("12-of-12") == (11, 12)
+
+
+def test_more_parts_than_starts_are_refused(study_file):
+    text = (
+        "study: s\nproblem: {simulator: paraboloid}\nobjectives: {o: {minimize: y}}\n"
+        "inverters: {m: {kind: multistart, starts: 3, scatter: 4}}\n"
+    )
+    message = refusal(study.load, study_file(text))
+    assert "key 'inverters.m.scatter': found 4, expected at most its 3 starts" in message
+    assert study.parts(study.load(study_file(text.replace("scatter: 4", "scatter: 3"))), "m") == 3

@@ -1,0 +1,76 @@
+"""What Slurm would refuse, refused before a job is submitted; and how often its queue is looked at."""
+
+import pytest
+
+from preimage import cluster
+
+from ..conftest import refusal
+
+ANSWERS = {"sinfo": "main\nlong", "sacctmgr": "chem\nphysics"}
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Return a function that makes Slurm's commands: what each prints, None where it fails."""
+
+    def make(**said):
+        for name in {*cluster.PROGRAMS, *said}:
+            text = said.get(name, "")
+            command = tmp_path / name
+            command.write_text("#!/bin/sh\n" + ("exit 1" if text is None else f"printf '{text}\\n'"))
+            command.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        return tmp_path
+
+    return make
+
+
+def test_what_is_there_is_let_through(commands):
+    commands(**ANSWERS)
+    cluster.check(["main"], ["chem"])
+    cluster.check([], [])
+
+
+def test_a_command_that_is_not_there_is_named(commands):
+    (commands(**ANSWERS) / "squeue").unlink()
+    message = refusal(cluster.check, [], [])
+    assert "found no squeue on the PATH" in message and "login node" in message
+
+
+def test_a_controller_that_does_not_answer(commands):
+    commands(sinfo=None)
+    assert "does not answer" in refusal(cluster.check, ["main"], [])
+
+
+def test_the_nearest_partition_and_account_are_offered(commands):
+    commands(**ANSWERS)
+    assert "no partition 'mian'; did you mean 'main'?" in refusal(cluster.check, ["mian"], [])
+    assert "no account 'chemm'; did you mean 'chem'?" in refusal(cluster.check, ["long"], ["chemm"])
+
+
+@pytest.mark.parametrize("said", [None, ""])
+def test_without_accounting_any_account_will_do(commands, said):
+    commands(sinfo="main", sacctmgr=said)
+    cluster.check([], ["anything"])
+
+
+class Executor:
+    """As Snakemake's: a pause that it makes longer and longer, and short again."""
+
+    next_seconds_between_status_checks = 2
+
+
+def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
+    executor = Executor()
+    cluster.look_in_time(executor)
+    pauses = []
+    for waited in (0, 10, 50, 200, 4000):
+        now[0] = 100.0 + waited
+        pauses.append(executor.next_seconds_between_status_checks)
+        executor.next_seconds_between_status_checks = 180  # nothing has ended
+    assert pauses == [2, 2, 5, 20, 30] and isinstance(executor, Executor)
+    executor.next_seconds_between_status_checks = 2  # a job has ended
+    assert executor.next_seconds_between_status_checks == 2
+    assert Executor().next_seconds_between_status_checks == 2  # no other executor is touched
