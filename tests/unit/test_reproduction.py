@@ -46,7 +46,7 @@ def left(store, tmp_path):
     return sender.find(sender.experiment("mixes"), tracking.INVOCATION_TAG, "now").info.run_id
 
 
-def test_a_run_is_fetched_under_a_new_name_with_its_files_listed(left):
+def test_a_run_is_fetched_under_a_new_name_and_what_differs_here_is_named(left, tmp_path):
     said = []
     path = reproduction.fetch(left, said.append)
     found = study.load(path)
@@ -58,17 +58,9 @@ def test_a_run_is_fetched_under_a_new_name_with_its_files_listed(left):
     assert all("-dirty" in s for s in said)  # what differs nowhere is not mentioned
     pd.testing.assert_frame_equal(pd.read_parquet(path.parent / "tables/candidates.parquet"), TABLE)
     assert reproduction.asked({"run": int("12" * 16)}) == "12" * 16
-
-
-def test_what_differs_here_is_named(left):
-    origin = read_json(reproduction.fetch(left).parent / "origin.json")
     origin.update(commit="a" * 40, lock="b" * 64, python="3.10.0", packages={**origin["packages"], "numpy": "1.0"})
     commit, python, lock = reproduction.differences(origin)
     assert "a" * 40 in commit and "3.10.0 there" in python and "numpy 1.0 there" in lock
-
-
-def test_a_file_that_changed_or_is_gone_is_named(left, tmp_path):
-    reproduction.fetch(left)
     (tmp_path / "more/part2.csv").write_text("cement,strength\n1,1\n")
     assert f"run {left}: more/part2.csv has changed since" in refusal(reproduction.fetch, left, print)
     (tmp_path / "mixes.csv").unlink()

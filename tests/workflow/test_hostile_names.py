@@ -62,7 +62,7 @@ def test_the_report_holds_no_element_of_a_name(folder):
     elements = Elements(page).found
     assert {tag for tag, _ in elements} & {"img", "i", "b", "u", "iframe", "object"} <= {"b"}
     assert not [a for _, a in elements for name in a if name.startswith("on")]
-    assert not re.search(r"<script>alert|<b>[^<]*&lt;|</svg><img", page.replace("&lt;", "&amp;lt;"))
+    assert "<script>alert" not in page and "</svg><img" not in page
     assert "&lt;script&gt;alert(1)" in page
 
 
