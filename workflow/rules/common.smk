@@ -358,5 +358,5 @@ def study_outputs():
         *expand(f"{STUDY}/{{file}}", study=ORDINARY, file=files),
         *expand(f"{STUDY}/{{file}}", study=INFERENCE, file=posterior),
         *expand(f"{STUDY}/fit.parquet", study=fits),
-        *expand(f"{STUDY}/diagnosis.csv", study=[n for n in STUDIES if n not in fits]),
+        *expand(f"{STUDY}/diagnosis.csv", study=[n for n in ORDINARY if n not in fits]),
     ]
