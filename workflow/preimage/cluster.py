@@ -50,7 +50,7 @@ def _said(*command: str) -> list[str] | None:
 def suit_short_jobs(executor: Any) -> None:
     """Let Snakemake's executor for Slurm look at its jobs in time, and run the steps of a group as one machine does.
 
-    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles the time they take; and
+    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles their time; and
     starts Snakemake anew for each step of a group, one after the other. No step of ours spans several nodes.
     """
     kind = type(executor)
