@@ -64,7 +64,7 @@ def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
     executor = Executor()
-    cluster.look_in_time(executor)
+    cluster.suit_short_jobs(executor)
     pauses = []
     for waited in (0, 10, 50, 200, 4000):
         now[0] = 100.0 + waited

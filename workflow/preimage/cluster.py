@@ -47,14 +47,18 @@ def _said(*command: str) -> list[str] | None:
     return done.stdout.split() if done.returncode == 0 else None
 
 
-def look_in_time(executor: Any) -> None:
-    """Let Snakemake's executor look at its jobs again after a tenth of the time that it has waited.
+def suit_short_jobs(executor: Any) -> None:
+    """Let Snakemake's executor for Slurm look at its jobs in time, and run the steps of a group as one machine does.
 
-    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles the time they take.
+    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles their time; and
+    starts Snakemake anew for each step of a group, one after the other. No step of ours spans several nodes.
     """
     kind = type(executor)
-    rhythm = property(_seconds_to_wait, _note)
-    executor.__class__ = type(kind.__name__, (kind,), {"next_seconds_between_status_checks": rhythm})
+    ours = {
+        "next_seconds_between_status_checks": property(_seconds_to_wait, _note),
+        "additional_general_args": lambda self: "--executor local",
+    }
+    executor.__class__ = type(kind.__name__, (kind,), ours)
 
 
 def _seconds_to_wait(executor: Any) -> float:

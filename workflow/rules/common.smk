@@ -81,7 +81,7 @@ def of(wildcards):
 
 
 def on_slurm(workflow):
-    """Before any job: refuse what Slurm would refuse, and have it looked at in time."""
+    """Before any job: refuse what Slurm would refuse, and have its executor suit short jobs."""
     if workflow.executor_plugin.name != "slurm":
         return
     jobs = list(workflow.dag.needrun_jobs())
@@ -93,7 +93,7 @@ def on_slurm(workflow):
         cluster.check(*asked)
     except StudyError as error:
         sys.exit(f"preimage: {error}")
-    cluster.look_in_time(workflow.scheduler._executor)
+    cluster.suit_short_jobs(workflow.scheduler._executor)
 
 
 # -- fingerprints ------------------------------------------------------------------------------------------------------
