@@ -277,7 +277,7 @@ def _explained(found: Mapping[str, Any]) -> Figure:
     shown = [said["classes"][c].replace("_", " ") for c in kinds["row"]["label"]]
     sentence = f"A test row of each class and its explanation: {', '.join(shown)}."
     rows = [_pictures(part, said["side"]) for part in kinds.values()]
-    return contact_sheet(rows, ["test row", "explained"], shown, sentence)
+    return contact_sheet(rows, ["test row", "explained"], shown, _limits(found), sentence)
 
 
 def _walk(found: Mapping[str, Any]) -> Figure:
@@ -286,7 +286,15 @@ def _walk(found: Mapping[str, Any]) -> Figure:
     steps = [style.number(s) for s in next(iter(parts.values()))["step"]]
     shown = [said["classes"][c].replace("_", " ") for c in parts]
     rows = [_pictures(part, said["side"]) for part in parts.values()]
-    return contact_sheet(rows, shown, steps, f"What decoders make of latent values along a line: {', '.join(shown)}.")
+    sentence = f"What decoders make of latent values along a line: {', '.join(shown)}."
+    return contact_sheet(rows, shown, steps, _limits(found), sentence)
+
+
+def _limits(found: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the range of the test rows shown: a decoder may leave it by a little."""
+    table = found["explained"]
+    shown = _pictures(table[table["kind"] == "row"], found["findings"]["side"])
+    return float(shown.min()), float(shown.max())
 
 
 def _decoder(m: Material, found: Mapping[str, Any]) -> Figure:

@@ -16,8 +16,15 @@ GAP = 1
 
 
 @styled
-def contact_sheet(rows: Sequence[np.ndarray], labels: Sequence[str], below: Sequence[str], sentence: str) -> Figure:
-    """Draw pictures, each row (k, side, side) beside its label; all of one scale, `below` names the columns."""
+def contact_sheet(
+    rows: Sequence[np.ndarray],
+    labels: Sequence[str],
+    below: Sequence[str],
+    limits: tuple[float, float],
+    sentence: str,
+) -> Figure:
+    """Draw pictures, each row (k, side, side) beside its label; `below` names the columns, `limits` are white and
+    black."""
     k, side = len(rows[0]), rows[0].shape[-1]
     cell = side + GAP
     sheet = np.full((len(rows) * cell - GAP, k * cell - GAP), np.nan)
@@ -26,7 +33,7 @@ def contact_sheet(rows: Sequence[np.ndarray], labels: Sequence[str], below: Sequ
             sheet[i * cell : i * cell + side, j * cell : j * cell + side] = picture
     figure = Figure(figsize=(WIDTH, 0.5 + 0.88 * WIDTH * len(sheet) / sheet.shape[1]), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(sheet, cmap=SHADES, interpolation="nearest", aspect="equal")
+    axes.imshow(sheet, cmap=SHADES, interpolation="nearest", aspect="equal", vmin=limits[0], vmax=limits[1])
     middle = (side - 1) / 2
     axes.set_yticks(middle + cell * np.arange(len(rows)), labels)
     axes.set_xticks(middle + cell * np.arange(k), below)
