@@ -61,7 +61,7 @@ def test_the_grid_is_the_conjugate_posterior(d, n):
 
 def test_the_grid_finds_a_posterior_a_millionth_as_wide_as_the_prior():
     # A slope of 500 in the prior of angles: nearly all of the prior is 1e9 nats below the peak.
-    task, theta, x = data("linear_regression", 500, [1.5688, -0.45])
+    task, _, x = data("linear_regression", 500, [1.5688, -0.45])
     (answer,) = ask("grid", task, x)
     assert answer.status == "ok"
     sums, y = x[0, :, :3].sum(axis=1), x[0, :, 3]

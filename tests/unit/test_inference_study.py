@@ -214,7 +214,8 @@ def test_the_files_of_the_public_benchmark_are_read_and_named_when_they_do_not_f
 def test_a_simulator_of_ones_own_takes_priors_and_coordinates_from_the_study(path, monkeypatch):
     monkeypatch.syspath_prepend(str(path.parent))
     (path.parent / "my_rays.py").write_text("def rays(theta, size, rng):\n    raise NotImplementedError\n")
-    own = "simulator: my_rays:rays, inputs: {{a: {}, b: {{log_normal: {{mean: 0, sd: 1}}}}}}, outputs: {{x: {{unit: m}}, y: }}"
+    inputs, outputs = "{{a: {}, b: {{log_normal: {{mean: 0, sd: 1}}}}}}", "{{x: {{unit: m}}, y: }}"
+    own = f"simulator: my_rays:rays, inputs: {inputs}, outputs: {outputs}"
     found = load(path, "simulator: poisson", own.format("{low: 0, high: 2}"))
     made = simulator.load(setting.simulated_part(found["problem"]))
     assert made.coordinates == ("x", "y") and made.prior.margins["b"].kind == "log_normal"

@@ -58,7 +58,7 @@ def simulate(key: Any, theta: Any, size: int) -> Any:
     b, g = theta[..., 0].astype(jnp.float32), theta[..., 1].astype(jnp.float32)
     start = (jnp.full(b.shape, np.log1p(-1 / PEOPLE), jnp.float32), jnp.full(b.shape, -np.log(PEOPLE), jnp.float32))
 
-    def step(state: Any, _: Any) -> tuple[Any, None]:
+    def step(state: tuple[Any, Any], _: Any) -> tuple[Any, None]:
         return _stepped(*state, b, g, jnp), None
 
     def days(state: Any, _: Any) -> tuple[Any, Any]:
