@@ -122,14 +122,19 @@ def test_a_full_disk_of_artifacts(undisturbed, tmp_path, tmp_path_factory):
     try:
         (disk / "filling").write_bytes(os.urandom(DISK_MB * 2**20 - 2**16))
         with programs(artifacts=disk) as (address, _, _):
+            waiting = []
 
             def room():
                 while not (tmp_path / "results/small/report.html").exists():
                     time.sleep(0.1)
                 time.sleep(5)
+                records = len(list((tmp_path / "results/small/tracking").rglob("*.json")))
+                sent = len(list((tmp_path / "results/small/tracking/sent").rglob("*.json")))
+                waiting.append(records - 2 * sent)  # a receipt is a file of its own
                 subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
 
             assert disturbed(tmp_path, address, room) == undisturbed[1]
+            assert waiting[0] > 3
             assert contents(address, "small") == undisturbed[0]
     finally:
         subprocess.run(["umount", "-l", disk], check=False)
