@@ -3,9 +3,11 @@ after `sync_tracking` the store is what it is of a run that nothing disturbed.""
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -209,8 +211,6 @@ def test_the_command_serves_keeps_its_data_and_lets_nobody_in_without_a_password
         pytest.skip("PostgreSQL is not installed: nothing was tested against a server")
     if auth:
         pytest.importorskip("flask_wtf", reason="Flask-WTF is not installed: basic auth was not tested")
-    import tempfile
-
     folder, port = Path(tempfile.mkdtemp(prefix="preimage-server-")), free_port()
     folder.chmod(0o755)
     command = [sys.executable, ROOT / "workflow/tracking_server.py", "--folder", folder / "server", "--port", str(port)]
@@ -248,3 +248,4 @@ def test_the_command_serves_keeps_its_data_and_lets_nobody_in_without_a_password
             port = free_port()
             command[-1], address = str(port), f"http://127.0.0.1:{port}"
     assert process.returncode == 0
+    shutil.rmtree(folder)
