@@ -3,9 +3,11 @@ after `sync_tracking` the store is what it is of a run that nothing disturbed.""
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -122,14 +124,19 @@ def test_a_full_disk_of_artifacts(undisturbed, tmp_path, tmp_path_factory):
     try:
         (disk / "filling").write_bytes(os.urandom(DISK_MB * 2**20 - 2**16))
         with programs(artifacts=disk) as (address, _, _):
+            waiting = []
 
             def room():
                 while not (tmp_path / "results/small/report.html").exists():
                     time.sleep(0.1)
                 time.sleep(5)
+                records = len(list((tmp_path / "results/small/tracking").rglob("*.json")))
+                sent = len(list((tmp_path / "results/small/tracking/sent").rglob("*.json")))
+                waiting.append(records - 2 * sent)  # a receipt is a file of its own
                 subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
 
             assert disturbed(tmp_path, address, room) == undisturbed[1]
+            assert waiting[0] > 3
             assert contents(address, "small") == undisturbed[0]
     finally:
         subprocess.run(["umount", "-l", disk], check=False)
@@ -204,8 +211,6 @@ def test_the_command_serves_keeps_its_data_and_lets_nobody_in_without_a_password
         pytest.skip("PostgreSQL is not installed: nothing was tested against a server")
     if auth:
         pytest.importorskip("flask_wtf", reason="Flask-WTF is not installed: basic auth was not tested")
-    import tempfile
-
     folder, port = Path(tempfile.mkdtemp(prefix="preimage-server-")), free_port()
     folder.chmod(0o755)
     command = [sys.executable, ROOT / "workflow/tracking_server.py", "--folder", folder / "server", "--port", str(port)]
@@ -243,3 +248,4 @@ def test_the_command_serves_keeps_its_data_and_lets_nobody_in_without_a_password
             port = free_port()
             command[-1], address = str(port), f"http://127.0.0.1:{port}"
     assert process.returncode == 0
+    shutil.rmtree(folder)

@@ -7,6 +7,7 @@ arithmetic is in double precision where the layers allow it.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import json
@@ -234,7 +235,7 @@ def _check_size(config: Mapping[str, Any], path: Path) -> None:
     with warnings.catch_warnings(), keras.StatelessScope(initialize_variables=False):
         warnings.simplefilter("ignore")
         try:
-            model = keras.saving.deserialize_keras_object(dict(config), safe_mode=True)
+            model = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)  # Keras alters it
             count = sum(math.prod(v.shape) for v in model.variables)
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
