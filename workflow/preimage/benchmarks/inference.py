@@ -188,18 +188,13 @@ def of_collider(seeds: int) -> Iterator[dict[str, Any]]:
 
 
 def costs(what: str, found: Score) -> Iterator[dict[str, Any]]:
-    yield row(f"{what}: samples simulated in training", found.simulations, 1e8, "limit", "", "at most 1e8",
-              found.simulations <= 1e8)  # fmt: skip
-    yield row(f"{what}: CPU of training", found.cpu, 120.0, "limit", "s", "at most 120 s", found.cpu <= 120)
-    yield row(
-        f"{what}: CPU of an answer to a new set of {SIZE}",
-        found.new,
-        10.0,
-        "limit",
-        "ms",
-        "at most 10 ms",
-        found.new <= 10,
+    limits = (
+        ("samples simulated in training", found.simulations, 1e8, ""),
+        ("CPU of training", found.cpu, 120.0, "s"),
+        (f"CPU of an answer to a new set of {SIZE}", found.new, 10.0, "ms"),
     )
+    for name, value, most, unit in limits:
+        yield row(f"{what}: {name}", value, most, "limit", unit, f"at most {most:g} {unit}".strip(), value <= most)
 
 
 def _cpu() -> float:
