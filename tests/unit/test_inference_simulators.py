@@ -49,7 +49,9 @@ def test_the_mean_score_is_0_where_samples_are_from(name):
     # Not in the end of the support of samples (t3 of multi_distribution), where the score is not differentiable.
     steps = 1e-4 * np.eye(d)[: 2 if name == "multi_distribution" else d]
     ends = np.concatenate([theta + steps, theta - steps])
-    values = np.array([found.log_likelihood(x[None], ends) for x in samples(name, theta, 300 if name == "sir" else 3000)])
+    values = np.array(
+        [found.log_likelihood(x[None], ends) for x in samples(name, theta, 300 if name == "sir" else 3000)]
+    )
     score = (values[:, : len(steps)] - values[:, len(steps) :]) / 2e-4
     near(score.mean(axis=0), 0, score.std(axis=0) / np.sqrt(len(score)) + 1e-9)
 
@@ -136,7 +138,10 @@ def test_an_unknown_stepping_is_refused():
 def test_the_epidemic_is_scipys():
     theta = np.array([[0.6, 0.2], [0.3, 0.1], [1.5, 0.08]])
     for (b, g), found in zip(theta, sir.shares(theta), strict=True):
-        rates = lambda t, y, b=b, g=g: [-b * y[0] * y[1], b * y[0] * y[1] - g * y[1]]
+
+        def rates(t, y, b=b, g=g):
+            return [-b * y[0] * y[1], b * y[0] * y[1] - g * y[1]]
+
         days = sir.EVERY * np.arange(sir.DAYS)
         solved = integrate.solve_ivp(rates, (0, 153), [1 - 1e-6, 1e-6], t_eval=days, rtol=1e-10, atol=1e-16).y[1]
         np.testing.assert_allclose(found, solved, rtol=1e-3)
