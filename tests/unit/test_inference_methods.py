@@ -44,7 +44,7 @@ def normal_mean(d):
 # -- the exact posterior -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("d", "n"), [(1, 1), (1, 10_000), (2, 5), (3, 4)])
+@pytest.mark.parametrize(("d", "n"), [(1, 1), (1, 2000), (2, 5), (3, 4)])
 def test_the_grid_is_the_conjugate_posterior(d, n):
     x = np.random.default_rng(0).normal(1, 1, (1, n, d))
     (answer,) = ask("grid", Task(normal_mean(d), n), x)
@@ -206,22 +206,16 @@ def test_a_budget_below_one_batch_is_refused(kind):
     assert "simulations: found 100, expected at least one batch" in message
 
 
-@pytest.mark.parametrize("kind", SEARCHES)
-def test_the_same_seed_gives_the_same_answer_and_so_does_what_was_saved(kind):
+@pytest.mark.parametrize("kind", ["grid", "maximum_likelihood", *SEARCHES])
+def test_the_same_seed_gives_the_same_answer_from_what_was_saved_and_a_failed_set_says_so(kind):
     task, _, x = data("gaussian", 10, sets=2)
+    x[0, 3] = np.nan
     spec = {"simulations": avo.BATCH * 4}
     trained = method(kind).train(task, spec, np.random.default_rng(0))
     again = method(kind).restored(task, spec, trained.arrays())
-    for one, other in zip(*(t.infer(x, np.random.default_rng(1)) for t in (trained, again)), strict=True):
-        assert np.array_equal(one.draws, other.draws) and np.array_equal(one.weights, other.weights)
-
-
-@pytest.mark.parametrize("kind", ["grid", "maximum_likelihood", *SEARCHES])
-def test_a_set_with_a_failed_sample_has_an_answer_that_says_so(kind):
-    task, _, x = data("gaussian", 10, sets=2)
-    x[0, 3] = np.nan
-    failed, fine = ask(kind, task, x, {"simulations": avo.BATCH * 4})
-    assert failed.status == "failed" and "NaN" in failed.message and fine.status == "ok"
+    (failed, one), (_, other) = (t.infer(x, np.random.default_rng(1)) for t in (trained, again))
+    assert np.array_equal(one.draws, other.draws) and np.array_equal(one.weights, other.weights)
+    assert failed.status == "failed" and "NaN" in failed.message and one.status == "ok"
 
 
 def test_scales_of_the_prior_are_inverse_to_each_other():

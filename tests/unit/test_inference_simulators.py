@@ -49,8 +49,9 @@ def test_the_mean_score_is_0_where_samples_are_from(name):
     # Not in the end of the support of samples (t3 of multi_distribution), where the score is not differentiable.
     steps = 1e-4 * np.eye(d)[: 2 if name == "multi_distribution" else d]
     ends = np.concatenate([theta + steps, theta - steps])
-    some = samples(name, theta, 300 if name == "sir" else 3000)
-    values = np.array([found.log_likelihood(x[None], ends) for x in some])
+    values = np.array(
+        [found.log_likelihood(x[None], ends) for x in samples(name, theta, 300 if name == "sir" else 3000)]
+    )
     score = (values[:, : len(steps)] - values[:, len(steps) :]) / 2e-4
     near(score.mean(axis=0), 0, score.std(axis=0) / np.sqrt(len(score)) + 1e-9)
 

@@ -1,8 +1,7 @@
 """Approximate Bayesian computation by rejection: of many sets simulated at parameters from the prior, those nearest.
 
 The draws kept weigh by Epanechnikov's kernel in their distance, and are adjusted by regression (Beaumont, Zhang and
-Balding, 2002) on the scale where the prior is standard normal, so that none leaves the prior. The sets are simulated
-once, for all observations. A set that failed is infinitely far away.
+Balding, 2002). The sets are simulated once, for all observations. A set that failed is infinitely far away.
 """
 
 from __future__ import annotations
@@ -83,5 +82,4 @@ class Nearest:
         weights = 1 - (far[kept] / max(reach, 1e-300)) ** 2
         weights = weights / weights.sum() if weights.sum() > 0 else np.full(keep, 1 / keep)
         off = (self.statistics[kept] - observed) / scale
-        w = statistics.adjusted(prior.to_normal(self.theta[kept]), weights, off)
-        return Answer(prior.from_normal(w), weights, 0)
+        return Answer(statistics.adjusted(prior, self.theta[kept], weights, off), weights, 0)

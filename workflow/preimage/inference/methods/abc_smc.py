@@ -72,8 +72,8 @@ def _ask(task: Task, simulated: statistics.Simulated, sets: int, x: np.ndarray, 
             w, found, log_weight = w[nearest], found[nearest], log_weight[nearest]
             break
     weights = np.exp(log_weight - logsumexp(log_weight))
-    moved = statistics.adjusted(w, weights, (found - observed) / scale)
-    return Answer(prior.from_normal(moved), weights, used * task.size)
+    moved = statistics.adjusted(prior, prior.from_normal(w), weights, (found - observed) / scale)
+    return Answer(moved, weights, used * task.size)
 
 
 def _moved(

@@ -3,15 +3,16 @@
 The cells tile the unit cube of the prior's cumulative probabilities, where the prior is uniform: a cell's mass is the
 likelihood at its middle times its volume. To split only cells that matter, however narrow the posterior is, the
 likelihood is tempered: raised to the largest power b <= 1 at which the mass spreads over enough cells (their effective
-number, (sum m)^2 / sum m^2). Cells that hold too much of that mass are split in two along each axis, which allows a
-higher power; once no cell holds too much at b = 1, the posterior itself is resolved.
+number, (sum m)^2 / sum m^2). Cells that may hold too much of that mass are halved, which allows a higher power; once
+none may hold too much at b = 1, the posterior itself is resolved. What a cell may hold is judged by the best of its
+middle and the middles of its faces, so that a peak just beyond the edge of a cell is not left out; it is halved across
+the axis along which the likelihood varies most, so that cells take the posterior's shape.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,15 @@ from preimage.inference.prior import Prior
 AXIS = {1: 512, 2: 64, 3: 24}
 ENOUGH = {1: 400, 2: 3000, 3: 8000}
 # The most that one cell may hold of the mass, times the effective number that is enough.
-LIGHT = 0.1
+LIGHT = 0.3
 # Mass of the cells that are left out of the answer.
 SLIVER = 1e-5
 # The most draws of an answer.
 DRAWS = 10_000
-# Splits of one place: a cell's edge is then at the end of what double precision tells apart.
-DEEPEST = 45
+# Halvings across an axis: a cell's edge is then at the end of what double precision tells apart.
+DEEPEST = 40
+# How near to the ends of the cube the likelihood is looked at.
+END = 1e-15
 # Cells in all; a posterior that is not resolved with these is said to be not converged.
 MOST = 4_000_000
 
@@ -56,23 +59,53 @@ def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarra
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of the unit cube: middles (k, d), edges 2^-level of the first ones', (k,), log likelihood there, (k,)."""
+    """Cells of the unit cube.
+
+    Attributes:
+        middle: (k, d).
+        level: how often each was halved across each axis, (k, d).
+        log_likelihood: at the middle, (k,).
+        best: the largest log likelihood of the middle and the middles of the faces, (k,).
+        axis: across which to halve next, (k,).
+    """
 
     middle: np.ndarray
     level: np.ndarray
     log_likelihood: np.ndarray
+    best: np.ndarray
+    axis: np.ndarray
 
     @property
-    def log_volume(self) -> np.ndarray:
-        d = self.middle.shape[1]
-        return -d * (np.log(AXIS[d]) + self.level * np.log(2))
+    def edges(self) -> np.ndarray:
+        return np.asarray(2.0**-self.level / AXIS[self.level.shape[1]])
 
-    def log_mass(self, power: float = 1.0) -> np.ndarray:
-        with np.errstate(invalid="ignore"):
-            return np.where(np.isneginf(self.log_likelihood), -np.inf, power * self.log_likelihood) + self.log_volume
+    def log_mass(self) -> np.ndarray:
+        """Return the log mass of each, (k,), by its middle."""
+        return self.log_likelihood + np.log(self.edges).sum(axis=1)
+
+    def log_promise(self, power: float) -> np.ndarray:
+        """Return the log of what each may hold of the tempered mass, (k,)."""
+        tempered = np.where(np.isneginf(self.best), -np.inf, power * np.maximum(self.best, -1e300))
+        return np.asarray(tempered + np.log(self.edges).sum(axis=1))
 
     def __getitem__(self, rows: np.ndarray) -> Cells:
-        return Cells(self.middle[rows], self.level[rows], self.log_likelihood[rows])
+        return Cells(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def _valued(middle: np.ndarray, level: np.ndarray, prior: Prior, log_likelihood: likelihood.LogLikelihood) -> Cells:
+    """Return cells with what the likelihood is in their middles and on their faces."""
+    k, d = middle.shape
+    edges = 2.0**-level / AXIS[d]
+    faces = np.concatenate([np.zeros((1, d)), -np.eye(d) / 2, np.eye(d) / 2])
+    points = np.clip(middle[:, None] + edges[:, None] * faces, END, 1 - END)
+    values = log_likelihood(prior.quantile(points.reshape(-1, d))).reshape(k, 1 + 2 * d)
+    # Where the likelihood is 0 it counts as far below; a tie is halved across the longest edge.
+    low = np.maximum(values, values.max(axis=1, keepdims=True) - 1e300)
+    along = np.stack([np.broadcast_to(low[:, :1], (k, d)), low[:, 1 : d + 1], low[:, d + 1 :]])
+    with np.errstate(invalid="ignore"):
+        spread = np.where(np.isneginf(values.max(axis=1))[:, None], 0, along.max(axis=0) - along.min(axis=0))
+    axis = np.argmax(np.where(level < DEEPEST, spread + 1e-9 * edges, -1), axis=1)
+    return Cells(middle, level, values[:, 0], values.max(axis=1), axis)
 
 
 def _ask(task: Task, x: np.ndarray, rng: np.random.Generator) -> Answer:
@@ -82,14 +115,13 @@ def _ask(task: Task, x: np.ndarray, rng: np.random.Generator) -> Answer:
         return failed(d, "the set has samples that failed (NaN): its likelihood is not known")
     log_likelihood = likelihood.of(task.simulator, x)
     cells = _first(prior, log_likelihood)
-    if not np.isfinite(cells.log_likelihood).any():
+    if not np.isfinite(cells.best).any():
         return failed(d, "the likelihood is 0 everywhere that was tried: no parameter explains the samples")
     cells, power = resolved(cells, prior, log_likelihood)
     log_mass = cells.log_mass()
     log_evidence = logsumexp(log_mass)
     kept, weights = _drawn(cells[_heaviest(log_mass)], rng)
-    edge = 2.0 ** -kept.level[:, None] / AXIS[d]
-    places = kept.middle + edge * rng.uniform(-0.5, 0.5, kept.middle.shape)
+    places = kept.middle + kept.edges * rng.uniform(-0.5, 0.5, kept.middle.shape)
     # A cell may reach over the end of where the likelihood is positive; its middle does not.
     beyond = np.isneginf(log_likelihood(prior.quantile(places)))
     places[beyond] = kept.middle[beyond]
@@ -110,36 +142,29 @@ def _first(prior: Prior, log_likelihood: likelihood.LogLikelihood) -> Cells:
     d = len(prior.names)
     axis = (np.arange(AXIS[d]) + 0.5) / AXIS[d]
     middle = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d)
-    return Cells(middle, np.zeros(len(middle), int), log_likelihood(prior.quantile(middle)))
+    return _valued(middle, np.zeros(middle.shape, int), prior, log_likelihood)
 
 
 def resolved(cells: Cells, prior: Prior, log_likelihood: likelihood.LogLikelihood) -> tuple[Cells, float]:
-    """Split cells until none holds much of the posterior's mass; return them and the power that allowed it."""
+    """Halve cells until none may hold much of the posterior's mass; return them and the power that allowed it."""
     log_light = np.log(LIGHT / ENOUGH[len(prior.names)])
     while True:
         power = _power(cells)
-        log_mass = cells.log_mass(power)
-        rows = np.flatnonzero((log_mass - logsumexp(log_mass) > log_light) & (cells.level < DEEPEST))
-        if not len(rows) or len(cells.level) > MOST:
+        promise = cells.log_promise(power)
+        heavy = promise - logsumexp(promise) > log_light
+        rows = np.flatnonzero(heavy & (cells.level.min(axis=1) < DEEPEST))
+        if not len(rows) or len(cells.best) > MOST:
             return cells, power
-        cells = _split(cells, rows, prior, log_likelihood)
+        cells = _halved(cells, rows, prior, log_likelihood)
 
 
-def _split(cells: Cells, rows: np.ndarray, prior: Prior, log_likelihood: likelihood.LogLikelihood) -> Cells:
-    d = cells.middle.shape[1]
-    split = cells[rows]
-    corners = np.array(list(itertools.product([-0.25, 0.25], repeat=d)))
-    edge = 2.0 ** -split.level[:, None, None] / AXIS[d]
-    middle = (split.middle[:, None] + edge * corners).reshape(-1, d)
-    level = np.repeat(split.level + 1, len(corners))
-    rest = np.ones(len(cells.level), bool)
-    rest[rows] = False
-    whole = cells[rest]
-    return Cells(
-        np.concatenate([whole.middle, middle]),
-        np.concatenate([whole.level, level]),
-        np.concatenate([whole.log_likelihood, log_likelihood(prior.quantile(middle))]),
-    )
+def _halved(cells: Cells, rows: np.ndarray, prior: Prior, log_likelihood: likelihood.LogLikelihood) -> Cells:
+    split, whole = cells[rows], cells[np.setdiff1d(np.arange(len(cells.best)), rows, assume_unique=True)]
+    across = np.eye(split.level.shape[1], dtype=int)[split.axis]
+    step = across * split.edges / 4
+    middle = np.concatenate([split.middle - step, split.middle + step])
+    halves = _valued(middle, np.tile(split.level + across, (2, 1)), prior, log_likelihood)
+    return Cells(*(np.concatenate([getattr(whole, f.name), getattr(halves, f.name)]) for f in fields(cells)))
 
 
 def _power(cells: Cells) -> float:
@@ -147,8 +172,8 @@ def _power(cells: Cells) -> float:
     enough = np.log(ENOUGH[cells.middle.shape[1]])
 
     def beyond(power: float) -> float:
-        log_mass = cells.log_mass(power)
-        return float(2 * logsumexp(log_mass) - logsumexp(2 * log_mass) - enough)
+        promise = cells.log_promise(power)
+        return float(2 * logsumexp(promise) - logsumexp(2 * promise) - enough)
 
     if beyond(1.0) >= 0:
         return 1.0

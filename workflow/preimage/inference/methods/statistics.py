@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage.inference.answer import Task
+from preimage.inference.prior import HALF_WIDTH, Prior
 from preimage.inference.simulator import Simulator
 
 # The most coordinates of which correlations are taken.
@@ -87,15 +88,19 @@ def distances(statistics: np.ndarray, observed: np.ndarray, scale: np.ndarray) -
     return np.where(np.isnan(found), np.inf, found)
 
 
-def adjusted(w: np.ndarray, weights: np.ndarray, off: np.ndarray) -> np.ndarray:
-    """Return draws w (k, d) as they would be with the observed statistics, by a weighted linear regression on how far
-    `off` (k, p) theirs are (Beaumont, Zhang and Balding, "Approximate Bayesian computation in population genetics",
-    2002). Draws that are too few for a regression stay as they are."""
+def adjusted(prior: Prior, theta: np.ndarray, weights: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """Return draws theta (k, d) as they would be with the observed statistics, by a weighted linear regression on how
+    far `off` (k, p) theirs are (Beaumont, Zhang and Balding, "Approximate Bayesian computation in population genetics",
+    2002). Those that would leave a uniform prior are reflected at its end, so that none leaves it and none piles up
+    there. Draws that are too few for a regression stay as they are."""
     k, p = off.shape
     if k < 2 * (p + 1):
-        return w
+        return theta
+    z = prior.to_z(theta)
     design = np.column_stack([np.ones(k), off])
     root = np.sqrt(weights)[:, None]
-    slopes, *_ = np.linalg.lstsq(design * root, w * root, rcond=1e-6)
-    moved: np.ndarray = w - off @ slopes[1:]
-    return moved
+    slopes, *_ = np.linalg.lstsq(design * root, z * root, rcond=1e-6)
+    moved = z - off @ slopes[1:]
+    uniform = np.array([m.kind == "uniform" for m in prior.margins.values()])
+    beyond = np.where(uniform, np.maximum(np.abs(moved) - HALF_WIDTH, 0), 0)
+    return np.asarray(prior.from_z(moved - 2 * np.sign(moved) * beyond))
