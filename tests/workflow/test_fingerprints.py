@@ -43,7 +43,7 @@ def dry_run(root, edited):
 
 
 AFTER_FIGURES = {"figures", "report"}
-AFTER_INVERT = {"invert", "evidence", "gather", "timings", *AFTER_FIGURES}
+AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FIGURES}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "timings", *AFTER_FIGURES}
         ("preimage/surrogates/random_forest.py", {"train", *AFTER_INVERT}),
         ("preimage/inversion/tpe_search.py", AFTER_INVERT),
         ("preimage/problems/paraboloid.py", {"generate", "split", "train", *AFTER_INVERT}),
-        ("preimage/evidence/domain.py", {"evidence", "gather", "timings", *AFTER_FIGURES}),
+        ("preimage/evidence/domain.py", {"evidence", "gather", "diagnose", "timings", *AFTER_FIGURES}),
         ("preimage/tracking.py", set()),
     ],
 )
