@@ -60,7 +60,7 @@ def _imported(name: str) -> Call:
         raise StudyError(f"problem.simulator '{name}': {error}; expected package.module:function") from error
     if not callable(call):
         raise StudyError(f"problem.simulator '{name}': found {type(call).__name__}, expected a function")
-    return call  # type: ignore[no-any-return]
+    return call
 
 
 class Guarded:
