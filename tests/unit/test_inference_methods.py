@@ -138,7 +138,7 @@ def test_maximum_likelihood_finds_a_jump_and_stays_inside():
     assert task.simulator.prior.contains(ask("maximum_likelihood", task, 3 * x)[0].draws).all()
 
 
-@pytest.mark.parametrize(("kind", "simulations", "within"), [("nes", 100_000, 0.1), ("avo", 200_000, 0.25)])
+@pytest.mark.parametrize(("kind", "simulations", "within"), [("nes", 60_000, 0.15), ("avo", 200_000, 0.25)])
 def test_searches_come_near_the_truth(kind, simulations, within):
     task, theta, x = data("linear_regression", 200, [[1.0, 0.3], [0.5, -0.6]])
     answers = ask(kind, task, x, {"simulations": simulations})
@@ -161,12 +161,12 @@ def test_utilities_add_up_to_0_and_fall():
 def test_abc_has_the_exact_posterior(kind):
     task, _, x = data("gaussian", 50, [[3.0, 0.5], [-8.0, -1.5]])
     exact = ask("grid", task, x)
-    found = ask(kind, task, x, {"simulations": 1_000_000})
+    found = ask(kind, task, x, {"simulations": 500_000})
     for one, other in zip(found, exact, strict=True):
         (mean, sd), (true_mean, true_sd) = moments(one), moments(other)
         assert np.all(np.abs(mean - true_mean) < 0.4 * true_sd)
         assert np.all((sd > 0.7 * true_sd) & (sd < 1.5 * true_sd))
-        assert one.simulations <= 1_000_000 and one.weights.sum() == pytest.approx(1)
+        assert one.simulations <= 500_000 and one.weights.sum() == pytest.approx(1)
         assert task.simulator.prior.contains(one.draws).all()
 
 

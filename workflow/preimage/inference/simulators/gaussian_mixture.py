@@ -32,8 +32,8 @@ def build() -> Simulator:
 def simulate(key: Any, theta: Any, size: int) -> Any:
     coins, noises = jax.random.split(key)
     shape = (*theta.shape[:-1], size)
-    first, second = map(jnp.float32, SDS)
-    sd = jnp.where(jax.random.bernoulli(coins, 0.5, shape), first, second)
+    wide, narrow = SDS
+    sd: Any = jnp.where(jax.random.bernoulli(coins, 0.5, shape), jnp.float32(wide), jnp.float32(narrow))
     return theta[..., None, :] + sd[..., None] * jax.random.normal(noises, (*shape, 2), jnp.float32)
 
 

@@ -58,8 +58,8 @@ def simulate(key: Any, theta: Any, size: int) -> Any:
     b, g = theta[..., 0].astype(jnp.float32), theta[..., 1].astype(jnp.float32)
     start = (jnp.full(b.shape, np.log1p(-1 / PEOPLE), jnp.float32), jnp.full(b.shape, -np.log(PEOPLE), jnp.float32))
 
-    def step(state: tuple[Any, Any], _: Any) -> tuple[Any, None]:
-        return _stepped(*state, b, g, jnp), None
+    def step(state: Any, _: Any) -> tuple[Any, None]:
+        return _stepped(state[0], state[1], b, g, jnp), None
 
     def days(state: Any, _: Any) -> tuple[Any, Any]:
         after, _ = jax.lax.scan(step, state, None, length=EVERY * STEPS)
