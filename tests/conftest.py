@@ -50,6 +50,17 @@ def store(tmp_path, monkeypatch):
     return Registry()
 
 
+@pytest.fixture(scope="module")
+def single_precision():
+    """JAX as in a step of inference, which computes in single precision: other tests of this process turn on double."""
+    import jax
+
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
 @pytest.fixture
 def study_file(tmp_path):
     """Return a function that writes a study and returns its path."""

@@ -15,6 +15,8 @@ from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 from tests.conftest import refusal
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 SIZE = 4
 SMALL = {"simulations": 12_000, "batch": 16, "hidden": 8, "step_draws": 4, "step_samples": 2, "draws": 50}
 FORMS = {

@@ -17,6 +17,8 @@ from preimage.inference.checks import (
 )
 from preimage.inference.checks.c2st import c2st
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 SETS, DRAWS, N = 1000, 100, 4
 
 

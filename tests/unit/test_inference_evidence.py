@@ -13,6 +13,8 @@ from preimage.inference.answer import Answer, Bank, Task, Untrained
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 
 def normal(key, theta, size):
     noise = jax.random.normal(key, (*theta.shape[:-1], size, theta.shape[-1]))

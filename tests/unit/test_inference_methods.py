@@ -12,6 +12,8 @@ from preimage.inference.simulator import Simulator
 
 from ..conftest import refusal
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 SEARCHES = ("nes", "avo", "abc_rejection", "abc_smc")
 
 

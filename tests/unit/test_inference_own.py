@@ -14,6 +14,8 @@ from preimage.inference.methods import method
 
 from ..conftest import refusal
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 SPEC = {"inputs": {"a": {"low": -1, "high": 1}}, "outputs": {"x": None}, "seconds": 20}
 
 

@@ -9,6 +9,8 @@ from preimage.inference.simulators import counts, lotka_volterra, multi_distribu
 
 from ..conftest import refusal
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 NAMES = (
     *("gaussian", "linear_regression", "multi_distribution", "lotka_volterra"),
     *("two_moons", "gaussian_linear", "gaussian_mixture", "slcp", "sir"),

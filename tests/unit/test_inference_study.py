@@ -9,6 +9,8 @@ from preimage.inference import methods, observations, setting, simulator
 
 from ..conftest import refusal
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 GOOD = """
 study: counts
 problem: {simulator: poisson}

@@ -17,6 +17,8 @@ from preimage.inference.methods.unbounded import Unbounded
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 SD = 0.5
 
 

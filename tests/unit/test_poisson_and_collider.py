@@ -6,6 +6,8 @@ from scipy import integrate, stats
 
 from preimage.inference.simulators import collider, poisson
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 
 def drawn(simulator, theta, count):
     """Draw in sets of 5,000."""

@@ -9,6 +9,8 @@ from scipy import stats
 from preimage.inference.methods.proposal import LEAST_MASS, LOG_SD, Proposals, Truncated, log_slopes, unclipped
 from preimage.inference.prior import Margin, Prior
 
+pytestmark = pytest.mark.usefixtures("single_precision")
+
 MARGINS = {"a": Margin("uniform", -1.0, 3.0), "b": Margin("log_normal", 0.5, 0.3), "c": Margin("normal", 2.0, 5.0)}
 SHAPES = [(1, False), (2, False), (2, True), (3, True)]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numba
 
 LIBRARY = Path(__file__).parent
-KERNELS = ("inversion/forest_*.py", "surrogates/forest.py")
+KERNELS = ("inversion/forest_*.py", "surrogates/forest.py", "inference/simulators/lotka_volterra_exact.py")
 
 
 def cache_folder() -> Path:

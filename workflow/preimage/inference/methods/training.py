@@ -87,7 +87,7 @@ def _compiled(loss: Loss, course: Course) -> Callable[[State, int, int, int], tu
     def update(k: Any, carry: tuple[State, Any], root: Any) -> tuple[State, Any]:
         at, total = carry
         slope, measure = jax.grad(loss, has_aux=True)(at.weights, jax.random.fold_in(root, k))
-        return adam(at, slope, course.rate(k), k + 1), total + measure
+        return adam(at, slope, course.rate(k), k + 1), total + measure.astype(jnp.float32)
 
     def advance(at: State, seed: int, start: int, count: int) -> tuple[State, Any]:
         root, total = jax.random.key(seed), jnp.zeros((), jnp.float32)
