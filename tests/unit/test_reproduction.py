@@ -93,6 +93,7 @@ def test_a_run_that_cannot_be_made_again_is_refused_and_leaves_nothing(left, tmp
 
 def test_a_store_that_is_away_is_one_message_without_its_password(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert "no tracking store" in refusal(reproduction.fetch, "0" * 32)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret-word@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -99,6 +99,7 @@ def test_other_checks_train_nothing_again(counts, tmp_path):
     assert "check" in planned and not planned & {"train_inference", "bank", "observe", "infer"}
 
 
+@pytest.mark.long
 def test_the_same_study_on_other_cores_gives_the_same_bytes(counts, tmp_path):
     folder_of(tmp_path)
     files = [f"{SEED}/methods/rejection/{name}.parquet" for name in ("draws", "checks")]

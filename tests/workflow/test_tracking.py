@@ -202,6 +202,7 @@ def test_a_run_is_made_again_and_each_table_held_against_what_it_left(without_se
     found = pd.read_csv(folder / f"results/small-reproduced-{run[:8]}/reproduced.csv").set_index("table")
     assert found["result"].to_dict() == {
         "best_of.csv": "equal",
+        "diagnosis.csv": "equal",
         "candidates.parquet": "different",
         "summary.csv": "equal within tolerance",
     }

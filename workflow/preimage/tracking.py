@@ -213,7 +213,8 @@ class Sender:
                 tags = {INVOCATION_TAG: invocation, **value["tags"]}
                 run = self.client.create_run(experiment, value["started"], tags, value["name"])
                 self._log(run.info.run_id, value)
-                self.client.log_text(run.info.run_id, value["origin"]["text"], "study.yaml")
+                if "origin" in value:
+                    self.client.log_text(run.info.run_id, value["origin"]["text"], "study.yaml")
             self.parents[key] = run
         return self.parents[key]
 
@@ -221,7 +222,9 @@ class Sender:
         """Note how an invocation ended; one in which no step of the study ran has no run."""
         run = self.find(self.experiment(value["study"]), INVOCATION_TAG, value["invocation"])
         if run is not None and value["status"] != "RUNNING":
-            self.client.log_dict(run.info.run_id, value["origin"], ORIGIN)
+            # A family of studies has none, nor has a record of an older version of the workflow.
+            if "origin" in value:
+                self.client.log_dict(run.info.run_id, value["origin"], ORIGIN)
             self.client.set_terminated(run.info.run_id, value["status"], value["ended"])
 
     def step(self, value: dict[str, Any], key: str) -> None:

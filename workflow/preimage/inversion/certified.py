@@ -48,7 +48,9 @@ def invert(
     near = Near(np.unique(question.X, axis=0), float(options["distance"])) if options.get("distance") else None
     found = _search(question, question.objective, near, options, rng, state, report)
     if np.isnan(found.x).any():
-        return _nothing(found.certificate, len(question.space.inputs), float(options["distance"]))
+        nothing = _nothing(found.certificate, len(question.space.inputs), float(options["distance"]))
+        # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
+        return nothing if "part" in options else replace(nothing, certificate=None)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
@@ -169,7 +171,7 @@ def together(question: Question, options: Mapping[str, Any], answers: Sequence[A
         limited=parts[0]["limited"],
     )
     if np.isnan(best.X).any():
-        return _nothing(certificate, best.X.shape[1], float(options["distance"]))
+        return replace(_nothing(certificate, best.X.shape[1], float(options["distance"])), certificate=None)
     # A second row is a point that meets a target: one is enough.
     second = next((a for a in [best, *answers] if len(a.X) > 1), best)
     X = np.concatenate([best.X[:1], second.X[1:]])
