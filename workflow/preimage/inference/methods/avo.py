@@ -8,9 +8,9 @@ the wrong sign, from ever turning it. As the simulator has no gradient, the prop
 of the critic's opinion, about the mean of the draws as baseline, and pays ENTROPY times its own entropy.
 
 A wide proposal of means can stand in for the noise of the samples; so the widest that a proposal may be falls over
-the first part of the steps. Its width is then no measure of uncertainty: the answer is a point, the mean of the proposal's
-centres over the last quarter of the steps. Each observed set has a critic and a proposal of its own; all are trained in
-one compiled program.
+the first part of the steps. Its width is then no measure of uncertainty: the answer is a point, the mean of the
+proposal's centres over the last quarter of the steps. Each observed set has a critic and a proposal of its own; all are
+trained in one compiled program.
 """
 
 from __future__ import annotations
