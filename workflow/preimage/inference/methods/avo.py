@@ -7,10 +7,10 @@ of Gulrajani and others (2017) on all slopes other than 1 keeps a critic of one 
 the wrong sign, from ever turning it. As the simulator has no gradient, the proposal follows the score-function gradient
 of the critic's opinion, about the mean of the draws as baseline, and pays ENTROPY times its own entropy.
 
-A wide proposal of means can stand in for the noise of the samples; so the widest that a proposal may be falls from
-step to step. Its width is then no measure of uncertainty: the answer is a point, the mean of the proposal's
-centres over the last quarter of the steps. Each observed set has a critic and a proposal of its own; all are trained in
-one compiled program.
+A wide proposal of means can stand in for the noise of the samples; so the widest that a proposal may be falls over
+the first part of the steps. Its width is then no measure of uncertainty: the answer is a point, the mean of the
+proposal's centres over the last quarter of the steps. Each observed set has a critic and a proposal of its own; all are
+trained in one compiled program.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ BATCH = DRAWS * (CRITIC_STEPS + SAMPLES)
 # Observed sets that are trained for at once.
 TOGETHER = 16
 LAST = 0.25
-# In z: the most that a proposal's sd may be at first and at last, and the least, as a share of that.
-WIDEST, NARROWEST = (2.0, 0.02), 0.5
+# In z: the most that a proposal's sd may be, by the share of the steps that are done, and the least that it may be.
+WIDEST, NARROWEST = {0.0: 2.0, 0.3: 0.1}, 0.1
 
 
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
@@ -174,13 +174,14 @@ def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any]:
         (moved, log_sd), adam = _stepped((jnp.zeros(d, jnp.float32), proposal[1]), (centre, width), adam, rate * RATE)
         # A step of the centre is in units of the sd, but never so small that a narrow proposal stays where it is.
         centre = proposal[0] + moved * jnp.maximum(jnp.exp(proposal[1]), 0.1)
-        proposal = (jnp.clip(centre, -reach, reach), jnp.clip(log_sd, jnp.log(NARROWEST * widest), jnp.log(widest)))
+        proposal = (jnp.clip(centre, -reach, reach), jnp.clip(log_sd, np.float32(np.log(NARROWEST)), jnp.log(widest)))
         return (layers, critic_adam, proposal, adam), (proposal[0], jnp.exp(proposal[1]))
 
     layers = _network(key, samples.shape[-1])
     proposal = (jnp.zeros(d, jnp.float32), jnp.zeros(d, jnp.float32))
     rates = jnp.cos(jnp.linspace(0, np.pi / 2, steps, dtype=jnp.float32)) + 0.01
     start = (layers, _adam(layers), proposal, _adam(proposal))
-    widest = jnp.asarray(np.geomspace(*WIDEST, steps), jnp.float32)
+    done = np.linspace(0, 1, steps)
+    widest = jnp.asarray(np.exp(np.interp(done, list(WIDEST), np.log(list(WIDEST.values())))), jnp.float32)
     _, found = jax.lax.scan(step, start, (jax.random.split(jax.random.fold_in(key, 1), steps), rates, widest))
     return found
