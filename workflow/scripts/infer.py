@@ -3,6 +3,7 @@
 from preimage.files import read_json, replacing, write_json
 from preimage.inference import arrays, methods, observations, simulator, table
 from preimage.inference.answer import Task
+from preimage.inference.callback import told_plainly
 from preimage.step import step
 
 
@@ -13,7 +14,8 @@ def main(snakemake):
         task = Task(found, sets.x.shape[1])
         trained = methods.method(spec["kind"]).restored(task, spec, arrays.read(snakemake.input.trained))
         rng = run.rng
-        answers = table.ask(trained, sets.x, rng, run.progress(len(sets.x)))
+        with told_plainly():
+            answers = table.ask(trained, sets.x, rng, run.progress(len(sets.x)))
         kept = [table.kept(a, run.params["draws"], rng) for a in answers]
         for file, frame in (
             (snakemake.output.draws, table.draws_frame(sets.names, kept, found.prior.names)),
