@@ -51,6 +51,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
     [
         ("preimage/figures/convergence.py", AFTER_FIGURES),
         ("preimage/reporting/words.py", {"report"}),
+        ("preimage/reporting/figures.html", {"report"}),
         ("preimage/surrogates/random_forest.py", {"train", *AFTER_INVERT}),
         ("preimage/inversion/tpe_search.py", AFTER_INVERT),
         ("preimage/problems/paraboloid.py", {"generate", "split", "train", *AFTER_INVERT}),

@@ -21,7 +21,9 @@ def digest(*names: str) -> str:
     """Return the digest of files named relative to `workflow/` ("scripts/train.py") or modules ("preimage.x.y")."""
     # Steps get their generator from `preimage.step`, which is neutral; how it is made is not.
     roots = [part for name in (*names, "preimage.rng") for part in _roots(name)]
-    files = sorted({file for root in roots for file in closure(_file(root))})
+    code = {file for root in roots for file in closure(_file(root))}
+    # Pages are made of templates that stand beside the code.
+    files = sorted(code | {page for folder in {file.parent for file in code} for page in folder.glob("*.html")})
     whole = hashlib.sha256()
     for file in files:
         whole.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
