@@ -1,7 +1,10 @@
 """Fits: models against solutions written apart from them, derivatives against differences, searches against truth."""
 
+from itertools import pairwise
+
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import least_squares as scipy_least_squares
@@ -15,6 +18,7 @@ from preimage.problems import lotka_volterra, seird, sir
 from preimage.space import Input, Space
 
 from ..conftest import refusal
+from ..running import ROOT
 
 TRUE = np.array([4.0, 0.03, 2.5, 30.0, 0.7, 9.0, 5.2])
 POPULATION = 2e7
@@ -154,26 +158,96 @@ def test_held_parameters_stay_and_others_agree_with_scipys_bounded_least_squares
     assert ends.loss.min() == pytest.approx(2 * peer.cost, rel=1e-6)
 
 
-def test_profiles_hold_the_truth_and_name_what_the_data_does_not_say():
-    """y = (a + b) x: only the sum is known, and the profile of a is flat."""
+def straight(x, p):
+    return (p["a"] + p["b"]) * x["x"] + p["c"]
+
+
+def straight_in_numpy(x, p):
+    return float(p["a"] + p["b"]) * x["x"] + float(p["c"])
+
+
+@pytest.mark.parametrize(("function", "traceable"), [(straight, True), (straight_in_numpy, False)])
+def test_profiles_hold_the_truth_and_name_what_the_data_does_not_say(function, traceable):
+    """y = (a + b) x + c: only the sum is known, and the profile of a is flat."""
     spec = {"curve": {"at": ["x"]}, "inputs": {"a": {}, "b": {}, "c": {}}, "outputs": {"y": None}}
-    model = own.model(lambda x, p: (p["a"] + p["b"]) * x["x"] + p["c"], "line", spec)
+    model = own.model(function, "line", spec)
+    assert model.traceable is traceable
     rng = np.random.default_rng(0)
     x = np.linspace(0, 1, 200)
     values = (1.0 * x + 0.3 + 0.01 * rng.standard_normal(200))[:, None]
     series = Series(x, values, ("y",), (), {"x": x}, Known({}))
     found = fit.Fit(model, ("a", "b", "c"), series, "mse", losses.by_age(200, None, "equal"), (0,), np.full(3, 0.5))
     box = Space(tuple(Input(n, 0.0, 1.0) for n in "abc"))
-    ends = engine.search(found, box, np.random.default_rng(1).random((20, 3)), box.free, 1)
-    result = profiles.profile(found, box, ends.X[np.argsort(ends.loss)])
+    slope, cov = np.polyfit(x, values[:, 0], 1, cov="unscaled")
+    least_squares = np.array([[slope[0] / 2, slope[0] / 2, slope[1]]])
+    result = profiles.profile(found, box, least_squares)
     rows = {r["parameter"]: r for r in profiles.findings(result, found, box)}
     assert result.determined == 2
     assert not rows["a"]["determined"] and not rows["b"]["determined"]
     assert rows["c"]["determined"] and rows["c"]["low"] < 0.3 < rows["c"]["high"]
     # The interval of a linear model is known: that of ordinary least squares.
-    slope, cov = np.polyfit(x, values[:, 0], 1, cov="unscaled")
     sd = np.sqrt(cov[1, 1] * ((values[:, 0] - np.polyval(slope, x)) ** 2).sum() / 198)
     assert rows["c"]["high"] - rows["c"]["low"] == pytest.approx(2 * 1.972 * sd, rel=0.05)
+
+
+def test_of_a_model_that_fails_somewhere_the_profile_ends_there():
+    """y' = -a y, of which the solver of a user's rates knows nothing for a above 0.9."""
+
+    def rates(t, y, p):
+        return [-float(p["a"]) * y[0] if p["a"] < 0.9 else float("nan")]
+
+    model = own.model(rates, "decay", {"ode": {"states": {"y": 1.0}}, "inputs": {"a": {}}})
+    times = np.arange(6.0)
+    values = np.exp(-0.5 * times)[:, None] + 0.05 * np.cos(9 * times)[:, None]
+    series = Series(times, values, ("y",), (), {}, Known({"y": 1.0}))
+    found = fit.Fit(model, ("a",), series, "mse", losses.by_age(6, None, "equal"), (0,), np.array([0.3]))
+    result = profiles.profile(found, Space((Input("a", 0.0, 1.0),)), np.array([[0.45]]))
+    (row,) = profiles.findings(result, found, Space((Input("a", 0.0, 1.0),)))
+    assert np.isinf(result.loss[result.value > 0.9]).all()
+    assert row["low"] < 0.5 < row["high"] < 0.9 and row["determined"]
+
+
+def test_many_parameters_are_differentiated_backwards_and_agree_with_a_complex_step():
+    """A chain of compartments that drain one into the next, a rate each."""
+    from preimage.calibration import traced
+
+    names = tuple(f"k{j}" for j in range(traced.MANY_PARAMETERS))
+
+    def rates(t, y, p):
+        flows = [p[n] * v for n, v in zip(names, y, strict=True)]
+        return [-flows[0]] + [a - b for a, b in pairwise(flows)]
+
+    states = {f"y{j}": float(j == 0) for j in range(len(names))}
+    model = own.model(rates, "chain", {"ode": {"states": states}, "inputs": {n: {} for n in names}})
+    x = np.linspace(0.5, 2, len(names))
+    values = np.full((5, len(names)), 0.1)
+    columns = tuple(range(len(names)))
+    weights = losses.by_age(5, None, "equal")
+    series = Series(np.arange(5.0), values, tuple(states), (), {}, Known({}))
+    found = fit.Fit(model, names, series, "mse", weights, columns, x)
+    value, slope = found.gradient(x[None])
+    forwards = traced.residuals_and_jacobian(found.form, found.data, x)
+    assert np.allclose(slope[0, 0], 2 * forwards[1].T @ forwards[0], rtol=1e-6, atol=1e-12)
+    some = [0, 7, len(names) - 1]
+    steps = [found.by_scipy(x + 1e-30j * np.eye(len(names))[j], rtol=1e-11, atol=1e-12).imag / 1e-30 for j in some]
+    assert np.allclose(slope[0, 0, some], steps, rtol=1e-5, atol=1e-12)
+    assert value[0, 0] == pytest.approx(found.reference(x[None])[0], rel=1e-8)
+
+
+def test_pelts_of_hares_and_lynxes_are_fitted_where_a_long_run_of_stan_has_its_means():
+    """Carpenter 2018, "Predator-prey population dynamics": posterior means of the four rates and both first counts."""
+    stan = np.array([0.5469, 0.02775, 0.8001, 0.02409, 34.04, 5.936])
+    problem = lotka_volterra.build()
+    pelts = pd.read_csv(ROOT / "config/data/lynx_hare_1900_1920.csv").to_numpy(float)
+    series = Series(pelts[:, 0] - pelts[0, 0], pelts[:, 1:], ("hare", "lynx"), (), {}, Known({}))
+    found = made(problem, series, "log", None, "equal")
+    box = Space(tuple(Input(n, *b) for n, b in problem.inputs.items()))
+    X0 = polytope.sample(box, 30, np.random.default_rng(0), "latin_hypercube")
+    ends = engine.search(found, box, X0, box.free, 16)
+    result = profiles.profile(found, box, ends.X[np.argsort(ends.loss)])
+    rows = {r["parameter"]: r for r in profiles.findings(result, found, box)}
+    assert ends.X[ends.loss.argmin()] == pytest.approx(stan, rel=0.05)
+    assert all(rows[n]["low"] < mean < rows[n]["high"] for n, mean in zip(problem.inputs, stan, strict=True))
 
 
 def test_naive_forecasts_are_what_they_are_called():

@@ -101,13 +101,17 @@ class Fit:
 
     def by_scipy(self, x: np.ndarray, **solver: Any) -> Any:
         """Return the loss at parameters (d,) by `scipy.integrate.solve_ivp`. Raises NoSolutionError."""
-        counted = self.counted
+        return (self.residuals_by_scipy(x, **solver) ** 2).sum()
+
+    def residuals_by_scipy(self, x: np.ndarray, **solver: Any) -> np.ndarray:
+        """Return the residuals (n, m) whose squares sum to the loss, at parameters (d,). Raises NoSolutionError."""
+        counted, columns = self.counted, list(self.columns)
         at = {name: column[counted] for name, column in self.series.at.items()}
         options = {"rtol": self.rtol, "atol": self.atol, **solver}
         found = by_scipy(self.model, self.named(x), self.series.known, self.series.times[counted], at, **options)
         difference = losses.scaled(self.loss, found) - losses.scaled(self.loss, self.series.values[counted])
-        of_rows = (difference[:, list(self.columns)] ** 2).mean(axis=1)
-        return (self.weights[counted] * of_rows).sum()
+        weight: np.ndarray = np.sqrt(self.weights[counted] / len(columns))[:, None]
+        return difference[:, columns] * weight
 
     def reference(self, X: np.ndarray) -> np.ndarray:
         """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up."""

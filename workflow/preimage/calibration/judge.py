@@ -51,20 +51,18 @@ def judge(
         "notes": found.series.notes,
         "logarithmic": found.loss != "mse",
     }
-    within, noise, program = X, float("nan"), None
-    if found.model.traceable:
-        program = profiles.profile(found, space, X)
-        tables["profiles"] = profile_table(program, found)
-        findings |= {
-            "parameters": profiles.findings(program, found, space),
-            "determined": program.determined,
-            "directions": program.directions.tolist(),
-            "residuals": program.rows,
-            "limit": program.limit,
-        }
-        within = program.X[program.loss <= program.limit]
-        least, left = float(program.loss.min()), max(1.0, program.rows - max(1, program.determined))
-        noise = float(np.sqrt(least * program.rows / left))
+    told = profiles.profile(found, space, X)
+    tables["profiles"] = profile_table(told, found)
+    findings |= {
+        "parameters": profiles.findings(told, found, space),
+        "determined": told.determined,
+        "directions": told.directions.tolist(),
+        "residuals": told.rows,
+        "limit": told.limit,
+    }
+    within = told.X[told.loss <= told.limit]
+    least, left = float(told.loss.min()), max(1.0, told.rows - max(1, told.determined))
+    noise = float(np.sqrt(least * told.rows / left))
     if len(whole) > len(found.series):
         rows = forecast(found, whole, space, X[0], within, noise, rng)
         tables["forecast"] = rows
@@ -118,7 +116,6 @@ def forecast(
 ) -> pd.DataFrame:
     """Return forecasts of the held-out rows: by the fit, by one to the whole series, and naive ones."""
     ahead = whole.times[len(found.series) :]
-    noise = 0.0 if np.isnan(noise) else noise
     parts = [forecasts.table("this fit", found, whole, forecasts.forecast(found, whole, within, best, noise))]
     everything = found.over(found.series, None, "equal")
     if found.model.traceable and not np.allclose(everything.weights, found.weights):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import f as fisher
 
-from preimage.calibration import least_squares, traced
+from preimage.calibration import least_squares, one_by_one, traced
 from preimage.calibration.engine import box
 from preimage.calibration.fit import Fit
 from preimage.space import Space
@@ -68,27 +68,49 @@ def profile(fit: Fit, space: Space, X: np.ndarray) -> Profiles:
     Args:
         X: where searches ended (n, d), the best first: starts for what is fitted anew.
     """
-    limits = box(fit, space)
-    free = np.flatnonzero(space.free)
-    program = fit.stepped(steps_for(fit, X[0]))
-    best = least_squares.minimise(*program, X[:1], limits, space.free)
-    x, least = best.X[0], float(best.loss[0])
+    limits, free = box(fit, space), space.free
+    scipys = (fit, limits.low, limits.width)
+    program: tuple[Any, Any] = ()  # type: ignore[assignment]
+    if fit.model.traceable:
+        program = fit.stepped(steps_for(fit, X[0]))
+        ended = least_squares.minimise(*program, X[:1], limits, free)
+        x, least = ended.X[0], float(ended.loss[0])
+        J = least_squares.jacobian(fit.form, fit.data, limits, (x - limits.low) / limits.width)
+    else:
+        x, least = one_by_one.minimise(*scipys, X[0], free)
+        J = one_by_one.jacobian(*scipys, x)
     rows = counted(fit)
-    directions, axes, deviation = _local(fit, limits, space.free, x, least, rows)
-    parameter, value = _held(x, limits, free, deviation)
-    nearest = np.abs(X[None, :, :] - value[:, None, None])[np.arange(len(value)), :, parameter].argmin(axis=1)
-    found, loss = _fitted(program, limits, space.free, parameter, value, [np.tile(x, (len(value), 1)), X[nearest]])
-    for _ in range(SWEEPS):
-        beside = [_neighbours(found, parameter, shift) for shift in (-1, 1)]
-        again, lower = _fitted(program, limits, space.free, parameter, value, beside)
-        better = lower < loss
-        found, loss = np.where(better[:, None], again, found), np.where(better, lower, loss)
-    if np.nanmin(loss) < least:  # a profile found a better fit than the search did
-        least = float(np.nanmin(loss))
-    r = int((2 * 1.96 * directions < DETERMINED).sum())
-    left = max(1.0, rows - max(1, r))
+    directions, axes, deviation = _local(J[:, free], free, least, rows)
+    parameter, value = _held(x, limits, np.flatnonzero(free), deviation)
+    if fit.model.traceable:
+        found, loss = _in_lockstep(program, limits, free, x, X, parameter, value)
+    else:
+        found, loss = one_by_one.outward(*scipys, free, x, parameter, value)
+    least = min(least, float(np.nanmin(loss)))  # a profile may find a better fit than the search did
+    left = max(1.0, rows - max(1, int((2 * 1.96 * directions < DETERMINED).sum())))
     limit = least * (1 + fisher.ppf(LEVEL, 1, left) / left)
     return Profiles(parameter, value, loss, found, float(limit), rows, directions, axes)
+
+
+def _in_lockstep(
+    program: tuple[Any, Any],
+    limits: Any,
+    free: np.ndarray,
+    best: np.ndarray,
+    X: np.ndarray,
+    parameter: np.ndarray,
+    value: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best parameters (k, d) and losses (k,) with one parameter held at each value (k,): from the best and
+    from the nearest end (n, d) of a search, then from where the neighbours' searches ended."""
+    nearest = np.abs(X[None, :, :] - value[:, None, None])[np.arange(len(value)), :, parameter].argmin(axis=1)
+    found, loss = _fitted(program, limits, free, parameter, value, [np.tile(best, (len(value), 1)), X[nearest]])
+    for _ in range(SWEEPS):
+        beside = [_neighbours(found, parameter, shift) for shift in (-1, 1)]
+        again, lower = _fitted(program, limits, free, parameter, value, beside)
+        better = lower < loss
+        found, loss = np.where(better[:, None], again, found), np.where(better, lower, loss)
+    return found, loss
 
 
 def steps_for(fit: Fit, x: np.ndarray) -> int:
@@ -103,11 +125,10 @@ def steps_for(fit: Fit, x: np.ndarray) -> int:
 
 
 def _local(
-    fit: Fit, limits: Any, free: np.ndarray, x: np.ndarray, least: float, rows: float
+    J: np.ndarray, free: np.ndarray, least: float, rows: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return standard deviations along the directions of curvature, these directions, and the parameters' own standard
-    deviations, all in parameters scaled to [0, 1]; at most 1."""
-    J = least_squares.jacobian(fit.form, fit.data, limits, (x - limits.low) / limits.width)[:, free]
+    deviations, all in parameters scaled to [0, 1]; at most 1. J (r, f) are the residuals' derivatives by those free."""
     _, singular, axes = np.linalg.svd(J, full_matrices=True)
     curvature = np.zeros(len(axes))
     curvature[: len(singular)] = singular**2
@@ -171,9 +192,10 @@ def interval(profiles: Profiles, j: int) -> tuple[float, float, bool, bool]:
 
 
 def _crossing(value: np.ndarray, loss: np.ndarray, out: int, inside: int, limit: float) -> float:
-    """Return where the loss crosses the limit, by its logarithm between two held values."""
+    """Return where the loss crosses the limit, by its logarithm between two held values; at the one inside where the
+    other has no loss."""
     a, b = np.log(loss[[out, inside]])
-    share = (a - np.log(limit)) / (a - b) if a > b else 0.0
+    share = (a - np.log(limit)) / (a - b) if np.inf > a > b else float(a == np.inf)
     return float(value[out] + share * (value[inside] - value[out]))
 
 

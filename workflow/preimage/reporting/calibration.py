@@ -61,7 +61,7 @@ def _told(said: Mapping[str, Any]) -> list[str]:
     """Return what the data tells of the parameters, in words that nobody overlooks."""
     rows = said.get("parameters")
     if not rows:
-        return ["The model can't be traced by JAX, so there are no profile likelihoods: take no parameter for known."]
+        return []
     n = len(rows)
     out = [f"The data determines {said['determined']} of {n} directions of the parameters."]
     open_one = [r for r in rows if not r["determined"] and r["open_below"] != r["open_above"]]

@@ -1,0 +1,96 @@
+"""Bounded least squares of fits that JAX can't trace: one search after another, by scipy, with central differences.
+
+Trust-region reflective (Branch, Coleman, Li 1999), over parameters scaled to [0, 1]. Differences take a step that suits
+the tolerance of the equations' solver, not that of the machine's numbers: the cube root of it (Nocedal and Wright 2006,
+section 8.1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from preimage.calibration.fit import Fit
+from preimage.calibration.solvers import NoSolutionError
+
+MOST_EVALUATIONS = 60
+# Solvers give what they are asked for; what is smaller than that is noise.
+ENOUGH = 1e-8
+
+
+def residuals(fit: Fit, x: np.ndarray) -> np.ndarray:
+    """Return the residuals whose squares sum to the loss, at parameters (d,); infinite where the solver gives up."""
+    try:
+        return fit.residuals_by_scipy(x).ravel()
+    except NoSolutionError:
+        return np.full(len(fit.counted) * len(fit.columns), np.inf)
+
+
+def minimise(
+    fit: Fit, low: np.ndarray, width: np.ndarray, x0: np.ndarray, moves: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Return where a search from parameters (d,) over those that move (d,) ends, and its loss; infinite, at the start,
+    where there is no solution."""
+    x = x0.copy()
+    try:
+        found = least_squares(
+            lambda u: residuals(fit, _at(x, low, width, moves, u)),
+            np.clip((x0 - low) / width, 0, 1)[moves],
+            "3-point",
+            (0, 1),
+            diff_step=_step(fit),
+            xtol=ENOUGH,
+            max_nfev=MOST_EVALUATIONS,
+        )
+    except (ValueError, np.linalg.LinAlgError):  # what scipy says of residuals that are not finite
+        return x, np.inf
+    return _at(x, low, width, moves, found.x), float(2 * found.cost)
+
+
+def jacobian(fit: Fit, low: np.ndarray, width: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the derivatives of the residuals (r, d) by the scaled parameters, at one point (d,)."""
+    everything = np.ones(len(x), bool)
+    u, h = np.clip((x - low) / width, 0, 1), _step(fit)
+    columns = []
+    for e in np.eye(len(x)):
+        a, b = (np.clip(u + s * h * e, 0, 1) for s in (-1, 1))
+        ends = [residuals(fit, _at(x, low, width, everything, v)) for v in (a, b)]
+        columns.append((ends[1] - ends[0]) / (b - a).sum())
+    return np.stack(columns, axis=1)
+
+
+def outward(
+    fit: Fit,
+    low: np.ndarray,
+    width: np.ndarray,
+    free: np.ndarray,
+    best: np.ndarray,
+    parameter: np.ndarray,
+    value: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best parameters (k, d) and losses (k,) with one parameter held at each value (k,).
+
+    From the best parameters (d,) outwards to both sides, so that each search starts from where its neighbour ended.
+    """
+    X, loss = np.tile(best, (len(value), 1)), np.full(len(value), np.inf)
+    for j in np.unique(parameter):
+        mine = np.flatnonzero(parameter == j)
+        moves = free & (np.arange(len(best)) != j)
+        for side in (mine[value[mine] <= best[j]][::-1], mine[value[mine] > best[j]]):
+            x = best
+            for k in side:
+                begin = x.copy()
+                begin[j] = value[k]
+                X[k], loss[k] = minimise(fit, low, width, begin, moves)
+                x = X[k] if np.isfinite(loss[k]) else x
+    return X, loss
+
+
+def _at(x: np.ndarray, low: np.ndarray, width: np.ndarray, moves: np.ndarray, u: np.ndarray) -> np.ndarray:
+    point = x.copy()
+    point[moves] = low[moves] + width[moves] * u
+    return point
+
+
+def _step(fit: Fit) -> float:
+    return float(max(fit.rtol, 1e-15) ** (1 / 3))
