@@ -124,9 +124,7 @@ def steps_for(fit: Fit, x: np.ndarray) -> int:
     return steps
 
 
-def _local(
-    J: np.ndarray, free: np.ndarray, least: float, rows: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _local(J: np.ndarray, free: np.ndarray, least: float, rows: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return standard deviations along the directions of curvature, these directions, and the parameters' own standard
     deviations, all in parameters scaled to [0, 1]; at most 1. J (r, f) are the residuals' derivatives by those free."""
     _, singular, axes = np.linalg.svd(J, full_matrices=True)
