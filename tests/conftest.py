@@ -41,7 +41,7 @@ def refusal(call, *arguments, **keywords):
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     """A registry in a folder of its own, which is the working directory."""
-    from preimage.registry import Registry
+    from preimage.tracking.registry import Registry
 
     monkeypatch.chdir(tmp_path)
     # The default address is relative, and MLflow keeps stores by address: tests in one process would share one.

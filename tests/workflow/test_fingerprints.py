@@ -56,7 +56,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
         ("preimage/inversion/tpe_search.py", AFTER_INVERT),
         ("preimage/problems/paraboloid.py", {"generate", "split", "train", *AFTER_INVERT}),
         ("preimage/evidence/domain.py", {"evidence", "gather", "diagnose", "timings", *AFTER_FIGURES}),
-        ("preimage/tracking.py", set()),
+        ("preimage/tracking/sender.py", set()),
     ],
 )
 def test_editing_reruns_the_steps_that_run_the_code(copy, edited, rules):

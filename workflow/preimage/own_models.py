@@ -82,11 +82,11 @@ def _holds_trees(file: Path) -> bool:
 def _pinned(address: str) -> dict[str, Any]:
     known = json.loads(os.environ.get(PINNED, "{}"))
     if address not in known:
-        from preimage import tracking
         from preimage.surrogates.brought.source import in_folder
+        from preimage.tracking import models
 
-        version = tracking.resolve_model(address)
-        source = in_folder(tracking.fetch_model(version), version)
+        version = models.resolve(address)
+        source = in_folder(models.fetch(version), version)
         known[address] = {"uri": version, "format": source.format, **_trees(source.format, source.file)}
         os.environ[PINNED] = json.dumps(known)
     return known[address]

@@ -176,7 +176,7 @@ def registration() -> dict[str, Any]:
         model.mkdir()
         forest.save(model / ARRAYS)
         skops.io.dump(fitted, model / MODEL)
-        from preimage.registry import Registry
+        from preimage.tracking.registry import Registry
 
         store = Registry()
         example = {f"x{j}": points[:, j].tolist() for j in range(5)}

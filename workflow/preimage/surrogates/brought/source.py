@@ -44,9 +44,9 @@ def find(spec: Mapping[str, Any]) -> Source:
     """Return the source of a study's entry, fetched from MLflow where it names an address. Raises StudyError."""
     if "path" in spec:
         return Source(spec["format"], Path(spec["path"]))
-    from preimage import tracking
+    from preimage.tracking import models
 
-    return in_folder(tracking.fetch_model(spec["uri"]), spec["uri"])
+    return in_folder(models.fetch(spec["uri"]), spec["uri"])
 
 
 def in_folder(folder: Path, address: str) -> Source:
