@@ -73,6 +73,46 @@ def study_file(tmp_path):
     return write
 
 
+@pytest.fixture
+def load(study_file):
+    """Return a function that writes a study and reads it."""
+    from preimage import study
+
+    return lambda text: study.load(study_file(text))
+
+
+@pytest.fixture
+def refused(study_file):
+    """Return a function that writes a study, expects that it is refused, and returns the message after the path."""
+    from preimage import study
+
+    def call(text):
+        path = study_file(text)
+        message = refusal(study.load, path)
+        assert message.startswith(str(path))
+        return message.removeprefix(str(path))
+
+    return call
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The working directory, a folder of the test's own: paths in studies are relative to it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function that saves a Keras model and returns its path."""
+
+    def call(made, name="own.keras"):
+        made.save(tmp_path / name)
+        return tmp_path / name
+
+    return call
+
+
 def random_input(rng, name, scale=1.0):
     """Return a continuous input of about that width, an integer, or a category; sometimes fixed."""
     kind = rng.choice(["continuous", "continuous", "integer", "category"])

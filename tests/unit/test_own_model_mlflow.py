@@ -16,7 +16,7 @@ from preimage.surrogates.keras_files import keras_on_jax
 from preimage.tracking import models
 
 from ..conftest import refusal
-from .test_own_model import INPUTS, OUTPUTS, X, Y, by_hand, dense, onnx_file_of
+from ..own_models import INPUTS, OUTPUTS, X, Y, by_hand, dense, onnx_file_of
 
 keras_on_jax()
 import mlflow.keras  # noqa: E402  (looks for tensorflow where Keras is not there first)
