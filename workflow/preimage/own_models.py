@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from preimage.errors import StudyError, did_you_mean
+from preimage.surrogates.brought.source import FORMATS, in_folder
 
 KIND = "model"
-FORMATS = {
-    ".keras": "keras", ".skops": "skops", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
-}  # fmt: skip
 # Formats of trees that exact searches can take, the last one this project's own; of others, a file says what it is.
 TREES = frozenset({"xgboost", "lightgbm", "random_forest"})
 SKLEARN_TREES = frozenset(
@@ -82,7 +80,6 @@ def _holds_trees(file: Path) -> bool:
 def _pinned(address: str) -> dict[str, Any]:
     known = json.loads(os.environ.get(PINNED, "{}"))
     if address not in known:
-        from preimage.surrogates.brought.source import in_folder
         from preimage.tracking import models
 
         version = models.resolve(address)

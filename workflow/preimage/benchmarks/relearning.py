@@ -20,7 +20,8 @@ import numpy as np
 
 from preimage import inversion, objective, polytope, surrogates
 from preimage.benchmarks import landscapes
-from preimage.benchmarks.timing import row, seconds
+from preimage.benchmarks.timing import row
+from preimage.clock import seconds
 from preimage.data.rows import Rows
 from preimage.problem import Problem
 from preimage.relearning import gate

@@ -13,6 +13,10 @@ from preimage.errors import StudyError
 from preimage.files import read_json
 from preimage.surrogates import KINDS
 
+# By the ending of a file: the module of this package that reads it.
+FORMATS = {
+    ".keras": "keras", ".skops": "skops", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
+}  # fmt: skip
 ABOUT = "model.json"
 GAUSSIAN_PROCESS = "gaussian_process"
 MLMODEL = "MLmodel"
@@ -65,8 +69,6 @@ def in_folder(folder: Path, address: str) -> Source:
 
 
 def _in_folder(folder: Path, address: str) -> Source:
-    from preimage.own_models import FORMATS
-
     if folder.is_file() and folder.suffix in FORMATS:
         return Source(FORMATS[folder.suffix], folder)
     if (folder / MLMODEL).is_file():
