@@ -1,5 +1,6 @@
 """What tests share: settings of hypothesis, and small builders of studies, files and random spaces."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -38,8 +39,18 @@ def refusal(call, *arguments, **keywords):
     return message
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """The file of an empty MLflow store: MLflow takes a second to make one, and a copy is as good."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
+
+
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(empty_store, tmp_path, monkeypatch):
     """A registry in a folder of its own, which is the working directory."""
     from preimage.tracking.registry import Registry
 
@@ -47,6 +58,7 @@ def store(tmp_path, monkeypatch):
     # The default address is relative, and MLflow keeps stores by address: tests in one process would share one.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
     (tmp_path / "results").mkdir()
+    shutil.copy(empty_store, tmp_path / "results/mlflow.db")
     return Registry()
 
 
