@@ -1,5 +1,6 @@
 """What tests share: settings of hypothesis, and small builders of studies, files and random spaces."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -38,15 +39,26 @@ def refusal(call, *arguments, **keywords):
     return message
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """The file of an empty MLflow store: MLflow takes a second to make one, and a copy is as good."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
+
+
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(empty_store, tmp_path, monkeypatch):
     """A registry in a folder of its own, which is the working directory."""
-    from preimage.registry import Registry
+    from preimage.tracking.registry import Registry
 
     monkeypatch.chdir(tmp_path)
     # The default address is relative, and MLflow keeps stores by address: tests in one process would share one.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/results/mlflow.db")
     (tmp_path / "results").mkdir()
+    shutil.copy(empty_store, tmp_path / "results/mlflow.db")
     return Registry()
 
 
@@ -71,6 +83,46 @@ def study_file(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def load(study_file):
+    """Return a function that writes a study and reads it."""
+    from preimage import study
+
+    return lambda text: study.load(study_file(text))
+
+
+@pytest.fixture
+def refused(study_file):
+    """Return a function that writes a study, expects that it is refused, and returns the message after the path."""
+    from preimage import study
+
+    def call(text):
+        path = study_file(text)
+        message = refusal(study.load, path)
+        assert message.startswith(str(path))
+        return message.removeprefix(str(path))
+
+    return call
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The working directory, a folder of the test's own: paths in studies are relative to it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function that saves a Keras model and returns its path."""
+
+    def call(made, name="own.keras"):
+        made.save(tmp_path / name)
+        return tmp_path / name
+
+    return call
 
 
 def random_input(rng, name, scale=1.0):

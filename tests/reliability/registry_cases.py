@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from preimage.errors import StudyError
-from preimage.registry import CHALLENGER, Registry
 from preimage.relearning.promotion import relearned
+from preimage.tracking.registry import CHALLENGER, Registry
 
 from ..running import ROOT, environment
 from .registry_faults import (

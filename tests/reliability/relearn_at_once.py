@@ -13,8 +13,8 @@ from pathlib import Path
 import mlflow  # noqa: F401  (before `ready`: a relearning takes tenths of a second, its imports take seconds)
 import numpy as np
 
-from preimage.registry import Registry
 from preimage.relearning.promotion import relearned
+from preimage.tracking.registry import Registry
 
 from .registry_faults import Faulty, challenger, gate_rows
 

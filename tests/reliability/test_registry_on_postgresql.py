@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from preimage.registry import Registry
+from preimage.tracking.registry import Registry
 
 from ..conftest import refusal
 from ..mlflow_server import free_port, mlflow_on_postgres

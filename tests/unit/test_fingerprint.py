@@ -53,7 +53,7 @@ def test_imports_inside_functions_and_of_packages_count(tree):
     (tree / "preimage/a/b.py").write_text("from preimage import d\nimport numpy\nthing = 1\n")
     (tree / "preimage/c.py").write_text("from preimage.e import *\n")
     (tree / "preimage/d.py").write_text("import preimage.a.b\n")  # a circle
-    (tree / "preimage/e.py").write_text("import preimage.tracking\n")
+    (tree / "preimage/e.py").write_text("import preimage.tracking.sender\n")
     names = {str(p.relative_to(tree)) for p in fingerprint.closure(tree / "scripts/s.py")}
     expected = {"scripts/s.py", *(f"preimage/{n}.py" for n in ("a/__init__", "a/b", "c", "d", "e"))}
     assert names == expected
@@ -80,7 +80,7 @@ def test_an_edit_of_code_that_runs_changes_the_digest(tree, edited):
     "edited",
     [
         "preimage/figures/style.py",
-        "preimage/tracking.py",
+        "preimage/tracking/sender.py",
         "preimage/step.py",
         "preimage/record.py",
         "preimage/inversion/multistart.py",
@@ -93,6 +93,13 @@ def test_an_edit_of_other_code_does_not(tree, edited):
     before = fingerprint.digest(*names)
     edit(tree / edited)
     assert fingerprint.digest(*names) == before
+
+
+def test_a_promotion_depends_on_the_registry_and_not_on_how_records_are_sent():
+    files = named("promote.py")
+    below = {f for f in files if f.startswith("preimage/tracking/")}
+    assert "preimage/tracking/registry/succession.py" in below
+    assert all(f.startswith("preimage/tracking/registry/") for f in below)
 
 
 def test_a_renamed_module_is_another_digest(tree):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from preimage.reporting import inference
-from preimage.reporting.page import environment
+from preimage.reporting.templates import environment
 
 METHODS = {"loop": "alfi", "loop_blind": "alfi", "narrow": "one_shot", "best": "maximum_likelihood"}
 

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
-from preimage import own_models, tracking
+from preimage import own_models
 from preimage.data.rows import Rows
 from preimage.surrogates import gaussian_process, model
 from preimage.surrogates.keras_files import keras_on_jax
+from preimage.tracking import models
 
 from ..conftest import refusal
-from .test_own_model import INPUTS, OUTPUTS, X, Y, by_hand, dense, onnx_file_of
+from ..own_models import INPUTS, OUTPUTS, X, Y, by_hand, dense, onnx_file_of
 
 keras_on_jax()
 import mlflow.keras  # noqa: E402  (looks for tensorflow where Keras is not there first)
@@ -64,7 +65,7 @@ def entry(store, monkeypatch):
     def call(address):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store[0])
         monkeypatch.delenv(own_models.PINNED, raising=False)
-        tracking.fetch_model.cache_clear()
+        models.fetch.cache_clear()
         return own_models.completed({"kind": "model", "uri": address.replace("RUN", store[1])})
 
     return call
@@ -124,7 +125,7 @@ def test_what_a_run_of_this_project_keeps_of_a_model_is_taken_again(taken, store
 
 def test_an_alias_is_looked_up_once_for_all_jobs_of_a_run(entry, monkeypatch):
     assert entry("models:/mixes@champion")["uri"] == "models:/mixes/1"
-    monkeypatch.setattr(tracking, "resolve_model", None)
+    monkeypatch.setattr(models, "resolve", None)
     again = own_models.completed({"kind": "model", "uri": "models:/mixes@champion"})
     assert (again["uri"], again["format"]) == ("models:/mixes/1", "skops")
     import os

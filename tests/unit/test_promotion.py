@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from preimage.data.rows import Rows
-from preimage.registry import CHALLENGER, Registry
 from preimage.relearning.promotion import Challenger, relearned
 from preimage.surrogates import random_forest
+from preimage.tracking.registry import CHALLENGER, Registry
 
 from ..conftest import refusal
 

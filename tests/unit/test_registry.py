@@ -10,11 +10,12 @@ import pytest
 import requests
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
-from preimage import registry, succession, tracking
 from preimage.data.rows import Rows
-from preimage.registry import CHALLENGER, CHAMPION, Registry, thresholds_failed
 from preimage.surrogates import random_forest
 from preimage.surrogates.forest import Forest
+from preimage.tracking import models, registry
+from preimage.tracking.registry import CHALLENGER, CHAMPION, Registry, succession
+from preimage.tracking.registry.thresholds import thresholds_failed
 
 from ..conftest import refusal
 
@@ -203,7 +204,7 @@ def test_an_alias_that_was_left_on_a_deleted_version(store, forests, tmp_path):
     assert "alias 'challenger' points to version 2, which was deleted" in refusal(store.alias, NAME, CHALLENGER)
     assert "which was deleted" in refusal(store.resolve, f"models:/{NAME}@champion")
     wanted = f"models:/{NAME}@champion"
-    assert refusal(tracking.resolve_model, wanted) == f"uri '{wanted}': found versions [], expected 1"
+    assert refusal(models.resolve, wanted) == f"uri '{wanted}': found versions [], expected 1"
 
 
 def test_an_alias_moved_by_hand_is_what_counts(store, forests):

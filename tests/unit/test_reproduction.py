@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import invocation, reproduction, study, tracking
+from preimage import invocation, reproduction, study
 from preimage.files import read_json, sha256, write_json
 from preimage.reproduction import compare
+from preimage.tracking.names import INVOCATION_TAG
+from preimage.tracking.sender import Sender
+from preimage.tracking.store import client as client_of_store
 
 from ..conftest import refusal
 
@@ -39,11 +42,11 @@ def left(store, tmp_path):
         "outputs": {"candidates.parquet": origin["tables"]["candidates.parquet"]},
     }
     whole = {**invocation._description("now", "mixes", found), "origin": origin}
-    sender = tracking.Sender()
+    sender = Sender()
     write_json(folder / "tracking/invocation-now.json", whole)
     sender.step(step, "gather.1")
     sender.end_invocation({**whole, "status": "FINISHED", "ended": 1})
-    return sender.find(sender.experiment("mixes"), tracking.INVOCATION_TAG, "now").info.run_id
+    return sender.find(sender.experiment("mixes"), INVOCATION_TAG, "now").info.run_id
 
 
 def test_a_run_is_fetched_under_a_new_name_and_what_differs_here_is_named(left, tmp_path):
@@ -68,11 +71,11 @@ def test_a_run_is_fetched_under_a_new_name_and_what_differs_here_is_named(left, 
 
 
 def test_a_run_that_cannot_be_made_again_is_refused_and_leaves_nothing(left, tmp_path):
-    client = tracking._client()
+    client = client_of_store()
     experiment = client.get_experiment_by_name("mixes").experiment_id
 
     def other(status="FINISHED", **tags):
-        made = client.create_run(experiment, tags={tracking.INVOCATION_TAG: "other", **tags}).info.run_id
+        made = client.create_run(experiment, tags={INVOCATION_TAG: "other", **tags}).info.run_id
         client.set_terminated(made, status)
         return made
 

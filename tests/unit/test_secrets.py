@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from preimage import tracking
 from preimage.errors import StudyError, without_secrets
+from preimage.tracking import sending, store
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ from preimage.errors import StudyError, without_secrets
 )
 def test_an_address_is_shown_without_user_and_password(address, shown, secret, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    assert tracking.shown_uri() == shown
-    said = tracking.redacted(OSError(f"no route to {address}, tried {secret}"))
+    assert store.shown_uri() == shown
+    said = store.redacted(OSError(f"no route to {address}, tried {secret}"))
     assert "no route to" in said and (secret == "no secret" or secret not in said)
 
 
@@ -62,8 +62,8 @@ def test_a_server_of_an_older_major_version_is_named(monkeypatch, tmp_path):
     try:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
         with pytest.raises(StudyError, match=r"the server is MLflow 2.22.1, expected 3.0 or later"):
-            tracking.Sender()
-        assert "the server is MLflow 2.22.1" in tracking.create_store()
+            sending.Sender()
+        assert "the server is MLflow 2.22.1" in sending.create_store()
     finally:
         server.shutdown()
         thread.join()

@@ -1,14 +1,8 @@
 """A study read from its file: what it becomes, and what is refused before any data is looked at."""
 
 import pytest
-import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from preimage import study
-from preimage.data import checks
-from preimage.errors import StudyError
-from preimage.inversion_kinds import MODULES
 from preimage.study import Case
 
 from ..conftest import BOWL, refusal
@@ -22,25 +16,6 @@ objectives:
 inverters:
   tpe: {kind: hyperopt}
 """
-
-
-@pytest.fixture
-def load(study_file):
-    """Return a function that writes a study and reads it."""
-    return lambda text: study.load(study_file(text))
-
-
-@pytest.fixture
-def refused(study_file):
-    """Return a function that writes a study, expects that it is refused, and returns the message after the path."""
-
-    def call(text):
-        path = study_file(text)
-        message = refusal(study.load, path)
-        assert message.startswith(str(path))
-        return message.removeprefix(str(path))
-
-    return call
 
 
 # -- what a study becomes ----------------------------------------------------------------------------------------------
@@ -321,210 +296,9 @@ def test_an_unknown_built_in_is_refused_with_the_nearest(refused):
     )
 
 
-# -- several studies ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("other", ["bowl", "Bowl", "BOWL"])
-def test_two_studies_of_one_name_are_refused_whatever_their_case(study_file, other):
-    first, second = study_file(BOWL, "a.yaml"), study_file(BOWL.replace("study: bowl", f"study: {other}"), "b.yaml")
-    message = refusal(study.load_all, [first, second])
-    assert message == f"{second}: study '{other}': {first} has that name too"
-
-
-def test_studies_come_by_name_in_their_order(study_file):
-    paths = [study_file(BOWL.replace("study: bowl", f"study: {n}"), f"{n}.yaml") for n in ("b", "a")]
-    assert list(study.load_all(paths)) == ["b", "a"]
-    assert list(study.load_configured({"studies": [str(p) for p in paths]}, "config.yaml")) == ["b", "a"]
-
-
-def test_the_study_that_is_wrong_is_named(study_file):
-    good, bad = study_file(BOWL, "good.yaml"), study_file(BOWL.replace("study: bowl", "study: 1"), "bad.yaml")
-    assert refusal(study.load_all, [good, bad]).startswith(f"{bad}, line 2, key 'study'")
-
-
-def test_a_folder_stands_for_the_studies_in_it(study_file, tmp_path):
-    for name in ("b", "a"):
-        study_file(BOWL.replace("study: bowl", f"study: {name}"), f"{name}.yaml")
-    assert list(study.load_all([tmp_path])) == ["a", "b"]
-    (tmp_path / "none").mkdir()
-    message = refusal(study.load_all, [tmp_path / "none"])
-    assert message == f"{tmp_path / 'none'}: found a folder without studies (*.yaml)"
-
-
-def test_a_file_that_varies_is_a_study_for_each_combination(study_file):
-    path = study_file(BOWL + "vary: {dimension: [2, 5], samples: [20, 30]}\n")
-    found = study.load_all([path])
-    names = [f"bowl_dimension{d}_samples{n}" for d in (2, 5) for n in (20, 30)]
-    assert list(found) == names and study.families(found) == {"bowl": names}
-    assert found[names[2]]["problem"]["dimension"] == 5 and found[names[2]]["problem"]["samples"] == 20
-    assert "4 studies, expected one" in refusal(study.load, path)
-
-
-def test_what_varies_is_not_said_twice_and_its_names_are_free(study_file):
-    twice = study_file(BOWL.replace("paraboloid", "paraboloid, samples: 50") + "vary: {samples: [20, 30]}\n")
-    assert "key 'vary.samples': found beside 'problem.samples'" in refusal(study.load_all, [twice])
-    family = study_file(BOWL + "vary: {samples: [20, 30]}\n", "family.yaml")
-    same = study_file(BOWL, "same.yaml")
-    assert f"study 'bowl': {family} has that name too" in refusal(study.load_all, [family, same])
-
-
-# -- anything at all ---------------------------------------------------------------------------------------------------
-
-WHOLE = {
-    "study": "bowl",
-    "seeds": [0, 1],
-    "problem": {
-        "simulator": "paraboloid",
-        "dimension": 2,
-        "samples": 100,
-        "noise": {"sd": 0.1},
-        "sampling": "uniform",
-        "inputs": {"x1": {"low": -5, "high": 5, "unit": "m"}, "x2": {"integer": True, "fixed": 3}},
-        "outputs": {"y": {"unit": "m2"}},
-        "constraints": [{"linear": {"x1": 1, "x2": 2}, "at_most": 12}],
-    },
-    "split": {"test_fraction": 0.3},
-    "surrogates": {"f": {"kind": "random_forest", "trees": 5, "tune": {"evaluations": 3}}},
-    "objectives": {
-        "a": {"minimize": "y", "tolerance": 1},
-        "b": {"target": {"y": 3}, "scaled": True, "fixed": {"x1": 1}},
-        "c": {"within": {"y": [1, 2]}},
-        "d": {"maximize": {"y": 2}},
-    },
-    "inverters": {
-        "t": {"kind": "hyperopt", "evaluations": 3, "on": ["f"]},
-        "s": {"kind": "multistart", "starts": 3, "gradient": "3-point", "on": ["f", "simulator"]},
-    },
-}
-KEYS = (
-    "study kind random_forest on f simulator x1 x2 y low minimize target within equals linear fixed categories "
-    "integer paraboloid tune lookup exact cs 1 a/b dimension samples batched table file outputs"
-)
-WORDS = st.sampled_from(KEYS.split()) | st.sampled_from(sorted(MODULES)) | st.text(max_size=5)
-NUMBERS = st.integers(-3, 200) | st.sampled_from([10**400, 2**64, 1e308, 1e100, -1e100, 1e-100, 5e-324]) | st.floats()
-SCALARS = st.none() | st.booleans() | NUMBERS | WORDS
-ANYTHING = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=12
-)
-
-
-def places(value, path=()):
-    yield path
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield from places(item, (*path, key))
-
-
-def changed(value, path, new, drop):
-    """Return a copy with another value at a path, or without it."""
-    if not path:
-        return new
-    if isinstance(value, dict):
-        rest = {k: changed(v, path[1:], new, drop) if k == path[0] else v for k, v in value.items()}
-        return {k: v for k, v in rest.items() if not (drop and len(path) == 1 and k == path[0])}
-    return [changed(v, path[1:], new, drop) if k == path[0] else v for k, v in enumerate(value)]
-
-
-def taken_or_refused(path):
-    """Read and check a study; whatever it is, it is valid or a StudyError. Return whether it was taken."""
-    try:
-        found = study.load(path)
-        warnings = checks.check(found)
-    except StudyError as error:
-        assert str(error)
-        return False
-    assert study.cases(found) and all(isinstance(w, str) for w in warnings)
-    return True
-
-
-def test_the_study_that_is_changed_below_is_valid(study_file):
-    assert taken_or_refused(study_file(yaml.safe_dump(WHOLE)))
-
-
-@given(st.sampled_from(sorted(places(WHOLE), key=str)), ANYTHING, st.booleans())
-@settings(max_examples=150)
-def test_a_study_with_anything_anywhere_is_taken_or_refused(study_file, place, new, drop):
-    taken_or_refused(study_file(yaml.safe_dump(changed(WHOLE, place, new, drop), allow_unicode=True)))
-
-
-@given(st.dictionaries(WORDS, ANYTHING, max_size=5) | ANYTHING)
-def test_any_yaml_is_a_study_or_refused(study_file, value):
-    taken_or_refused(study_file(yaml.safe_dump(value, allow_unicode=True)))
-
-
-@given(st.integers(0, 10**6), st.integers(0, 10**6), st.text("{}[]:,-&*!|>'\"%@`#? \n\t\x00aé", max_size=6))
-@settings(max_examples=200)
-def test_a_spoilt_file_is_a_study_or_refused(study_file, start, end, inserted):
-    text = yaml.safe_dump(WHOLE)
-    start, end = sorted((start % len(text), end % len(text)))
-    end = min(end, start + 20)
-    taken_or_refused(study_file(text[:start] + inserted + text[end:]))
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_refused(study_file, content):
-    refusal(study.load, study_file(content))
-
-
 @pytest.mark.parametrize(("key", "value"), [("noise", "{sd: 1}"), ("sampling", "uniform")])
 def test_settings_of_simulated_data_are_refused_beside_a_table(study_file, key, value):
     text = f"study: s\nproblem: {{table: {{file: a.csv, outputs: [y]}}, {key}: {value}}}\n"
     rest = "objectives: {o: {minimize: y}}\nsurrogates: {f: {kind: random_forest}}\n"
     message = refusal(study.load, study_file(text + rest))
     assert f"key 'problem.{key}': only for simulated data" in message
-
-
-# -- models of the user's own ------------------------------------------------------------------------------------------
-
-OWN = """
-study: bowl
-problem: {simulator: paraboloid}
-surrogates: {mine: {kind: model, path: PATH}}
-objectives: {lowest: {minimize: y}}
-inverters:
-"""
-
-
-@pytest.fixture
-def own(tmp_path):
-    """Return a function that gives the text of a study with a model of the user's own, whose file is empty."""
-
-    def call(name, *inverters):
-        (tmp_path / name).touch()
-        return OWN.replace("PATH", str(tmp_path / name)) + "".join(f"  {line}\n" for line in inverters)
-
-    return call
-
-
-def test_a_keras_file_takes_every_gradient_but_the_complex_step(own, load, refused):
-    exact = ["a: {kind: multistart, gradient: exact, on: [mine]}", "b: {kind: multistart, engine: batched}"]
-    found = load(own("m.keras", *exact, "c: {kind: neural_adjoint}"))
-    assert found["surrogates"]["mine"]["format"] == "keras"
-    assert all(inverter["on"] == ["mine"] for inverter in found["inverters"].values())
-    assert "can't work on 'mine' (model, keras): it is not known to compute with complex numbers" in refused(
-        own("m.keras", "a: {kind: multistart, gradient: cs, on: [mine]}")
-    )
-
-
-@pytest.mark.parametrize("name", ["m.onnx", "m.skops"])
-def test_a_file_without_derivatives_is_refused_where_they_are_asked_for(own, load, refused, name):
-    for inverter in ("{kind: multistart, gradient: exact, on: [mine]}", "{kind: neural_adjoint, on: [mine]}"):
-        message = refused(own(name, f"a: {inverter}"))
-        assert f"can't work on 'mine' (model, {name[2:]})" in message and "gradient of its own" in message
-    assert load(own(name, "a: {kind: multistart}"))["inverters"]["a"]["on"] == ["mine"]
-
-
-def test_a_model_is_a_file_or_an_address_that_there_is(refused):
-    assert "expected exactly one of path | uri" in refused(
-        OWN.replace("path: PATH", "outputs: [y]").replace("inverters:\n", "")
-    )
-    assert "key 'surrogates.mine': path 'nothing.keras': no such file" in refused(
-        OWN.replace("PATH", "nothing.keras").replace("inverters:\n", "")
-    )
-
-
-def test_a_model_that_could_run_code_is_refused_before_any_job(own, load):
-    from preimage import invocation
-
-    found = load(own("m.keras", "a: {kind: random}"))
-    message = refusal(invocation.check, {"bowl": found})
-    assert message.startswith("study 'bowl': key 'surrogates.mine': ") and "damaged, or no .keras file" in message

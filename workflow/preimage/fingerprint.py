@@ -14,7 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "preimage"
 # Shared by every step and of no consequence to what it computes: an edit here is no reason to compute again.
-NEUTRAL = frozenset({"preimage", *(f"preimage.{n}" for n in ("step", "stopping", "record", "fingerprint", "tracking"))})
+NEUTRAL = ("step", "stopping", "record", "fingerprint", "tracking")
+# Who is champion, though, is decided here.
+REGISTRY = "preimage.tracking.registry"
 
 
 def digest(*names: str) -> str:
@@ -31,7 +33,7 @@ def digest(*names: str) -> str:
 
 
 def _roots(name: str) -> list[str]:
-    return [name] if name.endswith(".py") else [m for m in _with_packages(name) if m not in NEUTRAL]
+    return [name] if name.endswith(".py") else [m for m in _with_packages(name) if not _neutral(m)]
 
 
 @cache
@@ -43,7 +45,7 @@ def closure(file: Path) -> frozenset[Path]:
         current = queue.pop()
         if current not in found:
             found.add(current)
-            queue += [_file(m) for m in _imports(current) if m not in NEUTRAL]
+            queue += [_file(m) for m in _imports(current) if not _neutral(m)]
     return frozenset(found)
 
 
@@ -59,6 +61,12 @@ def _imports(file: Path) -> Iterator[str]:
         for name in names:
             if name.split(".")[0] == PACKAGE and _exists(name):
                 yield from _with_packages(name)
+
+
+def _neutral(module: str) -> bool:
+    """Whether a module is neutral, by itself or with the package that it is in."""
+    part = module.partition(".")[2].partition(".")[0]
+    return part in ("", *NEUTRAL) and not f"{module}.".startswith(f"{REGISTRY}.")
 
 
 def _with_packages(module: str) -> list[str]:

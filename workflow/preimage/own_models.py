@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from preimage.errors import StudyError, did_you_mean
+from preimage.surrogates.brought.source import FORMATS, in_folder
 
 KIND = "model"
-FORMATS = {
-    ".keras": "keras", ".skops": "skops", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
-}  # fmt: skip
 # Formats of trees that exact searches can take, the last one this project's own; of others, a file says what it is.
 TREES = frozenset({"xgboost", "lightgbm", "random_forest"})
 SKLEARN_TREES = frozenset(
@@ -82,11 +80,10 @@ def _holds_trees(file: Path) -> bool:
 def _pinned(address: str) -> dict[str, Any]:
     known = json.loads(os.environ.get(PINNED, "{}"))
     if address not in known:
-        from preimage import tracking
-        from preimage.surrogates.brought.source import in_folder
+        from preimage.tracking import models
 
-        version = tracking.resolve_model(address)
-        source = in_folder(tracking.fetch_model(version), version)
+        version = models.resolve(address)
+        source = in_folder(models.fetch(version), version)
         known[address] = {"uri": version, "format": source.format, **_trees(source.format, source.file)}
         os.environ[PINNED] = json.dumps(known)
     return known[address]

@@ -123,11 +123,11 @@ def fetch(run: str, say: Any = None) -> Path:
         raise StudyError(f"run '{run[:60]}': expected the id of a run in MLflow, letters and digits")
     folder = FETCHED / run
     if not (folder / ORIGIN).exists():
-        from preimage import tracking
+        from preimage.tracking.origin import fetch_origin
 
         with replacing(folder) as temporary:
             temporary.mkdir()
-            value = tracking.fetch_origin(run, temporary)
+            value = fetch_origin(run, temporary)
             if value.get("format") != FORMAT:
                 raise StudyError(f"run {run}: found a record of format {value.get('format')}, expected {FORMAT}")
             value["study"]["study"] = _new_name(value["study"]["study"], run)

@@ -8,7 +8,7 @@ from preimage.step import step
 
 def main(snakemake):
     with step(snakemake) as run:
-        from preimage.registry import Registry
+        from preimage.tracking.registry import Registry
 
         known, gate = (
             rows.load(path, snakemake.input.info, run.params["categories"])

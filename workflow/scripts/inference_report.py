@@ -12,7 +12,7 @@ from preimage.inference import simulator
 from preimage.inference.observations import words
 from preimage.inference.setting import simulated_part
 from preimage.reporting import inference
-from preimage.reporting.page import environment
+from preimage.reporting.templates import environment
 from preimage.step import step
 
 

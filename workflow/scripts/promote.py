@@ -13,7 +13,7 @@ from preimage.step import step
 
 def main(snakemake):
     with step(snakemake) as run:
-        from preimage.registry import Registry
+        from preimage.tracking.registry import Registry
 
         source, about = snakemake.input, read_json(snakemake.input.about)
         train = rows.load(source.train, source.info, run.params["categories"])

@@ -8,7 +8,8 @@ from preimage import record
 from preimage.calibration import tables
 from preimage.data import rows, setting, targets
 from preimage.files import read_json, write_text
-from preimage.reporting.page import Material, render
+from preimage.reporting.material import Material
+from preimage.reporting.page import render
 from preimage.step import step
 
 

@@ -12,7 +12,7 @@ def main(snakemake):
         for key in ("study", "surrogate", "version", "reason"):
             if asked[key] is None:
                 raise StudyError(f"rollback: no {key} given; add {key}=... to --config")
-        from preimage.registry import Registry, model_name
+        from preimage.tracking.registry import Registry, model_name
 
         name = model_name(asked["study"], asked["surrogate"], asked["seed"])
         moved = Registry().rollback(name, str(asked["version"]), asked["reason"])

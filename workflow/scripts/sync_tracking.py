@@ -2,6 +2,6 @@
 
 import sys
 
-from preimage import tracking
+from preimage.tracking import sending
 
-sys.exit(tracking.sync())
+sys.exit(sending.sync())

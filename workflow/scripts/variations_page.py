@@ -4,7 +4,7 @@ import pandas as pd
 
 from preimage.figures import style, variations
 from preimage.files import write_text
-from preimage.reporting.page import environment
+from preimage.reporting.templates import environment
 from preimage.reporting.variations import axes, context, with_shares
 from preimage.step import step
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from preimage import inversion, objective
-from preimage.benchmarks.timing import row, seconds
+from preimage.benchmarks.timing import row
+from preimage.clock import seconds
 from preimage.inversion import certified, coordinate
 from preimage.space import Input, Space
 from preimage.surrogates.forest import from_sklearn

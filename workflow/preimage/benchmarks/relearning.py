@@ -20,7 +20,8 @@ import numpy as np
 
 from preimage import inversion, objective, polytope, surrogates
 from preimage.benchmarks import landscapes
-from preimage.benchmarks.timing import row, seconds
+from preimage.benchmarks.timing import row
+from preimage.clock import seconds
 from preimage.data.rows import Rows
 from preimage.problem import Problem
 from preimage.relearning import gate
@@ -176,7 +177,7 @@ def registration() -> dict[str, Any]:
         model.mkdir()
         forest.save(model / ARRAYS)
         skops.io.dump(fitted, model / MODEL)
-        from preimage.registry import Registry
+        from preimage.tracking.registry import Registry
 
         store = Registry()
         example = {f"x{j}": points[:, j].tolist() for j in range(5)}

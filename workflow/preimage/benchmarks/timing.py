@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
+from preimage.clock import seconds
+
 BURST = 0.05
-
-
-def seconds(call: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def against(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int = 5) -> tuple[float, float]:

@@ -13,11 +13,11 @@ import pandas as pd
 from preimage.figures import style
 from preimage.figures.coverage_curves import coverage_curves
 from preimage.figures.error_boxes import error_boxes
-from preimage.figures.gallery import Shown
 from preimage.figures.posterior_pairs import posterior_pairs
 from preimage.figures.predictive_overlay import predictive_overlay
 from preimage.figures.proposal_path import Way, proposal_path
 from preimage.figures.rank_differences import rank_differences
+from preimage.figures.shown import Shown
 
 
 @dataclass(frozen=True)

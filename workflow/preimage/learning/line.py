@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from preimage.benchmarks.timing import seconds
+from preimage.clock import seconds
 from preimage.learning import recursion
 from preimage.learning.found import Found
 from preimage.learning.recursion import ALPHA, BETA, ITERATIONS, LATENTS, PREDICTION_STEPS, SLOPES

@@ -1,9 +1,9 @@
 """May the challenger replace the champion? Both predict the gate rows, which no model ever trained on.
 
-Thresholds on the errors are one part (`preimage.registry` puts them to MLflow's own validation); the other is here: a
-difference that may be chance is no improvement. The rows are resampled in pairs, both models' errors of a row together
-(percentile bootstrap, Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13), and the challenger
-passes where the whole interval of the ratio of errors lies below 1.
+Thresholds on the errors are one part (`preimage.tracking.registry` puts them to MLflow's own validation). The other is
+here: a difference that may be chance is no improvement. The rows are resampled in pairs, both models' errors of a row
+together (percentile bootstrap, Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13), and the
+challenger passes where the whole interval of the ratio of errors lies below 1.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from preimage.relearning.promotion import check_space
 from preimage.surrogates.intervals import Intervals
 
 if TYPE_CHECKING:
-    from preimage.registry import Registry
+    from preimage.tracking.registry import Registry
 
 
 def judged(store: Registry, name: str, train: Rows, gate: Rows, when: Mapping[str, float]) -> dict[str, Any]:

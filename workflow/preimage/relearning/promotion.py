@@ -17,7 +17,7 @@ from preimage.relearning import gate
 from preimage.surrogates import Surrogate
 
 if TYPE_CHECKING:
-    from preimage.registry import Registry, Version
+    from preimage.tracking.registry import Registry, Version
 
 EXAMPLE_ROWS = 5
 # Another relearning may promote between comparing and moving; after that many times somebody should look.
@@ -135,7 +135,7 @@ def check_space(uri: str, about: Mapping[str, Any], rows: Rows) -> None:
 
 def _reasons(comparison: gate.Comparison | None, limits: Mapping[str, Any]) -> list[str]:
     """Return why a challenger is not promoted; nothing where it is. The first version has nobody to beat."""
-    from preimage.registry import thresholds_failed
+    from preimage.tracking.registry.thresholds import thresholds_failed
 
     if comparison is None:
         return []

@@ -4,14 +4,12 @@ derivatives were."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from preimage.reporting import words
-
-if TYPE_CHECKING:
-    from preimage.reporting.page import Material
+from preimage.reporting.material import Material
 
 KIND = "fit"
 LOSSES = {

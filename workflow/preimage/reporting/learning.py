@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from preimage.reporting import words
-
-if TYPE_CHECKING:
-    from preimage.reporting.page import Material
+from preimage.reporting.material import Material
 
 SLOPE, INTERCEPT = 2.0, -4.0
 

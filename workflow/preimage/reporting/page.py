@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
 from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
+from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
-from preimage.space import Space
+from preimage.reporting.templates import environment
 
 # The report's own edges: it has no record yet when it is drawn.
 LAST = [("gather", "report"), ("figures", "report"), ("evidence", "report"), ("diagnose", "report")]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a report is made of.
-
-    Attributes:
-        study: the study as checked, with its defaults.
-        summary, best_of, candidates, timings: the study's tables.
-        rounds: what each round has bought (see `preimage.evidence.by_round`); empty without rounds.
-        solutions: the distinct solutions of the first seed, the recommended one first.
-        preimages: boxes of the whole preimages of the first seed, by (surrogate, objective).
-        evidence: findings of the first seed.
-        diagnosis: what may spoil the answers (see `preimage.evidence.findings`); empty where nothing was asked.
-        objectives: by name.
-        ranges: training range by input.
-        surrogates: what training wrote of each.
-        figures: {file, title, caption, objective, svg} each.
-        records: of every step.
-        warnings: of the data and the wishes.
-        learned: by surrogate that inverts a decoder, what there is to show of it; `line` and `line_times` what learning
-            a line by inversion gives.
-        fits: by objective that is a fit, its tables and findings; `fit_times` milliseconds of its derivatives.
-    """
-
-    study: Mapping[str, Any]
-    summary: pd.DataFrame
-    best_of: pd.DataFrame
-    rounds: pd.DataFrame
-    candidates: pd.DataFrame
-    timings: pd.DataFrame
-    solutions: pd.DataFrame
-    preimages: Mapping[tuple[str, str], pd.DataFrame]
-    evidence: Mapping[str, Any]
-    objectives: Mapping[str, Objective]
-    space: Space
-    units: Mapping[str, str]
-    ranges: Mapping[str, tuple[float, float]]
-    surrogates: Mapping[str, Mapping[str, Any]]
-    figures: Sequence[Mapping[str, Any]]
-    records: Sequence[Mapping[str, Any]]
-    warnings: Sequence[str]
-    versions: Mapping[str, str]
-    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    fit_times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    line: Mapping[str, Any] = field(default_factory=dict)
-    line_times: Mapping[str, float] = field(default_factory=dict)
-    diagnosis: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-
-def environment() -> Environment:
-    """Return the templates: every value is escaped, and a name that is missing is an error."""
-    found = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    found.filters.update(number=words.number, label=words.label, percent=words.share)
-    return found
 
 
 def render(material: Material) -> str:

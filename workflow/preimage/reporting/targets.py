@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from preimage.objective import Objective
 from preimage.reporting import words
-
-if TYPE_CHECKING:
-    from preimage.reporting.page import Material
+from preimage.reporting.material import Material
 
 
 def tables_of_targets(material: Material) -> list[dict[str, Any]]:

@@ -13,6 +13,10 @@ from preimage.errors import StudyError
 from preimage.files import read_json
 from preimage.surrogates import KINDS
 
+# By the ending of a file: the module of this package that reads it.
+FORMATS = {
+    ".keras": "keras", ".skops": "skops", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
+}  # fmt: skip
 ABOUT = "model.json"
 GAUSSIAN_PROCESS = "gaussian_process"
 MLMODEL = "MLmodel"
@@ -44,9 +48,9 @@ def find(spec: Mapping[str, Any]) -> Source:
     """Return the source of a study's entry, fetched from MLflow where it names an address. Raises StudyError."""
     if "path" in spec:
         return Source(spec["format"], Path(spec["path"]))
-    from preimage import tracking
+    from preimage.tracking import models
 
-    return in_folder(tracking.fetch_model(spec["uri"]), spec["uri"])
+    return in_folder(models.fetch(spec["uri"]), spec["uri"])
 
 
 def in_folder(folder: Path, address: str) -> Source:
@@ -65,8 +69,6 @@ def in_folder(folder: Path, address: str) -> Source:
 
 
 def _in_folder(folder: Path, address: str) -> Source:
-    from preimage.own_models import FORMATS
-
     if folder.is_file() and folder.suffix in FORMATS:
         return Source(FORMATS[folder.suffix], folder)
     if (folder / MLMODEL).is_file():

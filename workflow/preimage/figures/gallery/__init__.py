@@ -1,0 +1,29 @@
+"""Which figures a study gets, in which order, and what to say beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from preimage.figures.gallery import answers, fits, learning, problem, rounds, searches, surrogates, targets
+from preimage.figures.gallery.material import Material
+from preimage.figures.shown import Shown
+
+__all__ = ["Material", "plan"]
+
+# A study may have hundreds of objectives; a page can't.
+MOST_OBJECTIVES = 8
+
+
+def plan(m: Material) -> Iterator[Shown]:
+    """Yield the figures of a study in the order to show them."""
+    yield from problem.plan(m)
+    yield from surrogates.plan(m)
+    yield from learning.plan(m)
+    entries = dict.fromkeys(w.entry for w in m.objectives.values())
+    for name in list(entries)[:MOST_OBJECTIVES]:
+        if name in m.objectives:
+            yield from rounds.plan(m, m.objectives[name])
+            yield from fits.plan(m, name) if m.objectives[name].kind == "fit" else answers.plan(m, name)
+            yield from searches.plan(m, name)
+        else:
+            yield from targets.plan(m, name)

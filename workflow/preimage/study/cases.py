@@ -1,0 +1,71 @@
+"""What a study comes to: its cases, and what each part of it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from preimage.inversion_kinds import NEEDS_TREES, made_of_trees
+
+SIMULATOR = "simulator"
+LOOKUP = "lookup"
+Study = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """One cell of a study: an inverter asks a surrogate for an objective."""
+
+    surrogate: str
+    objective: str
+    inverter: str
+
+
+def infers(study: Mapping[str, Any]) -> bool:
+    """Whether a study infers the parameters of a stochastic simulator; it has no surrogates then, and no inverters."""
+    return "inference" in study
+
+
+def fits(study: Mapping[str, Any]) -> bool:
+    """Whether a study fits a simulator's series to data: all of its objectives do, or none."""
+    return any("fit" in entry for entry in study["objectives"].values())
+
+
+def cases(study: Study) -> list[Case]:
+    """Return every (surrogate, objective, inverter) of a study, in its own order."""
+    return [
+        Case(surrogate, objective, name)
+        for surrogate in [*study["surrogates"], SIMULATOR]
+        for objective in study["objectives"]
+        for name, inverter in study["inverters"].items()
+        if surrogate in inverter["on"]
+    ]
+
+
+def parts(study: Study, inverter: str) -> int:
+    """Return by how many jobs an inverter's work is shared."""
+    return int(study["inverters"][inverter].get("scatter", 1))
+
+
+def preimages(study: Study) -> list[tuple[str, str]]:
+    """Return every (surrogate, objective) whose whole preimage a study asks for."""
+    trees = [name for name, spec in study["surrogates"].items() if made_of_trees(spec)]
+    return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees]
+
+
+def baselines(study: Study) -> list[str]:
+    """Return the inverters of a study that don't search, but look up."""
+    return [name for name, inverter in study["inverters"].items() if inverter["kind"] == LOOKUP]
+
+
+def searched_exactly(study: Study) -> set[str]:
+    """Return the surrogates that some method needs as arrays of trees."""
+    methods = (v for v in study["inverters"].values() if v["kind"] in NEEDS_TREES)
+    return {name for method in methods for name in method["on"]} | {surrogate for surrogate, _ in preimages(study)}
+
+
+def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
+    """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
+    kept = {"inputs", "outputs", "constraints"}
+    if surrogate == SIMULATOR:
+        kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver"}
+    return {key: value for key, value in problem.items() if key in kept}

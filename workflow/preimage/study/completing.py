@@ -1,0 +1,178 @@
+"""Defaults filled in, and all checked that can be without a study's data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from preimage import own_models
+from preimage.errors import StudyError
+from preimage.inference import setting as inference_setting
+from preimage.inversion_kinds import made_of_trees
+from preimage.problem import load as load_problem
+from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, parts
+from preimage.study.pairs import works_on
+
+# Rows to simulate where a study doesn't say: to train on, and to be beaten by a fit.
+SAMPLES, RANDOM_PARAMETERS = 3000, 100
+# Options of a whole preimage where a study only says that it wants one.
+PREIMAGE = {"boxes": 200_000}
+
+
+def completed(study: Study) -> Study:
+    """Fill in the defaults of a study that keeps to its schema, in place. Raises StudyError without the file's name."""
+    if "seed" in study and "seeds" in study:
+        raise StudyError("key 'seed': found beside 'seeds', expected one of them")
+    study["seeds"] = study.get("seeds", [study.pop("seed", 0)])
+    _check_names(study)
+    if infers(study):
+        return inference_setting.completed(study)
+    inference_setting.refuse_parts(study)
+    _complete_samples(study)
+    for name, spec in study["surrogates"].items():
+        if spec["kind"] == "neural_network" and spec.get("tune"):
+            _check_tuning(f"key 'surrogates.{name}.tune", spec["tune"])
+        if spec["kind"] == own_models.KIND:
+            try:
+                study["surrogates"][name] = own_models.completed(spec)
+            except StudyError as error:
+                raise StudyError(f"key 'surrogates.{name}': {error}") from None
+    inverters = study["inverters"]
+    if not any(v["kind"] == LOOKUP for v in inverters.values()):
+        if LOOKUP in inverters:
+            raise StudyError(f"key 'inverters.{LOOKUP}': this name is kept for the kind 'lookup'")
+        inverters[LOOKUP] = {"kind": LOOKUP}
+    for name, inverter in inverters.items():
+        inverter["on"] = works_on(study, name, inverter)
+        if inverter["kind"] == "multistart" and parts(study, name) > inverter["starts"]:
+            found = f"found {parts(study, name)}, expected at most its {inverter['starts']} starts"
+            raise StudyError(f"key 'inverters.{name}.scatter': {found}")
+    _check_problem(study["problem"])
+    _add_nature(study["problem"])
+    _complete_rounds(study)
+    study["preimages"] = _preimages(study)
+    return study
+
+
+def _preimages(study: Study) -> dict[str, dict[str, Any]]:
+    """Take the wish for a whole preimage out of the objectives, so that nothing else depends on it; by objective.
+
+    Raises StudyError where there is none to be had.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in study["objectives"].items():
+        asked = entry.pop("preimage", None)
+        if not asked:
+            continue
+        where = f"key 'objectives.{name}.preimage'"
+        if not {"target", "within"} & set(entry):
+            raise StudyError(f"{where}: a preimage needs values to meet: expected an objective with target or within")
+        if not any(made_of_trees(s) for s in study["surrogates"].values()):
+            raise StudyError(f"{where}: it needs a surrogate made of trees, a random forest")
+        if study["problem"]["constraints"]:
+            raise StudyError(f"{where}: a preimage is made of boxes, and problem.constraints would cut them")
+        found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
+    return found
+
+
+def _complete_samples(study: Study) -> None:
+    """Set how many rows are simulated; of a fit, whose rows are the random parameters that it must beat, also their
+    bounds. Raises StudyError for what a fit can't stand beside."""
+    problem = study["problem"]
+    if "simulator" in problem:
+        problem.setdefault("samples", RANDOM_PARAMETERS if fits(study) else SAMPLES)
+    found = load_problem(problem)
+    of_series = found is not None and found.dynamics is not None
+    others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
+    if of_series and others:
+        raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' gives series; expected 'fit'")
+    if not fits(study):
+        return
+    first = next(name for name, entry in study["objectives"].items() if "fit" in entry)
+    if not of_series:
+        raise StudyError(
+            f"key 'objectives.{first}.fit': the problem has no simulator of series; expected seird, lotka_volterra, "
+            "sir, or a function of yours with 'problem.ode' or 'problem.curve'"
+        )
+    if study["surrogates"]:
+        raise StudyError(f"key 'objectives.{first}.fit': a fit works on the simulator itself; leave out 'surrogates'")
+    assert found is not None
+    problem.setdefault("sampling", "latin_hypercube")
+    inputs = problem.get("inputs") or {}
+    problem["inputs"] = {
+        **{k: {"low": low, "high": high, **inputs.get(k, {})} for k, (low, high) in found.inputs.items()},
+        **{k: v for k, v in inputs.items() if k not in found.inputs},
+    }
+
+
+def _complete_rounds(study: Study) -> None:
+    """Set the number of rounds; raise StudyError where there is nothing to make them of."""
+    from preimage.data import new_rows
+
+    problem = study["problem"]
+    files = new_rows.files(problem.get("table", {}))
+    rounds = study.setdefault("rounds", len(files))
+    if not rounds:
+        return
+    if not study["surrogates"]:
+        raise StudyError("key 'rounds': there is no surrogate to train again; name one under 'surrogates'")
+    if "simulator" not in problem and rounds > len(files):
+        raise StudyError(
+            f"key 'rounds': found {rounds}, but there is no simulator, and problem.table.new has {len(files)} files"
+        )
+    if "simulator" in problem and files:
+        raise StudyError(
+            "key 'problem.table.new': found beside a simulator, whose rounds simulate; expected one of them"
+        )
+
+
+def _add_nature(problem: dict[str, Any]) -> None:
+    """Mark the inputs of a built-in problem that are whole numbers by nature."""
+    name = problem.get("simulator", ":")
+    if ":" not in name:
+        found = load_problem(problem)
+        for key in sorted(found.integers) if found else ():
+            inputs = problem.setdefault("inputs", {})
+            inputs[key] = {**inputs.get(key, {}), "integer": True}
+
+
+def _check_names(study: Study) -> None:
+    for part in ("surrogates", "objectives", "inverters", "inference"):
+        for name in study.get(part, {}):
+            good = name[:1].isalpha() and name.isascii() and all(c.isalnum() or c in "_-" for c in name)
+            if not good or len(name) > 100:
+                raise StudyError(f"key '{part}.{name}': a name has letters, digits, '_' and '-', a letter first")
+    if SIMULATOR in study["surrogates"]:
+        raise StudyError("key 'surrogates.simulator': this name is kept for the simulator itself")
+
+
+def _check_tuning(where: str, tune: Mapping[str, Any]) -> None:
+    """Check what a network's tuning says beyond the schema: the order of its rates, and enough to choose and to try."""
+    low, high = tune["learning_rate"]
+    if low > high:
+        raise StudyError(f"{where}.learning_rate': low {low:g} is above high {high:g}")
+    combinations = math.prod(len(tune.get(key, [0])) for key in ("layers", "activation", "batch"))
+    if tune["method"] == "grid" and tune["evaluations"] < combinations:
+        found = f"found {tune['evaluations']}, expected at least {combinations}"
+        raise StudyError(f"{where}.evaluations': {found}, one a combination of layers, activation and batch")
+    if tune["method"] == "hyperopt" and low == high and combinations == 1:
+        raise StudyError(f"{where}': found one learning rate and one of all else, expected something to choose")
+
+
+def _check_problem(problem: Mapping[str, Any]) -> None:
+    for key in ("noise", "sampling"):
+        if key in problem and "table" in problem:
+            raise StudyError(f"key 'problem.{key}': only for simulated data; these rows come from a table")
+    for key in ("dimension", "shift"):
+        if key in problem and ":" in problem.get("simulator", ":"):
+            raise StudyError(f"key 'problem.{key}': only for a built-in simulator")
+    for name, settings in (problem.get("inputs") or {}).items():
+        low, high = settings.get("low"), settings.get("high")
+        if low is not None and high is not None and low > high:
+            raise StudyError(f"key 'problem.inputs.{name}': low {low:g} is above high {high:g}")
+        if "categories" in settings and (low is not None or high is not None or settings.get("integer")):
+            raise StudyError(f"key 'problem.inputs.{name}': categories have no low, high or integer")
+        labels = [str(c) for c in settings.get("categories", ())]
+        if twice := [c for c in labels if labels.count(c) > 1]:
+            raise StudyError(f"key 'problem.inputs.{name}.categories': '{twice[0]}' is there twice")

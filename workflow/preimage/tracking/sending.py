@@ -1,0 +1,121 @@
+"""Records to MLflow.
+
+Steps never talk to a server. They write records (`preimage.record`); here each becomes an MLflow run, once, however
+often and by however many senders it is tried. A sender runs beside Snakemake (`watch`: `python -m preimage.tracking`),
+and `snakemake sync_tracking` sends what was left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from preimage.files import read_json, write_json
+from preimage.tracking.names import RECORD_TAG
+from preimage.tracking.records import RESULTS, pending, receipt, record_key
+from preimage.tracking.sender import Sender
+from preimage.tracking.store import redacted, shown_uri
+
+MARKER = RESULTS / ".tracking" / "store.created"
+LOCK = RESULTS / ".tracking" / "lock"
+LOOK_EVERY_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 15.0
+
+
+def create_store() -> str:
+    """Create the store where it is a local database; return what there is to say. Never raises: tracking is no
+    reason for science to stop."""
+    try:
+        with one_at_a_time():
+            Sender()
+        return f"tracking to {shown_uri()}"
+    except Exception as error:
+        return _away(error)
+
+
+def _away(error: Exception) -> str:
+    return (
+        f"tracking at {shown_uri()} is away ({redacted(error)}); results are complete without it, and "
+        "`snakemake sync_tracking --cores 1` sends what waits"
+    )
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """One sender at a time in this folder: a fresh store made by two at once breaks."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def send(say: Any = None) -> int:
+    """Send every pending record; return how many. Raises what the server raises."""
+    with one_at_a_time():
+        waiting = pending()
+        if not waiting:
+            return 0
+        sender = Sender()
+        for k, path in enumerate(waiting):
+            if path.exists():
+                _send_one(sender, path)
+            if say:
+                say(k + 1, len(waiting))
+        return len(waiting)
+
+
+def run_of(path: Path) -> str:
+    """Return the id of the run that a step's record became; one that waits is sent. Raises what the server raises."""
+    with one_at_a_time():
+        sender, value, tag = Sender(), read_json(path), record_key(path)
+        experiment = sender.experiment(value["study"])
+        run = sender.find(experiment, RECORD_TAG, tag)
+        if run is None or run.info.status != "FINISHED":
+            _send_one(sender, path)
+            run = sender.find(experiment, RECORD_TAG, tag)
+        return str(run.info.run_id)
+
+
+def _send_one(sender: Sender, path: Path) -> None:
+    sent, value = receipt(path), read_json(path)
+    if path.name.startswith("invocation-"):
+        sender.end_invocation(value)
+    else:
+        sender.step(value, record_key(path))
+    write_json(sent, {"sent": value["name"]})
+
+
+def watch() -> None:
+    """Send records as steps end, until standard input closes (Snakemake ended or was killed); then once more.
+
+    Prints one line at the end where something could not be sent.
+    """
+    rest_until = 0.0
+    while not select.select([sys.stdin], [], [], LOOK_EVERY_SECONDS)[0] or os.read(sys.stdin.fileno(), 64):
+        if time.monotonic() > rest_until and MARKER.exists():
+            try:
+                send()
+            except Exception:
+                rest_until = time.monotonic() + RETRY_AFTER_SECONDS
+    try:
+        send()
+    except Exception as error:
+        print(f"warning: {len(pending())} records wait: {_away(error)}", file=sys.stderr)
+
+
+def sync() -> int:
+    """Send what waits, saying how far it is; return an exit status."""
+    try:
+        n = send(lambda done, total: print(f"\rsending {done} of {total}", end="", file=sys.stderr))
+    except Exception as error:
+        print(f"\nerror: {_away(error)}", file=sys.stderr)
+        return 1
+    print(f"{'' if not n else chr(10)}{n} records sent to {shown_uri()}", file=sys.stderr)
+    return 0
