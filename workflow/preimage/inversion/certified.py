@@ -99,7 +99,7 @@ def _search(
     directions = lines(space, rng)
 
     def improve(x: np.ndarray) -> np.ndarray:
-        X, _ = descend(trees, wanted, space, directions, x[None], np.random.default_rng(0))
+        X, _ = descend(grid, trees, wanted, space, directions, x[None], np.random.default_rng(0))
         return np.asarray((near.pulled(space, X) if near else X)[0])
 
     size_of_box = 8 * len(space.inputs) + 4 * trees.score.shape[0] * len(trees.roots) + OF_AN_ENTRY
@@ -114,7 +114,7 @@ def _search(
         near=near,
     )
     # Before a resume too: it advances the generator as the first time.
-    starts, _ = descend(trees, wanted, space, directions, startpoints(question, int(options["starts"]), rng), rng)
+    starts, _ = descend(grid, trees, wanted, space, directions, startpoints(question, int(options["starts"]), rng), rng)
     starts, _ = polytope.repair(space, starts)
     if state is not None and state.exists():
         search.resume(state)
