@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from preimage import own_models, schema
 from preimage.errors import StudyError, did_you_mean
 from preimage.inference import setting as inference_setting
-from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, differentiable, made_of_trees
+from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, NO_VOLUME, differentiable, made_of_trees
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
@@ -176,10 +176,17 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
             raise StudyError(f"{where}: a preimage needs values to meet: expected an objective with target or within")
         if not any(made_of_trees(s) for s in study["surrogates"].values()):
             raise StudyError(f"{where}: it needs a surrogate made of trees, a random forest")
-        if study["problem"]["constraints"]:
-            raise StudyError(f"{where}: a preimage is made of boxes, and problem.constraints would cut them")
+        if tied := _tied(study["problem"], entry.get("fixed") or {}):
+            raise StudyError(f"{where}: {NO_VOLUME.format(', '.join(tied))}")
         found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
     return found
+
+
+def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:
+    """Return the inputs in equalities that are neither fixed nor whole numbers, by the study's own word."""
+    inputs = problem.get("inputs") or {}
+    loose = lambda name: not {"fixed", "integer", "categories"} & set(inputs.get(name) or {}) and name not in fixed  # noqa: E731
+    return [name for row in problem["constraints"] if "equals" in row for name in row["linear"] if loose(name)]
 
 
 def infers(study: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Channels, Grid, Trees, build
 from preimage.inversion.forest_branch_and_bound import Search
 from preimage.inversion.forest_objective import Wanted, accepted, reduce
-from preimage.inversion.forest_preimage import widths
+from preimage.inversion.forest_paving import widths
 from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
@@ -42,8 +42,7 @@ class Window(NamedTuple):
     Attributes:
         low, high: smallest and largest value of each input, (d,); both belong to it.
         width: smallest relative width of a free input: 1 is the whole range.
-        largest: whether no better box exists; otherwise one that is proven too, and that no input can widen as far as was
-            looked.
+        largest: whether no better box exists; otherwise it is one that was grown, and is proven too.
     """
 
     low: np.ndarray
@@ -152,7 +151,7 @@ class _Finder:
         # What one end can't have it can't have later either, when the window is wider in other inputs.
         growing = {(int(j), below) for j in np.flatnonzero(self.space.free) for below in (True, False)}
         while growing:
-            width = widths(self.grid, self.space, lo[None], hi[None])[0]
+            width = widths(self.space, *self.grid.ends(lo[None], hi[None]))[0]
             j, below = min(growing, key=lambda end: (width[end[0]], end))
             if not self._widened(lo, hi, j, below):
                 growing.remove((j, below))
@@ -190,7 +189,7 @@ class _Finder:
         return whole
 
     def _entry(self, lo: np.ndarray, hi: np.ndarray) -> tuple[float, float, tuple[int, ...], tuple[int, ...]]:
-        width = widths(self.grid, self.space, lo[None], hi[None])[0]
+        width = widths(self.space, *self.grid.ends(lo[None], hi[None]))[0]
         return -float(width.min()), -float(width.prod()), tuple(lo.tolist()), tuple(hi.tolist())
 
     def _without(self, lo: np.ndarray, hi: np.ndarray, against: np.ndarray) -> list[tuple]:
@@ -256,6 +255,6 @@ class _Finder:
 
     def _window(self, lo: np.ndarray, hi: np.ndarray, largest: bool) -> Window:
         start, end = self.grid.ends(lo, hi)
-        width = widths(self.grid, self.space, lo[None], hi[None])[0]
+        width = widths(self.space, *self.grid.ends(lo[None], hi[None]))[0]
         free = self.space.free
         return Window(start, end, float(width[free].min()) if free.any() else 1.0, largest)

@@ -62,8 +62,9 @@ class Channels(NamedTuple):
 
 
 class Trees(NamedTuple):
-    """Trees in preorder on a grid, without the parts that lie outside it; the left child of node k is k + 1. Each tree
-    begins where it did in the forest: behind a shortened one there are nodes and leaves of zeros, which nothing reaches.
+    """Trees in preorder on a grid, without the parts that lie outside it; the left child of node k is k + 1.
+
+    Each tree begins where it did in the forest: what it has lost is left as zeros behind it, which nothing reaches.
 
     Attributes:
         node: input, cut and right child of each inner node: left is cell < cut; -1, 0 and the leaf of a leaf;
@@ -87,6 +88,12 @@ class Trees(NamedTuple):
     most: np.ndarray
     depth: int
     start: np.ndarray
+
+
+NO_TREES = Trees(
+    np.empty((0, 4), np.int32), np.empty(0), np.empty(0, np.int32), np.empty((0, 0), np.int32),
+    np.empty((0, 0), np.int32), np.empty((1, 0)), np.empty((1, 0, 2)), 0, np.zeros(1),
+)  # fmt: skip
 
 
 def last_left(threshold: np.ndarray) -> np.ndarray:
