@@ -155,7 +155,18 @@ def without_a_leaf(grid, trees):
     for c in range(len(score)):
         first = trees.node[:n, 2][trees.node[:n, 0] < 0]
         score[c, first[np.argmax(score[c, first])]] = score[c].min() - 1
-    return grid, trees._replace(score=score, most=forest_boxes.largest_below(trees.node, score))
+    most = np.zeros_like(trees.most)
+
+    def largest(c, k):
+        right = trees.node[k, 2]
+        leaf = trees.node[k, 0] < 0
+        most[c, k] = [score[c, right]] * 2 if leaf else [largest(c, k + 1), largest(c, right)]
+        return most[c, k].max()
+
+    for c in range(len(score)):
+        for root in trees.roots:
+            largest(c, root)
+    return grid, trees._replace(score=score, most=most)
 
 
 FAULTS = {

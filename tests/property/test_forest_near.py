@@ -89,7 +89,7 @@ def test_an_answer_near_the_data_is_less_than_the_best_and_says_so():
     _, far, best = ask("certified", model, space, entry, X, Y)
     _, near, less = ask("certified", model, space, entry, X, Y, distance=0.05)
     assert far.X.max() > 4.6 and near.X.max() <= 4.51 and less[0, 0] < best[0, 0]
-    assert "among inputs within 0.05 of a training row" in near.message[0]
+    assert "where an input lies within 0.05 of a training row" in near.message[0]
     assert not far.certificate["limited"] and near.certificate["limited"]
     points = np.random.default_rng(1).uniform(0, 10, (20_000, 2))
     points = points[distance(space, X, points) <= 0.05]

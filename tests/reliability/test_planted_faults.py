@@ -13,7 +13,7 @@ SEARCH = "workflow/preimage/inversion"
 # What is broken: file, what stands there, what is put there instead.
 FAULTS = {
     "a bound 1 % too tight": (
-        f"{SEARCH}/forest_branch_and_bound.py",
+        f"{SEARCH}/forest_bounds.py",
         "            total[c] += score[c, leaves[c, t]]",
         "            total[c] += score[c, leaves[c, t]] - 0.01 * abs(score[c, leaves[c, t]])",
     ),

@@ -217,6 +217,13 @@ def data_files(wildcards):
     return {"data": f"{folder}/data.parquet", "info": f"{folder}/data.json"}
 
 
+def search_threads(wildcards):
+    """Cores of a search. Where it is scattered its parts do the work, one core each."""
+    study, name = of(wildcards), wildcards.inverter
+    whole = study_module.parts(study, name) == 1
+    return study["inverters"][name].get("threads", 1) if whole else 1
+
+
 def model_of(wildcards):
     """The trained model and what its training wrote; nothing where the simulator itself is asked."""
     if wildcards.surrogate == study_module.SIMULATOR:

@@ -16,7 +16,9 @@ INVERSION = {
     ),
     "objective": lambda w: of(w)["objectives"][w.objective],
     "inverter": lambda w: {
-        k: v for k, v in of(w)["inverters"][w.inverter].items() if k != "on"
+        k: v
+        for k, v in of(w)["inverters"][w.inverter].items()
+        if k not in ("on", "threads")
     },
 }
 
@@ -64,6 +66,7 @@ rule invert:
         "results/{study}/benchmarks/round{round}/seed{seed}/invert.{surrogate}.{objective}.{inverter}.tsv"
     conda:
         ENVIRONMENT
+    threads: search_threads
     params:
         problem=INVERSION["problem"],
         surrogate=INVERSION["surrogate"],

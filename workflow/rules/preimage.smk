@@ -14,6 +14,7 @@ rule preimage:
         "results/{study}/benchmarks/round{round}/seed{seed}/preimage.{surrogate}.{objective}.tsv"
     conda:
         ENVIRONMENT
+    threads: 2
     params:
         problem=lambda w: study_module.space_part(of(w)["problem"], w.surrogate),
         surrogate=lambda w: of(w)["surrogates"][w.surrogate],

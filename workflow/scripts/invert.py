@@ -5,7 +5,7 @@ import pandas as pd
 
 from preimage import inversion
 from preimage.files import replacing
-from preimage.inversion import parts, questions
+from preimage.inversion import forest_threads, parts, questions
 from preimage.inversion.table import frame
 from preimage.step import step
 
@@ -14,6 +14,7 @@ MOST_POINTS = 500
 
 def main(snakemake):
     with step(snakemake) as run:
+        forest_threads.use_at_most(snakemake.threads)
         asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
         options = run.params["inverter"]
         if snakemake.input.get("parts"):

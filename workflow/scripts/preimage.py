@@ -5,12 +5,13 @@ from pathlib import Path
 from preimage import surrogates
 from preimage.data import rows, setting, targets
 from preimage.files import replacing
-from preimage.inversion import forest_preimage
+from preimage.inversion import forest_preimage, forest_threads
 from preimage.step import step
 
 
 def main(snakemake):
     with step(snakemake) as run:
+        forest_threads.use_at_most(snakemake.threads)
         spec, options = run.params["problem"], run.params["options"]
         known = rows.known(snakemake.input.info)
         space = setting.of_rows(spec, known).space
@@ -18,7 +19,7 @@ def main(snakemake):
         model = surrogates.module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
         report = run.progress(options["boxes"])
         found = forest_preimage.preimage(
-            model.trees, space.fix(wanted.fixed), wanted, options["boxes"], options.get("seconds"), report
+            model.trees, space.fix(wanted.fixed), wanted, options["boxes"], options.get("seconds"), run.state, report
         )
         inner, outer = found.bracket
         table = found.table()

@@ -18,7 +18,7 @@ from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import Channels, Grid, Trees, build
 from preimage.inversion.forest_branch_and_bound import Search
 from preimage.inversion.forest_objective import Wanted, accepted, reduce
-from preimage.inversion.forest_preimage import widths
+from preimage.inversion.forest_paving import widths
 from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
@@ -26,6 +26,8 @@ from preimage.surrogates.forest import Forest
 # Boxes that one proof that the objective holds on a window may take; a window that takes more counts as one where it
 # does not hold.
 PROOF = 500
+# Boxes that all the proofs of a window may take together; then it is left as wide as it has been proven.
+WORK = 20_000
 # Inputs of a window that are tried before a proof.
 SAMPLES = 128
 # Halvings of the relative reach from which a window is grown.
@@ -40,7 +42,7 @@ class Window(NamedTuple):
     Attributes:
         low, high: smallest and largest value of each input, (d,); both belong to it.
         width: smallest relative width of a free input: 1 is the whole range.
-        largest: whether no better box exists; otherwise one that is proven too, and that no input can widen.
+        largest: whether no better box exists; otherwise it is one that was grown, and is proven too.
     """
 
     low: np.ndarray
@@ -111,6 +113,7 @@ class _Finder:
         self.grid, self.trees = build(forest, space, channels)
         self.x = x
         self.rng = np.random.default_rng(0)
+        self.work = WORK
         self.cell = self.grid.cell(x[None])[0]
 
     def search(self, boxes: int) -> Window:
@@ -145,12 +148,13 @@ class _Finder:
                 least, (lo, hi) = middle, wider
             else:
                 most = middle
-        growing = set(np.flatnonzero(self.space.free).tolist())
+        # What one end can't have it can't have later either, when the window is wider in other inputs.
+        growing = {(int(j), below) for j in np.flatnonzero(self.space.free) for below in (True, False)}
         while growing:
-            width = widths(self.grid, self.space, lo[None], hi[None])[0]
-            j = min(growing, key=lambda j: (width[j], j))
-            if not self._widened(lo, hi, j):
-                growing.remove(j)
+            width = widths(self.space, *self.grid.ends(lo[None], hi[None]))[0]
+            j, below = min(growing, key=lambda end: (width[end[0]], end))
+            if not self._widened(lo, hi, j, below):
+                growing.remove((j, below))
         return lo, hi
 
     def _of_reach(self, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -162,22 +166,30 @@ class _Finder:
             hi[j] = max(hi[j], np.searchsorted(self.grid.end[a:b], self.x[j] + reach[j], side="right"))
         return lo, hi
 
-    def _widened(self, lo: np.ndarray, hi: np.ndarray, j: int) -> bool:
-        """Widen input j, in place, by a quarter of its cells or by one, on either side; return whether that holds."""
-        for step in dict.fromkeys((max(1, (int(hi[j]) - int(lo[j])) // 4), 1)):
-            for below in (True, False):
-                a, b = lo.copy(), hi.copy()
-                if below:
-                    a[j] = max(0, a[j] - step)
-                else:
-                    b[j] = min(self.grid.shape[j], b[j] + step)
-                if (a[j], b[j]) != (lo[j], hi[j]) and self._against(a, b) is None:
-                    lo[j], hi[j] = a[j], b[j]
-                    return True
-        return False
+    def _widened(self, lo: np.ndarray, hi: np.ndarray, j: int, below: bool) -> bool:
+        """Widen one end of input j, in place, by a quarter of its cells where that holds; otherwise as far as it can
+        be, and return False: that end is done."""
+        room = int(lo[j] if below else self.grid.shape[j] - hi[j])
+        step = min(room, max(1, (int(hi[j]) - int(lo[j])) // 4))
+
+        def holds(cells: int) -> bool:
+            a, b = lo.copy(), hi.copy()
+            a[j], b[j] = (a[j] - cells, b[j]) if below else (a[j], b[j] + cells)
+            return self._against(a, b) is None
+
+        whole = step > 0 and holds(step)
+        least, most = (step, step) if whole else (0, step)
+        while most - least > 1:
+            middle = (least + most) // 2
+            least, most = (middle, most) if holds(middle) else (least, middle)
+        if below:
+            lo[j] -= least
+        else:
+            hi[j] += least
+        return whole
 
     def _entry(self, lo: np.ndarray, hi: np.ndarray) -> tuple[float, float, tuple[int, ...], tuple[int, ...]]:
-        width = widths(self.grid, self.space, lo[None], hi[None])[0]
+        width = widths(self.space, *self.grid.ends(lo[None], hi[None]))[0]
         return -float(width.min()), -float(width.prod()), tuple(lo.tolist()), tuple(hi.tolist())
 
     def _without(self, lo: np.ndarray, hi: np.ndarray, against: np.ndarray) -> list[tuple]:
@@ -234,14 +246,15 @@ class _Finder:
         search = Search(self.space, self.grid, trees, wanted, loss, box=(lo, hi))
         # What does not go above the limit need not be looked at; the first that does ends the search.
         search.loss = -limit
-        while np.isnan(search.x).any() and search.boxes < PROOF and search.step():
+        while np.isnan(search.x).any() and search.boxes < min(PROOF, self.work) and search.step():
             pass
+        self.work -= search.boxes
         if not np.isnan(search.x).any():
             return search.x
         return UNDECIDED if search.open else None
 
     def _window(self, lo: np.ndarray, hi: np.ndarray, largest: bool) -> Window:
         start, end = self.grid.ends(lo, hi)
-        width = widths(self.grid, self.space, lo[None], hi[None])[0]
+        width = widths(self.space, *self.grid.ends(lo[None], hi[None]))[0]
         free = self.space.free
         return Window(start, end, float(width[free].min()) if free.any() else 1.0, largest)

@@ -17,15 +17,17 @@ from preimage import polytope
 from preimage.evidence.certificates import Certificate, verdict
 from preimage.inversion import Answer, Question
 from preimage.inversion.coordinate import startpoints
-from preimage.inversion.forest_boxes import build
-from preimage.inversion.forest_branch_and_bound import Search, run
-from preimage.inversion.forest_constraints import Near
+from preimage.inversion.forest_boxes import Trees, build, build_together
+from preimage.inversion.forest_branch_and_bound import FIRST, Search, run
+from preimage.inversion.forest_domain import Domain, Isolation, Near, isolation
 from preimage.inversion.forest_line_search import descend, lines
 from preimage.inversion.forest_objective import UNIT, largest_outputs, reduce
 from preimage.objective import Objective
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200
+# Starts that are followed before the search begins; many a search is over before it needs the others.
+AT_FIRST = 2
 # Of the reasons to stop that the parts of a search give, the first of these is that of the whole.
 STOPPED = ("seconds", "boxes", "unsure", "gap", "closed")
 
@@ -45,16 +47,15 @@ def invert(
     Raises StudyError where no point satisfies the constraints.
     """
     polytope.check_feasible(question.space)
-    near = Near(np.unique(question.X, axis=0), float(options["distance"])) if options.get("distance") else None
-    found = _search(question, question.objective, near, options, rng, state, report)
+    found = _search(question, question.objective, options, rng, state, report)
     if np.isnan(found.x).any():
-        nothing = _nothing(found.certificate, len(question.space.inputs), float(options["distance"]))
+        nothing = _nothing(found.certificate, len(question.space.inputs), options)
         # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
         return nothing if "part" in options else replace(nothing, certificate=None)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
-        second = _search(question, _as_interval(wanted), near, options, rng, None, report)
+        second = _search(question, _as_interval(wanted), options, rng, None, report)
         if wanted.met(question.outputs(second.x[None]))[0]:
             X.append(second.x)
             found.certificate["feasible"] = "yes"
@@ -67,7 +68,7 @@ def invert(
         np.array(X),
         [c["boxes"] for c in certificates[:n]],
         ["ok"] * n,
-        [_where(options.get("distance")) + _words(wanted, c) for c in certificates[:n]],
+        [_where(options) + _words(wanted, c) for c in certificates[:n]],
         certificate=found.certificate,
     )
 
@@ -87,55 +88,26 @@ class _Found:
 def _search(
     question: Question,
     objective: Objective,
-    near: Near | None,
     options: Mapping[str, Any],
     rng: np.random.Generator,
     state: Path | None,
     report: Callable[..., None] | None,
 ) -> _Found:
-    space, (part, parts) = question.space, options.get("part", (0, 1))
-    wanted, channels = reduce(objective, question.trees)
-    grid, trees = build(question.trees, space, channels)
-    directions = lines(space, rng)
-
-    def improve(x: np.ndarray) -> np.ndarray:
-        X, _ = descend(trees, wanted, space, directions, x[None], np.random.default_rng(0))
-        return np.asarray((near.pulled(space, X) if near else X)[0])
-
-    size_of_box = 8 * len(space.inputs) + 4 * trees.score.shape[0] * len(trees.roots) + OF_AN_ENTRY
-    most_open = int(options["memory"] * 1e6 / size_of_box)
-    search = Search(
-        space,
-        grid,
-        trees,
-        wanted,
-        lambda X: objective.loss(question.trees.predict(X)),
-        max(most_open, 1000),
-        near=near,
-    )
-    # Before a resume too: it advances the generator as the first time.
-    starts, _ = descend(trees, wanted, space, directions, startpoints(question, int(options["starts"]), rng), rng)
-    starts, _ = polytope.repair(space, starts)
-    if state is not None and state.exists():
-        search.resume(state)
-    else:
-        search.offer(starts if near is None else np.concatenate([near.pulled(space, starts), near.data]))
-        search.keep_share(part, parts)
-    # What a mean over the trees is off by through rounding; a loss smaller than its square is as good as none.
-    size = largest_outputs(question.trees, objective.columns)
-    off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
-    rounding = float((off**2).mean()) if objective.bounded else 0.0
+    hunt = _Hunt(question, objective, options, rng)
+    search, parts = hunt.search, options.get("part", (0, 1))[1]
+    hunt.begin(state)
     stopped = run(
         search,
         -(-int(options["boxes"]) // parts),
         float(options["gap"]),
-        rounding,
+        _rounding(question, objective),
         options.get("seconds"),
-        improve,
+        hunt.improve,
         state,
         report,
     )
-    met = np.isfinite(search.x).all() and bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
+    found = np.isfinite(search.x).all()
+    met = found and bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
     low = search.bound
     certificate = Certificate(
         bound=low,
@@ -144,10 +116,88 @@ def _search(
         stopped=stopped,
         boxes=search.boxes,
         open_boxes=search.open,
-        feasible=verdict(objective, low, met) if np.isfinite(search.x).all() else "undecided",
-        limited=near is not None,
+        feasible=verdict(objective, low, met) if found else "undecided",
+        limited=hunt.domain is not None,
     )
     return _Found(search.x, certificate)
+
+
+class _Hunt:
+    """A branch and bound, and the line search that finds it points: from the first of its starts before it begins, from
+    the others where it goes on for long, and from the middle of the next box now and then."""
+
+    def __init__(
+        self, question: Question, objective: Objective, options: Mapping[str, Any], rng: np.random.Generator
+    ) -> None:
+        space, self.part = question.space, options.get("part", (0, 1))
+        self.wanted, channels = reduce(objective, question.trees)
+        common = isolation(question.X, float(options["isolation"]), _seed(rng)) if options.get("isolation") else None
+        if common is None:
+            grid, self.trees = build(question.trees, space, channels)
+            paths = None
+        else:
+            grid, (self.trees, paths) = build_together(
+                [question.trees, common.paths], space, [channels, common.channels]
+            )
+        self.domain = _domain(question, options, common, paths)
+        self.grid, self.space = grid, space
+        self.lines = lines(space, rng)
+        self.starts = startpoints(question, int(options["starts"]), rng)
+        size_of_box = 8 * len(space.inputs) + 4 * self.trees.score.shape[0] * len(self.trees.roots) + OF_AN_ENTRY
+        most_open = max(int(options["memory"] * 1e6 / size_of_box), 1000)
+        self.search = Search(
+            space,
+            grid,
+            self.trees,
+            self.wanted,
+            lambda X: objective.loss(question.trees.predict(X)),
+            most_open,
+            domain=self.domain,
+        )
+
+    def begin(self, state: Path | None) -> None:
+        """Take up the search where it was left, or offer it its first points."""
+        if state is not None and state.exists():
+            self.search.resume(state)
+            return
+        X = self._descended(self.starts[:AT_FIRST])
+        self.search.offer(X if self.domain is None else self.domain.offers(X))
+        self.search.keep_share(*self.part)
+
+    def improve(self, search: Search) -> np.ndarray:
+        """Return points that may be better than what the search has."""
+        middle = search.middle()
+        X = np.empty((0, len(self.starts[0]))) if middle is None else middle[None]
+        if search.batches == FIRST:
+            X = np.concatenate([self.starts[AT_FIRST:], X])
+        X = self._descended(X)
+        return X if self.domain is None else self.domain.pulled(X)
+
+    def _descended(self, X: np.ndarray) -> np.ndarray:
+        ends, _ = descend(self.grid, self.trees, self.wanted, self.space, self.lines, X, np.random.default_rng(0))
+        return np.asarray(polytope.repair(self.space, ends)[0])
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _domain(
+    question: Question, options: Mapping[str, Any], common: Isolation | None, paths: Trees | None
+) -> Domain | None:
+    rows = np.unique(question.X, axis=0) if common or options.get("distance") else np.empty((0, 0))
+    near = Near(rows, float(options["distance"])) if options.get("distance") else None
+    if near is None and common is None:
+        return None
+    inside = rows[question.space.contains(rows)]
+    return Domain(question.space, inside, near, common, paths)
+
+
+def _rounding(question: Question, objective: Objective) -> float:
+    """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
+    size = largest_outputs(question.trees, objective.columns)
+    off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
+    return float((off**2).mean()) if objective.bounded else 0.0
 
 
 def together(question: Question, options: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
@@ -171,25 +221,35 @@ def together(question: Question, options: Mapping[str, Any], answers: Sequence[A
         limited=parts[0]["limited"],
     )
     if np.isnan(best.X).any():
-        return replace(_nothing(certificate, best.X.shape[1], float(options["distance"])), certificate=None)
+        return replace(_nothing(certificate, best.X.shape[1], options), certificate=None)
     # A second row is a point that meets a target: one is enough.
     second = next((a for a in [best, *answers] if len(a.X) > 1), best)
     X = np.concatenate([best.X[:1], second.X[1:]])
-    near = _where(options.get("distance"))
-    words = [near + _words(question.objective, certificate), *second.message[1:]]
+    words = [_where(options) + _words(question.objective, certificate), *second.message[1:]]
     spent = [certificate["boxes"], *second.evaluations[1:]]
     return Answer(X, spent, ["ok"] * len(X), words, certificate=certificate)
 
 
-def _nothing(certificate: Certificate, d: int, distance: float) -> Answer:
-    """Return the answer where no input near the data came up: a row that says so."""
+def _nothing(certificate: Certificate, d: int, options: Mapping[str, Any]) -> Answer:
+    """Return the answer where no input in the domain came up: a row that says so."""
     proven = "proven that no" if certificate["closed"] else "undecided whether any"
-    said = f"{proven} input within the bounds and constraints lies within {distance:g} of a training row"
+    said = f"{proven} input within the bounds and constraints {_limits(options)}"
     return Answer(np.full((1, d), np.nan), [certificate["boxes"]], ["no_answer"], [said], certificate=certificate)
 
 
-def _where(distance: float | None) -> str:
-    return "" if not distance else f"among inputs within {distance:g} of a training row (scaled to [0, 1]): "
+def _where(options: Mapping[str, Any]) -> str:
+    limits = _limits(options)
+    return f"where an input {limits}: " if limits else ""
+
+
+def _limits(options: Mapping[str, Any]) -> str:
+    """Say where inputs must lie."""
+    said = []
+    if distance := options.get("distance"):
+        said.append(f"lies within {distance:g} of a training row (scaled to [0, 1])")
+    if score := options.get("isolation"):
+        said.append(f"has an anomaly score of at most {score:g} by an isolation forest of the training rows")
+    return " and ".join(said)
 
 
 def _as_interval(target: Objective) -> Objective:

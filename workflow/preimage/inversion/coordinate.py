@@ -23,13 +23,13 @@ def invert(
 ) -> Answer:
     """Descend from `starts` points; every start is kept. An evaluation is one line searched."""
     wanted, channels = reduce(question.objective, question.trees)
-    _, trees = build(question.trees, question.space, channels)
+    grid, trees = build(question.trees, question.space, channels)
     directions = lines(question.space, rng)
     starts = startpoints(question, int(options["starts"]), rng)
     ends, spent = [], []
     best = np.inf
     for k in range(0, len(starts), TOGETHER):
-        X, n = descend(trees, wanted, question.space, directions, starts[k : k + TOGETHER], rng)
+        X, n = descend(grid, trees, wanted, question.space, directions, starts[k : k + TOGETHER], rng)
         # Many small steps along a constraint may have left it by their rounding.
         X, _ = polytope.repair(question.space, X)
         ends.append(X)

@@ -12,12 +12,13 @@ returns anywhere in the box, rounding and all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from preimage.compiled import numba
+from preimage.inversion.forest_threads import over
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
 
@@ -25,8 +26,7 @@ from preimage.surrogates.forest import Forest
 FEATURE, CUT, RIGHT = 0, 1, 2
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     """The cells of a space, input by input, one after the other.
 
     Attributes:
@@ -64,6 +64,8 @@ class Channels(NamedTuple):
 class Trees(NamedTuple):
     """Trees in preorder on a grid, without the parts that lie outside it; the left child of node k is k + 1.
 
+    Each tree begins where it did in the forest: what it has lost is left as zeros behind it, which nothing reaches.
+
     Attributes:
         node: input, cut and right child of each inner node: left is cell < cut; -1, 0 and the leaf of a leaf;
             int32 (nodes, 4), the last for alignment.
@@ -88,6 +90,12 @@ class Trees(NamedTuple):
     start: np.ndarray
 
 
+NO_TREES = Trees(
+    np.empty((0, 4), np.int32), np.empty(0), np.empty(0, np.int32), np.empty((0, 0), np.int32),
+    np.empty((0, 0), np.int32), np.empty((1, 0)), np.empty((1, 0, 2)), 0, np.zeros(1),
+)  # fmt: skip
+
+
 def last_left(threshold: np.ndarray) -> np.ndarray:
     """Return the largest float64 x that goes left: that with float32(x) <= threshold for float32 thresholds (n,), the
     threshold itself for float64 ones.
@@ -105,32 +113,58 @@ def last_left(threshold: np.ndarray) -> np.ndarray:
 
 def build(forest: Forest, space: Space, channels: Channels) -> tuple[Grid, Trees]:
     """Return the grid of a forest inside a space's bounds, and its trees there."""
-    d = len(space.inputs)
-    cut, at = np.zeros(len(forest.feature), np.int32), np.zeros(len(forest.feature))
+    grid, (trees,) = build_together([forest], space, [channels])
+    return grid, trees
+
+
+def build_together(forests: Sequence[Forest], space: Space, channels: Sequence[Channels]) -> tuple[Grid, list[Trees]]:
+    """Return one grid of the thresholds of all forests, and the trees of each on it."""
+    cut = [np.zeros(len(forest.feature), np.int32) for forest in forests]
+    at = [np.zeros(len(forest.feature)) for forest in forests]
     start, end = [], []
-    for j in range(d):
-        mine = np.flatnonzero(forest.feature == j)
-        thresholds = np.unique(forest.threshold[mine])
-        last = last_left(thresholds)
-        last = np.floor(last) if space.discrete[j] else last
-        cuts = np.unique(last[(last >= space.low[j]) & (last < space.high[j])])
-        # A cut below the bounds gets 0 and sends all right, one above them the number of cells and sends all left.
-        place = np.where(last < space.low[j], 0, np.searchsorted(cuts, last) + 1)
-        which = np.searchsorted(thresholds, forest.threshold[mine])
-        cut[mine], at[mine] = place[which], last[which]
+    for j in range(len(space.inputs)):
+        mine = [np.flatnonzero(forest.feature == j) for forest in forests]
+        sorted_ = [_distinct(forest.threshold[nodes]) for forest, nodes in zip(forests, mine, strict=True)]
+        last = [np.floor(v) if space.discrete[j] else v for v in (last_left(values) for values, _ in sorted_)]
+        cuts = last[0] if len(last) == 1 else np.concatenate(last)
+        cuts = np.unique(cuts[(cuts >= space.low[j]) & (cuts < space.high[j])])
+        for k, (nodes, (_, which)) in enumerate(zip(mine, sorted_, strict=True)):
+            # A cut below the bounds gets 0 and sends all right, one above them the number of cells and sends all left.
+            place = np.where(last[k] < space.low[j], 0, np.searchsorted(cuts, last[k]) + 1)
+            cut[k][nodes], at[k][nodes] = place[which], last[k][which]
         after = cuts + 1 if space.discrete[j] else np.nextafter(cuts, np.inf)
         start.append(np.r_[space.low[j], after])
         end.append(np.r_[cuts, space.high[j]])
     first = np.r_[0, np.cumsum([len(s) for s in start])].astype(np.int32)
     grid = Grid(first, np.concatenate(start), np.concatenate(end))
-    depth = int(_depth(forest.feature, forest.right, forest.roots)) + 1
-    score = np.ascontiguousarray(channels.score, float)
-    kept: Any = _prune(forest.feature, cut, at, forest.right, forest.roots, grid.shape, score, depth)
-    return grid, Trees._make((*kept, depth, np.ascontiguousarray(channels.start)))
+    kept = [_kept(*of_one, grid.shape) for of_one in zip(forests, channels, cut, at, strict=True)]
+    return grid, kept
+
+
+def _kept(forest: Forest, channels: Channels, cut: np.ndarray, at: np.ndarray, shape: np.ndarray) -> Trees:
+    """Return the trees without what the grid can't reach; each keeps its place, and what it has lost is unused."""
+    n, d, score = len(forest.feature), len(shape), np.ascontiguousarray(channels.score, float)
+    kinds, leaves = score.shape
+    ends = np.r_[forest.roots[1:], n].astype(np.int32)
+    depth = int(_depth(forest.feature, forest.right)) + 1
+    node, kept_at, most = np.zeros((n, 4), np.int32), np.zeros(n), np.zeros((kinds, n, 2))
+    low, high, kept_score = np.zeros((leaves, d), np.int32), np.zeros((leaves, d), np.int32), np.zeros((kinds, leaves))
+    over(
+        _prune, len(ends), forest.feature, cut, at, forest.right, forest.roots, ends, shape, score, depth,
+        node, kept_at, low, high, kept_score, most,
+    )  # fmt: skip
+    start = np.ascontiguousarray(channels.start)
+    return Trees(node, kept_at, forest.roots, low, high, kept_score, most, depth, start)
+
+
+def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct values in order, and which of them each value is."""
+    distinct, which = np.unique(values, return_inverse=True)
+    return distinct, which
 
 
 @numba.njit(cache=True)
-def _depth(feature, right, roots):  # type: ignore[no-untyped-def]
+def _depth(feature, right):  # type: ignore[no-untyped-def]
     depth = np.zeros(len(feature), np.int32)
     for k in range(len(feature)):
         if feature[k] >= 0:
@@ -139,80 +173,91 @@ def _depth(feature, right, roots):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _prune(feature, cut, at, right, roots, shape, score, depth):  # type: ignore[no-untyped-def]
-    """Keep what the grid can reach; a node below which all scores are equal becomes a leaf."""
-    n, d, channels = len(feature), len(shape), len(score)
-    one = np.empty(n, np.int32)  # some leaf below
-    same = np.ones(n, np.bool_)
-    for k in range(n - 1, -1, -1):
+def _equal_below(begin, end, feature, right, score, one, same):  # type: ignore[no-untyped-def]
+    """Find whether all leaves below each node of [begin, end) have the same scores, and one of these leaves."""
+    for k in range(end - 1, begin - 1, -1):
+        here = k - begin
         if feature[k] < 0:
-            one[k] = right[k]
-        else:
-            a, b = k + 1, right[k]
-            one[k] = one[a]
-            same[k] = same[a] and same[b]
-            for c in range(channels):
-                same[k] = same[k] and score[c, one[a]] == score[c, one[b]]
-    node = np.zeros((n, 4), np.int32)
-    kept_at = np.zeros(n)
-    kept_roots = np.empty(len(roots), np.int32)
-    leaves = score.shape[1]
-    low, high = np.empty((leaves, d), np.int32), np.empty((leaves, d), np.int32)
-    leaf_score = np.empty((channels, leaves))
-    todo, parent = np.empty(depth + 2, np.int32), np.empty(depth + 2, np.int32)
-    lo, hi = np.zeros((depth + 2, d), np.int32), np.zeros((depth + 2, d), np.int32)
-    nodes = found = 0
-    for t in range(len(roots)):
-        kept_roots[t] = nodes
-        todo[0], parent[0], size = roots[t], -1, 1
-        lo[0], hi[0] = 0, shape
-        while size > 0:
-            size -= 1
-            k = todo[size]
-            while feature[k] >= 0 and not same[k]:
+            one[here], same[here] = right[k], True
+            continue
+        a, b = here + 1, right[k] - begin
+        one[here] = one[a]
+        equal = same[a] and same[b]
+        if equal:
+            for c in range(len(score)):
+                equal = equal and score[c, one[a]] == score[c, one[b]]
+        same[here] = equal
+
+
+@numba.njit(cache=True, nogil=True)
+def _prune(  # type: ignore[no-untyped-def]
+    begin, stop, feature, cut, at, right, roots, ends, shape, score, depth,
+    node, kept_at, low, high, kept_score, most,
+):  # fmt: skip
+    """Keep of trees begin to stop what the grid can reach; a node below which all scores are equal becomes a leaf.
+
+    One box follows the walk: an inner node changes one end of it, which is put back on the way up.
+    """
+    d, channels = len(shape), len(score)
+    # Inner nodes that the walk is below: their place here, that in the forest, and the end that they have changed.
+    above, origin, before = np.empty(depth, np.int32), np.empty(depth, np.int32), np.empty(depth, np.int32)
+    on_right = np.empty(depth, np.bool_)
+    largest = 0
+    for t in range(begin, stop):
+        largest = max(largest, ends[t] - roots[t])
+    one, same = np.empty(largest, np.int32), np.empty(largest, np.bool_)
+    for t in range(begin, stop):
+        root = roots[t]
+        _equal_below(root, ends[t], feature, right, score, one, same)
+        lo, hi = np.zeros(d, np.int32), shape.astype(np.int32)
+        # As many nodes of an earlier tree are inner as leaves, but for one: so many leaves there have been.
+        k, size, nodes, found = root, 0, root, (root + t) // 2
+        while True:
+            while feature[k] >= 0 and not same[k - root]:
                 f = feature[k]
-                if hi[size, f] <= cut[k]:
+                if hi[f] <= cut[k]:
                     k += 1
-                elif lo[size, f] >= cut[k]:
+                elif lo[f] >= cut[k]:
                     k = right[k]
                 else:
-                    break
-            if parent[size] >= 0:
-                node[parent[size], RIGHT] = nodes
-            if feature[k] < 0 or same[k]:
-                node[nodes, FEATURE], node[nodes, RIGHT] = -1, found
-                low[found], high[found] = lo[size], hi[size]
-                for c in range(channels):
-                    leaf_score[c, found] = score[c, one[k]]
-                found += 1
-            else:
-                f = feature[k]
-                node[nodes, FEATURE], node[nodes, CUT], kept_at[nodes] = f, cut[k], at[k]
-                lo[size + 1], hi[size + 1] = lo[size], hi[size]
-                todo[size], parent[size] = right[k], nodes
-                lo[size, f] = cut[k]
-                todo[size + 1], parent[size + 1] = k + 1, -1
-                hi[size + 1, f] = cut[k]
-                size += 2
+                    node[nodes, FEATURE], node[nodes, CUT], kept_at[nodes] = f, cut[k], at[k]
+                    above[size], origin[size], before[size], on_right[size] = nodes, k, hi[f], False
+                    hi[f] = cut[k]
+                    size += 1
+                    nodes += 1
+                    k += 1
+            node[nodes, FEATURE], node[nodes, RIGHT] = -1, found
+            for j in range(d):
+                low[found, j], high[found, j] = lo[j], hi[j]
+            for c in range(channels):
+                kept_score[c, found] = score[c, one[k - root]]
+            found += 1
             nodes += 1
-    node, leaf_score = node[:nodes].copy(), leaf_score[:, :found].copy()
-    most = largest_below(node, leaf_score)
-    return node, kept_at[:nodes].copy(), kept_roots, low[:found].copy(), high[:found].copy(), leaf_score, most
+            while size > 0 and on_right[size - 1]:
+                size -= 1
+                lo[node[above[size], FEATURE]] = before[size]
+            if size == 0:
+                break
+            parent = above[size - 1]
+            f = node[parent, FEATURE]
+            hi[f], before[size - 1], on_right[size - 1] = before[size - 1], lo[f], True
+            lo[f] = node[parent, CUT]
+            node[parent, RIGHT] = nodes
+            k = right[origin[size - 1]]
+        _largest_below(root, nodes, node, kept_score, most)
 
 
 @numba.njit(cache=True)
-def largest_below(node, score):  # type: ignore[no-untyped-def]
-    """Return `Trees.most` of the leaves' scores (channels, leaves)."""
-    most = np.empty((len(score), len(node), 2))
+def _largest_below(begin, end, node, score, most):  # type: ignore[no-untyped-def]
+    """Fill in `Trees.most` of the nodes [begin, end)."""
     for c in range(len(score)):
-        for k in range(len(node) - 1, -1, -1):
+        for k in range(end - 1, begin - 1, -1):
             right = node[k, RIGHT]
             if node[k, FEATURE] < 0:
-                most[c, k] = score[c, right]
+                most[c, k, 0] = most[c, k, 1] = score[c, right]
             else:
-                most[c, k, 0] = most[c, k + 1].max()
-                most[c, k, 1] = most[c, right].max()
-    return most
+                most[c, k, 0] = max(most[c, k + 1, 0], most[c, k + 1, 1])
+                most[c, k, 1] = max(most[c, right, 0], most[c, right, 1])
 
 
 @numba.njit(cache=True)

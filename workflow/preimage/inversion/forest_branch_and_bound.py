@@ -1,223 +1,36 @@
 """Best-first branch and bound over boxes of a forest's cells: the smallest loss, proven.
 
-A box's bound is the least loss that the trees' best leaves on it allow, each tree by itself. Where these leaves have a
-cell in common the bound is attained there; where they have not, the box is split at the cut that takes its best leaf
-away from most trees on both sides. (Bounds of the kind: Chen et al. 2019, "Robustness verification of tree-based
-models", NeurIPS; the branching is ours.)
-
-Boxes are expanded in batches of a fixed size and merged in a fixed order, so that the answer depends on the number of
-boxes allowed and on nothing of the machine.
+Boxes (their bounds and splits: `forest_bounds`) are expanded in batches of a fixed size and merged in a fixed order, so
+that the answer depends on the number of boxes allowed and on nothing of the machine.
 """
 
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from preimage import stopping
-from preimage.compiled import numba
 from preimage.errors import StudyError
 from preimage.files import replacing
-from preimage.inversion.forest_boxes import Grid, Trees, best_leaf
-from preimage.inversion.forest_constraints import Near, Rows, near_point, propagate, rows, valid_point
-from preimage.inversion.forest_objective import Wanted, hardest, least_loss
+from preimage.inversion.forest_bounds import ATTAINED, bound, expand
+from preimage.inversion.forest_boxes import Grid, Trees
+from preimage.inversion.forest_constraints import Rows, near_point, rows, valid_point
+from preimage.inversion.forest_domain import Domain
+from preimage.inversion.forest_objective import Wanted
+from preimage.inversion.forest_open_boxes import Pool
+from preimage.inversion.forest_pace import Pace
 from preimage.inversion.forest_threads import over
 from preimage.space import Space
 
 BATCH = 32
 # Open boxes a job has to start with, at least, where several share a search: enough that their work is alike.
 BOXES_A_PART = 64
-# What comes of a box: it is split in two, or its bound is attained in a part of it.
-SPLIT, ATTAINED = 1, 2
-
-
-# -- kernels -----------------------------------------------------------------------------------------------------------
-
-
-@numba.njit(cache=True)
-def best_split(low, high, leaves, lo, hi):  # type: ignore[no-untyped-def]
-    """Return the input and cut at which most leaves are lost on both sides of the box, (-1, 0) where none is.
-
-    Args:
-        leaves: one leaf a tree (n,), each of which the box [lo, hi) meets.
-    """
-    n = len(leaves)
-    best, at, input_ = 0.0, 0, -1
-    begins, ends = np.empty(n, np.int32), np.empty(n, np.int32)
-    for j in range(len(lo)):
-        a = b = 0
-        for i in range(n):
-            # Written whether kept or not: no branch to guess.
-            begins[a], ends[b] = low[leaves[i], j], high[leaves[i], j]
-            a += begins[a] > lo[j]
-            b += ends[b] < hi[j]
-        if min(a, b) + 0.1 * max(a, b) <= best or a == 0 or b == 0:
-            continue  # no cut of this input can be better
-        first, last = np.sort(begins[:a]), np.sort(ends[:b])
-        # At a cut, leaves that begin there or later are lost on the left, leaves that end by there on the right.
-        p = 0
-        for q in range(b):
-            if q + 1 < b and last[q + 1] == last[q]:
-                continue
-            while p < a and first[p] < last[q]:
-                p += 1
-            left, right = a - p, q + 1
-            score = min(left, right) + 0.1 * max(left, right) if left > 0 else 0.0
-            if score > best:
-                best, at, input_ = score, last[q], j
-    return input_, at
-
-
-@numba.njit(cache=True)
-def total_of(trees, leaves):  # type: ignore[no-untyped-def]
-    """Return the sum of each channel's leaves, (channels,), in the order and dtype of `predict`."""
-    score, total = trees.score, trees.start.copy()
-    for c in range(len(leaves)):
-        for t in range(leaves.shape[1]):
-            total[c] += score[c, leaves[c, t]]
-    return total
-
-
-@numba.njit(cache=True)
-def meets(low, high, leaf, lo, hi):  # type: ignore[no-untyped-def]
-    for j in range(len(lo)):  # noqa: SIM110 (a generator is slow to compile here)
-        if low[leaf, j] >= hi[j] or high[leaf, j] <= lo[j]:
-            return False
-    return True
-
-
-@numba.njit(cache=True)
-def update(trees, lo, hi, leaves, narrowed):  # type: ignore[no-untyped-def]
-    """Replace, in place, each best leaf (channels, trees) that the box has lost; -1 counts as lost.
-
-    Args:
-        narrowed: the one input in which the box is narrower than it was; -1 where it may be more.
-    """
-    low, high = trees.low, trees.high
-    stack, value = np.empty(trees.depth + 1, np.int32), np.empty(trees.depth + 1)
-    for c in range(len(leaves)):
-        for t in range(leaves.shape[1]):
-            leaf = leaves[c, t]
-            if leaf < 0:
-                kept = False
-            elif narrowed >= 0:
-                kept = low[leaf, narrowed] < hi[narrowed] and high[leaf, narrowed] > lo[narrowed]
-            else:
-                kept = meets(low, high, leaf, lo, hi)
-            if not kept:
-                leaves[c, t] = best_leaf(trees.node, trees.most[c], trees.roots[t], lo, hi, stack, value)
-
-
-@numba.njit(cache=True)
-def _common(trees, leaves, lo, hi):  # type: ignore[no-untyped-def]
-    """Shrink the box, in place, to what all leaves have of it."""
-    for j in range(len(lo)):
-        for i in range(len(leaves)):
-            lo[j] = max(lo[j], trees.low[leaves[i], j])
-            hi[j] = min(hi[j], trees.high[leaves[i], j])
-
-
-@numba.njit(cache=True)
-def _expand_one(  # type: ignore[no-untyped-def]
-    trees, wanted, rows, limit, lo, hi, leaves, child_lo, child_hi, child_leaves, child_loss
-):
-    linear = not np.isnan(wanted.slope)
-    total = total_of(trees, leaves)
-    bounding = 0 if linear else hardest(wanted, total)
-    conflict = leaves[bounding].copy()
-    j, cut = best_split(trees.low, trees.high, conflict, lo, hi)
-    if j < 0 and not linear and (len(wanted.low) > 1 or least_loss(wanted, total) <= 0):
-        # This channel's bound is attained, but others bear on the loss: split until all of them are.
-        conflict = leaves.copy().reshape(leaves.size)
-        j, cut = best_split(trees.low, trees.high, conflict, lo, hi)
-    child_lo[0, :], child_hi[0, :] = lo, hi
-    if j < 0:
-        _common(trees, conflict, child_lo[0], child_hi[0])
-        return ATTAINED
-    child_lo[1, :], child_hi[1, :] = lo, hi
-    child_hi[0, j] = cut
-    child_lo[1, j] = cut
-    for side in range(2):
-        child_leaves[side] = leaves
-        child_loss[side] = np.inf
-        if propagate(rows, child_lo[side], child_hi[side]):
-            narrowed = j if len(rows.matrix) == 0 else -1
-            update(trees, child_lo[side], child_hi[side], child_leaves[side], narrowed)
-            loss = least_loss(wanted, total_of(trees, child_leaves[side]))
-            if loss < limit:
-                child_loss[side] = loss
-    return SPLIT
-
-
-@numba.njit(cache=True, nogil=True)
-def expand(  # type: ignore[no-untyped-def]
-    begin, stop, trees, wanted, rows, limit, lo, hi, leaves, state, child_lo, child_hi, child_leaves, child_loss
-):
-    """Expand boxes begin to stop of (n, d): state (n,), and for a split the children (n, 2, ...).
-
-    `limit` is the loss to beat: a child that can't has loss inf. A box of state ATTAINED is shrunk, in its first child,
-    to where the bound is attained.
-    """
-    for i in range(begin, stop):
-        state[i] = _expand_one(
-            trees, wanted, rows, limit, lo[i], hi[i], leaves[i],
-            child_lo[i], child_hi[i], child_leaves[i], child_loss[i],
-        )  # fmt: skip
-
-
-@numba.njit(cache=True)
-def _bound_one(trees, wanted, rows, lo, hi, leaves):  # type: ignore[no-untyped-def]
-    if not propagate(rows, lo, hi):
-        return np.inf
-    update(trees, lo, hi, leaves, -1)
-    return least_loss(wanted, total_of(trees, leaves))
-
-
-@numba.njit(cache=True, nogil=True)
-def bound(begin, stop, trees, wanted, rows, lo, hi, leaves, loss):  # type: ignore[no-untyped-def]
-    """Bound boxes begin to stop of (n, d): cut them to the constraints, find best leaves; loss inf where empty."""
-    for i in range(begin, stop):
-        loss[i] = _bound_one(trees, wanted, rows, lo[i], hi[i], leaves[i])
-
-
-# -- search ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Pool:
-    """Open boxes in arrays that grow; a slot is used again when its box has been expanded."""
-
-    d: int
-    channels: int
-    trees: int
-    free: list[int] = field(default_factory=list)
-    used: int = 0
-
-    def __post_init__(self) -> None:
-        self.lo, self.hi = (np.empty((0, self.d), np.int32) for _ in range(2))
-        self.leaves = np.empty((0, self.channels, self.trees), np.int32)
-
-    def put(self, lo: np.ndarray, hi: np.ndarray, leaves: np.ndarray) -> int:
-        if self.free:
-            slot = self.free.pop()
-        else:
-            slot, self.used = self.used, self.used + 1
-            if slot == len(self.lo):
-                more = max(1024, slot // 4)
-                for name in ("lo", "hi", "leaves"):
-                    old = getattr(self, name)
-                    grown = np.empty((slot + more, *old.shape[1:]), np.int32)
-                    grown[:slot] = old
-                    setattr(self, name, grown)
-        self.lo[slot], self.hi[slot], self.leaves[slot] = lo, hi, leaves
-        return slot
-
+# Boxes that a search for a point that is not isolated may take, where a bound is attained.
+MOST_FOR_A_POINT = 20_000
 
 Entry = tuple[float, int, int]  # bound, order, slot
 
@@ -229,7 +42,7 @@ class Search:
         evaluate: the loss (n,) that the model itself gives at points (n, d).
         most_open: open boxes beyond which the search goes depth-first.
         box: cells [low, high) to search; all of them by default.
-        near: the data that inputs must be near; anywhere by default.
+        domain: where inputs must lie; anywhere by default.
 
     Attributes:
         loss, x: the best point found (inf and NaN before there is one).
@@ -250,11 +63,11 @@ class Search:
         evaluate: Callable[[np.ndarray], np.ndarray],
         most_open: int = 1_000_000,
         box: tuple[np.ndarray, np.ndarray] | None = None,
-        near: Near | None = None,
+        domain: Domain | None = None,
     ) -> None:
         self.space, self.grid, self.trees, self.wanted, self.evaluate = space, grid, trees, wanted, evaluate
-        self.near = near
-        self.rows: Rows = rows(space, grid, near)
+        self.domain = domain
+        self.rows: Rows = rows(space, grid, domain)
         self.most_open = most_open
         self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
         self.boxes = self.batches = self.order = 0
@@ -269,8 +82,8 @@ class Search:
     def offer(self, X: np.ndarray) -> None:
         """Take the best of the points (n, d) that are valid, where it is better than what there is."""
         X = X[self.space.contains(X)]
-        if self.near is not None:
-            X = X[self.near.holds(self.space, X)]
+        if self.domain is not None:
+            X = X[self.domain.holds(X)]
         if len(X):
             loss = self.evaluate(X)
             k = int(np.argmin(loss))
@@ -313,6 +126,7 @@ class Search:
         kept = entries[part::parts]
         self.pool.free += [entry[2] for k, entry in enumerate(entries) if k % parts != part]
         self.heap, self.stack = kept, []  # sorted, so a heap
+        self.batches = 0
         if part:
             self.boxes = 0  # those so far are counted by the first
 
@@ -325,7 +139,7 @@ class Search:
         self.in_hand = min(entry[0] for entry in batch)
         slots = [slot for _, _, slot in batch]
         n, (d, channels, count) = len(batch), (self.pool.d, self.pool.channels, self.pool.trees)
-        lo, hi, leaves = self.pool.lo[slots], self.pool.hi[slots], self.pool.leaves[slots]
+        lo, hi, leaves = (part[slots] for part in self.pool.arrays)
         state, loss = np.zeros(n, np.int8), np.full((n, 2), np.inf)
         child_lo, child_hi = np.empty((n, 2, d), np.int32), np.empty((n, 2, d), np.int32)
         child_leaves = np.empty((n, 2, channels, count), np.int32)
@@ -398,8 +212,7 @@ class Search:
     def _attained(self, bound: float, box: tuple[np.ndarray, np.ndarray], inner: tuple[Any, Any], deep: bool) -> None:
         """Take the point where a bound is attained; where constraints leave none there, go on with the rest."""
         try:
-            ends = self.grid.ends(*inner)
-            x = near_point(self.space, self.near, *ends) if self.near else valid_point(self.space, *ends)
+            x = self._valid_point(*inner)
         except StudyError:
             self.unsure = min(self.unsure, bound)
             return
@@ -421,6 +234,33 @@ class Search:
                     pieces.append((a, b))
         if pieces:
             self._push(np.array([a for a, _ in pieces]), np.array([b for _, b in pieces]), deep)
+
+    def _valid_point(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray | None:
+        """Return a point (d,) of a box [lo, hi) that is valid and in the domain; None where it is proven to hold none.
+
+        Raises StudyError where neither is certain.
+        """
+        start, end = self.grid.ends(lo, hi)
+        if self.domain is None or self.domain.common is None:
+            near = self.domain.near if self.domain else None
+            return near_point(self.space, near, start, end) if near else valid_point(self.space, start, end)
+        # The input of the box whose paths are longest, by a search of its own: the first that is long enough will do.
+        common, paths = self.domain.common, self.domain.paths
+        assert paths is not None
+        one = np.ones(1)
+        longest = Wanted(1.0, -1.0, 1.0, one, one, one, 0.0, 0.0)
+        inner = Search(
+            self.space, self.grid, paths, longest, lambda X: -common.paths.predict(X)[:, 0],
+            box=(lo, hi), domain=replace(self.domain, common=None, paths=None) if self.domain.near else None,
+        )  # fmt: skip
+        inner.loss = float(np.nextafter(-common.least, np.inf))
+        while np.isnan(inner.x).any() and inner.boxes < MOST_FOR_A_POINT and inner.step():
+            pass
+        if not np.isnan(inner.x).any():
+            return inner.x
+        if inner.closed:
+            return None
+        raise StudyError("an input that is not isolated can't be told from none")
 
     def _push(self, lo: np.ndarray, hi: np.ndarray, deep: bool) -> None:
         """Bound boxes begin to stop of (n, d) afresh and keep those that may hold a better point."""
@@ -466,10 +306,8 @@ class Search:
         heapq.heapify(self.heap)
 
 
-SAVE_EVERY_SECONDS = 10.0
-SHOW_EVERY_SECONDS = 0.2
-# The line search starts from the next box's middle after batches 1, 2, 4, ... 256, and every 256 from there on.
-IMPROVE_EVERY = 256
+# The line search is asked for a better point after batches 4, 8, ... 256, and every 256 from there on.
+FIRST, IMPROVE_EVERY = 4, 256
 
 
 def run(
@@ -478,7 +316,7 @@ def run(
     gap: float = 0.0,
     rounding: float = 0.0,
     seconds: float | None = None,
-    improve: Callable[[np.ndarray], np.ndarray] | None = None,
+    improve: Callable[[Search], np.ndarray] | None = None,
     state: Path | None = None,
     report: Callable[..., None] | None = None,
 ) -> str:
@@ -488,32 +326,29 @@ def run(
         boxes: most boxes to expand (whole batches).
         gap: loss that the best point may be above the bound.
         rounding: a loss that rounding may make of none: a smaller gap counts as closed.
-        improve: a local search, from a point (d,) to one as good or better.
+        improve: a local search, which returns points (n, d).
         report: called with boxes expanded, best loss, and by name bound, gap and open.
     """
-    started = saved = shown = time.monotonic()
-    pause = SAVE_EVERY_SECONDS
+
+    def tell() -> None:
+        assert report is not None
+        low = search.bound
+        report(min(search.boxes, boxes), search.loss, bound=low, gap=search.loss - low, open=search.open)
+
+    pace = Pace(search.save, state, tell if report else None)
     while True:
         if search.boxes and search.loss - search.bound <= max(gap, rounding) and search.open:
             return "closed" if search.loss - search.bound <= rounding else "gap"
         if search.open and search.boxes >= boxes:
             return "boxes"
-        if search.open and seconds is not None and time.monotonic() - started >= seconds:
+        if search.open and seconds is not None and pace.seconds >= seconds:
             return "seconds"
         if not search.step():
             return "closed" if search.closed else "unsure"
-        batch = search.batches
-        if improve and (batch % IMPROVE_EVERY == 0 or (batch < IMPROVE_EVERY and batch & (batch - 1) == 0)):
-            middle = search.middle()
-            if middle is not None:
-                search.offer(improve(middle)[None])
-        now = time.monotonic()
-        if report and now - shown > SHOW_EVERY_SECONDS:
-            shown = now
-            low = search.bound
-            report(min(search.boxes, boxes), search.loss, bound=low, gap=search.loss - low, open=search.open)
-        if state and (stopping.asked() or now - saved > pause):
-            search.save(state)
-            stopping.end_if_asked()
-            saved = time.monotonic()
-            pause = max(SAVE_EVERY_SECONDS, 20 * (saved - now))
+        if improve and search.open and improves_after(search.batches):
+            search.offer(improve(search))
+        pace.turn()
+
+
+def improves_after(batch: int) -> bool:
+    return batch % IMPROVE_EVERY == 0 or (FIRST <= batch < IMPROVE_EVERY and batch & (batch - 1) == 0)

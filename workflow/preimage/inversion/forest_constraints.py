@@ -3,9 +3,8 @@
 Constraints hold to `space.TOLERANCE` of each row's scale, and so do yes and no here: a box is dropped only where every
 point of it breaks a row by more than that.
 
-An input may also be asked to lie near the data: at most a distance, in inputs scaled to [0, 1], from the nearest
-training row. A box's distance to a row is that to the row moved into the box, so whether any of its inputs is near is
-known exactly, and which one is nearest.
+So do the limits of the domain (`forest_domain`): a box that is too far from every row, or isolated throughout, is
+dropped too.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ import numpy as np
 from preimage import polytope
 from preimage.compiled import numba
 from preimage.errors import StudyError
-from preimage.inversion.forest_boxes import Grid
+from preimage.inversion.forest_boxes import NO_TREES, Grid, Trees, best_leaf
+from preimage.inversion.forest_domain import Domain, Near
 from preimage.space import TOLERANCE, Input, Linear, Space
 
 # Beyond the tolerance by what rounding in the sums may amount to, so that no point that is accepted is cut off.
@@ -26,7 +26,12 @@ PASSES = 4
 
 
 class Rows(NamedTuple):
-    """low <= matrix @ x <= high with the tolerance taken in, and the ends of every cell (see `Grid`)."""
+    """low <= matrix @ x <= high with the tolerance taken in, and the ends of every cell (see `Grid`).
+
+    Attributes:
+        data, width, reach: rows to be near to, what inputs are scaled by, how near; reach is inf where that is all one.
+        paths, least: trees of an isolation forest, and what its paths must add up to; none and -inf likewise.
+    """
 
     matrix: np.ndarray
     low: np.ndarray
@@ -37,46 +42,21 @@ class Rows(NamedTuple):
     data: np.ndarray
     width: np.ndarray
     reach: float
+    paths: Trees
+    least: float
 
 
-class Near(NamedTuple):
-    """Where inputs must lie: at most `distance` from one of the rows (n, d), inputs scaled to [0, 1]."""
-
-    data: np.ndarray
-    distance: float
-
-    def holds(self, space: Space, X: np.ndarray) -> np.ndarray:
-        """Return which points (n, d) are near enough."""
-        return np.array([bool((self._square(space, x) <= self.distance**2).any()) for x in X], bool)
-
-    def moved(self, space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return the rows moved into a box, the nearest first: those near enough, and only valid points."""
-        X = np.clip(self.data, start, end)
-        X = np.where(space.discrete, np.round(X), X)
-        square = (((X - self.data) / space.width) ** 2).sum(axis=1)
-        X = X[np.argsort(square, kind="stable")][: int((square <= self.distance**2).sum())]
-        return X[space.contains(X)] if len(X) else X
-
-    def pulled(self, space: Space, X: np.ndarray) -> np.ndarray:
-        """Return points (n, d), those too far moved straight towards the nearest row until they are near enough."""
-        out = X.copy()
-        for k in np.flatnonzero(~self.holds(space, X)):
-            square = self._square(space, X[k])
-            row = self.data[np.argmin(square)]
-            share = self.distance / np.sqrt(square.min()) * (1 - 1e-9)
-            out[k] = np.where(space.discrete, row, row + share * (X[k] - row))
-        return out
-
-    def _square(self, space: Space, x: np.ndarray) -> np.ndarray:
-        return np.asarray((((x - self.data) / space.width) ** 2).sum(axis=1))
-
-
-def rows(space: Space, grid: Grid, near: Near | None = None) -> Rows:
+def rows(space: Space, grid: Grid, domain: Domain | None = None) -> Rows:
     matrix, low, high = space.rows
     slack = SLACK * space.row_scale
+    near, common = (None, None) if domain is None else (domain.near, domain.common)
     data = np.empty((0, len(space.inputs))) if near is None else np.ascontiguousarray(near.data, float)
     reach = np.inf if near is None else near.distance
-    return Rows(matrix, low - slack, high + slack, grid.first, grid.start, grid.end, data, space.width, reach)
+    paths = NO_TREES if common is None or domain is None or domain.paths is None else domain.paths
+    least = -np.inf if common is None else common.least
+    return Rows(
+        matrix, low - slack, high + slack, grid.first, grid.start, grid.end, data, space.width, reach, paths, least
+    )
 
 
 @numba.njit(cache=True)
@@ -97,6 +77,16 @@ def is_near(rows, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def is_common(rows, lo, hi):  # type: ignore[no-untyped-def]
+    """Return whether the box [lo, hi) may hold an input whose paths are long enough."""
+    paths, total = rows.paths, 0.0
+    stack, value = np.empty(paths.depth + 1, np.int32), np.empty(paths.depth + 1)
+    for root in paths.roots:
+        total += paths.score[0, best_leaf(paths.node, paths.most[0], root, lo, hi, stack, value)]
+    return total >= rows.least
+
+
+@numba.njit(cache=True)
 def propagate(rows, lo, hi):  # type: ignore[no-untyped-def]
     """Cut cells without a valid point off the ends of the box [lo, hi), in place; return whether any are left.
 
@@ -105,6 +95,8 @@ def propagate(rows, lo, hi):  # type: ignore[no-untyped-def]
     """
     first, start, end = rows.first, rows.start, rows.end
     if rows.reach < np.inf and not is_near(rows, lo, hi):
+        return False
+    if rows.least > -np.inf and not is_common(rows, lo, hi):
         return False
     for _ in range(PASSES):
         moved = False

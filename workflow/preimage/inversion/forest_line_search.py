@@ -1,9 +1,10 @@
 """Exact line search on a forest, and descent by it along many directions.
 
 Along a line a forest is a step function of few steps. Each tree is walked once with the line in hand, which gives the
-places where its leaf changes and by how much; all trees' changes, sorted and added up, give the loss on the whole line
-and so its exact minimum over it, in one pass. A step is taken only where `predict` itself then says that the loss is
-less.
+places where its leaf changes and by how much; all trees' changes, in order and added up, give the loss on the whole
+line and so its exact minimum over it, in one pass. Along a single input the order is that of the grid's cells
+(`forest_axis_line`); along several, places are sorted. A step is taken only where `predict` itself then says that the
+loss is less.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from preimage.compiled import numba
-from preimage.inversion.forest_boxes import FEATURE, RIGHT, Trees
+from preimage.inversion.forest_axis_line import add_changes, best_stretch, cell_of
+from preimage.inversion.forest_boxes import FEATURE, RIGHT, Grid, Trees
 from preimage.inversion.forest_objective import Wanted, loss_at
 from preimage.inversion.forest_threads import over
 from preimage.space import Space
@@ -29,11 +31,13 @@ class Lines:
 
     Attributes:
         directions: (n, d), one or a few inputs each.
+        axis: the input of a direction that has one alone, -1 for another, (n,).
         whole: directions along which only whole steps are valid, (n,).
         matrix, least, most: rows least <= matrix @ x <= most that every point must meet: bounds, then constraints.
     """
 
     directions: np.ndarray
+    axis: np.ndarray
     whole: np.ndarray
     matrix: np.ndarray
     least: np.ndarray
@@ -67,8 +71,10 @@ def lines(space: Space, rng: np.random.Generator) -> Lines:
                 continue
         kept.append(direction)
         whole.append(bool(discrete.any()))
-    shape = (len(kept), len(space.inputs))
-    return Lines(np.array(kept).reshape(shape), np.array(whole, bool), matrix, low, high)
+    vectors = np.array(kept).reshape(len(kept), len(space.inputs))
+    alone = (vectors != 0).sum(axis=1) == 1
+    axis = np.where(alone, np.abs(vectors).argmax(axis=1), -1).astype(np.int32) if len(kept) else np.empty(0, np.int32)
+    return Lines(vectors, axis, np.array(whole, bool), matrix, low, high)
 
 
 def _combinations(rows: np.ndarray, inputs: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
@@ -96,7 +102,7 @@ def _combinations(rows: np.ndarray, inputs: np.ndarray, rng: np.random.Generator
 
 
 def descend(
-    trees: Trees, wanted: Wanted, space: Space, lines: Lines, X: np.ndarray, rng: np.random.Generator
+    grid: Grid, trees: Trees, wanted: Wanted, space: Space, lines: Lines, X: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Descend from valid points (n, d) until no line leads lower; return the points and the lines searched of each."""
     X = np.ascontiguousarray(X, float).copy()
@@ -105,7 +111,7 @@ def descend(
     if n and len(X):
         orders = np.array([rng.permutation(n) for _ in X])
         over(
-            _descend, len(X), trees, wanted, space.low, space.high, lines.directions, lines.whole,
+            _descend, len(X), grid, trees, wanted, space.low, space.high, lines.directions, lines.axis, lines.whole,
             lines.matrix, lines.least, lines.most, orders, SWEEPS, X, spent,
         )  # fmt: skip
     return X, spent
@@ -225,14 +231,46 @@ def best_place(wanted, back, ahead, whole, n, where, delta, total):  # type: ign
 
 
 @numba.njit(cache=True)
+def _look_along(  # type: ignore[no-untyped-def]
+    grid, trees, wanted, low, high, v, j, whole, matrix, least, most, x, cell, delta, total
+):
+    """Return the loss at the best place of the line through x (d,) along input j, and how far that is."""
+    back, ahead = room(x, v, low, high, matrix, least, most)
+    # The whole range where nothing is in the way: to the bounds themselves, and not to what rounding makes of them.
+    a, b = x[j] + min(back * v[j], ahead * v[j]), x[j] + max(back * v[j], ahead * v[j])
+    a, b = max(a, low[j]), min(b, high[j])
+    begin, stop = cell_of(grid, j, a), cell_of(grid, j, b) + 1
+    add_changes(trees, cell, j, begin, stop, delta, total)
+    loss, place = best_stretch(wanted, grid, j, a, b, whole, begin, stop, delta, total)
+    return loss, (place - x[j]) / v[j]
+
+
+@numba.njit(cache=True)
+def _look(trees, wanted, low, high, v, whole, matrix, least, most, x, total):  # type: ignore[no-untyped-def]
+    """Return the loss at the best place of the line through x (d,) along v, and how far that is."""
+    back, ahead = room(x, v, low, high, matrix, least, most)
+    most_changes, n = 4096, -1
+    while n < 0:
+        where, delta = np.empty(most_changes), np.empty((most_changes, len(total)))
+        n = changes(trees, x, v, back, ahead, where, delta, total)
+        most_changes *= 2
+    return best_place(wanted, back, ahead, whole, n, where, delta, total)
+
+
+@numba.njit(cache=True)
 def _descend_one(  # type: ignore[no-untyped-def]
-    trees, wanted, low, high, directions, whole, matrix, least, most, order, sweeps, x
+    grid, trees, wanted, low, high, directions, axis, whole, matrix, least, most, order, sweeps, x
 ):
     """Move the point x (d,) in place; return the number of lines searched."""
     m = 1 if len(trees.score) == 1 else len(trees.score) // 2
     # What `predict` gives is added up in its dtype; along a line, sums are only a guide to where to look.
     there, total, along = x.copy(), np.empty(m, trees.start.dtype), np.empty(m)
-    where, delta = np.empty(4096), np.empty((4096, m))
+    longest = 0
+    for j in range(len(x)):
+        longest = max(longest, grid.first[j + 1] - grid.first[j])
+    delta, cell = np.zeros((longest, m)), np.empty(len(x), np.int32)
+    for j in range(len(x)):
+        cell[j] = cell_of(grid, j, x[j])
     outputs_at(trees, x, total)
     best = loss_at(wanted, total)
     spent, since = 0, 0
@@ -241,12 +279,12 @@ def _descend_one(  # type: ignore[no-untyped-def]
         spent += 1
         since += 1
         v = directions[k]
-        back, ahead = room(x, v, low, high, matrix, least, most)
-        n = changes(trees, x, v, back, ahead, where, delta, along)
-        while n < 0:
-            where, delta = np.empty(2 * len(where)), np.empty((2 * len(where), m))
-            n = changes(trees, x, v, back, ahead, where, delta, along)
-        loss, s = best_place(wanted, back, ahead, whole[k], n, where, delta, along)
+        if axis[k] >= 0:
+            loss, s = _look_along(
+                grid, trees, wanted, low, high, v, axis[k], whole[k], matrix, least, most, x, cell, delta, along
+            )
+        else:
+            loss, s = _look(trees, wanted, low, high, v, whole[k], matrix, least, most, x, along)
         if loss < best:
             for j in range(len(x)):
                 there[j] = min(max(x[j] + s * v[j], low[j]), high[j]) if v[j] != 0 else x[j]
@@ -254,16 +292,18 @@ def _descend_one(  # type: ignore[no-untyped-def]
             loss = loss_at(wanted, total)
             if loss < best:
                 best = loss
-                x[:] = there
+                for j in range(len(x)):
+                    if v[j] != 0:
+                        x[j], cell[j] = there[j], cell_of(grid, j, there[j])
                 since = 0
     return spent
 
 
 @numba.njit(cache=True, nogil=True)
 def _descend(  # type: ignore[no-untyped-def]
-    begin, stop, trees, wanted, low, high, directions, whole, matrix, least, most, orders, sweeps, X, spent
+    begin, stop, grid, trees, wanted, low, high, directions, axis, whole, matrix, least, most, orders, sweeps, X, spent
 ):
     for i in range(begin, stop):
         spent[i] = _descend_one(
-            trees, wanted, low, high, directions, whole, matrix, least, most, orders[i], sweeps, X[i]
+            grid, trees, wanted, low, high, directions, axis, whole, matrix, least, most, orders[i], sweeps, X[i]
         )

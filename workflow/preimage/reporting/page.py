@@ -179,7 +179,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
 def _note(material: Material, name: str, surrogate: str, inverter: str, kind: str) -> str:
     """Return, of the first seed, the row of a lookup, what was proven near the data, or where starts ended together."""
     case = {"surrogate": surrogate, "objective": name, "inverter": inverter}
-    if kind == "lookup" or material.study["inverters"][inverter].get("distance"):
+    if kind == "lookup" or {"distance", "isolation"} & set(material.study["inverters"][inverter]):
         c = material.candidates
         return str(c[(c[list(case)] == pd.Series(case)).all(axis=1)].iloc[0]["message"])
     mine = [p for p in material.evidence["plateaus"] if case.items() <= p.items() and kind not in POPULATIONS]

@@ -27,13 +27,15 @@ def preimage(table: pd.DataFrame, found: Mapping[str, Any], surrogate: str, spac
     if not len(table):
         return [f"The whole preimage is empty: by the model {model} no inputs meet this, which is proven."]
     inner, outer = found["inner"], found["outer"]
+    whole = "the space within the bounds" if space.constraints else "the space"
     if found["stopped"] == "closed":
-        said = f"All inputs that meet this by the model {model} are known: {words.number(100 * inner)} % of the space"
+        said = f"All inputs that meet this by the model {model} are known: {words.number(100 * inner)} % of {whole}"
         said += f", in {words.number(len(table))} boxes. Nothing outside them does, which is proven."
     else:
         why = "clock" if found["stopped"] == "seconds" else "limit of boxes"
+        also = " and the constraints" if space.constraints else ""
         bracket = f"at least {rounded.down(100 * inner)} % and at most {rounded.up(100 * outer)} %"
-        said = f"By the model {model}, {bracket} of the space meet this: "
+        said = f"By the model {model}, {bracket} of {whole} meet this{also}: "
         said += f"proven, stopped by its {why}; more boxes narrow the bracket."
     return [said, *_confined(table, space)]
 

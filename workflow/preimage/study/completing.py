@@ -9,7 +9,7 @@ from typing import Any
 from preimage import own_models
 from preimage.errors import StudyError
 from preimage.inference import setting as inference_setting
-from preimage.inversion_kinds import made_of_trees
+from preimage.inversion_kinds import NO_VOLUME, made_of_trees
 from preimage.problem import load as load_problem
 from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, parts
 from preimage.study.pairs import works_on
@@ -70,10 +70,20 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
             raise StudyError(f"{where}: a preimage needs values to meet: expected an objective with target or within")
         if not any(made_of_trees(s) for s in study["surrogates"].values()):
             raise StudyError(f"{where}: it needs a surrogate made of trees, a random forest")
-        if study["problem"]["constraints"]:
-            raise StudyError(f"{where}: a preimage is made of boxes, and problem.constraints would cut them")
+        if tied := _tied(study["problem"], entry.get("fixed") or {}):
+            raise StudyError(f"{where}: {NO_VOLUME.format(', '.join(tied))}")
         found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
     return found
+
+
+def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:
+    """Return the inputs in equalities that are neither fixed nor whole numbers, by the study's own word."""
+    inputs = problem.get("inputs") or {}
+
+    def loose(name: str) -> bool:
+        return name not in fixed and not {"fixed", "integer", "categories"} & set(inputs.get(name) or {})
+
+    return [name for row in problem["constraints"] if "equals" in row for name in row["linear"] if loose(name)]
 
 
 def _complete_samples(study: Study) -> None:

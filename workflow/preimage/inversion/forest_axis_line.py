@@ -1,0 +1,97 @@
+"""The whole of a line along one input, cell by cell.
+
+Changes of the trees' leaves lie on the grid, so they are added up in one number a cell, and no sorting is needed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preimage.compiled import numba
+from preimage.inversion.forest_boxes import CUT, FEATURE, RIGHT
+from preimage.inversion.forest_objective import loss_at
+
+
+@numba.njit(cache=True)
+def cell_of(grid, j, v):  # type: ignore[no-untyped-def]
+    """Return the cell of input j that holds the value v, which is inside the bounds."""
+    a, b = grid.first[j], grid.first[j + 1] - 1
+    while a < b:
+        middle = (a + b) // 2
+        if grid.end[middle] < v:
+            a = middle + 1
+        else:
+            b = middle
+    return a - grid.first[j]
+
+
+@numba.njit(cache=True)
+def add_changes(trees, cell, j, begin, stop, delta, total):  # type: ignore[no-untyped-def]
+    """Walk the trees along cells [begin, stop) of input j, the others as in `cell` (d,).
+
+    Outputs in the first of these cells go to `total` (outputs,), what changes on entering a later one is added to
+    `delta` (cells, outputs).
+    """
+    step = 1 if len(trees.score) == 1 else 2
+    node, score, m = trees.node, trees.score, len(total)
+    stack, ends = np.empty(trees.depth + 1, np.int32), np.empty(trees.depth + 1, np.int32)
+    for c in range(m):
+        total[c] = trees.start[step * c + step - 1]
+    for root in trees.roots:
+        k, a, b, size, before = root, begin, stop, 0, -1
+        while True:
+            while node[k, FEATURE] >= 0:
+                f, cut = node[k, FEATURE], node[k, CUT]
+                if f != j:
+                    k = k + 1 if cell[f] < cut else node[k, RIGHT]
+                elif b <= cut:
+                    k += 1
+                elif a >= cut:
+                    k = node[k, RIGHT]
+                else:
+                    stack[size], ends[size] = node[k, RIGHT], b
+                    size += 1
+                    b = cut
+                    k += 1
+            leaf = node[k, RIGHT]
+            for c in range(m):
+                row = step * c + step - 1
+                if before < 0:
+                    total[c] += score[row, leaf]
+                else:
+                    delta[a, c] += score[row, leaf] - score[row, before]
+            if size == 0:
+                break
+            size -= 1
+            before = leaf
+            k, a, b = stack[size], b, ends[size]
+
+
+@numba.njit(cache=True)
+def best_stretch(wanted, grid, j, low, high, whole, begin, stop, delta, total):  # type: ignore[no-untyped-def]
+    """Return the loss at the best place of input j between the values `low` and `high`, which lie in the first and
+    last of the cells [begin, stop), and the place: the middle of the widest stretch that has it. Clears `delta`."""
+    best, place, width = np.inf, low, -1.0
+    first, left = grid.first[j], begin
+    for cell in range(begin + 1, stop + 1):
+        changed = cell == stop
+        if not changed:
+            for c in range(len(total)):
+                changed = changed or delta[cell, c] != 0
+        if not changed:
+            continue
+        a, b = max(grid.start[first + left], low), min(grid.end[first + cell - 1], high)
+        middle = a / 2 + b / 2
+        if whole:
+            a, b = np.ceil(a), np.floor(b)
+            middle = np.floor((a + b) / 2)
+        if a <= b:
+            loss = loss_at(wanted, total)
+            if loss < best or (loss == best and b - a > width):
+                best, place, width = loss, middle, b - a
+        if cell < stop:
+            for c in range(len(total)):
+                total[c] += delta[cell, c]
+                delta[cell, c] = 0.0
+        left = cell
+    return best, place

@@ -1,0 +1,177 @@
+"""Where inputs must lie for a model's word to count: near the data, and not isolated from it.
+
+Near is at most a distance, in inputs scaled to [0, 1], from the nearest training row. A box's distance to a row is that
+to the row moved into the box, so whether any of its inputs is near is known exactly, and which one is nearest.
+
+Isolated is what few random cuts part from the data: an isolation forest's anomaly score (Liu, Ting and Zhou 2008,
+"Isolation forest", ICDM) is 2 to the power of minus the mean path length over its trees, in units of the usual one. Its
+trees are put on the grid of the model's own thresholds; on a box a path is at most the longest of the leaves that the
+box meets, and these, added up in the order in which scikit-learn adds, bound the very sum that it computes there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from preimage.inversion.forest_boxes import Channels, Trees
+from preimage.space import Space
+from preimage.surrogates.forest import Forest, Nodes, assemble, float32_floor
+
+
+class Near(NamedTuple):
+    """Where inputs must lie: at most `distance` from one of the rows (n, d), inputs scaled to [0, 1]."""
+
+    data: np.ndarray
+    distance: float
+
+    def holds(self, space: Space, X: np.ndarray) -> np.ndarray:
+        """Return which points (n, d) are near enough."""
+        return np.array([bool((self._square(space, x) <= self.distance**2).any()) for x in X], bool)
+
+    def moved(self, space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the rows moved into a box, the nearest first: those near enough, and only valid points."""
+        X = np.clip(self.data, start, end)
+        X = np.where(space.discrete, np.round(X), X)
+        square = (((X - self.data) / space.width) ** 2).sum(axis=1)
+        X = X[np.argsort(square, kind="stable")][: int((square <= self.distance**2).sum())]
+        return X[space.contains(X)] if len(X) else X
+
+    def pulled(self, space: Space, X: np.ndarray) -> np.ndarray:
+        """Return points (n, d), those too far moved straight towards the nearest row until they are near enough."""
+        out = X.copy()
+        for k in np.flatnonzero(~self.holds(space, X)):
+            square = self._square(space, X[k])
+            row = self.data[np.argmin(square)]
+            share = self.distance / np.sqrt(square.min()) * (1 - 1e-9)
+            out[k] = np.where(space.discrete, row, row + share * (X[k] - row))
+        return out
+
+    def _square(self, space: Space, x: np.ndarray) -> np.ndarray:
+        return np.asarray((((x - self.data) / space.width) ** 2).sum(axis=1))
+
+
+class Isolation(NamedTuple):
+    """Where inputs must lie: where an isolation forest's paths add up to `least` or more.
+
+    Attributes:
+        paths: the trees, with the path length of each leaf as its value.
+        usual: what paths add up to where the score is 1/2.
+        least: the smallest float64 sum whose score is at most the one asked for.
+    """
+
+    paths: Forest
+    usual: float
+    least: float
+
+    def holds(self, X: np.ndarray) -> np.ndarray:
+        """Return which points (n, d) are common enough."""
+        return np.asarray(self.paths.predict(X)[:, 0] >= self.least)
+
+    def score(self, X: np.ndarray) -> np.ndarray:
+        """Return the anomaly score (n,) of points (n, d): scikit-learn's `-score_samples`, to the bit."""
+        return _score(self.paths.predict(X)[:, 0], self.usual)
+
+    @property
+    def channels(self) -> Channels:
+        """Path lengths as what is to be made large."""
+        return Channels(self.paths.values.T, np.zeros(1))
+
+
+def isolation(X: np.ndarray, most: float, seed: int) -> Isolation:
+    """Fit an isolation forest (scikit-learn's, 100 trees of 256 rows) to rows (n, d), to keep inputs where its anomaly
+    score is at most `most`."""
+    from sklearn.ensemble import IsolationForest
+
+    return from_sklearn(IsolationForest(random_state=seed, n_jobs=1).fit(X), most)
+
+
+def from_sklearn(model: object, most: float) -> Isolation:
+    """Return a fitted `IsolationForest` as arrays; a leaf's path is as long as the cuts above it, and what its own rows
+    would take to be parted."""
+    trees = [e.tree_ for e in model.estimators_]  # type: ignore[attr-defined]
+    nodes = []
+    for t in trees:
+        path = t.compute_node_depths() + _usual_path(t.n_node_samples) - 1.0
+        nodes.append(Nodes(t.children_left, t.children_right, t.feature, float32_floor(t.threshold), path[:, None]))
+    usual = len(trees) * float(_usual_path(np.array([model.max_samples_]))[0])  # type: ignore[attr-defined]
+    return Isolation(assemble(nodes, np.zeros(1)), usual, _least(usual, most))
+
+
+def _usual_path(rows: np.ndarray) -> np.ndarray:
+    """Return the mean number of random cuts that part one of so many rows from the rest, (n,)."""
+    n = np.maximum(rows, 3).astype(float)
+    many = 2.0 * (np.log(n - 1.0) + np.euler_gamma) - 2.0 * (n - 1.0) / n
+    return np.where(rows <= 1, 0.0, np.where(rows == 2, 1.0, many))
+
+
+def _score(total: np.ndarray, usual: float) -> np.ndarray:
+    return np.asarray(2 ** -(total / usual if usual else np.ones_like(total)))
+
+
+def _least(usual: float, most: float) -> float:
+    """Return the smallest sum whose score is at most `most`: inf where there is none, by bisection over floats."""
+
+    def low_enough(total: float) -> bool:
+        return bool(_score(np.array([total]), usual)[0] <= most)
+
+    a, b = 0.0, 1100.0 * max(usual, 1.0)  # beyond, a score is 0
+    if low_enough(a):
+        return a
+    if not low_enough(b):
+        return np.inf
+    while np.nextafter(a, np.inf) < b:
+        middle = a / 2 + b / 2
+        a, b = (a, middle) if low_enough(middle) else (middle, b)
+    return b
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where inputs must lie: each of `near` and `common` that there is must hold.
+
+    Attributes:
+        paths: the trees of `common` on the grid of the search.
+        rows: training rows (n, d), distinct.
+    """
+
+    space: Space
+    rows: np.ndarray
+    near: Near | None = None
+    common: Isolation | None = None
+    paths: Trees | None = None
+
+    def holds(self, X: np.ndarray) -> np.ndarray:
+        """Return which points (n, d) lie there."""
+        held = np.ones(len(X), bool)
+        if self.near is not None:
+            held = self.near.holds(self.space, X)
+        if self.common is not None and held.any():
+            held[held] = self.common.holds(X[held])
+        return held
+
+    def offers(self, X: np.ndarray) -> np.ndarray:
+        """Return points to begin from: X (n, d) moved towards the data until they lie there, and the rows that do."""
+        rows = self.rows[self.holds(self.rows)]
+        X = self.near.pulled(self.space, X) if self.near is not None else X
+        return np.concatenate([self._shortened(X, rows), rows])
+
+    def pulled(self, X: np.ndarray) -> np.ndarray:
+        """Return points (n, d) moved towards the data."""
+        X = self.near.pulled(self.space, X) if self.near is not None else X
+        return self._shortened(X, self.rows[self.holds(self.rows)])
+
+    def _shortened(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Move points that are isolated towards the nearest of the rows, by as many eighths of the way as it takes."""
+        out = X.copy()
+        if self.common is None or not len(rows):
+            return out
+        for k in np.flatnonzero(~self.common.holds(X)):
+            row = rows[np.argmin((((X[k] - rows) / self.space.width) ** 2).sum(axis=1))]
+            way = row + np.linspace(1, 0, 9)[:, None] * (X[k] - row)
+            way = np.where(self.space.discrete, np.round(way), way)
+            held = np.flatnonzero(self.holds(way))
+            out[k] = way[held[0]] if len(held) else X[k]
+        return out

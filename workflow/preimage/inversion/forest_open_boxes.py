@@ -1,0 +1,42 @@
+"""Open boxes of a search, kept in arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Pool:
+    """Open boxes in arrays that grow; a slot is used again when its box has been expanded."""
+
+    d: int
+    channels: int
+    trees: int
+    free: list[int] = field(default_factory=list)
+    used: int = 0
+
+    def __post_init__(self) -> None:
+        self.lo, self.hi = (np.empty((0, self.d), np.int32) for _ in range(2))
+        self.leaves = np.empty((0, self.channels, self.trees), np.int32)
+
+    def put(self, lo: np.ndarray, hi: np.ndarray, leaves: np.ndarray) -> int:
+        if self.free:
+            slot = self.free.pop()
+        else:
+            slot, self.used = self.used, self.used + 1
+            if slot == len(self.lo):
+                more = max(1024, slot // 4)
+                for name in ("lo", "hi", "leaves"):
+                    old = getattr(self, name)
+                    grown = np.empty((slot + more, *old.shape[1:]), np.int32)
+                    grown[:slot] = old
+                    setattr(self, name, grown)
+        self.lo[slot], self.hi[slot], self.leaves[slot] = lo, hi, leaves
+        return slot
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return cells and leaves of all slots."""
+        return self.lo, self.hi, self.leaves
