@@ -37,7 +37,7 @@ def derivative_errors(steps: pd.DataFrame, ways: pd.DataFrame) -> Figure | None:
                 words = {"cs": "complex step", "exact": "through the solver"}[name]
                 handles[words] = panel.axhline(max(best[name], 1e-16), color=colour, lw=1.2, ls="--")
         handles["scipy's step"] = panel.axvline(DEFAULT[rule], color=INK, lw=0.9, ls=":")
-        log_axis(panel.xaxis)
+        log_axis(panel.xaxis, ticks=4)
         log_axis(panel.yaxis)
         panel.set(title=f"{rule} differences", xlabel="step, as a share of the range")
     axes[0].set_ylabel("relative error of the gradient")

@@ -42,6 +42,7 @@ def parallel_coordinates(
     inverters: Sequence[str],
     in_domain: Sequence[bool],
     looks: Mapping[str, Look],
+    of_rows: str = "training rows",
 ) -> Figure | None:
     """Draw solutions as lines over all inputs, the first (recommended) one thick; the rows' 5-95 % as boxes.
 
@@ -52,13 +53,14 @@ def parallel_coordinates(
         categories: by input that is a category, its list.
         inverters, in_domain: of each solution (k,): who found it, and whether it is where the data is.
         looks: by inverter.
+        of_rows: what the rows are.
     """
     if not len(solutions) or not len(rows) or not inputs:
         return None
     low, high = _ends(rows, inputs, categories)
     place = _place(solutions, low, high)
     kept = _kept(place)
-    keys = _keys(inverters, in_domain, looks)
+    keys = _keys(inverters, in_domain, looks, of_rows)
     figure, axes = _frame(len(kept), -(-len(keys) // legend_columns(list(keys))))
     for row, j in enumerate(kept):
         options = categories.get(inputs[j])
@@ -114,7 +116,7 @@ def _frame(rows: int, legend_lines: int) -> tuple[Figure, Any]:
     for x, side, text in (
         (LEFT - GAP, "right", "min"),
         (RIGHT + GAP, "left", "max"),
-        (VALUE, "right", "recommended"),
+        (VALUE, "right", "answer"),
     ):
         figure.text(x, y, text, ha=side, va="center", fontsize=9, alpha=0.8)
     return figure, axes
@@ -158,7 +160,9 @@ def _line(axes: Any, place: np.ndarray, look: Look, inside: bool, thick: bool) -
         axes.plot(x[beyond], at[beyond], marker, color=look.colour, ms=7, mew=0, clip_on=False, zorder=4)
 
 
-def _keys(inverters: Sequence[str], in_domain: Sequence[bool], looks: Mapping[str, Look]) -> dict[str, Any]:
+def _keys(
+    inverters: Sequence[str], in_domain: Sequence[bool], looks: Mapping[str, Look], of_rows: str
+) -> dict[str, Any]:
     """Return the legend: its labels and what stands for them."""
     keys: dict[str, Any] = {
         shorten(f"recommended, by {inverters[0]}", 40): Line2D([], [], color=looks[inverters[0]].colour, lw=3.4)
@@ -167,5 +171,5 @@ def _keys(inverters: Sequence[str], in_domain: Sequence[bool], looks: Mapping[st
         keys[shorten(f"by {name}", 40)] = Line2D([], [], color=looks[name].colour, lw=1.1)
     if not all(in_domain):
         keys["outside the data"] = Line2D([], [], color=INK, lw=1.1, ls=OUTSIDE)
-    keys["5-95 % of the training rows"] = Line2D([], [], color=INK, lw=9, alpha=0.15, solid_capstyle="butt")
+    keys[f"5-95 % of the {of_rows}"] = Line2D([], [], color=INK, lw=9, alpha=0.15, solid_capstyle="butt")
     return keys

@@ -178,12 +178,12 @@ def legend_columns(labels: Sequence[str]) -> int:
     return 1
 
 
-def log_axis(axis: Any, linear_below: float | None = None) -> None:
+def log_axis(axis: Any, linear_below: float | None = None, ticks: int = 7) -> None:
     """Make an axis logarithmic (symmetric, and linear below a value, where one is given), with plain numbers."""
     set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
     if linear_below is None:
         set_scale("log")
-        axis.set_major_locator(LogLocator(numticks=7))
+        axis.set_major_locator(LogLocator(numticks=ticks))
     else:
         set_scale("symlog", linthresh=linear_below, linscale=0.5)
         axis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=linear_below))

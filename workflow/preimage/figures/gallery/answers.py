@@ -94,7 +94,7 @@ def _preimage(m: Material, surrogate: str, name: str) -> Figure | None:
     return preimage_set(low, high, table["share"].to_numpy(float), table["certain"].to_numpy(bool), space, answers)
 
 
-def parallel(m: Material, surrogate: str, name: str) -> Figure | None:
+def parallel(m: Material, surrogate: str, name: str, of_rows: str = "training rows") -> Figure | None:
     found = m.solved(surrogate, name)
     return parallel_coordinates(
         m.points(found),
@@ -105,6 +105,7 @@ def parallel(m: Material, surrogate: str, name: str) -> Figure | None:
         found["inverter"].astype(str).tolist(),
         found["in_domain"].fillna(True).astype(bool).tolist(),
         m.looks,
+        of_rows,
     )
 
 

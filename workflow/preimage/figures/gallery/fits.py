@@ -23,7 +23,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
             "Each line is a set of parameters; the thick one has the smallest loss, the boxes are random parameters. "
             "Where lines run apart, the data does not say what the parameter is.",
             name,
-            partial(parallel, m, surrogate, name),
+            partial(parallel, m, surrogate, name, "random parameters"),
         )
 
 
