@@ -142,7 +142,7 @@ def plain(said, s):
 
 def strides(at):
     """How many calls apart the faults are; `make test-long` takes every call."""
-    return 3 if at.startswith("sqlite") else 8
+    return 4 if at.startswith("sqlite") else 12
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

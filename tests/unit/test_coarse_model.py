@@ -33,7 +33,8 @@ def test_finite_differences_of_a_float32_model_are_taken_above_its_rounding(grad
         h = 1e-6
         inner = np.clip(reference.start, h, 1 - h)
         central = [(reference.loss(inner + d) - reference.loss(inner - d)) / (2 * h) for d in h * np.eye(3)]
-        assert has_slope is True and abs(value - line.loss(line.start)) == 0
+        # A product of matrices may round a row alone otherwise than among others.
+        assert has_slope is True and value == pytest.approx(line.loss(line.start), rel=1e-6)
         np.testing.assert_allclose(slope, central, rtol=error, atol=error)
         assert line.evaluations == 1 + (len(slope) + 1 if gradient == "2-point" else 2 * len(slope) + 1)
 

@@ -125,9 +125,8 @@ def test_a_study_inverts_the_champion_that_relearning_left(bowl):
     text = text.replace("rounds: 2\n", "").replace("relearning: {simulations: 10, explore: 0.2, gate: 0.2}\n", "")
     text = text.replace("inverters: {", "inverters: {proof: {kind: certified}, ")
     write_study(bowl, text, "use.yaml")
-    done = snakemake(
-        bowl, *(f"results/use/{t}" for t in ("candidates.parquet", "summary.csv")), *study_argument("use.yaml")
-    )
+    tables = [f"results/use/{name}" for name in ("candidates.parquet", "summary.csv")]
+    done = snakemake(bowl, *tables, *study_argument("use.yaml"))
     assert done.returncode == 0, done.stderr[-4000:]
     about = json.loads((bowl / "results/use/round0/seed0/surrogates/forest/surrogate.json").read_text())
     assert about["parameters"]["source"] == "models:/rounds.forest.seed0/1"

@@ -117,13 +117,7 @@ def test_a_second_dry_run_finds_nothing_to_do(tiny):
 def test_the_same_steps_elsewhere_give_the_same_bytes(tiny, tmp_path):
     """Every kind of step of one seed that makes a table; kills have whole studies."""
     write_study(tmp_path, TINY)
-    cases = [
-        "forest/ring/tpe",
-        "forest/ring/starts",
-        "forest/ring/random",
-        "forest/ring/lookup",
-        "simulator/ring/direct",
-    ]
+    cases = [*(f"forest/ring/{name}" for name in ("tpe", "starts", "random", "lookup")), "simulator/ring/direct"]
     made = [*(f"inversion/{case}.parquet" for case in cases), "preimage/forest/ring.parquet"]
     tables = [f"results/tiny/round0/seed1/{name}" for name in made]
     done = snakemake(tmp_path, *tables, *study_argument("tiny.yaml"))
