@@ -23,16 +23,17 @@ from .test_forest_preimage import band_of
 def constrained(rng, space, n):
     """Return the space with n inequalities, and equalities of whole numbers where there are any."""
     rows = []
+    categories = np.array([bool(i.categories) for i in space.inputs])
     middle = (space.low + space.high) / 2
     for _ in range(n):
         slope = np.round(rng.normal(size=len(space.inputs)), 1)
-        slope[rng.random(len(slope)) < 0.2] = 0
+        slope[(rng.random(len(slope)) < 0.2) | categories] = 0
         if not slope.any():
             continue
         at = float(slope @ middle + rng.normal() * 0.3 * (np.abs(slope) @ (space.high - space.low)))
         names = [(n, float(c)) for n, c in zip(space.names, slope, strict=True) if c]
         rows.append(Linear(tuple(names), **{str(rng.choice(["low", "high"])): at}))
-    whole = [n for n, d in zip(space.names, space.discrete, strict=True) if d]
+    whole = [i.name for i in space.inputs if i.integer]
     if len(whole) > 1 and rng.random() < 0.5:
         rows.append(Linear(((whole[0], 0.1), (whole[1], 0.2)), 0.3, 0.3))
     return Space(space.inputs, tuple(rows))

@@ -236,3 +236,19 @@ def test_a_model_that_is_not_trees_is_refused_before_any_job(kind, study_file):
     named = text.replace(f"kind: {kind}", f"kind: {kind}, on: [gp]")
     assert "made of trees" in refusal(study.load, study_file(named))
     assert "made of trees" in refusal(study.load, study_file(text.replace(", forest: {kind: random_forest}", "")))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("seconds: 0", "line 4, key 'inverters.proof.seconds': found 0, expected more than 0"),
+        ("boxes: 0", "line 4, key 'inverters.proof.boxes': found 0, expected at least 1"),
+        ("gap: .nan", "line 4, key 'inverters.proof.gap': found nan, expected a finite number"),
+        ("isolation: 1.5", "line 4, key 'inverters.proof.isolation': found 1.5, expected at most 1"),
+        ("threads: 0", "line 4, key 'inverters.proof.threads': found 0, expected at least 1"),
+    ],
+)
+def test_limits_that_are_none_are_refused_by_name(options, said, study_file):
+    bowl = "study: bowl\nproblem: {simulator: paraboloid}\nobjectives: {lowest: {minimize: y}}\n"
+    text = bowl + f"inverters: {{proof: {{kind: certified, {options}}}}}\nsurrogates: {{f: {{kind: random_forest}}}}\n"
+    assert said in refusal(study.load, study_file(text))

@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestRegressor
 from preimage import objective, study
 from preimage.figures import style
 from preimage.figures.preimage_set import _curve, preimage_set
-from preimage.inversion import forest_preimage
+from preimage.inversion import forest_pace, forest_preimage
 from preimage.reporting import preimages
 from preimage.space import Input, Space
 from preimage.surrogates.forest import from_sklearn
@@ -42,8 +42,8 @@ def test_a_study_says_which_preimages_it_wants_and_nothing_else_depends_on_it(st
         ("minimize: y}", "minimize: y, preimage: true}", "objectives.lowest.preimage': a preimage needs values"),
         ("forest: {kind: random_forest}, ", "", "objectives.ring.preimage': it needs a surrogate made of trees"),
         (
-            "simulator: paraboloid}", "simulator: paraboloid, constraints: [{linear: {x1: 1}, at_most: 3}]}",
-            "objectives.ring.preimage': a preimage is made of boxes",
+            "simulator: paraboloid}", "simulator: paraboloid, constraints: [{linear: {x1: 1}, equals: 3}]}",
+            "a preimage is made of boxes, and an equality of inputs that are not whole numbers (x1)",
         ),
         ("boxes: 50", "boxes: 0", "objectives.band.preimage.boxes': found 0, expected at least 1"),
         ("boxes: 50", "box: 50", "did you mean 'boxes'"),
@@ -51,6 +51,13 @@ def test_a_study_says_which_preimages_it_wants_and_nothing_else_depends_on_it(st
 )  # fmt: skip
 def test_what_cannot_be_had_is_refused_by_name(old, new, said, study_file):
     assert said in refusal(study.load, study_file(STUDY.replace(old, new)))
+
+
+def test_inequalities_and_equalities_of_whole_numbers_are_taken(study_file):
+    problem = "simulator: paraboloid, inputs: {x1: {integer: true}}, constraints: "
+    for row in ("{linear: {x1: 1, x2: 1}, at_most: 3}", "{linear: {x1: 1}, equals: 3}"):
+        asked = STUDY.replace("simulator: paraboloid}", f"{problem}[{row}]}}")
+        assert study.load(study_file(asked))["preimages"]["band"]["boxes"] == 50
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +82,7 @@ def test_the_clock_marks_rows_as_not_reproducible_and_the_limit_of_boxes_does_no
 
 
 def test_progress_says_what_is_undecided_and_what_is_inside(forest, monkeypatch):
-    monkeypatch.setattr(forest_preimage, "SHOW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(forest_pace, "SHOW_EVERY_SECONDS", 0.0)
     seen = []
     whole = found(forest, 20, 50, report=lambda done, open_, **more: seen.append((open_, more["inside"])))
     assert seen[-1] == (0, pytest.approx(whole.bracket[0])) and seen[0][0] > seen[-1][0]

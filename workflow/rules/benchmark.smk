@@ -17,6 +17,7 @@ BENCHMARKS = [
 rule benchmark:
     input:
         expand("results/benchmark/{table}.csv", table=BENCHMARKS),
+        "results/benchmark/certified_growth.svg",
     localrule: True
 
 
@@ -34,3 +35,19 @@ rule benchmark_table:
         code=lambda w: code("benchmark", f"preimage.benchmarks.{w.table}"),
     script:
         "../scripts/benchmark.py"
+
+
+# Seconds against trees, rows and inputs, on logarithmic axes.
+rule benchmark_figure:
+    input:
+        "results/benchmark/certified.csv",
+    output:
+        "results/benchmark/certified_growth.svg",
+    log:
+        "results/benchmark/certified_growth.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code("benchmark_figure"),
+    script:
+        "../scripts/benchmark_figure.py"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from preimage import inversion, objective
+from preimage.benchmarks import forest_peers
 from preimage.benchmarks.timing import row
 from preimage.clock import seconds
 from preimage.inversion import certified, coordinate
@@ -26,15 +27,22 @@ ROWS, TREES = 2_100, 100
 OPTIONS = {"boxes": 10**9, "gap": 0.0, "memory": 2000, "starts": 8}
 CONCRETE = Path("config/data")
 PEER_SECONDS = 20
+PEER_NAMES = {"treecf": "treecf's exact mode", "scip": "PySCIPOpt-ML"}
+LINE_PEERS = {
+    "hyperopt TPE": forest_peers.hyperopt_tpe,
+    "Optuna TPE": forest_peers.optuna_tpe,
+    "CMA-ES": forest_peers.cma_es,
+    "DE": forest_peers.evolution,
+}
 
 
-def bowl(d: int, rows: int = ROWS, trees: int = TREES) -> tuple[Any, inversion.Question]:
+def bowl(d: int, rows: int = ROWS, trees: int = TREES, **options: Any) -> tuple[Any, inversion.Question]:
     """Return scikit-learn's forest of the sum of squares, and the question for its minimum on [-100, 100]^d."""
     from sklearn.ensemble import RandomForestRegressor
 
     X = np.random.default_rng(0).uniform(-100, 100, (rows, d))
     Y = (X**2).sum(axis=1, keepdims=True)
-    model = RandomForestRegressor(trees, random_state=0, n_jobs=-1).fit(X, Y[:, 0]).set_params(n_jobs=1)
+    model = RandomForestRegressor(trees, random_state=0, n_jobs=-1, **options).fit(X, Y[:, 0]).set_params(n_jobs=1)
     return model, asked(model, X, Y, np.full(d, -100.0), np.full(d, 100.0), {"minimize": "y"})
 
 
@@ -68,34 +76,11 @@ def prove(question: inversion.Question, **options: Any) -> tuple[float, Any]:
     return seconds(run), found[0]
 
 
-def veritas(model: Any, question: inversion.Question, limit: float = PEER_SECONDS) -> tuple[float, str]:
-    """Return the seconds dtai-veritas took and its interval of the optimum, in the loss's unit."""
+def _veritas(model: Any, question: inversion.Question) -> tuple[float, str]:
     try:
-        import veritas as peer
+        return forest_peers.veritas(model, question, PEER_SECONDS)
     except ImportError:
         return float("nan"), "not installed"
-    import contextlib
-    import io
-
-    least = question.objective.kind == "minimize"
-    with contextlib.redirect_stdout(io.StringIO()):
-        trees = peer.get_addtree(model)
-    space = question.space
-    # Its intervals are half-open on the right, and its thresholds strict: a rounding wider than ours.
-    box = [
-        peer.Interval(float(np.float32(a)), float(np.nextafter(np.float32(b), np.float32(np.inf))))
-        for a, b in zip(space.low, space.high, strict=True)
-    ]
-    config = peer.Config(peer.HeuristicType.MIN_OUTPUT if least else peer.HeuristicType.MAX_OUTPUT)
-    config.stop_when_optimal = True
-    search = config.get_search(trees, box)
-    took = seconds(lambda: search.step_for(limit, 100))
-    bounds, sign = search.current_bounds(), 1 if least else -1
-    # Its sums are over trees: the forest's output is their mean.
-    ends = sorted(sign * getattr(bounds, name) / TREES for name in ("bottom", "best", "top") if hasattr(bounds, name))
-    best = sign * search.get_solution(0).output / TREES if search.num_solutions() else float("nan")
-    state = "optimal" if search.is_optimal() else f"best {best:.6g}, bounds {[float(f'{e:.6g}') for e in ends]}"
-    return took, state
 
 
 def proofs() -> Iterator[dict[str, Any]]:
@@ -107,7 +92,7 @@ def proofs() -> Iterator[dict[str, Any]]:
         model, question = bowl(d)
         took, proof = prove(question, seconds=60)
         gap = (proof["loss"] - proof["bound"]) / abs(proof["loss"])
-        _, said = veritas(model, question)
+        _, said = _veritas(model, question)
         what = f"bowl, d = {d}: gap in {took:.0f} s (loss {proof['loss']:.6g}, {proof['boxes']} boxes)"
         yield row(what, gap, float("nan"), f"dtai-veritas: {said}", "share", f"at most {reach:g}", gap <= reach)
     for kind in ("minimize", "maximize"):
@@ -120,7 +105,7 @@ def proofs() -> Iterator[dict[str, Any]]:
 
 def _proof(what: str, model: Any, question: inversion.Question, limit: float, reach: float) -> dict[str, Any]:
     took, proof = prove(question, seconds=limit)
-    peer, said = veritas(model, question)
+    peer, said = _veritas(model, question)
     what = f"{what}: {'proven' if proof['closed'] else 'open'} {proof['loss']:.6g}, {proof['boxes']} boxes"
     return row(what, took, peer, f"dtai-veritas: {said}", "s", f"{reach:g} s", proof["closed"] and took <= reach)
 
@@ -139,7 +124,7 @@ def line_search() -> Iterator[dict[str, Any]]:
             best.append(float(question.loss(answer.X).min()))
 
         took = seconds(ours)
-        for name, peer in (("hyperopt TPE", _hyperopt), ("Optuna TPE", _optuna), ("CMA-ES", _cma), ("DE", _evolution)):
+        for name, peer in LINE_PEERS.items():
             value: list[float] = []
             try:
                 other = seconds(partial(_keep, value, peer, question))
@@ -150,51 +135,6 @@ def line_search() -> Iterator[dict[str, Any]]:
                 f"line search, d = {d}: {best[0]:.6g} against {value[0]:.6g}", took, other, name, "s",
                 "better in a tenth of the time", good,
             )  # fmt: skip
-
-
-def _keep(kept: list[float], peer: Callable[[inversion.Question], float], question: inversion.Question) -> None:
-    kept.append(peer(question))
-
-
-def _at(question: inversion.Question) -> Callable[[Any], float]:
-    return lambda x: float(question.loss(np.asarray(x, float)[None])[0])
-
-
-def _hyperopt(question: inversion.Question) -> float:
-    from hyperopt import hp
-
-    from preimage import tpe
-
-    names, f = question.space.names, _at(question)
-    space = {n: hp.uniform(n, a, b) for n, a, b in zip(names, question.space.low, question.space.high, strict=True)}
-    trials = tpe.search(space, lambda v: f([v[n] for n in names]), 500, np.random.default_rng(0))
-    return min(t.loss for t in trials)
-
-
-def _optuna(question: inversion.Question) -> float:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
-    f, space = _at(question), question.space
-    ends = list(zip(space.names, space.low, space.high, strict=True))
-    study.optimize(lambda t: f([t.suggest_float(n, a, b) for n, a, b in ends]), 500)
-    return float(study.best_value)
-
-
-def _cma(question: inversion.Question) -> float:
-    import cma
-
-    low, high = question.space.low, question.space.high
-    settings = {"bounds": [low.tolist(), high.tolist()], "seed": 1, "verbose": -9, "maxfevals": 10_000}
-    return float(cma.fmin2(_at(question), (low + high) / 2, float((high - low).mean()) / 4, settings)[1].result.fbest)
-
-
-def _evolution(question: inversion.Question) -> float:
-    from scipy.optimize import differential_evolution
-
-    bounds = list(zip(question.space.low, question.space.high, strict=True))
-    return float(differential_evolution(_at(question), bounds, maxiter=50, rng=0, polish=False).fun)
 
 
 def bands() -> dict[str, Any]:
@@ -218,23 +158,64 @@ def bands() -> dict[str, Any]:
     return row(what, slowest, float("nan"), "none", "s", "1 s, all right", slowest <= 1 and not wrong)
 
 
+def _keep(kept: list[float], peer: Callable[[inversion.Question], float], question: inversion.Question) -> None:
+    kept.append(peer(question))
+
+
+def exact_modes() -> Iterator[dict[str, Any]]:
+    """An input of less than half the way from the best training row to the optimum, beside treecf's exact mode; a band
+    of ten small trees decided, beside PySCIPOpt-ML."""
+    for d, rows in ((2, ROWS), (5, ROWS), (5, 10_000)):
+        model, question = bowl(d, rows)
+        least = prove(question)[1]["loss"]
+        high = (least + float(question.predict(question.X).min())) / 2
+        yield from _decided(f"nearly the least, d = {d}, {rows:,} rows", model, question, least, high, "treecf")
+    model, question = bowl(4, ROWS, 10, max_leaf_nodes=500)
+    low, high = np.quantile(question.predict(question.X), [0.01, 0.99])
+    for place, a in (("inside", low), ("inside", high), ("outside", -1e4)):
+        a = float(a)
+        yield from _decided(f"band {place}, 10 trees of 500 leaves, d = 4", model, question, a, a + 10, "scip")
+
+
+def _decided(
+    what: str, model: Any, question: inversion.Question, low: float, high: float, peer: str
+) -> Iterator[dict[str, Any]]:
+    ends = question.space.low, question.space.high
+    took, proof = prove(asked(model, question.X, question.Y, *ends, {"within": {"y": [low, high]}}))
+    try:
+        other, said = getattr(forest_peers, peer)(model, question, low, high, 3 * PEER_SECONDS)
+    except ImportError:
+        return
+    name = f"{PEER_NAMES[peer]}: {said}"
+    decided = proof["feasible"] != "undecided"
+    yield row(f"{what}: {proof['feasible']}", took, other, name, "s", "decided, under 1 s", decided and took <= 1)
+
+
 def growth() -> Iterator[dict[str, Any]]:
-    """Seconds to the proven minimum by trees, rows and inputs, with the slope on logarithmic axes."""
+    """Seconds to the proven minimum by trees, rows and inputs, with the slope on logarithmic axes; a figure is drawn of
+    `series`, `size` and `ours` (`figures.growth`)."""
     cases = {
-        "trees, d = 4": [(n, (4, ROWS, n)) for n in (10, 30, 100, 300, 1000)],
-        "rows, d = 4": [(n, (4, n, TREES)) for n in (1_000, 3_000, 10_000, 30_000)],
+        "trees": [(n, (4, ROWS, n)) for n in (10, 30, 100, 300, 1000)],
+        "rows": [(n, (4, n, TREES)) for n in (1_000, 3_000, 10_000, 30_000, 100_000)],
         "inputs": [(d, (d, ROWS, TREES)) for d in (2, 3, 4, 5, 6, 7, 8)],
     }
     for name, points in cases.items():
         size, took = [], []
         for n, arguments in points:
             _, question = bowl(*arguments)
+            # The middle of three: a search is short, and the machine's mood is not.
+            spent, proof = sorted((prove(question, seconds=60) for _ in range(3)), key=lambda one: one[0])[1]
             size.append(n)
-            took.append(prove(question, seconds=60)[0])
+            took.append(spent)
+            what = f"growth: {n:,} {name}, {'proven' if proof['closed'] else 'open'}"
+            yield {**_unjudged(what, spent, "s"), "series": name, "size": n}
         slope = float(np.polyfit(np.log(size), np.log(took), 1)[0])
-        spent = ", ".join(f"{n}: {t:.3g} s" for n, t in zip(size, took, strict=True))
-        grown = row(f"growth with {name} ({spent}): slope", slope, float("nan"), "no peer", "", "", False)
-        yield {**grown, "reached": None}  # there is nothing to reach
+        yield _unjudged(f"growth with {name}: slope on logarithmic axes", slope, "")
+
+
+def _unjudged(what: str, value: float, unit: str) -> dict[str, Any]:
+    """Return a row with nothing to reach."""
+    return {**row(what, value, float("nan"), "no peer", unit, "", False), "reached": None}
 
 
 def measure() -> Iterator[dict[str, Any]]:
@@ -244,4 +225,5 @@ def measure() -> Iterator[dict[str, Any]]:
     yield from proofs()
     yield from line_search()
     yield bands()
+    yield from exact_modes()
     yield from growth()

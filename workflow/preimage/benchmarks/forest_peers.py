@@ -1,0 +1,148 @@
+"""Peers of certified inversion, asked the same of the same forest; each raises ImportError where it is not installed.
+
+They are in the extra `peers`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from preimage import inversion
+from preimage.benchmarks.timing import seconds
+
+
+def limited(call: Callable[[], Any], limit: float) -> tuple[float, Any]:
+    """Return the seconds that a call took in a process of its own and what it returned; None where it was stopped at
+    the limit."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: there.send(call()))
+    started = time.perf_counter()
+    process.start()
+    answered = here.poll(limit)
+    took = time.perf_counter() - started
+    answer = here.recv() if answered else None
+    process.kill()
+    process.join()
+    return took, answer
+
+
+def veritas(model: Any, question: inversion.Question, limit: float) -> tuple[float, str]:
+    """Return the seconds dtai-veritas took and its interval of the optimum, in the loss's unit."""
+    import veritas as peer
+
+    least = question.objective.kind == "minimize"
+    with contextlib.redirect_stdout(io.StringIO()):
+        trees = peer.get_addtree(model)
+    space = question.space
+    # Its intervals are half-open on the right, and its thresholds strict: a rounding wider than ours.
+    box = [
+        peer.Interval(float(np.float32(a)), float(np.nextafter(np.float32(b), np.float32(np.inf))))
+        for a, b in zip(space.low, space.high, strict=True)
+    ]
+    config = peer.Config(peer.HeuristicType.MIN_OUTPUT if least else peer.HeuristicType.MAX_OUTPUT)
+    config.stop_when_optimal = True
+    search = config.get_search(trees, box)
+    took = seconds(lambda: search.step_for(limit, 100))
+    bounds, sign = search.current_bounds(), 1 if least else -1
+    # Its sums are over trees: the forest's output is their mean.
+    ends = sorted(
+        sign * getattr(bounds, name) / len(model.estimators_)
+        for name in ("bottom", "best", "top")
+        if hasattr(bounds, name)
+    )
+    best = sign * search.get_solution(0).output / len(model.estimators_) if search.num_solutions() else float("nan")
+    state = "optimal" if search.is_optimal() else f"best {best:.6g}, bounds {[float(f'{e:.6g}') for e in ends]}"
+    return took, state
+
+
+def treecf(model: Any, question: inversion.Question, low: float, high: float, limit: float) -> tuple[float, str]:
+    """Return the seconds in which treecf's exact mode found an input with an output in [low, high], the nearest to the
+    first training row, and what it says of it."""
+    from treecf import Explainer, Target
+
+    def ask() -> str:
+        explainer = Explainer(model, question.X)
+        found = explainer.explain(question.X[0], Target.raw(lo=low, hi=high), backend="exact", time_budget_s=limit)
+        return f"{type(found).__name__.lower()}, {getattr(found, 'proof', 'open')}"
+
+    took, said = limited(ask, limit)
+    return took, said or f"no return in {limit:.0f} s"
+
+
+def scip(model: Any, question: inversion.Question, low: float, high: float, limit: float) -> tuple[float, str]:
+    """Return the seconds in which PySCIPOpt-ML decided whether an input has an output in [low, high], and whether its
+    answer is right by scikit-learn's own `predict`."""
+    import pyscipopt
+    from pyscipopt_ml.add_predictor import add_predictor_constr
+
+    def ask() -> tuple[str, list[float] | None]:
+        program = pyscipopt.Model()
+        program.hideOutput()
+        program.setParam("limits/time", limit)
+        space = question.space
+        ends = zip(space.names, space.low, space.high, strict=True)
+        x = np.array([program.addVar(n, lb=float(a), ub=float(b)) for n, a, b in ends])
+        y = np.array([program.addVar("y", lb=low, ub=high)])
+        with contextlib.redirect_stdout(io.StringIO()):
+            add_predictor_constr(program, model, x[None], y[None])
+            program.optimize()
+        found = [float(program.getVal(v)) for v in x] if program.getNSols() else None
+        return str(program.getStatus()), found
+
+    took, answer = limited(ask, 2 * limit)
+    if answer is None:
+        return took, f"no return in {2 * limit:.0f} s"
+    status, x = answer
+    if x is None:
+        return took, status
+    y = float(model.predict(np.array([x]))[0])
+    return took, f"{status}, its x gives {'what was wanted' if low <= y <= high else 'something else'}"
+
+
+def _at(question: inversion.Question) -> Callable[[Any], float]:
+    return lambda x: float(question.loss(np.asarray(x, float)[None])[0])
+
+
+def hyperopt_tpe(question: inversion.Question) -> float:
+    from hyperopt import hp
+
+    from preimage import tpe
+
+    names, f = question.space.names, _at(question)
+    space = {n: hp.uniform(n, a, b) for n, a, b in zip(names, question.space.low, question.space.high, strict=True)}
+    trials = tpe.search(space, lambda v: f([v[n] for n in names]), 500, np.random.default_rng(0))
+    return min(t.loss for t in trials)
+
+
+def optuna_tpe(question: inversion.Question) -> float:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+    f, space = _at(question), question.space
+    ends = list(zip(space.names, space.low, space.high, strict=True))
+    study.optimize(lambda t: f([t.suggest_float(n, a, b) for n, a, b in ends]), 500)
+    return float(study.best_value)
+
+
+def cma_es(question: inversion.Question) -> float:
+    import cma
+
+    low, high = question.space.low, question.space.high
+    settings = {"bounds": [low.tolist(), high.tolist()], "seed": 1, "verbose": -9, "maxfevals": 10_000}
+    return float(cma.fmin2(_at(question), (low + high) / 2, float((high - low).mean()) / 4, settings)[1].result.fbest)
+
+
+def evolution(question: inversion.Question) -> float:
+    from scipy.optimize import differential_evolution
+
+    bounds = list(zip(question.space.low, question.space.high, strict=True))
+    return float(differential_evolution(_at(question), bounds, maxiter=50, rng=0, polish=False).fun)

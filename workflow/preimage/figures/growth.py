@@ -1,0 +1,30 @@
+"""How the seconds of a computation grow with its size: straight lines on logarithmic axes, with their slopes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from preimage.figures.style import INK, panels, styled
+
+
+@styled
+def growth(table: pd.DataFrame) -> Figure:
+    """Draw `ours` (seconds) against `size`, a panel a `series`, each with a power law fitted to it."""
+    parts = list(table.groupby("series", sort=False))
+    figure, axes = panels(len(parts), 3.0, columns=len(parts))
+    said = []
+    for axis, (name, part) in zip(axes, parts, strict=True):
+        size, took = part["size"].to_numpy(float), part["ours"].to_numpy(float)
+        slope, level = np.polyfit(np.log(size), np.log(took), 1)
+        axis.loglog(size, took, "o", color=INK, ms=5)
+        ends = np.array([size.min(), size.max()])
+        axis.loglog(ends, np.exp(level) * ends**slope, "-", color=INK, lw=1)
+        axis.set_xticks(size, [f"{v:,.0f}" for v in size])
+        axis.minorticks_off()
+        axis.set(xlabel=str(name), title=f"slope {slope:.2f}")
+        said.append(f"{name} to the power of {slope:.2f}")
+    axes[0].set_ylabel("seconds to the proof")
+    figure.set_label(f"Seconds to the proven minimum grow with {', '.join(said)}.")
+    return figure
