@@ -68,12 +68,13 @@ def changed(value, path, new, drop):
 def taken_or_refused(path):
     """Read and check a study; whatever it is, it is valid or a StudyError. Return whether it was taken."""
     try:
-        found = study.load(path)
-        warnings = checks.check(found)
+        every = study.load_each(path)
+        warnings = [w for found in every for w in checks.check(found)]
     except StudyError as error:
-        assert str(error)
+        assert str(error) and "\n" not in str(error)
         return False
-    assert study.cases(found) and all(isinstance(w, str) for w in warnings)
+    assert all(study.infers(found) or study.cases(found) for found in every)
+    assert all(isinstance(w, str) for w in warnings)
     return True
 
 

@@ -1,6 +1,7 @@
-"""Files of bad will or none: studies, tables and models with anything in them are taken, or refused with one message.
+"""Files of bad will or none: studies, tables and models with anything in them are taken, or refused with one message,
+and nothing is written but in the test's own folder.
 
-A few examples of each here; a hundred thousand with `-m long`.
+A few examples of each here; with `-m long` a hundred thousand of studies, of tables of each kind, and of models.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -15,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preimage import candidates, invocation, own_models, study
+from preimage import candidates, invocation, own_models, schema, study
 from preimage.data import tables
 from preimage.errors import StudyError
 from preimage.surrogates import model
@@ -61,6 +64,32 @@ def changed(value, changes):
         places = sorted(studies.places(value), key=str)
         value = studies.changed(value, places[which % len(places)], new, False)
     return value
+
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_opened = []
+
+
+def _listen(event, arguments):
+    """Note each file that Python opens for writing. Hooks can't be taken away again: one for all tests."""
+    if event == "open" and isinstance(arguments[0], str) and isinstance(arguments[2], int) and arguments[2] & WRITES:
+        _opened.append(arguments[0])
+
+
+@pytest.fixture(scope="module")
+def listening():
+    sys.addaudithook(_listen)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_written_elsewhere(listening, tmp_path):
+    """Files for the time of a call, and what Python, JAX and hypothesis keep, may be; nothing else."""
+    _opened.clear()
+    yield
+    own = (str(tmp_path), str(Path(tempfile.gettempdir(), tempfile.gettempprefix())), os.devnull)
+    kept = ("/__pycache__/", "/preimage/jax/", "/.hypothesis/")
+    found = {os.path.realpath(path) for path in _opened}
+    assert {path for path in found if not path.startswith(own) and not any(k in path for k in kept)} == set()
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -163,6 +192,7 @@ def rezipped(name, part, changes):
 
 BYTES = ["a.json", "a.ubj", "a.txt", "a.skops", "a.onnx", "a.keras"]
 DOCUMENTS = [("a.skops", "schema.json"), ("a.keras", "config.json")]
+MANY_EACH = MANY // (len(BYTES) + len(DOCUMENTS))
 
 
 @pytest.mark.parametrize("name", BYTES)
@@ -182,7 +212,7 @@ def test_a_model_that_says_anything_is_taken_or_refused(tmp_path, name, part, ch
 @pytest.mark.long
 @pytest.mark.parametrize("name", BYTES)
 @given(spoils=SPOILS)
-@settings(max_examples=MANY)
+@settings(max_examples=MANY_EACH)
 def test_many_spoilt_models(tmp_path, name, spoils):
     model_is_taken_or_refused(tmp_path, name, spoilt(model_bytes(name), spoils))
 
@@ -190,7 +220,7 @@ def test_many_spoilt_models(tmp_path, name, spoils):
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "part"), DOCUMENTS)
 @given(changes=CHANGES)
-@settings(max_examples=MANY)
+@settings(max_examples=MANY_EACH)
 def test_many_models_that_say_anything(tmp_path, name, part, changes):
     model_is_taken_or_refused(tmp_path, name, rezipped(name, part, changes))
 
@@ -258,14 +288,35 @@ def test_what_stands_beside_a_model_leads_nowhere_else(tmp_path, name, text):
 # -- studies -----------------------------------------------------------------------------------------------------------
 
 
+@cache
+def documents():
+    """Return studies of every kind: one of many keys, and those shipped that need no other files."""
+    found = {path.stem: schema.read(path) for path in sorted((ROOT / "config/studies").glob("*.yaml"))}
+    return {"": studies.WHOLE, **{name: value for name, value in found.items() if name not in NEED_FILES}}
+
+
+NEED_FILES = {"covid", "inference_benchmark"}
+PLACES = [(name, place) for name, value in documents().items() for place in sorted(studies.places(value), key=str)]
+
+
+def test_the_studies_that_are_changed_below_are_valid(study_file, monkeypatch):
+    monkeypatch.chdir(ROOT)  # where their tables are
+    for value in documents().values():
+        study.load_each(study_file(written(value)))
+
+
+def written(value):
+    return yaml.dump(value, allow_unicode=True, Dumper=yaml.CSafeDumper)
+
+
 @pytest.mark.long
-@given(st.sampled_from(sorted(studies.places(studies.WHOLE), key=str)), studies.ANYTHING, st.booleans())
+@given(st.sampled_from(PLACES), studies.ANYTHING, st.booleans())
 @settings(max_examples=MANY)
 def test_many_studies_with_anything_anywhere(study_file, place, new, drop):
-    import yaml
-
-    value = studies.changed(studies.WHOLE, place, new, drop)
-    studies.taken_or_refused(study_file(yaml.safe_dump(value, allow_unicode=True)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        value = studies.changed(documents()[place[0]], place[1], new, drop)
+        studies.taken_or_refused(study_file(written(value)))
 
 
 def bombs(size):

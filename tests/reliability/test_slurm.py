@@ -3,6 +3,7 @@
 Needs Debian's packages (see `slurm_node.py`); without them nothing here is tested, and each test says so.
 """
 
+import json
 import os
 import random
 import shutil
@@ -13,13 +14,15 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ..running import ROOT, environment, snakemake, study_argument, write_study
 from . import slurm_node
 
 PROFILE = ["--workflow-profile", str(ROOT / "workflow/profiles/slurm")]
 TABLES = ["candidates.parquet", "summary.csv", "best_of.csv"]
-MOST_SUBMISSIONS = 12
+# Of the studies of `make run`, with what running them on Slurm may add to each submission, queueing apart.
+MOST_SUBMISSIONS, MOST_SECONDS = 12, 8
 
 SMALL = """
 study: tiny
@@ -87,10 +90,10 @@ def local(tmp_path_factory):
     return folder
 
 
-def start(folder, node, *more, study="tiny.yaml"):
+def start(folder, node, *more, studies=("tiny.yaml",)):
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", *PROFILE, *more]
     return subprocess.Popen(
-        [*command, *study_argument(study)], cwd=folder, env=environment(**node, PYTHONPATH=str(folder)),
+        [*command, *study_argument(*studies)], cwd=folder, env=environment(**node, PYTHONPATH=str(folder)),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
@@ -163,19 +166,44 @@ def test_a_scattered_study_gives_the_bytes_of_a_local_run(node, local, tmp_path)
     said = ended(start(tmp_path, node))
     same(tmp_path, local)
     assert "Nothing to be done" in ended(start(tmp_path, node, "-n"))
-    assert said.count("has been submitted") <= MOST_SUBMISSIONS
+    parts = len(list((tmp_path / "results").rglob("*-of-2.parquet")))
+    assert parts == 8 and said.count("has been submitted") <= parts + 5  # rows, training, inversions, evidence, report
+
+
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["studies"]
 
 
 @pytest.mark.long
-def test_concrete_gives_the_bytes_of_a_local_run(node, tmp_path):
-    study = "config/studies/concrete.yaml"
+def test_the_default_run_gives_the_bytes_of_a_local_run_at_little_cost(node, tmp_path):
     for name in ("slurm", "local"):
         shutil.copytree(ROOT / "config", tmp_path / name / "config")
-    said = ended(start(tmp_path / "slurm", node, study=study))
-    done = snakemake(tmp_path / "local", *study_argument(study))
+    began = time.time()
+    said = ended(start(tmp_path / "slurm", node, studies=DEFAULT))
+    spent, submissions = lost(node, tmp_path / "slurm", began, time.time()), said.count("has been submitted")
+    print(f"{submissions} submissions, {spent / submissions:.1f} s each beyond queueing and steps")
+    assert submissions <= MOST_SUBMISSIONS and spent <= MOST_SECONDS * submissions
+    done = snakemake(tmp_path / "local", *study_argument(*DEFAULT))
     assert done.returncode == 0, done.stderr[-4000:]
-    same(tmp_path / "slurm", tmp_path / "local", "concrete")
-    assert said.count("has been submitted") <= MOST_SUBMISSIONS
+    for study in DEFAULT:
+        same(tmp_path / "slurm", tmp_path / "local", Path(study).stem)
+
+
+def lost(node, folder, began, ended):
+    """Return the seconds of a run in which no step was at work and no job waited in the queue."""
+    found = slurm({**node, "SLURM_TIME_FORMAT": "%s"}, "scontrol", "show", "jobs", "--oneliner")
+    jobs = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in found.splitlines()]
+    spans = [
+        (float(job["SubmitTime"]), float(job["StartTime"])) for job in jobs if float(job["SubmitTime"]) >= began - 1
+    ]
+    for path in folder.glob("results/*/tracking/**/*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if seconds := record.get("timing", {}).get("wall_seconds"):
+            spans.append((record["ended"] / 1000 - seconds, record["ended"] / 1000))
+    until = began
+    for start, end in sorted(spans):
+        began += max(0, end - max(start, until))
+        until = max(until, end)
+    return ended - began
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------

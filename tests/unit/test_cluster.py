@@ -60,6 +60,14 @@ class Executor:
     next_seconds_between_status_checks = 2
 
 
+def test_a_node_that_failed_is_asked_again_but_for_those_that_the_user_leaves_out():
+    executor = Executor()
+    executor._failed_nodes = {"broken"}
+    cluster.suit_short_jobs(executor)
+    executor._failed_nodes.add("was-down")
+    assert executor._failed_nodes == {"broken"}
+
+
 def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])

@@ -165,10 +165,6 @@ def test_a_killed_part_goes_on_where_it_was(model, tmp_path):
     assert np.array_equal(again.X, whole.X) and again.certificate == whole.certificate
 
 
-def test_parts_are_named_as_snakemake_names_them():
-    assert parts.part_of("1-of-2") == (0, 2) and parts.part_of("12-of-12") == (11, 12)
-
-
 def test_more_parts_than_starts_are_refused(study_file):
     text = (
         "study: s\nproblem: {simulator: paraboloid}\nobjectives: {o: {minimize: y}}\n"
@@ -177,3 +173,19 @@ def test_more_parts_than_starts_are_refused(study_file):
     message = refusal(study.load, study_file(text))
     assert "key 'inverters.m.scatter': found 4, expected at most its 3 starts" in message
     assert study.parts(study.load(study_file(text.replace("scatter: 4", "scatter: 3"))), "m") == 3
+
+
+@pytest.mark.parametrize(("problem", "told"), [
+    ("{simulator: paraboloid, samples: 20, scatter: 21}", "found 21, expected at most its 20 samples"),
+    ("{table: {file: a.csv, outputs: [y]}, simulator: paraboloid, scatter: 2}", "has a table, or fits series"),
+])  # fmt: skip
+def test_simulations_that_can_not_be_shared_are_refused(study_file, problem, told):
+    text = f"study: s\nproblem: {problem}\nobjectives: {{o: {{minimize: y}}}}\n"
+    message = refusal(study.load, study_file(text))
+    assert "key 'problem.scatter'" in message and told in message
+
+
+def test_how_rows_are_shared_is_no_part_of_the_problem(study_file):
+    text = "study: s\nproblem: {simulator: paraboloid, samples: 20, scatter: 4}\nobjectives: {o: {minimize: y}}\n"
+    found = study.load(study_file(text))
+    assert study.simulation_parts(found) == 4 and "scatter" not in found["problem"]

@@ -9,7 +9,7 @@ import pytest
 
 from preimage import problem
 from preimage.data import rows, setting, split, tables
-from preimage.data.generate import generate
+from preimage.data.generate import generate, simulate_part
 from preimage.problems import paraboloid
 
 from ..conftest import refusal
@@ -109,6 +109,14 @@ def test_simulated_rows_are_the_simulators_answers():
     frame = generate(*bowl(), 50, np.random.default_rng(0)).to_pandas()
     assert list(frame) == ["x1", "x2", "y"] and len(frame) == 50
     assert np.array_equal(frame["y"], frame["x1"] ** 2 + frame["x2"] ** 2)
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "latin_hypercube", "clustered"])
+def test_rows_that_jobs_share_are_the_rows_of_one(sampling):
+    whole = generate(*bowl(), 11, np.random.default_rng(0), sampling, noise=1.0)
+    parts = [simulate_part(*bowl(), 11, np.random.default_rng(0), sampling, (k, 3)) for k in range(3)]
+    assert [len(part) for part in parts] == [4, 4, 3]
+    assert generate(*bowl(), 11, np.random.default_rng(0), sampling, noise=1.0, parts=parts).equals(whole)
 
 
 def test_noise_is_added_to_outputs_alone_and_has_the_wanted_size():

@@ -32,3 +32,8 @@ def test_a_folder_of_state_outlives_a_kill_but_neither_success_nor_a_change_of_c
     assert last.state == other
     last.finish(time.time())
     assert not other.exists() and (tmp_path / Output.record).exists()
+
+
+def test_a_part_is_named_as_snakemake_names_it():
+    parts = SimpleNamespace(params={}, wildcards={"scatteritem": "12-of-12"}, rule="invert_part", input=[])
+    assert Step(parts).part == (11, 12)

@@ -1,6 +1,9 @@
 """Steps that are asked to end: long loops save and end at once, the rest is broken off, and nothing is half-written."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -14,6 +17,8 @@ from preimage.inversion import certified, forest_branch_and_bound
 from preimage.space import Input, Space
 from preimage.surrogates.forest import from_sklearn
 
+from ..running import ROOT
+
 SPACE = {"x": hp.uniform("x", -5, 5)}
 
 
@@ -21,6 +26,7 @@ SPACE = {"x": hp.uniform("x", -5, 5)}
 def listening():
     kept = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGALRM)}
     stopping.listen()
+    signal.set_wakeup_fd(-1)  # this process is not to end
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     stopping._asked.clear()
@@ -86,6 +92,28 @@ def test_what_saves_nothing_is_broken_off_and_leaves_nothing(tmp_path, listening
         while True:
             time.sleep(0.01)
     assert list(tmp_path.iterdir()) == []
+
+
+IN_C = """
+import ctypes, os, signal
+from preimage import stopping
+stopping.listen()
+for number in (signal.SIGTERM, signal.SIGALRM):
+    signal.siginterrupt(number, False)  # a call that goes on after a signal, as a compiled program does
+print("ready", flush=True)
+ctypes.CDLL(None).read(os.pipe()[0], ctypes.create_string_buffer(1), 1)
+"""
+
+
+def test_what_hears_no_signal_ends_within_5_seconds_all_the_same():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    process = subprocess.Popen([sys.executable, "-c", IN_C], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout.readline() == "ready\n"
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == stopping.CODE
+    assert stopping.GRACE_SECONDS < time.monotonic() - asked < 5
 
 
 def test_nobody_asked():

@@ -50,13 +50,16 @@ def _said(*command: str) -> list[str] | None:
 def suit_short_jobs(executor: Any) -> None:
     """Let Snakemake's executor for Slurm look at its jobs in time, and run the steps of a group as one machine does.
 
-    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles their time; and
-    starts Snakemake anew for each step of a group, one after the other. No step of ours spans several nodes.
+    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles their time; starts
+    Snakemake anew for each step of a group, one after the other (no step of ours spans several nodes); and once a node
+    has failed, asks for others only until the run ends: Slurm gives no job to a node that is down, and one that is back
+    may be all that there is.
     """
-    kind = type(executor)
+    kind, left_out = type(executor), set(getattr(executor, "_failed_nodes", ()))
     ours = {
         "next_seconds_between_status_checks": property(_seconds_to_wait, _note),
         "additional_general_args": lambda self: "--executor local",
+        "_failed_nodes": property(lambda self: set(left_out)),  # those that the user named, and no more
     }
     executor.__class__ = type(kind.__name__, (kind,), ours)
 

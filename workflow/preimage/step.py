@@ -68,6 +68,12 @@ class Step:
         return generator(int(wildcards.get("seed", 0)), "/".join([rule, *own]))
 
     @property
+    def part(self) -> tuple[int, int]:
+        """Which part of a step that is scattered this is, from 0, and of how many: "1-of-2" is (0, 2)."""
+        part, parts = self.record.wildcards["scatteritem"].split("-of-")
+        return int(part) - 1, int(parts)
+
+    @property
     def state(self) -> Path:
         """Where this step may keep what it needs to go on after a kill, as a file or as a folder: named by inputs,
         params and code."""

@@ -1,16 +1,21 @@
 """A step that is asked to end (SIGTERM: its time is up, its node goes down) saves what it has, and ends within 5 s.
 
 Loops that keep a state for the next attempt ask `asked()` as they save; whatever else a step does is broken off after
-`GRACE_SECONDS`, so that half-written files are removed on the way out.
+`GRACE_SECONDS`, so that half-written files are removed on the way out. A compiled program (a network's training, say)
+lets no signal through to Python until it returns; where that takes longer, the process ends as if it were killed.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from types import FrameType
 
 GRACE_SECONDS = 3.0
+# And a while for cleaning up.
+FORCE_SECONDS = 4.5
 CODE = 128 + signal.SIGTERM
 
 _asked = threading.Event()
@@ -21,6 +26,12 @@ def listen() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _note)
         signal.signal(signal.SIGALRM, _end)
+        told, tells = os.pipe()
+        os.set_blocking(tells, False)
+        # Written to as the signal arrives, whatever the main thread is at.
+        signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # the end of a child is not ours
+        threading.Thread(target=_force, args=(told,), daemon=True).start()
 
 
 def asked() -> bool:
@@ -41,3 +52,11 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(CODE)
+
+
+def _force(told: int) -> None:
+    """End the process some seconds after SIGTERM, unless it has ended by then."""
+    while signal.SIGTERM not in os.read(told, 64):
+        pass
+    time.sleep(FORCE_SECONDS)
+    os._exit(CODE)

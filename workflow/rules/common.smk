@@ -289,6 +289,11 @@ def step_records(wildcards):
         else f"{SEED_RECORDS}/generate.json"
     )
     first = [data, f"{SEED_RECORDS}/split.json"]
+    if (parts := study_module.simulation_parts(study)) > 1:
+        first += [
+            f"{SEED_RECORDS}/simulate_part.{part}-of-{parts}.json"
+            for part in range(1, parts + 1)
+        ]
     later = [f"{SEED_RECORDS}/next_round.json"]
     files = [f"{SEED_RECORDS}/train.{name}.json" for name in study["surrogates"]]
     files += [

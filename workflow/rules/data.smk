@@ -23,7 +23,26 @@ rule import_table:
         "../scripts/import_table.py"
 
 
+rule simulate_part:
+    output:
+        part="results/{study}/round{round}/seed{seed}/data.parts/{scatteritem}.parquet",
+        record="results/{study}/tracking/round{round}/seed{seed}/simulate_part.{scatteritem}.json",
+    log:
+        "results/{study}/logs/round{round}/seed{seed}/simulate_part.{scatteritem}.log",
+    benchmark:
+        "results/{study}/benchmarks/round{round}/seed{seed}/simulate_part.{scatteritem}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        problem=lambda w: of(w)["problem"],
+        code=lambda w: code("simulate_part", *simulator_modules(w)),
+    script:
+        "../scripts/simulate_part.py"
+
+
 rule generate:
+    input:
+        unpack(simulated_parts),
     output:
         data="results/{study}/round{round}/seed{seed}/data.parquet",
         features="results/{study}/round{round}/seed{seed}/features.parquet",

@@ -1,13 +1,32 @@
-# What scattered searches, the diagnosis and families of studies take in.
+# What scattered work, the diagnosis and families of studies take in.
+
+# One process of Snakemake's for each number of parts that a study asks for: the answer depends on that number, so it
+# stands in the study, and not in Snakemake's options.
+for study in STUDIES.values():
+    asked = {study_module.parts(study, name) for name in study["inverters"]}
+    for parts in asked | {study_module.simulation_parts(study)}:
+        workflow.scattergather(**{f"parts{parts}": parts})
+
+
+def gathered(parts, pattern, wildcards):
+    """The files of that many parts, as an input; nothing where one job does it all."""
+    if parts == 1:
+        return {}
+    return {
+        "parts": getattr(gather, f"parts{parts}")(pattern, **dict(wildcards.items()))
+    }
 
 
 def parts_of(wildcards):
-    """The files of an inverter's parts; nothing where it is one job."""
+    """The parts of an inverter's work."""
     parts = study_module.parts(of(wildcards), wildcards.inverter)
-    if parts == 1:
-        return {}
-    gathered = getattr(gather, f"parts{parts}")
-    return {"parts": gathered(rules.invert_part.output.part, **dict(wildcards.items()))}
+    return gathered(parts, rules.invert_part.output.part, wildcards)
+
+
+def simulated_parts(wildcards):
+    """The parts of the simulated rows."""
+    parts = study_module.simulation_parts(of(wildcards))
+    return gathered(parts, rules.simulate_part.output.part, wildcards)
 
 
 def diagnosis_files(wildcards):

@@ -1,13 +1,6 @@
 # Candidates: one job an inverter on a surrogate for an objective, or as many as the inverter says (`scatter`).
 
 
-# One process of Snakemake's for each number of parts that a study asks for: the answer depends on that number, so it
-# stands in the study, and not in Snakemake's options.
-for study in STUDIES.values():
-    for parts in {study_module.parts(study, name) for name in study["inverters"]}:
-        workflow.scattergather(**{f"parts{parts}": parts})
-
-
 # What an inversion, or a part of it, depends on of the study.
 INVERSION = {
     "problem": lambda w: study_module.space_part(of(w)["problem"], w.surrogate),

@@ -18,6 +18,7 @@ def main(snakemake):
             run.rng,
             spec.get("sampling"),
             spec.get("noise", {}).get("sd", 0.0),
+            [tables.read(path) for path in snakemake.input.get("parts", [])],
         )
         table = tables.with_units(table, found.units)
         tables.write(snakemake.output.data, tables.numbered(table))

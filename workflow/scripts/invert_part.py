@@ -10,9 +10,8 @@ def main(snakemake):
         # The other parts have the other cores.
         forest_threads.use_at_most(snakemake.threads)
         asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
-        part = parts.part_of(snakemake.wildcards.scatteritem)
-        options = {**run.params["inverter"], "part": part}
-        report = run.progress(-(-len(asked.questions) * inversion.planned(options) // part[1]))
+        options = {**run.params["inverter"], "part": run.part}
+        report = run.progress(-(-len(asked.questions) * inversion.planned(options) // run.part[1]))
         answers = inversion.propose(options["kind"], asked.questions, options, run.rng_of("invert"), run.state, report)
         parts.write(snakemake.output.part, answers)
         run.record.timing["evaluations"] = float(sum(sum(a.evaluations) for a, _ in answers))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from preimage import inversion
-from preimage.benchmarks.timing import seconds
+from preimage.clock import seconds
 
 
 def limited(call: Callable[[], Any], limit: float) -> tuple[float, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -21,6 +23,7 @@ def generate(
     rng: np.random.Generator,
     sampling: str | None = None,
     noise: float = 0.0,
+    parts: Sequence[pa.Table] = (),
 ) -> pa.Table:
     """Simulate `samples` rows; columns are the inputs, then the outputs.
 
@@ -28,23 +31,49 @@ def generate(
         sampling: "natural", the problem's own distribution, or see `preimage.polytope.sample`; by default natural
             where the problem has one, uniform otherwise.
         noise: standard deviation of the normal noise added to every output, in its unit.
+        parts: what `simulate_part` gave for each share, by generators in the same state; none where the rows are to be
+            simulated here.
 
     Raises StudyError where an output is not finite: such a row can't be trained on.
     """
+    X = points(problem, space, samples, rng, sampling)
+    Y = pa.concat_tables(parts).to_pandas().to_numpy() if parts else _simulated(problem, X)
+    Y = Y + noise * rng.standard_normal(Y.shape)
+    columns = {**space.decode(X), **{name: Y[:, k] for k, name in enumerate(problem.outputs)}}
+    return pa.table({name: pa.array(column) for name, column in columns.items()})
+
+
+def simulate_part(
+    problem: Problem,
+    space: Space,
+    samples: int,
+    rng: np.random.Generator,
+    sampling: str | None,
+    part: tuple[int, int],
+) -> pa.Table:
+    """Return the noise-free outputs of one share of the rows: (which, from 0; of how many). See `generate`."""
+    X = points(problem, space, samples, rng, sampling)
+    Y = _simulated(problem, np.array_split(X, part[1])[part[0]])
+    return pa.table({name: Y[:, k] for k, name in enumerate(problem.outputs)})
+
+
+def points(
+    problem: Problem, space: Space, samples: int, rng: np.random.Generator, sampling: str | None = None
+) -> np.ndarray:
+    """Draw the points (n, d) that are simulated."""
     if sampling is None:
         sampling = "uniform" if problem.draw is None else "natural"
-    X = (
-        _natural(problem, space, samples, rng)
-        if sampling == "natural"
-        else polytope.sample(space, samples, rng, sampling)
-    )
+    if sampling == "natural":
+        return _natural(problem, space, samples, rng)
+    return polytope.sample(space, samples, rng, sampling)
+
+
+def _simulated(problem: Problem, X: np.ndarray) -> np.ndarray:
     Y = problem.simulate(X)
     if not np.isfinite(Y).all():
         row = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
         raise StudyError(f"simulator '{problem.name}' gave {Y[row].tolist()} at {X[row].tolist()}")
-    Y = Y + noise * rng.standard_normal(Y.shape)
-    columns = {**space.decode(X), **{name: Y[:, k] for k, name in enumerate(problem.outputs)}}
-    return pa.table({name: pa.array(column) for name, column in columns.items()})
+    return Y
 
 
 def _natural(problem: Problem, space: Space, samples: int, rng: np.random.Generator) -> np.ndarray:

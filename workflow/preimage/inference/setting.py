@@ -17,7 +17,7 @@ Study = dict[str, Any]
 # What only a study with `inference` has, and what it has no use for.
 OWN_PARTS = ("observations", "checks", "bank")
 OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds")
-OTHER_PROBLEM = ("table", "samples", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints")
+OTHER_PROBLEM = "table", "samples", "scatter", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints"
 
 # What the name of a method ends in that is there to say what the simulations of another are worth.
 BLIND = "_blind"

@@ -22,12 +22,6 @@ from preimage.inversion_kinds import MODULES
 Asked = list[tuple[Answer, np.ndarray]]
 
 
-def part_of(item: str) -> tuple[int, int]:
-    """Return the part, from 0, and the number of parts of Snakemake's name for them: "1-of-2" is (0, 2)."""
-    part, parts = item.split("-of-")
-    return int(part) - 1, int(parts)
-
-
 def write(path: str | Path, asked: Asked) -> None:
     """Write the answers of one part: a row a candidate, certificates and histories in the file's own description."""
     tables = [

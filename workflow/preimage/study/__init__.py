@@ -12,6 +12,7 @@ from preimage.study.cases import (
     parts,
     preimages,
     searched_exactly,
+    simulation_parts,
     space_part,
 )
 from preimage.study.reading import (
@@ -44,6 +45,7 @@ __all__ = [
     "parts",
     "preimages",
     "searched_exactly",
+    "simulation_parts",
     "space_part",
     "written",
 ]

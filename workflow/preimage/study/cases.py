@@ -41,6 +41,11 @@ def cases(study: Study) -> list[Case]:
     ]
 
 
+def simulation_parts(study: Study) -> int:
+    """Return by how many jobs the simulation of a study's rows is shared."""
+    return int(study.get("simulation_parts", 1))
+
+
 def parts(study: Study, inverter: str) -> int:
     """Return by how many jobs an inverter's work is shared."""
     return int(study["inverters"][inverter].get("scatter", 1))

@@ -92,6 +92,7 @@ def _complete_samples(study: Study) -> None:
     problem = study["problem"]
     if "simulator" in problem:
         problem.setdefault("samples", RANDOM_PARAMETERS if fits(study) else SAMPLES)
+    study["simulation_parts"] = _simulation_parts(study)
     found = load_problem(problem)
     of_series = found is not None and found.dynamics is not None
     others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
@@ -114,6 +115,17 @@ def _complete_samples(study: Study) -> None:
         **{k: {"low": low, "high": high, **inputs.get(k, {})} for k, (low, high) in found.inputs.items()},
         **{k: v for k, v in inputs.items() if k not in found.inputs},
     }
+
+
+def _simulation_parts(study: Study) -> int:
+    """Take the number of jobs that simulate out of the problem, so that nothing else depends on it."""
+    problem = study["problem"]
+    parts = int(problem.pop("scatter", 1))
+    if parts > 1 and ("table" in problem or fits(study)):
+        raise StudyError("key 'problem.scatter': found without rows to simulate: the study has a table, or fits series")
+    if parts > problem.get("samples", parts):
+        raise StudyError(f"key 'problem.scatter': found {parts}, expected at most its {problem['samples']} samples")
+    return parts
 
 
 def _complete_rounds(study: Study) -> None:

@@ -286,10 +286,10 @@ def _loaded(path: Path, config: Mapping[str, Any]) -> Any:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         copy = Path(folder) / "model.keras"
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as target:
-            for name in source.namelist():
-                target.writestr(name, json.dumps(config) if name == CONFIG else source.read(name))
         try:
+            with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as target:
+                for name in source.namelist():
+                    target.writestr(name, json.dumps(config) if name == CONFIG else source.read(name))
             return keras.saving.load_model(copy, compile=False, safe_mode=True)
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
