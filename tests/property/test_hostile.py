@@ -29,7 +29,7 @@ from preimage.surrogates.brought import source
 
 from ..conftest import BOWL, refusal
 from ..running import ROOT
-from ..unit import test_study as studies
+from . import test_any_study as studies
 
 MANY = int(os.environ.get("PREIMAGE_FUZZ", 100_000))
 INPUTS, OUTPUTS = ["cement", "water"], ["strength"]

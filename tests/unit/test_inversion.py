@@ -99,7 +99,7 @@ def test_multistart_finds_the_constrained_minimum_of_the_bowl(space, least):
 )
 def test_cmaes_finds_the_constrained_minimum_of_the_bowl(space, least):
     q = question(SPACES[space])
-    assert q.loss(ask("cmaes", q, evaluations=1500)[0].X).min() == pytest.approx(least, abs=1e-6)
+    assert q.loss(ask("cmaes", q, evaluations=900)[0].X).min() == pytest.approx(least, abs=1e-6)
 
 
 def test_cmaes_finds_a_minimum_at_the_bounds():

@@ -169,19 +169,6 @@ def test_forceall_keeps_the_store(tmp_path):
     assert len(after) == 2 * len(before)
 
 
-def test_only_the_package_tracking_imports_mlflow():
-    import ast
-
-    for path in (ROOT / "workflow").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(n.split(".")[0] == "mlflow" for n in names):
-                assert path.is_relative_to(ROOT / "workflow/preimage/tracking"), path
-            if any(n.split(".")[0] == "snakemake" for n in names):
-                assert "preimage" not in path.relative_to(ROOT / "workflow").parts, path
-
-
 def test_a_run_is_made_again_and_each_table_held_against_what_it_left(without_server, monkeypatch):
     """After the sync: the run's tables are fetched, two are altered, and the study is run by what MLflow has of it."""
     folder, _ = without_server
