@@ -20,17 +20,26 @@ from preimage.benchmarks.timing import seconds
 
 def limited(call: Callable[[], Any], limit: float) -> tuple[float, Any]:
     """Return the seconds that a call took in a process of its own and what it returned; None where it was stopped at
-    the limit."""
+    the limit. Raises RuntimeError where it failed."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=lambda: there.send(call()))
+
+    def run() -> None:
+        try:
+            there.send((call(), None))
+        except Exception as error:  # told to whoever waits
+            there.send((None, f"{type(error).__name__}: {error}"))
+
+    process = context.Process(target=run)
     started = time.perf_counter()
     process.start()
     answered = here.poll(limit)
     took = time.perf_counter() - started
-    answer = here.recv() if answered else None
+    answer, failed = here.recv() if answered else (None, None)
     process.kill()
     process.join()
+    if failed:
+        raise RuntimeError(failed)
     return took, answer
 
 
@@ -70,7 +79,7 @@ def treecf(model: Any, question: inversion.Question, low: float, high: float, li
 
     def ask() -> str:
         explainer = Explainer(model, question.X)
-        found = explainer.explain(question.X[0], Target.raw(lo=low, hi=high), backend="exact", time_budget_s=limit)
+        found = explainer.explain(question.X[0], Target.raw(range=(low, high)), backend="exact", time_budget_s=limit)
         return f"{type(found).__name__.lower()}, {getattr(found, 'proof', 'open')}"
 
     took, said = limited(ask, limit)
