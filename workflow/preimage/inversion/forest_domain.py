@@ -163,13 +163,11 @@ class Domain:
         return held
 
     def offers(self, X: np.ndarray) -> np.ndarray:
-        """Return points to begin from: X (n, d) moved towards the data until they lie there, and the rows that do."""
-        rows = self.rows[self.holds(self.rows)]
-        X = self.near.pulled(self.space, X) if self.near is not None else X
-        return np.concatenate([self._shortened(X, rows), rows])
+        """Return points to begin from: X (n, d) moved towards the data, and the rows that lie in the domain."""
+        return np.concatenate([self.pulled(X), self.rows[self.holds(self.rows)]])
 
     def pulled(self, X: np.ndarray) -> np.ndarray:
-        """Return points (n, d) moved towards the data."""
+        """Return points (n, d) moved towards the data, as far as it takes for them to lie in the domain."""
         X = self.near.pulled(self.space, X) if self.near is not None else X
         return self._shortened(X, self.rows[self.holds(self.rows)])
 
