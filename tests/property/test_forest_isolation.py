@@ -122,3 +122,29 @@ def test_of_one_row_all_are_alike():
     some, none = (forest_domain.from_sklearn(model, most) for most in (0.5, 0.4))
     assert np.array_equal(some.score(X), scores(model, X))
     assert some.holds(X).all() and not none.holds(X).any()
+
+
+def test_trees_that_are_not_scikit_learns_are_found_out(monkeypatch):
+    model, space, X, Y = cloud()
+    fit = certified.isolation
+    monkeypatch.setattr(
+        certified, "isolation", lambda *asked: fit(*asked)._replace(said=lambda points: np.zeros(len(points)))
+    )
+    with pytest.raises(RuntimeError, match="are not those of the trees"):
+        ask("certified", model, space, {"maximize": "y0"}, X, Y, isolation=0.5)
+
+
+def test_a_target_of_several_outputs_is_asked_of_one_domain():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    Y = np.column_stack([X.sum(axis=1), X[:, 0]])
+    model = RandomForestRegressor(10, random_state=0, n_jobs=1).fit(X, Y)
+    space = Space((Input("x0", -4, 4), Input("x1", -4, 4)))
+    entry = {"target": {"y0": 0.5, "y1": 3.0}, "tolerance": 0.9}
+    fits = []
+    fit = certified.isolation
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certified, "isolation", lambda *asked: fits.append(asked[2]) or fit(*asked))
+        _, answer, _ = ask("certified", model, space, entry, X, Y, isolation=0.5)
+    rare = IsolationForest(random_state=fits[0], n_jobs=1).fit(X)
+    assert len(fits) == 1 and (scores(rare, answer.X) <= 0.5).all()

@@ -20,17 +20,26 @@ from preimage.clock import seconds
 
 def limited(call: Callable[[], Any], limit: float) -> tuple[float, Any]:
     """Return the seconds that a call took in a process of its own and what it returned; None where it was stopped at
-    the limit."""
+    the limit. Raises RuntimeError where it failed."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=lambda: there.send(call()))
+
+    def run() -> None:
+        try:
+            there.send((call(), None))
+        except Exception as error:  # told to whoever waits
+            there.send((None, f"{type(error).__name__}: {error}"))
+
+    process = context.Process(target=run)
     started = time.perf_counter()
     process.start()
     answered = here.poll(limit)
     took = time.perf_counter() - started
-    answer = here.recv() if answered else None
+    answer, failed = here.recv() if answered else (None, None)
     process.kill()
     process.join()
+    if failed:
+        raise RuntimeError(failed)
     return took, answer
 
 
@@ -70,7 +79,7 @@ def treecf(model: Any, question: inversion.Question, low: float, high: float, li
 
     def ask() -> str:
         explainer = Explainer(model, question.X)
-        found = explainer.explain(question.X[0], Target.raw(lo=low, hi=high), backend="exact", time_budget_s=limit)
+        found = explainer.explain(question.X[0], Target.raw(range=(low, high)), backend="exact", time_budget_s=limit)
         return f"{type(found).__name__.lower()}, {getattr(found, 'proof', 'open')}"
 
     took, said = limited(ask, limit)
@@ -107,42 +116,57 @@ def scip(model: Any, question: inversion.Question, low: float, high: float, limi
     return took, f"{status}, its x gives {'what was wanted' if low <= y <= high else 'something else'}"
 
 
-def _at(question: inversion.Question) -> Callable[[Any], float]:
-    return lambda x: float(question.loss(np.asarray(x, float)[None])[0])
+def _losses(model: Any, question: inversion.Question) -> Callable[[Any], np.ndarray]:
+    """Return the loss (n,) at points (n, d) as a peer's user has it: by scikit-learn's own `predict`."""
+    return lambda X: question.objective.loss(model.predict(np.asarray(X, float))[:, None])
 
 
-def hyperopt_tpe(question: inversion.Question) -> float:
+def hyperopt_tpe(model: Any, question: inversion.Question) -> float:
+    """Return the least loss of 500 evaluations."""
     from hyperopt import hp
 
     from preimage import tpe
 
-    names, f = question.space.names, _at(question)
-    space = {n: hp.uniform(n, a, b) for n, a, b in zip(names, question.space.low, question.space.high, strict=True)}
-    trials = tpe.search(space, lambda v: f([v[n] for n in names]), 500, np.random.default_rng(0))
+    names, f, ends = question.space.names, _losses(model, question), _ends(question)
+    space = {n: hp.uniform(n, a, b) for n, (a, b) in zip(names, ends, strict=True)}
+    trials = tpe.search(space, lambda v: float(f([[v[n] for n in names]])[0]), 500, np.random.default_rng(0))
     return min(t.loss for t in trials)
 
 
-def optuna_tpe(question: inversion.Question) -> float:
+def optuna_tpe(model: Any, question: inversion.Question) -> float:
+    """Return the least loss of 500 evaluations."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
-    f, space = _at(question), question.space
-    ends = list(zip(space.names, space.low, space.high, strict=True))
-    study.optimize(lambda t: f([t.suggest_float(n, a, b) for n, a, b in ends]), 500)
+    f, named = _losses(model, question), list(zip(question.space.names, _ends(question), strict=True))
+    study.optimize(lambda t: float(f([[t.suggest_float(n, a, b) for n, (a, b) in named]])[0]), 500)
     return float(study.best_value)
 
 
-def cma_es(question: inversion.Question) -> float:
+def cma_es(model: Any, question: inversion.Question) -> float:
+    """Return the least loss of at most 10,000 evaluations, a population at once."""
     import cma
 
-    low, high = question.space.low, question.space.high
+    low, high, f = question.space.low, question.space.high, _losses(model, question)
     settings = {"bounds": [low.tolist(), high.tolist()], "seed": 1, "verbose": -9, "maxfevals": 10_000}
-    return float(cma.fmin2(_at(question), (low + high) / 2, float((high - low).mean()) / 4, settings)[1].result.fbest)
+    search = cma.CMAEvolutionStrategy((low + high) / 2, float((high - low).mean()) / 4, settings)
+    while not search.stop():
+        asked = search.ask()
+        search.tell(asked, f(asked).tolist())
+    return float(search.result.fbest)
 
 
-def evolution(question: inversion.Question) -> float:
+def evolution(model: Any, question: inversion.Question) -> float:
+    """Return the least loss that scipy's differential evolution ends at by its own defaults, a population at once."""
     from scipy.optimize import differential_evolution
 
-    bounds = list(zip(question.space.low, question.space.high, strict=True))
-    return float(differential_evolution(_at(question), bounds, maxiter=50, rng=0, polish=False).fun)
+    f = _losses(model, question)
+    found = differential_evolution(
+        lambda x: f(x.T), _ends(question), rng=0, polish=False, vectorized=True, updating="deferred"
+    )
+    return float(found.fun)
+
+
+def _ends(question: inversion.Question) -> list[tuple[float, float]]:
+    return list(zip(question.space.low.tolist(), question.space.high.tolist(), strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from preimage.figures.style import INK, panels, styled
+from preimage.figures.style import INK, log_axis, panels, styled
 
 
 @styled
@@ -18,13 +18,19 @@ def growth(table: pd.DataFrame) -> Figure:
     for axis, (name, part) in zip(axes, parts, strict=True):
         size, took = part["size"].to_numpy(float), part["ours"].to_numpy(float)
         slope, level = np.polyfit(np.log(size), np.log(took), 1)
-        axis.loglog(size, took, "o", color=INK, ms=5)
+        axis.plot(size, took, "o", color=INK, ms=5)
         ends = np.array([size.min(), size.max()])
-        axis.loglog(ends, np.exp(level) * ends**slope, "-", color=INK, lw=1)
-        axis.set_xticks(size, [f"{v:,.0f}" for v in size])
+        axis.plot(ends, np.exp(level) * ends**slope, "-", color=INK, lw=1)
+        for one in (axis.xaxis, axis.yaxis):
+            log_axis(one)
+        axis.set_xticks(size, [_short(v) for v in size])
         axis.minorticks_off()
         axis.set(xlabel=str(name), title=f"slope {slope:.2f}")
         said.append(f"{name} to the power of {slope:.2f}")
     axes[0].set_ylabel("seconds to the proof")
     figure.set_label(f"Seconds to the proven minimum grow with {', '.join(said)}.")
     return figure
+
+
+def _short(value: float) -> str:
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"

@@ -47,7 +47,8 @@ def invert(
     Raises StudyError where no point satisfies the constraints.
     """
     polytope.check_feasible(question.space)
-    found = _search(question, question.objective, options, rng, state, report)
+    common = isolation(question.X, float(options["isolation"]), _seed(rng)) if options.get("isolation") else None
+    found = _search(question, question.objective, common, options, rng, state, report)
     if np.isnan(found.x).any():
         nothing = _nothing(found.certificate, len(question.space.inputs), options)
         # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
@@ -55,7 +56,7 @@ def invert(
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
-        second = _search(question, _as_interval(wanted), options, rng, None, report)
+        second = _search(question, _as_interval(wanted), common, options, rng, None, report)
         if wanted.met(question.outputs(second.x[None]))[0]:
             X.append(second.x)
             found.certificate["feasible"] = "yes"
@@ -64,6 +65,8 @@ def invert(
         certificates.append(second.certificate)
     n = len(X)
     _check_arrays(question, np.array(X))
+    if common is not None:
+        common.check(np.array(X))
     return Answer(
         np.array(X),
         [c["boxes"] for c in certificates[:n]],
@@ -88,12 +91,13 @@ class _Found:
 def _search(
     question: Question,
     objective: Objective,
+    common: Isolation | None,
     options: Mapping[str, Any],
     rng: np.random.Generator,
     state: Path | None,
     report: Callable[..., None] | None,
 ) -> _Found:
-    hunt = _Hunt(question, objective, options, rng)
+    hunt = _Hunt(question, objective, common, options, rng)
     search, parts = hunt.search, options.get("part", (0, 1))[1]
     hunt.begin(state)
     stopped = run(
@@ -127,11 +131,15 @@ class _Hunt:
     the others where it goes on for long, and from the middle of the next box now and then."""
 
     def __init__(
-        self, question: Question, objective: Objective, options: Mapping[str, Any], rng: np.random.Generator
+        self,
+        question: Question,
+        objective: Objective,
+        common: Isolation | None,
+        options: Mapping[str, Any],
+        rng: np.random.Generator,
     ) -> None:
         space, self.part = question.space, options.get("part", (0, 1))
         self.wanted, channels = reduce(objective, question.trees)
-        common = isolation(question.X, float(options["isolation"]), _seed(rng)) if options.get("isolation") else None
         if common is None:
             grid, self.trees = build(question.trees, space, channels)
             paths = None

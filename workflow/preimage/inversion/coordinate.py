@@ -10,7 +10,7 @@ import numpy as np
 
 from preimage import polytope
 from preimage.inversion import Answer, Question, Report
-from preimage.inversion.forest_boxes import build
+from preimage.inversion.forest_boxes import build_walked
 from preimage.inversion.forest_line_search import descend, lines
 from preimage.inversion.forest_objective import reduce
 
@@ -23,7 +23,7 @@ def invert(
 ) -> Answer:
     """Descend from `starts` points; every start is kept. An evaluation is one line searched."""
     wanted, channels = reduce(question.objective, question.trees)
-    grid, trees = build(question.trees, question.space, channels)
+    grid, trees = build_walked(question.trees, question.space, channels)
     directions = lines(question.space, rng)
     starts = startpoints(question, int(options["starts"]), rng)
     ends, spent = [], []

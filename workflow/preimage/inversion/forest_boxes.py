@@ -119,6 +119,24 @@ def build(forest: Forest, space: Space, channels: Channels) -> tuple[Grid, Trees
 
 def build_together(forests: Sequence[Forest], space: Space, channels: Sequence[Channels]) -> tuple[Grid, list[Trees]]:
     """Return one grid of the thresholds of all forests, and the trees of each on it."""
+    grid, cut, at = _cuts(forests, space)
+    kept = [_kept(*of_one, grid.shape) for of_one in zip(forests, channels, cut, at, strict=True)]
+    return grid, kept
+
+
+def build_walked(forest: Forest, space: Space, channels: Channels) -> tuple[Grid, Trees]:
+    """Return the grid of a forest and its trees as `build` does, for who only walks them: whole, and without boxes of
+    leaves and largest scores."""
+    grid, (cut,), (at,) = _cuts([forest], space)
+    node = np.stack([forest.feature, cut, forest.right, np.zeros_like(cut)], axis=1)
+    score, none = np.ascontiguousarray(channels.score, float), np.empty((0, len(space.inputs)), np.int32)
+    depth = int(_depth(forest.feature, forest.right)) + 1
+    most = np.empty((len(score), 0, 2))
+    return grid, Trees(node, at, forest.roots, none, none, score, most, depth, np.ascontiguousarray(channels.start))
+
+
+def _cuts(forests: Sequence[Forest], space: Space) -> tuple[Grid, list[np.ndarray], list[np.ndarray]]:
+    """Return one grid of the thresholds of all forests, and of each its nodes' cuts and largest inputs that go left."""
     cut = [np.zeros(len(forest.feature), np.int32) for forest in forests]
     at = [np.zeros(len(forest.feature)) for forest in forests]
     start, end = [], []
@@ -136,9 +154,7 @@ def build_together(forests: Sequence[Forest], space: Space, channels: Sequence[C
         start.append(np.r_[space.low[j], after])
         end.append(np.r_[cuts, space.high[j]])
     first = np.r_[0, np.cumsum([len(s) for s in start])].astype(np.int32)
-    grid = Grid(first, np.concatenate(start), np.concatenate(end))
-    kept = [_kept(*of_one, grid.shape) for of_one in zip(forests, channels, cut, at, strict=True)]
-    return grid, kept
+    return Grid(first, np.concatenate(start), np.concatenate(end)), cut, at
 
 
 def _kept(forest: Forest, channels: Channels, cut: np.ndarray, at: np.ndarray, shape: np.ndarray) -> Trees:

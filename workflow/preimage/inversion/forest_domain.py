@@ -11,6 +11,7 @@ box meets, and these, added up in the order in which scikit-learn adds, bound th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,11 +61,19 @@ class Isolation(NamedTuple):
         paths: the trees, with the path length of each leaf as its value.
         usual: what paths add up to where the score is 1/2.
         least: the smallest float64 sum whose score is at most the one asked for.
+        said: the scores (n,) of points (n, d) in scikit-learn's own word, of larger meaning more isolated.
     """
 
     paths: Forest
     usual: float
     least: float
+    said: Callable[[np.ndarray], np.ndarray]
+
+    def check(self, X: np.ndarray) -> None:
+        """Raise RuntimeError where the arrays are not scikit-learn's forest at points (n, d)."""
+        searched, said = self.score(X), self.said(X)
+        if not np.array_equal(searched, said):
+            raise RuntimeError(f"anomaly scores {said.tolist()} are not those of the trees {searched.tolist()}")
 
     def holds(self, X: np.ndarray) -> np.ndarray:
         """Return which points (n, d) are common enough."""
@@ -97,7 +106,8 @@ def from_sklearn(model: object, most: float) -> Isolation:
         path = t.compute_node_depths() + _usual_path(t.n_node_samples) - 1.0
         nodes.append(Nodes(t.children_left, t.children_right, t.feature, float32_floor(t.threshold), path[:, None]))
     usual = len(trees) * float(_usual_path(np.array([model.max_samples_]))[0])  # type: ignore[attr-defined]
-    return Isolation(assemble(nodes, np.zeros(1)), usual, _least(usual, most))
+    own = model.score_samples  # type: ignore[attr-defined]
+    return Isolation(assemble(nodes, np.zeros(1)), usual, _least(usual, most), lambda X: -own(X))
 
 
 def _usual_path(rows: np.ndarray) -> np.ndarray:
@@ -153,13 +163,11 @@ class Domain:
         return held
 
     def offers(self, X: np.ndarray) -> np.ndarray:
-        """Return points to begin from: X (n, d) moved towards the data until they lie there, and the rows that do."""
-        rows = self.rows[self.holds(self.rows)]
-        X = self.near.pulled(self.space, X) if self.near is not None else X
-        return np.concatenate([self._shortened(X, rows), rows])
+        """Return points to begin from: X (n, d) moved towards the data, and the rows that lie in the domain."""
+        return np.concatenate([self.pulled(X), self.rows[self.holds(self.rows)]])
 
     def pulled(self, X: np.ndarray) -> np.ndarray:
-        """Return points (n, d) moved towards the data."""
+        """Return points (n, d) moved towards the data, as far as it takes for them to lie in the domain."""
         X = self.near.pulled(self.space, X) if self.near is not None else X
         return self._shortened(X, self.rows[self.holds(self.rows)])
 

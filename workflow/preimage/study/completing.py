@@ -78,12 +78,12 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
 
 def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:
     """Return the inputs in equalities that are neither fixed nor whole numbers, by the study's own word."""
-    inputs = problem.get("inputs") or {}
-
-    def loose(name: str) -> bool:
-        return name not in fixed and not {"fixed", "integer", "categories"} & set(inputs.get(name) or {})
-
-    return [name for row in problem["constraints"] if "equals" in row for name in row["linear"] if loose(name)]
+    inputs = {name: entry or {} for name, entry in (problem.get("inputs") or {}).items()}
+    held = {
+        n for n, entry in inputs.items() if any(entry.get(k) for k in ("integer", "categories")) or "fixed" in entry
+    }
+    equal = [row["linear"] for row in problem["constraints"] if "equals" in row]
+    return [name for row in equal for name in row if name not in held | set(fixed)]
 
 
 def _complete_samples(study: Study) -> None:
