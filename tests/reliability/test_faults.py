@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -140,33 +140,65 @@ inverters:
 """
 
 
+NETWORK = """
+study: tiny
+problem: {simulator: paraboloid, dimension: 2, samples: 20000}
+surrogates:
+  forest: {kind: neural_network, layers: [512, 512], epochs: 100000, patience: 100000, tune: {evaluations: 20}}
+objectives: {lowest: {minimize: y}}
+"""
+FLOW = """
+study: tiny
+problem: {simulator: gaussian}
+observations: {simulate: 1, size: 5}
+inference: {npe: {kind: npe, simulations: 50000, updates: 10000000}}
+"""
+
+
 @pytest.mark.long
-def test_a_step_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path):
-    write_study(tmp_path, LONG)
+def test_a_search_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path):
+    log = tmp_path / "results/tiny/logs/round0/seed0/invert.forest.lowest.certified.log"
+    ends_within_5_seconds(tmp_path, LONG, log, lambda step: "best loss" in log.read_text())
+    saved = list((tmp_path / "results/tiny/.resume").glob("invert.*lowest.certified*"))
+    assert len(saved) == 1 and "asked to end" in log.read_text()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("study", "log"), [
+    (NETWORK, "round0/seed0/train.forest.log"), (FLOW, "seed0/train_inference.npe.log"),
+], ids=["network", "flow"])  # fmt: skip
+def test_training_that_is_asked_to_end_ends_within_5_seconds(tmp_path, study, log):
+    """Most of it is one compiled program, begun after some seconds of imports and compilation."""
+    log = tmp_path / "results/tiny/logs" / log
+    ends_within_5_seconds(tmp_path, study, log, lambda step: sum(step.cpu_times()[:2]) > 20)
+    made = [p for name in ("surrogates", "methods") for p in (tmp_path / "results/tiny").glob(f"**/{name}/**/*")]
+    assert [p for p in made if p.is_file()] == []
+
+
+def ends_within_5_seconds(folder, study, log, begun):
+    """Run a study until the step with this log has begun its work, ask the step to end, and see that it does."""
+    write_study(folder, study)
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", *PROFILE]
     process = subprocess.Popen(
-        [*command, *study_argument("tiny.yaml")], cwd=tmp_path, env=environment(),
+        [*command, *study_argument("tiny.yaml")], cwd=folder, env=environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    log = tmp_path / "results/tiny/logs/round0/seed0/invert.forest.lowest.certified.log"
-    step = searching(process, log)
+    step = at_work(process, log, begun)
     step.send_signal(signal.SIGTERM)
     asked = time.monotonic()
     step.wait(timeout=60)
     assert time.monotonic() - asked < 5
     process.terminate()
     process.wait(timeout=120)
-    saved = list((tmp_path / "results/tiny/.resume").glob("invert.*lowest.certified*"))
-    assert len(saved) == 1 and "asked to end" in log.read_text()
 
 
-def searching(process, log):
-    """Wait until the step with this log expands boxes, and return its process."""
-    until = time.monotonic() + 300
+def at_work(process, log, begun):
+    """Return the process of the step with this log, once it has begun."""
+    until = time.monotonic() + 600
     while time.monotonic() < until:
         for child in psutil.Process(process.pid).children(recursive=True):
-            held = [f.path for f in child.open_files()] if child.is_running() else []
-            if str(log) in held and "best loss" in log.read_text():
-                return child
+            with suppress(psutil.NoSuchProcess):
+                if str(log) in [f.path for f in child.open_files()] and begun(child):
+                    return child
         time.sleep(0.2)
-    raise AssertionError("the search did not begin")
+    raise AssertionError("the step did not begin")

@@ -1,5 +1,8 @@
 """What Slurm would refuse, refused before a job is submitted; and how often its queue is looked at."""
 
+import asyncio
+import sys
+
 import pytest
 
 from preimage import cluster
@@ -63,16 +66,29 @@ class Executor:
 def test_a_node_that_failed_is_asked_again_but_for_those_that_the_user_leaves_out():
     executor = Executor()
     executor._failed_nodes = {"broken"}
-    cluster.suit_short_jobs(executor)
+    cluster.suit(executor)
     executor._failed_nodes.add("was-down")
     assert executor._failed_nodes == {"broken"}
+
+
+async def query_job_status(command, logger):
+    """As the executor's own, which it looks up in its module."""
+    return ({"1": "CANCELLED by 0", "2": "RUNNING"}, 0.1) if command == "sacct" else (None, None)
+
+
+def test_who_cancelled_a_job_is_no_part_of_its_state(monkeypatch):
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "query_job_status", query_job_status)  # puts it back
+    cluster.suit(Executor())
+    assert asyncio.run(module.query_job_status("sacct", None)) == ({"1": "CANCELLED", "2": "RUNNING"}, 0.1)
+    assert asyncio.run(module.query_job_status("broken", None)) == (None, None)
 
 
 def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
     executor = Executor()
-    cluster.suit_short_jobs(executor)
+    cluster.suit(executor)
     pauses = []
     for waited in (0, 10, 50, 200, 4000):
         now[0] = 100.0 + waited

@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from preimage.errors import StudyError, did_you_mean
@@ -47,13 +48,15 @@ def _said(*command: str) -> list[str] | None:
     return done.stdout.split() if done.returncode == 0 else None
 
 
-def suit_short_jobs(executor: Any) -> None:
-    """Let Snakemake's executor for Slurm look at its jobs in time, and run the steps of a group as one machine does.
+def suit(executor: Any) -> None:
+    """Let Snakemake's executor for Slurm look at its jobs in time, run the steps of a group as one machine does, and
+    take up again what a node or an administrator has ended.
 
     By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles their time; starts
     Snakemake anew for each step of a group, one after the other (no step of ours spans several nodes); and once a node
     has failed, asks for others only until the run ends: Slurm gives no job to a node that is down, and one that is back
-    may be all that there is.
+    may be all that there is. A job that was cancelled has, with accounting, the state "CANCELLED by 0", which it knows
+    not, and waits for without end.
     """
     kind, left_out = type(executor), set(getattr(executor, "_failed_nodes", ()))
     ours = {
@@ -62,6 +65,19 @@ def suit_short_jobs(executor: Any) -> None:
         "_failed_nodes": property(lambda self: set(left_out)),  # those that the user named, and no more
     }
     executor.__class__ = type(kind.__name__, (kind,), ours)
+    module: Any = sys.modules[kind.__module__]
+    if hasattr(module, "query_job_status"):
+        module.query_job_status = _in_one_word(module.query_job_status)
+
+
+def _in_one_word(query: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return the query of jobs' states, by job, and how long it took; each state without what follows it."""
+
+    async def states(*arguments: Any) -> Any:
+        found, seconds = await query(*arguments)
+        return found and {job: state.partition(" ")[0] for job, state in found.items()}, seconds
+
+    return states
 
 
 def _seconds_to_wait(executor: Any) -> float:

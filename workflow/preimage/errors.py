@@ -10,7 +10,13 @@ from urllib.parse import unquote
 
 
 class StudyError(ValueError):
-    """Input that can't be used: says which file, key or column and row, what was found, what was expected."""
+    """Input that can't be used: says which file, key or column and row, what was found, what was expected.
+
+    In one line: names may have line ends in them, or what a terminal would obey.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.errors import StudyError
+from preimage.surrogates.brought import skops_trees
 from preimage.surrogates.brought.signature import Signature
 from preimage.surrogates.ensembles import from_estimator
 from preimage.surrogates.forest import Forest
@@ -111,6 +112,10 @@ def read(path: Path) -> SkopsModel:
         raise StudyError(f"{path}: can't be loaded ({_first_line(error)})") from None
     if not is_regressor(model):
         raise StudyError(f"{path}: found {type(model).__name__}, expected a regressor of scikit-learn")
+    try:
+        skops_trees.check(model)
+    except Exception as error:  # attributes of any type
+        raise StudyError(f"{path}: {_first_line(error)}") from None
     return SkopsModel(model)
 
 
