@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from preimage.inference import judge
 from preimage.inference.answer import Means, Task
 from preimage.inference.methods import alfi, one_shot, set_encoder, training
 from preimage.inference.methods.training import Course
@@ -111,6 +112,18 @@ def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path):
     assert all(whole[k].tobytes() == resumed[k].tobytes() for k in whole)
 
 
+def test_sets_that_are_kept_are_trained_on_several_times_for_the_price_of_once():
+    once, thrice = plainly_trained("one_shot"), trained("one_shot", passes=3)
+    assert thrice.simulations == once.simulations <= SMALL["simulations"]
+    assert thrice.history["loss"][-1][0] == 3 * once.history["loss"][-1][0]
+    theta, x = sets(200)
+    missed = [
+        -np.mean([a.log_density(t[None])[0] for a, t in zip(m.infer(x, np.random.default_rng(0)), theta, strict=True)])
+        for m in (once, thrice)
+    ]
+    assert missed[1] < missed[0]
+
+
 def test_a_state_of_another_training_is_not_taken_up(tmp_path):
     for name in ("shifted", "other"):
         trained("one_shot", Task(shifted(name=name), SIZE), Means(state=tmp_path))
@@ -159,6 +172,17 @@ def test_an_answer_has_weighted_draws_its_path_and_its_simulations():
     assert made.simulations <= SMALL["simulations"]
 
 
+def test_the_way_before_training_starts_at_the_prior_and_is_shown_with_its_samples():
+    made, x = plainly_trained("plain"), sets(2)[1]
+    found = judge.untrained(TASK, x, made.untrained(), np.random.default_rng(1))
+    trained_way = made.infer(x[:1], np.random.default_rng(1))[0].path[0]
+    assert found["untrained_mean.0"].shape == trained_way.shape == (3, 1)
+    assert found["untrained_mean.1"][0] == trained_way[0] == 0 and found["untrained_sd.1"][0] == 1
+    assert np.abs(found["untrained_mean.0"][-1] - trained_way[-1]) > 0.01
+    assert found["untrained.0"].shape == (3, SIZE, 1) and "untrained.2" not in found
+    assert judge.untrained(TASK, x, plainly_trained("one_shot").untrained(), np.random.default_rng(1)) == {}
+
+
 def test_a_set_is_answered_alike_alone_and_among_others():
     """One-shot: nothing random goes into a proposal."""
     made, x = plainly_trained("one_shot"), sets(5)[1]
@@ -197,6 +221,14 @@ def test_failed_samples_are_left_out_of_features(features):
     np.testing.assert_allclose(found[:, 0], [0.5, 0, 1])
 
 
+def test_statistics_of_one_sample_are_that_sample_as_it_is_encoded():
+    """A regression on them is then exact where parameters and samples are jointly normal."""
+    encoder, _ = set_encoder.fitted(
+        Task(shifted(encoded=lambda x: 3 * x), 1), {"features": "pooled"}, jax.random.key(0)
+    )
+    np.testing.assert_allclose(encoder.statistics(np.array([[[7.0]], [[-0.5]]])), [[21.0], [-1.5]])
+
+
 def test_inputs_are_scaled_by_samples_from_the_prior():
     def wide(key, theta, size):
         return 1000 + 1e4 * simulate(key, theta, size)
@@ -208,7 +240,7 @@ def test_inputs_are_scaled_by_samples_from_the_prior():
 
 
 def test_adam_goes_to_the_minimum_and_past_slopes_that_are_not_finite():
-    def loss(weights, key):
+    def loss(weights, key, _):
         value = ((weights["a"] - 3) ** 2).sum()
         broken = jnp.where(jax.random.bernoulli(key, 0.1), jnp.nan, 1.0)
         return value * broken, value

@@ -113,6 +113,22 @@ def test_further_rounds_keep_to_the_budget_and_to_the_posterior_though_some_simu
     assert 800 < len(method.arrays()["first.w"]) < 1000
 
 
+def test_a_training_that_was_killed_goes_on_to_the_same_bytes(trained, tmp_path):
+    seen = []
+
+    def stop(update, loss):
+        seen.append(update)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, stop))
+    resumed = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, lambda update, loss: seen.append(update)))
+    assert len(seen) == len(set(seen)), "nothing is trained twice"
+    for name, array in resumed.arrays().items():
+        assert array.tobytes() == trained.arrays()[name].tobytes(), name
+
+
 def test_bad_budgets_and_sets_are_one_message(trained):
     with pytest.raises(StudyError, match="expected at least 1000: 200 sets of 5 samples in each of 1 rounds"):
         npe.train(Task(NORMAL, 5), {"simulations": 999}, rng())
@@ -137,6 +153,18 @@ def test_an_untrained_flow_is_the_normal_and_a_linear_one_too():
     assert flow.log_density(weights, x, h)[0] == pytest.approx(stats.norm.logpdf([0.3, -2.0]).sum(), abs=1e-4)
     draws = flow.draw(weights, jax.random.key(1), jnp.zeros((4000, 1)))
     assert stats.kstest(np.asarray(draws)[:, 0], "norm").pvalue > 0.01
+
+
+def test_a_network_counts_as_much_as_it_is_worth_on_targets_held_out():
+    flow, h = Flow(2, 1, width=8), jnp.zeros((4000, 1))
+    weights = flow.init(jax.random.key(0))
+    weights["out"] = dense.layer(jax.random.key(5), 8, 2, 1.0)
+    its_own = flow.draw(weights, jax.random.key(1), h)
+    normal = jax.random.normal(jax.random.key(2), (4000, 2))
+    for target, share in ((its_own, 1), (normal, 0)):
+        found = flow.shrunk(weights, target, h, jax.random.key(3))
+        np.testing.assert_allclose(found["out"]["b"], share * weights["out"]["b"], atol=0.1)
+        np.testing.assert_allclose(found["out"]["w"] @ jnp.ones(2), share * weights["out"]["w"] @ jnp.ones(2), atol=0.3)
 
 
 def test_density_is_that_of_the_draws():
