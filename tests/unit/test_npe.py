@@ -156,15 +156,17 @@ def test_an_untrained_flow_is_the_normal_and_a_linear_one_too():
 
 
 def test_a_network_counts_as_much_as_it_is_worth_on_targets_held_out():
-    flow, h = Flow(2, 1, width=8), jnp.zeros((4000, 1))
+    """Normal targets about m want m (1 - t) / s^2 beside what standard normal ones want, s^2 = (1 - t)^2 + t^2; a
+    network that is its last bias b says b / s. With weights s^2, least squares give m / b times the mean (1 - t) / s.
+    """
+    t = (np.arange(1000) + 0.5) / 1000
+    mean = ((1 - t) / np.sqrt((1 - t) ** 2 + t**2)).mean()
+    flow, middle = Flow(3, 1, width=8), np.array([1.0, -1, 1])
     weights = flow.init(jax.random.key(0))
-    weights["out"] = dense.layer(jax.random.key(5), 8, 2, 1.0)
-    its_own = flow.draw(weights, jax.random.key(1), h)
-    normal = jax.random.normal(jax.random.key(2), (4000, 2))
-    for target, share in ((its_own, 1), (normal, 0)):
-        found = flow.shrunk(weights, target, h, jax.random.key(3))
-        np.testing.assert_allclose(found["out"]["b"], share * weights["out"]["b"], atol=0.1)
-        np.testing.assert_allclose(found["out"]["w"] @ jnp.ones(2), share * weights["out"]["w"] @ jnp.ones(2), atol=0.3)
+    weights["out"] = {"w": jnp.zeros((8, 3)), "b": jnp.array([2 * mean, mean, mean / 2])}
+    target = jnp.asarray(middle + rng().standard_normal((4000, 3)), jnp.float32)
+    found = flow.shrunk(weights, target, jnp.zeros((4000, 1)), jax.random.key(3))
+    np.testing.assert_allclose(found["out"]["b"] / weights["out"]["b"], [0.5, 0, 1], atol=0.03)
 
 
 def test_density_is_that_of_the_draws():

@@ -60,16 +60,7 @@ class Flow(NamedTuple):
         """Return the weights with the network's part of each velocity scaled by what it is worth on targets (B, d) it
         was not trained on: the factor in [0, 1] of least squares (as in Copas 1983, "Regression, prediction and
         shrinkage", J. R. Stat. Soc. B 45). 0 leaves the standard normal: a network that learned noise does no harm."""
-
-        def sums(total: Any, key: Any) -> tuple[Any, None]:
-            x, t, wanted = _on_the_way(target, key)
-            ours, theirs = self.velocity(weights, x, t, h) - _normal(x, t), wanted - _normal(x, t)
-            weight = _spread(t) ** 2
-            return total + jnp.stack([(weight * ours * theirs).sum(0), (weight * ours**2).sum(0)]), None
-
-        start = jnp.zeros((2, self.d), jnp.float32)
-        (both, own), _ = jax.lax.scan(sums, start, jax.random.split(key, TIMES_HELD))
-        share = jnp.clip(both / jnp.maximum(own, 1e-12), 0, 1)
+        share = _worth(self, weights, target, h, key)
         return {**weights, "out": jax.tree.map(lambda a: a * share, weights["out"])}
 
     def draw(self, weights: Weights, key: Any, h: Any) -> Any:
@@ -116,6 +107,19 @@ def _runge_kutta(f: Any, y: Any, a: Any, b: Any) -> Any:
     three = f(ahead(two, step / 2), a + step / 2)
     four = f(ahead(three, step), b)
     return jax.tree.map(lambda v, p, q, r, s: v + step / 6 * (p + 2 * q + 2 * r + s), y, one, two, three, four)
+
+
+@partial(jax.jit, static_argnums=0)
+def _worth(flow: Flow, weights: Weights, target: Any, h: Any, key: Any) -> Any:
+    def sums(total: Any, key: Any) -> tuple[Any, None]:
+        x, t, wanted = _on_the_way(target, key)
+        ours, theirs = flow.velocity(weights, x, t, h) - _normal(x, t), wanted - _normal(x, t)
+        weight = _spread(t) ** 2
+        return total + jnp.stack([(weight * ours * theirs).sum(0), (weight * ours**2).sum(0)]), None
+
+    start = jnp.zeros((2, flow.d), jnp.float32)
+    (both, own), _ = jax.lax.scan(sums, start, jax.random.split(key, TIMES_HELD))
+    return jnp.clip(both / jnp.maximum(own, 1e-12), 0, 1)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -228,7 +228,8 @@ def _fitted(
     target = np.linalg.solve(spread, (sets.w - inputs @ regression).T).T
     order = rng.permutation(len(target))
     shown = target[order], jax.tree.map(lambda a: np.asarray(a)[order], encoder.seen(jnp.asarray(sets.x)))
-    held = int(HELD_OUT * len(target))
+    # As many in each round, where so many did not fail: one program for all.
+    held = int(HELD_OUT * min(_count(task, spec) // int(spec.get("rounds", 1)), len(target)))
     filled = max(_count(task, spec), len(target))
     data = Data(len(target) - held, *jax.tree.map(lambda a: _filled(a[held:], filled), shown))
 
