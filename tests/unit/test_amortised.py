@@ -10,7 +10,7 @@ import pytest
 
 from preimage.inference import judge
 from preimage.inference.answer import Means, Task
-from preimage.inference.methods import alfi, one_shot, set_encoder, training
+from preimage.inference.methods import alfi, amortised, one_shot, set_encoder, training
 from preimage.inference.methods.training import Course
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
@@ -76,11 +76,13 @@ def sets(count, task=TASK):
     return theta, task.simulator.draw(rng, theta, task.size)
 
 
-@pytest.mark.parametrize("form", ["one_shot", "plain", "refined"])
+@pytest.mark.parametrize(
+    "form", [*(pytest.param(form, marks=pytest.mark.long) for form in ("one_shot", "plain")), "refined"]
+)
 def test_what_is_learned_is_nearly_the_exact_posterior(form):
     """With a normal prior and normal noise the posterior is N(n m / (n + 1), 1 / (n + 1)), m the mean of n samples."""
     made = trained(form, simulations=200_000, learning_rate=0.01)
-    theta, x = sets(300)
+    theta, x = sets(100)
     answers = made.infer(x, np.random.default_rng(0))
     found = -np.mean([a.log_density(t[None])[0] for a, t in zip(answers, theta, strict=True)])
     middle = x.sum(axis=(1, 2)) / (SIZE + 1)
@@ -95,7 +97,8 @@ def test_the_simulator_of_these_tests_has_no_slope():
         jax.grad(lambda t: simulate(jax.random.key(0), t, SIZE).sum())(jnp.ones((1, 1)))
 
 
-@pytest.mark.parametrize("form", ["one_shot", "refined"])
+# The refined form has both stages, that of the one-shot network first.
+@pytest.mark.parametrize("form", [pytest.param("one_shot", marks=pytest.mark.long), "refined"])
 def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path):
     whole, seen = plainly_trained(form).arrays(), []
 
@@ -124,7 +127,19 @@ def test_sets_that_are_kept_are_trained_on_several_times_for_the_price_of_once()
     assert missed[1] < missed[0]
 
 
-def test_a_state_of_another_training_is_not_taken_up(tmp_path):
+@pytest.fixture
+def no_training(monkeypatch):
+    """Networks stay as they began; where a state would be kept, there is an empty file."""
+
+    def train(loss, weights, seed, course, state, *rest):
+        if state is not None:
+            state.touch()
+        return weights, []
+
+    monkeypatch.setattr(amortised, "train", train)
+
+
+def test_a_state_of_another_training_is_not_taken_up(tmp_path, no_training):
     for name in ("shifted", "other"):
         trained("one_shot", Task(shifted(name=name), SIZE), Means(state=tmp_path))
     assert len(list(tmp_path.glob("one_shot-*.npz"))) == 2
@@ -163,7 +178,7 @@ def test_sets_of_another_shape_are_refused():
     )
 
 
-def test_an_answer_has_weighted_draws_its_path_and_its_simulations():
+def test_an_answer_has_weighted_draws_its_path_and_its_simulations(no_training):
     made = trained("refined", Task(shifted(d=2), 1), steps=3)
     (answer,) = made.infer(np.zeros((1, 1, 1)), np.random.default_rng(0))
     assert answer.draws.shape == (50, 2) and answer.weights.sum() == pytest.approx(1)
