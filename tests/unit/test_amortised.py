@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from preimage.inference import judge
 from preimage.inference.answer import Means, Task
-from preimage.inference.methods import alfi, one_shot, set_encoder, training
+from preimage.inference.methods import alfi, amortised, one_shot, set_encoder, training
 from preimage.inference.methods.training import Course
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
@@ -75,11 +76,13 @@ def sets(count, task=TASK):
     return theta, task.simulator.draw(rng, theta, task.size)
 
 
-@pytest.mark.parametrize("form", ["one_shot", "plain", "refined"])
+@pytest.mark.parametrize(
+    "form", [*(pytest.param(form, marks=pytest.mark.long) for form in ("one_shot", "plain")), "refined"]
+)
 def test_what_is_learned_is_nearly_the_exact_posterior(form):
     """With a normal prior and normal noise the posterior is N(n m / (n + 1), 1 / (n + 1)), m the mean of n samples."""
     made = trained(form, simulations=200_000, learning_rate=0.01)
-    theta, x = sets(300)
+    theta, x = sets(100)
     answers = made.infer(x, np.random.default_rng(0))
     found = -np.mean([a.log_density(t[None])[0] for a, t in zip(answers, theta, strict=True)])
     middle = x.sum(axis=(1, 2)) / (SIZE + 1)
@@ -94,7 +97,8 @@ def test_the_simulator_of_these_tests_has_no_slope():
         jax.grad(lambda t: simulate(jax.random.key(0), t, SIZE).sum())(jnp.ones((1, 1)))
 
 
-@pytest.mark.parametrize("form", ["one_shot", "refined"])
+# The refined form has both stages, that of the one-shot network first.
+@pytest.mark.parametrize("form", [pytest.param("one_shot", marks=pytest.mark.long), "refined"])
 def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path):
     whole, seen = plainly_trained(form).arrays(), []
 
@@ -111,7 +115,31 @@ def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path):
     assert all(whole[k].tobytes() == resumed[k].tobytes() for k in whole)
 
 
-def test_a_state_of_another_training_is_not_taken_up(tmp_path):
+def test_sets_that_are_kept_are_trained_on_several_times_for_the_price_of_once():
+    once, thrice = plainly_trained("one_shot"), trained("one_shot", passes=3)
+    assert thrice.simulations == once.simulations <= SMALL["simulations"]
+    assert thrice.history["loss"][-1][0] == 3 * once.history["loss"][-1][0]
+    theta, x = sets(200)
+    missed = [
+        -np.mean([a.log_density(t[None])[0] for a, t in zip(m.infer(x, np.random.default_rng(0)), theta, strict=True)])
+        for m in (once, thrice)
+    ]
+    assert missed[1] < missed[0]
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Networks stay as they began; where a state would be kept, there is an empty file."""
+
+    def train(loss, weights, seed, course, state, *rest):
+        if state is not None:
+            state.touch()
+        return weights, []
+
+    monkeypatch.setattr(amortised, "train", train)
+
+
+def test_a_state_of_another_training_is_not_taken_up(tmp_path, no_training):
     for name in ("shifted", "other"):
         trained("one_shot", Task(shifted(name=name), SIZE), Means(state=tmp_path))
     assert len(list(tmp_path.glob("one_shot-*.npz"))) == 2
@@ -150,13 +178,24 @@ def test_sets_of_another_shape_are_refused():
     )
 
 
-def test_an_answer_has_weighted_draws_its_path_and_its_simulations():
+def test_an_answer_has_weighted_draws_its_path_and_its_simulations(no_training):
     made = trained("refined", Task(shifted(d=2), 1), steps=3)
     (answer,) = made.infer(np.zeros((1, 1, 1)), np.random.default_rng(0))
     assert answer.draws.shape == (50, 2) and answer.weights.sum() == pytest.approx(1)
     assert [p.shape for p in answer.path] == [(4, 2), (4, 2)]  # the first proposal, and 3 steps
     assert answer.simulations == 3 * 4 * 2
     assert made.simulations <= SMALL["simulations"]
+
+
+def test_the_way_before_training_starts_at_the_prior_and_is_shown_with_its_samples():
+    made, x = plainly_trained("plain"), sets(2)[1]
+    found = judge.untrained(TASK, x, made.untrained(), np.random.default_rng(1))
+    trained_way = made.infer(x[:1], np.random.default_rng(1))[0].path[0]
+    assert found["untrained_mean.0"].shape == trained_way.shape == (3, 1)
+    assert found["untrained_mean.1"][0] == trained_way[0] == 0 and found["untrained_sd.1"][0] == 1
+    assert np.abs(found["untrained_mean.0"][-1] - trained_way[-1]) > 0.01
+    assert found["untrained.0"].shape == (3, SIZE, 1) and "untrained.2" not in found
+    assert judge.untrained(TASK, x, plainly_trained("one_shot").untrained(), np.random.default_rng(1)) == {}
 
 
 def test_a_set_is_answered_alike_alone_and_among_others():
@@ -197,6 +236,14 @@ def test_failed_samples_are_left_out_of_features(features):
     np.testing.assert_allclose(found[:, 0], [0.5, 0, 1])
 
 
+def test_statistics_of_one_sample_are_that_sample_as_it_is_encoded():
+    """A regression on them is then exact where parameters and samples are jointly normal."""
+    encoder, _ = set_encoder.fitted(
+        Task(shifted(encoded=lambda x: 3 * x), 1), {"features": "pooled"}, jax.random.key(0)
+    )
+    np.testing.assert_allclose(encoder.statistics(np.array([[[7.0]], [[-0.5]]])), [[21.0], [-1.5]])
+
+
 def test_inputs_are_scaled_by_samples_from_the_prior():
     def wide(key, theta, size):
         return 1000 + 1e4 * simulate(key, theta, size)
@@ -208,7 +255,7 @@ def test_inputs_are_scaled_by_samples_from_the_prior():
 
 
 def test_adam_goes_to_the_minimum_and_past_slopes_that_are_not_finite():
-    def loss(weights, key):
+    def loss(weights, key, _):
         value = ((weights["a"] - 3) ** 2).sum()
         broken = jnp.where(jax.random.bernoulli(key, 0.1), jnp.nan, 1.0)
         return value * broken, value

@@ -153,6 +153,18 @@ def test_the_epidemic_is_scipys():
     near(x.mean(axis=1), sir.TESTS * expected, errors)
 
 
+def test_slcp_statistics_are_numpys_and_know_no_order_of_the_draws():
+    found, x = build("slcp"), samples("slcp", [1, -1, 1, 0.5, 1], 2)
+    points = x.reshape(-1, 2)
+    wanted = [
+        *points.mean(axis=0) / 2,
+        *np.log(points.std(axis=0)) / 1.5,
+        np.arctanh(np.corrcoef(points.T)[0, 1]) / 1.5,
+    ]
+    for one in (points, points[::-1]):
+        np.testing.assert_allclose(found.pooled(one.reshape(2, 8).astype(np.float32)), wanted, rtol=1e-4)
+
+
 def test_slcp_likelihood_is_scipys():
     found = build("slcp")
     theta = found.prior.sample(np.random.default_rng(0), 5)

@@ -113,6 +113,22 @@ def test_further_rounds_keep_to_the_budget_and_to_the_posterior_though_some_simu
     assert 800 < len(method.arrays()["first.w"]) < 1000
 
 
+def test_a_training_that_was_killed_goes_on_to_the_same_bytes(trained, tmp_path):
+    seen = []
+
+    def stop(update, loss):
+        seen.append(update)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, stop))
+    resumed = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, lambda update, loss: seen.append(update)))
+    assert len(seen) == len(set(seen)), "nothing is trained twice"
+    for name, array in resumed.arrays().items():
+        assert array.tobytes() == trained.arrays()[name].tobytes(), name
+
+
 def test_bad_budgets_and_sets_are_one_message(trained):
     with pytest.raises(StudyError, match="expected at least 1000: 200 sets of 5 samples in each of 1 rounds"):
         npe.train(Task(NORMAL, 5), {"simulations": 999}, rng())
@@ -137,6 +153,20 @@ def test_an_untrained_flow_is_the_normal_and_a_linear_one_too():
     assert flow.log_density(weights, x, h)[0] == pytest.approx(stats.norm.logpdf([0.3, -2.0]).sum(), abs=1e-4)
     draws = flow.draw(weights, jax.random.key(1), jnp.zeros((4000, 1)))
     assert stats.kstest(np.asarray(draws)[:, 0], "norm").pvalue > 0.01
+
+
+def test_a_network_counts_as_much_as_it_is_worth_on_targets_held_out():
+    """Normal targets about m want m (1 - t) / s^2 beside what standard normal ones want, s^2 = (1 - t)^2 + t^2; a
+    network that is its last bias b says b / s. With weights s^2, least squares give m / b times the mean (1 - t) / s.
+    """
+    t = (np.arange(1000) + 0.5) / 1000
+    mean = ((1 - t) / np.sqrt((1 - t) ** 2 + t**2)).mean()
+    flow, middle = Flow(3, 1, width=8), np.array([1.0, -1, 1])
+    weights = flow.init(jax.random.key(0))
+    weights["out"] = {"w": jnp.zeros((8, 3)), "b": jnp.array([2 * mean, mean, mean / 2])}
+    target = jnp.asarray(middle + rng().standard_normal((4000, 3)), jnp.float32)
+    found = flow.shrunk(weights, target, jnp.zeros((4000, 1)), jax.random.key(3))
+    np.testing.assert_allclose(found["out"]["b"] / weights["out"]["b"], [0.5, 0, 1], atol=0.03)
 
 
 def test_density_is_that_of_the_draws():

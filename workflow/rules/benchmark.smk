@@ -10,6 +10,7 @@ BENCHMARKS = [
     "calibration",
     "learning",
     "inference",
+    "inference_tasks",
     "scatter",
 ]
 

@@ -18,11 +18,14 @@ def main(snakemake):
             pd.read_parquet(snakemake.input.draws), read_json(snakemake.input.answers), found.prior.names
         )
         ways = table.paths_of(pd.read_parquet(snakemake.input.paths), sets.names, found.prior.names)
-        arrays.write(snakemake.output.shown, judge.shown(task, answers, [w and w[0] for w in ways], rng))
+        shown = judge.shown(task, answers, [w and w[0] for w in ways], rng)
         seen = judge.observed(task, sets, answers, run.params["predictive"], rng)
 
         known = bank.complete(Bank(**arrays.read(snakemake.input.fresh)), run.params["sets"])
         trained = methods.method(spec["kind"]).restored(task, spec, arrays.read(snakemake.input.trained))
+        if hasattr(trained, "untrained"):
+            shown |= judge.untrained(task, sets.x, trained.untrained(), rng)
+        arrays.write(snakemake.output.shown, shown)
         report = run.progress(len(known.x))
         about, by_set = judge.fresh(task, known, table.ask(trained, known.x, rng, report), rng)
         write_json(snakemake.output.checks, {"observed": seen, "fresh": about})

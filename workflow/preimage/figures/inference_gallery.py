@@ -18,6 +18,7 @@ from preimage.figures.predictive_overlay import predictive_overlay
 from preimage.figures.proposal_path import Way, proposal_path
 from preimage.figures.rank_differences import rank_differences
 from preimage.figures.shown import Shown
+from preimage.inference.setting import BLIND
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def _of_observation(m: Material, k: int) -> Iterator[Shown]:
     yield Shown(
         f"path_{k}.svg",
         f"The way of the proposals for observation {name}",
-        "Left the proposals, mean and two sds at each step; right samples simulated at their means.",
+        "Left the proposals, mean and two sds at each step; right samples simulated at their means. A network that was "
+        "not trained is shown beside the trained one.",
         None,
         partial(
             proposal_path, _ways(m, k), m.x[k][:, 0], m.truth(k), m.labels(m.parameters), m.labels(m.coordinates)[0]
@@ -100,12 +102,17 @@ def _of_observation(m: Material, k: int) -> Iterator[Shown]:
 
 
 def _ways(m: Material, k: int) -> dict[str, Way]:
-    """Return the ways of those methods whose proposals went more than one step."""
+    """Return the ways of those methods whose proposals went more than one step, those of networks before training too;
+    not those of methods that are there to say what simulations are worth."""
     found = {}
     for method, ways in m.ways.items():
-        way, samples = ways[k], m.shown[method].get(f"way.{k}")
-        if way is not None and samples is not None and len(way[0]) > 1:
-            found[method] = Way(*way, samples[:, :, 0])
+        way, shown = ways[k], m.shown[method]
+        if way is None or f"way.{k}" not in shown or len(way[0]) < 2 or method.endswith(BLIND):
+            continue
+        if f"untrained.{k}" in shown:
+            before = [shown[f"{key}.{k}"] for key in ("untrained_mean", "untrained_sd", "untrained")]
+            found[f"{method}, untrained"] = Way(*before[:2], before[2][:, :, 0])
+        found[method] = Way(*way, shown[f"way.{k}"][:, :, 0])
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.inference.answer import Answer, Bank, Task
+from preimage.inference.answer import Answer, Bank, Task, Trained
 from preimage.inference.checks import coverage, identifiability, misspecification, predictive, sbc, tarp, uniformity
 from preimage.inference.checks.c2st import c2st
 from preimage.inference.checks.features import features, scale
@@ -98,6 +98,18 @@ def shown(
             if path is not None and np.isfinite(path).all():
                 # A proposal may lie beyond a uniform prior, where nothing is simulated.
                 found[f"way.{k}"] = task.simulator.draw(rng, prior.from_z(prior.to_z(path)), task.size)
+    return found
+
+
+def untrained(task: Task, x: np.ndarray, blank: Trained, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return what figures show of a network before its training, for the first of the sets (sets, n, D): the way of
+    its proposals, `untrained_mean.<k>` and `untrained_sd.<k>` (steps, d), and `untrained.<k>` (steps, n, D), simulated
+    at their means. Nothing of proposals of one step."""
+    found, prior = {}, task.simulator.prior
+    for k, answer in enumerate(blank.infer(x[:SHOWN], rng)):
+        if answer.path is not None and len(answer.path[0]) > 1 and np.isfinite(answer.path[0]).all():
+            found[f"untrained_mean.{k}"], found[f"untrained_sd.{k}"] = answer.path
+            found[f"untrained.{k}"] = task.simulator.draw(rng, prior.from_z(prior.to_z(answer.path[0])), task.size)
     return found
 
 

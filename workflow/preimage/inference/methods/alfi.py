@@ -159,7 +159,9 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     if refine:
         before = amortised.updates_of(KIND, share * budget, task.size, batch)
         weights = start.init(jax.random.key(keys[1]))
-        weights, history["start_loss"] = training("start", start.path, weights, keys[2], before, task.size)
+        weights, history["start_loss"] = training(
+            "start", start.path, weights, keys[2], before, task.size, int(spec.get("passes", 1))
+        )
         network = network._replace(frozen=weights)
     weights, history["loss"] = training(
         KIND, network.path, network.init(jax.random.key(keys[3])), keys[4], after, task.size + network.cost
@@ -204,8 +206,12 @@ def _trained(
     def path(kept: Weights, x: Any, key: Any) -> Any:
         return network._replace(frozen=kept["start"]).path(kept["later"], x, key)
 
+    def fresh() -> Weights:
+        one, other = jax.random.split(jax.random.key(0))
+        return {"start": network.start.init(one) if made["refine"] else None, "later": network.init(other)}
+
     kept = {"start": network.frozen, "later": weights}
     return Amortised(
-        task, network.start.proposals, network.start.encoder, kept, path, made, simulations, history,
+        task, network.start.proposals, network.start.encoder, kept, path, made, simulations, history, fresh,
         each=network.cost, draws=int(spec.get("draws", amortised.DRAWS)),
     )  # fmt: skip

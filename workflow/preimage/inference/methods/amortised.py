@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Amortised:
 
     Attributes:
         made_for: what its weights fit: method, simulator, size and architecture; plain values.
+        fresh: makes the weights of a network that was not trained.
         each: samples simulated for one answer.
         draws: number of draws of an answer.
     """
@@ -49,6 +50,7 @@ class Amortised:
     made_for: Mapping[str, Any]
     simulations: int
     history: Mapping[str, list[tuple[int, float]]]
+    fresh: Callable[[], Weights]
     each: int = 0
     draws: int = DRAWS
 
@@ -65,6 +67,10 @@ class Amortised:
                 f"{expected} as in training"
             )
         return [self._answer(psi, rng) for psi in np.moveaxis(self.paths(x, int(rng.integers(2**31))), 1, 0)]
+
+    def untrained(self) -> Amortised:
+        """Return the method as it was before training."""
+        return replace(self, weights=self.fresh())
 
     def paths(self, x: np.ndarray, seed: int = 0) -> np.ndarray:
         """Return the proposals psi (steps, sets, length) for sets (sets, n, D)."""
@@ -138,8 +144,8 @@ class MetaTraining:
     samples of each), q truncated to the prior's support as in the answer.
 
     Attributes:
-        name: of the stage, where a method has several.
-        told: all that decides the result beside the code: the state of a training that was stopped carries its digest.
+        told: all that decides the result beside the code, of which the state of a training that was stopped carries the
+            digest; where its `truncated` is False, densities are those of whole Gaussians, for comparison.
     """
 
     task: Task
@@ -151,36 +157,58 @@ class MetaTraining:
     spent: list[int] = field(default_factory=list)
 
     def __call__(
-        self, name: str, path: Path_, weights: Weights, seed: int, updates: int, cost: int
+        self, name: str, path: Path_, weights: Weights, seed: int, updates: int, cost: int, passes: int = 1
     ) -> tuple[Weights, list[tuple[int, float]]]:
-        """Return trained weights and the history of -log q, after `updates` that simulate `cost` samples a task."""
+        """Return trained weights and the history of -log q, after `updates` that simulate `cost` samples a task.
+
+        With more than one of `passes`, for a path that simulates nothing itself, the sets of all these updates are
+        simulated first and kept, and there are so many times the updates.
+        """
         use_one_thread()
         cache_compiled_programs()
         self.spent.append(updates * self.batch * cost)
-        course = Course(updates, self.learning_rate)
-        return train(self.loss(path), weights, seed, course, self._file(name, seed, course), self.means.report)
+        course = Course(passes * updates, self.learning_rate)
+        data = self._kept(seed, updates) if passes > 1 else None
+        file = self._file([name, seed, course, passes])
+        return train(self.loss(path), weights, seed, course, file, self.means.report, data)
 
     def loss(self, path: Path_) -> Loss:
         """Return the loss of weights for a key: later proposals of a path weigh more, by their number."""
-        simulator, proposals = self.task.simulator, self.proposals
+        proposals, truncated = self.proposals, self.told["truncated"]
 
-        def loss(weights: Weights, key: Any) -> tuple[Any, Any]:
-            first, second, third = jax.random.split(key, 3)
-            z = simulator.prior.sample_z(first, (self.batch,)).astype(jnp.float32)
-            x = simulator.simulate(second, simulator.prior.from_z(z, jnp), self.task.size).astype(jnp.float32)
-            psi = path(weights, jax.lax.stop_gradient(x), third)
-            missed = proposals.log_mass(psi) - proposals.log_density(psi, z)
+        def loss(weights: Weights, key: Any, data: Any) -> tuple[Any, Any]:
+            one, two, other = jax.random.split(key, 3)
+            if data is None:
+                z, x = self._drawn(one, two)
+            else:
+                rows = jax.random.randint(one, (self.batch,), 0, len(data[0]))
+                z, x = data[0][rows], data[1][rows]
+            psi = path(weights, jax.lax.stop_gradient(x), other)
+            missed = (proposals.log_mass(psi) if truncated else 0) - proposals.log_density(psi, z)
             weight = jnp.arange(1, len(missed) + 1, dtype=jnp.float32)
             tamed = TAMED * jnp.arcsinh(missed / TAMED)
             return ((weight / weight.sum()) @ tamed).mean(), missed[-1].mean()
 
         return loss
 
-    def _file(self, name: str, seed: int, course: Course) -> Path | None:
+    def _drawn(self, one: Any, other: Any) -> tuple[Any, Any]:
+        """Return a batch from the prior for two keys: parameters z (B, d) and their sets (B, n, D)."""
+        simulator = self.task.simulator
+        z = simulator.prior.sample_z(one, (self.batch,)).astype(jnp.float32)
+        return z, simulator.simulate(other, simulator.prior.from_z(z, jnp), self.task.size).astype(jnp.float32)
+
+    def _kept(self, seed: int, batches: int) -> tuple[Any, Any]:
+        """Return `batches` batches from the prior, one after the other in one array of each."""
+        draw, keys = jax.jit(self._drawn), jax.random.split(jax.random.key(seed), (batches, 2))
+        parts = [jax.device_get(draw(*pair)) for pair in keys]
+        z, x = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return jnp.asarray(z), jnp.asarray(x)
+
+    def _file(self, decides: Sequence[Any]) -> Path | None:
         if self.means.state is None:
             return None
-        key = digest([self.told, name, seed, course, self.batch])[:16]
-        return self.means.state / f"{name}-{key}.npz"
+        key = digest([self.told, *decides, self.batch])[:16]
+        return self.means.state / f"{decides[0]}-{key}.npz"
 
 
 def updates_of(kind: str, simulations: float, cost: int, batch: int) -> int:

@@ -21,6 +21,8 @@ from preimage.inference.methods.training import Weights
 # Sines and cosines that tell the network the time.
 FREQUENCIES = 4
 STEPS = 24
+# Times at which the network is judged on each target that was held out.
+TIMES_HELD = 32
 
 
 class Flow(NamedTuple):
@@ -41,20 +43,25 @@ class Flow(NamedTuple):
 
     def velocity(self, weights: Weights, x: Any, t: Any, h: Any) -> Any:
         """Return the velocity (..., d) at values x (..., d) and times t (..., 1), given features h (..., c)."""
-        spread = jnp.sqrt((1 - t) ** 2 + t**2)
+        spread = _spread(t)
         angles = jnp.pi * t * 2.0 ** jnp.arange(FREQUENCIES, dtype=jnp.float32)
         y = dense.apply(weights["in"], jnp.concatenate([x / spread, h, jnp.sin(angles), jnp.cos(angles)], axis=-1))
         for one, other in weights["blocks"]:
             y = y + dense.apply(other, jax.nn.silu(dense.apply(one, jax.nn.silu(y))))
-        return (2 * t - 1) / spread**2 * x + dense.apply(weights["out"], jax.nn.silu(y)) / spread
+        return _normal(x, t) + dense.apply(weights["out"], jax.nn.silu(y)) / spread
 
     def loss(self, weights: Weights, target: Any, h: Any, key: Any) -> Any:
         """Return the mean squared error of velocities on the way to targets (B, d), on the scale of the network."""
-        one, other = jax.random.split(key)
-        t = jax.random.uniform(one, (len(target), 1))
-        noise = jax.random.normal(other, target.shape)
-        missed = self.velocity(weights, (1 - t) * noise + t * target, t, h) - (target - noise)
-        return (((1 - t) ** 2 + t**2) * missed**2).mean()
+        x, t, wanted = _on_the_way(target, key)
+        missed = self.velocity(weights, x, t, h) - wanted
+        return (_spread(t) ** 2 * missed**2).mean()
+
+    def shrunk(self, weights: Weights, target: Any, h: Any, key: Any) -> Weights:
+        """Return the weights with the network's part of each velocity scaled by what it is worth on targets (B, d) it
+        was not trained on: the factor in [0, 1] of least squares (as in Copas 1983, "Regression, prediction and
+        shrinkage", J. R. Stat. Soc. B 45). 0 leaves the standard normal: a network that learned noise does no harm."""
+        share = _worth(self, weights, target, h, key)
+        return {**weights, "out": jax.tree.map(lambda a: a * share, weights["out"])}
 
     def draw(self, weights: Weights, key: Any, h: Any) -> Any:
         """Return a draw (m, d) for each row of features (m, c)."""
@@ -63,6 +70,24 @@ class Flow(NamedTuple):
     def log_density(self, weights: Weights, x: Any, h: Any) -> Any:
         """Return the log density (m,) at values (m, d), given features (m, c)."""
         return _density(self, weights, x, h)
+
+
+def _spread(t: Any) -> Any:
+    """Return the sd of x_t where targets are standard normal."""
+    return jnp.sqrt((1 - t) ** 2 + t**2)
+
+
+def _normal(x: Any, t: Any) -> Any:
+    """Return the velocity where targets are standard normal."""
+    return (2 * t - 1) / _spread(t) ** 2 * x
+
+
+def _on_the_way(target: Any, key: Any) -> tuple[Any, Any, Any]:
+    """Return points (B, d) on the way to targets, their times (B, 1), and the velocities wanted there."""
+    one, other = jax.random.split(key)
+    t = jax.random.uniform(one, (len(target), 1))
+    noise = jax.random.normal(other, target.shape)
+    return (1 - t) * noise + t * target, t, target - noise
 
 
 def _times(steps: int) -> Any:
@@ -82,6 +107,19 @@ def _runge_kutta(f: Any, y: Any, a: Any, b: Any) -> Any:
     three = f(ahead(two, step / 2), a + step / 2)
     four = f(ahead(three, step), b)
     return jax.tree.map(lambda v, p, q, r, s: v + step / 6 * (p + 2 * q + 2 * r + s), y, one, two, three, four)
+
+
+@partial(jax.jit, static_argnums=0)
+def _worth(flow: Flow, weights: Weights, target: Any, h: Any, key: Any) -> Any:
+    def sums(total: Any, key: Any) -> tuple[Any, None]:
+        x, t, wanted = _on_the_way(target, key)
+        ours, theirs = flow.velocity(weights, x, t, h) - _normal(x, t), wanted - _normal(x, t)
+        weight = _spread(t) ** 2
+        return total + jnp.stack([(weight * ours * theirs).sum(0), (weight * ours**2).sum(0)]), None
+
+    start = jnp.zeros((2, flow.d), jnp.float32)
+    (both, own), _ = jax.lax.scan(sums, start, jax.random.split(key, TIMES_HELD))
+    return jnp.clip(both / jnp.maximum(own, 1e-12), 0, 1)
 
 
 @partial(jax.jit, static_argnums=0)

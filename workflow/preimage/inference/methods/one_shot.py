@@ -56,6 +56,7 @@ def architecture(spec: Mapping[str, Any]) -> dict[str, Any]:
         "hidden": int(spec.get("hidden", 24)),
         "covariance": spec.get("covariance", "full"),
         "features": spec.get("features", "both"),
+        "truncated": spec.get("truncated", True),
     }
 
 
@@ -79,10 +80,11 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     rate = float(spec.get("learning_rate", amortised.LEARNING_RATE))
     training = MetaTraining(task, network.proposals, means, made, batch, rate)
     start = network.init(jax.random.key(keys[1]))
-    weights, curve = training(KIND, network.path, start, keys[2], updates, task.size)
+    passes = int(spec.get("passes", 1))
+    weights, curve = training(KIND, network.path, start, keys[2], updates, task.size, passes)
     return Amortised(
         task, network.proposals, encoder, weights, network.path, made, scaling + sum(training.spent), {"loss": curve},
-        draws=int(spec.get("draws", amortised.DRAWS)),
+        fresh=lambda: network.init(jax.random.key(0)), draws=int(spec.get("draws", amortised.DRAWS)),
     )  # fmt: skip
 
 
@@ -95,5 +97,5 @@ def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarra
     weights = amortised.refilled(network.init(jax.random.key(0)), arrays)
     return Amortised(
         task, network.proposals, encoder, weights, network.path, made, told["simulations"], told["history"],
-        draws=int(spec.get("draws", amortised.DRAWS)),
+        fresh=lambda: network.init(jax.random.key(0)), draws=int(spec.get("draws", amortised.DRAWS)),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,33 @@ from preimage.inference.methods import dense
 FEATURES = ("both", "learned", "pooled")
 # Sets drawn from the prior by which inputs of a simulator without `encoded` or `pooled` of its own are scaled.
 SETS = 256
+
+
+class Seen(NamedTuple):
+    """Sets as a network sees them.
+
+    Attributes:
+        each: samples, (..., n, q); None where only statistics are seen.
+        fine: whether each did not fail, (..., n, 1).
+        failed: the share that did, (..., 1).
+        statistics: of the whole set, (..., p); None where only samples are seen.
+    """
+
+    each: Any
+    fine: Any
+    failed: Any
+    statistics: Any
+
+
+def features(weights: list[dense.Layer], seen: Seen) -> Any:
+    """Return the features (..., length) of sets."""
+    parts = [seen.failed]
+    if seen.each is not None:
+        learned = jnp.where(seen.fine, dense.relu(weights, seen.each), 0)
+        parts.append(learned.mean(axis=-2) / jnp.maximum(1 - seen.failed, 1e-6))
+    if seen.statistics is not None:
+        parts.append(seen.statistics)
+    return jnp.concatenate(parts, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -50,23 +77,25 @@ class SetEncoder:
 
     def __call__(self, weights: list[dense.Layer], x: Any) -> Any:
         """Return the features (..., length) of sets (..., n, D)."""
+        return features(weights, self.seen(x))
+
+    def seen(self, x: Any) -> Seen:
+        """Return what of sets (..., n, D) no weights change."""
         fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
-        share = fine.mean(axis=-2, dtype=x.dtype)
-        parts = [1 - share]
+        failed = 1 - fine.mean(axis=-2, dtype=x.dtype)
+        each = statistics = None
         if self.features != "pooled":
             each = (_sample(self.task, jnp.where(fine, x, 0)) - self.centre) / self.scale
             each = each if self.task.simulator.encoded else jnp.arcsinh(each)
-            each = jnp.where(fine, dense.relu(weights, each), 0)
-            parts.append(each.mean(axis=-2) / jnp.maximum(share, 1e-6))
         if self.features != "learned":
-            parts.append(self.statistics(x))
-        return jnp.concatenate(parts, axis=-1)
+            statistics = self.statistics(x)
+        return Seen(each, fine, failed, statistics)
 
     def statistics(self, x: Any) -> Any:
         """Return the statistics (..., p) of sets (..., n, D), of order 1; 0 where there are none."""
         fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
         whole = (_statistics(self.task, x, fine) - self.pooled_centre) / self.pooled_scale
-        whole = whole if self.task.simulator.pooled else jnp.arcsinh(whole)
+        whole = whole if _known(self.task) else jnp.arcsinh(whole)
         return jnp.where(jnp.isfinite(whole), whole, 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -79,10 +108,18 @@ def _sample(task: Task, x: Any) -> Any:
     return task.simulator.encoded(x) if task.simulator.encoded else x
 
 
+def _known(task: Task) -> bool:
+    """Whether the simulator gives statistics of a set itself: of order 1, and bent as it suits these."""
+    return bool(task.simulator.pooled or (task.size == 1 and task.simulator.encoded))
+
+
 def _statistics(task: Task, x: Any, fine: Any) -> Any:
-    """Return statistics of sets (..., p): the simulator's own, or else means and logs of sds."""
+    """Return statistics of sets (..., p): the simulator's own, or else means and logs of sds; of a set of one sample
+    that sample, as the simulator encodes it."""
     if task.simulator.pooled:
         return task.simulator.pooled(x)
+    if _known(task):
+        return _sample(task, x)[..., 0, :]
     count = jnp.maximum(fine.sum(axis=-2, dtype=x.dtype), 1)
     mean = jnp.where(fine, x, 0).sum(axis=-2) / count
     if task.size == 1:
@@ -108,7 +145,7 @@ def scaled_by(task: Task, spec: Mapping[str, Any], x: Any) -> SetEncoder:
     """Return the encoder for a task whose inputs are scaled by sets (sets, n, D)."""
     fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
     centre, scale = _scales(_sample(task, x), bool(task.simulator.encoded))
-    pooled = _scales(_statistics(task, x, fine), bool(task.simulator.pooled))
+    pooled = _scales(_statistics(task, x, fine), _known(task))
     return SetEncoder(task, spec.get("features", "both"), int(spec.get("hidden", 24)), centre, scale, *pooled)
 
 

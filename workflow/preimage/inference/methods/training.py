@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +26,8 @@ LARGEST_GRADIENT = 1.0
 LEAST_RATE = 1e-3
 
 Weights = Any
-# Of weights and a key: what is minimised, and the measure that is reported.
-Loss = Callable[[Weights, Any], tuple[Any, Any]]
+# Of weights, a key and data: what is minimised, and the measure that is reported. Equal losses share one program.
+Loss = Callable[[Weights, Any, Any], tuple[Any, Any]]
 
 
 class Course(NamedTuple):
@@ -42,8 +43,8 @@ class Course(NamedTuple):
 
     def rate(self, update: Any) -> Any:
         """Return the learning rate of an update, counted from 0."""
-        rising = max(self.updates // 10, 1)
-        falling = jnp.clip((update - rising) / max(self.updates - rising, 1), 0, 1)
+        rising = jnp.maximum(self.updates // 10, 1)
+        falling = jnp.clip((update - rising) / jnp.maximum(self.updates - rising, 1), 0, 1)
         cosine = LEAST_RATE + (1 - LEAST_RATE) * (1 + jnp.cos(jnp.pi * falling)) / 2
         return (self.learning_rate * jnp.minimum((update + 1) / rising, cosine)).astype(jnp.float32)
 
@@ -57,10 +58,12 @@ class State(NamedTuple):
 
 
 def train(
-    loss: Loss, weights: Weights, seed: int, course: Course, state: Path | None = None, report: Report | None = None
-) -> tuple[Weights, list[tuple[int, float]]]:
+    loss: Loss, weights: Weights, seed: int, course: Course, state: Path | None = None, report: Report | None = None,
+    data: Any = None,
+) -> tuple[Weights, list[tuple[int, float]]]:  # fmt: skip
     """Return trained weights, and the mean of the measure over each chunk of updates, with the updates so far.
 
+    `data` are arrays that the loss is given; what a loss simulates itself needs none.
     `state` is a file that is kept as training goes on, and from which it goes on to the same bytes as if it had never
     been stopped; its name must say what is trained, and on what. Update k uses the same random key however often
     training was stopped.
@@ -69,11 +72,10 @@ def train(
     at, history = State(weights, zero, zero), list[tuple[int, float]]()
     if state is not None and state.exists():
         at, history = _read(state, at)
-    advance = _compiled(loss, course)
     done = history[-1][0] if history else 0
     while done < course.updates:
         count = min(CHUNK, course.updates - done)
-        at, measured = advance(at, seed, done, count)
+        at, measured = _advanced(loss, course, data, at, seed, done, count)
         done += count
         history.append((done, float(measured)))
         if state is not None:
@@ -83,18 +85,18 @@ def train(
     return jax.device_get(at.weights), history
 
 
-def _compiled(loss: Loss, course: Course) -> Callable[[State, int, int, int], tuple[State, Any]]:
-    def update(k: Any, carry: tuple[State, Any], root: Any) -> tuple[State, Any]:
+@partial(jax.jit, static_argnums=0)
+def _advanced(loss: Loss, course: Course, data: Any, at: State, seed: int, start: int, count: int) -> tuple[State, Any]:
+    """Return the state after `count` updates more, and the mean of the measure over these."""
+    root = jax.random.key(seed)
+
+    def update(k: Any, carry: tuple[State, Any]) -> tuple[State, Any]:
         at, total = carry
-        slope, measure = jax.grad(loss, has_aux=True)(at.weights, jax.random.fold_in(root, k))
+        slope, measure = jax.grad(loss, has_aux=True)(at.weights, jax.random.fold_in(root, k), data)
         return adam(at, slope, course.rate(k), k + 1), total + measure.astype(jnp.float32)
 
-    def advance(at: State, seed: int, start: int, count: int) -> tuple[State, Any]:
-        root, total = jax.random.key(seed), jnp.zeros((), jnp.float32)
-        at, total = jax.lax.fori_loop(start, start + count, lambda k, carry: update(k, carry, root), (at, total))
-        return at, total / count
-
-    return jax.jit(advance)
+    at, total = jax.lax.fori_loop(start, start + count, update, (at, jnp.zeros((), jnp.float32)))
+    return at, total / count
 
 
 def adam(at: State, slope: Weights, rate: Any, update: Any) -> State:

@@ -28,6 +28,7 @@ def build() -> Simulator:
         coordinates=tuple(f"{axis}{k + 1}" for k in range(DRAWS) for axis in "xy"),
         simulate=simulate,
         log_likelihood=log_likelihood,
+        pooled=pooled,
         # Tails are long: half of the samples lie within 3, some beyond 20.
         encoded=lambda x: jnp.arcsinh(x / 2),
     )
@@ -49,6 +50,17 @@ def simulate(key: Any, theta: Any, size: int) -> Any:
     x = theta[..., 0, None, None] + jnp.sqrt(one) * n1
     y = theta[..., 1, None, None] + along * n1 + across * n2
     return jnp.stack([x, y], axis=-1).reshape(*shape[:-1], 2 * DRAWS)
+
+
+def pooled(x: Any) -> Any:
+    """Means, logs of sds and Fisher's z of the correlation of all draws of a set: all that there is to know of it."""
+    points = x.reshape(*x.shape[:-2], -1, 2)
+    mean = points.mean(axis=-2)
+    off = points - mean[..., None, :]
+    sd = jnp.sqrt((off**2).mean(axis=-2) + 1e-10)
+    r = (off[..., 0] * off[..., 1]).mean(axis=-1) / (sd[..., 0] * sd[..., 1])
+    z = jnp.arctanh(jnp.clip(r, -0.9999, 0.9999))
+    return jnp.concatenate([mean / 2, jnp.log(sd) / 1.5, z[..., None] / 1.5], axis=-1)
 
 
 def log_likelihood(x: np.ndarray, theta: np.ndarray) -> np.ndarray:

@@ -1,0 +1,75 @@
+"""Rows of the public benchmark of simulation-based inference (Lueckmann et al. 2021): C2ST of methods that use at most
+10,000 simulations and no likelihood, against the reference posteriors of ten observations of each of five tasks.
+
+Measured where there is a copy of the benchmark's tasks (the folder `sbibm/tasks` of its package) as `data/sbibm/tasks`,
+or as `sbibm/tasks` in the folder that PREIMAGE_TEST_DATA names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage.benchmarks.timing import row
+from preimage.inference import methods, reference, simulator
+from preimage.inference.answer import Task
+from preimage.inference.checks.c2st import c2st
+from preimage.rng import generator
+from preimage.surrogates.precision import use_one_thread
+
+# What the best method is to reach, at most.
+REACH = {"two_moons": 0.58, "gaussian_linear": 0.54, "gaussian_mixture": 0.58, "slcp": 0.84, "sir": 0.62}
+SIMULATIONS = 10_000
+METHODS: dict[str, dict[str, Any]] = {
+    "npe": {"kind": "npe"},
+    "npe, 4 rounds": {"kind": "npe", "rounds": 4},
+    "abc_smc": {"kind": "abc_smc"},
+}
+PEER = "draws of the reference itself"
+
+
+def folder() -> Path:
+    """Return where the copy of the benchmark's tasks is, if there is one."""
+    return Path(os.environ.get("PREIMAGE_TEST_DATA", "data")) / "sbibm" / "tasks"
+
+
+def scores(task: str, spec: dict[str, Any], observations: int, seed: int = 0) -> np.ndarray:
+    """Return the C2ST (observations,) of a method on a task's first observations. Raises StudyError without a copy."""
+    made = simulator.load({"simulator": task})
+    observed = reference.read(str(folder() / task), made)
+    x, references = observed.x[:observations], observed.references[:observations]
+    draws = len(references[0])
+    budget = {"simulations": SIMULATIONS, "draws": draws, **spec}
+    method = methods.method(spec["kind"]).train(Task(made, x.shape[1]), budget, generator(seed, task))
+    found = []
+    for k, answer in enumerate(method.infer(x, generator(seed, f"{task}.infer"))):
+        assert method.simulations + answer.simulations <= SIMULATIONS
+        picked = generator(seed, f"{task}.draws{k}").choice(len(answer.draws), draws, p=answer.weights)
+        # Draws that all weigh the same are taken as they are.
+        even = len(answer.draws) == draws and np.ptp(answer.weights) == 0
+        found.append(c2st(references[k], answer.draws if even else answer.draws[picked]))
+    return np.array(found)
+
+
+def of_task(task: str, observations: int) -> Iterator[dict[str, Any]]:
+    best = 1.0
+    for name, spec in METHODS.items():
+        found = float(scores(task, spec, observations).mean())
+        best = min(best, found)
+        yield row(f"{task}, {name}: mean C2ST of {observations} observations", found, 0.5, PEER, "", "reported", True)
+    reach = REACH[task]
+    yield row(f"{task}, the best of these: mean C2ST", best, 0.5, PEER, "", f"at most {reach}", best <= reach)
+
+
+def measure(observations: int = 10) -> Iterator[dict[str, Any]]:
+    """Yield the rows of this table; one that says so where there is no copy of the tasks."""
+    use_one_thread()
+    if not folder().is_dir():
+        yield {"what": f"not measured: no copy of the public benchmark's tasks in {folder()}", "reached": False}
+        return
+    for task in REACH:
+        yield from of_task(task, observations)
