@@ -37,17 +37,6 @@ def start(folder):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("whole_group", [True, False], ids=["everything killed", "only the launcher killed"])
-def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(tiny, tmp_path, whole_group):
-    write_study(tmp_path, TINY)
-    moments = random.Random(0)
-    for _ in range(2):
-        process = start(tmp_path)
-        time.sleep(moments.uniform(0.5, 9))
-        killed(process, "everything" if whole_group else "the launcher", moments)
-    ends_as(tiny, tmp_path)
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """The folder of a finished small study, whose steps keep what they have in between."""
@@ -55,6 +44,17 @@ def small(tmp_path_factory):
     done = snakemake(folder, *study_argument("tiny.yaml"))
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["everything killed", "only the launcher killed"])
+def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(small, tmp_path, whole_group):
+    write_study(tmp_path, SMALL)
+    moments = random.Random(0)
+    for _ in range(2):
+        process = start(tmp_path)
+        time.sleep(moments.uniform(0.5, 9))
+        killed(process, "everything" if whole_group else "the launcher", moments)
+    ends_as(small, tmp_path)
 
 
 @pytest.mark.long
@@ -129,8 +129,8 @@ def test_a_store_left_half_made_does_not_hide_the_steps_after_it(tmp_path):
     assert {"tracking_store", "train", "gather", "report"} <= planned
 
 
-def test_two_runs_at_once_wait_for_each_other_and_both_succeed(tiny, tmp_path):
-    write_study(tmp_path, TINY)
+def test_two_runs_at_once_wait_for_each_other_and_both_succeed(small, tmp_path):
+    write_study(tmp_path, SMALL)
     first = start(tmp_path)
     time.sleep(3)
     second = start(tmp_path)
@@ -138,4 +138,4 @@ def test_two_runs_at_once_wait_for_each_other_and_both_succeed(tiny, tmp_path):
     assert [first.returncode, second.returncode] == [0, 0], outputs
     assert "another run is at work" in outputs[1] and "Nothing to be done" in outputs[1]
     for table in TABLES:
-        assert (tmp_path / "results/tiny" / table).read_bytes() == (tiny / "results/tiny" / table).read_bytes()
+        assert (tmp_path / "results/tiny" / table).read_bytes() == (small / "results/tiny" / table).read_bytes()
