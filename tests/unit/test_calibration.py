@@ -12,8 +12,8 @@ from sklearn.metrics import mean_squared_log_error
 
 from preimage import polytope
 from preimage.calibration import engine, fit, forecasts, losses, one_by_one, own, profiles, reference
-from preimage.calibration.model import Known
 from preimage.data.series import Series
+from preimage.dynamics import Known
 from preimage.problems import lotka_volterra, seird, sir
 from preimage.space import Input, Space
 

@@ -7,7 +7,7 @@ import pytest
 from ..running import ROOT
 
 WORKFLOW = ROOT / "workflow"
-NOUNS = {"candidates", "objective", "polytope", "problem", "space"}
+NOUNS = {"candidates", "dynamics", "objective", "polytope", "problem", "space"}
 # What may import each part, beside itself; what is not named here may be imported by all.
 USERS = {
     "benchmarks": set(),
@@ -17,6 +17,7 @@ USERS = {
     "study": {"benchmarks", "invocation", "reproduction"},
 }
 METHODS = {
+    "calibration",
     "evidence",
     "figures",
     "inference",

@@ -39,7 +39,7 @@ class Problem:
             gives its derivative.
         integers: inputs that are whole numbers.
         draw: points (n, d) from the distribution that the inputs have by nature; None where they are uniform.
-        dynamics: the model of series (`preimage.calibration.model`) where that is what it simulates; it has no outputs
+        dynamics: the model of series (`preimage.dynamics`) where that is what it simulates; it has no outputs
             then, and objectives are fits to data.
         start: where a fit starts first, by input.
     """

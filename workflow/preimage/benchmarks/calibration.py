@@ -22,9 +22,9 @@ from preimage import polytope
 from preimage.benchmarks.timing import against, row
 from preimage.calibration import engine, fit, losses, profiles, reference
 from preimage.calibration.fit import Fit
-from preimage.calibration.model import Known
 from preimage.clock import seconds
 from preimage.data.series import Series
+from preimage.dynamics import Known
 from preimage.problems import seird
 from preimage.space import Input, Space
 

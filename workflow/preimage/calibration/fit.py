@@ -14,10 +14,10 @@ import numpy as np
 
 from preimage import problem
 from preimage.calibration import losses, own
-from preimage.calibration.model import Model
 from preimage.calibration.solvers import NoSolutionError, by_scipy
 from preimage.data import series
 from preimage.data.series import Series
+from preimage.dynamics import Model
 from preimage.errors import StudyError
 
 # Parameters evaluated in one compiled program.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration.model import Curve, Dynamics, Known, Model
+from preimage.dynamics import Curve, Dynamics, Known, Model
 from preimage.errors import StudyError, did_you_mean
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration.model import Curve, Known, Model, Parameters
+from preimage.dynamics import Curve, Known, Model, Parameters
 
 MOST_STEPS = 16384
 

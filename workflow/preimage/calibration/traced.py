@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from preimage.calibration import losses, solvers
-from preimage.calibration.model import Known, Model
+from preimage.dynamics import Known, Model
 from preimage.surrogates.precision import cache_compiled_programs, enable_double
 
 enable_double()

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.calibration.model import Curve, Known, Model
 from preimage.data import tables
 from preimage.data.sources import Source, read_file
+from preimage.dynamics import Curve, Known, Model
 from preimage.errors import StudyError, did_you_mean
 
 COUNTRY_COLUMNS = ("Country_Region", "Country/Region", "country")

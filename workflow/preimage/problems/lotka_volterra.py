@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration.model import Dynamics, Known, Parameters
+from preimage.dynamics import Dynamics, Known, Parameters
 from preimage.problem import Problem, of_series
 
 BOUNDS = {

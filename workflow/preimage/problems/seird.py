@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration.model import Dynamics, Known, Parameters, floored
+from preimage.dynamics import Dynamics, Known, Parameters, floored
 from preimage.problem import Problem, of_series
 
 # Stand-ins for t = 0 and L = 0, with finite slopes.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration.model import Dynamics, Known, Parameters
+from preimage.dynamics import Dynamics, Known, Parameters
 from preimage.problem import Problem, of_series
 
 BOUNDS = {"contact": (1e-4, 0.2), "recovery": (0.01, 2.0), "susceptible": (5.0, 300.0)}
