@@ -17,7 +17,6 @@ USERS = {
     "study": {"benchmarks", "invocation", "reproduction"},
 }
 METHODS = {
-    "calibration",
     "evidence",
     "figures",
     "inference",
