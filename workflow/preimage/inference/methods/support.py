@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -18,6 +19,8 @@ from scipy.spatial import cKDTree
 OUTSIDE = 1e-3
 NEIGHBOURS = 5
 DRAWS = 5000
+# Of balls from which points are drawn, in radii.
+SPACING = 0.5
 # Rounds of drawing: where too little is found in these, the region is a sliver of its balls.
 MOST_ROUNDS = 100
 
@@ -36,8 +39,8 @@ class Support:
     def sample(self, log_prior: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator, count: int) -> np.ndarray:
         """Return draws (count, d) of the prior within the region; fewer where these are hard to find.
 
-        Uniform in a random ball, kept with one chance for all balls that hold the point: uniform over their union. The
-        prior's density then decides, against the largest that was met.
+        Uniform in a random ball, kept with one chance for all balls that hold the point: uniform over their union, and
+        over the region in it. The prior's density then decides, against the largest that was met.
         """
         w, level, chance = np.empty((0, self.tree.m)), np.empty(0), np.empty(0)
         kept = np.zeros(0, dtype=bool)
@@ -52,12 +55,23 @@ class Support:
 
     def _uniform(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Return those of `count` attempts (n, d) that are uniform over the region."""
-        centres, d = self.tree.data, self.tree.m
+        wide, d = self.radius * (1 + SPACING), self.tree.m
         way = rng.standard_normal((count, d))
-        way *= self.radius * rng.random((count, 1)) ** (1 / d) / np.linalg.norm(way, axis=1, keepdims=True)
-        w = centres[rng.integers(len(centres), size=count)] + way
-        holding = self.tree.query_ball_point(w, self.radius, return_length=True)
-        return np.asarray(w[(holding >= NEIGHBOURS) & (rng.random(count) * holding < NEIGHBOURS)])
+        way *= wide * rng.random((count, 1)) ** (1 / d) / np.linalg.norm(way, axis=1, keepdims=True)
+        w = self._spaced.data[rng.integers(self._spaced.n, size=count)] + way
+        holding = self._spaced.query_ball_point(w, wide, return_length=True)
+        w = w[rng.random(count) * holding < 1]
+        return np.asarray(w[self.contains(w)]) if len(w) else w
+
+    @cached_property
+    def _spaced(self) -> cKDTree:
+        """Some of the draws, `SPACING` radii apart: where all draws are taken, most of a dense clump's balls overlap.
+        Balls around these that are wider by as much hold the region."""
+        left, kept = np.asarray(self.tree.data), []
+        while len(left):
+            kept.append(left[0])
+            left = left[np.linalg.norm(left - left[0], axis=1) > SPACING * self.radius]
+        return cKDTree(np.array(kept))
 
 
 def around(w: np.ndarray) -> Support:
