@@ -111,8 +111,8 @@ def _ways(m: Material, k: int) -> dict[str, Way]:
             continue
         if f"untrained.{k}" in shown:
             before = [shown[f"{key}.{k}"] for key in ("untrained_mean", "untrained_sd", "untrained")]
-            found[f"{method}, untrained"] = Way(*before[:2], before[2][:, :, 0])
-        found[method] = Way(*way, shown[f"way.{k}"][:, :, 0])
+            found[f"{method}, untrained"] = Way(before[0], before[1], before[2][:, :, 0])
+        found[method] = Way(way[0], way[1], shown[f"way.{k}"][:, :, 0])
     return found
 
 

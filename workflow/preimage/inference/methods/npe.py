@@ -201,7 +201,8 @@ class Data(NamedTuple):
     seen: Seen
 
 
-class Missed(NamedTuple):
+@dataclass(frozen=True)
+class Missed:
     """The loss of a flow: plain values, so that rounds and observations share one program."""
 
     flow: Flow
