@@ -187,8 +187,8 @@ def test_truncated_proposals_are_the_prior_within_the_region():
     # Two clumps: a region that is not convex.
     draws = np.concatenate([rng(1).normal([-1, 0], 0.1, (500, 2)), rng(2).normal([1, 1], 0.1, (500, 2))])
     region = support.around(draws)
-    found = region.sample(lambda w: -np.square(w).sum(axis=1) / 2, rng(), 3000)
-    assert len(found) == 3000 and region.contains(found).all()
+    found = region.sample(lambda w: -np.square(w).sum(axis=1) / 2, rng(7), 20_000)
+    assert len(found) == 20_000 and region.contains(found).all()
     prior = rng(3).standard_normal((300_000, 2))
     brute = prior[region.contains(prior)]
     assert stats.ks_2samp(found[:, 0], brute[:, 0]).pvalue > 0.01
