@@ -319,6 +319,12 @@ def test_many_studies_with_anything_anywhere(study_file, place, new, drop):
         studies.taken_or_refused(study_file(written(value)))
 
 
+def test_a_message_is_one_line_whatever_a_name_holds(study_file, tmp_path):
+    assert "key 'a\\n\\x1b[1mb': unknown" in refusal(study.load, study_file(BOWL + '"a\\n\\e[1mb": 1\n'))
+    (tmp_path / "t.csv").write_text('"a\nb",c\n1,2\n')
+    assert "a\\nb" in refusal(tables.import_table, {"file": str(tmp_path / "t.csv"), "outputs": ["y"]})
+
+
 def bombs(size):
     """Texts of about that many bytes, by name."""
     return {

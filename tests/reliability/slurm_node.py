@@ -70,7 +70,7 @@ MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
-ReturnToService=2
+ReturnToService=1
 SchedulerType=sched/backfill
 SchedulerParameters=sched_min_interval=100000,bf_interval=2,batch_sched_delay=0,sched_interval=2
 SelectType=select/cons_tres

@@ -180,12 +180,14 @@ def test_the_default_run_gives_the_bytes_of_a_local_run_at_little_cost(node, tmp
     began = time.time()
     said = ended(start(tmp_path / "slurm", node, studies=DEFAULT))
     spent, submissions = lost(node, tmp_path / "slurm", began, time.time()), said.count("has been submitted")
-    print(f"{submissions} submissions, {spent / submissions:.1f} s each beyond queueing and steps")
-    assert submissions <= MOST_SUBMISSIONS and spent <= MOST_SECONDS * submissions
+    assert submissions <= MOST_SUBMISSIONS
     done = snakemake(tmp_path / "local", *study_argument(*DEFAULT))
     assert done.returncode == 0, done.stderr[-4000:]
     for study in DEFAULT:
         same(tmp_path / "slurm", tmp_path / "local", Path(study).stem)
+    told = f"{spent / submissions:.1f} s for each of {submissions} submissions, beyond queueing and steps"
+    print(told)
+    assert spent <= MOST_SECONDS * submissions, f"{told}; load {os.getloadavg()}, which should be this run alone"
 
 
 def lost(node, folder, began, ended):
