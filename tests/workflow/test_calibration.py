@@ -88,7 +88,9 @@ def test_a_curve_and_an_equation_of_the_users_own_are_fitted(tmp_path):
     failed = cups[cups["status"] == "failed"]
     assert len(failed) and failed["message"].str.contains("nan").all()
     page = (tmp_path / "results/cooling/report.html").read_text()
-    assert "failed)" in page and "determines 2 of 2 directions" in page and "How does minimize get its derivatives" in page
+    assert (
+        "failed)" in page and "determines 2 of 2 directions" in page and "How does minimize get its derivatives" in page
+    )
 
     again = snakemake(tmp_path, *arguments, "--dry-run", PYTHONPATH=str(tmp_path))
     assert "Nothing to be done" in again.stdout + again.stderr

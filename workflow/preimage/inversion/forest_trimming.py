@@ -38,16 +38,23 @@ def rows(space: Space) -> Rows:
 
 
 @numba.njit(cache=True)
+def _range(row, start, end):  # type: ignore[no-untyped-def]
+    """Return the least and the largest value of a linear form on the box [start, end]."""
+    least = most = 0.0
+    for j in range(len(start)):
+        a, b = row[j] * start[j], row[j] * end[j]
+        least += min(a, b)
+        most += max(a, b)
+    return least, most
+
+
+@numba.njit(cache=True)
 def _trim(rows, start, end):  # type: ignore[no-untyped-def]
     """Cut off, in place, what no valid point of the box [start, end] has; return whether any is left."""
     for _ in range(PASSES):
         moved = False
         for r in range(len(rows.matrix)):
-            least = most = 0.0
-            for j in range(len(start)):
-                a, b = rows.matrix[r, j] * start[j], rows.matrix[r, j] * end[j]
-                least += min(a, b)
-                most += max(a, b)
+            least, most = _range(rows.matrix[r], start, end)
             if least > rows.most[r] or most < rows.least[r]:
                 return False
             for j in range(len(start)):
@@ -75,11 +82,7 @@ def _examine_one(rows, start, end, cut):  # type: ignore[no-untyped-def]
         return EMPTY
     state, widest = INSIDE, 0.0
     for r in range(len(rows.matrix)):
-        least = most = 0.0
-        for j in range(len(start)):
-            a, b = rows.matrix[r, j] * start[j], rows.matrix[r, j] * end[j]
-            least += min(a, b)
-            most += max(a, b)
+        least, most = _range(rows.matrix[r], start, end)
         if least >= rows.inner_least[r] and most <= rows.inner_most[r]:
             continue
         if state == INSIDE:
