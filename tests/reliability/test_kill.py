@@ -86,7 +86,8 @@ def ended_steps(folder):
 def killed(process, victim, moments):
     """Kill a running launcher, all of its group, or a program below it; return whether there was one to kill."""
     if process.poll() is not None:
-        assert process.returncode == 0, process.communicate()[0][-4000:]
+        said, _ = process.communicate()
+        assert process.returncode == 0, said[-4000:]
         return False
     with suppress(psutil.NoSuchProcess):
         below = psutil.Process(process.pid).children(recursive=True)
