@@ -59,3 +59,9 @@ def test_figures_are_drawn_and_described(draw):
     svg = style.to_svg(draw(page.with_shares(table()), "dimension", "training_rows"), "a.svg")
     assert "300 training rows" in svg or "seconds a search" in svg
     assert 'aria-label="' in svg and "inputs" in svg
+
+
+def test_ticks_that_would_touch_have_one_label():
+    values = np.array([2, 3, 5, 8, 10, 20, 50])
+    assert variations._labels(values, np.log(values)) == ["2", "3", "5", "8", "", "20", "50"]
+    assert variations._labels(np.array([300, 3000]), np.array([0.0, 1.0])) == ["300", "3,000"]

@@ -16,6 +16,8 @@ from preimage.figures.style import BASELINE, DASHES, INK, label, legend, log_axi
 
 # Smaller shares than this are rounding, and drawn here.
 LEAST = 1e-6
+# What a label takes of its axis.
+ROOM = 0.08
 
 
 @styled
@@ -103,11 +105,22 @@ def _line(
 
 def _axis(axis: Any, part: pd.DataFrame, x: str, title: str) -> None:
     values = np.unique(part[x])
+    place = values.astype(float)
     if len(values) > 1 and values[-1] > 5 * values[0]:
         axis.set_xscale("log")
-    axis.set_xticks(values, [f"{v:,}" for v in values])
+        place = np.log(place)
+    axis.set_xticks(values, _labels(values, place))
     axis.minorticks_off()
     axis.set(xlabel=noun(x), title=title)
+
+
+def _labels(values: np.ndarray, place: np.ndarray) -> list[str]:
+    """Return what stands at each tick: nothing where that would touch the label before it."""
+    shown: list[int] = []
+    for k in range(len(values)):
+        if not shown or place[k] - place[shown[-1]] >= ROOM * np.ptp(place):
+            shown.append(k)
+    return [f"{v:,}" if k in shown else "" for k, v in enumerate(values)]
 
 
 def _sentence(table: pd.DataFrame, x: str, by: str) -> str:
