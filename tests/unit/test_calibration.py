@@ -205,6 +205,10 @@ def test_of_a_model_that_fails_somewhere_the_profile_ends_there():
     (row,) = profiles.findings(result, found, Space((Input("a", 0.0, 1.0),)))
     assert np.isinf(result.loss[result.value > 0.9]).all()
     assert row["low"] < 0.5 < row["high"] < 0.9 and row["determined"]
+    # Beside the edge of what can be solved there is no difference to take.
+    edge = one_by_one.jacobian(found, np.zeros(1), np.ones(1), np.array([0.9 - 1e-9]))
+    inside = one_by_one.jacobian(found, np.zeros(1), np.ones(1), np.array([0.5]))
+    assert (edge == 0).all() and np.allclose(inside[:, 0], -times * np.exp(-0.5 * times) / np.sqrt(6), atol=1e-5)
 
 
 def test_many_parameters_are_differentiated_backwards_and_agree_with_a_complex_step(monkeypatch):

@@ -48,14 +48,16 @@ def minimise(
 
 
 def jacobian(fit: Fit, low: np.ndarray, width: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the derivatives of the residuals (r, d) by the scaled parameters, at one point (d,)."""
+    """Return the derivatives of the residuals (r, d) by the scaled parameters, at one point (d,); 0 where there is no
+    solution beside it: nothing is told of that parameter from here."""
     everything = np.ones(len(x), bool)
     u, h = np.clip((x - low) / width, 0, 1), _step(fit)
     columns = []
     for e in np.eye(len(x)):
         a, b = (np.clip(u + s * h * e, 0, 1) for s in (-1, 1))
         ends = [residuals(fit, _at(x, low, width, everything, v)) for v in (a, b)]
-        columns.append((ends[1] - ends[0]) / (b - a).sum())
+        solved = all(np.isfinite(r).all() for r in ends)
+        columns.append((ends[1] - ends[0]) / (b - a).sum() if solved else np.zeros(len(ends[0])))
     return np.stack(columns, axis=1)
 
 
