@@ -24,7 +24,7 @@ from preimage.space import Input, Space
 from preimage.surrogates.forest import from_sklearn
 
 ROWS, TREES = 2_100, 100
-OPTIONS = {"boxes": 10**9, "gap": 0.0, "memory": 2000, "starts": 8}
+OPTIONS = {"boxes": 10**9, "gap": 0.0, "memory": 2000, "starts": 4}
 CONCRETE = Path("config/data")
 PEER_SECONDS = 20
 PEER_NAMES = {"treecf": "treecf's exact mode", "scip": "PySCIPOpt-ML"}
@@ -111,14 +111,14 @@ def _proof(what: str, model: Any, question: inversion.Question, limit: float, re
 
 
 def line_search() -> Iterator[dict[str, Any]]:
-    """The best of 8 starts against TPE with 500 evaluations, CMA-ES and scipy's differential evolution, which evaluate
+    """The best of 4 starts against TPE with 500 evaluations, CMA-ES and scipy's differential evolution, which evaluate
     scikit-learn's own `predict`, as their users do, a population at once where they can."""
     for d in (2, 3, 5, 8, 10, 20):
         model, question = bowl(d)
         best: list[float] = []
 
         def ours(question: inversion.Question = question, best: list[float] = best) -> None:
-            answer = coordinate.invert(question, {"starts": 8}, np.random.default_rng(0), None, None)
+            answer = coordinate.invert(question, {"starts": 4}, np.random.default_rng(0), None, None)
             best.append(float(question.loss(answer.X).min()))
 
         took = seconds(ours)

@@ -203,9 +203,11 @@ def _domain(
 
 def _rounding(question: Question, objective: Objective) -> float:
     """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
+    if not objective.bounded:
+        return 0.0
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
-    return float((off**2).mean()) if objective.bounded else 0.0
+    return float((off**2).mean())
 
 
 def together(question: Question, options: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:

@@ -35,36 +35,37 @@ def add_changes(trees, cell, j, begin, stop, delta, total):  # type: ignore[no-u
     step = 1 if len(trees.score) == 1 else 2
     node, score, m = trees.node, trees.score, len(total)
     stack, ends = np.empty(trees.depth + 1, np.int32), np.empty(trees.depth + 1, np.int32)
+    # The cells [lo, hi) of each input that lead to where the walk is: more than one of input j alone.
+    lo, hi = cell.copy(), cell + 1
     for c in range(m):
         total[c] = trees.start[step * c + step - 1]
     for root in trees.roots:
-        k, a, b, size, before = root, begin, stop, 0, -1
+        k, size, before = root, 0, -1
+        lo[j], hi[j] = begin, stop
         while True:
-            while node[k, FEATURE] >= 0:
-                f, cut = node[k, FEATURE], node[k, CUT]
-                if f != j:
-                    k = k + 1 if cell[f] < cut else node[k, RIGHT]
-                elif b <= cut:
-                    k += 1
-                elif a >= cut:
-                    k = node[k, RIGHT]
-                else:
-                    stack[size], ends[size] = node[k, RIGHT], b
+            f = node[k, FEATURE]
+            while f >= 0:
+                cut, right = node[k, CUT], node[k, RIGHT]
+                left = lo[f] < cut
+                if left and hi[f] > cut:
+                    stack[size], ends[size] = right, hi[j]
                     size += 1
-                    b = cut
-                    k += 1
+                    hi[j] = cut
+                # One expression, so that it compiles to no branch: which way a node goes can't be predicted.
+                k = k + 1 if left else right
+                f = node[k, FEATURE]
             leaf = node[k, RIGHT]
             for c in range(m):
                 row = step * c + step - 1
                 if before < 0:
                     total[c] += score[row, leaf]
                 else:
-                    delta[a, c] += score[row, leaf] - score[row, before]
+                    delta[lo[j], c] += score[row, leaf] - score[row, before]
             if size == 0:
                 break
             size -= 1
             before = leaf
-            k, a, b = stack[size], b, ends[size]
+            k, lo[j], hi[j] = stack[size], hi[j], ends[size]
 
 
 @numba.njit(cache=True)

@@ -128,64 +128,112 @@ def build_walked(forest: Forest, space: Space, channels: Channels) -> tuple[Grid
     """Return the grid of a forest and its trees as `build` does, for who only walks them: whole, and without boxes of
     leaves and largest scores."""
     grid, (cut,), (at,) = _cuts([forest], space)
-    node = np.stack([forest.feature, cut, forest.right, np.zeros_like(cut)], axis=1)
+    node, depth, ends = np.empty((len(cut), 4), np.int32), np.empty(len(forest.roots), np.int32), _ends(forest)
+    over(_whole, len(depth), forest.feature, cut, forest.right, forest.roots, ends, node, depth)
     score, none = np.ascontiguousarray(channels.score, float), np.empty((0, len(space.inputs)), np.int32)
-    depth = int(_depth(forest.feature, forest.right)) + 1
     most = np.empty((len(score), 0, 2))
-    return grid, Trees(node, at, forest.roots, none, none, score, most, depth, np.ascontiguousarray(channels.start))
+    start = np.ascontiguousarray(channels.start)
+    return grid, Trees(node, at, forest.roots, none, none, score, most, int(depth.max()) + 1, start)
 
 
 def _cuts(forests: Sequence[Forest], space: Space) -> tuple[Grid, list[np.ndarray], list[np.ndarray]]:
     """Return one grid of the thresholds of all forests, and of each its nodes' cuts and largest inputs that go left."""
+    d = len(space.inputs)
     cut = [np.zeros(len(forest.feature), np.int32) for forest in forests]
     at = [np.zeros(len(forest.feature)) for forest in forests]
-    start, end = [], []
-    for j in range(len(space.inputs)):
-        mine = [np.flatnonzero(forest.feature == j) for forest in forests]
-        sorted_ = [_distinct(forest.threshold[nodes]) for forest, nodes in zip(forests, mine, strict=True)]
-        last = [np.floor(v) if space.discrete[j] else v for v in (last_left(values) for values, _ in sorted_)]
-        cuts = last[0] if len(last) == 1 else np.concatenate(last)
-        cuts = np.unique(cuts[(cuts >= space.low[j]) & (cuts < space.high[j])])
-        for k, (nodes, (_, which)) in enumerate(zip(mine, sorted_, strict=True)):
-            # A cut below the bounds gets 0 and sends all right, one above them the number of cells and sends all left.
-            place = np.where(last[k] < space.low[j], 0, np.searchsorted(cuts, last[k]) + 1)
-            cut[k][nodes], at[k][nodes] = place[which], last[k][which]
-        after = cuts + 1 if space.discrete[j] else np.nextafter(cuts, np.inf)
-        start.append(np.r_[space.low[j], after])
-        end.append(np.r_[cuts, space.high[j]])
-    first = np.r_[0, np.cumsum([len(s) for s in start])].astype(np.int32)
-    return Grid(first, np.concatenate(start), np.concatenate(end)), cut, at
+    cuts = [np.empty(0)] * d
+
+    def of_inputs(begin: int, stop: int) -> None:
+        for j in range(begin, stop):
+            cuts[j] = _cuts_of(j, forests, space, cut, at)
+
+    over(of_inputs, d)
+    after = [c + 1 if space.discrete[j] else np.nextafter(c, np.inf) for j, c in enumerate(cuts)]
+    start = np.concatenate([np.r_[low, c] for low, c in zip(space.low, after, strict=True)])
+    end = np.concatenate([np.r_[c, high] for high, c in zip(space.high, cuts, strict=True)])
+    return Grid(np.r_[0, np.cumsum([len(c) + 1 for c in cuts])].astype(np.int32), start, end), cut, at
+
+
+def _cuts_of(
+    j: int, forests: Sequence[Forest], space: Space, cut: Sequence[np.ndarray], at: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return the cuts of input j inside the bounds, and fill in those of its nodes and the largest inputs that go left
+    there."""
+    mine = [np.flatnonzero(forest.feature == j) for forest in forests]
+    distinct = [_distinct(forest.threshold[nodes]) for forest, nodes in zip(forests, mine, strict=True)]
+    last = [np.floor(v) if space.discrete[j] else v for v in (last_left(values) for values, _ in distinct)]
+    cuts = last[0] if len(last) == 1 else np.concatenate(last)
+    cuts = np.unique(cuts[(cuts >= space.low[j]) & (cuts < space.high[j])])
+    for k, (nodes, (_, which)) in enumerate(zip(mine, distinct, strict=True)):
+        # A cut below the bounds gets 0 and sends all right, one above them the number of cells and sends all left.
+        place = np.where(last[k] < space.low[j], 0, np.searchsorted(cuts, last[k]) + 1)
+        cut[k][nodes], at[k][nodes] = place[which], last[k][which]
+    return cuts
 
 
 def _kept(forest: Forest, channels: Channels, cut: np.ndarray, at: np.ndarray, shape: np.ndarray) -> Trees:
     """Return the trees without what the grid can't reach; each keeps its place, and what it has lost is unused."""
     n, d, score = len(forest.feature), len(shape), np.ascontiguousarray(channels.score, float)
     kinds, leaves = score.shape
-    ends = np.r_[forest.roots[1:], n].astype(np.int32)
-    depth = int(_depth(forest.feature, forest.right)) + 1
+    ends, depth = _ends(forest), np.empty(len(forest.roots), np.int32)
+    over(_depths, len(ends), forest.feature, forest.right, forest.roots, ends, depth)
+    deepest = int(depth.max()) + 1
     node, kept_at, most = np.zeros((n, 4), np.int32), np.zeros(n), np.zeros((kinds, n, 2))
     low, high, kept_score = np.zeros((leaves, d), np.int32), np.zeros((leaves, d), np.int32), np.zeros((kinds, leaves))
     over(
-        _prune, len(ends), forest.feature, cut, at, forest.right, forest.roots, ends, shape, score, depth,
+        _prune, len(ends), forest.feature, cut, at, forest.right, forest.roots, ends, shape, score, deepest,
         node, kept_at, low, high, kept_score, most,
     )  # fmt: skip
     start = np.ascontiguousarray(channels.start)
-    return Trees(node, kept_at, forest.roots, low, high, kept_score, most, depth, start)
+    return Trees(node, kept_at, forest.roots, low, high, kept_score, most, deepest, start)
+
+
+def _ends(forest: Forest) -> np.ndarray:
+    """Return where each tree's nodes end, int32 (trees,)."""
+    return np.r_[forest.roots[1:], len(forest.feature)].astype(np.int32)
 
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct values in order, and which of them each value is."""
-    distinct, which = np.unique(values, return_inverse=True)
-    return distinct, which
+    order = np.argsort(values)
+    return _numbered(values, order)
+
+
+@numba.njit(cache=True, nogil=True)
+def _numbered(values, order):  # type: ignore[no-untyped-def]
+    distinct, which, n = np.empty_like(values), np.empty(len(values), np.int32), 0
+    for k in order:
+        if n == 0 or values[k] != distinct[n - 1]:
+            distinct[n] = values[k]
+            n += 1
+        which[k] = n - 1
+    return distinct[:n].copy(), which
 
 
 @numba.njit(cache=True)
-def _depth(feature, right):  # type: ignore[no-untyped-def]
-    depth = np.zeros(len(feature), np.int32)
-    for k in range(len(feature)):
+def _deepest(begin, end, feature, right, depth):  # type: ignore[no-untyped-def]
+    """Return the inner nodes on the longest path of the tree of nodes [begin, end); `depth` is scratch, one a node."""
+    depth[0], deepest = 0, 0
+    for k in range(begin, end):
         if feature[k] >= 0:
-            depth[k + 1] = depth[right[k]] = depth[k] + 1
-    return depth.max()
+            below = depth[k - begin] + 1
+            depth[k + 1 - begin] = depth[right[k] - begin] = below
+            deepest = max(deepest, below)
+    return deepest
+
+
+@numba.njit(cache=True, nogil=True)
+def _depths(begin, stop, feature, right, roots, ends, depth):  # type: ignore[no-untyped-def]
+    scratch = np.empty((ends[begin:stop] - roots[begin:stop]).max(), np.int32)
+    for t in range(begin, stop):
+        depth[t] = _deepest(roots[t], ends[t], feature, right, scratch)
+
+
+@numba.njit(cache=True, nogil=True)
+def _whole(begin, stop, feature, cut, right, roots, ends, node, depth):  # type: ignore[no-untyped-def]
+    _depths(begin, stop, feature, right, roots, ends, depth)
+    for k in range(roots[begin], ends[stop - 1]):
+        node[k, FEATURE], node[k, CUT], node[k, RIGHT], node[k, 3] = feature[k], cut[k], right[k], 0
 
 
 @numba.njit(cache=True)

@@ -295,7 +295,7 @@ def _descend_one(  # type: ignore[no-untyped-def]
                 for j in range(len(x)):
                     if v[j] != 0:
                         x[j], cell[j] = there[j], cell_of(grid, j, there[j])
-                since = 0
+                since = 1  # nothing on this line is better
     return spent
 
 

@@ -104,11 +104,10 @@ def _last(value: float, margin: float, reach: float) -> float:
 
 def _largest_terms(forest: Forest, size: np.ndarray) -> float:
     """Return the sum over trees of the largest of (leaves,)."""
-    leaf = np.flatnonzero(forest.feature < 0)
-    tree = np.searchsorted(forest.roots, leaf, side="right") - 1
-    largest = np.zeros(len(forest.roots))
-    np.maximum.at(largest, tree, size[forest.right[leaf]])
-    return float(largest.sum())
+    leaf = forest.feature < 0
+    here = np.zeros(len(leaf))
+    here[leaf] = size[forest.right[leaf]]
+    return float(np.maximum.reduceat(here, forest.roots).sum())
 
 
 @numba.njit(cache=True)
