@@ -18,14 +18,14 @@ def against(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int = 5) 
     charged for what that has put out of the processor's caches.
     """
     ours(), peer()
-    pairs = [(_repeated(ours), _repeated(peer)) for _ in range(repeats)]
+    pairs = [(typical(ours), typical(peer)) for _ in range(repeats)]
     return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
 
 
-def _repeated(call: Callable[[], Any]) -> float:
-    """Return the median seconds of a call, over calls that fill a twentieth of a second."""
+def typical(call: Callable[[], Any], fill: float = BURST) -> float:
+    """Return the median seconds of a call, over calls that fill so many seconds: one alone may meet a busy moment."""
     took: list[float] = []
-    while sum(took) < BURST:
+    while sum(took) < fill:
         took.append(seconds(call))
     return statistics.median(took)
 
