@@ -26,7 +26,7 @@ from preimage.inversion.forest_pace import Pace
 from preimage.inversion.forest_threads import over
 from preimage.space import Space
 
-BATCH = 32
+BATCH = 128
 # Open boxes a job has to start with, at least, where several share a search: enough that their work is alike.
 BOXES_A_PART = 64
 # Boxes that a search for a point that is not isolated may take, where a bound is attained.

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-PARTS_A_CORE = 2
+PARTS_A_CORE = 4
 
 
 _most: list[int] = []
@@ -36,10 +36,20 @@ def _pool(count: int) -> ThreadPoolExecutor:
 def over(kernel: Callable[..., Any], n: int, *arguments: Any) -> None:
     """Call kernel(begin, end, *arguments) on parts of range(n); the kernel must release the lock of Python (nogil)."""
     count = cores()
-    part = -(-n // (PARTS_A_CORE * count)) if n else 1
     if count == 1 or n < 2:
         kernel(0, n, *arguments)
         return
-    running = [_pool(count).submit(kernel, k, min(k + part, n), *arguments) for k in range(0, n, part)]
-    for call in running:
-        call.result()
+    part = -(-n // (PARTS_A_CORE * count))
+    begins = iter(range(0, n, part))
+
+    def work() -> None:
+        for k in begins:
+            kernel(k, min(k + part, n), *arguments)
+
+    # The caller works too: each thread takes the next part when it is done with one, and only the others must be woken.
+    others = [_pool(count - 1).submit(work) for _ in range(count - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            other.result()
