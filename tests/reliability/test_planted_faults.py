@@ -19,8 +19,8 @@ FAULTS = {
     ),
     "a half-open side flipped": (
         f"{SEARCH}/forest_boxes.py",
-        "        after = cuts + 1 if space.discrete[j] else np.nextafter(cuts, np.inf)",
-        "        after = cuts + 1 if space.discrete[j] else cuts",
+        "c + 1 if space.discrete[j] else np.nextafter(c, np.inf) for",
+        "c + 1 if space.discrete[j] else c for",
     ),
     "a threshold not rounded to float32": (
         f"{SEARCH}/forest_boxes.py",
