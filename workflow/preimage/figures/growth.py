@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from preimage.figures.style import INK, log_axis, panels, styled
 
@@ -24,6 +25,8 @@ def growth(table: pd.DataFrame) -> Figure:
         for one in (axis.xaxis, axis.yaxis):
             log_axis(one)
         axis.set_xticks(size, [_short(v) for v in size])
+        # A range of less than two powers of ten may hold a single one: label threes too.
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axis.minorticks_off()
         axis.set(xlabel=str(name), title=f"slope {slope:.2f}")
         said.append(f"{name} to the power of {slope:.2f}")
