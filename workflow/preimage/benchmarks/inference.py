@@ -122,10 +122,19 @@ def _missed(answer: Answer, theta: np.ndarray) -> float:
     return -float(answer.log_density(theta[None])[0])
 
 
-def missed_whole(problems: Problems, made: Amortised) -> float:
-    """Return the mean -log q of the last proposals where nothing is cut off, per unit of z."""
-    z = problems.task.simulator.prior.to_z(problems.theta)
-    return -float(np.mean(made.proposals.log_density(made.paths(problems.x)[-1], z)))
+class Gaussians(NamedTuple):
+    """Of last proposals where nothing is cut off: mean -log q at the truth, per unit of z; and how often the truth lies
+    in the ellipsoid that holds 90 %."""
+
+    missed: float
+    coverage: float
+
+
+def of_gaussians(problems: Problems, made: Amortised) -> Gaussians:
+    z, last = problems.task.simulator.prior.to_z(problems.theta), made.paths(problems.x)[-1]
+    far = (np.asarray(made.proposals.whitened(last, z)) ** 2).sum(axis=-1)
+    missed = -float(np.mean(made.proposals.log_density(last, z)))
+    return Gaussians(missed, float(np.mean(far < stats.chi2.ppf(0.9, made.proposals.d))))
 
 
 def _covered(answer: Answer, theta: np.ndarray) -> bool:
@@ -241,25 +250,37 @@ def of_collider(seeds: int) -> Iterator[dict[str, Any]]:
     peer = "best Gaussian, not truncated"
     yield row("collider, exact posterior: mean -log q", exact, best, peer, "nats", "reported", True)
     for seed in range(seeds):
+        yield from of_whole(problems, best, peer, seed)
+    for seed in range(seeds):
         found = score(problems, *trained(problems, {"kind": "alfi"}, seed))
         what = f"collider, refined ALFI, training seed {seed}"
-        yield row(
-            f"{what}: mean -log q", found.missed, best, peer, "nats", "at most 0.52", found.missed <= 0.52
-        )  # fmt: skip
-        yield row(
-            f"{what}: coverage of the 90 % region", found.coverage, 0.9, "nominal", "", "0.88 to 0.92",
-            0.88 <= found.coverage <= 0.92,
-        )  # fmt: skip
+        yield row(f"{what}: mean -log q, truncated to the prior", found.missed, best, peer, "nats", "reported", True)
+        yield of_region(what, found.coverage)
         yield from costs(what, found)
-    for seed in range(seeds):
-        made, cpu = trained(problems, WHOLE, seed)
-        missed = missed_whole(problems, made)
-        what = f"collider, refined ALFI of whole Gaussians, training seed {seed}"
-        yield row(f"{what}: mean -log q", missed, best, peer, "nats", "at most 0.52", missed <= 0.52)
-        yield row(f"{what}: CPU of training", cpu, 120.0, "limit", "s", "at most 120 s", cpu <= 120)
     for form, spec in ABLATION.items():
         found = score(problems, *trained(problems, spec, 0))
         yield row(f"collider, {form}: mean -log q", found.missed, best, peer, "nats", "reported", True)
+
+
+def of_whole(problems: Problems, best: float, peer: str, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of whole Gaussians, and of the answers that are made of these by cutting off what lies outside of
+    the prior."""
+    made, cpu = trained(problems, WHOLE, seed)
+    what = f"collider, refined ALFI of whole Gaussians, training seed {seed}"
+    whole = of_gaussians(problems, made)
+    yield row(f"{what}: mean -log q", whole.missed, best, peer, "nats", "at most 0.52", whole.missed <= 0.52)
+    yield row(
+        f"{what}: coverage of the 90 % region, parts outside of the prior and all", whole.coverage, 0.9, "nominal", "",
+        "reported", True,
+    )  # fmt: skip
+    found = score(problems, made, cpu)
+    yield of_region(what, found.coverage)
+    yield from costs(what, found)
+
+
+def of_region(what: str, found: float) -> dict[str, Any]:
+    good = 0.88 <= found <= 0.92
+    return row(f"{what}: coverage of the 90 % region", found, 0.9, "nominal", "", "0.88 to 0.92", good)
 
 
 def costs(what: str, found: Score) -> Iterator[dict[str, Any]]:
