@@ -222,12 +222,13 @@ def of_searches(problems: Problems) -> Iterator[dict[str, Any]]:
     some = Problems(problems.task, problems.theta[::EVERY], problems.x[::EVERY])
     peer, name = maximum_likelihood(some)[0], "maximum likelihood"
     for kind in SEARCHES:
-        answers = (
-            methods.method(kind).train(some.task, {}, generator(0, kind)).infer(some.x, generator(0, f"ask {kind}"))
-        )
+        before = _cpu()
+        made = methods.method(kind).train(some.task, {}, generator(0, kind))
+        answers = made.infer(some.x, generator(0, f"ask {kind}"))
+        cpu = (_cpu() - before) / len(answers)
         means = np.array([a.weights @ a.draws for a in answers])
         each = np.median([a.simulations for a in answers])
-        what = f"poisson, {kind}, {each:,.0f} samples a problem, {len(some.x)} problems"
+        what = f"poisson, {kind}, {each:,.0f} samples and {cpu:.2g} s of CPU a problem, {len(some.x)} problems"
         ratio = np.sqrt(((means - some.theta) ** 2).mean(axis=0))[0] / peer
         yield row(f"{what}: RMSE over that of {name}", ratio, 1.0, name, "", "reported", True)
 
