@@ -43,7 +43,7 @@ RECOMMENDED: list[tuple[str, int, dict[str, Any]]] = [
     ("gaussian", 100, {"kind": "alfi", "simulations": 2e7}),
     ("linear_regression", 200, {"kind": "alfi", "simulations": 2e7}),
     ("multi_distribution", 200, {"kind": "alfi", "simulations": 2e7}),
-    ("lotka_volterra", 5, {"kind": "npe", "simulations": 50_000, "draws": 300}),
+    ("lotka_volterra", 5, {"kind": "npe", "simulations": 50_000, "updates": 2000, "draws": 300}),
 ]
 JUDGED, MOST_OFF = 1000, 0.03
 # Whole Gaussians, of which part may lie outside of the prior: what the best possible Gaussian is compared with.
