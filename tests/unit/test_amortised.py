@@ -127,6 +127,24 @@ def test_sets_that_are_kept_are_trained_on_several_times_for_the_price_of_once()
     assert missed[1] < missed[0]
 
 
+def test_whole_gaussians_are_those_of_the_posteriors_moments():
+    """Samples that say next to nothing leave the posterior flat over (-1, 1). The best whole Gaussian has its sd, the
+    prior's; the best one that is cut to the prior is as flat as it can be."""
+
+    def faint(key, theta, size):
+        return 100 * simulate(key, theta / 100, size)
+
+    task = Task(Simulator("faint", Prior({"p": Margin("uniform", -1.0, 1.0)}), ("x",), faint), SIZE)
+    x, spec = np.zeros((1, SIZE, 1)), {"simulations": 60_000, "learning_rate": 0.03}
+    made = {cut: trained("one_shot", task, truncated=cut, **spec) for cut in (False, True)}
+    mu, log_sd = np.array([made[cut].paths(x)[-1, 0] for cut in (False, True)]).T
+    assert np.abs(mu[0]) < 0.3 and np.exp(log_sd[0]) == pytest.approx(1, abs=0.2)
+    assert np.exp(log_sd[1]) > 2
+    message = refusal(one_shot.restored, task, SMALL, made[False].arrays())
+    assert "found truncated False, expected True" in message
+    assert (np.abs(made[False].infer(x, np.random.default_rng(0))[0].draws) <= 1).all()
+
+
 @pytest.fixture
 def no_training(monkeypatch):
     """Networks stay as they began; where a state would be kept, there is an empty file."""

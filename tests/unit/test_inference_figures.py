@@ -47,7 +47,9 @@ def draw_overlay():
 
 def draw_path():
     names = ["energy (GeV)", "coupling"]
-    return proposal_path({"untrained": way(), "trained": way()}, rng().normal(size=50), np.zeros(2), names, "angle")
+    prior = 3 * rng().normal(size=(90, 2))
+    ways = {"untrained": way(), "trained": way(80)}
+    return proposal_path(ways, rng().normal(size=50), prior, np.zeros(2), names, "angle")
 
 
 def draw_boxes():
@@ -80,7 +82,7 @@ def test_nothing_to_draw_is_no_figure():
     assert rank_differences({"alfi": none}, ["a", "b"], LOOKS) is None
     assert coverage_curves({"alfi": np.empty(0)}, LOOKS) is None
     assert predictive_overlay(np.ones((3, 1)), {"alfi": np.full((3, 1), NAN)}, ["a"], LOOKS) is None
-    assert proposal_path({"trained": way(0)}, np.ones(3), None, ["a", "b"], "x") is None
+    assert proposal_path({"trained": way(0)}, np.ones(3), np.ones((3, 2)), None, ["a", "b"], "x") is None
     assert error_boxes({"alfi": np.full(3, NAN)}, "a", LOOKS) is None
 
 
@@ -95,12 +97,22 @@ def test_nothing_to_draw_is_no_figure():
         lambda: predictive_overlay(np.ones((1, 9)), {"nes": np.ones((1, 9))}, ["c" * 60] * 9, LOOKS),
         lambda: predictive_overlay(np.full((5, 1), 0.5), {"nes": np.full((5, 1), 0.5)}, ["c"], LOOKS),
         lambda: predictive_overlay(rng().poisson(3, (50, 1)), {"nes": rng().poisson(1e5, (50, 1))}, ["count"], LOOKS),
-        lambda: proposal_path({"trained": way(1, 1)}, np.ones(1), None, ["a"], "x"),
+        lambda: proposal_path({"trained": way(1, 1)}, np.ones(1), np.ones((1, 1)), None, ["a"], "x"),
         lambda: error_boxes({"nes": np.zeros(3)}, "a", LOOKS),
     ],
 )
 def test_odd_data_is_drawn(figure):
     ElementTree.fromstring(style.to_svg(figure(), "a.svg"))
+
+
+def test_a_long_way_is_a_few_of_its_steps_and_wild_proposals_do_not_hide_the_prior():
+    assert [k for k, _ in way(80).drawn()] == [0, 16, 32, 47, 63, 79]
+    assert way(3).drawn() == [(0, 0.0), (1, 0.5), (2, 1.0)] and way(1).drawn() == [(0, 0.0)]
+    wild = Way(np.array([[0.5, 0.5], [0.4, 40.0]]), np.array([[1.0, 1], [90, 90]]), np.zeros((2, 9)))
+    prior = rng().random((500, 2))
+    left = proposal_path({"a": wild}, np.zeros(9), prior, None, ["a", "b"], "x").axes[0]
+    for low, high in (left.get_xlim(), left.get_ylim()):
+        assert -0.5 < low < 0 and 1 < high < 1.5
 
 
 def test_coverage_says_the_share_in_the_90_percent_region():

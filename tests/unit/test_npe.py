@@ -11,7 +11,7 @@ from scipy import stats
 from preimage.errors import StudyError
 from preimage.inference.answer import Means, Task
 from preimage.inference.checks import coverage
-from preimage.inference.methods import dense, npe, set_encoder, support
+from preimage.inference.methods import dense, npe, set_encoder, support, training
 from preimage.inference.methods.flow_matching import Flow
 from preimage.inference.methods.unbounded import Unbounded
 from preimage.inference.prior import Margin, Prior
@@ -127,6 +127,31 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(trained, tmp_path)
     assert len(seen) == len(set(seen)), "nothing is trained twice"
     for name, array in resumed.arrays().items():
         assert array.tobytes() == trained.arrays()[name].tobytes(), name
+
+
+def test_rounds_that_were_killed_go_on_to_the_same_bytes(tmp_path, monkeypatch):
+    method = npe.train(Task(NORMAL, 1), {**SPEC, "rounds": 3}, rng())
+    whole = method.infer(SET, rng())[0].draws
+    trained, simulated, write, simulate = [], [], training._write, npe._simulated
+
+    def stop(path, at, history):
+        write(path, at, history)
+        trained.append((path, history[-1][0]))
+        if len(trained) == 9:  # in the second of the two further rounds, of six chunks each
+            raise KeyboardInterrupt
+
+    def count(task, w, rng):
+        simulated.append(len(w))
+        return simulate(task, w, rng)
+
+    monkeypatch.setattr(training, "_write", stop)
+    monkeypatch.setattr(npe, "_simulated", count)
+    with pytest.raises(KeyboardInterrupt):
+        method.keeping(tmp_path).infer(SET, rng())
+    (resumed,) = method.keeping(tmp_path).infer(SET, rng())
+    assert resumed.draws.tobytes() == whole.tobytes()
+    assert len(trained) == len(set(trained)) == 12, "nothing is trained twice"
+    assert len(simulated) == 2, "nothing is simulated twice"
 
 
 def test_bad_budgets_and_sets_are_one_message(trained):

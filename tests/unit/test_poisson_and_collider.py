@@ -56,6 +56,15 @@ def test_angles_have_the_density_that_is_claimed(theta):
     assert (1 + x**2 + A * x > -1e-5).all()
 
 
+def test_the_likelihood_of_angles_is_the_sum_of_their_logs():
+    rng = np.random.default_rng(0)
+    c, A = rng.uniform(-1, 1, 47), np.linspace(-3, 3, 30)
+    with np.errstate(divide="ignore"):
+        expected = np.log(np.maximum(1 + c**2 + A[:, None] * c, 0)).sum(axis=1)
+    assert 0 < np.isneginf(expected).sum() < 20
+    np.testing.assert_allclose(collider.sum_of_logs(c, A), expected, rtol=1e-12)
+
+
 def test_beyond_two_the_density_begins_at_its_root():
     assert collider.lowest(np.array([0.0, 2.0])).tolist() == [-1, -1]
     a = np.array([2.1, 2.4])

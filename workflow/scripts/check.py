@@ -27,7 +27,7 @@ def main(snakemake):
             shown |= judge.untrained(task, sets.x, trained.untrained(), rng)
         arrays.write(snakemake.output.shown, shown)
         report = run.progress(len(known.x))
-        about, by_set = judge.fresh(task, known, table.ask(trained, known.x, rng, report), rng)
+        about, by_set = judge.fresh(task, known, table.ask(trained, known.x, rng, report, run.state), rng)
         write_json(snakemake.output.checks, {"observed": seen, "fresh": about})
         with replacing(snakemake.output.sets) as path:
             by_set.to_parquet(path, index=False)

@@ -15,7 +15,7 @@ def main(snakemake):
         trained = methods.method(spec["kind"]).restored(task, spec, arrays.read(snakemake.input.trained))
         rng = run.rng
         with told_plainly():
-            answers = table.ask(trained, sets.x, rng, run.progress(len(sets.x)))
+            answers = table.ask(trained, sets.x, rng, run.progress(len(sets.x)), run.state)
         kept = [table.kept(a, run.params["draws"], rng) for a in answers]
         for file, frame in (
             (snakemake.output.draws, table.draws_frame(sets.names, kept, found.prior.names)),

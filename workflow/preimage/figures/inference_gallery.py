@@ -92,11 +92,17 @@ def _of_observation(m: Material, k: int) -> Iterator[Shown]:
     yield Shown(
         f"path_{k}.svg",
         f"The way of the proposals for observation {name}",
-        "Left the proposals, mean and two sds at each step; right samples simulated at their means. A network that was "
-        "not trained is shown beside the trained one.",
+        "Left the proposals, mean and two sds, six of the way at most, not yet cut to the prior; right samples "
+        "simulated at their means. A network that was not trained is shown beside the trained one.",
         None,
         partial(
-            proposal_path, _ways(m, k), m.x[k][:, 0], m.truth(k), m.labels(m.parameters), m.labels(m.coordinates)[0]
+            proposal_path,
+            _ways(m, k),
+            m.x[k][:, 0],
+            m.prior,
+            m.truth(k),
+            m.labels(m.parameters),
+            m.labels(m.coordinates)[0],
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,17 @@ from preimage.inference.simulator import Simulator
 TOGETHER = 32
 
 
-def ask(trained: Trained, x: np.ndarray, rng: np.random.Generator, report: Any = None) -> list[Answer]:
+def ask(
+    trained: Trained, x: np.ndarray, rng: np.random.Generator, report: Any = None, state: Path | None = None
+) -> list[Answer]:
     """Return the answer to each of the sets (sets, n, D), asked some at a time; one that raises is an answer with a
-    status, and costs the others nothing."""
+    status, and costs the others nothing.
+
+    Args:
+        state: a folder for methods that train anew for each set, from which they go on after a kill.
+    """
+    if state is not None and hasattr(trained, "keeping"):
+        trained = trained.keeping(state)
     found: list[Answer] = []
     blocks = range(0, len(x), TOGETHER)
     for k, own in zip(blocks, rng.spawn(len(blocks)), strict=True):

@@ -8,6 +8,7 @@ is kept from training; on these the network's part is scaled to what it is worth
 With `rounds` above 1 it is sequential: that many parts of the budget, of which the first is amortised and the others
 are spent for each observation, on the prior cut to where the posterior before has its mass (see `support`). Only
 simulations within the last region are trained on: these are draws of the cut prior, whichever round they are from.
+What a round simulated and what it trained is kept as it goes on, so that a search that is killed loses none of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ import numpy as np
 
 from preimage.errors import StudyError
 from preimage.files import digest
+from preimage.inference import arrays as stored
 from preimage.inference import bank
 from preimage.inference.answer import ALONE, Answer, Means, Task
 from preimage.inference.methods import amortised, set_encoder, support
@@ -89,7 +91,12 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Npe:
-    """The method, ready to be asked."""
+    """The method, ready to be asked.
+
+    Attributes:
+        first: the simulations of the first round.
+        kept: where further rounds keep what they have.
+    """
 
     task: Task
     spec: Mapping[str, Any]
@@ -97,6 +104,11 @@ class Npe:
     first: Sets
     simulations: int
     history: Mapping[str, list[tuple[int, float]]]
+    kept: Path | None = None
+
+    def keeping(self, state: Path) -> Npe:
+        """Return the method whose rounds go on, after a kill, from what they kept in the folder `state`."""
+        return replace(self, kept=state)
 
     def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
         """Return an answer a set (sets, n, D). Raises StudyError for sets of another shape than those of training."""
@@ -134,13 +146,24 @@ class Npe:
             inside = region.contains(sets.w)
             # Only within all regions so far do proposals stay the prior, cut.
             w = region.sample(Unbounded(self.task.simulator.prior).log_prior, rng, len(self.first.w))
-            new = _simulated(self.task, w, rng)
+            new = self._simulated(w, rng.spawn(1)[0])
             spent += len(w) * self.task.size
             sets = Sets(np.concatenate([sets.w[inside], new.w]), np.concatenate([sets.x[inside], new.x]))
             if len(sets.x) < FEWEST:
                 break
-            posterior, _ = _fitted(self.task, self.spec, sets, rng, ALONE)
+            posterior, _ = _fitted(self.task, self.spec, sets, rng, Means(self.kept))
         return posterior, spent
+
+    def _simulated(self, w: np.ndarray, rng: np.random.Generator) -> Sets:
+        """Return the sets at parameters (k, d) on the scale without ends, but for those that failed; those that were
+        kept where there are some of these very parameters."""
+        if self.kept is None:
+            return _simulated(self.task, w, rng)
+        made = [_made_for(self.task, self.spec), hashlib.sha256(w.tobytes()).hexdigest()]
+        file = self.kept / f"{KIND}-sets-{digest(made)[:16]}.npz"
+        if not file.exists():
+            stored.write(file, _simulated(self.task, w, rng)._asdict())
+        return Sets(**stored.read(file))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return weights, scales and, for further rounds, the first simulations."""
