@@ -182,7 +182,7 @@ import time
 
 
 def cooling(t, y, p):
-    time.sleep(0.0001)
+    time.sleep(0.002)
     return [-float(p["rate"]) * (y[0] - 20.0)]
 """
 

@@ -85,26 +85,31 @@ def outward(
     if state is not None and state.exists():
         with np.load(state) as kept:
             X, loss, ended = kept["X"], kept["loss"], kept["ended"]
-    pace = Pace(lambda path: _save(path, X=X, loss=loss, ended=ended), state, None)
-    for j in np.unique(parameter):
-        mine = np.flatnonzero(parameter == j)
-        moves = free & (np.arange(len(best)) != j)
-        for side in (mine[value[mine] <= best[j]][::-1], mine[value[mine] > best[j]]):
-            x = best
-            for k in side:
-                if not ended[k]:
-                    begin = x.copy()
-                    begin[j] = value[k]
-                    X[k], loss[k] = minimise(fit, low, width, begin, moves)
-                    ended[k] = True
-                    pace.turn()
-                x = X[k] if np.isfinite(loss[k]) else x
+
+    def save(path: Path) -> None:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, X=X, loss=loss, ended=ended)
+
+    pace = Pace(save, state, None)
+    try:
+        for j in np.unique(parameter):
+            mine = np.flatnonzero(parameter == j)
+            moves = free & (np.arange(len(best)) != j)
+            for side in (mine[value[mine] <= best[j]][::-1], mine[value[mine] > best[j]]):
+                x = best
+                for k in side:
+                    if not ended[k]:
+                        begin = x.copy()
+                        begin[j] = value[k]
+                        X[k], loss[k] = minimise(fit, low, width, begin, moves)
+                        ended[k] = True
+                        pace.turn()
+                    x = X[k] if np.isfinite(loss[k]) else x
+    except SystemExit:  # one search may take longer than there is time to end
+        if state is not None:
+            save(state)
+        raise
     return X, loss
-
-
-def _save(path: Path, **arrays: np.ndarray) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _at(x: np.ndarray, low: np.ndarray, width: np.ndarray, moves: np.ndarray, u: np.ndarray) -> np.ndarray:
