@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import objective, stopping
-from preimage.inversion import forest_pace, forest_paving
+from preimage import objective, pace, stopping
+from preimage.inversion import forest_paving
 from preimage.inversion.forest_preimage import preimage
 from preimage.space import Input, Linear, Space
 from preimage.surrogates.forest import from_sklearn
@@ -137,7 +137,7 @@ def test_a_paving_that_is_killed_again_and_again_ends_the_same(rows, tmp_path, m
     space = Space(tuple(Input(f"x{j}", -5, 5) for j in range(3)), rows)
     band = objective.build("o", {"within": {"y": [10, 25]}}, ["y"])
     whole = preimage(model, space, band, 3000)
-    monkeypatch.setattr(forest_pace, "SAVE_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(pace, "SAVE_EVERY_SECONDS", -1.0)
     step, path, kills = forest_paving.Paving.step, tmp_path / "state", 0
 
     def dying(paving):

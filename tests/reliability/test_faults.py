@@ -9,6 +9,8 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
@@ -153,6 +155,36 @@ problem: {simulator: gaussian}
 observations: {simulate: 1, size: 5}
 inference: {npe: {kind: npe, simulations: 50000, updates: 10000000}}
 """
+# All inputs between two values, in far more boxes than there is time for.
+WHOLE = """
+study: tiny
+problem: {simulator: paraboloid, dimension: 8, samples: 2000, noise: {sd: 10}}
+surrogates:
+  forest: {kind: random_forest, trees: 60}
+objectives:
+  band: {within: {y: [4000, 20000]}, preimage: {boxes: 100000000}}
+inverters:
+  random: {kind: random, evaluations: 20}
+"""
+# A model of the user's own that JAX can't trace, and that takes its time.
+COOLING = """
+study: tiny
+problem:
+  simulator: models:cooling
+  ode: {states: {temperature: start}}
+  inputs: {rate: {low: 0.01, high: 1, start: 0.5}, start: {low: 60, high: 100}}
+  samples: 20
+objectives: {cup: {fit: {data: cup.csv, loss: mse}}}
+inverters: {differences: {kind: multistart, starts: 1, gradient: 2-point}}
+"""
+MODEL = """
+import time
+
+
+def cooling(t, y, p):
+    time.sleep(0.002)
+    return [-float(p["rate"]) * (y[0] - 20.0)]
+"""
 
 
 @pytest.mark.long
@@ -160,6 +192,25 @@ def test_a_search_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path)
     log = tmp_path / "results/tiny/logs/round0/seed0/invert.forest.lowest.certified.log"
     ends_within_5_seconds(tmp_path, LONG, log, lambda step: "best loss" in log.read_text())
     saved = list((tmp_path / "results/tiny/.resume").glob("invert.*lowest.certified*"))
+    assert len(saved) == 1 and "asked to end" in log.read_text()
+
+
+@pytest.mark.long
+def test_a_whole_preimage_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path):
+    log = tmp_path / "results/tiny/logs/round0/seed0/preimage.forest.band.log"
+    ends_within_5_seconds(tmp_path, WHOLE, log, lambda step: "best loss" in log.read_text())
+    saved = list((tmp_path / "results/tiny/.resume").glob("preimage.*forest*"))
+    assert len(saved) == 1 and "asked to end" in log.read_text()
+
+
+@pytest.mark.long
+def test_a_calibration_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path):
+    t = np.arange(0, 15.0)
+    pd.DataFrame({"time": t, "temperature": 20 + 65 * np.exp(-0.2 * t)}).to_csv(tmp_path / "cup.csv", index=False)
+    write_study(tmp_path, MODEL, "models.py")
+    log = tmp_path / "results/tiny/logs/calibrate.cup.log"
+    ends_within_5_seconds(tmp_path, COOLING, log, lambda step: step.create_time() < time.time() - 20)
+    saved = list((tmp_path / "results/tiny/.resume").glob("calibrate.*"))
     assert len(saved) == 1 and "asked to end" in log.read_text()
 
 
@@ -180,7 +231,7 @@ def ends_within_5_seconds(folder, study, log, begun):
     write_study(folder, study)
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", *PROFILE]
     process = subprocess.Popen(
-        [*command, *study_argument("tiny.yaml")], cwd=folder, env=environment(),
+        [*command, *study_argument("tiny.yaml")], cwd=folder, env=environment(PYTHONPATH=str(folder)),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     step = at_work(process, log, begun)

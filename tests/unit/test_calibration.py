@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import least_squares as scipy_least_squares
 from sklearn.metrics import mean_squared_log_error
 
-from preimage import polytope
+from preimage import polytope, stopping
 from preimage.calibration import engine, fit, forecasts, losses, one_by_one, own, profiles, reference
 from preimage.data.series import Series
 from preimage.dynamics import Known
@@ -190,8 +190,11 @@ def test_profiles_hold_the_truth_and_name_what_the_data_does_not_say(function, t
     assert rows["c"]["high"] - rows["c"]["low"] == pytest.approx(2 * 1.972 * sd, rel=0.05)
 
 
-def test_of_a_model_that_fails_somewhere_the_profile_ends_there():
-    """y' = -a y, of which the solver of a user's rates knows nothing for a above 0.9."""
+UNIT = Space((Input("a", 0.0, 1.0),))
+
+
+def decay():
+    """A fit of a decay that JAX can't trace and that has no solution above a rate of 0.9; and its times."""
 
     def rates(t, y, p):
         return [-float(p["a"]) * y[0] if p["a"] < 0.9 else float("nan")]
@@ -200,9 +203,35 @@ def test_of_a_model_that_fails_somewhere_the_profile_ends_there():
     times = np.arange(6.0)
     values = np.exp(-0.5 * times)[:, None] + 0.05 * np.cos(9 * times)[:, None]
     series = Series(times, values, ("y",), (), {}, Known({"y": 1.0}))
-    found = fit.Fit(model, ("a",), series, "mse", losses.by_age(6, None, "equal"), (0,), np.array([0.3]))
-    result = profiles.profile(found, Space((Input("a", 0.0, 1.0),)), np.array([[0.45]]))
-    (row,) = profiles.findings(result, found, Space((Input("a", 0.0, 1.0),)))
+    return fit.Fit(model, ("a",), series, "mse", losses.by_age(6, None, "equal"), (0,), np.array([0.3])), times
+
+
+def test_profiles_one_by_one_that_are_asked_to_end_go_on_where_they_were(tmp_path, monkeypatch):
+    found, _ = decay()
+    whole, searches, minimise = profiles.profile(found, UNIT, np.array([[0.45]])), [], one_by_one.minimise
+
+    def counting(*arguments):
+        searches.append(arguments)
+        return minimise(*arguments)
+
+    monkeypatch.setattr(one_by_one, "minimise", counting)
+    monkeypatch.setattr(stopping, "asked", lambda: len(searches) == 8)
+    with pytest.raises(SystemExit):
+        profiles.profile(found, UNIT, np.array([[0.45]]), tmp_path / "state")
+    before = len(searches)
+    again = profiles.profile(found, UNIT, np.array([[0.45]]), tmp_path / "state")
+    for one, other in zip(whole, again, strict=True):
+        assert np.array_equal(one, other)
+    # The best fit is searched for again, and each held value once in both attempts.
+    assert before == 8 and len(searches) == len(whole.value) + 2
+
+
+def test_of_a_model_that_fails_somewhere_the_profile_ends_there():
+    """y' = -a y, of which the solver of a user's rates knows nothing for a above 0.9."""
+
+    found, times = decay()
+    result = profiles.profile(found, UNIT, np.array([[0.45]]))
+    (row,) = profiles.findings(result, found, UNIT)
     assert np.isinf(result.loss[result.value > 0.9]).all()
     assert row["low"] < 0.5 < row["high"] < 0.9 and row["determined"]
     # Beside the edge of what can be solved there is no difference to take.

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import candidates, inversion, objective, study
+from preimage import candidates, inversion, objective, pace, study
 from preimage.evidence.certificates import together, verdict
 from preimage.evidence.summary import summarise
-from preimage.inversion import certified, forest_branch_and_bound, forest_pace, forest_threads
+from preimage.inversion import certified, forest_branch_and_bound, forest_threads
 from preimage.inversion.table import frame
 from preimage.inversion_kinds import NEEDS_TREES
 from preimage.space import Input, Linear, Space
@@ -119,8 +119,8 @@ class Killed(BaseException):
 def test_a_search_that_is_killed_again_and_again_ends_the_same(model, entry, tmp_path, monkeypatch):
     q = question(model, entry)
     whole, _ = ask(q, boxes=3000)
-    monkeypatch.setattr(forest_pace, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(forest_pace, "SHOW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "SHOW_EVERY_SECONDS", 0.0)
     path, kills, calls = tmp_path / "state.json", 0, 0
 
     def report(done, best, **more):
@@ -155,7 +155,7 @@ def test_mixtures_are_exact_and_constraints_without_a_point_are_refused(model):
 
 
 def test_progress_has_bound_and_gap_and_open_boxes(model, monkeypatch):
-    monkeypatch.setattr(forest_pace, "SHOW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "SHOW_EVERY_SECONDS", 0.0)
     seen = []
     ask(question(model, {"minimize": "a"}), report=lambda done, best, **more: seen.append((done, best, more)))
     assert seen and all(set(more) == {"bound", "gap", "open"} and more["bound"] <= best for _, best, more in seen)

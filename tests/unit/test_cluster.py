@@ -57,10 +57,24 @@ def test_without_accounting_any_account_will_do(commands, said):
     cluster.check([], ["anything"])
 
 
+@pytest.mark.parametrize(("said", "kept"), [
+    ("AccountingStorageType   = accounting_storage/slurmdbd", True),
+    ("AccountingStorageType   = accounting_storage/none", False),
+    ("AccountingStorageType   = (null)", False),
+    (None, True),
+])  # fmt: skip
+def test_whether_accounts_are_kept_is_what_slurm_says(commands, said, kept):
+    commands(scontrol=said and f"Configuration data as of today\\nAccountingStorageTRES   = cpu\\n{said}")
+    assert cluster.keeps_accounts() == kept
+
+
 class Executor:
     """As Snakemake's: a pause that it makes longer and longer, and short again."""
 
     next_seconds_between_status_checks = 2
+
+    def get_status_command(self):
+        return "sacct"
 
 
 def test_a_node_that_failed_is_asked_again_but_for_those_that_the_user_leaves_out():
@@ -82,6 +96,23 @@ def test_who_cancelled_a_job_is_no_part_of_its_state(monkeypatch):
     cluster.suit(Executor())
     assert asyncio.run(module.query_job_status("sacct", None)) == ({"1": "CANCELLED", "2": "RUNNING"}, 0.1)
     assert asyncio.run(module.query_job_status("broken", None)) == (None, None)
+
+
+def is_query_tool_available(name):
+    """As the executor's own: the command is there."""
+    return True
+
+
+def test_without_accounts_the_queue_is_asked(monkeypatch):
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "is_query_tool_available", is_query_tool_available)  # puts it back
+    executor = Executor()
+    cluster.suit(executor, accounts=True)
+    assert executor.get_status_command() == "sacct" and module.is_query_tool_available("sacct")
+    executor = Executor()
+    cluster.suit(executor, accounts=False)
+    assert executor.get_status_command() == "squeue"
+    assert not module.is_query_tool_available("sacct") and module.is_query_tool_available("squeue")
 
 
 def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):

@@ -13,15 +13,20 @@ def named(script):
     return {str(p.relative_to(ROOT)) for p in fingerprint.closure(ROOT / "scripts" / script)}
 
 
+def forget():
+    fingerprint.closure.cache_clear()
+    fingerprint._imports.cache_clear()
+
+
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     """A copy of the workflow, to be edited."""
     for part in ("preimage", "scripts"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
-    fingerprint.closure.cache_clear()
+    forget()
     yield tmp_path
-    fingerprint.closure.cache_clear()
+    forget()
 
 
 def edit(path):
@@ -46,6 +51,29 @@ def test_no_step_but_reports_and_figures_depends_on_figures():
         assert not any("figures" in f for f in named(script)), script
 
 
+# Wherever a statement may stand.
+NESTED = """
+class Holder:
+    if True:
+        import preimage.f
+    else:
+        with open("x"):
+            import preimage.g
+try:
+    for _ in range(3):
+        import preimage.h
+except ImportError:
+    import preimage.i
+else:
+    while False:
+        import preimage.j
+finally:
+    match 1:
+        case 1:
+            import preimage.k
+"""
+
+
 def test_imports_inside_functions_and_of_packages_count(tree):
     (tree / "scripts/s.py").write_text("def main():\n    from preimage.a.b import thing\n")
     (tree / "preimage/a").mkdir()
@@ -53,9 +81,11 @@ def test_imports_inside_functions_and_of_packages_count(tree):
     (tree / "preimage/a/b.py").write_text("from preimage import d\nimport numpy\nthing = 1\n")
     (tree / "preimage/c.py").write_text("from preimage.e import *\n")
     (tree / "preimage/d.py").write_text("import preimage.a.b\n")  # a circle
-    (tree / "preimage/e.py").write_text("import preimage.tracking.sender\n")
+    (tree / "preimage/e.py").write_text(NESTED)
+    for name in "fghijk":
+        (tree / f"preimage/{name}.py").write_text("import preimage.tracking.sender\n")
     names = {str(p.relative_to(tree)) for p in fingerprint.closure(tree / "scripts/s.py")}
-    expected = {"scripts/s.py", *(f"preimage/{n}.py" for n in ("a/__init__", "a/b", "c", "d", "e"))}
+    expected = {"scripts/s.py", *(f"preimage/{n}.py" for n in ("a/__init__", "a/b", *"cdefghijk"))}
     assert names == expected
 
 
@@ -108,7 +138,7 @@ def test_a_renamed_module_is_another_digest(tree):
     before = fingerprint.digest("scripts/s.py")
     (tree / "preimage/one.py").rename(tree / "preimage/two.py")
     (tree / "scripts/s.py").write_text("import preimage.two\n")
-    fingerprint.closure.cache_clear()
+    forget()
     assert fingerprint.digest("scripts/s.py") != before
 
 

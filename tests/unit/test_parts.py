@@ -157,7 +157,7 @@ def test_a_killed_part_goes_on_where_it_was(model, tmp_path):
         raise KillError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("preimage.inversion.forest_pace.SAVE_EVERY_SECONDS", -1.0)
+        patch.setattr("preimage.pace.SAVE_EVERY_SECONDS", -1.0)
         patch.setattr(certified.Search, "save", save_and_die)
         with pytest.raises(KillError):
             certified.invert(q, options, rng(1), state, None)

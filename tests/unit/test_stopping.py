@@ -105,6 +105,39 @@ ctypes.CDLL(None).read(os.pipe()[0], ctypes.create_string_buffer(1), 1)
 """
 
 
+# A step with something that Python waits for as it ends, as it does for a compiled program that is still at work.
+SLOW = """
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from preimage.files import replacing
+from preimage.step import step
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(60)
+slow = Slow()
+about = SimpleNamespace(log=["log"], params={}, wildcards={"study": "s"}, rule="train", input=[], output=[])
+with step(about), replacing("table") as temporary:
+    temporary.write_text("half")
+    print("ready", flush=True)
+    while True:
+        time.sleep(0.01)
+"""
+
+
+def test_a_step_that_has_cleaned_up_waits_for_nothing_else(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    command = [sys.executable, "-c", SLOW]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path)
+    assert process.stdout.readline() == "ready\n"
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=90)
+    assert process.returncode == stopping.CODE and time.monotonic() - asked < 5
+    assert (tmp_path / "log").read_text().endswith("asked to end: what could be saved is saved\n")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log", "results"]
+
+
 def test_what_hears_no_signal_ends_within_5_seconds_all_the_same():
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     process = subprocess.Popen([sys.executable, "-c", IN_C], stdout=subprocess.PIPE, text=True, env=environment)

@@ -16,6 +16,7 @@ PROGRAMS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel")
 # Seconds between looks at the queue, and what share of the time that nothing has ended.
 LEAST, MOST, SHARE = 2.0, 30.0, 0.1
 ANSWERS_WITHIN_SECONDS = 60
+NO_ACCOUNTS = ("accounting_storage/none", "(null)")
 
 
 def check(partitions: Collection[str], accounts: Collection[str]) -> None:
@@ -39,6 +40,14 @@ def check(partitions: Collection[str], accounts: Collection[str]) -> None:
         raise StudyError(f"resource slurm_account: user {user} has no account '{name}'{did_you_mean(name, mine or ())}")
 
 
+def keeps_accounts() -> bool:
+    """Whether Slurm keeps accounts of its jobs; without them `sacct` knows of none, though it may well be installed."""
+    words = _said("scontrol", "show", "config") or []
+    if "AccountingStorageType" not in words:
+        return True
+    return words[words.index("AccountingStorageType") + 2] not in NO_ACCOUNTS  # "key = value"
+
+
 def _said(*command: str) -> list[str] | None:
     """Return the words that a command prints; None where it fails or does not answer."""
     try:
@@ -48,7 +57,7 @@ def _said(*command: str) -> list[str] | None:
     return done.stdout.split() if done.returncode == 0 else None
 
 
-def suit(executor: Any) -> None:
+def suit(executor: Any, accounts: bool = True) -> None:
     """Let Snakemake's executor for Slurm look at its jobs in time, run the steps of a group as one machine does, and
     take up again what a node or an administrator has ended.
 
@@ -56,7 +65,11 @@ def suit(executor: Any) -> None:
     Snakemake anew for each step of a group, one after the other (no step of ours spans several nodes); and once a node
     has failed, asks for others only until the run ends: Slurm gives no job to a node that is down, and one that is back
     may be all that there is. A job that was cancelled has, with accounting, the state "CANCELLED by 0", which it knows
-    not, and waits for without end.
+    not, and waits for without end; so it does for every job where `sacct` is installed but no accounts are kept: the
+    queue is asked then.
+
+    Args:
+        accounts: whether Slurm keeps accounts.
     """
     kind, left_out = type(executor), set(getattr(executor, "_failed_nodes", ()))
     ours = {
@@ -64,8 +77,11 @@ def suit(executor: Any) -> None:
         "additional_general_args": lambda self: "--executor local",
         "_failed_nodes": property(lambda self: set(left_out)),  # those that the user named, and no more
     }
-    executor.__class__ = type(kind.__name__, (kind,), ours)
     module: Any = sys.modules[kind.__module__]
+    if not accounts:
+        ours["get_status_command"] = lambda self: "squeue"
+        module.is_query_tool_available = lambda name: name != "sacct"  # which it falls back to
+    executor.__class__ = type(kind.__name__, (kind,), ours)
     if hasattr(module, "query_job_status"):
         module.query_job_status = _in_one_word(module.query_job_status)
 

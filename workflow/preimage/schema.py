@@ -105,10 +105,16 @@ class _SchemaLoader(_Loader):
     aliases = True
 
 
+class _OurLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The same for the schemas, which are ours: in C where that is there, as every start of Snakemake reads them."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
 @cache
 def load_schema(name: str) -> dict[str, Any]:
     """Return the schema `name` ("study" or "config")."""
-    return yaml.load((FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"), _SchemaLoader)
+    return yaml.load((FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"), _OurLoader)
 
 
 def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:

@@ -170,6 +170,7 @@ def step(snakemake: Any) -> Iterator[Step]:
             sys.exit(1)
         except SystemExit:
             logging.error("asked to end: what could be saved is saved")
+            stopping.leave()
             raise
         except OSError as error:
             if error.errno not in UNWRITABLE:

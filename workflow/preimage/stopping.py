@@ -7,8 +7,10 @@ lets no signal through to Python until it returns; where that takes longer, the 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -43,6 +45,19 @@ def end_if_asked() -> None:
     """End the step where it was asked to: what a loop calls when it has saved. Raises SystemExit."""
     if asked():
         raise SystemExit(CODE)
+
+
+def leave() -> None:
+    """End the process that was asked to, all being saved and cleaned up.
+
+    Python's own end would wait for what other threads are at, a compiled program of minutes perhaps, and hold up the
+    thread that ends the process by force.
+    """
+    if asked():
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(CODE)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -93,7 +93,7 @@ def on_slurm(workflow):
         cluster.check(*asked)
     except StudyError as error:
         sys.exit(f"preimage: {error}")
-    cluster.suit(workflow.scheduler._executor)
+    cluster.suit(workflow.scheduler._executor, cluster.keeps_accounts())
 
 
 # -- fingerprints ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ def main(snakemake):
         space = setting.of_rows(spec, rows.known(source.info)).space.fix(run.params["objective"].get("fixed") or {})
         solutions = pd.concat([pd.read_parquet(p) for p in source.solutions], ignore_index=True)
         mine = solutions[solutions["objective"] == name].sort_values("predicted_loss", kind="stable")
-        found = judge.judge(spec, run.params["objective"]["fit"], space, mine, run.rng, run.params["derivatives"])
+        entry = run.params["objective"]["fit"]
+        found = judge.judge(spec, entry, space, mine, run.rng, run.params["derivatives"], run.state)
         with replacing(snakemake.output.folder) as folder:
             folder.mkdir()
             for table, frame in found.tables.items():

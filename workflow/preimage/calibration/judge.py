@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ def judge(
     solutions: pd.DataFrame,
     rng: np.random.Generator,
     with_derivatives: bool = True,
+    state: Path | None = None,
 ) -> Judged:
     """Judge a fit.
 
@@ -41,6 +43,7 @@ def judge(
         entry: the objective's `fit`.
         solutions: distinct candidates that fit as well as the best, the best first, with `seed` and `inverter`.
         rng: for the starts of the fit to the whole series.
+        state: where profiles keep what they need to go on after a kill.
     """
     found, whole = fit.build(spec, entry), fit.observed(spec, entry)
     X = solutions[[f"x.{name}" for name in space.names]].to_numpy(float)
@@ -51,7 +54,7 @@ def judge(
         "notes": found.series.notes,
         "logarithmic": found.loss != "mse",
     }
-    told = profiles.profile(found, space, X)
+    told = profiles.profile(found, space, X, state)
     tables["profiles"] = profile_table(told, found)
     findings |= {
         "parameters": profiles.findings(told, found, space),

@@ -7,11 +7,15 @@ section 8.1).
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from scipy.optimize import least_squares
 
 from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import NoSolutionError
+from preimage.files import replacing
+from preimage.pace import Pace
 
 MOST_EVALUATIONS = 60
 # Solvers give what they are asked for; what is smaller than that is noise.
@@ -69,22 +73,42 @@ def outward(
     best: np.ndarray,
     parameter: np.ndarray,
     value: np.ndarray,
+    state: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best parameters (k, d) and losses (k,) with one parameter held at each value (k,).
 
     From the best parameters (d,) outwards to both sides, so that each search starts from where its neighbour ended.
+    There are hundreds of searches, each of many solutions of a model that may be slow: what has ended is kept in the
+    file `state` for the next attempt.
     """
-    X, loss = np.tile(best, (len(value), 1)), np.full(len(value), np.inf)
-    for j in np.unique(parameter):
-        mine = np.flatnonzero(parameter == j)
-        moves = free & (np.arange(len(best)) != j)
-        for side in (mine[value[mine] <= best[j]][::-1], mine[value[mine] > best[j]]):
-            x = best
-            for k in side:
-                begin = x.copy()
-                begin[j] = value[k]
-                X[k], loss[k] = minimise(fit, low, width, begin, moves)
-                x = X[k] if np.isfinite(loss[k]) else x
+    X, loss, ended = np.tile(best, (len(value), 1)), np.full(len(value), np.inf), np.zeros(len(value), bool)
+    if state is not None and state.exists():
+        with np.load(state) as kept:
+            X, loss, ended = kept["X"], kept["loss"], kept["ended"]
+
+    def save(path: Path) -> None:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, X=X, loss=loss, ended=ended)
+
+    pace = Pace(save, state, None)
+    try:
+        for j in np.unique(parameter):
+            mine = np.flatnonzero(parameter == j)
+            moves = free & (np.arange(len(best)) != j)
+            for side in (mine[value[mine] <= best[j]][::-1], mine[value[mine] > best[j]]):
+                x = best
+                for k in side:
+                    if not ended[k]:
+                        begin = x.copy()
+                        begin[j] = value[k]
+                        X[k], loss[k] = minimise(fit, low, width, begin, moves)
+                        ended[k] = True
+                        pace.turn()
+                    x = X[k] if np.isfinite(loss[k]) else x
+    except SystemExit:  # one search may take longer than there is time to end
+        if state is not None:
+            save(state)
+        raise
     return X, loss
 
 

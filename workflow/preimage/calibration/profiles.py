@@ -9,6 +9,7 @@ cumulative counts depend on each other, so true intervals are wider still.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,11 +63,12 @@ def counted(fit: Fit) -> float:
     return float(fit.weights.sum() ** 2 / (fit.weights**2).sum()) * len(fit.columns)
 
 
-def profile(fit: Fit, space: Space, X: np.ndarray) -> Profiles:
+def profile(fit: Fit, space: Space, X: np.ndarray, state: Path | None = None) -> Profiles:
     """Return the profiles of the free parameters.
 
     Args:
         X: where searches ended (n, d), the best first: starts for what is fitted anew.
+        state: where a model that JAX can't trace keeps what it needs to go on after a kill.
     """
     limits, free = box(fit, space), space.free
     scipys = (fit, limits.low, limits.width)
@@ -85,7 +87,7 @@ def profile(fit: Fit, space: Space, X: np.ndarray) -> Profiles:
     if fit.model.traceable:
         found, loss = _in_lockstep(program, limits, free, x, X, parameter, value)
     else:
-        found, loss = one_by_one.outward(*scipys, free, x, parameter, value)
+        found, loss = one_by_one.outward(*scipys, free, x, parameter, value, state)
     least = min(least, float(np.nanmin(loss)))  # a profile may find a better fit than the search did
     left = max(1.0, rows - max(1, int((2 * 1.96 * directions < DETERMINED).sum())))
     limit = least * (1 + fisher.ppf(LEVEL, 1, left) / left)

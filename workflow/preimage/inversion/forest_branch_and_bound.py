@@ -22,8 +22,8 @@ from preimage.inversion.forest_constraints import Rows, near_point, rows, valid_
 from preimage.inversion.forest_domain import Domain
 from preimage.inversion.forest_objective import Wanted
 from preimage.inversion.forest_open_boxes import Pool
-from preimage.inversion.forest_pace import Pace
 from preimage.inversion.forest_threads import over
+from preimage.pace import Pace
 from preimage.space import Space
 
 BATCH = 128

@@ -19,10 +19,10 @@ import pandas as pd
 from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import build
 from preimage.inversion.forest_objective import accepted, reduce
-from preimage.inversion.forest_pace import Pace
 from preimage.inversion.forest_paving import Paving, columns
 from preimage.inversion_kinds import NO_VOLUME
 from preimage.objective import Objective
+from preimage.pace import Pace
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
 

@@ -1,4 +1,4 @@
-"""What a long search does between batches: it tells how far it is, and keeps its state for the next attempt."""
+"""What a long loop does between its turns: it tells how far it is, and keeps its state for the next attempt."""
 
 from __future__ import annotations
 
