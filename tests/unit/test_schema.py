@@ -136,14 +136,14 @@ def test_a_file_that_may_not_be_read_is_refused(study_file, monkeypatch):
 
 def test_where_the_value_has_no_file_the_message_has_no_line():
     assert refusal(schema.check, {"studies": 3}, "config", "nowhere.yaml") == (
-        "nowhere.yaml, key 'studies': found the number 3, expected a list"
+        "nowhere.yaml, key 'studies': found the number 3, expected a list or text"
     )
 
 
 def test_lines_are_found_in_a_file_that_is_otherwise_odd(study_file):
     path = study_file("a: &x 1\nstudies: 3\nb: *x\n")
     assert refusal(schema.check, {"studies": 3}, "config", path) == (
-        f"{path}, line 2, key 'studies': found the number 3, expected a list"
+        f"{path}, line 2, key 'studies': found the number 3, expected a list or text"
     )
 
 
@@ -161,9 +161,9 @@ def test_lines_are_found_in_a_file_that_is_otherwise_odd(study_file):
         ({"studies": 10**400}, "key 'studies': found a whole number of over 100 digits, expected 0 or a number of"),
         ({"studies": -1e101}, "key 'studies': found -1e+101, expected 0 or a number of 1e-100 to 1e+100 in size"),
         ({"studies": 5e-324}, "key 'studies': found 5e-324, expected 0 or a number of 1e-100 to 1e+100 in size"),
-        ({"studies": 0.0}, "key 'studies': found the number 0.0, expected a list"),
-        ({"studies": True}, "key 'studies': found true or false, expected a list"),
-        ({"studies": None}, "key 'studies': found nothing, expected a list"),
+        ({"studies": 0.0}, "key 'studies': found the number 0.0, expected a list or text"),
+        ({"studies": True}, "key 'studies': found true or false, expected a list or text"),
+        ({"studies": None}, "key 'studies': found nothing, expected a list or text"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -173,7 +173,7 @@ def test_a_config_that_is_none_is_refused(value, said):
 
 
 def test_long_values_are_cut_in_messages():
-    message = refusal(schema.check, {"studies": "x" * 100_000 + "\n"}, "config", "c.yaml")
+    message = refusal(schema.check, {"studies": ["x" * 100_000 + "\n"] * 2}, "config", "c.yaml")
     assert len(message) < 200
 
 

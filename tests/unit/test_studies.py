@@ -18,6 +18,7 @@ def test_studies_come_by_name_in_their_order(study_file):
     paths = [study_file(BOWL.replace("study: bowl", f"study: {n}"), f"{n}.yaml") for n in ("b", "a")]
     assert list(study.load_all(paths)) == ["b", "a"]
     assert list(study.load_configured({"studies": [str(p) for p in paths]}, "config.yaml")) == ["b", "a"]
+    assert list(study.load_configured({"studies": str(paths[0])}, "config.yaml")) == ["b"]
 
 
 def test_the_study_that_is_wrong_is_named(study_file):

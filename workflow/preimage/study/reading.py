@@ -102,7 +102,8 @@ def _files(paths: Iterable[str | Path]) -> list[str | Path]:
 
 def configured(config: Mapping[str, Any], path: str | Path) -> list[str]:
     """Check the config and return the files of the studies that it names."""
-    return list(schema.check(dict(config), "config", path)["studies"])
+    named = schema.check(dict(config), "config", path)["studies"]
+    return [named] if isinstance(named, str) else list(named)
 
 
 def load_configured(config: Mapping[str, Any], path: str | Path) -> dict[str, Study]:
