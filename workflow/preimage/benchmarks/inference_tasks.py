@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage.benchmarks import inference_peers
 from preimage.benchmarks.timing import row
 from preimage.inference import methods, reference, simulator
 from preimage.inference.answer import Task
@@ -30,6 +31,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "abc_smc": {"kind": "abc_smc"},
 }
 PEER = "draws of the reference itself"
+# Where it is installed, BayesFlow's flow matching is asked too.
+ASKED_OF_PEERS = ("gaussian_mixture",)
 
 
 def folder() -> Path:
@@ -61,8 +64,24 @@ def of_task(task: str, observations: int) -> Iterator[dict[str, Any]]:
         found = float(scores(task, spec, observations).mean())
         best = min(best, found)
         yield row(f"{task}, {name}: mean C2ST of {observations} observations", found, 0.5, PEER, "", "reported", True)
+    if task in ASKED_OF_PEERS:
+        yield from of_peer(task, observations)
     reach = REACH[task]
     yield row(f"{task}, the best of these: mean C2ST", best, 0.5, PEER, "", f"at most {reach}", best <= reach)
+
+
+def of_peer(task: str, observations: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield the row of BayesFlow with as many simulations; nothing where it is not installed."""
+    made = simulator.load({"simulator": task})
+    observed = reference.read(str(folder() / task), made)
+    x, references = observed.x[:observations], observed.references[:observations]
+    try:
+        drawn = inference_peers.bayesflow(Task(made, x.shape[1]), x, len(references[0]), SIMULATIONS, seed)
+    except ImportError:
+        return
+    found = float(np.mean([c2st(r, d) for r, d in zip(references, drawn, strict=True)]))
+    what = f"{task}, BayesFlow's flow matching: mean C2ST of {len(x)} observations"
+    yield row(what, found, 0.5, PEER, "", "reported", True)
 
 
 def measure(observations: int = 10) -> Iterator[dict[str, Any]]:
