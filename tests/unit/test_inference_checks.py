@@ -170,6 +170,22 @@ def test_coverage_of_regions_of_highest_density():
     assert np.isnan(coverage.coverage(np.empty(0)).found)
 
 
+def test_density_is_asked_at_a_few_draws_and_levels_stay_uniform():
+    """Of a wide proposal with importance weights, which are to count in what is taken of its draws."""
+    sets, asked = 1000, []
+
+    def density(theta):
+        asked.append(len(theta))
+        return stats.norm.logpdf(theta[:, 0])
+
+    wide = 1.5 * rng(1).standard_normal((sets, 4 * coverage.ENOUGH, 1))
+    weights = np.exp(stats.norm.logpdf(wide) - stats.norm(scale=1.5).logpdf(wide))[:, :, 0]
+    truths = rng().standard_normal((sets, 1))
+    levels = coverage.by_density(truths, [density] * sets, wide, weights, rng(2))
+    assert max(asked) <= coverage.ENOUGH + 1
+    assert stats.kstest(levels, "uniform").pvalue > 0.01
+
+
 def test_levels_by_draws_are_uniform_where_draws_are_few():
     sets = 5000
     truths, draws = rng().standard_normal((sets, 2)), rng(1).standard_normal((sets, 8, 2))

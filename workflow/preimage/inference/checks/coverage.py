@@ -14,7 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from preimage.inference.checks.weighted import effective, moments, same_length, share_below
+from preimage.inference.checks.weighted import effective, moments, resampled, same_length, share_below
+
+# Draws of an answer at which its density is asked: the truth's place among these is as uniform as among more, and a
+# flow's density may take a millisecond a draw.
+ENOUGH = 250
 
 
 class Coverage(NamedTuple):
@@ -42,11 +46,14 @@ def by_density(
 
     Args:
         log_densities: of each answer, parameters (m, d) to (m,).
-        draws, weights: of each answer, (k, d) and (k,): these estimate the mass.
+        draws, weights: of each answer, (k, d) and (k,): these estimate the mass, `ENOUGH` of them.
     """
     same_length(truths, draws, weights)
     found = []
-    for truth, density, mine, share in zip(truths, log_densities, draws, weights, strict=True):
+    for truth, density, all_draws, all_weights in zip(truths, log_densities, draws, weights, strict=True):
+        mine, share = all_draws, all_weights
+        if len(mine) > ENOUGH:
+            mine, share = resampled(mine, share, ENOUGH, rng), np.full(ENOUGH, 1 / ENOUGH)
         depth = -density(np.vstack([truth, mine]))[:, None]
         found.append(share_below(depth[0], depth[1:], share, rng)[0])
     return np.array(found)
