@@ -268,7 +268,8 @@ def serve(folder: Path, port: int, auth: bool, more: Sequence[str]) -> None:
         server = mlflow_server(folder, backend, port, auth, more)
         for program in (store, server):
             program.options["preexec_fn"] = partial(_end_with_parent, program.by)
-        for name in (signal.SIGTERM, signal.SIGHUP):
+        # SIGINT too: a shell has it ignored by what it starts in the background.
+        for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(name, signal.default_int_handler)
         try:
             with running(store, server):
