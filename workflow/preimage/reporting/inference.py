@@ -273,7 +273,7 @@ def _method(m: Material, name: str, quantities: Sequence[str]) -> dict[str, Any]
     checked = [f for f in fresh if "coverage" in f]
     return {
         "name": name,
-        "kind": f"{words.label(name.removesuffix(BLIND))} without sight of what it simulates"
+        "kind": f"{words.label(name.removesuffix(BLIND))} without its simulations"
         if name.endswith(BLIND)
         else spec["kind"],
         "verdict": m.verdict(name),
