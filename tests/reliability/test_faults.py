@@ -190,16 +190,14 @@ def cooling(t, y, p):
 def test_a_search_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path):
     log = tmp_path / "results/tiny/logs/round0/seed0/invert.forest.ring.certified.log"
     ends_within_5_seconds(tmp_path, LONG, log, lambda step: "best loss" in log.read_text())
-    saved = list((tmp_path / "results/tiny/.resume").glob("invert.*ring.certified*"))
-    assert len(saved) == 1 and "asked to end" in log.read_text()
+    assert_saved(tmp_path, "invert.*ring.certified*", log)
 
 
 @pytest.mark.long
 def test_a_whole_preimage_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_path):
     log = tmp_path / "results/tiny/logs/round0/seed0/preimage.forest.band.log"
     ends_within_5_seconds(tmp_path, WHOLE, log, lambda step: "best loss" in log.read_text())
-    saved = list((tmp_path / "results/tiny/.resume").glob("preimage.*forest*"))
-    assert len(saved) == 1 and "asked to end" in log.read_text()
+    assert_saved(tmp_path, "preimage.*forest*", log)
 
 
 @pytest.mark.long
@@ -209,8 +207,7 @@ def test_a_calibration_that_is_asked_to_end_saves_and_ends_within_5_seconds(tmp_
     write_study(tmp_path, MODEL, "models.py")
     log = tmp_path / "results/tiny/logs/calibrate.cup.log"
     ends_within_5_seconds(tmp_path, COOLING, log, lambda step: step.create_time() < time.time() - 20)
-    saved = list((tmp_path / "results/tiny/.resume").glob("calibrate.*"))
-    assert len(saved) == 1 and "asked to end" in log.read_text()
+    assert_saved(tmp_path, "calibrate.*", log)
 
 
 @pytest.mark.long
@@ -223,6 +220,11 @@ def test_training_that_is_asked_to_end_ends_within_5_seconds(tmp_path, study, lo
     ends_within_5_seconds(tmp_path, study, log, lambda step: sum(step.cpu_times()[:2]) > 20)
     made = [p for name in ("surrogates", "methods") for p in (tmp_path / "results/tiny").glob(f"**/{name}/**/*")]
     assert [p for p in made if p.is_file()] == []
+
+
+def assert_saved(folder, pattern, log):
+    saved = list((folder / "results/tiny/.resume").glob(pattern))
+    assert len(saved) == 1 and "asked to end" in log.read_text()
 
 
 def ends_within_5_seconds(folder, study, log, begun):
