@@ -10,9 +10,10 @@ from preimage.files import replacing
 
 def main(snakemake):
     logging.basicConfig(filename=snakemake.log[0], level=logging.INFO)
-    module = importlib.import_module(f"preimage.benchmarks.{snakemake.wildcards.table}")
+    name, _, part = snakemake.wildcards.table.partition(".")
+    module = importlib.import_module(f"preimage.benchmarks.{name}")
     rows = []
-    for row in module.measure():
+    for row in module.measure(part) if part else module.measure():
         rows.append(row)
         logging.info("%s", row)
         print(said(row), flush=True)

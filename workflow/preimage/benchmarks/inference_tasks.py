@@ -30,6 +30,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "npe, 4 rounds": {"kind": "npe", "rounds": 4},
     "abc_smc": {"kind": "abc_smc"},
 }
+# Of tasks with more than two parameters `npe` alone: there C2ST takes minutes an observation.
+ASKED = {"gaussian_linear": ["npe"], "slcp": ["npe"]}
 PEER = "draws of the reference itself"
 # Where it is installed, BayesFlow's flow matching is asked too.
 ASKED_OF_PEERS = ("gaussian_mixture",)
@@ -60,8 +62,8 @@ def scores(task: str, spec: dict[str, Any], observations: int, seed: int = 0) ->
 
 def of_task(task: str, observations: int) -> Iterator[dict[str, Any]]:
     best = 1.0
-    for name, spec in METHODS.items():
-        found = float(scores(task, spec, observations).mean())
+    for name in ASKED.get(task, METHODS):
+        found = float(scores(task, METHODS[name], observations).mean())
         best = min(best, found)
         yield row(f"{task}, {name}: mean C2ST of {observations} observations", found, 0.5, PEER, "", "reported", True)
     if task in ASKED_OF_PEERS:
@@ -84,11 +86,10 @@ def of_peer(task: str, observations: int, seed: int = 0) -> Iterator[dict[str, A
     yield row(what, found, 0.5, PEER, "", "reported", True)
 
 
-def measure(observations: int = 10) -> Iterator[dict[str, Any]]:
-    """Yield the rows of this table; one that says so where there is no copy of the tasks."""
+def measure(task: str, observations: int = 10) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a task; one that says so where there is no copy of the tasks."""
     use_one_thread()
     if not folder().is_dir():
         yield {"what": f"not measured: no copy of the public benchmark's tasks in {folder()}", "reached": False}
         return
-    for task in REACH:
-        yield from of_task(task, observations)
+    yield from of_task(task, observations)
