@@ -145,6 +145,16 @@ def test_exact_answers_are_calibrated_and_wrong_ones_are_not():
     assert verdict.verdict(judged(exact(), sets=40)[0]) == verdict.ROUGH
 
 
+@pytest.mark.parametrize(("held", "said"), [
+    (875, verdict.TRUSTED), (860, verdict.OVERCONFIDENT), (925, verdict.TRUSTED), (940, verdict.CAUTIOUS),
+])  # fmt: skip
+def test_what_chance_does_in_one_study_of_a_hundred_refutes_nothing(held, said):
+    """The exact posterior's regions held 875 of 1,000 truths in a study of ours: p = 0.011."""
+    share = {"nominal": 0.9, "found": held / 1000, "error": held / 1000 - 0.9}
+    found = {"sets": 1000, "failed": 0, "point": False, "coverage": share, "sbc_p": {"a": 0.004}, "tarp_p": 0.002}
+    assert verdict.verdict(found) == said
+
+
 def test_answers_that_are_the_prior_are_found_out():
     blind = Untrained(lambda x, rng: Answer(CONJUGATE.prior.sample(rng, 400), np.full(400, 1 / 400), 0))
     assert verdict.verdict(judged(blind)[0]) == verdict.IGNORANT
