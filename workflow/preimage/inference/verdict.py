@@ -1,8 +1,8 @@
 """Which method's answers to trust, from what its answers to fresh sets showed.
 
 Coverage (exact binomial test), ranks and TARP are judged by p-values below `LEAST_P`, that of ranks times the number of
-quantities. All methods answer the same fresh sets, so sets that are unlike the others by chance refute exact methods all
-at once: at this level in at most three studies of a thousand.
+quantities. All methods answer the same fresh sets, so sets that are unlike others by chance refute exact methods all at
+once: at this level in at most three studies of a thousand.
 """
 
 from __future__ import annotations
