@@ -85,7 +85,11 @@ def proposal_path(
 
 
 def _tell_colours(figure: Figure, axes: Any) -> None:
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), VIRIDIS), ax=axes, label="step of the proposal", shrink=0.8)
+    """Add a bar above the panels: as high as the figure it would be all that one sees."""
+    colours = ScalarMappable(Normalize(0, 1), VIRIDIS)
+    bar = figure.colorbar(
+        colours, ax=axes, label="step of the proposal", location="top", shrink=0.4, aspect=30, pad=0.05 / len(axes)
+    )
     bar.set_ticks([0, 1], labels=["first", "last"])
     bar.outline.set_visible(False)
 
