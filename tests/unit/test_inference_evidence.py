@@ -123,6 +123,16 @@ def test_the_summary_has_a_row_for_each_answer_with_null_sds_of_points():
     assert frame["misspecified"].tolist() == [False, True] * 2 and (frame["coverage_error"] == -0.1).all()
 
 
+@pytest.mark.parametrize("count", [100, 1000])
+def test_few_draws_are_not_compared_with_a_reference(count):
+    """A hundred of a wrong posterior beside a hundred of the reference would look alike."""
+    rng = np.random.default_rng(0)
+    wide = Answer(rng.normal(size=(count, 2)) * 1.5, np.full(count, 1 / count), 0)
+    observed = observations.Observed(["p"], np.zeros((1, SIZE, 2)), None, [rng.normal(size=(2000, 2))])
+    (row,) = judge.observed(TASK, observed, [wide], 20, rng)
+    assert row["c2st"] > 0.6 if count == 1000 else "c2st" not in row
+
+
 # -- verdicts ----------------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,9 @@ from preimage.inference.table import answered, moments_of
 LEVEL = 0.9
 # Observed sets of which figures are drawn, and how much is simulated from an answer for them.
 SHOWN, SHOWN_SETS, SHOWN_SAMPLES = 3, 40, 20_000
+# Draws of an answer that is compared with a reference: fewer look like those of any posterior, and each drawn several
+# times like those of none.
+FEWEST_COMPARED = 1000
 
 
 # -- observed sets -----------------------------------------------------------------------------------------------------
@@ -48,7 +51,7 @@ def observed(
         if answered(answer):
             row |= _predicted(task, sets.x[k], answer, count, own)
             row |= {"directions": [] if answer.point else _directions(task, [answer])}
-            if sets.references and not answer.point:
+            if sets.references and len(answer.draws) >= FEWEST_COMPARED:
                 row |= {"c2st": _apart(sets.references[k], answer, own)}
         found.append(row)
     return found
