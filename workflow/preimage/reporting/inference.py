@@ -13,6 +13,7 @@ import pandas as pd
 from preimage.inference import verdict
 from preimage.inference.checks.identifiability import Direction
 from preimage.inference.checks.identifiability import words as directions_in_words
+from preimage.inference.judge import FEWEST_COMPARED
 from preimage.inference.setting import BLIND
 from preimage.reporting import dag, words
 
@@ -99,6 +100,7 @@ def context(material: Material) -> dict[str, Any]:
         "first": FIRST,
         "truth": bool(material.summary[f"true.{quantities[0]}"].notna().any()),
         "reference": bool(material.summary["c2st"].notna().any()),
+        "fewest_compared": f"{FEWEST_COMPARED:,}",
         "methods": [_method(material, name, quantities) for name in material.study["inference"]],
         "common": _common(material),
         "priors": [(p, material.priors[p], material.units.get(p, "")) for p in material.parameters],
