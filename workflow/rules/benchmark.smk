@@ -10,7 +10,9 @@ BENCHMARKS = [
     "relearning",
     "calibration",
     "learning",
-    "inference",
+    "inference.poisson",
+    "inference.collider",
+    "inference.coverage",
     "inference_tasks.two_moons",
     "inference_tasks.gaussian_linear",
     "inference_tasks.gaussian_mixture",
@@ -36,8 +38,8 @@ rule benchmark_table:
         table="|".join(BENCHMARKS),
     conda:
         ENVIRONMENT
-    # Parts tell no times: they may run side by side.
-    threads: lambda w: 1 if "." in w.table else workflow.cores
+    # These tell no times, and may run side by side.
+    threads: lambda w: 1 if w.table.startswith("inference_tasks.") else workflow.cores
     params:
         code=lambda w: code(
             "benchmark", f"preimage.benchmarks.{w.table.partition('.')[0]}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +47,8 @@ RECOMMENDED: list[tuple[str, int, dict[str, Any]]] = [
 ]
 JUDGED, MOST_OFF = 1000, 0.03
 # Whole Gaussians, of which part may lie outside of the prior: what the best possible Gaussian is compared with.
-WHOLE: dict[str, Any] = {"kind": "alfi", "truncated": False, "passes": 4}
+WHOLE: dict[str, Any] = {"kind": "alfi", "truncated": False, "passes": 3}
+MOST_MISSED = 0.52
 
 
 class Problems(NamedTuple):
@@ -183,7 +184,7 @@ def best_gaussian(problems: Problems, cells: int = 101) -> tuple[float, Gaussian
     return float(np.mean(exact)), Gaussians(float(np.mean(moments)), float(inside.mean()))
 
 
-def of_poisson(seeds: int) -> Iterator[dict[str, Any]]:
+def of_poisson(seeds: int = 3) -> Iterator[dict[str, Any]]:
     problems = poisson_problems()
     peer, name = maximum_likelihood(problems)[0], "maximum likelihood"
     for seed in range(seeds):
@@ -249,18 +250,17 @@ def of_coverage() -> Iterator[dict[str, Any]]:
         yield row(what, off, 0.0, "nominal", "", f"at most {MOST_OFF}", off <= MOST_OFF)
 
 
-def of_collider(seeds: int) -> Iterator[dict[str, Any]]:
+def of_collider(seeds: int = 3) -> Iterator[dict[str, Any]]:
     problems = collider_problems()
     exact, best = best_gaussian(problems)
     peer = "best Gaussian, not truncated"
     yield row("collider, exact posterior: mean -log q", exact, best.missed, peer, "nats", "reported", True)
-    for seed in range(seeds):
-        yield from of_whole(problems, best, seed)
+    yield from of_whole(problems, best, seeds)
     for seed in range(seeds):
         found = score(problems, *trained(problems, {"kind": "alfi"}, seed))
         what = f"collider, refined ALFI, training seed {seed}"
         cut = f"{what}: mean -log q, truncated to the prior"
-        yield row(cut, found.missed, best.missed, peer, "nats", "reported", True)
+        yield of_missed(cut, found.missed, best.missed, peer)
         yield of_region(what, found.coverage)
         yield from costs(what, found)
     for form, spec in ABLATION.items():
@@ -268,18 +268,28 @@ def of_collider(seeds: int) -> Iterator[dict[str, Any]]:
         yield row(f"collider, {form}: mean -log q", found.missed, best.missed, peer, "nats", "reported", True)
 
 
-def of_whole(problems: Problems, best: Gaussians, seed: int) -> Iterator[dict[str, Any]]:
+def of_whole(problems: Problems, best: Gaussians, seeds: int) -> Iterator[dict[str, Any]]:
     """Yield the rows of whole Gaussians; and how often the truth lies in the regions of the answers that are made of
     these by cutting off what lies outside of the prior, which they were not trained for."""
-    made, cpu = trained(problems, WHOLE, seed)
-    what, peer = f"collider, refined ALFI of whole Gaussians, training seed {seed}", "best Gaussian"
-    whole = of_gaussians(problems, made)
-    yield row(f"{what}: mean -log q", whole.missed, best.missed, peer, "nats", "at most 0.52", whole.missed <= 0.52)
-    yield of_region(what, whole.coverage, best.coverage, peer)
-    found = score(problems, made, cpu)
-    cut = f"{what}: coverage of the 90 % region after cutting to the prior"
-    yield row(cut, found.coverage, 0.9, "nominal", "", "reported", True)
-    yield from costs(what, found)
+    made_of, peer, covered = "collider, refined ALFI of whole Gaussians", "best Gaussian", []
+    for seed in range(seeds):
+        what = f"{made_of}, training seed {seed}"
+        made, cpu = trained(problems, WHOLE, seed)
+        whole = of_gaussians(problems, made)
+        covered.append(whole.coverage)
+        yield of_missed(f"{what}: mean -log q", whole.missed, best.missed, peer)
+        region = f"{what}: coverage of the 90 % region"
+        yield row(region, whole.coverage, best.coverage, peer, "", "reported", True)
+        found = score(problems, made, cpu)
+        cut = f"{region} after cutting to the prior"
+        yield row(cut, found.coverage, 0.9, "nominal", "", "reported", True)
+        yield from costs(what, found)
+    # Judged over seeds: the best Gaussian's own coverage lies within a standard error (0.005) of the limit.
+    yield of_region(f"{made_of}, mean of {seeds} training seeds", float(np.mean(covered)), best.coverage, peer)
+
+
+def of_missed(what: str, found: float, best: float, peer: str) -> dict[str, Any]:
+    return row(what, found, best, peer, "nats", f"at most {MOST_MISSED}", found <= MOST_MISSED)
 
 
 def of_region(what: str, found: float, peer: float = 0.9, name: str = "nominal") -> dict[str, Any]:
@@ -302,9 +312,14 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measure(seeds: int = 3) -> Iterator[dict[str, Any]]:
-    """Yield the rows of this table."""
+PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+    "poisson": of_poisson,
+    "collider": of_collider,
+    "coverage": of_coverage,
+}
+
+
+def measure(part: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one of PARTS."""
     use_one_thread()
-    yield from of_poisson(seeds)
-    yield from of_collider(seeds)
-    yield from of_coverage()
+    yield from PARTS[part]()
