@@ -31,12 +31,14 @@ def save(path, value):
 def read(value, path="mixes.csv", outputs=("strength",), categories=None, ignore=()):
     """Read one file; return it as a DataFrame with its inputs and outputs."""
     spec = {"file": save(path, value), "outputs": list(outputs), "ignore": list(ignore)}
-    table, inputs, outputs = tables.import_table(spec, categories)
+    table, inputs, outputs, _ = tables.import_table(spec, categories)
     return table.to_pandas(), inputs, outputs
 
 
 def read_pair(x, y, features="x.csv", targets="y.csv", **more):
-    table, inputs, outputs = tables.import_table({"features": save(features, x), "targets": save(targets, y), **more})
+    table, inputs, outputs, _ = tables.import_table(
+        {"features": save(features, x), "targets": save(targets, y), **more}
+    )
     return table.to_pandas(), inputs, outputs
 
 

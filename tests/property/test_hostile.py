@@ -105,7 +105,7 @@ def table_is_read_or_refused(folder, kind, spoils):
     path = folder / f"table.{kind}"
     path.write_bytes(spoilt(table_bytes(kind), spoils))
     try:
-        found, inputs, outputs = tables.import_table(
+        found, inputs, outputs, _ = tables.import_table(
             {"file": str(path), "outputs": ["strength"]}, {"grade": {"categories": ["a", "=b"]}}
         )
     except StudyError as error:

@@ -50,7 +50,7 @@ def same(back, frame):
 def test_csv_reads_back_equal(tmp_path, frame, dialect):
     path = str(tmp_path / "table.csv")
     frame.to_csv(path, index=False, **dialect)
-    table, _, outputs = tables.import_table({"file": path, "outputs": [frame.columns[-1]]})
+    table, _, outputs, _ = tables.import_table({"file": path, "outputs": [frame.columns[-1]]})
     assert outputs == [frame.columns[-1]]
     same(table.to_pandas(), frame)
 
@@ -64,7 +64,7 @@ def test_a_pair_reads_back_equal(tmp_path, frame, dialect, cut):
     paths = {key: str(tmp_path / f"{key}.csv") for key in ("features", "targets")}
     frame.iloc[:, :cut].to_csv(paths["features"], index=False, **dialect)
     frame.iloc[:, cut:].to_csv(paths["targets"], index=False, **dialect)
-    table, inputs, outputs = tables.import_table(paths)
+    table, inputs, outputs, _ = tables.import_table(paths)
     assert [*inputs, *outputs] == list(frame) and len(inputs) == cut
     same(table.to_pandas(), frame)
 
@@ -76,7 +76,7 @@ def test_parquet_reads_back_equal(tmp_path, frame, kind, index):
     frame = frame.astype(kind)
     path = str(tmp_path / "table.parquet")
     (frame.iloc[::-1] if index else frame).to_parquet(path)
-    table, _, _ = tables.import_table({"file": path, "outputs": [frame.columns[-1]]})
+    table, _, _, _ = tables.import_table({"file": path, "outputs": [frame.columns[-1]]})
     same(table.to_pandas(), (frame.iloc[::-1] if index else frame).astype(float))
 
 
@@ -112,7 +112,7 @@ def test_any_bytes_are_a_table_or_one_message(tmp_path, content):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
     try:
-        table, inputs, outputs = tables.import_table({"features": str(path), "targets": str(path)})
+        table, inputs, outputs, _ = tables.import_table({"features": str(path), "targets": str(path)})
     except StudyError as error:
         assert str(path) in str(error)
     else:
@@ -122,5 +122,5 @@ def test_any_bytes_are_a_table_or_one_message(tmp_path, content):
 def test_the_sign_of_zero_is_kept_by_parquet(tmp_path):
     path = str(tmp_path / "t.parquet")
     pd.DataFrame({"x": [-0.0, 0.0] * 5, "y": np.arange(10.0)}).to_parquet(path)
-    table, _, _ = tables.import_table({"file": path, "outputs": ["y"]})
+    table, _, _, _ = tables.import_table({"file": path, "outputs": ["y"]})
     assert np.signbit(table["x"].to_numpy()).tolist() == [True, False] * 5

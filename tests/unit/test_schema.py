@@ -7,7 +7,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from preimage import inversion_kinds, objective, polytope, problem, schema, surrogates
+from preimage import documentation, inversion_kinds, objective, polytope, problem, schema, surrogates
+from preimage.inference import simulator
 from preimage.problems import BUILT_IN
 from preimage.space import Input, Space
 
@@ -294,15 +295,23 @@ def test_built_in_problems_load_by_name():
     assert {p.stem for p in (ROOT / "workflow/preimage/problems").glob("*.py")} >= set(BUILT_IN)
 
 
+def test_a_key_at_the_wrong_level_is_told_where_it_stands(study_file):
+    path = study_file("study: s\nproblem: {simulator: paraboloid, rounds: 8}\n")
+    said = refusal(schema.check, schema.read(path), "study", path)
+    assert "line 2, key 'problem.rounds': unknown key here; 'rounds' stands at the top level, beside 'problem'" in said
+
+
 # -- documentation -----------------------------------------------------------------------------------------------------
 
 
 def test_the_documentation_in_config_is_made_from_the_schemas():
-    assert (ROOT / "config" / "README.md").read_text(encoding="utf-8") == schema.documentation(), "run `make docs`"
+    assert (ROOT / "config" / "README.md").read_text(encoding="utf-8") == documentation.documentation(), (
+        "run `make docs`"
+    )
 
 
 def test_the_documentation_has_every_key_in_tables_that_hold_together():
-    text = schema.documentation()
+    text = documentation.documentation()
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.replace("\\|", "").count("|") == 5 for line in rows)
     for key in ("seeds", "problem.table.ignore", "split.test_fraction", "problem.inputs.<name>.fixed"):
@@ -314,8 +323,26 @@ def test_the_documentation_has_every_key_in_tables_that_hold_together():
     assert "| number, > 0, < 1 | `0.3` |" in text
 
 
+def test_no_description_is_cut_short():
+    """Without quotes, a comma ends it within {...}, and its rest is a keyword without a value."""
+
+    def cut(node):
+        parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        return [where for key, part in parts for where in ([key] if part is None else cut(part))]
+
+    assert cut(yaml.safe_load("{a: {description: Cut, short}}")) == ["short"]
+    assert [cut(schema.load_schema(name)) for name in ("study", "config")] == [[], []]
+
+
+def test_every_built_in_simulator_is_documented():
+    text = documentation.documentation()
+    for name in (*BUILT_IN, *simulator.BUILT_IN):
+        assert f"| `{name}` | `" in text
+    assert "| `collider` | `energy`, `fermi` | `cos_angle` |" in text and "`cases`, `deaths`" in text
+
+
 def test_documented_defaults_read_back():
-    for _, _, default, _ in schema._keys(schema.load_schema("study"), ""):
+    for _, _, default, _ in documentation._keys(schema.load_schema("study"), ""):
         if default and default != "required":
             assert yaml.safe_load(default.strip("`")) is not None
 

@@ -148,7 +148,7 @@ def test_an_index_column_of_csv_may_be_ignored():
 def test_units_of_parquet_columns_are_kept_and_named_anew():
     fields = [pa.field("cement", pa.float64(), metadata={"unit": "kg/m3"}), pa.field("strength", pa.float64())]
     table = pa.table([np.arange(12.0), np.arange(12.0)], pa.schema(fields))
-    read_back, _, _ = tables.import_table({"file": save("m.parquet", table), "outputs": ["strength"]})
+    read_back, _, _, _ = tables.import_table({"file": save("m.parquet", table), "outputs": ["strength"]})
     assert tables.units_of(read_back) == {"cement": "kg/m3"}
     named = tables.with_units(read_back, {"strength": "MPa"})
     assert tables.units_of(named) == {"cement": "kg/m3", "strength": "MPa"}
@@ -222,3 +222,32 @@ def test_lists_are_no_categories():
     table = pa.table({"grade": [[1]] * N, "strength": range(N)})
     message = refusal(read, table, "m.parquet", categories=GRADES)
     assert message == "m.parquet, column 'grade': found list<element: int64>, expected text or numbers"
+
+
+# -- rows with empty cells ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_rows_with_empty_cells_in_either_file_are_left_out_where_the_study_says_so(suffix):
+    x = frame(grade=["a", "b"] * (N // 2)).astype({"water": float}).drop(columns="strength")
+    y = frame(cost=1.0)[["strength", "cost"]]
+    x.loc[2, "water"], x.loc[7, "grade"], y.loc[7, "cost"] = np.nan, None, np.nan
+    spec = {"features": save(f"x.{suffix}", x), "targets": save(f"y.{suffix}", y)}
+    categories = {"grade": {"categories": ["a", "b"]}}
+    assert f"x.{suffix}, column 'water', row 3" in refusal(tables.import_table, spec, categories)
+    found = tables.import_table({**spec, "incomplete": "leave_out"}, categories)
+    assert found.sentences() == ["problem.table: 2 rows with empty cells (row 3, 8), left out"]
+    kept = [1, 2, 4, 5, 6, 7, 9, 10, 11, 12]
+    assert found.table["cement"].to_pylist() == [r - 0.5 for r in kept]
+    assert tables.numbered(found.table, found.left_out)[tables.ROW].to_pylist() == kept
+
+
+def test_blank_cells_of_numbers_are_empty():
+    body = text(frame()).replace("\n3.5,", "\n  ,")
+    spec = {"file": save("blank.csv", body), "outputs": ["strength"], "incomplete": "leave_out"}
+    assert tables.import_table(spec).left_out == [4]
+
+
+def test_a_table_of_nothing_but_gaps_is_refused():
+    said = refusal(read_pair, frame()[["cement"]], frame(strength=np.nan)[["strength"]], incomplete="leave_out")
+    assert said == "x.csv: every row has empty cells"

@@ -1,4 +1,4 @@
-"""The closed schemas of study and config: reading YAML, checking it, filling defaults, and their documentation.
+"""The closed schemas of study and config: reading YAML, checking it, filling defaults.
 
 Errors name the file, the line, the key, what was found and what was expected.
 """
@@ -124,6 +124,8 @@ def check(value: Any, name: str, path: str | Path) -> dict[str, Any]:
     found = list(_not_finite(value, ()))
     found = found or sorted(_errors(value, schema, ()), key=lambda error: not error[1].startswith(UNKNOWN))
     for where, message in found:
+        if message.startswith(UNKNOWN) and len(where) > 1 and where[-1] in schema["properties"]:
+            message = f"{UNKNOWN} here; '{where[-1]}' stands at the top level, beside '{where[0]}'"
         key = f", key '{_dotted(where)}'" if where else ""
         raise StudyError(f"{path}{_line(path, where)}{key}: {message}")
     return _filled(value, schema)
@@ -275,60 +277,3 @@ def _filled(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, float) and schema.get("type") == "integer":
         return int(value)  # JSON schema takes 1.0 for a whole number; a path or a range does not
     return value
-
-
-# -- documentation -----------------------------------------------------------------------------------------------------
-
-
-def documentation() -> str:
-    """Return `config/README.md`: a table of every key of config and study."""
-    parts = [
-        "# Configuration\n",
-        "Made from the schemas under `workflow/schemas/` by `make docs`; a test holds it equal to them.",
-        "Keys not listed here are refused, with the nearest valid key named.\n",
-    ]
-    titles = {"config": "`config/config.yaml`", "study": "A study (`config/studies/*.yaml`)"}
-    for name, title in titles.items():
-        parts += [f"## {title}\n", "| key | type | default | what |", "|---|---|---|---|"]
-        parts += ["| `{}` | {} | {} | {} |".format(*row) for row in _keys(load_schema(name), "")]
-        parts.append("")
-    return "\n".join(parts)
-
-
-def _keys(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    for key, part in schema.get("properties", {}).items():
-        yield from _key(part, prefix + key, key in schema.get("required", ()))
-    rest = schema.get("additionalProperties")
-    if isinstance(rest, Mapping) and ("properties" in rest or "oneOf" in rest):
-        yield from _keys(rest, prefix + "<name>.")
-    if "discriminator" in schema:
-        for branch in schema["oneOf"]:
-            named = prefix.removesuffix(".") + f" ({branch['title']})."
-            yield from _keys({"properties": {k: v for k, v in branch["properties"].items() if k != "kind"}}, named)
-
-
-def _key(part: Mapping[str, Any], key: str, required: bool) -> Iterator[tuple[str, str, str, str]]:
-    default = "required" if required else f"`{_yaml(part['default'])}`" if "default" in part else ""
-    yield key, _type(part), default, part.get("description", "")
-    yield from _keys(part, key + ".")
-    if isinstance(part.get("items"), Mapping):
-        yield from _keys(part["items"], key + "[].")
-
-
-def _type(part: Mapping[str, Any]) -> str:
-    if "enum" in part:
-        return "one of " + ", ".join(f"`{v}`" for v in part["enum"])
-    kind = part.get("type", "")
-    text = " or ".join(kind) if isinstance(kind, list) else kind
-    for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")):
-        if key in part:
-            text += f", {sign} {part[key]:g}" if isinstance(part[key], float) else f", {sign} {part[key]}"
-    return text
-
-
-def _yaml(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
-
-
-if __name__ == "__main__":
-    (FOLDER.parents[1] / "config" / "README.md").write_text(documentation(), encoding="utf-8")

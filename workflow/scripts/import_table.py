@@ -8,13 +8,14 @@ from preimage.step import step
 def main(snakemake):
     with step(snakemake) as run:
         spec = run.params["table"]
-        table, inputs, outputs = tables.import_table(spec, run.params["categories"])
-        table = tables.with_units(tables.numbered(table), run.params["units"])
+        found = tables.import_table(spec, run.params["categories"])
+        table = tables.with_units(tables.numbered(found.table, found.left_out), run.params["units"])
         tables.write(snakemake.output.data, table)
         sources = {str(path): sha256(path) for path in snakemake.input}
-        info = {"rows": len(table), "inputs": inputs, "outputs": outputs, "sources": sources}
+        info = {"rows": len(table), "inputs": found.inputs, "outputs": found.outputs, "sources": sources}
         write_json(snakemake.output.info, {**info, "sha256": sha256(snakemake.output.data)})
         run.metric("data/rows", len(table))
+        run.metric("data/left_out", len(found.left_out))
         run.artifact(snakemake.output.info)
 
 

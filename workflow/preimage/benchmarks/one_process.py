@@ -32,7 +32,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     spec, seed = study["problem"], study["seeds"][0]
     simulator = problem.load(spec)
     if "table" in spec:
-        table, inputs, outputs = tables.import_table(spec["table"], setting.categories(spec))
+        table, inputs, outputs, _ = tables.import_table(spec["table"], setting.categories(spec))
         table = tables.with_units(table, setting.stated_units(spec))
     else:
         assert simulator is not None

@@ -28,15 +28,15 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         look: called with the setting for what else there is to check of it.
     """
     spec = study["problem"]
-    table = None
-    if "table" in spec:
-        table, inputs, outputs = tables.import_table(spec["table"], categories(spec))
+    imported = tables.import_table(spec["table"], categories(spec)) if "table" in spec else None
+    if imported is not None:
+        table, inputs, outputs, _ = imported
         found = of_rows(spec, describe(table, inputs, outputs, categories(spec)))
         if all(_is_constant(table, name) for name in inputs):
             raise StudyError("problem.table: every row has the same inputs; there is nothing to learn or to hold out")
     else:
         found = of_simulator(spec)
-    if table is not None and "simulator" in spec:
+    if imported is not None and "simulator" in spec:
         _check_simulator(spec, found)
     polytope.check_feasible(found.space)
     for name, wanted in _first_of_each(_objectives(study, found)).items():
@@ -50,11 +50,11 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         from preimage.calibration import fit
 
         return fit.check(spec, study["objectives"])
-    if table is None:
+    if imported is None:
         return []
     for path in new_rows.files(spec["table"]):
         new_rows.read(path, tables.with_units(table, found.units), found.inputs, spec["table"], categories(spec))
-    return warnings(study, table, found)
+    return [*imported.sentences(), *warnings(study, table, found)]
 
 
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:

@@ -8,16 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from preimage.data import tables
+from preimage.data import gaps, tables
 from preimage.data.sources import Source, read_file
 from preimage.data.split import groups
 from preimage.errors import StudyError, did_you_mean
 from preimage.space import Space
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
-SHOWN_ROWS = 10
 
 
 class Read(NamedTuple):
@@ -50,9 +48,9 @@ class Kept(NamedTuple):
             (self.held_out, "with the inputs of held-out test or gate rows, left out"),
             (self.outside, "outside the study's bounds, kept as they are"),
         ]
-        said = [f"{path}: {_rows(n)} {what}" for n, what in parts if n]
+        said = [f"{path}: {gaps.counted(n)} {what}" for n, what in parts if n]
         if self.incomplete:
-            said.append(f"{path}: {_empty(self.incomplete)}, left out")
+            said.append(f"{path}: {gaps.described(self.incomplete)}, left out")
         return said
 
 
@@ -91,7 +89,11 @@ def read(
     wanted = [n for n in first.column_names if n != tables.ROW]
     _check_columns(source, wanted, spec.get("ignore") or [])
     _check_units(source, first)
-    whole, incomplete = _complete(source.select(wanted), spec.get("incomplete", "refuse") == "leave_out")
+    parts = [source.select(wanted)]
+    incomplete = gaps.found(parts)
+    if incomplete and spec.get("incomplete") != "leave_out":
+        raise StudyError(f"{path}: {gaps.described(incomplete)}; complete or remove them ({gaps.HINT})")
+    (whole,) = gaps.without(parts, incomplete)
     columns = []
     for name in wanted:
         declared = category.get(name) if name in inputs else None
@@ -114,37 +116,6 @@ def _check_units(source: Source, first: pa.Table) -> None:
     for name, unit in theirs.items():
         if name in ours and unit != ours[name]:
             raise StudyError(f"{source.path}, column '{name}': found unit {unit}, expected {ours[name]} as before")
-
-
-def _complete(source: Source, leave_out: bool) -> tuple[Source, list[int]]:
-    """Return the rows without empty cells (null or NaN), and the numbers of the others."""
-    empty = np.zeros(len(source.table), bool)
-    for column in source.table.columns:
-        missing = pc.is_null(column, nan_is_null=True)
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            missing = pc.or_(missing, pc.equal(pc.utf8_trim_whitespace(pc.fill_null(column, "")), ""))
-        empty |= missing.to_numpy(zero_copy_only=False)
-    rows = [int(r) + 1 for r in np.flatnonzero(empty)]
-    if rows and not leave_out:
-        raise StudyError(
-            f"{source.path}: {_empty(rows)}; complete or remove them, or say "
-            "`incomplete: leave_out` under problem.table to keep the others"
-        )
-    if rows and empty.all():
-        raise StudyError(f"{source.path}: every row has empty cells")
-    if rows:
-        kept = np.flatnonzero(~empty).tolist()
-        source = source._replace(table=source.table.filter(pa.array(~empty)), kept=kept)
-    return source, rows
-
-
-def _empty(rows: Sequence[int]) -> str:
-    shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
-    return f"{_rows(len(rows))} with empty cells (row {shown})"
-
-
-def _rows(n: int) -> str:
-    return f"{n} row{'s' if n > 1 else ''}"
 
 
 def keep(read: Read, known: pa.Table, held_out: pa.Table, inputs: Sequence[str], space: Space) -> Kept:

@@ -19,6 +19,10 @@ from preimage.errors import StudyError, did_you_mean
 
 # How much of a CSV file its dialect is read from.
 HEAD = 65536
+# Cells that Arrow's reader takes for empty in a column of numbers: its own, and blanks.
+EMPTY = [*pyarrow.csv.ConvertOptions().null_values, *(" " * n for n in range(1, 9))]
+# How files of spreadsheet programs begin: a ZIP archive, or the older compound format.
+OFFICE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 # What Arrow's reader takes for a number; DECIMAL stands for the decimal sign.
 NUMBER = r"^\s*[-+]?(\d+DECIMAL?\d*|DECIMAL\d+)([eE][-+]?\d+)?\s*$"
 
@@ -68,6 +72,8 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str]) -
             magic = stream.read(4)
         if not magic:
             raise StudyError(f"{path}: the file is empty")
+        if magic in OFFICE:
+            raise StudyError(f"{path}: found a spreadsheet or archive, expected parquet or CSV; save the sheet as CSV")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
         source = _read_parquet(path) if is_parquet else _read_csv(path, categories, ignore)
         names = source.table.column_names
@@ -155,6 +161,7 @@ def _parse(path: str, dialect: Dialect, categories: Collection[str]) -> pa.Table
             pyarrow.csv.ConvertOptions(
                 decimal_point=dialect.decimal,
                 check_utf8=True,
+                null_values=EMPTY,
                 true_values=[],
                 false_values=[],
                 column_types=dict.fromkeys(categories, pa.string()),  # 007 is not 7

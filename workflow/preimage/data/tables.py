@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from preimage.data import gaps
 from preimage.data.sources import Dialect, Source, read_file
 from preimage.errors import StudyError, did_you_mean
 from preimage.files import replacing
@@ -24,23 +26,38 @@ FEWEST_ROWS = 10
 # -- reading what a user brings ----------------------------------------------------------------------------------------
 
 
-def import_table(
-    spec: Mapping[str, Any], categories: Mapping[str, Any] | None = None
-) -> tuple[pa.Table, list[str], list[str]]:
+class Imported(NamedTuple):
+    """A user's table.
+
+    Attributes:
+        table: its inputs, then its outputs, float64 or text.
+        inputs: names; outputs: names.
+        left_out: numbers of the rows that were left out because cells are empty, as the study says.
+    """
+
+    table: pa.Table
+    inputs: list[str]
+    outputs: list[str]
+    left_out: Sequence[int]
+
+    def sentences(self) -> list[str]:
+        return [f"problem.table: {gaps.described(self.left_out)}, left out"] if self.left_out else []
+
+
+def import_table(spec: Mapping[str, Any], categories: Mapping[str, Any] | None = None) -> Imported:
     """Read a study's `problem.table`.
 
     Args:
-        spec: {features, targets} or {file, outputs}, and `ignore`.
+        spec: {features, targets} or {file, outputs}, `ignore` and `incomplete`.
         categories: by input that is a category, {categories: its values}; its cells stay text.
-
-    Returns:
-        The table (inputs, then outputs, float64 or text), the inputs' names, the outputs' names.
 
     Raises StudyError naming file, column and row for anything that is not a finite number (or a declared value, in a
     category), for repeated columns, unequal lengths, and fewer than 10 rows.
     """
     categories = categories or {}
     parts = _parts(spec, list(categories))
+    left_out = gaps.found(parts) if spec.get("incomplete") == "leave_out" else []
+    parts = gaps.without(parts, left_out)
     inputs, outputs = (part.table.column_names for part in parts)
     for part, kind in zip(parts, ("input", "output"), strict=True):
         if not part.table.column_names:
@@ -51,17 +68,20 @@ def import_table(
         if name not in inputs:
             raise StudyError(f"problem.inputs.{name}: no such input{did_you_mean(name, inputs)}")
     if len(parts[0].table) < FEWEST_ROWS:
-        raise StudyError(f"{parts[0].path}: found {len(parts[0].table)} rows, expected at least {FEWEST_ROWS}")
+        whole = " without empty cells" if left_out else ""
+        raise StudyError(f"{parts[0].path}: found {len(parts[0].table)} rows{whole}, expected at least {FEWEST_ROWS}")
     columns, fields = [], []
     for part in parts:
         for field in part.table.schema:
             declared = categories.get(field.name) if field.name in inputs else None
-            columns.append(numbers(part, field.name) if declared is None else labels(part, field.name, declared))
+            columns.append(
+                numbers(part, field.name, f"; {gaps.HINT}") if declared is None else labels(part, field.name, declared)
+            )
             fields.append(pa.field(field.name, columns[-1].type, metadata=_unit_metadata(unit_of(field))))
-    return pa.table(columns, pa.schema(fields)), inputs, outputs
+    return Imported(pa.table(columns, pa.schema(fields)), inputs, outputs, left_out)
 
 
-def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> tuple[Source, Source]:
+def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> list[Source]:
     """Return the inputs' columns and the outputs' columns, each with the file it is from."""
     ignore = spec.get("ignore") or []
     if "file" in spec:
@@ -72,7 +92,7 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> tuple[Source
                 raise StudyError(f"{spec['file']}: no column '{name}'{did_you_mean(name, names)}")
         if both := [n for n in wanted if n in ignore]:
             raise StudyError(f"{spec['file']}: column '{both[0]}' is named in both outputs and ignore")
-        return whole.select([c for c in names if c not in wanted and c not in ignore]), whole.select(wanted)
+        return [whole.select([c for c in names if c not in wanted and c not in ignore]), whole.select(wanted)]
     x, y = (read_file(spec[key], categories, ignore) for key in ("features", "targets"))
     every = [*x.table.column_names, *y.table.column_names]
     for name in ignore:
@@ -84,7 +104,7 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> tuple[Source
         raise StudyError(f"{counts}: expected the same number")
     if both := [n for n in x.table.column_names if n in y.table.column_names]:
         raise StudyError(f"{x.path} and {y.path}: column '{both[0]}' is in both")
-    return x, y
+    return [x, y]
 
 
 def _check_name(path: str, name: str) -> None:
@@ -97,8 +117,9 @@ def _check_name(path: str, name: str) -> None:
 # -- cells -------------------------------------------------------------------------------------------------------------
 
 
-def numbers(source: Source, name: str) -> pa.ChunkedArray:
-    """Return a column as float64. Raises StudyError naming the first cell that is no finite number."""
+def numbers(source: Source, name: str, remedy: str = "") -> pa.ChunkedArray:
+    """Return a column as float64. Raises StudyError naming the first cell that is no finite number, and with `remedy`
+    added where that is empty."""
     column = source.table[name]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -111,7 +132,7 @@ def numbers(source: Source, name: str) -> pa.ChunkedArray:
     column = column.cast(pa.float64(), safe=False)
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
-        raise StudyError(f"{source.place(name, row)}: found no value, expected a number")
+        raise StudyError(f"{source.place(name, row)}: found no value, expected a number{remedy}")
     if not pc.all(pc.is_finite(column)).as_py():
         row = pc.index(pc.is_finite(column), False).as_py()
         raise StudyError(f"{source.place(name, row)}: found {column[row].as_py()}, expected a finite number")
@@ -174,9 +195,10 @@ def with_units(table: pa.Table, units: Mapping[str, str]) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def numbered(table: pa.Table) -> pa.Table:
-    """Return the table with the source's row numbers (from 1) in front."""
-    return table.add_column(0, ROW, pa.array(range(1, len(table) + 1), pa.int64()))
+def numbered(table: pa.Table, left_out: Collection[int] = ()) -> pa.Table:
+    """Return the table with the source's row numbers (from 1) in front; those of `left_out` are not in it."""
+    rows = np.arange(1, len(table) + len(left_out) + 1)
+    return table.add_column(0, ROW, pa.array(np.setdiff1d(rows, list(left_out)), pa.int64()))
 
 
 def write(path: str | Path, table: pa.Table) -> None:
