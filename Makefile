@@ -1,6 +1,8 @@
 # The two commands a user needs are `make run` and `make test`. Both set up .venv first.
 PYTHON ?= python3
 CORES ?= 2
+# Study files or folders of `make run`; those of config/config.yaml where none is named.
+STUDIES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed.lock
@@ -14,13 +16,14 @@ ARGS ?=
 .PHONY: help run test test-long lint format bench venv lock docs clean tracking-server
 
 help:
-	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml"
+	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml,"
+	@echo "            or of STUDIES=my.yaml; ARGS=... for what else snakemake takes"
 	@echo "make test   set up and run every check"
 	@echo "make tracking-server   MLflow on PostgreSQL, for this machine (FOLDER=... PORT=... AUTH=--auth)"
 	@echo "make venv | lint | format | bench | test-long | docs | lock"
 
 run: venv
-	@$(BIN)/python workflow/run.py --cores $(CORES)
+	@$(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
 
 test: venv
 	@$(MAKE) --no-print-directory lint

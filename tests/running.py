@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,3 +73,11 @@ def tiny(tmp_path_factory):
             run_tiny(made)
             (made / "done").touch()
     return shutil.copytree(made, base / "own_tiny")
+
+
+def assert_documented(columns, title):
+    """Assert that docs/tables.md has exactly these columns under a title; `x.cement` is `x.<input>` there."""
+    part = (ROOT / "docs/tables.md").read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
+    known = {name.partition(".")[0] for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert {column.partition(".")[0] for column in columns} == known

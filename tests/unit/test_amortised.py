@@ -179,6 +179,8 @@ def test_weights_for_something_else_are_refused():
     arrays = plainly_trained("refined").arrays()
     other = Task(shifted(name="moons"), SIZE)
     assert "found simulator 'shifted', expected 'moons'" in refusal(module.restored, other, base, arrays)
+    edited = Task(replace(TASK.simulator, version="b"), SIZE)
+    assert "found version of the simulator '', expected 'b'" in refusal(module.restored, edited, base, arrays)
     assert "found size 4, expected 5" in refusal(module.restored, Task(TASK.simulator, 5), base, arrays)
     assert "found hidden 8, expected 9" in refusal(module.restored, TASK, base | {"hidden": 9}, arrays)
     assert "found method 'alfi', expected 'one_shot'" in refusal(one_shot.restored, TASK, base, arrays)

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from preimage import fingerprint
+from preimage import fingerprint, own_code
 
 ROOT = fingerprint.ROOT
 
@@ -147,3 +147,48 @@ def test_the_digest_does_not_depend_on_where_the_checkout_is(tree):
     fingerprint.ROOT = ROOT
     assert fingerprint.digest("scripts/train.py", "preimage.surrogates.random_forest") == copied
     fingerprint.ROOT = tree
+
+
+# -- code of a user's own ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with a simulator, and what lies beside it."""
+    monkeypatch.chdir(tmp_path)
+    for file, text in {
+        "lab/__init__.py": "",
+        "lab/oven.py": "import math\nimport numpy\nfrom .parts import heat\n\n\ndef bake(X):\n    import table\n",
+        "lab/parts/__init__.py": "from . import loss\n",
+        "lab/parts/heat.py": "from lab.parts.loss import rate as r\n",
+        "lab/parts/loss.py": "rate = 1\n",
+        "lab/other.py": "",
+        "table.py": "",
+        "unused.py": "",
+    }.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    return tmp_path
+
+
+def test_the_users_code_is_what_the_function_imports_of_it(package):
+    found = own_code.files("lab.oven:bake")
+    assert set(found) == {"lab", "lab.oven", "lab.parts", "lab.parts.heat", "lab.parts.loss", "table"}
+    assert found["lab.parts.loss"] == package / "lab/parts/loss.py"
+
+
+@pytest.mark.parametrize(("edited", "other"), [("lab/parts/loss.py", True), ("table.py", True), ("unused.py", False)])
+def test_an_edit_of_the_users_code_changes_the_digest(package, edited, other):
+    before = fingerprint.digest("scripts/generate.py", "lab.oven:bake")
+    edit(package / edited)
+    assert (fingerprint.digest("scripts/generate.py", "lab.oven:bake") != before) is other
+
+
+def test_of_an_installed_package_its_own_files_alone_count(package, monkeypatch):
+    site = package / "lib/site-packages"
+    site.mkdir(parents=True)
+    (package / "lab").rename(site / "lab")
+    (package / "table.py").rename(site / "table.py")
+    monkeypatch.syspath_prepend(site)
+    assert set(own_code.files("lab.oven:bake")) == {"lab", "lab.oven", "lab.parts", "lab.parts.heat", "lab.parts.loss"}
+    assert own_code.files("nothing.here:f") == {}

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from preimage.inference import verdict
 from preimage.inference.checks import (
+    comparison,
     coverage,
     identifiability,
     misspecification,
@@ -241,6 +243,13 @@ def test_prediction_leaves_failed_sets_out_and_counts_them():
     assert np.isnan(predictive.check(g.standard_normal((20, 2)), np.full((9, 20, 2), np.nan), rng()).p_value)
 
 
+@pytest.mark.parametrize("sets", [3, 4, 5, 20, 197, 300])
+def test_the_least_p_value_is_that_of_an_observation_far_out(sets):
+    simulated = rng().standard_normal((sets, 5, 1))
+    found = predictive.check(np.full((5, 1), 1e3), simulated, rng()).p_value
+    assert predictive.least_p(sets) == (1.0 if np.isnan(found) else pytest.approx(found))
+
+
 # -- misspecification --------------------------------------------------------------------------------------------------
 
 
@@ -300,6 +309,43 @@ def test_widths_over_sets_are_the_prior_variance_that_remains():
     covariances = [identifiability.covariance(d, np.ones(DRAWS)) for d in PLANTED["exact"]]
     widths = [d.width**2 for d in identifiability.directions(covariances)]
     np.testing.assert_allclose(widths, np.linalg.eigvalsh(PROBLEM.cov)[::-1], rtol=0.03)
+
+
+def test_how_wide_parameters_would_be_were_the_others_known():
+    r = 0.8
+    matrix = np.diag([1.0, 0.1, 2.0]) @ np.array([[1, r, 0], [r, 1, 0], [0, 0, 1.0]]) @ np.diag([1.0, 0.1, 2.0])
+    found = identifiability.given_others(identifiability.directions(matrix))
+    np.testing.assert_allclose(found, [np.sqrt(1 - r**2)] * 2 + [1])
+    assert identifiability.given_others(identifiability.directions(np.zeros((2, 2)))) == pytest.approx([1, 1])
+
+
+# -- verdicts and comparison -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [4, 40, 300])
+def test_what_so_many_sets_would_show_is_where_the_verdict_changes(n):
+    def said(hits):
+        share = {"nominal": 0.9, "found": hits / n, "error": hits / n - 0.9}
+        return verdict.verdict(
+            {"sets": n, "failed": 0, "point": False, "coverage": share, "sbc_p": {"a": 0.5}, "tarp_p": 0.5}
+        )
+
+    hits = round(n * (0.9 - verdict.visible(n, 0.9)))
+    assert said(hits) == verdict.OVERCONFIDENT and said(hits + 1) in (verdict.TRUSTED, verdict.ROUGH)
+    assert verdict.visible(2, 0.9) is None
+
+
+def test_methods_are_compared_on_what_all_that_were_asked_everything_answered():
+    values, nan = np.arange(20.0), float("nan")
+    once = np.where(values == 3, nan, values)
+    often = np.where(values < 8, nan, values)
+    found = comparison.compared({"a": values, "b": once, "often": often, "search": np.array([1.0, nan, 2.0])})
+    assert comparison.shared(found) == 19 and found["a"].shared and found["b"].shared
+    np.testing.assert_array_equal(found["a"].values, np.delete(values, 3))
+    np.testing.assert_array_equal(found["often"].values, values[8:])
+    assert found["search"].values.tolist() == [1, 2] and not found["search"].shared
+    alone = comparison.compared({"often": often})
+    assert not alone["often"].shared and comparison.shared(alone) == 0 and comparison.compared({}) == {}
 
 
 # -- use of simulations ------------------------------------------------------------------------------------------------

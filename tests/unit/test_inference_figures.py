@@ -3,9 +3,10 @@
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from preimage.figures import style
+from preimage.figures import inference_gallery, style
 from preimage.figures.coverage_curves import coverage_curves
 from preimage.figures.error_boxes import error_boxes
 from preimage.figures.posterior_pairs import posterior_pairs
@@ -53,7 +54,8 @@ def draw_path():
 
 
 def draw_boxes():
-    return error_boxes({"alfi": rng().random(50), "nes": np.append(rng().random(49), NAN)}, "the log rate", LOOKS)
+    errors = {"alfi": rng().random(50), "nes": np.append(rng().random(4), NAN)}
+    return error_boxes(errors, "the log rate", LOOKS, {"nes": "on 4"})
 
 
 WORDS = {
@@ -62,7 +64,7 @@ WORDS = {
     draw_coverage: ["mass of the region", "share of truths within"],
     draw_overlay: ["observed", "cos of the angle"],
     draw_path: ["untrained", "trained", "energy (GeV)", "angle"],
-    draw_boxes: ["absolute error of the log rate; diamond: root mean square", "(1 failed)"],
+    draw_boxes: ["absolute error of the log rate; diamond: root mean square", "(on 4)"],
 }
 
 
@@ -129,3 +131,27 @@ def test_bins_of_counts_hold_one_number_each():
     panel = predictive_overlay(np.arange(20.0)[:, None], {"nes": np.arange(20.0)[:, None]}, ["count"], LOOKS).axes[0]
     first = panel.patches[0].get_data()
     assert ((first.edges % 1) == 0.5).all()
+
+
+def test_errors_of_a_few_problems_are_drawn_one_by_one():
+    axes = draw_boxes().axes[0]
+    circles = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in circles] == [4] and len(axes.patches) == 1
+    assert "alfi" in draw_boxes().get_label() and "(4 problems)" in draw_boxes().get_label()
+
+
+def errors_of(**counts):
+    """The figure of errors of methods that were asked as many fresh problems."""
+    sets = {m: pd.DataFrame({"true.rate": np.zeros(n), "mean.rate": rng().random(n)}) for m, n in counts.items()}
+    material = inference_gallery.Material(
+        ["rate"], [], ["x"], {}, [], np.empty((0, 1, 1)), None, np.empty((0, 1)), {"alfi": []}, {}, {}, sets
+    )
+    (shown,) = [s for s in inference_gallery.plan(material) if s.file == "errors_rate.svg"]
+    return shown
+
+
+def test_methods_that_search_anew_do_not_take_problems_from_the_others():
+    shown = errors_of(alfi=300, nes=4)
+    assert shown.caption.startswith("Of the same 300 fresh problems") and "asked or answered fewer" in shown.caption
+    assert "(300 problems)" in shown.draw().get_label() and "(4 problems)" in shown.draw().get_label()
+    assert "fewer" not in errors_of(alfi=300, nes=300).caption

@@ -182,10 +182,16 @@ def test_a_failed_simulation_is_never_near():
     for kind in ("abc_rejection", "abc_smc", "nes"):
         (answer,) = ask(kind, Task(broken, 20), x, {"simulations": 100_000})
         assert answer.status == "ok" and np.all(answer.draws[:, 0] <= 0)
+    x = whole.draw(np.random.default_rng(0), np.array([[-0.3, 0.0]]), 20)
+    (answer,) = ask("avo", Task(broken, 20), x)
+    # Its sd is 0.6 at least: nearer to the edge, much of what it draws fails.
+    assert answer.status == "ok" and -1.2 < answer.draws[0, 0] <= 0
     nothing = Simulator("nothing", whole.prior, whole.coordinates, lambda k, t, n: jnp.nan * whole.simulate(k, t, n))
     for kind in ("abc_rejection", "abc_smc"):
         (answer,) = ask(kind, Task(nothing, 20), x, {"simulations": 20_000})
         assert answer.status == "failed" and "did not fail" in answer.message
+    (answer,) = ask("avo", Task(nothing, 20), x, {"simulations": 20_000})
+    assert answer.status == "failed" and "every simulation near the answer failed" in answer.message
 
 
 def test_new_particles_weigh_prior_over_proposal():

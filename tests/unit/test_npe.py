@@ -222,6 +222,19 @@ def test_truncated_proposals_are_the_prior_within_the_region():
     assert region.contains(fresh).mean() > 0.995
 
 
+def test_sets_of_all_rounds_together_are_the_prior_cut_to_the_last_region():
+    """Further out than the region before, there would be those of the last round alone."""
+    log_prior = lambda w: -np.square(w).sum(axis=1) / 2  # noqa: E731
+    first = support.around(rng(1).normal(0, 0.5, (2000, 2)))
+    second = support.around(rng(2).normal(0.3, 0.5, (2000, 2)), first)
+    before, new = first.sample(log_prior, rng(3), 60_000), second.sample(log_prior, rng(4), 30_000)
+    assert first.contains(new).all() and not first.contains(rng(2).normal(0.3, 0.5, (2000, 2))).all()
+    kept = before[second.contains(before)]
+    assert len(new) == 30_000 and len(kept) > 10_000
+    for way in ([1, 0], [0, 1], [1, 1]):
+        assert stats.ks_2samp(kept @ way, new @ way).pvalue > 0.01
+
+
 def test_the_scale_without_ends_is_the_prior_plus_a_little():
     prior = Prior({"a": Margin("uniform", -1, 4), "b": Margin("log_normal", 0, 0.5)})
     scale = Unbounded(prior)

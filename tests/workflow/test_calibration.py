@@ -8,7 +8,7 @@ from scipy.stats import t as student
 
 from preimage.files import read_json
 
-from ..running import snakemake, study_argument, write_study
+from ..running import assert_documented, snakemake, study_argument, write_study
 
 MODELS = """
 import jax.numpy as jnp
@@ -71,6 +71,7 @@ def test_a_curve_and_an_equation_of_the_users_own_are_fitted(tmp_path):
         (s, i): n for s in (0,) for i, n in (("least_squares", 12), ("differences", 3), ("lookup", 1))
     }
     fit = pd.read_parquet(tmp_path / "results/curve/fit.parquet")
+    assert_documented(fit, "fit.parquet")
     assert np.sqrt(((fit["fitted"] - fit["observed"]) ** 2).mean()) < 0.03
     found = read_json(tmp_path / "results/curve/calibration/fitted/findings.json")
     assert found["determined"] == 3
@@ -94,3 +95,6 @@ def test_a_curve_and_an_equation_of_the_users_own_are_fitted(tmp_path):
 
     again = snakemake(tmp_path, *arguments, "--dry-run", PYTHONPATH=str(tmp_path))
     assert "Nothing to be done" in again.stdout + again.stderr
+    (tmp_path / "models.py").write_text(f"{MODELS}\n# edited\n")
+    again = snakemake(tmp_path, *arguments, "--dry-run", PYTHONPATH=str(tmp_path))
+    assert "rule invert:" in again.stdout + again.stderr

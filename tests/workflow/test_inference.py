@@ -6,7 +6,7 @@ import pytest
 
 from preimage.files import read_json
 
-from ..running import snakemake, study_argument, write_study
+from ..running import assert_documented, snakemake, study_argument, write_study
 
 COUNTS = """
 study: counts
@@ -15,7 +15,7 @@ observations: {table: counts.csv, parameters: rates.csv, draws: 300}
 inference:
   exact: {kind: grid}
   rejection: {kind: abc_rejection, simulations: 20000}
-checks: {sets: 30, searches: 5, predictive: 20}
+checks: {sets: 30, searches: 5, predictive: 220}
 bank: {jobs: 2}
 """
 SEED = "results/counts/seed0"
@@ -43,6 +43,8 @@ def counts(tmp_path_factory):
 def test_posterior_and_summary_have_the_columns_of_the_interface(counts):
     posterior = pd.read_parquet(counts / TABLES[0])
     assert list(posterior) == ["seed", "observation", "method", "draw", "weight", "theta.log_rate"]
+    assert_documented(posterior, "posterior.parquet")
+    assert_documented(pd.read_csv(counts / TABLES[1]), "summary.csv of a study of inference")
     sums = posterior.groupby(["seed", "observation", "method"])["weight"].agg(["sum", "size"])
     assert len(sums) == 6 and np.allclose(sums["sum"], 1) and (sums["size"] <= 300).all()
     summary = pd.read_csv(counts / TABLES[1])
@@ -107,3 +109,43 @@ def test_the_same_study_on_other_cores_gives_the_same_bytes(counts, tmp_path):
     assert done.returncode == 0, done.stderr[-4000:]
     for name in files:
         assert (tmp_path / name).read_bytes() == (counts / name).read_bytes()
+
+
+NETWORKS = """
+study: networks
+problem: {simulator: gaussian}
+observations: {simulate: 2, size: 20}
+inference:
+  alfi: {kind: alfi, simulations: 400000, draws: 200}
+  one_shot: {kind: one_shot, simulations: 200000, draws: 200}
+  npe: {kind: npe, simulations: 20000, updates: 200, draws: 200, rounds: 2}
+  rejection: {kind: abc_rejection, simulations: 20000}
+  abc_smc: {kind: abc_smc, simulations: 20000}
+  nes: {kind: nes, simulations: 20000}
+  avo: {kind: avo, simulations: 20000}
+  likeliest: {kind: maximum_likelihood}
+checks: {sets: 20, searches: 2, predictive: 220}
+"""
+
+
+@pytest.mark.long
+def test_every_method_goes_from_training_to_the_page(tmp_path):
+    write_study(tmp_path, NETWORKS, "networks.yaml")
+    done = snakemake(tmp_path, *study_argument("networks.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    folder = tmp_path / "results/networks"
+    summary = pd.read_csv(folder / "summary.csv").set_index(["method", "observation"])
+    names = {"alfi", "alfi_blind", "one_shot", "npe", "rejection", "abc_smc", "nes", "avo", "likeliest"}
+    assert set(summary.index.get_level_values("method")) == names and (summary["status"] == "ok").all()
+    assert (summary["simulations"] + summary["training_simulations"]).loc[["npe", "rejection"]].max() <= 20_000
+    # One start for both: that of the ablation differs in nothing but what it sees.
+    arrays = [np.load(folder / f"seed0/methods/{name}/trained.npz") for name in ("alfi", "alfi_blind")]
+    shared = [k for k in arrays[0] if k.startswith("weights.")]
+    assert any(np.array_equal(arrays[0][k], arrays[1][k]) for k in shared)
+    assert any(not np.array_equal(arrays[0][k], arrays[1][k]) for k in shared)
+    (use,) = read_json(folder / "uses.json")
+    assert use["method"] == "alfi" and use["problems"] == 20
+    paths = pd.read_parquet(folder / "seed0/methods/alfi/paths.parquet")
+    assert list(paths)[:2] == ["observation", "step"] and "mean.log_sd" in paths
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "alfi without its simulations" in page and "could not be drawn" not in page

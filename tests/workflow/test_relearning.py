@@ -8,7 +8,7 @@ import pytest
 
 from preimage.surrogates import random_forest
 
-from ..running import snakemake, study_argument, write_study
+from ..running import assert_documented, snakemake, study_argument, write_study
 
 BOWL = """
 study: rounds
@@ -56,6 +56,7 @@ def test_evidence_simulations_never_train(bowl):
 
 
 def test_every_round_is_in_the_tables(bowl):
+    assert_documented(pd.read_csv(bowl / "results/rounds/rounds.csv"), "rounds.csv")
     summary = pd.read_csv(bowl / "results/rounds/summary.csv")
     assert sorted(summary["round"].unique()) == [0, 1, 2] and len(summary) == 3 * 2 * 2
     assert sorted(pd.read_parquet(bowl / "results/rounds/candidates.parquet")["round"].unique()) == [0, 1, 2]

@@ -7,6 +7,8 @@ import subprocess
 import pandas as pd
 import pytest
 
+from ..running import assert_documented
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -17,6 +19,17 @@ QUIET = [
 @pytest.fixture(scope="module")
 def page(tiny):
     return (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["candidates.parquet", "summary.csv", "diagnosis.csv", "best_of.csv", "timings.csv"])
+def test_the_columns_of_the_tables_are_documented(tiny, name):
+    path = tiny / "results/tiny" / name
+    assert_documented(pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path), name)
+
+
+def test_the_columns_of_a_preimage_are_documented(tiny):
+    (boxes,) = (tiny / "results/tiny/round0/seed0/preimage").rglob("*.parquet")
+    assert_documented(pd.read_parquet(boxes), "preimage/")
 
 
 def test_it_leads_with_the_answer_then_evidence_figures_and_how_it_was_made(page):

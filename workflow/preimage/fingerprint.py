@@ -1,4 +1,4 @@
-"""The digest of the code that a step runs: the library modules that it imports, by way of others too.
+"""The digest of the code that a step runs: the library modules that it imports, by way of others too, and the user's.
 
 Put into each rule's params, it makes Snakemake rerun a step when, and only when, code of its own changed.
 """
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from preimage import own_code
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "preimage"
 # Shared by every step and of no consequence to what it computes: an edit here is no reason to compute again.
@@ -22,15 +24,19 @@ BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def digest(*names: str) -> str:
-    """Return the digest of files named relative to `workflow/` ("scripts/train.py") or modules ("preimage.x.y")."""
+    """Return the digest of files named relative to `workflow/` ("scripts/train.py"), modules ("preimage.x.y"), and a
+    user's own functions ("package.module:function")."""
+    own = {module: file for name in names if ":" in name for module, file in own_code.files(name).items()}
     # Steps get their generator from `preimage.step`, which is neutral; how it is made is not.
-    roots = [part for name in (*names, "preimage.rng") for part in _roots(name)]
+    roots = [part for name in (*names, "preimage.rng") if ":" not in name for part in _roots(name)]
     code = {file for root in roots for file in closure(_file(root))}
     # Pages are made of templates that stand beside the code.
     files = sorted(code | {page for folder in {file.parent for file in code} for page in folder.glob("*.html")})
     whole = hashlib.sha256()
     for file in files:
         whole.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    for module in sorted(own):
+        whole.update(f"{module}\0".encode() + own[module].read_bytes())
     return whole.hexdigest()[:16]
 
 

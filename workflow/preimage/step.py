@@ -61,9 +61,10 @@ class Step:
         """The step's own generator, from the study's seed and the step's name: fresh at every call."""
         return self.rng_of(self.record.rule)
 
-    def rng_of(self, rule: str) -> np.random.Generator:
-        """The generator of a rule's step with these wildcards, which all parts of a step that is scattered share."""
-        wildcards = self.record.wildcards
+    def rng_of(self, rule: str, **others: str) -> np.random.Generator:
+        """The generator of a rule's step with these wildcards, but for `others`: that which all parts of a scattered
+        step share, or that of a step to compare with."""
+        wildcards = {**self.record.wildcards, **others}
         own = [v for k, v in sorted(wildcards.items()) if k not in ("study", "seed", "scatteritem")]
         return generator(int(wildcards.get("seed", 0)), "/".join([rule, *own]))
 

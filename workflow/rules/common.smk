@@ -105,8 +105,9 @@ def code(script, *modules):
 
 
 def simulator_modules(wildcards):
-    name = of(wildcards)["problem"].get("simulator", ":")
-    return [] if ":" in name else [f"preimage.problems.{name}"]
+    """A built-in's module, or the user's own function."""
+    name = of(wildcards)["problem"].get("simulator")
+    return [] if name is None else [name if ":" in name else f"preimage.problems.{name}"]
 
 
 def kind_modules(wildcards, names):

@@ -4,6 +4,7 @@ from preimage.files import read_json, write_json
 from preimage.inference import arrays, bank, methods, simulator
 from preimage.inference.answer import Means, Task
 from preimage.inference.callback import told_plainly
+from preimage.inference.setting import BLIND
 from preimage.step import step
 
 
@@ -13,8 +14,10 @@ def main(snakemake):
         shared = bank.read(snakemake.input.get("bank", []))
         task = Task(simulator.load(run.params["problem"]), size, shared)
         means = Means(run.state, run.progress(None))
+        # An ablation is trained by the very numbers of its method: what it loses is not chance.
+        rng = run.rng_of(snakemake.rule, method=snakemake.wildcards.method.removesuffix(BLIND))
         with told_plainly():
-            trained = methods.method(spec["kind"]).train(task, spec, run.rng, means)
+            trained = methods.method(spec["kind"]).train(task, spec, rng, means)
         arrays.write(snakemake.output.trained, trained.arrays())
         left_out = None if shared is None else float(shared.failed.mean())
         write_json(snakemake.output.info, {"simulations": trained.simulations, "failed": left_out})

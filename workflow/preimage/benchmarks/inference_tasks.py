@@ -30,8 +30,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "npe, 4 rounds": {"kind": "npe", "rounds": 4},
     "abc_smc": {"kind": "abc_smc"},
 }
-# Of tasks with more than two parameters `npe` alone: there C2ST takes minutes an observation.
-ASKED = {"gaussian_linear": ["npe"], "slcp": ["npe"]}
+# C2ST takes a minute an observation, with more than two parameters several: not every method is asked of every task.
+ASKED = {
+    "gaussian_linear": ["npe"],
+    "gaussian_mixture": ["npe", "abc_smc"],
+    "slcp": ["npe"],
+    "sir": ["npe", "npe, 4 rounds"],
+}
 PEER = "draws of the reference itself"
 # Where it is installed, BayesFlow's flow matching is asked too.
 ASKED_OF_PEERS = ("gaussian_mixture",)

@@ -18,6 +18,7 @@ from preimage.figures.predictive_overlay import predictive_overlay
 from preimage.figures.proposal_path import Way, proposal_path
 from preimage.figures.rank_differences import rank_differences
 from preimage.figures.shown import Shown
+from preimage.inference.checks.comparison import compared, shared
 from preimage.inference.setting import BLIND
 
 
@@ -122,21 +123,34 @@ def _ways(m: Material, k: int) -> dict[str, Way]:
     return found
 
 
+def _of_problems(common: int, few: bool) -> str:
+    """Return which fresh problems errors are of."""
+    same = f"Of the same {common} fresh problems, whose parameters were drawn from the prior. " if common else ""
+    return same + (
+        "Methods with a number were asked or answered fewer: theirs is of these only, and not to be compared closely. "
+        if few
+        else ""
+    )
+
+
 def _of_fresh_sets(m: Material) -> Iterator[Shown]:
-    common = min((len(t) for t in m.sets.values() if len(t)), default=0)
-    for name in [*m.derived, *m.parameters] if common else []:
-        errors = {
-            method: (t[f"mean.{name}"] - t[f"true.{name}"]).abs().to_numpy(float)[:common]
-            for method, t in m.sets.items()
-            if len(t)
-        }
+    asked = {method: t for method, t in m.sets.items() if len(t)}
+    for name in [*m.derived, *m.parameters] if asked else []:
+        errors = compared(
+            {
+                method: (t[f"mean.{name}"].astype(float) - t[f"true.{name}"]).abs().to_numpy()
+                for method, t in asked.items()
+            }
+        )
+        values = {method: c.values for method, c in errors.items()}
+        few = {method: f"on {len(c.values)}" for method, c in errors.items() if len(c.values) and not c.shared}
         yield Shown(
             f"errors_{name}.svg",
             f"How far answers are from the true {style.label(name)}",
-            f"Of the same {common} fresh problems, whose parameters were drawn from the prior: posterior mean, or "
-            "point, less the truth. Boxes are quartiles, whiskers end at the 5 % and 95 % quantiles.",
+            _of_problems(shared(errors), bool(few)) + "Posterior mean, or point, less the truth. Boxes are quartiles, "
+            "whiskers end at the 5 % and 95 % quantiles.",
             None,
-            partial(error_boxes, errors, style.label(name, m.units.get(name, "")), m.looks),
+            partial(error_boxes, values, style.label(name, m.units.get(name, "")), m.looks, few),
         )
     levels = {method: t["level"].dropna().to_numpy(float) for method, t in m.sets.items() if "level" in t}
     yield Shown(

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from preimage import fingerprint
 from preimage.errors import StudyError, did_you_mean
+from preimage.files import digest
 from preimage.inference.prior import Prior, margin
 
 BUILT_IN = (
@@ -44,6 +46,7 @@ class Simulator:
         pooled: statistics of a whole set, (..., n, D) to (..., p), of order 1; none where None.
         derived: functions of the parameters, (..., d) to (...), that the samples identify where they don't identify
             the parameters themselves.
+        version: digest of what it is made of: its code, and its way through time. Weights are of one version.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Simulator:
     encoded: Callable[[Any], Any] | None = None
     pooled: Callable[[Any], Any] | None = None
     derived: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    version: str = ""
 
     def draw(self, rng: np.random.Generator, theta: np.ndarray, size: int) -> np.ndarray:
         """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d).
@@ -85,16 +89,18 @@ def load(spec: Mapping[str, Any]) -> Simulator:
     if ":" in name:
         from preimage.inference.own import wrapped
 
-        return wrapped(name, spec)
+        return replace(wrapped(name, spec), version=fingerprint.digest(name))
     if name not in BUILT_IN:
         raise StudyError(
             f"problem.simulator '{name}' is no built-in stochastic simulator{did_you_mean(name, BUILT_IN)}"
         )
     build = importlib.import_module(f"preimage.inference.simulators.{name}").build
     options = {key: spec[key] for key in inspect.signature(build).parameters if key in spec}
-    if "stepping" in spec and not options:
+    if "stepping" in spec and "stepping" not in options:
         raise StudyError(f"problem.stepping: '{name}' is not stepped in time")
     found: Simulator = build(**options)
+    code = fingerprint.digest(f"preimage.inference.simulators.{name}")
+    found = replace(found, version=digest([code, spec.get("stepping")]))
     return _with_priors(found, spec.get("inputs") or {})
 
 

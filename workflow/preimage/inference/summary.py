@@ -17,6 +17,8 @@ from preimage.inference.simulator import Simulator
 from preimage.inference.table import moments_of
 
 KEYS = ("seed", "observation", "method")
+# Of what is found of an answer to an observed set.
+SEEN = ("predictive_error", "predictive_typical", "predictive_p", "predictive_failed", "c2st")
 
 
 def rows(
@@ -52,7 +54,7 @@ def rows(
                 "training_simulations": trained["simulations"],
                 "failed_simulations": trained["failed"],
                 **moments_of(answer, simulator, truth),
-                **{key: seen.get(key) for key in ("predictive_error", "predictive_typical", "predictive_p", "c2st")},
+                **{key: seen.get(key) for key in SEEN},
                 "coverage": held.get("found"),
                 "coverage_error": held.get("error"),
                 "observation_p": p_value,

@@ -7,6 +7,7 @@ once: at this level in at most three studies of a thousand.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +16,14 @@ from scipy import stats
 LEAST_P = 0.001
 # With fewer fresh sets only what is badly wrong shows.
 ENOUGH_SETS = 100
+# A method that leaves more than this share of the fresh sets without an answer may well leave out the harder ones.
+OFTEN = 0.1
 
 TRUSTED, ROUGH, POINT = "calibrated", "not refuted", "a point"
 OVERCONFIDENT, CAUTIOUS, BIASED, IGNORANT = "overconfident", "too cautious", "miscalibrated", "wrong jointly"
-FAILED, UNCHECKED = "failed", "unchecked"
+FAILED, UNCHECKED, INCOMPLETE = "failed", "unchecked", "often no answer"
 # Of several seeds the worst counts.
-ORDER = (TRUSTED, ROUGH, POINT, UNCHECKED, CAUTIOUS, IGNORANT, BIASED, OVERCONFIDENT, FAILED)
+ORDER = (TRUSTED, ROUGH, INCOMPLETE, POINT, UNCHECKED, CAUTIOUS, IGNORANT, BIASED, OVERCONFIDENT, FAILED)
 
 
 def verdict(fresh: Mapping[str, Any]) -> str:
@@ -40,13 +43,31 @@ def verdict(fresh: Mapping[str, Any]) -> str:
         return BIASED
     if fresh["tarp_p"] < LEAST_P:
         return IGNORANT
-    return TRUSTED if fresh["sets"] - fresh["failed"] >= ENOUGH_SETS else ROUGH
+    if fresh["failed"] > OFTEN * fresh["sets"]:
+        return INCOMPLETE
+    return TRUSTED if judged(fresh) >= ENOUGH_SETS else ROUGH
+
+
+def judged(fresh: Mapping[str, Any]) -> int:
+    """Return on how many fresh sets a method is judged: those that it answered."""
+    return int(fresh["sets"] - fresh["failed"])
 
 
 def coverage_p(fresh: Mapping[str, Any]) -> float:
     """Return the p-value of the number of truths within the regions, were these right."""
-    n, held = fresh["sets"] - fresh["failed"], fresh["coverage"]
-    return float(stats.binomtest(round(held["found"] * n), n, held["nominal"]).pvalue)
+    n, held = judged(fresh), fresh["coverage"]
+    return _p_value(round(held["found"] * n), n, held["nominal"])
+
+
+def visible(n: int, nominal: float) -> float | None:
+    """Return how far below `nominal` the share of n truths within the regions must lie to be refuted: what n fresh sets
+    could have told of regions that are too narrow. None where not even empty regions would be."""
+    first = bisect_left(range(n), True, key=lambda h: h >= n * nominal or _p_value(h, n, nominal) >= LEAST_P)
+    return nominal - (first - 1) / n if first else None
+
+
+def _p_value(hits: int, n: int, nominal: float) -> float:
+    return float(stats.binomtest(hits, n, nominal).pvalue)
 
 
 def rank_p(fresh: Mapping[str, Any]) -> float:

@@ -3,27 +3,30 @@ parameter, and the answers. Every number comes from the tables and findings of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from preimage.inference import verdict
-from preimage.inference.checks.identifiability import Direction
-from preimage.inference.checks.identifiability import words as directions_in_words
-from preimage.inference.judge import FEWEST_COMPARED
+from preimage.inference.checks import predictive
+from preimage.inference.checks.comparison import Compared, compared, shared
+from preimage.inference.judge import FEWEST_COMPARED, LEVEL
 from preimage.inference.setting import BLIND
-from preimage.reporting import dag, words
+from preimage.reporting import dag, told, words
 
 # Answers shown before the others are folded away.
 FIRST = 3
-# Replicated sets are few, so the least p-value is not far below this.
+# The least p-value is not far below this (`predictive.least_p`), and above it where many of the simulated sets failed.
 PREDICTIVE_P = 0.01
 WHAT = {
-    verdict.TRUSTED: "regions and ranks are right on {sets} fresh problems",
-    verdict.ROUGH: "nothing is badly off on {sets} fresh problems, which are too few to say more",
+    verdict.TRUSTED: "no fault found on {sets} fresh problems, which would show {visible}",
+    verdict.ROUGH: "no fault found on {sets} fresh problems, which are few: they would show {visible}",
+    verdict.INCOMPLETE: "no fault found on the {sets} fresh problems that it answered, which would show {visible}; "
+    "the others may be the harder ones",
     verdict.POINT: "a point: nothing is said of its uncertainty",
     verdict.UNCHECKED: "not checked on fresh problems",
     verdict.OVERCONFIDENT: "its 90 % regions hold too few of the true parameters: they are too narrow",
@@ -32,7 +35,8 @@ WHAT = {
     verdict.IGNORANT: "right in each parameter alone, wrong in all of them together, or blind to some of the samples",
     verdict.FAILED: "no answer to any fresh problem",
 }
-GOOD = (verdict.TRUSTED, verdict.ROUGH)
+# Neither praised nor warned of: what a few problems did not refute is not shown to be right.
+NEUTRAL = (verdict.ROUGH, verdict.POINT)
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,27 @@ class Material:
     def verdict(self, method: str) -> str:
         return verdict.worst([verdict.verdict(found) for found in self.fresh(method)])
 
+    def compared(self, measure: Callable[[pd.DataFrame], np.ndarray]) -> list[Mapping[str, Compared]]:
+        """Return, of each seed, what is measured of each method on the fresh sets that it is compared on."""
+        return [
+            compared({name: measure(t) for name in self.study["inference"] if len(t := self.sets[seed, name])})
+            for seed in self.seeds
+        ]
+
+    @property
+    def silent(self) -> pd.Series:
+        """Of each row of the summary: whether its predictive check could not have spoken up, as too few sets were
+        left."""
+        left = self.study["checks"]["predictive"] - self.summary["predictive_failed"]
+        return left.map(lambda n: pd.notna(n) and predictive.least_p(int(n)) > PREDICTIVE_P)
+
 
 def context(material: Material) -> dict[str, Any]:
     """Return what the template shows."""
     quantities = [*material.derived, *material.parameters]
+    errors = {q: material.compared(partial(_errors, quantity=q)) for q in quantities}
+    scores = material.compared(_scores)
+    methods = [_method(material, name, errors, scores) for name in material.study["inference"]]
     return {
         "study": material.study["study"],
         "seeds": material.seeds,
@@ -101,8 +122,11 @@ def context(material: Material) -> dict[str, Any]:
         "truth": bool(material.summary[f"true.{quantities[0]}"].notna().any()),
         "reference": bool(material.summary["c2st"].notna().any()),
         "fewest_compared": f"{FEWEST_COMPARED:,}",
-        "methods": [_method(material, name, quantities) for name in material.study["inference"]],
-        "common": _common(material),
+        "methods": methods,
+        "common": _range([shared(found) for found in errors[quantities[0]]], words.number),
+        "apart": any(cell["few"] for row in methods for cell in [*row["errors"], row["score"]]),
+        "rule": {"p": f"{verdict.LEAST_P:g}", "sets": verdict.ENOUGH_SETS, "often": words.share(verdict.OFTEN)},
+        "predictive_p": f"{PREDICTIVE_P:g}",
         "priors": [(p, material.priors[p], material.units.get(p, "")) for p in material.parameters],
         "figures": material.figures,
         "made": _made(material),
@@ -133,13 +157,23 @@ def _trust(m: Material) -> list[dict[str, Any]]:
     found = []
     for name in sorted(m.methods, key=lambda n: verdict.ORDER.index(m.verdict(n))):
         said, fresh = m.verdict(name), m.fresh(name)
-        text = WHAT[said].format(sets=f"{min(f['sets'] for f in fresh):,}")
+        fewest = min(map(verdict.judged, fresh))
+        text = WHAT[said].format(sets=f"{fewest:,}", visible=_visible(fewest))
         held = [f["coverage"]["found"] for f in fresh if "coverage" in f]
         if held:
             text += f" (90 % regions hold {_range(held, words.share)})"
-        found.append({"method": name, "verdict": said, "good": said in GOOD, "neutral": said == verdict.POINT,
+        failed = sum(f["failed"] for f in fresh)
+        if failed and said != verdict.FAILED:
+            text += f"; no answer to {failed:,} of {sum(f['sets'] for f in fresh):,}"
+        found.append({"method": name, "verdict": said, "good": said == verdict.TRUSTED, "neutral": said in NEUTRAL,
                       "text": text})  # fmt: skip
     return found
+
+
+def _visible(sets: int) -> str:
+    """Return which wrong coverage as many fresh sets would show."""
+    off = verdict.visible(sets, LEVEL)
+    return "no wrong coverage at all" if off is None else f"coverage off by more than about {100 * off:.0f} points"
 
 
 def _range(values: Sequence[float], show: Any) -> str:
@@ -157,13 +191,7 @@ def _flags(m: Material) -> list[str]:
             f"Observation {name}{_of_seed(m, int(seed))} lies outside of what the simulator produces under the prior "
             f"(p = {words.number(part['observation_p'].iloc[0])}): every answer to it is an extrapolation."
         )
-    unlike = m.summary[(m.summary["predictive_p"] <= PREDICTIVE_P) & m.summary["method"].isin(m.methods)]
-    for method, part in unlike.groupby("method", sort=False):
-        count = f"{len(part)} of {int((m.summary['method'] == method).sum())} observations"
-        said.append(
-            f"Samples simulated from the answers of {words.label(str(method))} do not look like the observed ones for "
-            f"{count} (posterior predictive check, p at most {PREDICTIVE_P:g})."
-        )
+    said += _predictive(m)
     failed = m.summary[m.summary["status"] != "ok"]
     for (method, status), part in failed.groupby(["method", "status"], sort=False):
         said.append(f"{words.label(str(method))}: {len(part)} answers {words.label(str(status))}"
@@ -171,19 +199,43 @@ def _flags(m: Material) -> list[str]:
     return said + _lost(m)
 
 
-def _lost(m: Material) -> list[str]:
-    """Return what is to be said of simulations that failed, and of the rule for them."""
-    said = []
-    lost = max(found["failed"] for found in m.observed.values())
-    banked = [t["failed"] for t in m.trained.values() if t["failed"]]
-    if lost:
-        bank = f" ({words.share(max(banked))} of it)" if banked else ""
+def _predictive(m: Material) -> list[str]:
+    """Return whose answers do not predict what was observed, and of whose this can't be told."""
+    said, mine = [], m.summary["method"].isin(m.methods)
+    unlike = m.summary["predictive_p"] <= PREDICTIVE_P
+    for method, part in m.summary[unlike & mine].groupby("method", sort=False):
         said.append(
-            f"{words.share(lost)} of the simulations at parameters from the prior failed. Methods that take theirs "
-            f"from the bank leave failed ones out{bank}; fresh problems and simulated observations are those that did "
-            "not fail: answers hold for parameters where the simulator works."
+            f"Samples simulated from the answers of {words.label(str(method))} do not look like the observed ones for "
+            f"{_observations(m, method, part)} (posterior predictive check, p at most {PREDICTIVE_P:g})."
+        )
+    for method, part in m.summary[m.silent & ~unlike & mine].groupby("method", sort=False):
+        sets, failed = m.study["checks"]["predictive"], int(part["predictive_failed"].max())
+        least = predictive.least_p(sets - failed)
+        said.append(
+            f"Whether samples simulated from the answers of {words.label(str(method))} look like the observed ones "
+            f"can't be told for {_observations(m, method, part)}: of {sets} simulated sets up to {failed} failed, and "
+            f"with those left p of the posterior predictive check is {least:.2g} at the least, where {PREDICTIVE_P:g} "
+            "would count."
         )
     return said
+
+
+def _observations(m: Material, method: Any, part: pd.DataFrame) -> str:
+    return f"{len(part)} of {int((m.summary['method'] == method).sum())} observations"
+
+
+def _lost(m: Material) -> list[str]:
+    """Return what is to be said of simulations that failed, and of the rule for them."""
+    lost = max(found["failed"] for found in m.observed.values())
+    banked = max((t["failed"] for t in m.trained.values() if t["failed"]), default=0)
+    if not lost and not banked:
+        return []
+    bank = f" ({words.share(banked)} of it)" if banked else ""
+    return [
+        f"{words.share(lost or banked)} of the simulations at parameters from the prior failed. Methods that take "
+        f"theirs from the bank leave failed ones out{bank}; fresh problems and simulated observations are those that "
+        "did not fail: answers hold for parameters where the simulator works."
+    ]
 
 
 def _of_seed(m: Material, seed: int) -> str:
@@ -191,29 +243,9 @@ def _of_seed(m: Material, seed: int) -> str:
 
 
 def _told(m: Material) -> list[str]:
-    """Return what the samples tell of the parameters, by the methods that are to be trusted most."""
+    """Return what samples tell of the parameters, by the method that is trusted most of those with a density."""
     best = next((t["method"] for t in _trust(m) if t["verdict"] not in (verdict.POINT, verdict.FAILED)), None)
-    if best is None:
-        return []
-    first = m.checks[m.seeds[0], best]
-    found = first["fresh"].get("directions")
-    if not found:
-        return []
-    said = _directions(found, m.parameters)
-    who = f"Over fresh problems, by {words.label(best)}: "
-    if not said:
-        widest = max(d["width"] for d in found)
-        which = "every direction of the parameters" if len(m.parameters) > 1 else words.label(m.parameters[0])
-        return [f"{who}{which} is identified, to {100 * widest:.2g} % of the prior's width or less."]
-    said = [f"{who}{words.listing(said)}. Do not interpret these alone."]
-    for name in m.derived:
-        said.append(f"What the samples do tell is {words.label(name)}, a function of the parameters.")
-    return said
-
-
-def _directions(found: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> list[str]:
-    rows = [Direction(np.array(d["vector"]), d["width"]) for d in found]
-    return directions_in_words(rows, [words.label(p) for p in parameters])
+    return told.sentences(m, best) if best is not None else []
 
 
 def _uses(m: Material) -> list[str]:
@@ -243,13 +275,17 @@ def _answers(m: Material, quantities: Sequence[str]) -> list[dict[str, Any]]:
                 "misspecified": bool(row["misspecified"]) if pd.notna(row["misspecified"]) else None,
                 "p": row["observation_p"],
                 "true": [row[f"true.{q}"] for q in quantities],
-                "rows": [_answer(r, quantities) for r in part.to_dict("records") if r["method"] in m.methods],
+                "rows": [
+                    _answer(r, quantities, silent)
+                    for r, silent in zip(part.to_dict("records"), m.silent[part.index], strict=True)
+                    if r["method"] in m.methods
+                ],
             }
         )
     return found
 
 
-def _answer(row: Mapping[str, Any], quantities: Sequence[str]) -> dict[str, Any]:
+def _answer(row: Mapping[str, Any], quantities: Sequence[str], silent: bool) -> dict[str, Any]:
     return {
         "method": row["method"],
         "status": row["status"],
@@ -258,20 +294,45 @@ def _answer(row: Mapping[str, Any], quantities: Sequence[str]) -> dict[str, Any]
         "simulations": row["simulations"],
         "predictive_p": words.NONE if pd.isna(row["predictive_p"]) else _p(row["predictive_p"]),
         "unlike": row["predictive_p"] <= PREDICTIVE_P,
+        "silent": silent and not row["predictive_p"] <= PREDICTIVE_P,
         "c2st": row["c2st"],
     }
 
 
-def _common(m: Material) -> int:
-    """Return how many fresh problems every method was asked."""
-    return min((len(t) for t in m.sets.values() if len(t)), default=0)
+def _errors(table: pd.DataFrame, quantity: str) -> np.ndarray:
+    # Of a method that answered none, the column holds None.
+    return (table[f"mean.{quantity}"].astype(float) - table[f"true.{quantity}"]).to_numpy(float)
 
 
-def _method(m: Material, name: str, quantities: Sequence[str]) -> dict[str, Any]:
+def _scores(table: pd.DataFrame) -> np.ndarray:
+    """Return the score of each set; NaN where a method has no density."""
+    return table["score"].to_numpy(float) if "score" in table else np.full(len(table), np.nan)
+
+
+def _cell(name: str, found: Sequence[Mapping[str, Compared]], measure: Callable[[np.ndarray], float]) -> dict[str, str]:
+    """Return a method's value, over several seeds a range, and on how many problems it rests where these are not those
+    of the others."""
+    mine = [f[name] for f in found if name in f and len(f[name].values)]
+    few = [len(c.values) for c in mine if not c.shared]
+    return {
+        "value": _range([measure(c.values) for c in mine], words.number) if mine else words.NONE,
+        "few": f"on {min(few):,}" if few else "",
+    }
+
+
+def _rms(errors: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+def _method(
+    m: Material,
+    name: str,
+    errors: Mapping[str, Sequence[Mapping[str, Compared]]],
+    scores: Sequence[Mapping[str, Compared]],
+) -> dict[str, Any]:
     """Return a row of what a method costs and is worth; over several seeds, ranges."""
     fresh, spec = m.fresh(name), m.study["inference"][name]
     mine = m.summary[m.summary["method"] == name]
-    tables = [m.sets[seed, name].head(_common(m)) for seed in m.seeds]
     checked = [f for f in fresh if "coverage" in f]
     return {
         "name": name,
@@ -279,21 +340,18 @@ def _method(m: Material, name: str, quantities: Sequence[str]) -> dict[str, Any]
         if name.endswith(BLIND)
         else spec["kind"],
         "verdict": m.verdict(name),
-        "good": m.verdict(name) in GOOD,
+        "good": m.verdict(name) == verdict.TRUSTED,
         "training": max(m.trained[seed, name]["simulations"] for seed in m.seeds),
         "each": mine["simulations"].median(),
         "seconds": _seconds(m, name),
-        "errors": [
-            _range([_rmse(t, q) for t in tables], words.number) if _common(m) else words.NONE for q in quantities
-        ],
-        "sets": min(f["sets"] for f in fresh),
+        "errors": [_cell(name, found, _rms) for found in errors.values()],
+        "sets": min(map(verdict.judged, fresh)),
+        "unanswered": sum(f["failed"] for f in fresh),
         "coverage": _range([f["coverage"]["found"] for f in checked], words.share) if checked else words.NONE,
         "interval": _interval(checked),
         "ranks": _range([verdict.rank_p(f) for f in checked], _p) if checked else words.NONE,
         "tarp": _range([f["tarp_p"] for f in checked], _p) if checked else words.NONE,
-        "score": _range([f["score"] for f in fresh if "score" in f], words.number)
-        if any("score" in f for f in fresh)
-        else words.NONE,
+        "score": _cell(name, scores, lambda values: float(np.mean(values))),
         "c2st": words.number(mine["c2st"].mean()),
         "failed": int((mine["status"] == "failed").sum()),
     }
@@ -301,10 +359,6 @@ def _method(m: Material, name: str, quantities: Sequence[str]) -> dict[str, Any]
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.2g}"
-
-
-def _rmse(table: pd.DataFrame, quantity: str) -> float:
-    return float(np.sqrt(np.nanmean((table[f"mean.{quantity}"] - table[f"true.{quantity}"]) ** 2)))
 
 
 def _interval(checked: Sequence[Mapping[str, Any]]) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from preimage.inference.checks.features import TINY
 from preimage.inference.checks.weighted import moments
 
 # Above this share of the prior's width the samples say next to nothing, above the lower one they say little.
@@ -19,6 +20,10 @@ UNIDENTIFIED = 0.9
 WEAK = 0.5
 # A parameter has a part in a direction from this coefficient on.
 PART = 0.2
+# A parameter is told together with others where its posterior is wider than `TOLD` of its prior's width, and would be
+# at most `TOGETHER` of that, were the others known: half of its variance is theirs.
+TOLD = 0.1
+TOGETHER = 0.7
 
 
 class Direction(NamedTuple):
@@ -46,6 +51,15 @@ def directions(covariances: np.ndarray | Sequence[np.ndarray]) -> list[Direction
     found = (vectors * signs).T
     order = range(len(values) - 1, -1, -1)
     return [Direction(found[j], float(np.sqrt(max(values[j], 0.0)))) for j in order]
+
+
+def given_others(found: Sequence[Direction]) -> np.ndarray:
+    """Return, for all directions of one answer, how wide each parameter would be were the others known, as a share of
+    its own width, (d,): 1 where it is told apart from them; linear, as directions are."""
+    vectors = np.array([d.vector for d in found])
+    squares = np.maximum([d.width for d in found], TINY)[:, None] ** 2
+    wide, narrow = (squares * vectors**2).sum(axis=0), 1 / (vectors**2 / squares).sum(axis=0)
+    return np.sqrt(narrow / wide)
 
 
 def words(found: Sequence[Direction], names: Sequence[str]) -> list[str]:

@@ -62,6 +62,12 @@ def check(observed: np.ndarray, simulated: np.ndarray, rng: np.random.Generator)
     return Predictive(distances[0], replicated, float(at_least / (1 + len(replicated))), int((~fine).sum()))
 
 
+def least_p(sets: int) -> float:
+    """Return the smallest p-value that `check` can give where `sets` simulated sets did not fail: that of an observed
+    set which is farther out than all that are measured. 1 for sets too few to be compared."""
+    return 1.0 if sets < FEWEST_SETS else 1 / (1 + sets - sets // 2)
+
+
 def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rows if len(rows) <= MOST_SAMPLES else rows[rng.choice(len(rows), MOST_SAMPLES, replace=False)]
 

@@ -112,6 +112,7 @@ def made_for(kind: str, task: Task, architecture: Mapping[str, Any]) -> dict[str
     return {
         "method": kind,
         "simulator": simulator.name,
+        "version of the simulator": simulator.version,
         "parameters": {name: list(margin) for name, margin in simulator.prior.margins.items()},
         "coordinates": list(simulator.coordinates),
         "size": task.size,

@@ -11,6 +11,9 @@ A wide proposal of means can stand in for the noise of the samples; so the wides
 the first part of the steps. Its width is then no measure of uncertainty: the answer is a point, the mean of the
 proposal's centres over the last quarter of the steps. Each observed set has a critic and a proposal of its own; all are
 trained in one compiled program.
+
+A simulation that failed is nothing that a critic could look at: it learns from the others, and to the proposal a failed
+one is as bad as the worst of these.
 """
 
 from __future__ import annotations
@@ -70,13 +73,18 @@ class Duel:
         paths = jax.lax.map(lambda one: fight(*one), each, batch_size=min(TOGETHER, len(x)))
         return [self._answer(prior, *one) for one in zip(x, *map(np.asarray, paths), strict=True)]
 
-    def _answer(self, prior: Any, x: np.ndarray, centres: np.ndarray, sds: np.ndarray) -> Answer:
+    def _answer(self, prior: Any, x: np.ndarray, centres: np.ndarray, sds: np.ndarray, fine: np.ndarray) -> Answer:
+        """Return the answer of one set (n, D); centres and sds (steps, d); fine: share of simulations, by step, that
+        did not fail."""
         used = self.steps * BATCH
         if np.isnan(x).any():
             return failed(
                 len(prior.names), "the set has samples that failed (NaN), of which a critic learns nothing", used
             )
-        last = centres[-max(1, round(LAST * len(centres))) :].mean(axis=0)
+        counted = slice(-max(1, round(LAST * len(centres))), None)
+        last = centres[counted].mean(axis=0)
+        if not fine[counted].any():
+            return failed(len(prior.names), "every simulation near the answer failed", used)
         if np.isnan(last).any():
             return failed(len(prior.names), "the training ended in numbers that are none", used)
         return Answer(prior.from_z(last)[None], np.ones(1), used, path=path(prior, centres, sds), point=True)
@@ -124,16 +132,26 @@ def _opinion(layers: Any, e: Any) -> Any:
     return (e @ weights + biases)[..., 0]
 
 
-def _critic_loss(layers: Any, real: Any, fake: Any, between: Any) -> Any:
-    """Return the Wasserstein critic's loss on encoded samples (m, q), with the penalty at points between them."""
+def _critic_loss(layers: Any, real: Any, fake: Any, fine: Any, between: Any) -> Any:
+    """Return the Wasserstein critic's loss on encoded samples (m, q), with the penalty at points between them; fine:
+    which of the simulated ones did not fail, (m,)."""
     middle = between * real + (1 - between) * fake
     slopes = jax.vmap(jax.grad(partial(_opinion, layers)))(middle)
-    penalty = (jnp.maximum(jnp.sqrt((slopes**2).sum(axis=-1) + 1e-12) - 1, 0) ** 2).mean()
-    return _opinion(layers, fake).mean() - _opinion(layers, real).mean() + PENALTY * penalty
+    steep = jnp.maximum(jnp.sqrt((slopes**2).sum(axis=-1) + 1e-12) - 1, 0) ** 2
+    weight = fine / jnp.maximum(fine.sum(), 1)
+    return weight @ _opinion(layers, fake) - _opinion(layers, real).mean() + PENALTY * (weight @ steep)
 
 
-def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any]:
-    """Return centres and sds in z (steps, d) of the proposal for one set of samples (n, D)."""
+def _loss_of_draws(opinion: Any, fine: Any) -> Any:
+    """Return the loss (m,) of draws from the critic's opinion of their samples (m, size)."""
+    loss = jnp.where(fine, -opinion, -jnp.inf)
+    worst = jnp.where(fine.any(), loss.max(), 0)
+    return jnp.where(fine, loss, worst).mean(axis=1)
+
+
+def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any, Any]:
+    """Return centres and sds in z (steps, d) of the proposal for one set of samples (n, D), and the share of its
+    simulations that did not fail (steps,)."""
     simulator, prior = task.simulator, task.simulator.prior
     d = len(prior.names)
     uniform = np.array([m.kind == "uniform" for m in prior.margins.values()])
@@ -141,21 +159,23 @@ def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any]:
     encoded = simulator.encoded or (lambda x: x)
     samples = encoded(x)
 
-    def simulated(key: Any, proposal: Any, size: int) -> tuple[Any, Any]:
-        """Return draws' noise (m, d) and their encoded samples (m, size, q), failed ones as 0."""
+    def simulated(key: Any, proposal: Any, size: int) -> tuple[Any, Any, Any]:
+        """Return draws' noise (m, d), their encoded samples (m, size, q), and which of these did not fail (m, size):
+        the others are 0."""
         draws, random = jax.random.split(key)
         noise = jax.random.normal(draws, (DRAWS, d), jnp.float32)
         z = proposal[0] + jnp.exp(proposal[1]) * noise
-        found = encoded(simulator.simulate(random, prior.from_z(z, jnp), size))
-        return noise, jnp.where(jnp.isnan(found), 0, found)
+        found = simulator.simulate(random, prior.from_z(z, jnp), size)
+        fine = jnp.isfinite(found).all(axis=-1)
+        return noise, jnp.where(fine[..., None], encoded(found), 0), fine
 
     def criticised(state: Any, key: Any) -> tuple[Any, None]:
         layers, adam, proposal, rate = state
         one, two, three = jax.random.split(key, 3)
-        _, fake = simulated(one, proposal, 1)
+        _, fake, fine = simulated(one, proposal, 1)
         real = samples[jax.random.randint(two, (DRAWS,), 0, len(samples))]
         between = jax.random.uniform(three, (DRAWS, 1), jnp.float32)
-        slope = jax.grad(_critic_loss)(layers, real, fake[:, 0], between)
+        slope = jax.grad(_critic_loss)(layers, real, fake[:, 0], fine[:, 0], between)
         layers, adam = _stepped(layers, slope, adam, rate * CRITIC_RATE)
         return (layers, adam, proposal, rate), None
 
@@ -165,8 +185,8 @@ def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any]:
         one, two = jax.random.split(key)
         fight = (layers, critic_adam, proposal, rate)
         (layers, critic_adam, _, _), _ = jax.lax.scan(criticised, fight, jax.random.split(one, CRITIC_STEPS))
-        noise, fake = simulated(two, proposal, SAMPLES)
-        loss = -_opinion(layers, fake).mean(axis=1)
+        noise, fake, fine = simulated(two, proposal, SAMPLES)
+        loss = _loss_of_draws(_opinion(layers, fake), fine)
         worse = (loss - loss.mean()) * DRAWS / (DRAWS - 1)
         # The score of a normal proposal in its centre, times the sd, and in its log sd.
         centre = (worse[:, None] * noise).mean(axis=0)
@@ -175,7 +195,7 @@ def _fought(task: Task, steps: int, x: Any, key: Any) -> tuple[Any, Any]:
         # A step of the centre is in units of the sd, but never so small that a narrow proposal stays where it is.
         centre = proposal[0] + moved * jnp.maximum(jnp.exp(proposal[1]), 0.1)
         proposal = (jnp.clip(centre, -reach, reach), jnp.clip(log_sd, np.float32(np.log(NARROWEST)), jnp.log(widest)))
-        return (layers, critic_adam, proposal, adam), (proposal[0], jnp.exp(proposal[1]))
+        return (layers, critic_adam, proposal, adam), (proposal[0], jnp.exp(proposal[1]), fine.mean())
 
     layers = _network(key, samples.shape[-1])
     proposal = (jnp.zeros(d, jnp.float32), jnp.zeros(d, jnp.float32))

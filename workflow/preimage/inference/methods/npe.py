@@ -140,11 +140,10 @@ class Npe:
 
     def _refined(self, x: np.ndarray, rng: np.random.Generator) -> tuple[Posterior, int]:
         """Return the posterior of the last round for a set (n, D), and the samples that were simulated for it."""
-        posterior, sets, spent = self.posterior, self.first, 0
+        posterior, sets, spent, region = self.posterior, self.first, 0, None
         for _ in range(int(self.spec.get("rounds", 1)) - 1):
-            region = support.around(posterior.draws(x, support.DRAWS, int(rng.integers(2**31))))
+            region = support.around(posterior.draws(x, support.DRAWS, int(rng.integers(2**31))), region)
             inside = region.contains(sets.w)
-            # Only within all regions so far do proposals stay the prior, cut.
             w = region.sample(Unbounded(self.task.simulator.prior).log_prior, rng, len(self.first.w))
             new = self._simulated(w, rng.spawn(1)[0])
             spent += len(w) * self.task.size

@@ -27,14 +27,22 @@ MOST_ROUNDS = 100
 
 @dataclass(frozen=True)
 class Support:
-    """Points within `radius` of `NEIGHBOURS` draws, of a posterior, on the scale of these."""
+    """Points within `radius` of `NEIGHBOURS` draws, of a posterior, on the scale of these, and in the region `within`.
+
+    A further round's region lies within those before: outside of these, earlier rounds have simulated nothing, and all
+    rounds together would be no draws of the cut prior.
+    """
 
     tree: cKDTree
     radius: float
+    within: Support | None = None
 
     def contains(self, w: np.ndarray) -> np.ndarray:
         """Return which points (n, d) lie in the region, (n,)."""
-        return np.asarray(self.tree.query(w, k=NEIGHBOURS)[0][:, -1] <= self.radius)
+        near = np.asarray(self.tree.query(w, k=NEIGHBOURS)[0][:, -1] <= self.radius)
+        if self.within is not None and near.any():
+            near[near] = self.within.contains(w[near])
+        return near
 
     def sample(self, log_prior: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator, count: int) -> np.ndarray:
         """Return draws (count, d) of the prior within the region; fewer where these are hard to find.
@@ -74,9 +82,10 @@ class Support:
         return cKDTree(np.array(kept))
 
 
-def around(w: np.ndarray) -> Support:
-    """Return the region of draws (k, d) of a posterior: all but `OUTSIDE` of further draws lie in it."""
+def around(w: np.ndarray, within: Support | None = None) -> Support:
+    """Return the region of draws (k, d) of a posterior: all but `OUTSIDE` of further draws lie in it, but for those
+    outside of the region `within`."""
     tree = cKDTree(w)
     # The nearest draw to each is itself.
     apart = tree.query(w, k=NEIGHBOURS + 1)[0][:, -1]
-    return Support(tree, float(np.quantile(apart, 1 - OUTSIDE)))
+    return Support(tree, float(np.quantile(apart, 1 - OUTSIDE)), within)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -9,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln
 
-from preimage.inference.prior import Margin, Prior
+from preimage.inference.prior import Margin, Prior, margin
 from preimage.inference.simulator import Simulator
+from preimage.inference.simulators import counts
 
 # Standard deviations on either side of the mean that a table of probabilities reaches to: the rest is below 1e-10.
 REACH = 6.6
@@ -19,12 +21,15 @@ BLOCK = 21
 WIDTH = BLOCK * BLOCK
 
 
-def build() -> Simulator:
+def build(inputs: Mapping[str, Any] | None = None) -> Simulator:
+    """Return the simulator; inputs: the study's, by whose prior the way to simulate is chosen."""
+    given = margin((inputs or {}).get("log_rate") or {})
+    low_enough = given is None or (given.kind == "uniform" and given.second <= HIGHEST)
     return Simulator(
         name="poisson",
         prior=Prior({"log_rate": Margin("uniform", 0.2, HIGHEST)}),
         coordinates=("count",),
-        simulate=simulate,
+        simulate=simulate if low_enough else simulate_any,
         log_likelihood=log_likelihood,
         encoded=encoded,
         pooled=pooled,
@@ -36,13 +41,19 @@ def simulate(key: Any, theta: Any, size: int) -> Any:
     `jax.random.poisson`, which rejects sample by sample. For theta up to `HIGHEST`."""
     rate = jnp.exp(theta.astype(jnp.float32))
     first = jnp.maximum(jnp.floor(rate - REACH * jnp.sqrt(rate)), 0)
-    counts = first + jnp.arange(WIDTH, dtype=jnp.float32)
+    reached = first + jnp.arange(WIDTH, dtype=jnp.float32)
     # log p(k) - log p(k - 1) = log(rate / k): adding these up keeps single precision where log p(k) itself loses it.
-    logs = running_sum(jnp.log(rate / jnp.maximum(counts, 1)).at[..., 0].set(0))
+    logs = running_sum(jnp.log(rate / jnp.maximum(reached, 1)).at[..., 0].set(0))
     below = running_sum(jnp.exp(logs - logs.max(axis=-1, keepdims=True)))
     draws = jax.random.uniform(key, (*theta.shape[:-1], size), jnp.float32) * below[..., -1:]
     flat = jax.vmap(jnp.searchsorted)(below.reshape(-1, WIDTH), draws.reshape(-1, size))
     return (first + flat.reshape(draws.shape))[..., None]
+
+
+def simulate_any(key: Any, theta: Any, size: int) -> Any:
+    """Return counts (..., size, 1) of any rate."""
+    rate = jnp.exp(theta.astype(jnp.float32))
+    return counts.poisson(key, jnp.broadcast_to(rate[..., None, :], (*theta.shape[:-1], size, 1)))
 
 
 def running_sum(values: Any) -> Any:
