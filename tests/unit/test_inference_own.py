@@ -4,10 +4,11 @@ import sys
 import time
 from types import ModuleType
 
+import jax
 import numpy as np
 import pytest
 
-from preimage.inference import simulator
+from preimage.inference import bank, observations, simulator, table
 from preimage.inference.answer import Task
 from preimage.inference.callback import told_plainly
 from preimage.inference.methods import method
@@ -48,7 +49,7 @@ def hangs(theta, size, rng):
 @pytest.fixture
 def load(monkeypatch):
     module = ModuleType("own_simulators")
-    functions = (fine, raises_above_0, no_number, flat, text, hangs)
+    functions = (fine, raises_above_0, always, no_number, flat, text, hangs)
     vars(module).update({f.__name__: f for f in functions}, number=3)
     monkeypatch.setitem(sys.modules, "own_simulators", module)
     return lambda name, **more: simulator.load({"simulator": f"own_simulators:{name}", **SPEC, **more})
@@ -75,11 +76,57 @@ def test_what_fails_is_marked_and_what_does_not_is_kept(load, name):
 
 
 def test_one_message_for_what_cannot_be_used(load):
-    message = refusal(draw, load("raises_above_0"), 0.1, 0.5)
-    assert "own_simulators:raises_above_0" in message and "ValueError: no negative root" in message
     assert "shape (2, 4), expected (2, 4, 1)" in refusal(draw, load("flat"), 0.1, 0.5)
     assert "found str, expected an array" in refusal(draw, load("text"), 0.1, 0.5)
     assert "within 0.2 s (problem.seconds)" in refusal(draw, load("hangs", seconds=0.2), 0.1, 0.5)
+
+
+def always(theta, size, rng):
+    raise ValueError("no\nnegative root")
+
+
+def test_that_a_whole_batch_raises_is_no_error_of_the_study(load):
+    found = load("raises_above_0")
+    assert np.isnan(draw(found, 0.3)).all() and np.isnan(draw(found, *np.linspace(0.1, 0.9, 300))).all()
+    for seed in range(5):
+        one = observations.simulated(found, 1, 4, np.random.default_rng(seed))
+        assert one.theta[0, 0] <= 0 and np.isfinite(one.x).all()
+    parts = [bank.simulate(Task(found, 4), 1, np.random.default_rng(seed)) for seed in range(8)]
+    assert 0 < sum(part.failed.sum() for part in parts) < 8
+
+
+def test_a_simulator_that_fails_all_over_the_prior_is_refused_with_what_it_said(load):
+    broken, said = load("always"), "it raised ValueError: no negative root"
+    assert said in refusal(bank.simulate, Task(broken, 4), 300, np.random.default_rng(0))
+    assert said in refusal(observations.simulated, broken, 2, 4, np.random.default_rng(0))
+    for kind in ("one_shot", "alfi", "npe"):
+        train = method(kind).train
+        message = refusal(train, Task(broken, 4), {"simulations": 1_000_000}, np.random.default_rng(0))
+        assert message.startswith("simulator 'own_simulators:always': each of") and said in message
+
+
+class Asking:
+    """A method that simulates for each answer, and counts how often it is asked."""
+
+    def __init__(self, found):
+        self.found, self.asked = found, 0
+
+    def infer(self, x, rng):
+        self.asked += 1
+        jax.jit(self.found.simulate, static_argnums=2)(jax.random.key(0), np.full((len(x), 1), 0.5, np.float32), 4)
+        raise RuntimeError("first line\nFile secret/path.py")
+
+
+@pytest.mark.parametrize(("name", "words"), [("hangs", "within 0.2 s (problem.seconds)"), ("flat", "shape (3, 4)")])
+def test_what_is_against_its_word_ends_the_step_at_once(load, name, words):
+    asking = Asking(load(name, seconds=0.2))
+    message = refusal(table.ask, asking, np.zeros((3, 4, 1)), np.random.default_rng(0))
+    assert words in message and "Traceback" not in message and asking.asked == 1
+
+
+def test_what_a_method_raises_is_a_failed_answer_of_one_short_line(load):
+    answers = table.ask(Asking(load("fine")), np.zeros((2, 4, 1)), np.random.default_rng(0))
+    assert [(a.status, a.message) for a in answers] == [("failed", "RuntimeError: first line")] * 2
 
 
 def test_the_message_comes_out_of_a_compiled_search(load):

@@ -138,7 +138,19 @@ def test_a_study_that_wants_nothing_is_told_both_ways(path):
             "simulations: 49",
             "key 'inference.rejection': simulations: found 49, expected at least",
         ),
-        ("exact: {kind: grid}", "a: {kind: one_shot, simulations: 3199}", "expected at least 3,200: one batch of 64"),
+        (
+            "exact: {kind: grid}",
+            "a: {kind: one_shot, simulations: 15999}",
+            "found 15,999, expected at least 16,000: 256 sets for scales, one batch of 64 sets",
+        ),
+        ("exact: {kind: grid}", "a: {kind: one_shot, simulations: 16000}", None),
+        ("exact: {kind: grid}", "a: {kind: alfi, simulations: 132693}", "found 132,693, expected at least 132,694"),
+        ("exact: {kind: grid}", "a: {kind: alfi, simulations: 132694}", None),
+        (
+            "exact: {kind: grid}",
+            "a: {kind: npe, simulations: 39999, rounds: 4}",
+            "expected at least 40,000: 200 sets of 50 samples in each of 4 rounds",
+        ),
         ("simulator: poisson", "simulator: collider", None),
     ],
 )
@@ -178,6 +190,10 @@ def test_a_table_holds_one_set_or_several(tmp_path):
     assert found.names == [0] and found.x.shape == (1, 3, 1) and found.theta is None
     found = observations.read(table("observation,count\nb,3\na,4\nb,5\na,6\n", tmp_path), poisson())
     assert found.names == ["b", "a"] and found.x[:, :, 0].tolist() == [[3, 5], [4, 6]]
+    assert observations.read(table("observation,count\n-1,3\n0,4\n", tmp_path), poisson()).names == [-1, 0]
+    file = tmp_path / "x.parquet"
+    pd.DataFrame({"observation": ["01", "1"], "count": [3, 4]}).to_parquet(file)
+    assert observations.read({"table": str(file)}, poisson()).names == ["01", "1"]
 
 
 def test_true_parameters_lie_in_the_prior_and_are_one_row_a_set(tmp_path):

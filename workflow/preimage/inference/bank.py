@@ -18,12 +18,13 @@ SETS = 10_000
 
 
 def simulate(task: Task, sets: int, rng: np.random.Generator) -> Bank:
-    """Return so many sets of samples at parameters drawn from the prior."""
+    """Return so many sets of samples at parameters drawn from the prior. Raises StudyError where all fail."""
     theta = task.simulator.prior.sample(rng, sets)
     each = max(1, BLOCK // task.size)
     # Simulators compute in single precision: nothing is lost.
     x = [task.simulator.draw(rng, theta[k : k + each], task.size) for k in range(0, sets, each)]
-    return Bank(theta, np.concatenate(x).astype(np.float32))
+    task.simulator.refuse_if_broken(whole := np.concatenate(x))
+    return Bank(theta, whole.astype(np.float32))
 
 
 def joined(parts: Iterable[Bank]) -> Bank:

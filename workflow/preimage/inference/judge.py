@@ -107,9 +107,13 @@ def shown(
 def untrained(task: Task, x: np.ndarray, blank: Trained, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return what figures show of a network before its training, for the first of the sets (sets, n, D): the way of
     its proposals, `untrained_mean.<k>` and `untrained_sd.<k>` (steps, d), and `untrained.<k>` (steps, n, D), simulated
-    at their means. Nothing of proposals of one step."""
+    at their means. Nothing of proposals of one step. Raises StudyError for what a user's simulator may not do."""
+    from preimage.inference.callback import told_plainly
+
     found, prior = {}, task.simulator.prior
-    for k, answer in enumerate(blank.infer(x[:SHOWN], rng)):
+    with told_plainly():
+        answers = blank.infer(x[:SHOWN], rng)
+    for k, answer in enumerate(answers):
         if answer.path is not None and len(answer.path[0]) > 1 and np.isfinite(answer.path[0]).all():
             found[f"untrained_mean.{k}"], found[f"untrained_sd.{k}"] = answer.path
             found[f"untrained.{k}"] = task.simulator.draw(rng, prior.from_z(prior.to_z(answer.path[0])), task.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,9 @@ from preimage.inference.simulator import Simulator
 
 # The column that tells several sets of a table apart.
 SET = "observation"
-# Simulations that fail are drawn again, this many times at most.
-MOST_TRIES = 20
+# Simulations that fail are drawn again: so many for each set at most, and so many where the sets are few, which would
+# else be refused by chance.
+MOST_TRIES, FEWEST_TRIES = 20, 200
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,11 @@ def simulated(simulator: Simulator, sets: int, size: int, rng: np.random.Generat
     theta, x, tried = [], [], 0
     found = 0
     while found < sets:
-        if tried >= MOST_TRIES * sets:
+        if tried >= max(MOST_TRIES * sets, FEWEST_TRIES):
+            why = simulator.complaint()
             raise StudyError(
                 f"simulator '{simulator.name}': {tried - found} of {tried} simulations at parameters drawn from the "
-                "prior failed (no finite number, or an error): no set to infer from"
+                f"prior failed ({f'it raised {why}' if why else 'no finite number'}): no set to infer from"
             )
         drawn = simulator.prior.sample(rng, sets)
         samples = simulator.draw(rng, drawn, size)
@@ -103,7 +106,8 @@ def _sets(path: str, coordinates: Sequence[str]) -> tuple[list[Any], np.ndarray]
             f"{path}: observation '{names[k]}' has {counts[k]} rows and '{names[0]}' has {counts[0]}: expected sets "
             "of one size"
         )
-    whole = all(name.lstrip("-").isdigit() for name in names)
+    # 01 and 1 are two names, which numbers would make one; tables hold no whole number of more than 18 digits.
+    whole = all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", name) for name in names)
     return [int(n) for n in names] if whole else names, np.stack([rows[place == k] for k in range(len(names))])
 
 

@@ -5,7 +5,7 @@ samples (k, size, D). What may go wrong in it, and what comes of that:
 
 - it raises for some parameters: these have samples of NaN, which stay in every table as failed simulations. The batch
   is run again row by row to find out which, each row with a generator of its own;
-- it raises for all parameters of a batch: an error;
+- it raises for every parameter drawn from the prior: an error, with what it said (`Simulator.refuse_if_broken`);
 - samples that are no finite number: the sample is NaN;
 - an array of another shape: an error;
 - it takes longer for a batch than `problem.seconds`: an error. The function runs in a thread, so that code that neither
@@ -49,7 +49,8 @@ def wrapped(name: str, spec: Mapping[str, Any]) -> Simulator:
     seconds = float(spec.get("seconds", SECONDS))
     guarded = Guarded(call, name, len(coordinates), seconds)
     prior = Prior({key: found for key, found in margins.items() if found is not None})
-    return Simulator(name, prior, coordinates, traceable(guarded, len(coordinates)))
+    simulate = traceable(guarded, len(coordinates))
+    return Simulator(name, prior, coordinates, simulate, complaint=lambda: guarded.complaint)
 
 
 def _imported(name: str) -> Call:
@@ -64,10 +65,12 @@ def _imported(name: str) -> Call:
 
 
 class Guarded:
-    """A user's function with its answer checked, and a limit on the time of a batch."""
+    """A user's function with its answer checked, and a limit on the time of a batch; `complaint` is what it raised
+    last."""
 
     def __init__(self, call: Call, name: str, coordinates: int, seconds: float) -> None:
         self.call, self.name, self.coordinates, self.seconds = call, name, coordinates, seconds
+        self.complaint = ""
 
     def __call__(self, theta: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
         """Return samples (k, size, D) of parameters (k, d), NaN where the function failed. Raises StudyError."""
@@ -80,21 +83,19 @@ class Guarded:
         except StudyError:
             raise
         except Exception as error:
-            return self._by_row(theta, size, rng.spawn(len(theta)), error)
+            self.complaint = " ".join(f"{type(error).__name__}: {error}".split())
+            return self._by_row(theta, size, rng.spawn(len(theta)))
 
-    def _by_row(self, theta: np.ndarray, size: int, rows: list[np.random.Generator], first: Exception) -> np.ndarray:
+    def _by_row(self, theta: np.ndarray, size: int, rows: list[np.random.Generator]) -> np.ndarray:
         shape = (size, self.coordinates)
-        found, raised = np.full((len(theta), *shape), np.nan), 0
+        found = np.full((len(theta), *shape), np.nan)
         for k, (one, rng) in enumerate(zip(theta, rows, strict=True)):
             try:
                 found[k] = self._checked(self.call(one[None].copy(), size, rng), (1, *shape))[0]
             except StudyError:
                 raise
-            except Exception:
-                raised += 1
-        if raised == len(theta):
-            what = " ".join(f"{type(first).__name__}: {first}".split())
-            raise StudyError(f"simulator '{self.name}' raised for each of {len(theta)} parameters: {what}") from first
+            except Exception as error:
+                self.complaint = " ".join(f"{type(error).__name__}: {error}".split())
         return found
 
     def _checked(self, answer: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -29,6 +29,8 @@ BUILT_IN = (
     "slcp",
     "sir",
 )
+# So many simulations that all fail are no chance, unless nearly all do.
+TELLING = 100
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Simulator:
         derived: functions of the parameters, (..., d) to (...), that the samples identify where they don't identify
             the parameters themselves.
         version: digest of what it is made of: its code, and its way through time. Weights are of one version.
+        complaint: returns what a user's function raised last.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Simulator:
     pooled: Callable[[Any], Any] | None = None
     derived: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     version: str = ""
+    complaint: Callable[[], str] = lambda: ""
 
     def draw(self, rng: np.random.Generator, theta: np.ndarray, size: int) -> np.ndarray:
         """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d).
@@ -72,6 +76,16 @@ class Simulator:
         with told_plainly():
             found = self._compiled(key, np.asarray(theta, dtype=np.float32), size)
             return np.asarray(found, dtype=float)
+
+    def refuse_if_broken(self, x: Any) -> None:
+        """Raise StudyError where sets (k, size, D), simulated at parameters drawn from the prior, have all failed, and
+        are enough to tell that it is the simulator's fault."""
+        if len(x) >= TELLING and not np.isfinite(x).all(axis=(1, 2)).any():
+            why = self.complaint()
+            raise StudyError(
+                f"simulator '{self.name}': each of {len(x)} simulations at parameters drawn from the prior failed"
+                + (f"; it raised {why}" if why else " (no finite number)")
+            )
 
     @cached_property
     def _compiled(self) -> Callable[..., Any]:

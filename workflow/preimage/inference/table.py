@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +11,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage.errors import StudyError
 from preimage.inference.answer import Answer, Trained
 from preimage.inference.checks.weighted import moments, resampled
 from preimage.inference.simulator import Simulator
 
 # Sets that a method is asked about in one call: methods that compile a program for many at once take no more.
 TOGETHER = 32
+# Most letters of what a method says of its failure.
+MESSAGE = 200
+# The folders of an absolute path: they say where this ran, not what went wrong.
+FOLDERS = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\":;,/\\]+[/\\])+")
 
 
 def ask(
     trained: Trained, x: np.ndarray, rng: np.random.Generator, report: Any = None, state: Path | None = None
 ) -> list[Answer]:
     """Return the answer to each of the sets (sets, n, D), asked some at a time; one that raises is an answer with a
-    status, and costs the others nothing.
+    status, and costs the others nothing. What a user's simulator does against its word is raised as a StudyError.
 
     Args:
         state: a folder for methods that train anew for each set, from which they go on after a kill.
@@ -39,8 +45,13 @@ def ask(
 
 
 def _asked(trained: Trained, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    from preimage.inference.callback import told_plainly
+
     try:
-        return trained.infer(x, rng)
+        with told_plainly():
+            return trained.infer(x, rng)
+    except StudyError:
+        raise
     except Exception as error:
         if len(x) > 1:
             return [
@@ -48,8 +59,18 @@ def _asked(trained: Trained, x: np.ndarray, rng: np.random.Generator) -> list[An
                 for one, own in zip(x, rng.spawn(len(x)), strict=True)
                 for answer in _asked(trained, one[None], own)
             ]
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return [Answer(np.empty((0, 0)), np.empty(0), 0, status="failed", message=said)]
+        return [Answer(np.empty((0, 0)), np.empty(0), 0, status="failed", message=_said(error))]
+
+
+def _said(error: Exception) -> str:
+    """Return what was raised in one short line, without folders. An error of a compiled program has the trace of the
+    code that it called out to, of which the last line is the error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any(line.endswith("Traceback (most recent call last):") for line in lines):
+        said = lines[-1]
+    else:
+        said = ": ".join([type(error).__name__, *lines[:1]])
+    return FOLDERS.sub("", said)[:MESSAGE]
 
 
 def answered(answer: Answer) -> bool:

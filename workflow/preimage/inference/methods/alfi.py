@@ -137,11 +137,24 @@ def gated(weights: Weights, x: Any, memory: Any) -> Any:
     return keep * memory + (1 - keep) * jnp.tanh(a[2] + reset * b[2])
 
 
+def check(task: Task, spec: Mapping[str, Any]) -> None:
+    """Raise StudyError for a budget below one batch of the start or of what follows, beside what is simulated to scale
+    a network's inputs."""
+    told, batch = architecture(spec), int(spec.get("batch", amortised.BATCH))
+    share = START_SHARE if told["refine"] else 0.0
+    cost = told["steps"] * told["step_draws"] * told["step_samples"]
+    least = max((task.size + cost) * batch / (1 - share), task.size * batch / share if share else 0)
+    why = f"{set_encoder.SETS} sets for scales, one batch of {batch} sets with {cost} samples simulated for each"
+    start = f", and {share:.0%} of what is left for the start" if share else ""
+    amortised.refuse_below(spec.get("simulations", SIMULATIONS), set_encoder.SETS * task.size + least, f"{why}{start}")
+
+
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Amortised:
     """Train the start, if there is one, then the recurrent network, on a budget of `simulations` for both.
 
     Raises StudyError where the budget is less than one batch of either.
     """
+    check(task, spec)
     refine = spec.get("refine", True)
     batch = int(spec.get("batch", amortised.BATCH))
     rate = float(spec.get("learning_rate", amortised.LEARNING_RATE))
@@ -152,12 +165,12 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
 
     budget = spec.get("simulations", SIMULATIONS) - scaling
     share = START_SHARE if refine else 0.0
-    after = amortised.updates_of(KIND, (1 - share) * budget, task.size + network.cost, batch)
+    after = amortised.updates_of((1 - share) * budget, task.size + network.cost, batch)
     made = amortised.made_for(KIND, task, architecture(spec))
     training = MetaTraining(task, start.proposals, means, made, batch, rate)
     history = {}
     if refine:
-        before = amortised.updates_of(KIND, share * budget, task.size, batch)
+        before = amortised.updates_of(share * budget, task.size, batch)
         weights = start.init(jax.random.key(keys[1]))
         weights, history["start_loss"] = training(
             "start", start.path, weights, keys[2], before, task.size, int(spec.get("passes", 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -212,11 +213,12 @@ class MetaTraining:
         return self.means.state / f"{decides[0]}-{key}.npz"
 
 
-def updates_of(kind: str, simulations: float, cost: int, batch: int) -> int:
-    """Return how many updates of `batch` tasks of `cost` samples a budget allows. Raises StudyError where not one."""
-    if simulations < batch * cost:
-        raise StudyError(
-            f"method '{kind}': found simulations {simulations:g}, expected at least {batch * cost}: one batch of "
-            f"{batch} tasks of {cost} samples"
-        )
-    return int(simulations // (batch * cost))
+def updates_of(simulations: float, cost: int, batch: int) -> int:
+    """Return how many updates of `batch` tasks of `cost` samples a budget allows, one at least."""
+    return max(1, int(simulations // (batch * cost)))
+
+
+def refuse_below(simulations: float, least: float, why: str) -> None:
+    """Raise StudyError where a budget is below `least` single samples, for which there is a reason."""
+    if simulations < least:
+        raise StudyError(f"simulations: found {simulations:,}, expected at least {math.ceil(least):,}: {why}")

@@ -180,16 +180,17 @@ class Npe:
         }
 
 
+def check(task: Task, spec: Mapping[str, Any]) -> None:
+    """Raise StudyError for a budget with less than `FEWEST` sets in each round."""
+    rounds = int(spec.get("rounds", 1))
+    why = f"{FEWEST} sets of {task.size} samples in each of {rounds} rounds"
+    amortised.refuse_below(spec.get("simulations", SETS * task.size), FEWEST * rounds * task.size, why)
+
+
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Npe:
     """Train on the first round, simulations from the prior. Raises StudyError where too few of them are fine."""
-    rounds = int(spec.get("rounds", 1))
-    count = _count(task, spec) // rounds
-    if count < FEWEST:
-        budget = spec.get("simulations", SETS * task.size)
-        raise StudyError(
-            f"method '{KIND}': found simulations {budget:g}, expected at least "
-            f"{FEWEST * rounds * task.size}: {FEWEST} sets of {task.size} samples in each of {rounds} rounds"
-        )
+    check(task, spec)
+    count = _count(task, spec) // int(spec.get("rounds", 1))
     found = bank.of(task, count * task.size, rng)
     if len(found.x) < FEWEST:
         raise StudyError(

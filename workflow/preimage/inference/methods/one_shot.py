@@ -65,14 +65,25 @@ def proposals_of(task: Task, spec: Mapping[str, Any]) -> Proposals:
     return Proposals(task.simulator.prior, full=d > 1 and spec.get("covariance", "full") == "full")
 
 
+def check(task: Task, spec: Mapping[str, Any]) -> None:
+    """Raise StudyError for a budget below one batch, beside what is simulated to scale a network's inputs."""
+    batch = int(spec.get("batch", amortised.BATCH))
+    least, why = (
+        (set_encoder.SETS + batch) * task.size,
+        f"{set_encoder.SETS} sets for scales, one batch of {batch} sets",
+    )
+    amortised.refuse_below(spec.get("simulations", SIMULATIONS), least, why)
+
+
 def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Amortised:
     """Train on fresh simulations, as many as the budget `simulations` allows.
 
     Raises StudyError where that is less than one batch.
     """
+    check(task, spec)
     batch = int(spec.get("batch", amortised.BATCH))
     budget = spec.get("simulations", SIMULATIONS)
-    updates = amortised.updates_of(KIND, budget - set_encoder.SETS * task.size, task.size, batch)
+    updates = amortised.updates_of(budget - set_encoder.SETS * task.size, task.size, batch)
     keys = [int(k) for k in rng.integers(2**31, size=3)]
     encoder, scaling = set_encoder.fitted(task, spec, jax.random.key(keys[0]))
     network = OneShot(encoder, proposals_of(task, spec))

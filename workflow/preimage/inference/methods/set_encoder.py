@@ -138,6 +138,7 @@ def fitted(task: Task, spec: Mapping[str, Any], key: Any) -> tuple[SetEncoder, i
     one, other = jax.random.split(key)
     z = simulator.prior.sample_z(one, (SETS,))
     x = jax.jit(simulator.simulate, static_argnums=2)(other, simulator.prior.from_z(z, jnp), task.size)
+    simulator.refuse_if_broken(np.asarray(x))
     return scaled_by(task, spec, x), SETS * task.size
 
 
