@@ -155,7 +155,9 @@ def test_rounds_that_were_killed_go_on_to_the_same_bytes(tmp_path, monkeypatch):
 
 
 def test_bad_budgets_and_sets_are_one_message(trained):
-    with pytest.raises(StudyError, match="expected at least 1000: 200 sets of 5 samples in each of 1 rounds"):
+    with pytest.raises(
+        StudyError, match="found 999, expected at least 1,000: 200 sets of 5 samples in each of 1 rounds"
+    ):
         npe.train(Task(NORMAL, 5), {"simulations": 999}, rng())
     with pytest.raises(StudyError, match=r"found sets of shape \(2, 2\), expected \(1, 2\)"):
         trained.infer(np.ones((1, 2, 2)), rng())
@@ -163,7 +165,7 @@ def test_bad_budgets_and_sets_are_one_message(trained):
 
 def test_simulators_that_always_fail_are_one_message():
     never = Simulator("never", NORMAL.prior, ("x", "y"), lambda *a: simulate(*a) * jnp.nan)
-    with pytest.raises(StudyError, match="found 0 simulations that did not fail"):
+    with pytest.raises(StudyError, match="each of 2000 simulations at parameters drawn from the prior failed"):
         npe.train(Task(never, 1), SPEC, rng())
 
 
