@@ -105,6 +105,15 @@ def test_a_simulator_that_fails_all_over_the_prior_is_refused_with_what_it_said(
         assert message.startswith("simulator 'own_simulators:always': each of") and said in message
 
 
+def test_a_simulator_of_which_single_samples_fail_is_not_refused(load):
+    """Nearly every set has one of them; networks leave these samples out."""
+    sets = fine(np.zeros((200, 1)), 500, np.random.default_rng(0))
+    sets[np.random.default_rng(1).random((200, 500)) < 0.05] = np.nan
+    found = load("fine")
+    found.refuse_if_broken(sets)
+    assert "no finite number" in refusal(found.refuse_if_broken, sets * np.nan)
+
+
 class Asking:
     """A method that simulates for each answer, and counts how often it is asked."""
 

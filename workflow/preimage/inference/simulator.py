@@ -78,9 +78,9 @@ class Simulator:
             return np.asarray(found, dtype=float)
 
     def refuse_if_broken(self, x: Any) -> None:
-        """Raise StudyError where sets (k, size, D), simulated at parameters drawn from the prior, have all failed, and
-        are enough to tell that it is the simulator's fault."""
-        if len(x) >= TELLING and not np.isfinite(x).all(axis=(1, 2)).any():
+        """Raise StudyError where sets (k, size, D), simulated at parameters drawn from the prior, have not one sample
+        that did not fail, and are enough to tell that it is the simulator's fault."""
+        if len(x) >= TELLING and not np.isfinite(x).all(axis=-1).any():
             why = self.complaint()
             raise StudyError(
                 f"simulator '{self.name}': each of {len(x)} simulations at parameters drawn from the prior failed"

@@ -221,4 +221,4 @@ def updates_of(simulations: float, cost: int, batch: int) -> int:
 def refuse_below(simulations: float, least: float, why: str) -> None:
     """Raise StudyError where a budget is below `least` single samples, for which there is a reason."""
     if simulations < least:
-        raise StudyError(f"simulations: found {simulations:,}, expected at least {math.ceil(least):,}: {why}")
+        raise StudyError(f"simulations: found {int(simulations):,}, expected at least {math.ceil(least):,}: {why}")
