@@ -145,9 +145,19 @@ def _covered(answer: Answer, theta: np.ndarray) -> bool:
 
 
 def maximum_likelihood(problems: Problems) -> np.ndarray:
-    """Return the RMSE (1,) of the Poisson's maximum-likelihood answers, moved into the prior's support."""
-    found = np.log(np.maximum(problems.x.mean(axis=1), 1e-9)).clip(0.2, 7.0)
-    return np.sqrt(((found - problems.theta) ** 2).mean(axis=0))
+    """Return the Poisson's maximum-likelihood answers (problems, 1), moved into the prior's support."""
+    return np.log(np.maximum(problems.x.mean(axis=1), 1e-9)).clip(0.2, 7.0)
+
+
+def exact_asymmetry(problems: Problems) -> np.ndarray:
+    """Return the mean (problems,) of the asymmetry, which is what samples of the collider tell, under the exact
+    posterior."""
+    exact = methods.method("grid").train(problems.task, {}, generator(0, "grid"))
+    return np.array([a.weights @ collider.asymmetry(a.draws) for a in exact.infer(problems.x, generator(0, "exact"))])
+
+
+def rms(errors: np.ndarray) -> float:
+    return float(np.sqrt((errors**2).mean()))
 
 
 def best_gaussian(problems: Problems, cells: int = 101) -> tuple[float, Gaussians]:
@@ -186,7 +196,7 @@ def best_gaussian(problems: Problems, cells: int = 101) -> tuple[float, Gaussian
 
 def of_poisson(seeds: int = 3) -> Iterator[dict[str, Any]]:
     problems = poisson_problems()
-    peer, name = maximum_likelihood(problems)[0], "maximum likelihood"
+    peer, name = rms(maximum_likelihood(problems) - problems.theta), "maximum likelihood"
     for seed in range(seeds):
         found = score(problems, *trained(problems, {"kind": "alfi"}, seed))
         what = f"poisson, refined ALFI, training seed {seed}"
@@ -214,24 +224,30 @@ def of_poisson(seeds: int = 3) -> Iterator[dict[str, Any]]:
             "reported",
             True,
         )
+    some = few(problems)
+    yield from of_searches("poisson", some, lambda theta: theta[:, 0], maximum_likelihood(some)[:, 0], name)
 
-    yield from of_searches(problems)
+
+def few(problems: Problems) -> Problems:
+    return Problems(problems.task, problems.theta[::EVERY], problems.x[::EVERY])
 
 
-def of_searches(problems: Problems) -> Iterator[dict[str, Any]]:
-    """Yield the errors of searches on some of the problems, with what each of these costs."""
-    some = Problems(problems.task, problems.theta[::EVERY], problems.x[::EVERY])
-    peer, name = maximum_likelihood(some)[0], "maximum likelihood"
+def of_searches(
+    what: str, some: Problems, quantity: Callable[[np.ndarray], np.ndarray], peer: np.ndarray, name: str
+) -> Iterator[dict[str, Any]]:
+    """Yield the errors of searches in a quantity of the parameters, beside a peer's answers (problems,), with what each
+    search costs."""
+    truth = quantity(some.theta)
     for kind in SEARCHES:
         before = _cpu()
         made = methods.method(kind).train(some.task, {}, generator(0, kind))
         answers = made.infer(some.x, generator(0, f"ask {kind}"))
         cpu = (_cpu() - before) / len(answers)
-        means = np.array([a.weights @ a.draws for a in answers])
+        found = np.array([a.weights @ quantity(a.draws) for a in answers])
         each = np.median([a.simulations for a in answers])
-        what = f"poisson, {kind}, {each:,.0f} samples and {cpu:.2g} s of CPU a problem, {len(some.x)} problems"
-        ratio = np.sqrt(((means - some.theta) ** 2).mean(axis=0))[0] / peer
-        yield row(f"{what}: RMSE over that of {name}", ratio, 1.0, name, "", "reported", True)
+        cost = f"{each:,.0f} samples and {cpu:.2g} s of CPU a problem, {len(some.x)} problems"
+        ratio = rms(found - truth) / rms(peer - truth)
+        yield row(f"{what}, {kind}, {cost}: RMSE over that of {name}", ratio, 1.0, name, "", "reported", True)
 
 
 def of_coverage() -> Iterator[dict[str, Any]]:
@@ -267,6 +283,8 @@ def of_collider(seeds: int = 3) -> Iterator[dict[str, Any]]:
     for form, spec in ABLATION.items():
         found = score(problems, *trained(problems, spec, 0))
         yield row(f"collider, {form}: mean -log q", found.missed, best.missed, peer, "nats", "reported", True)
+    some = few(problems)
+    yield from of_searches("collider, A", some, collider.asymmetry, exact_asymmetry(some), "the exact posterior's mean")
 
 
 def of_whole(problems: Problems, best: Gaussians, seed: int) -> Iterator[dict[str, Any]]:
