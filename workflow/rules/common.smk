@@ -107,7 +107,9 @@ def code(script, *modules):
 def simulator_modules(wildcards):
     """A built-in's module, or the user's own function."""
     name = of(wildcards)["problem"].get("simulator")
-    return [] if name is None else [name if ":" in name else f"preimage.problems.{name}"]
+    return (
+        [] if name is None else [name if ":" in name else f"preimage.problems.{name}"]
+    )
 
 
 def kind_modules(wildcards, names):
