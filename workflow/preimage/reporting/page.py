@@ -218,4 +218,7 @@ def _made(material: Material) -> list[tuple[str, str]]:
         *((name, v) for name, v in material.versions.items()),
     ]
     facts += [(f"{Path(path).name} (sha256)", digest) for path, digest in sources.items()]
+    metrics = {m: v for r in material.records if r["rule"] == "import_table" for m, v, _ in r["metrics"]}
+    if left_out := metrics.get("data/left_out"):
+        facts.append(("Rows with empty cells, left out", f"{left_out:.0f} of {left_out + metrics['data/rows']:.0f}"))
     return facts
