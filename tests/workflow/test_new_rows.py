@@ -34,7 +34,8 @@ def rows(n, seed):
 def away(tmp_path_factory):
     """The folder of a relearning whose registry was away, and what was printed."""
     folder = write_study(tmp_path_factory.mktemp("mixes"), STUDY, "mixes.yaml")
-    rows(60, 0).to_csv(folder / "first.csv", index=False)
+    gap = pd.DataFrame([{**FAR, "b": None}])
+    pd.concat([rows(20, 2), gap, rows(60, 0)]).to_csv(folder / "first.csv", index=False)
     second = pd.concat([rows(10, 1), pd.DataFrame([FAR, {**FAR, "b": None}]), rows(60, 0).head(1)])
     second.to_csv(folder / "second.csv", index=False)
     done = snakemake(folder, "relearn", *study_argument("mixes.yaml"), "--keep-going", MLFLOW_TRACKING_URI=AWAY)
@@ -71,11 +72,20 @@ def test_the_rerun_goes_on_from_there(whole):
     assert str(client.get_model_version_by_alias("mixes.forest", "champion").version) == "1"
 
 
+def test_gaps_of_the_first_table_are_left_out_and_said(whole):
+    folder, said = whole
+    assert "problem.table: 1 row with empty cells (row 21), left out" in said
+    numbers = pd.read_parquet(folder / "results/mixes/round0/data.parquet")["__row__"]
+    assert numbers.tolist() == [*range(1, 21), *range(22, 82)]
+    page = (folder / "results/mixes/report.html").read_text(encoding="utf-8")
+    assert 'Rows with empty cells, left out</td><td class="text"><code>1 of 81<' in page
+
+
 def test_rows_outside_the_bounds_are_kept_as_measured_and_said(whole):
     folder, said = whole
     here = folder / "results/mixes/round1/seed0"
     new, train, gate = (pd.read_parquet(here / f"{name}.parquet") for name in ("new", "train", "gate"))
-    assert len(new) == 11 and len(train) + len(gate) == 42 + 11
+    assert len(new) == 11 and len(train) + len(gate) == 56 + 11
     found = pd.concat([train, gate]).query("a > 1")
     assert found[["a", "b", "y"]].to_dict("records") == [FAR]
     first = json.loads((folder / "results/mixes/round0/seed0/split.json").read_text())
