@@ -131,3 +131,14 @@ def test_width_is_1_where_there_is_no_range():
     space = Space((Input("a", 3, 3), Input("b", 0, 4, fixed=1.0)))
     assert space.width.tolist() == [1, 4] and not space.free.any()
     assert space.scaled(np.array([[3.0, 1.0]])).tolist() == [[0, 0.25]]
+
+
+def test_distance_sees_categories_as_the_same_or_not_whatever_their_order():
+    x = np.array([[10.0, 0.0, 5.0], [20.0, 2.0, 5.0], [10.0, 1.0, 9.0]])
+    inputs = (Input("a", 10, 30), Input("c", 0, 2, categories=("r", "g", "b")), Input("n", 1, 9, integer=True))
+    at = Space(inputs).coordinates(x)
+    apart = np.linalg.norm(at[:, None] - at[None], axis=-1)
+    assert apart[0, 1] == pytest.approx(np.sqrt(0.5**2 + 1)) and apart[0, 2] == pytest.approx(np.sqrt(1 + 0.5**2))
+    other = (inputs[0], Input("c", 0, 2, categories=("b", "r", "g")), inputs[2])
+    moved = Space(other).coordinates(np.column_stack([x[:, 0], [1, 0, 2], x[:, 2]]))
+    np.testing.assert_allclose(np.linalg.norm(moved[:, None] - moved[None], axis=-1), apart, atol=1e-15)

@@ -144,8 +144,21 @@ class Space:
     # -- points ------------------------------------------------------------------------------------------------------
 
     def scaled(self, X: np.ndarray) -> np.ndarray:
-        """Map points (n, d) so that each input's range is [0, 1]; different categories are 1 apart or nearer."""
+        """Map points (n, d) so that each input's range is [0, 1]; see `coordinates` for distances."""
         return (X - np.array([i.low for i in self.inputs])) / self.width
+
+    def coordinates(self, X: np.ndarray) -> np.ndarray:
+        """Map points (n, d) to (n, D), where Euclidean distance is what near and far mean here.
+
+        A number is scaled by its range; a category is one column for each value, so that distinct categories are 1
+        apart whatever their order in the list (Gower 1971, Biometrics 27, with squares added up).
+        """
+        scaled = self.scaled(X)
+        columns = [
+            (X[:, [j]] == np.arange(len(i.categories))) * np.sqrt(0.5) if i.categories else scaled[:, [j]]
+            for j, i in enumerate(self.inputs)
+        ]
+        return np.hstack(columns) if columns else np.empty((len(X), 0))
 
     def violation(self, X: np.ndarray) -> np.ndarray:
         """Return how far each point (n, d) is from valid, shape (n,): 0 inside, in units of each row's scale."""
