@@ -15,7 +15,7 @@ import yaml
 
 from preimage import candidates, inversion, objective, problem, surrogates
 from preimage import study as study_module
-from preimage.data import setting, split, tables
+from preimage.data import row_order, setting, split, tables
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
 from preimage.evidence import assess, judge
@@ -39,7 +39,9 @@ def run(study: study_module.Study, folder: Path) -> None:
         table = generate(simulator, setting.of_simulator(spec).space, spec["samples"], generator(seed, "generate"))
         inputs, outputs = list(simulator.inputs), list(simulator.outputs)
     table = tables.numbered(table)
-    train, test = split.split(table, inputs, study["split"]["test_fraction"], generator(seed, "split"))
+    rng = generator(seed, "split")
+    table = table.take(row_order.shuffled(table, inputs, outputs, rng.spawn(1)[0]))
+    train, test = split.split(table, inputs, study["split"]["test_fraction"], rng)
     known = setting.describe(table.take(train), inputs, outputs, setting.categories(spec))
     found = setting.of_rows(spec, known)
     parts = [_rows(table.take(part), found, outputs) for part in (train, test)]
