@@ -1,0 +1,110 @@
+"""The same answers in any unit, from any zero, and in any order: of every kind of model, method and objective."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ..metamorphic import PLAIN, Change, differences, solve
+
+SURROGATES = {
+    "forest": {"kind": "random_forest", "trees": 10, "folds": 2},
+    "gp": {"kind": "gaussian_process", "restarts": 1, "folds": 2},
+    "line": {"kind": "linear", "folds": 2},
+    "network": {"kind": "neural_network", "layers": [8], "members": 2, "epochs": 60, "folds": 2},
+    "latent": {"kind": "latent", "decoder": "linear", "folds": 2, "outer": {"iterations": 20}},
+}
+SEARCHES = {
+    "tpe": {"kind": "hyperopt", "evaluations": 30},
+    "random": {"kind": "random", "evaluations": 50},
+    "evolution": {"kind": "evolution", "evaluations": 300},
+    "cmaes": {"kind": "cmaes", "evaluations": 300},
+}
+SMOOTH = {
+    "starts": {"kind": "multistart", "starts": 4},
+    "slopes": {"kind": "multistart", "starts": 3, "gradient": "2-point"},
+    "batched": {"kind": "multistart", "starts": 4, "engine": "batched"},
+    "adjoint": {"kind": "neural_adjoint", "starts": 4},
+}
+EXACT = {
+    "certified": {"kind": "certified"},
+    "near": {"kind": "certified", "distance": 0.1},
+    "common": {"kind": "certified", "isolation": 0.55},
+    "coordinate": {"kind": "coordinate", "starts": 6},
+}
+OBJECTIVES = {
+    "up": {"maximize": "y"},
+    "down": {"minimize": "y"},
+    "sum": {"minimize": {"y": 1.0, "z": 2.0}},
+    "two": {"target": {"y": 2.0}},
+    "both": {"target": {"y": 1.0, "z": 0.2}},
+    "band": {"within": {"y": [2.5, 2.9]}},
+    "never": {"target": {"y": 30.0}},
+}
+NUMBERS, OUTPUTS = ["a", "b", "w"], ["y", "z"]
+COLUMNS = [*NUMBERS, *OUTPUTS]
+
+
+def numbers(n=70):
+    """Rows of three inputs and two outputs, the first one smooth and not monotone."""
+    rng = np.random.default_rng(11)
+    a, b, w = rng.uniform(0, 1, n), rng.uniform(-2, 3, n), rng.uniform(5, 6, n)
+    return pd.DataFrame({"a": a, "b": b, "w": w, "y": 3 * a - b + np.sin(4 * w), "z": a * (w - 5)})
+
+
+def each(value):
+    return dict.fromkeys(COLUMNS, value)
+
+
+def scaled(inputs, outputs):
+    return {**dict.fromkeys(NUMBERS, inputs), **dict.fromkeys(OUTPUTS, outputs)}
+
+
+def moved(by):
+    """Shifts of so many ranges of each column."""
+    base = numbers()
+    return {name: float(by * np.ptp(base[name])) for name in COLUMNS}
+
+
+CHANGES = {
+    "powers of two, small": Change(scale=scaled(2.0**-30, 2.0**-40), exact=True),
+    "powers of two, large": Change(scale=scaled(2.0**30, 2.0**40), exact=True),
+    "small": Change(scale=scaled(1e-9, 1e-12)),
+    "large": Change(scale=scaled(1e9, 1e12)),
+    "moved": Change(shift=moved(1e3)),
+    "far": Change(shift=moved(1e6)),
+    "each its own": Change(
+        scale={"a": 1e-9, "b": 3e5, "w": 1e-3, "y": 1e7, "z": 1e-8},
+        shift={"a": -7.0, "b": 1e3, "w": -5.5, "y": 400.0, "z": -1.0},
+    ),
+    "rows": Change(rows=5),
+    "columns": Change(columns=2),
+}
+"""What is asked of each kind of model."""
+ASKED = {
+    "forest": {**EXACT, **SEARCHES},
+    "gp": {**SMOOTH, **SEARCHES},
+    "line": {**SMOOTH, **SEARCHES},
+    "network": {**SMOOTH, **SEARCHES},
+    "latent": {**SMOOTH, **SEARCHES},
+}
+
+
+def spec(kind, inverters, objectives=OBJECTIVES):
+    asked = {name: {**entry, "on": [kind]} for name, entry in inverters.items()}
+    return {
+        "outputs": OUTPUTS, "surrogates": {kind: SURROGATES[kind]}, "objectives": objectives, "inverters": asked
+    }  # fmt: skip
+
+
+def check(folder, what, base, change):
+    plain, again = solve(folder / "plain", what, base), solve(folder / "moved", what, base, change)
+    within = 0 if change.exact else 1e-6
+    found = [line for a, b in zip(plain[:2], again[:2], strict=True) for line in differences(a, b, base, within)]
+    assert not found, "\n".join(found[:20]) + f"\n({len(found)} in all)"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("kind", ASKED)
+def test_every_method_and_objective(tmp_path, kind, change):
+    check(tmp_path, spec(kind, ASKED[kind]), numbers(), CHANGES[change])
