@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from preimage import inversion, study, surrogates
-from preimage.data import row_order, rows, setting, split, tables, targets
+from preimage.data import canonical, rows, setting, split, tables, targets
 from preimage.evidence import assess
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
@@ -141,7 +141,7 @@ def _rows(found, folder, rng):
     category = setting.categories(problem)
     table, inputs, outputs, _ = tables.import_table(problem["table"], category)
     table = tables.numbered(table)
-    table = table.take(row_order.shuffled(table, inputs, outputs, rng.spawn(1)[0]))
+    table = table.take(canonical.row_order(table, inputs, outputs, rng.spawn(1)[0]))
     parts = split.split(table, inputs, found["split"]["test_fraction"], rng)
     known = setting.describe(table.take(parts[0]), inputs, outputs, category)
     write_json(folder / "split.json", known._asdict())

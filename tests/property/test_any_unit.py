@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ..metamorphic import PLAIN, Change, differences, solve
+from ..metamorphic import Change, differences, solve
 
 SURROGATES = {
     "forest": {"kind": "random_forest", "trees": 10, "folds": 2},

@@ -1,6 +1,6 @@
 """Rows held out by distinct input; what later steps may know of the data comes from the training rows alone."""
 
-from preimage.data import row_order, setting, split, tables
+from preimage.data import canonical, setting, split, tables
 from preimage.files import read_json, write_json
 from preimage.step import step
 
@@ -8,7 +8,7 @@ from preimage.step import step
 def main(snakemake):
     with step(snakemake) as run:
         table, info = tables.read(snakemake.input.data), read_json(snakemake.input.info)
-        table = table.take(row_order.shuffled(table, info["inputs"], info["outputs"], run.rng.spawn(1)[0]))
+        table = table.take(canonical.row_order(table, info["inputs"], info["outputs"], run.rng.spawn(1)[0]))
         train, test = split.split(table, info["inputs"], run.params["test_fraction"], run.rng)
         rows = table.take(train)
         tables.write(snakemake.output.train, rows)

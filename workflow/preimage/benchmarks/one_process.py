@@ -15,7 +15,7 @@ import yaml
 
 from preimage import candidates, inversion, objective, problem, surrogates
 from preimage import study as study_module
-from preimage.data import row_order, setting, split, tables
+from preimage.data import canonical, setting, split, tables
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
 from preimage.evidence import assess, judge
@@ -40,7 +40,7 @@ def run(study: study_module.Study, folder: Path) -> None:
         inputs, outputs = list(simulator.inputs), list(simulator.outputs)
     table = tables.numbered(table)
     rng = generator(seed, "split")
-    table = table.take(row_order.shuffled(table, inputs, outputs, rng.spawn(1)[0]))
+    table = table.take(canonical.row_order(table, inputs, outputs, rng.spawn(1)[0]))
     train, test = split.split(table, inputs, study["split"]["test_fraction"], rng)
     known = setting.describe(table.take(train), inputs, outputs, setting.categories(spec))
     found = setting.of_rows(spec, known)

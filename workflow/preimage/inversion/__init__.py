@@ -142,17 +142,37 @@ def propose(
 ) -> list[tuple[Answer, np.ndarray]]:
     """Put questions to a method as `ask` does, though every start may fail: of a part of them (`options["part"]`, its
     number from 0 and how many there are) that says little."""
+    from preimage.inversion import ordered  # which imports this module
+
+    order = ordered.of(questions[0])
+    if (order == np.arange(len(order))).all():
+        answers = _answers(kind, questions, options, rng, state, report)
+    else:
+        asked = [ordered.put(q, order) for q in questions]
+        back = np.argsort(order)
+        answers = [replace(a, X=a.X[:, back]) for a in _answers(kind, asked, options, rng, state, report)]
+    return [_checked(kind, q, answer) for q, answer in zip(questions, answers, strict=True)]
+
+
+def _answers(
+    kind: str,
+    questions: Sequence[Question],
+    options: Mapping[str, Any],
+    rng: np.random.Generator,
+    state: Path | None,
+    report: Report | None,
+) -> list[Answer]:
     module = importlib.import_module(f"preimage.inversion.{MODULES[kind]}")
     if hasattr(module, "invert_many"):
-        answers = module.invert_many(questions, options, rng, state, report)
-    elif len(questions) == 1:
-        answers = [module.invert(questions[0], options, rng, state, report)]
-    else:
-        answers = []
-        for k, (question, own) in enumerate(zip(questions, rng.spawn(len(questions)), strict=True)):
-            later = partial(_later, report, k * planned(options)) if report else None
-            answers.append(module.invert(question, options, own, None, later))
-    return [_checked(kind, q, answer) for q, answer in zip(questions, answers, strict=True)]
+        found: list[Answer] = module.invert_many(questions, options, rng, state, report)
+        return found
+    if len(questions) == 1:
+        return [module.invert(questions[0], options, rng, state, report)]
+    answers = []
+    for k, (question, own) in enumerate(zip(questions, rng.spawn(len(questions)), strict=True)):
+        later = partial(_later, report, k * planned(options)) if report else None
+        answers.append(module.invert(question, options, own, None, later))
+    return answers
 
 
 def refuse_failed(kind: str, asked: Sequence[tuple[Answer, np.ndarray]]) -> None:

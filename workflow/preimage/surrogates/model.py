@@ -11,9 +11,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from preimage.data.rows import Rows
 from preimage.errors import StudyError
 from preimage.files import read_json, write_json
 from preimage.inversion_kinds import DIFFERENTIABLE_FORMATS
-from preimage.surrogates import ALONE, Means, Trained
+from preimage.surrogates import ALONE, Means, Trained, reordered
 from preimage.surrogates.brought.signature import Signature, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
 from preimage.surrogates.forest import Forest
+from preimage.surrogates.reordered import Order, Reordered
 
 WARNING = (
     "This model was brought, not trained here. Its intervals come from its errors on the training rows, its scores "
@@ -34,14 +35,6 @@ WARNING = (
 # Double precision is used where it changes predictions by no more than this share of the largest.
 SAME = 1e-3
 ROWS_COMPARED = 256
-
-
-class Order(NamedTuple):
-    """Which of the table's columns each input of the model takes (d,), which of the model's outputs each of the table's
-    is (m,)."""
-
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -75,13 +68,7 @@ class Brought:
             own: Forest | None = getattr(self.model, "trees", None)
         except StudyError:
             return None
-        if own is None:
-            return None
-        inner = own.feature >= 0
-        feature = np.where(inner, np.array(self.order.inputs, np.int32)[np.where(inner, own.feature, 0)], -1)
-        outputs = list(self.order.outputs)
-        values = np.ascontiguousarray(own.values[:, outputs])
-        return replace(own, feature=feature.astype(np.int32), values=values, start=own.start[outputs])
+        return None if own is None else reordered.trees(own, self.order)
 
     @property
     def resolution(self) -> float:
@@ -102,17 +89,6 @@ class BroughtDifferentiable(Brought):
         """Return the prediction as a function of (parameters, one point (d,)), and the parameters."""
         function, parameters = self.model.traceable()
         return Reordered(function, self.order), parameters
-
-
-@dataclass(frozen=True)
-class Reordered:
-    """A model's JAX function, of points and outputs in the table's order."""
-
-    function: Callable[[Any, Any], Any]
-    order: Order
-
-    def __call__(self, parameters: Any, x: Any) -> Any:
-        return self.function(parameters, x[np.array(self.order.inputs)])[np.array(self.order.outputs)]
 
 
 def check(

@@ -1,4 +1,4 @@
-"""The order of rows after import depends on what they hold, and on nothing else."""
+"""The order of rows and inputs depends on what they hold, and on nothing else."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.data import row_order
+from preimage.data import canonical
 
 INPUTS, OUTPUTS = ["a", "b", "grid", "kind"], ["y", "z"]
 
@@ -20,7 +20,7 @@ def table(seed, n=40):
 
 
 def order(found, inputs=INPUTS, outputs=OUTPUTS):
-    return row_order.shuffled(found, inputs, outputs, np.random.default_rng(3))
+    return canonical.row_order(found, inputs, outputs, np.random.default_rng(3))
 
 
 @given(st.integers(0, 10**6), st.randoms(use_true_random=False))
@@ -60,3 +60,25 @@ def test_the_order_is_random_and_every_row_is_in_it():
 def test_columns_that_say_nothing_are_no_obstacle(values):
     found = pa.table({"a": values, "y": np.arange(10.0)})
     assert sorted(order(found, ["a"], ["y"])) == list(range(10))
+
+
+@given(st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_inputs_in_another_order_end_in_the_same(seed, random):
+    rng = np.random.default_rng(seed)
+    X, Y = rng.uniform(size=(30, 4)), rng.normal(size=(30, 2))
+    X[:, 3] = rng.integers(0, 3, 30)
+    levels = np.array([0, 0, 0, 3])
+    columns, rows = random.sample(range(4), 4), random.sample(range(30), 30)
+    coded = X.copy()
+    coded[:, 3] = np.array([2, 0, 1])[X[:, 3].astype(int)]
+    again = canonical.input_order(coded[np.ix_(rows, columns)] * 8, Y[rows][:, ::-1], levels[columns])
+    assert np.array(columns)[again].tolist() == canonical.input_order(X, Y, levels).tolist()
+
+
+def test_categories_in_another_order_end_in_the_same():
+    rng = np.random.default_rng(0)
+    codes, Y = rng.integers(0, 3, 40), rng.normal(size=(40, 1))
+    place = np.array([3, 1, 0])  # code 2 of the second list has no rows
+    first = canonical.category_order(codes, Y, 3)
+    again = canonical.category_order(place[codes], Y, 4)
+    assert again[-1] == 2 and again[:3].tolist() == place[first].tolist()
