@@ -22,6 +22,7 @@ from preimage.space import Space
 MOST_ROWS = 1000
 # Against rows that all but coincide.
 SMOOTHING = 1e-9
+DECIMALS = 7
 GENERATIONS, DRAWS, BEST = 6, 250, 20
 
 
@@ -44,8 +45,9 @@ class Interpolation:
         self.predict = _constant if len(kept) < 2 + points.shape[1] or not points.shape[1] else _cubic(points, values)
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Return interpolated ranks (k,) at points (k, d)."""
-        return self.predict((self.space.coordinates(X) - self.centre) @ self.axes)
+        """Return interpolated ranks (k,) at points (k, d), to a number of decimals that rounding has no part in: where
+        nothing is known to tell two points apart, they are equal."""
+        return np.round(self.predict((self.space.coordinates(X) - self.centre) @ self.axes), DECIMALS)
 
 
 def _cubic(points: np.ndarray, values: np.ndarray) -> RBFInterpolator:
