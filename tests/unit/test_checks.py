@@ -110,7 +110,8 @@ def test_constant_columns_warn_each(check):
     ]
     one = mixes(grade="a")
     assert check("{grade: {categories: [a, b]}}", table=one) == [
-        "column 'grade' is constant: nothing can be learned of it"
+        "column 'grade' is constant: nothing can be learned of it",
+        f"input 'grade': no row has the value 'b'; {GUESSED}",
     ]
 
 
@@ -140,7 +141,33 @@ def test_a_value_fixed_outside_the_data_warns_in_the_problem_and_in_an_objective
 def test_categories_are_neither_bounded_nor_ranged(check):
     graded = mixes(grade=["a", "b"] * 10)
     fixed = "{o: {maximize: strength, fixed: {grade: b}}}"
-    assert check("{grade: {categories: [a, b, c]}}", objectives=fixed, table=graded) == []
+    assert check("{grade: {categories: [a, b]}}", objectives=fixed, table=graded) == []
+
+
+GUESSED = "a model of these rows can only guess there, and candidates there count as outside the data"
+
+
+def test_values_that_no_row_has_warn_once_an_input(check):
+    graded = mixes(grade=["a", "b"] * 10, plant=["7", "8"] * 10)
+    assert check("{grade: {categories: [c, a, d, b]}, plant: {categories: [7, 8]}}", table=graded) == [
+        f"input 'grade': no row has the values 'c', 'd'; {GUESSED}"
+    ]
+    many = f"{{grade: {{categories: {['a', 'b', *(f'g{k}' for k in range(50))]}}}}}"
+    assert check(many, table=graded) == [
+        f"input 'grade': no row has the values 'g0', 'g1', 'g2', 'g3', 'g4' and 45 more; {GUESSED}"
+    ]
+
+
+def test_a_category_fixed_at_a_value_that_no_row_has_warns_in_the_problem_and_in_an_objective(check):
+    graded = mixes(grade=["a", "b"] * 10)
+    said = f"input 'grade' is fixed at 'c', which no row has; {GUESSED}"
+    assert check("{grade: {categories: [a, b, c], fixed: c}}", table=graded) == [said]
+    assert check("{grade: {categories: [a, b, c], fixed: a}}", table=graded) == []
+    wish = "{o: {maximize: strength, fixed: {grade: c}}, p: {maximize: strength, fixed: {grade: a}}}"
+    assert check("{grade: {categories: [a, b, c]}}", objectives=wish, table=graded) == [
+        f"input 'grade': no row has the value 'c'; {GUESSED}",
+        f"objective 'o': {said}",
+    ]
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

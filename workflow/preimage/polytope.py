@@ -58,14 +58,18 @@ def _draw(space: Space, n: int, rng: np.random.Generator, scheme: str) -> np.nda
         unit = (slices + rng.random((n, d))) / n
     elif scheme == "clustered":
         centres = rng.random((CLUSTERS, d))[rng.integers(CLUSTERS, size=n)]
-        unit = centres + CLUSTER_SPREAD * rng.standard_normal((n, d))
+        # A category has no neighbours: it is the centre's.
+        spread = np.where(space.categorical, 0.0, CLUSTER_SPREAD)
+        unit = centres + spread * rng.standard_normal((n, d))
         while (outside := (unit < 0) | (unit > 1)).any():
-            unit[outside] = (centres + CLUSTER_SPREAD * rng.standard_normal((n, d)))[outside]
+            unit[outside] = (centres + spread * rng.standard_normal((n, d)))[outside]
     else:
         raise StudyError(f"sampling '{scheme}': expected uniform, latin_hypercube or clustered")
     X = space.low + unit * (space.high - space.low)
     whole = np.floor(space.low + unit * (space.high - space.low + 1))
-    return np.where(space.discrete, np.clip(whole, space.low, space.high), np.clip(X, space.low, space.high))
+    return space.codes(
+        np.where(space.discrete, np.clip(whole, space.low, space.high), np.clip(X, space.low, space.high))
+    )
 
 
 def _equalities(space: Space) -> np.ndarray:

@@ -118,6 +118,11 @@ class Space:
         return np.array([i.integer or bool(i.categories) for i in self.inputs], bool)
 
     @cached_property
+    def categorical(self) -> np.ndarray:
+        """Which inputs are categories, shape (d,)."""
+        return np.array([bool(i.categories) for i in self.inputs], bool)
+
+    @cached_property
     def free(self) -> np.ndarray:
         """Which inputs a search may move, shape (d,)."""
         return self.low < self.high
@@ -151,14 +156,52 @@ class Space:
         """Map points (n, d) to (n, D), where Euclidean distance is what near and far mean here.
 
         A number is scaled by its range; a category is one column for each value, so that distinct categories are 1
-        apart whatever their order in the list (Gower 1971, Biometrics 27, with squares added up).
+        apart whatever their order in the list (Gower 1971, Biometrics 27, with squares added up). Of a number whose
+        range is 0, whatever its unit, any other value is 1 away.
         """
-        scaled = self.scaled(X)
+        ranged = np.array([i.low < i.high for i in self.inputs], bool)
+        scaled = np.where(ranged, self.scaled(X), np.sign(X - np.array([i.low for i in self.inputs])))
         columns = [
             (X[:, [j]] == np.arange(len(i.categories))) * np.sqrt(0.5) if i.categories else scaled[:, [j]]
             for j, i in enumerate(self.inputs)
         ]
         return np.hstack(columns) if columns else np.empty((len(X), 0))
+
+    @cached_property
+    def one_hot(self) -> np.ndarray:
+        """Which columns of `coordinates` stand for a category's value, shape (D,)."""
+        return np.repeat(self.categorical, [max(1, len(i.categories)) for i in self.inputs])
+
+    def apart(self, A: np.ndarray, B: np.ndarray) -> np.ndarray:
+        """Return how far points A and B (n, d) differ in each input (n, d): by its range; categories by 0 or 1."""
+        return np.where(self.categorical, A != B, np.abs(A - B) / self.width)
+
+    def codes(self, places: np.ndarray) -> np.ndarray:
+        """Return points (n, d) whose categories are given by their places in the order of their names.
+
+        What draws at random, or can't but see categories in some order, does so in this one: then the order of the
+        list has no part in what it finds.
+        """
+        X = np.array(places, float)
+        for j, order in self._by_name.items():
+            X[:, j] = order[(X[:, j] - self.low[j]).astype(int)]
+        return X
+
+    def places(self, X: np.ndarray) -> np.ndarray:
+        """Return the inverse of `codes` for points (n, d) within the bounds."""
+        out = np.array(X, float)
+        for j, order in self._by_name.items():
+            out[:, j] = self.low[j] + np.argsort(order)[(X[:, j] - self.low[j]).astype(int)]
+        return out
+
+    @cached_property
+    def _by_name(self) -> dict[int, np.ndarray]:
+        """By category, its codes within the bounds in the order of their names."""
+        return {
+            j: np.array(sorted(range(int(i.lower), int(i.upper) + 1), key=lambda code, i=i: i.categories[code]))
+            for j, i in enumerate(self.inputs)
+            if i.categories
+        }
 
     def violation(self, X: np.ndarray) -> np.ndarray:
         """Return how far each point (n, d) is from valid, shape (n,): 0 inside, in units of each row's scale."""

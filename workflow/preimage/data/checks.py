@@ -18,6 +18,10 @@ from preimage.space import Space
 
 Study = Mapping[str, Any]
 
+# Values of one input that a warning names.
+LISTED = 5
+GUESSED = "a model of these rows can only guess there, and candidates there count as outside the data"
+
 
 def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[str]:
     """Check a study against its data; return warnings, raise StudyError for what can't work.
@@ -59,7 +63,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
 
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
     """Return what a user should know of rows and wishes that don't fit, one sentence each."""
-    said = [*_constant(table, found), *_excluded(table, found), *_outside(table, found)]
+    said = [*_constant(table, found), *_without_rows(table, found), *_excluded(table, found), *_outside(table, found)]
     objectives = _objectives(study, found)
     said += [w for wanted in objectives.values() if "." not in wanted.name for w in _never_seen(table, wanted)]
     said += _many_never_seen(table, objectives)
@@ -101,6 +105,20 @@ def _is_constant(table: pa.Table, name: str) -> bool:
     return bool(extremes["min"] == extremes["max"])
 
 
+def _without_rows(table: pa.Table, found: Setting) -> list[str]:
+    """Warn once an input of categories that a search may take though no row has them."""
+    said = []
+    for i in found.space.inputs:
+        seen = set(pc.unique(table[i.name]).to_pylist()) if i.categories and i.fixed is None else set(i.categories)
+        if never := [value for value in i.categories if value not in seen]:
+            more = f" and {len(never) - LISTED} more" if len(never) > LISTED else ""
+            value = "value" if len(never) == 1 else "values"
+            said.append(
+                f"input '{i.name}': no row has the {value} {', '.join(map(repr, never[:LISTED]))}{more}; {GUESSED}"
+            )
+    return said
+
+
 def _excluded(table: pa.Table, found: Setting) -> list[str]:
     """Warn of bounds that leave rows out: they still train, but no candidate will lie there."""
     inside = np.ones(len(table), bool)
@@ -137,7 +155,13 @@ def _outside(table: pa.Table, found: Setting) -> list[str]:
 def _fixed_outside(table: pa.Table, space: Space, names: Collection[str]) -> list[str]:
     said = []
     for i in space.inputs:
-        if i.name in names and i.fixed is not None and not i.categories:
+        if i.name not in names or i.fixed is None:
+            continue
+        if i.categories:
+            value = i.categories[int(i.fixed)]
+            if value not in pc.unique(table[i.name]).to_pylist():
+                said.append(f"input '{i.name}' is fixed at {value!r}, which no row has; {GUESSED}")
+        else:
             seen = pc.min_max(table[i.name]).as_py()
             if not seen["min"] <= i.fixed <= seen["max"]:
                 said.append(

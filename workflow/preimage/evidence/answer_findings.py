@@ -84,7 +84,9 @@ def no_solution(feasible: str, bound: float, wanted: Objective) -> Finding:
     return unknown(kind, quantity, enough, reason="no method met it, and nothing is proven", **known)
 
 
-def several_solutions(good: np.ndarray, free: np.ndarray, distinct: int, truly: int | None) -> Finding:
+def several_solutions(
+    good: np.ndarray, free: np.ndarray, distinct: int, truly: int | None, category: np.ndarray | None = None
+) -> Finding:
     """Return whether answers that are equally good lie far apart: the largest difference in any input.
 
     Args:
@@ -92,9 +94,11 @@ def several_solutions(good: np.ndarray, free: np.ndarray, distinct: int, truly: 
         free: which inputs may vary (d,).
         distinct: clusters of them.
         truly: how many of the distinct ones are as good in truth; None where that is not known.
+        category: which inputs are categories (d,), of which two values are 1 apart; none if left out.
     """
-    reach = np.ptp(good, axis=0)[free] if len(good) else np.zeros(0)
-    spread = float(reach.max(initial=0.0))
+    reach = np.ptp(good, axis=0) if len(good) else np.zeros(len(free))
+    reach = np.where(category, reach > 0, reach) if category is not None else reach
+    spread = float(reach[free].max(initial=0.0))
     more: dict[str, Any] = {} if truly is None else {"truly": truly}
     return judged("several_solutions", "distance of answers", spread, APART, distinct=distinct, **more)
 

@@ -91,7 +91,7 @@ def with_domain(frame: pd.DataFrame, space: Space, rows: np.ndarray) -> pd.DataF
     """Return the table with `domain_score` and `in_domain`, against the training rows (n, d)."""
     has, X = points(frame, space)
     score = np.full(len(frame), np.nan)
-    score[has] = Domain(space.scaled(rows)).score(space.scaled(X))
+    score[has] = Domain(space.coordinates(rows), space.one_hot).score(space.coordinates(X))
     inside = pd.Series(score <= DOMAIN_LIMIT, frame.index, dtype="boolean").where(has)
     return frame.assign(domain_score=score, in_domain=inside)
 

@@ -1,4 +1,4 @@
-"""Distinct solutions: candidates linked where they lie within 0.05 in inputs scaled to [0, 1] (single linkage)."""
+"""Distinct solutions: candidates linked where they lie within 0.05 in `Space.coordinates` (single linkage)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ COARSEST = 0.25
 MOST_PAIRS = 20_000_000
 
 
-def clusters(scaled: np.ndarray) -> np.ndarray:
+def clusters(points: np.ndarray) -> np.ndarray:
     """Return a cluster number (n,) for points (n, d), numbered by first appearance."""
-    if not len(scaled):
+    if not len(points):
         return np.empty(0, int)
     share = CELL
-    first, member = _cells(scaled, share)
-    tree = cKDTree(scaled[first])
+    first, member = _cells(points, share)
+    tree = cKDTree(points[first])
     while share < COARSEST and len(first) ** 2 > MOST_PAIRS and tree.count_neighbors(tree, LINK) > 2 * MOST_PAIRS:
         share *= 4
-        first, member = _cells(scaled, share)
-        tree = cKDTree(scaled[first])
+        first, member = _cells(points, share)
+        tree = cKDTree(points[first])
     pairs = tree.query_pairs(LINK, output_type="ndarray")
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(first), len(first)))
     label = connected_components(graph, directed=False)[1][member]
@@ -34,8 +34,8 @@ def clusters(scaled: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(start))[inverse]
 
 
-def _cells(scaled: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def _cells(points: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the position of the first point of each cell, and the cell of each point (n,)."""
-    size = LINK * share / np.sqrt(scaled.shape[1])
-    _, first, member = np.unique(np.round(scaled / size), axis=0, return_index=True, return_inverse=True)
+    size = LINK * share / np.sqrt(points.shape[1])
+    _, first, member = np.unique(np.round(points / size), axis=0, return_index=True, return_inverse=True)
     return first, member.ravel()

@@ -67,7 +67,7 @@ def diagnose(seeds: Iterator[tuple[Evidence, np.random.Generator]]) -> pd.DataFr
 def _of_models(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Place, Finding]]:
     group = group_rows(np.vstack([found.train.X, found.test.X]))
     Y = np.vstack([found.train.Y, found.test.Y])
-    X = found.space.scaled(found.test.X)
+    X, places = found.space.scaled(found.test.X), found.space.coordinates(found.test.X)
     for name, test in found.tests.items():
         learning = found.about[name]["learning"]
         for k, output in enumerate(found.outputs):
@@ -77,7 +77,7 @@ def _of_models(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Plac
             floor = models.noise_floor(group, Y[:, k], found.noise)
             fitted = float(learning["training"][output]["rmse"]) ** 2
             yield place, models.too_little_data(learning, variance, k)
-            yield place, models.unsuitable_model(X, residual, variance, found.test.levels, rng)
+            yield place, models.unsuitable_model(X, residual, variance, found.test.levels, rng, places)
             yield place, models.too_many_inputs(learning, variance, k)
             yield place, models.noise_as_signal(fitted, residual**2, floor, variance)
 
@@ -113,8 +113,8 @@ def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Object
         true = mine[[f"simulated.{o}" for o in found.outputs]].to_numpy(float)
         truly = int(wanted.met(true).sum())
     distinct = len(mine) if bool(mine["solves"].iloc[0]) else 0
-    scaled = space.scaled(space.encode(inputs_of(good, space)))
-    return answers.several_solutions(scaled, space.free, distinct, truly)
+    X = space.scaled(space.encode(inputs_of(good, space)))
+    return answers.several_solutions(X, space.free, distinct, truly, space.categorical)
 
 
 def _of_the_first(

@@ -1,7 +1,9 @@
 """Domain of applicability: is a candidate where the data was?
 
-The score is the distance to the k-th nearest training row, in inputs scaled to [0, 1], as a quantile of that same
-distance among the training rows themselves (k-nearest-neighbour domain, Sahigara et al. 2013, J. Cheminformatics 5).
+The score is the distance to the k-th nearest training row as a quantile of that same distance among the training rows
+themselves (k-nearest-neighbour domain, Sahigara et al. 2013, J. Cheminformatics 5). Distances are those of
+`Space.coordinates`: numbers by their ranges, distinct categories 1 apart. A category's value that no row has is outside
+whatever the distance: score 1.
 """
 
 from __future__ import annotations
@@ -12,27 +14,37 @@ from scipy.spatial import cKDTree
 NEIGHBOUR = 5
 # Distances among training rows are estimated from at most this many of them.
 REFERENCE_ROWS = 10_000
+# Distances that differ by less are equal: the rounding of coordinates whose values are 1e6 ranges away from 0.
+SAME = 1e-8
 
 
 class Domain:
     """The training rows' own distances, to place others among."""
 
-    def __init__(self, scaled_rows: np.ndarray) -> None:
-        """Take training rows (n, d) in inputs scaled to [0, 1]; repeats of one input count once."""
-        rows = np.unique(scaled_rows, axis=0)
+    def __init__(self, rows: np.ndarray, one_hot: np.ndarray | None = None) -> None:
+        """Take the coordinates of training rows (n, D); repeats of one input count once.
+
+        Args:
+            one_hot: which of the coordinates stand for a category's value (D,) (`Space.one_hot`); none if left out.
+        """
+        self.unseen = ~rows.any(axis=0) & (np.zeros(rows.shape[1], bool) if one_hot is None else one_hot)
+        rows = np.unique(rows, axis=0)
         self.k = min(NEIGHBOUR, max(1, len(rows) - 1))
         self.tree = cKDTree(rows)
         every = max(1, -(-len(rows) // REFERENCE_ROWS))
+        if every > 1:  # which rows are taken is to depend on no order, neither of rows nor of coordinates
+            rows = rows[np.argsort(((rows - rows.mean(axis=0)) ** 2).sum(axis=1), kind="stable")]
         distance, _ = self.tree.query(rows[::every], k=[min(self.k + 1, len(rows))])
         self.reference = np.sort(distance[:, 0])
 
-    def score(self, scaled: np.ndarray) -> np.ndarray:
-        """Return the score (n,) of points (n, d): the share of training rows that are no lonelier; 0 to 1.
+    def score(self, points: np.ndarray) -> np.ndarray:
+        """Return the score (n,) of coordinates (n, D): the share of training rows that are no lonelier; 0 to 1.
 
         A point that is itself a training row skips that row, so that the data scores like the data.
         """
-        if not len(scaled):
+        if not len(points):
             return np.empty(0)
-        distance, _ = self.tree.query(scaled, k=[1, self.k, min(self.k + 1, self.tree.n)])
-        kth = np.where(distance[:, 0] == 0, distance[:, 2], distance[:, 1])
-        return np.searchsorted(self.reference, kth, side="right") / len(self.reference)
+        distance, _ = self.tree.query(points, k=[1, self.k, min(self.k + 1, self.tree.n)])
+        kth = np.where(distance[:, 0] <= SAME, distance[:, 2], distance[:, 1])
+        score = np.searchsorted(self.reference, kth + SAME, side="right") / len(self.reference)
+        return np.where(points[:, self.unseen].any(axis=1), 1.0, score)

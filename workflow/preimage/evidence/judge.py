@@ -62,7 +62,7 @@ def _known_minimum(
     outputs: list[str],
 ) -> dict[str, Any]:
     """Return, by objective that minimises an output whose true minimum is known and valid here, how far the
-    recommended answer of each surrogate is from it: in the output, and in inputs scaled to [0, 1]."""
+    recommended answer of each surrogate is from it: in the output, and in the space's coordinates."""
     found: dict[str, Any] = {}
     for name, wanted in objectives.items():
         minimum = simulator.minimum.get(wanted.outputs[0]) if simulator and len(wanted.outputs) == 1 else None
@@ -74,7 +74,7 @@ def _known_minimum(
         rows = []
         for surrogate, part in solutions[solutions["objective"] == name].groupby("surrogate", sort=False):
             best = inputs_of(part.head(1), space)
-            distance = np.linalg.norm(space.scaled(space.encode(best)) - space.scaled(x))
+            distance = np.linalg.norm(space.coordinates(space.encode(best)) - space.coordinates(x))
             true = float(part.iloc[0][f"simulated.{wanted.outputs[0]}"])
             rows.append({"surrogate": surrogate, "true": true, "excess": true - minimum.y, "distance": float(distance)})
         found[name] = {"x": list(minimum.x), "y": minimum.y, "answers": rows}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from preimage.evidence.findings import SURE, WORTH, Finding, judged, unknown
+from preimage.neighbours import Nearest
 
 SHARE = "share of the output's variance"
 # Of the test of residuals: fewest rows, most rows, folds, neighbours, and the largest part of the rows that features
@@ -47,8 +47,9 @@ def too_little_data(learning: Mapping[str, Any], variance: float, output: int) -
 
 
 def unsuitable_model(
-    X: np.ndarray, residual: np.ndarray, variance: float, levels: np.ndarray, rng: np.random.Generator
-) -> Finding:
+    X: np.ndarray, residual: np.ndarray, variance: float, levels: np.ndarray, rng: np.random.Generator,
+    places: np.ndarray | None = None,
+) -> Finding:  # fmt: skip
     """Return whether residuals of rows held out can be predicted from the inputs: what a model that fits would explain.
 
     Two learners try, each on rows that it has not seen (5 folds): a quadratic in the inputs and the mean of the nearest
@@ -58,10 +59,11 @@ def unsuitable_model(
         X: points (n, d) scaled to [0, 1].
         residual: truth less prediction (n,).
         levels: number of values of each input that is a category, 0 for a number (d,).
+        places: their coordinates (n, D), where near and far are told by (`Space.coordinates`); X itself if left out.
     """
     kind = "unsuitable_model"
     taken = rng.permutation(len(X))[:MOST]
-    X, residual = X[taken], residual[taken]
+    X, residual, places = X[taken], residual[taken], (X if places is None else places)[taken]
     n = len(X)
     if n < FEWEST or variance <= 0:
         return unknown(kind, SHARE, WORTH, reason=f"fewer than {FEWEST} rows were held out")
@@ -71,8 +73,8 @@ def unsuitable_model(
     for k in range(FOLDS):
         held, known = fold == k, fold != k
         guesses["quadratic"][held] = _ridge(features[known], residual[known], features[held])
-        _, near = cKDTree(X[known]).query(X[held], k=min(NEIGHBOURS, int(known.sum())))
-        guesses["neighbours"][held] = residual[known][near].mean(axis=1)
+        near = Nearest(places[known], residual[known, None], min(NEIGHBOURS, int(known.sum())))
+        guesses["neighbours"][held] = near.mean(places[held])[:, 0]
     less = {name: residual**2 - (residual - guess) ** 2 for name, guess in guesses.items()}
     best = max(less, key=lambda name: less[name].mean())
     mean, error = float(less[best].mean()), float(less[best].std() / np.sqrt(n))

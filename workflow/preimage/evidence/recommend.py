@@ -38,7 +38,7 @@ def distinct_solutions(
         else:
             # Clusters again over all methods together: one place found by two methods is one solution.
             X = space.encode(inputs_of(good, space))
-            good = good.assign(cluster=clusters(space.scaled(X)))
+            good = good.assign(cluster=clusters(space.coordinates(X)))
         nearest_first = wanted.bounded and wanted.robust is None
         order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]
         good = good.sort_values(["in_domain", *order], ascending=[False, True, True], kind="stable")

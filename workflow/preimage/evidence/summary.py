@@ -85,4 +85,4 @@ def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: li
     else:
         good = ranked[ranked["predicted_loss"] <= wanted.as_good_as(least)]
     X = space.encode(inputs_of(good, space))
-    return good.assign(cluster=clusters(space.scaled(X)))
+    return good.assign(cluster=clusters(space.coordinates(X)))

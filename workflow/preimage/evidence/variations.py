@@ -78,6 +78,6 @@ def _known(m: Member, case: Mapping[str, Any], wanted: Objective) -> tuple[float
     frame = pd.DataFrame([case])
     if minimum is None or wanted.kind != "minimize" or frame[[f"x.{n}" for n in m.space.names]].isna().any(axis=None):
         return np.nan, np.nan
-    x = m.space.scaled(m.space.encode(inputs_of(frame, m.space)))
-    away = np.linalg.norm(x - m.space.scaled(np.array(minimum.x)[None]))
+    x = m.space.coordinates(m.space.encode(inputs_of(frame, m.space)))
+    away = np.linalg.norm(x - m.space.coordinates(np.array(minimum.x)[None]))
     return wanted.low[0] * minimum.y, float(away / np.sqrt(len(m.space.inputs)))

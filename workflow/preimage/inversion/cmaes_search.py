@@ -61,7 +61,8 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
     space = question.space
     free, low, width = space.free, space.low, space.high - space.low
     best = Run(polytope.sample(space, 1, rng)[0], np.nan, "", 0, population, False)
-    mean, seed = ((best.x - low) / np.where(free, width, 1.0))[free], int(rng.integers(2**31 - 1))
+    mean = ((space.places(best.x[None])[0] - low) / np.where(free, width, 1.0))[free]
+    seed = int(rng.integers(2**31 - 1))
     cma = CMA(mean, FIRST_STEP, seed=seed, population_size=population)
     while cma.generation < generations and not cma.should_stop():
         u = np.array([cma.ask() for _ in range(population)])
@@ -71,7 +72,7 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
         loss = question.loss(X)
         if np.isfinite(loss).any() and not loss[k := int(np.nanargmin(loss))] >= best.loss:
             best = best._replace(x=X[k], loss=float(loss[k]), note=notes[k])
-        values = _judged(loss, u, _outside(drawn, X, space.discrete)[:, free] / width[free])
+        values = _judged(loss, u, _outside(drawn, space.places(X), space.discrete)[:, free] / width[free])
         cma.tell(list(zip(u, values.tolist(), strict=True)))
     return best._replace(generations=cma.generation, converged=bool(cma.should_stop()))
 
@@ -80,7 +81,7 @@ def _valid(question: Question, drawn: np.ndarray) -> tuple[np.ndarray, list[str]
     """Return draws (n, d) as points of the space, with a message where constraints moved one."""
     space = question.space
     X = np.clip(np.where(space.discrete, np.round(drawn), drawn), space.low, space.high)
-    return repaired(space, X)
+    return repaired(space, space.codes(X))
 
 
 def _outside(drawn: np.ndarray, X: np.ndarray, discrete: np.ndarray) -> np.ndarray:

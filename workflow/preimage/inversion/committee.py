@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from preimage.evidence.domain import Domain
 from preimage.inversion import Question
+from preimage.neighbours import Nearest
 from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates.encoding import Encoding
@@ -66,7 +66,7 @@ class Committee:
 
     def far(self, X: np.ndarray) -> np.ndarray:
         """Return which points (n, d) lie too far from the training rows (n,); none, where all of them do."""
-        score = self.domain.score(self.space.scaled(X))
+        score = self.domain.score(self.space.coordinates(X))
         far: np.ndarray = score > self.limit
         return far if not far.all() else np.zeros(len(X), bool)
 
@@ -86,6 +86,7 @@ def assemble(
     """
     chosen = {**DEFAULTS, **options}
     X, Y, space = question.X, question.Y, question.space
+    rows = space.coordinates(X)
 
     def own(points: np.ndarray) -> np.ndarray:
         return np.moveaxis(model.members(points), 1, 0) if hasattr(model, "members") else model.predict(points)[None]
@@ -93,11 +94,11 @@ def assemble(
     judges = [
         Judge(own, error),
         _extra_trees(X, Y, levels, int(chosen["trees"]), rng),
-        _nearest(space.scaled(X), Y, int(chosen["neighbours"]), space),
+        _nearest(rows, Y, int(chosen["neighbours"]), space),
     ]
     least = LEAST_ERROR * np.where(Y.std(axis=0) > 0, Y.std(axis=0), 1.0)
     bounded = tuple(j._replace(error=np.maximum(j.error, least)) for j in judges)
-    return Committee(bounded, Domain(space.scaled(X)), float(chosen["domain"]), space)
+    return Committee(bounded, Domain(rows, space.one_hot), float(chosen["domain"]), space)
 
 
 def _extra_trees(X: np.ndarray, Y: np.ndarray, levels: np.ndarray, trees: int, rng: np.random.Generator) -> Judge:
@@ -112,12 +113,7 @@ def _extra_trees(X: np.ndarray, Y: np.ndarray, levels: np.ndarray, trees: int, r
 
 
 def _nearest(rows: np.ndarray, Y: np.ndarray, k: int, space: Space) -> Judge:
-    """Return the mean of the k nearest rows (n, d), judged at each row by its nearest others."""
-    tree, k = cKDTree(rows), min(k, len(rows) - 1)
-
-    def predict(points: np.ndarray) -> np.ndarray:
-        _, index = tree.query(space.scaled(points), k=[*range(1, k + 1)])
-        return Y[index].mean(axis=1)[None]
-
-    _, index = tree.query(rows, k=[*range(2, k + 2)])
-    return Judge(predict, np.abs(Y[index].mean(axis=1) - Y).mean(axis=0))
+    """Return the mean of the k nearest rows, of coordinates (n, D), judged at each by its nearest others."""
+    nearest = Nearest(rows, Y, min(k, len(rows) - 1))
+    error = np.abs(nearest.of_the_others() - Y).mean(axis=0)
+    return Judge(lambda points: nearest.mean(space.coordinates(points))[None], error)

@@ -38,8 +38,11 @@ def invert(
         if report:
             report(len(spent), best)
     X = np.concatenate(ends)
-    moved = question.space.scaled(X) - question.space.scaled(starts)
-    message = [f"{n} lines; moved {m:.3g} of an input's range" for n, m in zip(spent, _largest(moved), strict=True)]
+    moved = question.space.apart(X, starts)
+    message = [
+        f"{n} lines; moved {m:.3g} of an input's range"
+        for n, m in zip(spent, moved.max(axis=1, initial=0.0), strict=True)
+    ]
     return Answer(X, spent, ["ok"] * len(X), message)
 
 
@@ -47,7 +50,3 @@ def startpoints(question: Question, n: int, rng: np.random.Generator) -> np.ndar
     """Return n starts (n, d): the better half training rows nearest to the objective, the others uniform."""
     rows = question.X[question.best_rows((n + 1) // 2)]
     return np.concatenate([rows, polytope.sample(question.space, n - len(rows), rng)])
-
-
-def _largest(moved: np.ndarray) -> np.ndarray:
-    return np.asarray(np.abs(moved).max(axis=1, initial=0.0))

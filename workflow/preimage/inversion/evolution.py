@@ -31,7 +31,7 @@ def invert(
     def points(u: np.ndarray) -> np.ndarray:
         X = np.tile(space.low, (u.shape[1], 1))
         X[:, free] = u.T
-        return np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high)
+        return space.codes(np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high))
 
     def losses(u: np.ndarray) -> np.ndarray:
         nonlocal spent
@@ -46,7 +46,7 @@ def invert(
     result = differential_evolution(
         losses,
         list(zip(space.low[free], space.high[free], strict=True)),
-        init=polytope.sample(space, max(n, 5), rng, "latin_hypercube")[:, free],
+        init=space.places(polytope.sample(space, max(n, 5), rng, "latin_hypercube"))[:, free],
         maxiter=generations,
         tol=0,
         atol=0,

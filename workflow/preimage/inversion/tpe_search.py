@@ -48,4 +48,4 @@ def _point(space: Space, values: Mapping[str, float]) -> np.ndarray:
     x = space.low.copy()
     for label, value in values.items():
         x[int(label)] = value
-    return np.clip(np.where(space.discrete, np.round(x), x), space.low, space.high)
+    return space.codes(np.clip(np.where(space.discrete, np.round(x), x), space.low, space.high)[None])[0]

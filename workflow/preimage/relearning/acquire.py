@@ -22,7 +22,7 @@ from preimage.relearning.interpolated import Interpolation, smallest
 from preimage.space import Space
 
 CANDIDATE, INTERPOLATED, SPREAD, EDGE = "candidate", "interpolated", "spread", "edge"
-# In inputs scaled to [0, 1]: points nearer than SAME are one point; candidates of a batch lie APART.
+# In the space's coordinates: points nearer than SAME are one point; candidates of a batch lie APART.
 SAME, APART = 1e-6, 0.05
 # Of the part that does not explore, this share is candidates. A surrogate that is wrong offers false ones, and one
 # that is right needs few.
@@ -113,9 +113,9 @@ class _Choice:
         self.start = best if len(best) else self.draws[:BEST]
         self.predicted, low, high = ask.interval(self.draws)
         self.width = _relative(high - low, ask.objective.columns)
-        rows = space.scaled(X)
-        self.edge = Domain(rows).score(space.scaled(self.draws)) >= DOMAIN_LIMIT
-        self.gap = cKDTree(rows).query(space.scaled(self.draws))[0]
+        rows, draws = space.coordinates(X), space.coordinates(self.draws)
+        self.edge = Domain(rows, space.one_hot).score(draws) >= DOMAIN_LIMIT
+        self.gap = cKDTree(rows).query(draws)[0]
 
     def pick(
         self, reason: str, share: float, known: np.ndarray, picked: list[np.ndarray], rng: np.random.Generator
@@ -134,10 +134,10 @@ class _Choice:
         """Return the best candidate that is neither known nor near one picked already."""
         if not len(self.candidates):
             return None
-        scaled = self.ask.space.scaled(self.candidates)
-        free = cKDTree(self.ask.space.scaled(known)).query(scaled)[0] >= SAME
+        scaled = self.ask.space.coordinates(self.candidates)
+        free = cKDTree(self.ask.space.coordinates(known)).query(scaled)[0] >= SAME
         if picked:
-            free &= cKDTree(self.ask.space.scaled(np.array(picked))).query(scaled)[0] >= APART
+            free &= cKDTree(self.ask.space.coordinates(np.array(picked))).query(scaled)[0] >= APART
         return self.candidates[np.argmax(free)] if free.any() else None
 
     def _exploring(self, edge: bool, known: np.ndarray) -> np.ndarray | None:
@@ -145,7 +145,7 @@ class _Choice:
 
         A pick nearer to a draw than its nearest row narrows the interval there in proportion.
         """
-        gap = cKDTree(self.ask.space.scaled(known)).query(self.ask.space.scaled(self.draws))[0]
+        gap = cKDTree(self.ask.space.coordinates(known)).query(self.ask.space.coordinates(self.draws))[0]
         free = gap >= SAME
         beyond = self.edge & (gap >= APART)
         if not free.any():

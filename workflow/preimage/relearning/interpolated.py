@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from preimage.data.split import group_rows
 from preimage.relearning import pool
 from preimage.space import Space
 
@@ -21,6 +22,7 @@ from preimage.space import Space
 MOST_ROWS = 1000
 # Against rows that all but coincide.
 SMOOTHING = 1e-9
+DECIMALS = 7
 GENERATIONS, DRAWS, BEST = 6, 250, 20
 
 
@@ -30,10 +32,11 @@ class Interpolation:
     def __init__(self, space: Space, X: np.ndarray, loss: np.ndarray) -> None:
         """Take rows with finite losses; repeats of one input count once, by their mean."""
         self.space = space
-        scaled, inverse = np.unique(space.scaled(X), axis=0, return_inverse=True)
-        mean = np.bincount(inverse.ravel(), loss) / np.bincount(inverse.ravel())
+        group = group_rows(X)
+        mean = np.bincount(group, loss) / np.bincount(group)
         kept = np.argsort(mean, kind="stable")[:MOST_ROWS]
-        self.centre, scaled = scaled[kept].mean(axis=0), scaled[kept]
+        scaled = space.coordinates(X[np.unique(group, return_index=True)[1][kept]])
+        self.centre = scaled.mean(axis=0)
         # Along directions in which the rows don't vary (fixed inputs, equalities) nothing can be said.
         _, size, axes = np.linalg.svd(scaled - self.centre, full_matrices=False)
         self.axes = axes[size > 1e-9 * max(size.max(), 1e-300)].T
@@ -42,8 +45,9 @@ class Interpolation:
         self.predict = _constant if len(kept) < 2 + points.shape[1] or not points.shape[1] else _cubic(points, values)
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Return interpolated ranks (k,) at points (k, d)."""
-        return self.predict((self.space.scaled(X) - self.centre) @ self.axes)
+        """Return interpolated ranks (k,) at points (k, d), to a number of decimals that rounding has no part in: where
+        nothing is known to tell two points apart, they are equal."""
+        return np.round(self.predict((self.space.coordinates(X) - self.centre) @ self.axes), DECIMALS)
 
 
 def _cubic(points: np.ndarray, values: np.ndarray) -> RBFInterpolator:
@@ -61,19 +65,19 @@ def smallest(
 
     Args:
         start: points (k, d) to begin from.
-        known: points (n, d) to stay away from, at a distance in inputs scaled to [0, 1].
+        known: points (n, d) to stay away from, at a distance in the space's coordinates.
 
     None where no such point was drawn.
     """
     space = interpolation.space
-    tree = cKDTree(space.scaled(known))
+    tree = cKDTree(space.coordinates(known))
     best = start
     found: np.ndarray | None = None
     least = np.inf
     for _ in range(GENERATIONS):
         X = np.concatenate([best, pool.around(space, best, DRAWS, rng), pool.between(space, best, 2 * DRAWS, rng)])
         value = interpolation(X)
-        far = tree.query(space.scaled(X))[0] >= apart
+        far = tree.query(space.coordinates(X))[0] >= apart
         order = np.argsort(np.where(far, value, np.inf), kind="stable")
         best = X[order[:BEST]]
         if far[order[0]] and value[order[0]] < least:

@@ -26,7 +26,9 @@ def around(space: Space, best: np.ndarray, n: int, rng: np.random.Generator) -> 
     """Return up to n points around the best ones (k, d), in all or some of their inputs."""
     share = np.exp(rng.uniform(np.log(NEAREST), 0, (n, 1)))
     start = best[rng.integers(len(best), size=n)]
-    moved = start + share * (polytope.sample(space, n, rng) - start)
+    other = polytope.sample(space, n, rng)
+    # A category has no place between two: it is one or the other.
+    moved = np.where(space.categorical, other, start + share * (other - start))
     # Where a constraint ties inputs together, all of them move.
     chosen = rng.random((n, len(space.inputs))) < rng.choice(MOVED, (n, 1))
     tied = space.rows[0].any(axis=0)
@@ -36,11 +38,14 @@ def around(space: Space, best: np.ndarray, n: int, rng: np.random.Generator) -> 
 
 def between(space: Space, best: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return up to n points made of the best ones (k, d) alone: averages of a few, and one moved by the difference of
-    two others (differential evolution, Storn and Price 1997), which takes on the shape of the valley they lie in."""
-    averages = rng.dirichlet(np.full(len(best), 1 / min(3, len(best))), n // 3) @ best
+    two others (differential evolution, Storn and Price 1997), which takes on the shape of the valley they lie in; a
+    category is that of one of them."""
+    weights = rng.dirichlet(np.full(len(best), 1 / min(3, len(best))), n // 3)
+    averages = np.where(space.categorical, best[weights.argmax(axis=1)], weights @ best)
     a, b, c = best[rng.integers(len(best), size=(3, n - n // 3))]
     crossed = rng.random(a.shape) < 0.7
-    moved = np.where(crossed, a + rng.uniform(0, 1, (len(a), 1)) * (b - c), a)
+    step = a + rng.uniform(0, 1, (len(a), 1)) * (b - c)
+    moved = np.where(crossed, np.where(space.categorical, b, step), a)
     return valid(space, np.concatenate([averages, moved]))
 
 

@@ -51,6 +51,15 @@ class Encoding:
             return Z
         return xp.where(self.value < 0, Z[..., self.source], X[..., self.source] == self.value)
 
+    def in_order_of_rows(self, Z: np.ndarray) -> np.ndarray:
+        """Return the columns of encoded rows Z (n, D) in the order of their contents, the largest first row first.
+
+        In it a category's values come as they first appear, and those of no row are left out; so training that takes
+        columns in this order, and draws random numbers by it, depends on no list of values nor on the inputs' order.
+        """
+        first = np.lexsort(-Z[::-1])
+        return first[(self.value[first] < 0) | Z.any(axis=0)[first]]
+
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs that are numbers, and the column of each."""
         columns = np.flatnonzero(self.value < 0)

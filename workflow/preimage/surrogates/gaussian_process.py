@@ -1,7 +1,8 @@
 """Surrogate `gaussian_process`: exact regression with one length scale an input, and exact derivatives.
 
 Rasmussen and Williams 2006, "Gaussian Processes for Machine Learning", algorithm 2.1. Outputs are standardised and so
-are inputs; a category becomes one input of 0 and 1 for each of its values. Each output has hyperparameters of its
+are inputs; a category becomes a column of 0 and 1 for each of its values, all with one length scale, so that any two
+values are equally far apart. Each output has hyperparameters of its
 own, since outputs of one simulator may vary along different inputs and on different scales; the price is a Cholesky
 factor an output. They are fitted on `hyperparameter_rows` rows drawn at random, so that these are as dense, and as
 often repeated, as the data are. The fit itself is exact on at most `rows` rows: of more, those that lie farthest apart
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.linalg import cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dtrtri
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -201,14 +203,21 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
     fold = make_folds(known.group, int(spec["folds"]), rng)
     kernel, encoding = KERNELS[spec["kernel"]], Encoding.of(X, known.levels)
     Z = encoding(X)
-    rows = spread_out(Z, int(spec["rows"]), rng)
+    columns = encoding.in_order_of_rows(Z)
+    source = encoding.source[columns]
+    rows = spread_out(Z[:, columns], int(spec["rows"]), rng)
     few = rng.permutation(len(Z))[: int(spec["hyperparameter_rows"])]
     constant = np.ptp(Y, axis=0) == 0
     centre, scale = np.where(constant, Y[0], Y.mean(axis=0)), np.where(constant, 0.0, Y.std(axis=0))
     outputs = ((Y - centre) / np.where(constant, 1.0, scale)).T
 
     with one_blas_thread(), ThreadPoolExecutor(max(means.threads, 1)) as pool:
-        parameters = _hyperparameters(kernel, Z[few], outputs[:, few], constant, int(spec["restarts"]), rng, pool)
+        parameters = _hyperparameters(
+            kernel, Z[np.ix_(few, columns)], source, outputs[:, few], constant, int(spec["restarts"]), rng, pool
+        )
+        # Back to all columns; one that no row has a 1 in takes its input's length.
+        back = [int(np.argmax(source == j)) for j in encoding.source]
+        parameters = [h.by_column(np.array(back)) for h in parameters]
         fits = list(pool.map(partial(_fit, kernel, Z[rows], fold[rows]), outputs[:, rows], parameters))
     weights = np.array([f.weights for f in fits])
     model = GaussianProcess(
@@ -293,18 +302,23 @@ class _Fit:
 def _hyperparameters(
     kernel: Kernel,
     Z: np.ndarray,
+    source: np.ndarray,
     outputs: np.ndarray,
     constant: np.ndarray,
     restarts: int,
     rng: np.random.Generator,
     pool: ThreadPoolExecutor,
 ) -> list[Hyperparameters]:
-    """Return the likeliest hyperparameters of each of m outputs (m, n), all from the same starts."""
-    starts = marginal_likelihood.starts(Z.shape[1], restarts, rng)
+    """Return the likeliest hyperparameters of each of m outputs (m, n), all from the same starts.
+
+    The columns of Z (n, D) that come from one input, as `source` (D,) says, share a length scale.
+    """
+    shared = pd.factorize(source)[0]
+    starts = marginal_likelihood.starts(int(shared.max()) + 1, restarts, rng)
     # A constant output says nothing of its covariance: any will do.
-    parameters = [Hyperparameters.from_log(starts[0])] * len(outputs)
+    parameters = [Hyperparameters.from_log(starts[0]).by_column(shared)] * len(outputs)
     varying = np.flatnonzero(~constant)
-    found = marginal_likelihood.fit(kernel, Z, [outputs[k] for k in varying], starts, pool)
+    found = marginal_likelihood.fit(kernel, Z, [outputs[k] for k in varying], starts, pool, shared)
     for k, h in zip(varying, found, strict=True):
         parameters[k] = h
     return parameters

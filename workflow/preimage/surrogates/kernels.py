@@ -38,6 +38,11 @@ class Hyperparameters:
         amplitude, noise, *lengths = np.exp(theta)
         return cls(float(amplitude), float(noise), np.array(lengths))
 
+    def by_column(self, shared: np.ndarray | None) -> Hyperparameters:
+        """Return these with a length for each column of the points, given which of the lengths each has (D,), if not
+        its own."""
+        return self if shared is None else replace(self, lengths=self.lengths[shared])
+
 
 @dataclass(frozen=True)
 class Kernel:

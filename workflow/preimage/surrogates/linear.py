@@ -110,16 +110,21 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
 def fit(rows: Rows, penalty: float) -> Linear:
     """Return the planes through rows."""
     encoding = Encoding.of(rows.X, rows.levels)
-    Z = _with_one(np.asarray(encoding(rows.X), float))
+    encoded = np.asarray(encoding(rows.X), float)
+    columns = encoding.in_order_of_rows(encoded)
+    Z = _with_one(encoded[:, columns])
     n = len(Z)
-    weight = np.r_[0.0, np.full(Z.shape[1] - 1, n * (penalty + LEAST_PENALTY))]
+    weight = n * (penalty + LEAST_PENALTY)
+    # Of values that no row has, nothing but the penalty is known.
+    whole, inverse = np.zeros((encoded.shape[1] + 1, rows.Y.shape[1])), np.eye(encoded.shape[1] + 1) / weight
+    used = np.r_[0, 1 + columns]
     with threadpool_limits(limits=1, user_api="blas"):
-        factor = cho_factor(Z.T @ Z + np.diag(weight))
-        solution = cho_solve(factor, Z.T @ rows.Y)
-        inverse = cho_solve(factor, np.eye(Z.shape[1]))
+        factor = cho_factor(Z.T @ Z + np.diag(np.r_[0.0, np.full(len(columns), weight)]))
+        whole[used] = solution = cho_solve(factor, Z.T @ rows.Y)
+        inverse[np.ix_(used, used)] = cho_solve(factor, np.eye(Z.shape[1]))
         residual = rows.Y - Z @ solution
     freedom = max(n - Z.shape[1], 1)
-    return Linear(encoding, solution[1:], solution[0], inverse, np.sqrt((residual**2).sum(axis=0) / freedom))
+    return Linear(encoding, whole[1:], whole[0], inverse, np.sqrt((residual**2).sum(axis=0) / freedom))
 
 
 def load(folder: Path) -> Linear:

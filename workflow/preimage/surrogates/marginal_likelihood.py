@@ -40,16 +40,17 @@ def log_likelihood(L: np.ndarray, y: np.ndarray) -> float:
 
 
 def log_likelihood_and_gradient(
-    kernel: Kernel, X: np.ndarray, y: np.ndarray, theta: np.ndarray
+    kernel: Kernel, X: np.ndarray, y: np.ndarray, theta: np.ndarray, shared: np.ndarray | None = None
 ) -> tuple[float, np.ndarray]:
-    """Return the log marginal likelihood and its derivatives (2 + d,) by `theta` (eq. 5.9).
+    """Return the log marginal likelihood and its derivatives (2 + k,) by `theta` (eq. 5.9).
 
     Args:
         X: points (n, d).
         y: outputs (n,).
         theta: `Hyperparameters.to_log`.
+        shared: which of the k length scales each column of X has (d,); one of its own if left out.
     """
-    L, h = factorised(kernel, X, Hyperparameters.from_log(theta))
+    L, h = factorised(kernel, X, Hyperparameters.from_log(theta).by_column(shared))
     weights = cho_solve((L, True), y, check_finite=False)
     value = log_likelihood(L, y)
 
@@ -66,7 +67,7 @@ def log_likelihood_and_gradient(
     Q *= kernel.with_slope(squared_distances(scaled, scaled))[1]
     # d r^2 / d log l = -2 (difference / l)^2, summed over pairs without a matrix an input.
     by_length = -2 * h.amplitude * (Q.sum(axis=1) @ scaled**2 - (scaled * (Q @ scaled)).sum(axis=0))
-    return value, np.array([by_amplitude, by_noise, *by_length])
+    return value, np.array([by_amplitude, by_noise, *(by_length if shared is None else np.bincount(shared, by_length))])
 
 
 def starts(d: int, n: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -76,14 +77,16 @@ def starts(d: int, n: int, rng: np.random.Generator) -> list[np.ndarray]:
     return [middle, *(middle + rng.uniform(-half, half) for _ in range(n - 1))]
 
 
-def climb(kernel: Kernel, X: np.ndarray, y: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the largest log marginal likelihood that L-BFGS-B finds from a start, and where (2 + d,)."""
+def climb(
+    kernel: Kernel, X: np.ndarray, y: np.ndarray, start: np.ndarray, shared: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
+    """Return the largest log marginal likelihood that L-BFGS-B finds from a start, and where (2 + k,)."""
     best: tuple[float, np.ndarray] = (-np.inf, start)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal best
         try:
-            value, gradient = log_likelihood_and_gradient(kernel, X, y, theta)
+            value, gradient = log_likelihood_and_gradient(kernel, X, y, theta, shared)
         except StudyError:
             return NOWHERE, np.zeros_like(theta)
         if not np.isfinite(value) or not np.isfinite(gradient).all():
@@ -93,16 +96,23 @@ def climb(kernel: Kernel, X: np.ndarray, y: np.ndarray, start: np.ndarray) -> tu
             y
         )  # L-BFGS-B's first step is a unit, or the gradient where that is less
 
-    bounds = np.log([AMPLITUDE, NOISE, *([LENGTH] * X.shape[1])])
+    bounds = np.log([AMPLITUDE, NOISE, *([LENGTH] * (len(start) - 2))])
     x0 = np.clip(start, bounds[:, 0], bounds[:, 1])
     minimize(loss, x0, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS, "ftol": TOLERANCE})
     return best
 
 
 def fit(
-    kernel: Kernel, X: np.ndarray, outputs: Sequence[np.ndarray], begin: Sequence[np.ndarray], pool: Executor
+    kernel: Kernel,
+    X: np.ndarray,
+    outputs: Sequence[np.ndarray],
+    begin: Sequence[np.ndarray],
+    pool: Executor,
+    shared: np.ndarray | None = None,
 ) -> list[Hyperparameters]:
     """Return the likeliest hyperparameters of each output (n,) at points (n, d), which are in random order.
+
+    Columns of X may share length scales (see `log_likelihood_and_gradient`); the answers have one a column.
 
     Every start climbs on the first 300 rows, and the best goes on from there on all of them; where the few rows show
     little but noise, every start climbs on all rows. Raises StudyError where no start comes to anything.
@@ -110,7 +120,8 @@ def fit(
 
     def climbs(n: int, starts: Sequence[Sequence[np.ndarray]]) -> list[tuple[float, np.ndarray]]:
         jobs = [
-            [pool.submit(climb, kernel, X[:n], y[:n], s) for s in some] for y, some in zip(outputs, starts, strict=True)
+            [pool.submit(climb, kernel, X[:n], y[:n], s, shared) for s in some]
+            for y, some in zip(outputs, starts, strict=True)
         ]
         return [max((job.result() for job in some), key=lambda found: found[0]) for some in jobs]
 
@@ -124,7 +135,7 @@ def fit(
             f"gaussian_process: none of {len(begin)} starts gave a finite likelihood; are all inputs and outputs "
             "finite numbers?"
         )
-    return [Hyperparameters.from_log(theta) for _, theta in found]
+    return [Hyperparameters.from_log(theta).by_column(shared) for _, theta in found]
 
 
 def _of_white_noise(y: np.ndarray) -> float:

@@ -221,7 +221,8 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
     fold, training, validation = _parts(known.group, spec, rng)
     scales = [_scales(X[used], Y[used], levels) for used in training | validation]
     encoded = np.stack([Encoding(levels, *x)(X) for x, _ in scales])
-    rows = vmapped.data(encoded, np.stack([(Y - y[0]) / y[1] for _, y in scales]), training, validation)
+    columns = Encoding(levels, *scales[0][0]).in_order_of_rows(encoded[0])
+    rows = vmapped.data(encoded[..., columns], np.stack([(Y - y[0]) / y[1] for _, y in scales]), training, validation)
     trainer = trainers(rows.X.shape[2], Y.shape[1], spec)
     design = tuning.Design(tuple(spec["layers"]), spec["activation"], int(spec["batch"]))
     rate, trials = float(spec["learning_rate"]), list[dict[str, Any]]()
@@ -235,7 +236,9 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
         raise StudyError(f"neural_network: {bad} of {len(trained)} networks got to no finite loss with "
                          f"learning_rate {rate:g}; try a smaller one")  # fmt: skip
     form = Form(design.activation, tuple(int(n) for n in levels))
-    networks = [_ensemble(form, s, trained[k * count : (k + 1) * count]) for k, s in enumerate(scales)]
+    place = np.full(encoded.shape[2], -1)
+    place[columns] = np.arange(len(columns))
+    networks = [_ensemble(form, s, trained[k * count : (k + 1) * count], place) for k, s in enumerate(scales)]
     parameters = {key: spec[key] for key in ("loss", "patience", "members")}
     parameters |= {**design._asdict(), "layers": list(design.layers), "learning_rate": rate}
     parameters["epochs"] = [m.epochs for m in trained[:count]]
@@ -270,8 +273,13 @@ def _seeds(rng: np.random.Generator, count: int) -> np.ndarray:
     return rng.integers(2**32, size=count, dtype=np.uint32)
 
 
-def _ensemble(form: Form, scales: tuple[tuple[Any, Any], tuple[Any, Any]], members: list[Member]) -> Network:
+def _ensemble(
+    form: Form, scales: tuple[tuple[Any, Any], tuple[Any, Any]], members: list[Member], place: np.ndarray
+) -> Network:
+    """Return the networks as one; `place` is where each encoded column was in training (D,), -1 for a category's value
+    that no row has, whose weights are 0."""
     weights = [np.stack(layer).astype(float) for layer in zip(*(m.weights for m in members), strict=True)]
+    weights[0] = np.where(place[:, None] >= 0, weights[0][:, place], 0.0)
     history = [(k + 1, float(a), float(b)) for k, (a, b) in enumerate(members[0].history)]
     return Network(form, Parameters(*scales[0], *scales[1], weights[::2], weights[1::2]), history)
 
