@@ -116,7 +116,10 @@ def _curve(f: Found) -> str:
 
 
 def _too_little_data(f: Found) -> str:
-    return f"The learning curve of {f.model} is still falling: {_curve(f)}. Twice the rows should explain {f.share} more of the variance of {f.output}."
+    return (
+        f"The learning curve of {f.model} is still falling: {_curve(f)}. Twice the rows should explain {f.share} more "
+        f"of the variance of {f.output}."
+    )
 
 
 def _rising_error(f: Found) -> str:
