@@ -12,7 +12,8 @@ from preimage.surrogates.standardised import Trees
 
 def as_estimator(trees: Trees, names: Sequence[str]) -> Any:
     """Return a fitted pipeline that takes a table's inputs (these names; a category as its number in the study's list)
-    and gives its outputs. It agrees with the arrays to a rounding.
+    and gives its outputs. It agrees with the arrays but for what rounding of outputs to whole numbers (see
+    `standardised.Outputs`) takes from it.
 
     Its parts are fitted to a row of zeros, for what they learn from a table's shape, and are told the rest.
     """
@@ -22,7 +23,7 @@ def as_estimator(trees: Trees, names: Sequence[str]) -> Any:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    inputs, outputs, m = trees.inputs, trees.outputs, len(trees.outputs.unit)
+    inputs, outputs, m = trees.inputs, trees.outputs, len(trees.outputs.shift)
     numbers, categories = np.flatnonzero(inputs.levels == 0), np.flatnonzero(inputs.levels)
     values = [np.arange(inputs.levels[j], dtype=float) for j in categories]
     columns = ColumnTransformer(
@@ -38,7 +39,7 @@ def as_estimator(trees: Trees, names: Sequence[str]) -> Any:
     order = ColumnTransformer([("order", "passthrough", np.argsort(at).tolist())]).fit(np.zeros((1, len(at))))
     back = TransformedTargetRegressor(DummyRegressor(), transformer=StandardScaler())
     back.fit(np.zeros((1, len(at))), np.zeros((1, m) if m > 1 else 1))
-    _tell(back.transformer_, outputs.shift, outputs.unit)
+    _tell(back.transformer_, outputs.shift, outputs.step / outputs.weight)
     back.set_params(regressor=trees.model).regressor_ = trees.model
     return Pipeline([("columns", columns), ("order", order), ("forest", back)])
 

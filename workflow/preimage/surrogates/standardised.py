@@ -10,7 +10,7 @@ goes left, so that trees decide on each float64 of the user's what scikit-learn 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,8 @@ from preimage.surrogates.forest import Forest, Nodes, assemble, float32_floor, l
 # Powers of two: the farthest input from the median lies below the first, the typical output at about the second. Sums
 # of a few thousand such outputs, rounded to whole numbers, are exact: so equal splits are equal in any unit.
 FARTHEST_INPUT, TYPICAL_OUTPUT = 60, 40
+# Squares of more steps than these would not add up exactly.
+MOST_STEPS = 2**16
 ANY_GAIN = -1e300
 
 
@@ -103,14 +105,20 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Outputs (n, m) as whole numbers: less `shift`, over `unit` (m,), rounded.
+    """Outputs (n, m) as whole numbers of about equal variance: less `shift`, over `step`, rounded, times `weight` (m,).
 
-    scikit-learn adds up the variances of several outputs, so each is measured in its own standard deviation. One output
-    is divided by a power of two.
+    scikit-learn adds up the variances of several outputs, so each is measured in its own standard deviation. Where all
+    that were learned from are multiples of a step (readings of so many digits), that step is the unit, and equal sums
+    of them are equal in floating point too.
+
+    Attributes:
+        learned: of each output the whole numbers that were learned from, in order, and the outputs that these were.
     """
 
     shift: np.ndarray
-    unit: np.ndarray
+    step: np.ndarray
+    weight: np.ndarray
+    learned: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     @classmethod
     def of(cls, Y: np.ndarray) -> Outputs:
@@ -119,15 +127,36 @@ class Outputs:
         part = (Y - shift) / farthest  # at most 1: squares of it stay numbers
         spread = np.where(part.any(axis=0), part.std(axis=0), 1.0)
         typical = [np.median(np.abs(p[p != 0])) if p.any() else 1.0 for p in part.T]
-        unit = farthest * spread
-        return cls(shift, unit / np.frexp(unit[0])[0] * _power_above(np.min(typical / spread), -TYPICAL_OUTPUT))
+        step = farthest * spread * _power_above(np.min(typical / spread), -TYPICAL_OUTPUT)
+        stated = np.array([_step(y) for y in Y.T])
+        weight = np.where(stated > 0, _power_above(np.where(stated > 0, stated, step) / step, 0), 1.0)
+        plain = cls(shift, np.where(stated > 0, stated, step), weight)
+        learned = (np.unique(v, return_index=True) for v in plain(Y).T)
+        return replace(plain, learned=tuple((v, y[at]) for (v, at), y in zip(learned, Y.T, strict=True)))
 
     def __call__(self, Y: np.ndarray) -> np.ndarray:
-        return np.rint((Y - self.shift) / self.unit)
+        return np.rint((Y - self.shift) / self.step) * self.weight
 
     def back(self, V: np.ndarray) -> np.ndarray:
-        """Return outputs (n, m) in the user's units."""
-        return V * self.unit + self.shift
+        """Return outputs (n, m) in the user's units; what was learned from becomes the very number that it was."""
+        out = V / self.weight * self.step + self.shift
+        for k, (known, y) in enumerate(self.learned):
+            at = np.minimum(np.searchsorted(known, V[:, k]), len(known) - 1)
+            out[:, k] = np.where(known[at] == V[:, k], y[at], out[:, k])
+        return out
+
+
+def _step(y: np.ndarray) -> float:
+    """Return the step that outputs (n,) are multiples of but for rounding, from the first of them; 0 for none."""
+    rounding = 4 * np.spacing(np.abs(y).max())
+    gaps = np.diff(np.unique(y))
+    gaps = gaps[gaps > rounding]
+    if not len(gaps) or np.ptp(y) > MOST_STEPS * gaps.min():
+        return 0.0
+    step = np.ptp(y) / np.rint(np.ptp(y) / gaps.min())
+    steps = (y - y.min()) / step
+    off = np.abs(steps - np.rint(steps)).max() * step
+    return float(step) if off <= rounding < step / 8 else 0.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +173,7 @@ class Trees:
         trees = [e.tree_ for e in self.model.estimators_]
         values = [t.value[:, :, 0] for t in trees]
         back = self.inputs.trees([_Pruned(t) for t in trees], [self.outputs.back(v) for v in values])
-        return assemble(list(back), np.zeros(len(self.outputs.unit)), float(len(trees)))
+        return assemble(list(back), np.zeros(len(self.outputs.shift)), float(len(trees)))
 
 
 class _Pruned:
