@@ -44,7 +44,7 @@ def test_scores_are_scikit_learns_to_the_bit(seed, d):
 
 
 def with_isolation(monkeypatch, model):
-    monkeypatch.setattr(certified, "isolation", lambda X, most, seed: forest_domain.from_sklearn(model, most))
+    monkeypatch.setattr(certified, "isolation", lambda X, most, seed, levels: forest_domain.from_sklearn(model, most))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2), st.integers(1, 2), st.booleans())

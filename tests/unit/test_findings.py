@@ -20,7 +20,8 @@ SQUARE = Space((Input("a", 0.0, 1.0), Input("b", 0.0, 1.0)))
 
 def learning(errors, rows=(50, 100, 200), last=(1.0, 0.01), inputs=None):
     curve = [{"rows": n, "error": [e]} for n, e in zip(rows, errors, strict=True)]
-    return {"curve": curve, "last": {"gain": [last[0]], "error": [last[1]]}, "inputs": inputs}
+    gained = [{"gain": [e - errors[-1]], "error": [last[1]]} for e in errors[:-1]]
+    return {"curve": curve, "gained": gained, "last": {"gain": [last[0]], "error": [last[1]]}, "inputs": inputs}
 
 
 # -- models ------------------------------------------------------------------------------------------------------------
@@ -46,9 +47,31 @@ def test_a_curve_that_does_not_fall_to_any_purpose_is_no_lack_of_data(curve, why
     assert models.too_little_data(curve, 10.0, 0).verdict == ABSENT, why
 
 
+def test_a_curve_that_rises_is_named_with_what_the_further_rows_cost():
+    found = models.rising_error(learning([4.0, 4.5, 6.0], last=(-1.5, 0.1)), 10.0, 0)
+    # With the fewest rows the squared error was 4 of a variance of 10, with all of them it is 6.
+    assert found.verdict == FOUND and found.measured == pytest.approx(0.2)
+    assert found.details["rows"] == [50, 100, 200] and found.details["rmse"][0] == 2.0
+    # It fell at first, and then rose by more than at the start.
+    assert models.rising_error(learning([5.0, 4.0, 6.0], last=(-2.0, 0.1)), 10.0, 0).measured == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("curve", "why"),
+    [
+        (learning([8.0, 6.0, 4.5], last=(1.5, 0.1)), "it falls"),
+        (learning([4.0, 4.0, 4.1], last=(-0.1, 0.01)), "what it costs is not worth a word"),
+        (learning([4.0, 4.5, 6.0], last=(-1.5, 1.5)), "the rise may be chance"),
+    ],
+)
+def test_a_curve_that_does_not_rise_for_sure_is_not_accused(curve, why):
+    assert models.rising_error(curve, 10.0, 0).verdict == ABSENT, why
+
+
 def test_what_could_not_be_trained_again_is_not_judged():
-    nothing = {"curve": None, "last": None, "inputs": None}
-    for found in (models.too_little_data(nothing, 1.0, 0), models.too_many_inputs(nothing, 1.0, 0)):
+    nothing = {"curve": None, "gained": None, "last": None, "inputs": None}
+    judges = (models.too_little_data, models.rising_error, models.too_many_inputs)
+    for found in (judge(nothing, 1.0, 0) for judge in judges):
         assert found.verdict == UNKNOWN and np.isnan(found.measured) and found.details["reason"]
 
 

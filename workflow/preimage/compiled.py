@@ -14,7 +14,10 @@ from pathlib import Path
 import numba
 
 LIBRARY = Path(__file__).parent
-KERNELS = ("inversion/forest_*.py", "surrogates/forest.py", "inference/simulators/lotka_volterra_exact.py")
+KERNELS = (
+    *("inversion/forest_*.py", "surrogates/forest.py", "surrogates/category_splits.py"),
+    "inference/simulators/lotka_volterra_exact.py",
+)
 
 
 def cache_folder() -> Path:

@@ -24,6 +24,7 @@ def main(snakemake):
         trained = surrogates.module(spec["kind"]).train(
             train, spec, run.rng, surrogates.Means(snakemake.threads, run.state, report)
         )
+        surrogates.refuse_constant(snakemake.wildcards.surrogate, trained.surrogate, train)
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()
             trained.save(folder)

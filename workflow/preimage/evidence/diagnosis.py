@@ -77,6 +77,7 @@ def _of_models(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Plac
             floor = models.noise_floor(group, Y[:, k], found.noise)
             fitted = float(learning["training"][output]["rmse"]) ** 2
             yield place, models.too_little_data(learning, variance, k)
+            yield place, models.rising_error(learning, variance, k)
             yield place, models.unsuitable_model(X, residual, variance, found.test.levels, rng, places)
             yield place, models.too_many_inputs(learning, variance, k)
             yield place, models.noise_as_signal(fitted, residual**2, floor, variance)

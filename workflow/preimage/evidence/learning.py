@@ -29,14 +29,16 @@ def measured(trained: Trained, train: Rows, test: Rows, rng: np.random.Generator
 
     Keys:
         rows: number of rows trained on; `training`: see `preimage.surrogates.metrics`.
-        curve: by number of rows, the mean squared error of each output; `last`: of what the last doubling of the rows
-            took off the squared error, mean and standard error of each output. None where the model can't be refitted.
+        curve: by number of rows, the mean squared error of each output; `gained`: for each point but the last, mean and
+            standard error of what all rows take off that point's squared error, of each output; `last`: the last of
+            these, of doubling the rows. None where the model can't be refitted.
         inputs: names kept, and what leaving out the others took off; None where there was no reason to ask.
     """
     found: dict[str, Any] = {
         "rows": len(train.X),
         "training": metrics(train.Y, trained.surrogate.predict(train.X), train.outputs),
         "curve": None,
+        "gained": None,
         "last": None,
         "inputs": None,
     }
@@ -46,13 +48,14 @@ def measured(trained: Trained, train: Rows, test: Rows, rng: np.random.Generator
     whole = squared_error(trained.surrogate, judges)
     order = rng.permutation(int(train.group.max()) + 1)
     place = np.argsort(order)[train.group] / len(order)
-    curve, half = [], whole
+    curve, gained = [], []
     for share in SHARES:
         part = train.part(np.flatnonzero(place < share))
-        half = squared_error(trained.refit(part), judges)
-        curve.append({"rows": len(part.X), "error": half.mean(axis=0).tolist()})
+        fewer = squared_error(trained.refit(part), judges)
+        curve.append({"rows": len(part.X), "error": fewer.mean(axis=0).tolist()})
+        gained.append(gain(fewer, whole))
     curve.append({"rows": len(train.X), "error": whole.mean(axis=0).tolist()})
-    found |= {"curve": curve, "last": gain(half, whole)}
+    found |= {"curve": curve, "gained": gained, "last": gained[-1]}
     if len(train.inputs) >= FEWEST_INPUTS and len(train.X) < ROWS_AN_INPUT * len(train.inputs):
         found["inputs"] = fewer_inputs(trained, train, judges, whole, rng)
     return found

@@ -1,4 +1,5 @@
-"""What may be wrong with a model and the rows that it learned from: too few, too many inputs, the wrong kind, noise."""
+"""What may be wrong with a model and the rows that it learned from: too few, rows that mislead it, too many inputs, the
+wrong kind, noise."""
 
 from __future__ import annotations
 
@@ -44,6 +45,23 @@ def too_little_data(learning: Mapping[str, Any], variance: float, output: int) -
     rmse = np.sqrt(errors).tolist()
     more = min(float(more), float(errors[-1]))
     return judged(kind, SHARE, part(more, variance), WORTH, bool(sure), rows=rows, rmse=rmse)
+
+
+def rising_error(learning: Mapping[str, Any], variance: float, output: int) -> Finding:
+    """Return whether the learning curve rises: what the model explained with fewer of the rows, and no longer does.
+
+    Args:
+        learning: see `preimage.evidence.learning.measured`.
+        variance: of the output on the rows held out.
+    """
+    kind = "rising_error"
+    if not learning["curve"] or variance <= 0:
+        return unknown(kind, SHARE, WORTH, reason="the model could not be trained again on fewer rows")
+    errors = [point["error"][output] for point in learning["curve"]]
+    best = int(np.argmin(errors[:-1]))
+    lost, error = (learning["gained"][best][key][output] for key in ("gain", "error"))
+    rows, rmse = [point["rows"] for point in learning["curve"]], np.sqrt(errors).tolist()
+    return judged(kind, SHARE, part(-lost, variance), WORTH, -lost > SURE * error, rows=rows, rmse=rmse)
 
 
 def unsuitable_model(

@@ -47,7 +47,9 @@ def invert(
     Raises StudyError where no point satisfies the constraints.
     """
     polytope.check_feasible(question.space)
-    common = isolation(question.X, float(options["isolation"]), _seed(rng)) if options.get("isolation") else None
+    levels = np.array([len(i.categories) for i in question.space.inputs])
+    most = options.get("isolation")
+    common = isolation(question.X, float(most), _seed(rng), levels) if most else None
     found = _search(question, question.objective, common, options, rng, state, report)
     if np.isnan(found.x).any():
         nothing = _nothing(found.certificate, len(question.space.inputs), options)

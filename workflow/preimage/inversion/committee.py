@@ -20,7 +20,7 @@ from preimage.inversion import Question
 from preimage.neighbours import Nearest
 from preimage.objective import Objective
 from preimage.space import Space
-from preimage.surrogates.encoding import Encoding
+from preimage.surrogates import standardised
 
 DEFAULTS = {"trees": 200, "neighbours": 10, "domain": 0.9}
 # The least error that a judge is taken to have, as a share of an output's standard deviation.
@@ -105,11 +105,10 @@ def _extra_trees(X: np.ndarray, Y: np.ndarray, levels: np.ndarray, trees: int, r
     """Return a forest, judged on the rows that each tree did not see."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    encode = Encoding.of(X, levels)
-    forest = ExtraTreesRegressor(trees, bootstrap=True, oob_score=True, random_state=int(rng.integers(2**31)))
-    forest.fit(encode(X), Y if Y.shape[1] > 1 else Y[:, 0])
-    error = np.abs(forest.oob_prediction_.reshape(Y.shape) - Y).mean(axis=0)
-    return Judge(lambda points: forest.predict(encode(points)).reshape(1, len(points), -1), error)
+    model = ExtraTreesRegressor(trees, bootstrap=True, oob_score=True, random_state=int(rng.integers(2**31)))
+    fitted = standardised.fit(model, X, Y, levels)
+    unseen = fitted.outputs.back(model.oob_prediction_.reshape(Y.shape))
+    return Judge(lambda points: fitted.forest.predict(points)[None], np.abs(unseen - Y).mean(axis=0))
 
 
 def _nearest(rows: np.ndarray, Y: np.ndarray, k: int, space: Space) -> Judge:

@@ -20,7 +20,7 @@ import numpy as np
 from preimage.compiled import numba
 from preimage.inversion.forest_threads import over
 from preimage.space import Space
-from preimage.surrogates.forest import Forest
+from preimage.surrogates.forest import Forest, last_left
 
 # Columns of Trees.node.
 FEATURE, CUT, RIGHT = 0, 1, 2
@@ -94,21 +94,6 @@ NO_TREES = Trees(
     np.empty((0, 4), np.int32), np.empty(0), np.empty(0, np.int32), np.empty((0, 0), np.int32),
     np.empty((0, 0), np.int32), np.empty((1, 0)), np.empty((1, 0, 2)), 0, np.zeros(1),
 )  # fmt: skip
-
-
-def last_left(threshold: np.ndarray) -> np.ndarray:
-    """Return the largest float64 x that goes left: that with float32(x) <= threshold for float32 thresholds (n,), the
-    threshold itself for float64 ones.
-
-    Rounding is to nearest, ties to even: the last is halfway to the next float32, or just below.
-    """
-    if threshold.dtype == np.float64:
-        return threshold
-    after = np.nextafter(threshold, np.float32(np.inf)).astype(float)
-    halfway = threshold.astype(float) / 2 + after / 2
-    with np.errstate(over="ignore"):
-        goes_left = halfway.astype(np.float32) <= threshold
-    return np.where(goes_left, halfway, np.nextafter(halfway, -np.inf))
 
 
 def build(forest: Forest, space: Space, channels: Channels) -> tuple[Grid, Trees]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from preimage.inversion.forest_boxes import Channels, Trees
 from preimage.space import Space
-from preimage.surrogates.forest import Forest, Nodes, assemble, float32_floor
+from preimage.surrogates.forest import Forest, assemble, plain
+from preimage.surrogates.standardised import Inputs
 
 
 class Near(NamedTuple):
@@ -89,25 +90,30 @@ class Isolation(NamedTuple):
         return Channels(self.paths.values.T, np.zeros(1))
 
 
-def isolation(X: np.ndarray, most: float, seed: int) -> Isolation:
+def isolation(X: np.ndarray, most: float, seed: int, levels: np.ndarray) -> Isolation:
     """Fit an isolation forest (scikit-learn's, 100 trees of 256 rows) to rows (n, d), to keep inputs where its anomaly
-    score is at most `most`."""
+    score is at most `most`.
+
+    It is fitted to columns of any unit alike (see `preimage.surrogates.standardised`): a cut of a category parts one of
+    its values, of which there are `levels` (d,), 0 for a number, from the others.
+    """
     from sklearn.ensemble import IsolationForest
 
-    return from_sklearn(IsolationForest(random_state=seed, n_jobs=1).fit(X), most)
+    inputs = Inputs.of(X, levels)
+    return from_sklearn(IsolationForest(random_state=seed, n_jobs=1).fit(inputs(X)), most, inputs)
 
 
-def from_sklearn(model: object, most: float) -> Isolation:
-    """Return a fitted `IsolationForest` as arrays; a leaf's path is as long as the cuts above it, and what its own rows
-    would take to be parted."""
-    trees = [e.tree_ for e in model.estimators_]  # type: ignore[attr-defined]
-    nodes = []
-    for t in trees:
-        path = t.compute_node_depths() + _usual_path(t.n_node_samples) - 1.0
-        nodes.append(Nodes(t.children_left, t.children_right, t.feature, float32_floor(t.threshold), path[:, None]))
-    usual = len(trees) * float(_usual_path(np.array([model.max_samples_]))[0])  # type: ignore[attr-defined]
-    own = model.score_samples  # type: ignore[attr-defined]
-    return Isolation(assemble(nodes, np.zeros(1)), usual, _least(usual, most), lambda X: -own(X))
+def from_sklearn(model: Any, most: float, inputs: Inputs | None = None) -> Isolation:
+    """Return a fitted `IsolationForest` of such columns, or of plain points, as arrays; a leaf's path is as long as the
+    cuts above it, and what its own rows would take to be parted."""
+    trees = [e.tree_ for e in model.estimators_]
+    paths = [(t.compute_node_depths() + _usual_path(t.n_node_samples) - 1.0)[:, None] for t in trees]
+    nodes = plain(trees, paths) if inputs is None else list(inputs.trees(trees, paths))
+    usual = len(trees) * float(_usual_path(np.array([model.max_samples_]))[0])
+    columns = inputs or np.asarray
+    return Isolation(
+        assemble(nodes, np.zeros(1)), usual, _least(usual, most), lambda X: -model.score_samples(columns(X))
+    )
 
 
 def _usual_path(rows: np.ndarray) -> np.ndarray:

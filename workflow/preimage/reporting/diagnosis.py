@@ -108,13 +108,24 @@ def _rows(table: pd.DataFrame, units: Units) -> list[dict[str, Any]]:
 # -- one trap each -----------------------------------------------------------------------------------------------------
 
 
-def _too_little_data(f: Found) -> str:
+def _curve(f: Found) -> str:
     points = [
         f"{words.quantity(e, f.unit)} with {n}" for n, e in zip(f.details["rows"], f.details["rmse"], strict=True)
     ]
+    return f"its error (RMSE on held-out rows) was {words.listing(points)} rows"
+
+
+def _too_little_data(f: Found) -> str:
     return (
-        f"The learning curve of {f.model} is still falling: its error (RMSE on held-out rows) was "
-        f"{words.listing(points)} rows. Twice the rows should explain {f.share} more of the variance of {f.output}."
+        f"The learning curve of {f.model} is still falling: {_curve(f)}. Twice the rows should explain {f.share} more "
+        f"of the variance of {f.output}."
+    )
+
+
+def _rising_error(f: Found) -> str:
+    return (
+        f"The learning curve of {f.model} rises: {_curve(f)}. Trained on fewer rows it explained {f.share} more of the "
+        f"variance of {f.output}: the rows contradict each other, or the model cannot use them."
     )
 
 
@@ -225,6 +236,12 @@ class Trap(NamedTuple):
 TRAPS: dict[str, Trap] = {
     "too_little_data": Trap(
         "Too little data", _too_little_data, "What helps: more rows, before any tuning of model or search."
+    ),
+    "rising_error": Trap(
+        "More rows make the model worse",
+        _rising_error,
+        "What helps: check the rows for outliers, mixed units and labels, and repeats that disagree; try another kind "
+        "of model or other settings. Do not rely on answers of this model.",
     ),
     "unsuitable_model": Trap(
         "Unsuitable model",

@@ -21,6 +21,8 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.errors import StudyError
 
+# An output that varies by so many roundings of its largest value is a constant that was computed.
+ROUNDINGS = 4
 Report = Callable[[int, float], None]
 KINDS = ("random_forest", "neural_network", "gaussian_process", "latent", "latent_classes", "linear", "model")
 
@@ -97,6 +99,22 @@ class Trained:
     curve: list[tuple[int, float, float]] = field(default_factory=list)
     warning: str = ""
     refit: Callable[[Rows], Surrogate] | None = None
+
+
+def refuse_constant(name: str, surrogate: Surrogate, rows: Rows) -> None:
+    """Raise StudyError where a trained model gives one number at all its rows though an output of them varies.
+
+    All that an inverter could find or prove of such a model is false.
+    """
+    predicted = surrogate.predict(rows.X)
+    for k, output in enumerate(rows.outputs):
+        if np.ptp(rows.Y[:, k]) > ROUNDINGS * np.spacing(np.abs(rows.Y[:, k]).max()) and np.ptp(predicted[:, k]) == 0:
+            low, high, said = rows.Y[:, k].min(), rows.Y[:, k].max(), predicted[0, k]
+            raise StudyError(
+                f"surrogate '{name}', output '{output}': found the constant {said:.6g} at all {len(rows.X)} training "
+                f"rows, whose '{output}' goes from {low:.6g} to {high:.6g}; expected a model that varies: use another "
+                "kind, other settings (a forest's leaves must be smaller than half the rows), or more rows"
+            )
 
 
 def kept(kind: str, folder: Path, name: str) -> Any:

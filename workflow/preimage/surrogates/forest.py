@@ -101,13 +101,34 @@ def float32_floor(threshold: np.ndarray) -> np.ndarray:
     return np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded).astype(np.float32)
 
 
+def last_left(threshold: np.ndarray) -> np.ndarray:
+    """Return the largest float64 x that goes left: that with float32(x) <= threshold for float32 thresholds (n,), the
+    threshold itself for float64 ones.
+
+    Rounding is to nearest, ties to even: the last is halfway to the next float32, or just below.
+    """
+    if threshold.dtype == np.float64:
+        return threshold
+    after = np.nextafter(threshold, np.float32(np.inf)).astype(float)
+    halfway = threshold.astype(float) / 2 + after / 2
+    with np.errstate(over="ignore"):
+        goes_left = halfway.astype(np.float32) <= threshold
+    return np.where(goes_left, halfway, np.nextafter(halfway, -np.inf))
+
+
 def from_sklearn(model: Any) -> Forest:
     """Return the arrays of a fitted scikit-learn forest (random forest or extra trees)."""
     trees = [e.tree_ for e in model.estimators_]
-    nodes = [
-        Nodes(t.children_left, t.children_right, t.feature, float32_floor(t.threshold), t.value[:, :, 0]) for t in trees
-    ]
+    nodes = plain(trees, [t.value[:, :, 0] for t in trees])
     return assemble(nodes, np.zeros(nodes[0].value.shape[1]), float(len(nodes)))
+
+
+def plain(trees: Sequence[Any], values: Sequence[np.ndarray]) -> list[Nodes]:
+    """Return scikit-learn's trees of plain points, with values of their nodes (nodes, m)."""
+    return [
+        Nodes(t.children_left, t.children_right, t.feature, float32_floor(t.threshold), value)
+        for t, value in zip(trees, values, strict=True)
+    ]
 
 
 def assemble(trees: Sequence[Nodes], start: np.ndarray, divisor: float = 1.0) -> Forest:

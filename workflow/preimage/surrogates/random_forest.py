@@ -1,4 +1,4 @@
-"""Surrogate `random_forest`: scikit-learn trains it, flat arrays evaluate it."""
+"""Surrogate `random_forest`: scikit-learn trains it on standardised columns, flat arrays evaluate it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.files import replacing
-from preimage.surrogates import ALONE, Means, Trained
-from preimage.surrogates.forest import Forest, from_sklearn
+from preimage.surrogates import ALONE, Means, Trained, standardised
+from preimage.surrogates.estimator import as_estimator
+from preimage.surrogates.forest import Forest
 
 ARRAYS = "forest.npz"
 MODEL = "model.skops"
@@ -22,34 +23,33 @@ SETTINGS = ("max_depth", "min_samples_leaf", "max_features")
 
 
 def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
-    """Train; trees split a category's numbers as they are.
+    """Train; trees tell a category's values apart one by one.
 
     Args:
         spec: the study's settings (trees, max_depth, min_samples_leaf, max_features, folds, tune).
     """
-    X, Y = rows.X, rows.Y
     fold = make_folds(rows.group, int(spec["folds"]), rng)
     seed = int(rng.integers(2**31 - 1))
     settings = {key: spec[key] for key in SETTINGS if key in spec}
     trials: list[dict[str, Any]] = []
     fit = _fitter(int(spec["trees"]), seed, means.threads)
     if spec.get("tune") is not None:
-        settings, trials = _tune(X, Y, fold, fit, int(spec["tune"]["evaluations"]), rng, means)
-    model = fit(X, Y, settings)
+        settings, trials = _tune(rows, fold, fit, int(spec["tune"]["evaluations"]), rng, means)
+    trees = fit(rows, settings)
 
     def save(folder: Path) -> None:
         import skops.io
 
-        from_sklearn(model).save(folder / ARRAYS)
+        trees.forest.save(folder / ARRAYS)
         with replacing(folder / MODEL) as temporary:
-            skops.io.dump(model, temporary)
+            skops.io.dump(as_estimator(trees, rows.inputs), temporary)
 
     def refit(part: Rows) -> Forest:
-        return from_sklearn(fit(part.X, part.Y, settings))
+        return fit(part, settings).forest
 
-    out_of_fold = _out_of_fold(X, Y, fold, fit, settings)
+    out_of_fold = _out_of_fold(rows, fold, fit, settings)
     parameters = {"trees": int(spec["trees"]), **settings, "random_state": seed}
-    return Trained(from_sklearn(model), save, out_of_fold, parameters, trials, refit=refit)
+    return Trained(trees.forest, save, out_of_fold, parameters, trials, refit=refit)
 
 
 def load(folder: Path) -> Forest:
@@ -61,36 +61,33 @@ def logged(folder: Path) -> dict[str, Any]:
     return {"flavor": "sklearn", "path": str(folder / MODEL), "trusted": TRUSTED, "packages": ["scikit-learn", "skops"]}
 
 
-Fit = Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], Any]
+Fit = Callable[[Rows, Mapping[str, Any]], standardised.Trees]
 
 
 def _fitter(trees: int, seed: int, threads: int) -> Fit:
     from sklearn.ensemble import RandomForestRegressor
 
-    def fit(X: np.ndarray, Y: np.ndarray, settings: Mapping[str, Any]) -> Any:
+    def fit(rows: Rows, settings: Mapping[str, Any]) -> standardised.Trees:
         model = RandomForestRegressor(trees, random_state=seed, n_jobs=threads, **settings)
-        model.fit(X, Y if Y.shape[1] > 1 else Y[:, 0])
+        fitted = standardised.fit(model, rows.X, rows.Y, rows.levels)
         model.set_params(n_jobs=1)  # prediction adds trees in order only on one thread
-        return model
+        return fitted
 
     return fit
 
 
-def _out_of_fold(
-    X: np.ndarray, Y: np.ndarray, fold: np.ndarray, fit: Fit, settings: Mapping[str, Any]
-) -> tuple[np.ndarray, np.ndarray]:
+def _out_of_fold(rows: Rows, fold: np.ndarray, fit: Fit, settings: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return prediction and spread (n, m) at each row, by a forest that was trained on the other folds."""
-    predicted, spread = np.empty(Y.shape), np.empty(Y.shape)
+    predicted, spread = np.empty(rows.Y.shape), np.empty(rows.Y.shape)
     for k in np.unique(fold):
         held = fold == k
-        forest = from_sklearn(fit(X[~held], Y[~held], settings))
-        predicted[held], spread[held] = forest.predict(X[held]), forest.spread(X[held])
+        forest = fit(rows.part(np.flatnonzero(~held)), settings).forest
+        predicted[held], spread[held] = forest.predict(rows.X[held]), forest.spread(rows.X[held])
     return predicted, spread
 
 
 def _tune(
-    X: np.ndarray,
-    Y: np.ndarray,
+    rows: Rows,
     fold: np.ndarray,
     fit: Fit,
     evaluations: int,
@@ -110,6 +107,7 @@ def _tune(
         "min_samples_leaf": hp.choice("leaf_limited", [1, hp.uniformint("min_samples_leaf", 2, 20)]),
         "max_features": hp.choice("features_limited", [1.0, hp.uniform("max_features", 0.2, 1.0)]),
     }
+    Y = rows.Y
     scale = Y.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
 
@@ -121,7 +119,7 @@ def _tune(
         return {k: None if chosen[k] is None else numbers[k](chosen[k]) for k in SETTINGS}
 
     def evaluate(values: dict[str, float]) -> float:
-        predicted, _ = _out_of_fold(X, Y, fold, fit, settings_of(values))
+        predicted, _ = _out_of_fold(rows, fold, fit, settings_of(values))
         return float(np.sqrt(np.mean(((predicted - Y) / scale) ** 2)))
 
     done = tpe.search(space, evaluate, evaluations, rng, means.state, means.report)

@@ -9,14 +9,12 @@ from typing import Any
 def _log_sklearn(model: dict[str, Any]) -> None:
     """Log a scikit-learn model in skops format."""
     import mlflow
-    import numpy as np
     import pandas as pd
     import skops.io
     from mlflow.models import infer_signature
 
     fitted = skops.io.load(model["path"], trusted=model["trusted"])
     example = pd.DataFrame(model["example"])
-    fitted.feature_names_in_ = np.array(list(example), object)
     mlflow.sklearn.log_model(
         fitted,
         name="model",
