@@ -29,7 +29,7 @@ def test_defaults_are_filled_in(load):
     forest = found["surrogates"]["forest"]
     assert (forest["trees"], forest["min_samples_leaf"], forest["max_features"], forest["folds"]) == (100, 1, 1, 5)
     assert "tune" not in forest and "max_depth" not in forest
-    assert found["objectives"]["sixty"] == {"target": {"strength": 60}, "scaled": False}
+    assert found["objectives"]["sixty"] == {"target": {"strength": 60}}
     assert found["inverters"]["tpe"] == {"kind": "hyperopt", "evaluations": 500, "on": ["forest"]}
 
 

@@ -74,6 +74,7 @@ rule report:
         evidence=latest("evidence.json"),
         diagnosis=diagnosis,
         info=latest("split.json"),
+        train=first_seed("train.parquet"),
         test=first_seed("test.parquet"),
         targets=target_files,
         models=first_models("surrogate.json"),

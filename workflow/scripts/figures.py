@@ -50,7 +50,7 @@ def read(snakemake, params):
         space=found.space,
         outputs=found.outputs,
         units=found.units,
-        objectives=targets.objectives(params["objectives"], known, test.Y),
+        objectives=targets.objectives(params["objectives"], known, test.Y, train.Y),
         train=(train.X, train.Y),
         test=(test.X, test.Y),
         measured="table" in spec,

@@ -27,7 +27,7 @@ def read(study, seed):
     place = folder / f"round{study['rounds']}/seed{seed}"
     spec, info = study["problem"], str(place / "split.json")
     known = rows.known(info)
-    test = rows.load(str(place / "test.parquet"), info, setting.categories(spec))
+    train, test = (rows.load(str(place / f"{n}.parquet"), info, setting.categories(spec)) for n in ("train", "test"))
     summary = pd.read_csv(folder / "summary.csv", float_precision="round_trip")
     timings = pd.read_csv(folder / "timings.csv")
     return Member(
@@ -35,7 +35,7 @@ def read(study, seed):
         seed=seed,
         varied=study["varied"],
         space=setting.of_rows(spec, known).space,
-        objectives=targets.objectives(study["objectives"], known, test.Y),
+        objectives=targets.objectives(study["objectives"], known, test.Y, train.Y),
         test=test.Y,
         about={name: read_json(place / f"surrogates/{name}/surrogate.json") for name in study["surrogates"]},
         summary=summary[(summary["seed"] == seed) & (summary["round"] == study["rounds"])],

@@ -44,7 +44,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     found = setting.of_rows(spec, known)
     parts = [_rows(table.take(part), found, outputs) for part in (train, test)]
     models, info, tests = _train(study, parts, seed, folder)
-    objectives = objective.build_all(study["objectives"], outputs, known.spread, known.reach)
+    objectives = objective.build_all(study["objectives"], outputs, known.spread, known.reach, rows=parts[0].Y)
     table = _invert(study, found, parts[0], models, objectives, simulator, seed)
     table = assess.assess(table, found.space, models, parts[0].X, simulator, objectives, outputs)
     candidates.schema(dict.fromkeys(inputs, False), outputs).validate(table)

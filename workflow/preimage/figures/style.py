@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, SymmetricalLogLocator
 
+from preimage import digits
+
 INK = "#010203"
 # Okabe and Ito's palette (2008) in the order that is best told apart on white and on black alike; its yellow is lost
 # on white, its black is INK.
@@ -133,11 +135,9 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def number(value: float) -> str:
-    """Return a number with four digits at most that count, without an exponent where that is readable."""
-    if not math.isfinite(value) or value == 0 or not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.3g}".replace("-", "−")
-    return np.format_float_positional(value, precision=4, fractional=False, trim="-").replace("-", "−")
+def number(value: float, step: float = 0.0) -> str:
+    """Return a number as a figure shows it (see `preimage.digits`)."""
+    return digits.number(value, step, whole=False).replace(",", "").replace("-", "−")
 
 
 # -- pieces of figures -------------------------------------------------------------------------------------------------
