@@ -38,6 +38,7 @@ rule figures:
         problem=problem_of,
         objectives=lambda w: of(w)["objectives"],
         surrogates=lambda w: list(of(w)["surrogates"]),
+        baselines=lambda w: study_module.baselines(of(w)),
         code=lambda w: code("figures", *simulator_modules(w)),
     script:
         "../scripts/figures.py"

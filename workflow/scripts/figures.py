@@ -56,6 +56,7 @@ def read(snakemake, params):
         measured="table" in spec,
         tests=tests,
         candidates=pd.read_parquet(source.candidates),
+        baselines=params["baselines"],
         solutions=pd.read_parquet(source.solutions),
         simulator=problem.load(spec),
         best_of=pd.read_csv(source.best_of).query("round == round.max()"),

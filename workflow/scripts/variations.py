@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage import problem
+from preimage import study as study_module
 from preimage.data import rows, setting, targets
 from preimage.evidence.variations import Member, side_by_side
 from preimage.files import read_json, replacing
@@ -41,6 +42,7 @@ def read(study, seed):
         summary=summary[(summary["seed"] == seed) & (summary["round"] == study["rounds"])],
         timings=timings[(timings["seed"] == seed) & (timings["round"] == study["rounds"])],
         simulator=problem.load(spec),
+        baselines=study_module.baselines(study),
     )
 
 

@@ -55,7 +55,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     material = gallery.Material(
         space=found.space, outputs=outputs, units=found.units, objectives=objectives,
         train=(parts[0].X, parts[0].Y), test=(parts[1].X, parts[1].Y), measured="table" in spec, tests=tests,
-        candidates=table, solutions=solutions, simulator=simulator,
+        candidates=table, solutions=solutions, simulator=simulator, baselines=study_module.baselines(study),
     )  # fmt: skip
     for shown in gallery.plan(material):
         if (figure := shown.draw()) is not None:

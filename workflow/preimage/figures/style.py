@@ -11,7 +11,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -32,7 +32,6 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = "os^DvPX"
 DASHES = ("-", "--", ":", "-.")
 # The inverter that is a baseline in every study: it has no colour of its own.
-BASELINE = "lookup"
 
 # Without its darkest and lightest end, which are lost on black and on white.
 VIRIDIS = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.1, 0.93, 48)))
@@ -107,13 +106,13 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
-def looks(inverters: Iterable[str]) -> dict[str, Look]:
-    """Return the look of each inverter, by its place among those of the study."""
+def looks(inverters: Iterable[str], baselines: Collection[str] = ()) -> dict[str, Look]:
+    """Return the look of each inverter, by its place among those of the study; baselines look alike."""
     found: dict[str, Look] = {}
     for name in dict.fromkeys(inverters):
-        k = len(found) - (BASELINE in found)
+        k = sum(n not in baselines for n in found)
         found[name] = Look(PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)], DASHES[k // len(PALETTE) % 4])
-        if name == BASELINE:
+        if name in baselines:
             found[name] = Look(INK, "*", "--")
     return found
 

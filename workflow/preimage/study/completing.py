@@ -8,6 +8,7 @@ from typing import Any
 
 from preimage import digits, own_models
 from preimage.errors import StudyError
+from preimage.free_names import free_name
 from preimage.inference import setting as inference_setting
 from preimage.inversion_kinds import NO_VOLUME, made_of_trees
 from preimage.problem import load as load_problem
@@ -40,9 +41,7 @@ def completed(study: Study) -> Study:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
     inverters = study["inverters"]
     if not any(v["kind"] == LOOKUP for v in inverters.values()):
-        if LOOKUP in inverters:
-            raise StudyError(f"key 'inverters.{LOOKUP}': this name is kept for the kind 'lookup'")
-        inverters[LOOKUP] = {"kind": LOOKUP}
+        inverters[free_name(LOOKUP, inverters)] = {"kind": LOOKUP}
     for name, inverter in inverters.items():
         inverter["on"] = works_on(study, name, inverter)
         if inverter["kind"] == "multistart" and parts(study, name) > inverter["starts"]:
