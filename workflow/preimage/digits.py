@@ -84,9 +84,9 @@ def exact(value: float) -> str:
     return text.removesuffix(".0") if math.isfinite(value) and value else "0" if value == 0 else text
 
 
-def plain(value: float) -> str:
-    """Return the shortest text that reads back as a value, as it is written in a study."""
-    return exact(value).replace(",", "")
+def plain(value: float, step: float = 0.0) -> str:
+    """Return a number as it is written in a study: as it is, or in as few digits as tell it from others `step` away."""
+    return (number(value, step) if step else exact(value)).replace(",", "")
 
 
 def _size(value: float) -> int:

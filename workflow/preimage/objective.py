@@ -216,49 +216,48 @@ def build(
         if output not in outputs:
             raise StudyError(f"objectives.{name}.{kind}: unknown output '{output}'{did_you_mean(output, outputs)}")
     columns = tuple(list(outputs).index(o) for o in terms)
-    pairs = [tuple(map(float, v)) if isinstance(v, list | tuple) else (float(v), float(v)) for v in terms.values()]
-    for output, (low, high) in zip(terms, pairs, strict=True):
-        if low > high:
-            said = f"low {digits.plain(low)} is above high {digits.plain(high)}"
-            raise StudyError(f"objectives.{name}.within.{output}: {said}")
-    low, high = (tuple(ends) for ends in zip(*pairs, strict=True))
-    known = Known(spread, reach, rows)
+    low, high = _ends(name, terms)
+    known, tolerance = Known(spread, reach, rows), _tolerances(name, spec, terms)
+    scale = (1.0,) * len(columns)
     if kind in ("minimize", "maximize"):
-        scale = (1.0,) * len(columns)
+        if isinstance(spec.get("tolerance"), Mapping) and len(terms) > 1:
+            found = f"found one by output, expected a number: {kind} takes their sum"
+            raise StudyError(f"objectives.{name}.tolerance: {found}")
         span = _span_of_sum(np.array(low), columns, known)
-        tolerance, unit = (_tolerance_of_sum(name, kind, spec, terms, span),), 1.0 if span is None else span
+        margins = [next(iter(tolerance.values()), DEFAULT_TOLERANCE * (span or 0.0))]
     else:
-        scale = _scale(spec, columns, pairs, known)
-        tolerance = _tolerances(name, spec, terms, columns, known)
-        ranges = np.ones(1) if reach is None else np.array([reach[c] for c in columns]) / scale
-        unit = float(np.sqrt((ranges**2).mean()))
+        scale = _scale(spec, columns, [max(map(abs, ends)) for ends in zip(low, high, strict=True)], known)
+        ranges = np.zeros(len(columns)) if reach is None else np.array([reach[c] for c in columns], float)
+        span = None if reach is None else float(np.sqrt(((ranges / scale) ** 2).mean()))
+        margins = [tolerance.get(o, DEFAULT_TOLERANCE * float(r)) for o, r in zip(terms, ranges, strict=True)]
+    unit = 1.0 if span is None else span
     robust = _robust(spec.get("robust"))
-    return Objective(name, kind, tuple(terms), columns, low, high, tolerance, scale, fixed, robust, unit)
+    return Objective(name, kind, tuple(terms), columns, low, high, tuple(margins), scale, fixed, robust, unit)
 
 
-def _scale(
-    spec: Mapping[str, Any], columns: Sequence[int], wanted: Sequence[tuple[float, ...]], known: Known
-) -> tuple[float, ...]:
+def _ends(name: str, terms: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the ends of what is wanted of each output; both are the value, or the weight, where that is one number."""
+    pairs = [v if isinstance(v, list | tuple) else (v, v) for v in terms.values()]
+    low, high = (tuple(float(pair[k]) for pair in pairs) for k in (0, 1))
+    for output, a, b in zip(terms, low, high, strict=True):
+        if a > b:
+            said = f"low {digits.plain(a)} is above high {digits.plain(b)}"
+            raise StudyError(f"objectives.{name}.within.{output}: {said}")
+    return low, high
+
+
+def _scale(spec: Mapping[str, Any], columns: Sequence[int], wanted: Sequence[float], known: Known) -> tuple[float, ...]:
     """Return the unit of each output in the loss: by default its own, which is its standard deviation where several
     are added. Beside others, one that never varies is taken in units of what is wanted of it."""
     if known.spread is None or not spec.get("scaled", len(columns) > 1):
         return (1.0,) * len(columns)
     varies = [known.reach is None or known.reach[c] > 0 for c in columns]
     found = (float(known.spread[c]) if v else 0.0 for c, v in zip(columns, varies, strict=True))
-    other = (max(map(abs, ends)) if len(columns) > 1 else 0.0 for ends in wanted)
+    other = wanted if len(columns) > 1 else [0.0]
     return tuple(own or size or 1.0 for own, size in zip(found, other, strict=True))
 
 
-def _tolerances(
-    name: str, spec: Mapping[str, Any], terms: Mapping[str, Any], columns: Sequence[int], known: Known
-) -> tuple[float, ...]:
-    """Return the tolerance of each output: as the study says, or by default a share of its own range."""
-    own = [0.0 if known.reach is None else DEFAULT_TOLERANCE * float(known.reach[c]) for c in columns]
-    found = _stated(name, spec, terms)
-    return tuple(found.get(o, default) for o, default in zip(terms, own, strict=True))
-
-
-def _stated(name: str, spec: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, float]:
+def _tolerances(name: str, spec: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, float]:
     """Return the tolerances that a study states, by output; a number is that of each."""
     stated = spec.get("tolerance")
     if not isinstance(stated, Mapping):
@@ -276,15 +275,6 @@ def _span_of_sum(weights: np.ndarray, columns: Sequence[int], known: Known) -> f
     if known.reach is not None and len(columns) == 1:
         return float(abs(weights[0]) * known.reach[columns[0]])
     return None
-
-
-def _tolerance_of_sum(
-    name: str, kind: str, spec: Mapping[str, Any], terms: Mapping[str, Any], span: float | None
-) -> float:
-    stated = spec.get("tolerance")
-    if isinstance(stated, Mapping) and len(terms) > 1:
-        raise StudyError(f"objectives.{name}.tolerance: found one by output, expected a number: {kind} takes their sum")
-    return next(iter(_stated(name, spec, terms).values()), DEFAULT_TOLERANCE * (span or 0.0))
 
 
 def _robust(value: bool | Mapping[str, Any] | None) -> Mapping[str, Any] | None:

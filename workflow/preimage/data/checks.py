@@ -149,10 +149,15 @@ def _fixed_outside(table: pa.Table, space: Space, names: Collection[str]) -> lis
             seen = pc.min_max(table[i.name]).as_py()
             if not seen["min"] <= i.fixed <= seen["max"]:
                 said.append(
-                    f"input '{i.name}' is fixed at {digits.plain(i.fixed)}, outside the data's range "
-                    f"[{digits.plain(seen['min'])}, {digits.plain(seen['max'])}]"
+                    f"input '{i.name}' is fixed at {digits.plain(i.fixed)}, outside the data's range {_range(**seen)}"
                 )
     return said
+
+
+def _range(min: float, max: float) -> str:
+    """Return a range in as many digits as tell its values apart, rounded inwards: what is outside of it stays so."""
+    low, high = digits.inside(min, max, digits.step(max - min)) if min < max else (digits.exact(min),) * 2
+    return f"[{low.replace(',', '')}, {high.replace(',', '')}]"
 
 
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
@@ -166,7 +171,7 @@ def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
             asked = digits.plain(low) if low == high else f"[{digits.plain(low)}, {digits.plain(high)}]"
             said.append(
                 f"objective '{wanted.name}' wants {output} = {asked}, outside the range ever seen "
-                f"[{digits.plain(seen['min'])}, {digits.plain(seen['max'])}]: no model is to be trusted there"
+                f"{_range(**seen)}: no model is to be trusted there"
             )
     return said
 

@@ -12,6 +12,9 @@ import numpy as np
 
 from preimage.objective import Objective
 
+# Whether some input meets an objective by a model.
+VERDICTS = ("yes", "no", "undecided")
+
 
 class Certificate(TypedDict):
     """What one search has proven, as plain values.

@@ -46,10 +46,10 @@ class Member:
 def side_by_side(members: Iterable[Member]) -> pd.DataFrame:
     """Return a row a (study, seed, surrogate, objective, inverter).
 
-    Columns beside the summary's: `training_rows`; `baseline`, whether the inverter only looks up; `test_r2` of the objective's first output; `usual_loss`, the mean
-    loss of the rows held out, which is what an input drawn at random would give; `least_loss`, the smallest that is
-    possible in truth, and `distance` to where that is, in inputs scaled to [0, 1], over the box's diagonal, both where
-    a minimum is known; `seconds` that the search took.
+    Columns beside the summary's: `training_rows`; `baseline`, whether the inverter only looks up; `test_r2` of the
+    objective's first output; `usual_loss`, the mean loss of the rows held out, which is what an input drawn at random
+    would give; `least_loss`, the smallest that is possible in truth, and `distance` to where that is, in inputs scaled
+    to [0, 1], over the box's diagonal, both where a minimum is known; `seconds` that the search took.
     """
     return pd.DataFrame([_row(m, case) for m in members for case in m.summary.to_dict("records")])
 

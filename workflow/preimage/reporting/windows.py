@@ -64,7 +64,13 @@ def _promise(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]
         unit = units.get(wanted.outputs[0], "")
         return f"{model} stays within {words.quantity(wanted.tolerance[0], unit)} of the best found"
     kept = [
-        f"{words.label(o)} between {words.between(low - margin, high + margin, o, units, 'and')}"
+        f"{words.label(o)} between {_outside(low - margin, high + margin, o, units)}"
         for o, low, high, margin in zip(wanted.outputs, wanted.low, wanted.high, wanted.margin, strict=True)
     ]
     return f"{model} predicts {words.listing(kept)}"
+
+
+def _outside(low: float, high: float, output: str, units: Mapping[str, str]) -> str:
+    """Return the ends of what is proven, rounded outwards."""
+    step = digits.step_of(units, output)
+    return f"{digits.down(low, step)} and {digits.up(high, step)} {units.get(output, '')}".rstrip()

@@ -63,9 +63,9 @@ def interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str,
     return listing([between(row[f"interval_low.{o}"], row[f"interval_high.{o}"], o, units) for o in outputs])
 
 
-def between(low: float, high: float, name: str, units: Mapping[str, str], to: str = "to") -> str:
+def between(low: float, high: float, name: str, units: Mapping[str, str]) -> str:
     """Return two values of a column, with its unit after the second."""
-    return f"{number(low, digits.step_of(units, name))} {to} {of(high, name, units)}"
+    return f"{number(low, digits.step_of(units, name))} to {of(high, name, units)}"
 
 
 def away(loss: float, wanted: Objective, unit: str, step: float = 0.0) -> str:
