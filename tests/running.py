@@ -75,9 +75,24 @@ def tiny(tmp_path_factory):
     return shutil.copytree(made, base / "own_tiny")
 
 
-def assert_documented(columns, title):
-    """Assert that docs/tables.md has exactly these columns under a title; `x.cement` is `x.<input>` there."""
+def documented(title):
+    """Return what docs/tables.md says under a title, by column; `x.cement` is `x.<input>` there, and `x` here."""
     part = (ROOT / "docs/tables.md").read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
-    rows = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
-    known = {name.partition(".")[0] for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    assert {column.partition(".")[0] for column in columns} == known
+    rows = [line.split("|")[1:3] for line in part.splitlines() if line.startswith("| `")]
+    return {n.partition(".")[0]: said.strip() for names, said in rows for n in re.findall(r"`([^`]+)`", names)}
+
+
+def documented_values(said):
+    """Return the only values that a column may have by what is said of it; None where it may have any."""
+    if said.startswith("Whether"):
+        return {"True", "False"}
+    return set(re.findall(r"`([^`]+)`", said)) if said.startswith("`") else None
+
+
+def assert_documented(table, title):
+    """Assert that docs/tables.md has exactly these columns under a title, and every value that they have."""
+    known = documented(title)
+    assert {column.partition(".")[0] for column in table} == set(known)
+    for column in table:
+        values = documented_values(known[column.partition(".")[0]])
+        assert values is None or set(table[column].dropna().astype(str)) <= values, column

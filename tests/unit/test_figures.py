@@ -21,7 +21,7 @@ from preimage.figures.training_curves import training_curves
 from preimage.figures.training_scatter import training_scatter
 from preimage.figures.waterfall import waterfall
 
-LOOKS = style.looks(["tpe", "starts", "random", "lookup", "_own"])
+LOOKS = style.looks(["tpe", "starts", "random", "lookup", "_own"], ["lookup"])
 DISTANCE = Scale("distance to 60 MPa (MPa)", "distance", 1.0, "within 1 MPa")
 INPUTS = ["pressure (bar)", "speed (m/s)"]
 NAN = float("nan")
@@ -286,9 +286,9 @@ def test_numbers_are_short_and_plain(value, text):
 
 def test_looks_are_told_apart_and_stable():
     names = [f"m{k}" for k in range(12)]
-    found = style.looks(["lookup", *names])
+    found = style.looks(["nearest", *names], ["nearest"])
     assert len({(look.colour, look.marker) for look in found.values()}) == 13
-    assert found["lookup"].colour == style.INK
+    assert found["nearest"].colour == style.INK and style.looks(["lookup"])["lookup"].colour != style.INK
     assert style.looks(names[:3])["m1"] == found["m1"]
 
 

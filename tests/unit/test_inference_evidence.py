@@ -205,5 +205,5 @@ def test_what_simulations_are_worth_is_compared_on_the_same_sets():
         (0, "loop_blind"): pd.DataFrame({"score": score + 0.3 + 0.1 * rng.normal(size=200)}),
         (0, "other"): pd.DataFrame({"score": score}),
     }
-    (found,) = summary.uses(tables, rng)
+    (found,) = summary.uses(tables, {"loop_blind": "loop"}, rng)
     assert found["method"] == "loop" and found["gain"] == pytest.approx(0.3, abs=0.03) and found["low"] > 0

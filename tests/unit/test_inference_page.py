@@ -82,6 +82,7 @@ def material(seeds=(0,), observations=("a", "b")):
             "study": "rays", "seeds": list(seeds), "problem": {"simulator": "collider"},
             "observations": {"table": "x.csv"}, "checks": {"predictive": 300},
             "inference": {name: {"kind": kind} for name, kind in METHODS.items()},
+            "ablations": {"loop_blind": "loop"},
         },
         parameters=["energy", "strength"],
         derived=["asymmetry"],

@@ -63,6 +63,14 @@ def test_what_simulates_as_it_infers_is_also_trained_blind(path):
     assert list(study.load(path)["inference"]) == ["loop", "rejection"] and "loop_blind" in off["inference"]
 
 
+def test_an_ablation_is_a_field_and_takes_a_name_that_is_free(path):
+    """A method of one's own may end as ablations do, or have the very name of one."""
+    found = load(path, "exact: {kind: grid}", "loop: {kind: alfi, steps: 3}\n  loop_blind: {kind: grid}")
+    assert found["inference"]["loop_blind"] == {"kind": "grid", **found["inference"]["loop_blind"]}
+    assert found["ablations"] == {"loop_blind_2": "loop"} and not found["inference"]["loop_blind_2"]["simulated"]
+    assert load(path, "exact: {kind: grid}", "double_blind: {kind: grid}")["ablations"] == {}
+
+
 def test_searches_are_checked_on_fewer_sets_and_fresh_ones_are_enough_for_all(path):
     found = load(path, "exact: {kind: grid}", "search: {kind: nes}")
     assert setting.checked_sets(found, "search") == 20 and setting.checked_sets(found, "rejection") == 300

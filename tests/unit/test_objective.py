@@ -8,6 +8,7 @@ from preimage.objective import KINDS, Objective, build
 from ..conftest import refusal
 
 OUTPUTS = ["strength", "cost", "slump"]
+REACH = [80.0, 5.0, 1.0]
 Y = np.array([[58.0, 10.0, 3.0], [61.0, 30.0, -1.0], [70.0, 20.0, 0.0]])
 
 
@@ -83,10 +84,71 @@ def test_an_output_that_is_missing_has_no_loss_and_meets_nothing(kind):
 
 
 def test_the_default_tolerance_is_one_percent_of_the_rows_range():
-    assert made({"target": {"strength": 60}}, reach=[80.0, 5.0, 1.0]).tolerance == 0.8
-    assert made({"target": {"cost": 1, "slump": 1}}, reach=[80.0, 5.0, 1.0]).tolerance == 0.05
-    assert made({"target": {"strength": 60}, "tolerance": 0}, reach=[80.0, 5.0, 1.0]).tolerance == 0
-    assert made({"minimize": "cost"}).tolerance == 0
+    assert made({"target": {"strength": 60}}, reach=REACH).tolerance == (0.8,)
+    assert made({"target": {"cost": 1, "slump": 1}}, reach=REACH).tolerance == (0.05, 0.01)
+    assert made({"target": {"strength": 60}, "tolerance": 0}, reach=REACH).tolerance == (0,)
+    assert made({"minimize": {"cost": -2}}, reach=REACH).tolerance == (0.1,)
+    assert made({"minimize": "cost"}).tolerance == (0,)
+
+
+def test_the_default_tolerance_of_a_sum_is_one_percent_of_the_sums_range():
+    # 2 strength - cost is 106, 92, 120 in the rows.
+    wanted = build("wish", {"maximize": {"strength": 2, "cost": -1}}, OUTPUTS, reach=REACH, rows=Y)
+    assert wanted.tolerance == (pytest.approx(0.28),) and wanted.unit == pytest.approx(28)
+    assert wanted.met(Y).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("entry", "tolerance"),
+    [
+        ({"target": {"strength": 60, "cost": 10}, "tolerance": {"strength": 2, "cost": 0.1}}, (2, 0.1)),
+        ({"target": {"strength": 60, "cost": 10}, "tolerance": {"cost": 0.1}}, (0.8, 0.1)),
+        ({"target": {"strength": 60, "cost": 10}, "tolerance": 3}, (3, 3)),
+        ({"target": {"strength": 60, "cost": 10}, "tolerance": {}}, (0.8, 0.05)),
+        ({"minimize": "cost", "tolerance": {"cost": 4}}, (4,)),
+        ({"minimize": "cost", "tolerance": {}}, (0.05,)),
+        ({"minimize": {"cost": 1, "slump": 1}, "tolerance": 4}, (4,)),
+    ],
+)
+def test_tolerances_are_one_number_or_one_by_output(entry, tolerance):
+    assert made(entry, reach=REACH).tolerance == tolerance
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e6])
+def test_several_outputs_are_met_and_weighed_alike_in_any_unit(unit):
+    """What meets a target of two outputs, and by how much it misses, does not depend on the unit of either."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(0, 1, (200, 3)) * [1, 5, 2] + 100
+    other = rows * [1, unit, 1]
+    entry = {"target": {"strength": 100.3, "cost": 101.0}, "tolerance": {"strength": 0.5}}
+    moved = {**entry, "target": {"strength": 100.3, "cost": 101.0 * unit}}
+    one, two = (build("o", e, OUTPUTS, Y.std(axis=0), np.ptp(Y, axis=0)) for e, Y in ((entry, rows), (moved, other)))
+    np.testing.assert_allclose(one.loss(rows), two.loss(other), rtol=1e-9)
+    assert one.met(rows).tolist() == two.met(other).tolist() and 0 < one.met(rows).sum() < 100
+    assert np.isclose(one.enough, two.enough) and np.isclose(one.unit, two.unit)
+    near = (abs(rows[:, 0] - 100.3) <= 0.5) & (abs(rows[:, 1] - 101) <= 0.01 * np.ptp(rows[:, 1]))
+    np.testing.assert_array_equal(one.met(rows), near)
+
+
+def test_several_outputs_are_weighed_by_their_spread_unless_the_study_says_otherwise():
+    spread, entry = [2.0, 99.0, 4.0], {"target": {"strength": 60, "slump": 1}}
+    assert made(entry, spread).loss(Y).tolist() == made({**entry, "scaled": True}, spread).loss(Y).tolist()
+    assert made({**entry, "scaled": False}, spread).loss(Y).tolist() == made(entry).loss(Y).tolist()
+
+
+def test_an_output_that_never_varies_neither_breaks_nor_rules_the_loss():
+    entry = {"target": {"strength": 60, "slump": 5}}
+    # The standard deviation of equal numbers may be a rounding.
+    wanted = build("wish", entry, OUTPUTS, [2.0, 1.0, 1e-16], [80.0, 5.0, 0.0])
+    assert wanted.scale == (2.0, 5.0) and wanted.tolerance == (0.8, 0.0) and np.isfinite(wanted.loss(Y)).all()
+    assert build("wish", {"target": {"slump": 0}}, OUTPUTS, [2.0, 1.0, 0.0], [80.0, 5.0, 0.0]).met(Y)[2]
+
+
+def test_losses_are_equal_by_what_the_rows_span_not_by_their_size():
+    lowest = made({"minimize": "cost"}, reach=REACH)
+    assert lowest.equal_to(1e8) == pytest.approx(1e8 + 5e-6, abs=1e-7)
+    target = made({"target": {"cost": 10}}, reach=REACH)
+    assert target.equal_to(0.0) == pytest.approx((5e-6) ** 2) and target.equal_to(4.0) > 4.0
 
 
 @pytest.mark.parametrize(
@@ -95,6 +157,19 @@ def test_the_default_tolerance_is_one_percent_of_the_rows_range():
         ({"minimize": "strenth"}, "objectives.wish.minimize: unknown output 'strenth'; did you mean 'strength'?"),
         ({"target": {"cst": 3}}, "objectives.wish.target: unknown output 'cst'; did you mean 'cost'?"),
         ({"within": {"cost": [3, 2]}}, "objectives.wish.within.cost: low 3 is above high 2"),
+        (
+            {"within": {"cost": [1234567.5, 1234567.25]}},
+            "objectives.wish.within.cost: low 1234567.5 is above high 1234567.25",
+        ),
+        (
+            {"target": {"cost": 3}, "tolerance": {"cst": 1}},
+            "objectives.wish.tolerance: unknown output 'cst'; did you mean 'cost'?",
+        ),
+        ({"target": {"cost": 3}, "tolerance": {"strength": 1}}, "objectives.wish.tolerance: unknown output 'strength'"),
+        (
+            {"minimize": {"cost": 1, "slump": 2}, "tolerance": {"cost": 1}},
+            "objectives.wish.tolerance: found one by output, expected a number: minimize takes their sum",
+        ),
     ],
 )
 def test_wishes_that_cannot_be_are_refused(entry, said):
@@ -111,6 +186,12 @@ def test_an_interval_of_one_value_is_a_wish_like_any_other():
         ({"minimize": "cost"}, "smallest cost"),
         ({"maximize": {"strength": 1, "cost": -0.5}}, "largest strength + -0.5 x cost"),
         ({"target": {"strength": 60}, "tolerance": 1}, "strength 60 MPa within 1"),
+        ({"target": {"cost": 1234567.25}, "tolerance": 0.5}, "cost 1,234,567.25 within 0.5"),
+        (
+            {"target": {"cost": 1e-9, "slump": 5e5}, "tolerance": {"cost": 1e-11, "slump": 1e4}},
+            "cost 1e-09 within 1e-11 and slump 500,000 within 10,000",
+        ),
+        ({"within": {"cost": [100000000.25, 100000000.75]}}, "cost from 100,000,000.25 to 100,000,000.75"),
         (
             {"within": {"strength": [55, 65]}, "fixed": {"curing_age": 28}},
             "strength from 55 to 65 MPa at curing age 28",
@@ -122,5 +203,5 @@ def test_in_words(entry, words):
 
 
 def test_only_values_to_meet_are_bounded():
-    bounded = {kind: Objective("o", kind, ("y",), (0,), (1.0,), (1.0,), 0.0, (1.0,)).bounded for kind in KINDS}
+    bounded = {kind: Objective("o", kind, ("y",), (0,), (1.0,), (1.0,), (0.0,), (1.0,)).bounded for kind in KINDS}
     assert bounded == {"minimize": False, "maximize": False, "target": True, "within": True}

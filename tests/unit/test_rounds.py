@@ -18,7 +18,7 @@ from preimage.surrogates import intervals, random_forest
 from ..conftest import refusal
 
 WANTED = {"lowest": objective.build("lowest", {"minimize": "y"}, ["z", "y"])}
-LOOKS = style.looks(["tpe", "lookup"])
+LOOKS = style.looks(["tpe", "lookup"], ["lookup"])
 
 
 def known(*y):

@@ -29,14 +29,14 @@ def test_each_row_is_an_objective_named_by_its_place(file):
     path = file("slump,strength\n1,60\n2,70.5\n")
     found = targets.objectives({"many": {"targets": path, "tolerance": 1}, "one": {"minimize": "slump"}}, KNOWN)
     assert list(found) == ["many.0", "many.1", "one"]
-    assert found["many.1"].loss(np.array([[70.5, 4.0]])).tolist() == [(4 + 0) / 2]
-    assert {w.entry for w in found.values()} == {"many", "one"} and found["many.0"].tolerance == 1
+    assert found["many.1"].loss(np.array([[70.5, 4.0]])).tolist() == [(0.5**2 + 0) / 2]
+    assert {w.entry for w in found.values()} == {"many", "one"} and found["many.0"].tolerance == (1, 1)
 
 
 def test_some_outputs_may_be_left_out_and_defaults_are_those_of_a_single_target(file):
     found = targets.objectives({"many": {"targets": file("strength\n60\n"), "scaled": True}}, KNOWN)["many.0"]
     assert found.outputs == ("strength",) and found.scale == (2.0,)
-    assert found.tolerance == pytest.approx(objective.DEFAULT_TOLERANCE * 10)
+    assert found.tolerance == pytest.approx([objective.DEFAULT_TOLERANCE * 10])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ def table(known=True):
             for name, predicted, true in (("tpe", 35.0, 20.0), ("certified", 15.0, 30.0), ("lookup", 40.0, 60.0)):
                 study = f"f_dimension{d}"
                 own = {"dimension": d, "training_rows": 300, "seed": seed, "study": study, "inverter": name}
+                own["baseline"] = name == "lookup"
                 losses = {"predicted_loss": predicted, "simulated_loss": true, "optimizer_regret": predicted - 15}
                 rows.append({**BASE, **own, **losses})
     found = pd.DataFrame(rows)
@@ -47,6 +48,15 @@ def test_the_page_says_where_a_better_search_gave_a_worse_answer_and_why():
     assert "can't tell" not in said[2]
     unsure = table().assign(surrogate_regret=-50.0)
     assert "can't tell" in page.sentences(page.with_shares(unsure), "dimension", "training_rows")[2]
+
+
+def test_what_a_baseline_is_does_not_follow_from_its_name():
+    names = {"lookup": "certified", "certified": "tpe", "tpe": "lookup"}
+    renamed = table().replace({"inverter": names})
+    one, other = (page.sentences(page.with_shares(t), "dimension", "training_rows") for t in (table(), renamed))
+    assert [s.replace("tpe ended", "lookup ended") for s in one] == other
+    drawn = style.to_svg(variations.blame(page.with_shares(renamed), "dimension", "training_rows"), "a.svg")
+    assert "lost by lookup" in drawn and "lost by certified" not in drawn
 
 
 def test_without_a_known_minimum_there_is_the_table_alone():

@@ -1,11 +1,19 @@
 """The page: what it says, that it stands alone, and that a browser opens it without complaint."""
 
+import copy
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+
+from preimage import study
+from preimage.data import rows, setting, targets
+from preimage.files import read_json
+from preimage.reporting.material import Material
+from preimage.reporting.page import render
 
 from ..running import assert_documented
 
@@ -76,3 +84,81 @@ def test_a_browser_opens_it_from_a_file_without_console_errors(tiny, tmp_path, s
     )  # fmt: skip
     assert "The answer" in done.stdout
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+
+
+# -- names are names, whatever they say --------------------------------------------------------------------------------
+
+PLAIN = {
+    "inverters": {"tpe": "qqone", "starts": "qqtwo", "direct": "qqthree", "random": "qqfour", "lookup": "qqfive"},
+    "surrogates": {"forest": "qqsix"},
+    "objectives": {"lowest": "qqseven", "ring": "qqeight", "band": "qqnine"},
+}
+# Each a kind, a baseline or an ablation, but never what it names here.
+HOSTILE = {
+    "qqone": "lookup", "qqtwo": "certified", "qqthree": "nearest", "qqfour": "double-blind", "qqfive": "multistart",
+    "qqsix": "truth", "qqseven": "target", "qqeight": "minimize", "qqnine": "within",
+}  # fmt: skip
+
+
+def renamed(value, names):
+    """Plain values with names changed wherever one stands alone, as key or value, or in a list of names."""
+    if isinstance(value, dict):
+        return {renamed(k, names): renamed(v, names) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(renamed(v, names) for v in value)
+    return ", ".join(names.get(v, v) for v in value.split(", ")) if isinstance(value, str) else value
+
+
+def renamed_study(study, names):
+    """A study with its inverters, surrogates and objectives under other names, and all kinds as they were."""
+    parts = {part: {names[k]: v for k, v in study[part].items()} for part in PLAIN}
+    for inverter in parts["inverters"].values():
+        inverter["on"] = [names.get(v, v) for v in inverter["on"]]
+    return {**study, **parts, "preimages": {names[k]: v for k, v in study["preimages"].items()}}
+
+
+def renamed_table(table, names):
+    columns = [c for c in ("surrogate", "objective", "inverter", "found_by") if c in table]
+    return table.assign(**{c: [renamed(v, names) for v in table[c]] for c in columns})
+
+
+def material_of(folder, names):
+    """What the report of the tiny study is made of, from its files, with other names."""
+    results = folder / "results/tiny"
+    seed = results / "round0/seed0"
+    found = study.load(folder / "tiny.yaml")
+    known = rows.known(str(seed / "split.json"))
+    setup = setting.of_rows(found["problem"], known)
+    train, test = (rows.load(str(seed / f"{part}.parquet"), str(seed / "split.json"), {}) for part in ("train", "test"))
+    made = targets.objectives(found["objectives"], known, test.Y, train.Y)
+    boxes = {(p.parent.name, p.stem): pd.read_parquet(p) for p in (seed / "preimage").rglob("*.parquet")}
+    return Material(
+        study=renamed_study(copy.deepcopy(found), names),
+        summary=renamed_table(pd.read_csv(results / "summary.csv"), names),
+        best_of=renamed_table(pd.read_csv(results / "best_of.csv"), names),
+        rounds=pd.DataFrame(),
+        candidates=renamed_table(pd.read_parquet(results / "candidates.parquet"), names),
+        timings=pd.read_csv(results / "timings.csv"),
+        solutions=renamed_table(pd.read_parquet(seed / "solutions.parquet"), names),
+        preimages=renamed(boxes, names),
+        evidence=renamed(read_json(seed / "evidence.json"), names),
+        diagnosis=renamed_table(pd.read_csv(results / "diagnosis.csv"), names),
+        objectives={names[k]: replace(w, name=names[k]) for k, w in made.items()},
+        space=setup.space,
+        units=setup.units,
+        ranges=known.ranges,
+        surrogates={names["forest"]: read_json(seed / "surrogates/forest/surrogate.json")},
+        figures=[],
+        records=[read_json(p) for p in sorted((results / "tracking/round0/seed0").glob("*.json"))],
+        warnings=[],
+        versions={},
+    )
+
+
+def test_the_report_is_the_same_whatever_things_are_called(tiny):
+    plain = {old: new for part in PLAIN.values() for old, new in part.items()}
+    expected = render(material_of(tiny, plain))
+    for token, name in HOSTILE.items():
+        expected = expected.replace(token, name).replace(token.capitalize(), name.capitalize())
+    found = render(material_of(tiny, {old: HOSTILE[token] for old, token in plain.items()}))
+    assert found == expected and "multistart (baseline)" in found and "lookup (baseline)" not in found

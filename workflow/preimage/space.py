@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage import digits
 from preimage.errors import StudyError, did_you_mean
 
 # An equality holds, and an inequality is met, to this share of its row's scale.
@@ -55,11 +56,11 @@ class Linear:
     high: float = np.inf
 
     def __str__(self) -> str:
-        terms = " + ".join(f"{c:g} {name}" for name, c in self.coefficients)
+        terms = " + ".join(f"{digits.plain(c)} {name}" for name, c in self.coefficients)
         if self.low == self.high:
-            return f"{terms} = {self.low:g}"
-        left = f"{self.low:g} <= " if np.isfinite(self.low) else ""
-        right = f" <= {self.high:g}" if np.isfinite(self.high) else ""
+            return f"{terms} = {digits.plain(self.low)}"
+        left = f"{digits.plain(self.low)} <= " if np.isfinite(self.low) else ""
+        right = f" <= {digits.plain(self.high)}" if np.isfinite(self.high) else ""
         return f"{left}{terms}{right}"
 
 
@@ -76,13 +77,14 @@ class Space:
         for i in self.inputs:
             if not i.low <= i.high:
                 low, high = (
-                    f"{name} {value:g}{'' if stated else ' (of the rows)'}"
+                    f"{name} {digits.plain(value)}{'' if stated else ' (of the rows)'}"
                     for name, value, stated in zip(("low", "high"), (i.low, i.high), i.stated, strict=True)
                 )
                 raise StudyError(f"input '{i.name}': {low} is above {high}")
             if i.fixed is not None and not i.low <= i.fixed <= i.high:
                 raise StudyError(
-                    f"input '{i.name}': the fixed value {i.fixed:g} is outside its bounds [{i.low:g}, {i.high:g}]"
+                    f"input '{i.name}': the fixed value {digits.plain(i.fixed)} is outside its bounds "
+                    f"[{digits.plain(i.low)}, {digits.plain(i.high)}]"
                 )
         for constraint in self.constraints:
             for name, _ in constraint.coefficients:
@@ -306,7 +308,7 @@ def code(i: Input, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise StudyError(f"input '{i.name}': found '{value}', expected a number")
     if i.integer and value != round(value):
-        raise StudyError(f"input '{i.name}': found {value:g}, expected a whole number")
+        raise StudyError(f"input '{i.name}': found {digits.plain(value)}, expected a whole number")
     return float(value)
 
 

@@ -84,6 +84,7 @@ rule train_inference:
     params:
         problem=stochastic,
         method=method_of,
+        like=lambda w: of(w)["ablations"].get(w.method, w.method),
         code=lambda w: code("train_inference", *method_modules(w)),
     script:
         "../scripts/train_inference.py"
@@ -173,6 +174,7 @@ rule gather_posterior:
         problem=stochastic,
         seeds=lambda w: of(w)["seeds"],
         methods=lambda w: list(of(w)["inference"]),
+        ablations=lambda w: of(w)["ablations"],
         code=lambda w: code("gather_posterior", *stochastic_modules(w)),
     script:
         "../scripts/gather_posterior.py"
@@ -206,6 +208,7 @@ rule inference_figures:
     params:
         problem=stochastic,
         methods=lambda w: list(of(w)["inference"]),
+        ablations=lambda w: of(w)["ablations"],
         units=lambda w: setting.stated_units(of(w)["problem"]),
         code=lambda w: code("inference_figures", *stochastic_modules(w)),
     script:

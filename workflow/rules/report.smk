@@ -38,6 +38,7 @@ rule figures:
         problem=problem_of,
         objectives=lambda w: of(w)["objectives"],
         surrogates=lambda w: list(of(w)["surrogates"]),
+        baselines=lambda w: study_module.baselines(of(w)),
         code=lambda w: code("figures", *simulator_modules(w)),
     script:
         "../scripts/figures.py"
@@ -74,6 +75,7 @@ rule report:
         evidence=latest("evidence.json"),
         diagnosis=diagnosis,
         info=latest("split.json"),
+        train=first_seed("train.parquet"),
         test=first_seed("test.parquet"),
         targets=target_files,
         models=first_models("surrogate.json"),

@@ -36,7 +36,7 @@ def read(params, folder, seed, simulator):
         seed=seed,
         space=found.space,
         outputs=found.outputs,
-        objectives=targets.objectives(params["objectives"], known, test.Y),
+        objectives=targets.objectives(params["objectives"], known, test.Y, train.Y),
         train=train,
         test=test,
         tests={name: pd.read_parquet(path / "test.parquet") for name, path in surrogates.items()},

@@ -25,7 +25,7 @@ def main(snakemake):
         found = setting.of_rows(spec, known)
         space, outputs = found.space, found.outputs
         train, test = (rows.load(path, source.info, setting.categories(spec)) for path in (source.train, source.test))
-        objectives = targets.objectives(run.params["objectives"], known, test.Y)
+        objectives = targets.objectives(run.params["objectives"], known, test.Y, train.Y)
         info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
         simulator = problem.load(spec)
 

@@ -31,7 +31,8 @@ def main(snakemake):
         with replacing(snakemake.output.summary) as path:
             summary.frame(rows).to_csv(path, index=False)
         cases = product(run.params["seeds"], run.params["methods"])
-        compared = summary.uses(dict(zip(cases, map(pd.read_parquet, source.sets), strict=True)), run.rng)
+        sets = dict(zip(cases, map(pd.read_parquet, source.sets), strict=True))
+        compared = summary.uses(sets, run.params["ablations"], run.rng)
         write_json(snakemake.output.uses, compared)
         for use in compared:
             run.metric(f"checks/gain_by_simulations/{use['method']}", use["gain"], use["seed"])

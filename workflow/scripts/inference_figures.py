@@ -59,6 +59,7 @@ def read(snakemake, run):
         ways={m: table.paths_of(frame, shown, parameters) for m, frame in paths.items()},
         shown={m: arrays.read(path) for m, path in zip(methods, source.shown, strict=True)},
         sets={m: pd.read_parquet(path) for m, path in zip(methods, source.sets, strict=True)},
+        ablations=run.params["ablations"],
     )
 
 

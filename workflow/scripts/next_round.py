@@ -40,12 +40,12 @@ def simulated(run, source, train, test, gate, found, rng):
     spec, options = run.params["problem"], run.params["relearning"]
     known = rows.known(source.info)
     space = setting.of_simulator(spec).space
-    test_rows = rows.load(source.test, source.info, setting.categories(spec)).Y
-    objectives = targets.objectives(run.params["objectives"], known, test_rows)
+    category = setting.categories(spec)
+    before, held = (rows.load(path, source.info, category) for path in (source.train, source.test))
+    objectives = targets.objectives(run.params["objectives"], known, held.Y, before.Y)
     asked = batch.asks(
         pd.read_parquet(source.candidates), space, {n: (m, f) for n, (m, f, _) in found.items()}, objectives
     )
-    before = rows.load(source.train, source.info, setting.categories(spec))
     chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
     noise = spec.get("noise", {}).get("sd", 0.0)
     return batch.simulated(problem.load(spec), space, chosen, train, noise, rng), []

@@ -18,7 +18,8 @@ def main(snakemake):
         study, source = run.params["study"], snakemake.input
         known = rows.known(source.info[0])
         found = setting.of_rows(study["problem"], known)
-        test = rows.load(source.test, source.info[0], setting.categories(study["problem"]))
+        category = setting.categories(study["problem"])
+        train, test = (rows.load(path, source.info[0], category) for path in (source.train, source.test))
         material = Material(
             study=study,
             summary=last_round(pd.read_csv(source.summary)),
@@ -30,7 +31,7 @@ def main(snakemake):
             preimages={(Path(p).parent.name, Path(p).stem): pd.read_parquet(p) for p in source.get("preimages", [])},
             evidence=read_json(source.evidence[0]),
             diagnosis=pd.read_csv(source.diagnosis) if source.get("diagnosis") else pd.DataFrame(),
-            objectives=targets.objectives(study["objectives"], known, test.Y),
+            objectives=targets.objectives(study["objectives"], known, test.Y, train.Y),
             space=found.space,
             units=found.units,
             ranges=known.ranges,

@@ -4,7 +4,6 @@ from preimage.files import read_json, write_json
 from preimage.inference import arrays, bank, methods, simulator
 from preimage.inference.answer import Means, Task
 from preimage.inference.callback import told_plainly
-from preimage.inference.setting import BLIND
 from preimage.step import step
 
 
@@ -15,7 +14,7 @@ def main(snakemake):
         task = Task(simulator.load(run.params["problem"]), size, shared)
         means = Means(run.state, run.progress(None))
         # An ablation is trained by the very numbers of its method: what it loses is not chance.
-        rng = run.rng_of(snakemake.rule, method=snakemake.wildcards.method.removesuffix(BLIND))
+        rng = run.rng_of(snakemake.rule, method=run.params["like"])
         with told_plainly():
             trained = methods.method(spec["kind"]).train(task, spec, rng, means)
         arrays.write(snakemake.output.trained, trained.arrays())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage import problem
+from preimage import study as study_module
 from preimage.data import rows, setting, targets
 from preimage.evidence.variations import Member, side_by_side
 from preimage.files import read_json, replacing
@@ -27,7 +28,7 @@ def read(study, seed):
     place = folder / f"round{study['rounds']}/seed{seed}"
     spec, info = study["problem"], str(place / "split.json")
     known = rows.known(info)
-    test = rows.load(str(place / "test.parquet"), info, setting.categories(spec))
+    train, test = (rows.load(str(place / f"{n}.parquet"), info, setting.categories(spec)) for n in ("train", "test"))
     summary = pd.read_csv(folder / "summary.csv", float_precision="round_trip")
     timings = pd.read_csv(folder / "timings.csv")
     return Member(
@@ -35,12 +36,13 @@ def read(study, seed):
         seed=seed,
         varied=study["varied"],
         space=setting.of_rows(spec, known).space,
-        objectives=targets.objectives(study["objectives"], known, test.Y),
+        objectives=targets.objectives(study["objectives"], known, test.Y, train.Y),
         test=test.Y,
         about={name: read_json(place / f"surrogates/{name}/surrogate.json") for name in study["surrogates"]},
         summary=summary[(summary["seed"] == seed) & (summary["round"] == study["rounds"])],
         timings=timings[(timings["seed"] == seed) & (timings["round"] == study["rounds"])],
         simulator=problem.load(spec),
+        baselines=study_module.baselines(study),
     )
 
 

@@ -46,7 +46,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     found = setting.of_rows(spec, known)
     parts = [_rows(table.take(part), found, outputs) for part in (train, test)]
     models, info, tests = _train(study, parts, seed, folder)
-    objectives = objective.build_all(study["objectives"], outputs, known.spread, known.reach)
+    objectives = objective.build_all(study["objectives"], outputs, known.spread, known.reach, rows=parts[0].Y)
     table = _invert(study, found, parts[0], models, objectives, simulator, seed)
     table = assess.assess(table, found.space, models, parts[0].X, simulator, objectives, outputs)
     candidates.schema(dict.fromkeys(inputs, False), outputs).validate(table)
@@ -57,7 +57,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     material = gallery.Material(
         space=found.space, outputs=outputs, units=found.units, objectives=objectives,
         train=(parts[0].X, parts[0].Y), test=(parts[1].X, parts[1].Y), measured="table" in spec, tests=tests,
-        candidates=table, solutions=solutions, simulator=simulator,
+        candidates=table, solutions=solutions, simulator=simulator, baselines=study_module.baselines(study),
     )  # fmt: skip
     for shown in gallery.plan(material):
         if (figure := shown.draw()) is not None:

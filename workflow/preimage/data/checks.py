@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preimage import objective, polytope, problem
+from preimage import digits, objective, polytope, problem
 from preimage.data import new_rows, tables, targets
 from preimage.data.setting import Rows, Setting, categories, describe, of_rows, of_simulator
 from preimage.errors import StudyError
@@ -43,6 +43,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     if imported is not None and "simulator" in spec:
         _check_simulator(spec, found)
     polytope.check_feasible(found.space)
+    _check_held_out(study["objectives"], found.outputs)
     for name, wanted in _first_of_each(_objectives(study, found)).items():
         try:
             polytope.check_feasible(found.space.fix(wanted.fixed))
@@ -77,6 +78,13 @@ def _objectives(study: Study, found: Setting) -> dict[str, objective.Objective]:
     """Return what is known of a study's objectives before there are test rows to take any from."""
     entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
     return targets.objectives(entries, Rows(found.inputs, found.outputs, {}, {}, [], []))
+
+
+def _check_held_out(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[str]) -> None:
+    """Raise StudyError for targets from test rows, of all outputs, that can't be asked for whatever the rows are."""
+    for name, entry in entries.items():
+        if objective.many(entry) == "test_rows":
+            objective.build(name, {**entry, "target": dict.fromkeys(outputs, 0.0)}, outputs)
 
 
 def _first_of_each(objectives: Mapping[str, objective.Objective]) -> dict[str, objective.Objective]:
@@ -165,10 +173,15 @@ def _fixed_outside(table: pa.Table, space: Space, names: Collection[str]) -> lis
             seen = pc.min_max(table[i.name]).as_py()
             if not seen["min"] <= i.fixed <= seen["max"]:
                 said.append(
-                    f"input '{i.name}' is fixed at {i.fixed:g}, outside the data's range "
-                    f"[{seen['min']:g}, {seen['max']:g}]"
+                    f"input '{i.name}' is fixed at {digits.plain(i.fixed)}, outside the data's range {_range(**seen)}"
                 )
     return said
+
+
+def _range(min: float, max: float) -> str:
+    """Return a range in as many digits as tell its values apart, rounded inwards: what is outside of it stays so."""
+    low, high = digits.inside(min, max, digits.step(max - min)) if min < max else (digits.exact(min),) * 2
+    return f"[{low.replace(',', '')}, {high.replace(',', '')}]"
 
 
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
@@ -179,10 +192,10 @@ def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
     for output, low, high in zip(wanted.outputs, wanted.low, wanted.high, strict=True):
         seen = pc.min_max(table[output]).as_py()
         if high < seen["min"] or low > seen["max"]:
-            asked = f"{low:g}" if low == high else f"[{low:g}, {high:g}]"
+            asked = digits.plain(low) if low == high else f"[{digits.plain(low)}, {digits.plain(high)}]"
             said.append(
                 f"objective '{wanted.name}' wants {output} = {asked}, outside the range ever seen "
-                f"[{seen['min']:g}, {seen['max']:g}]: no model is to be trusted there"
+                f"{_range(**seen)}: no model is to be trusted there"
             )
     return said
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage import digits
 from preimage.data import tables
 from preimage.data.sources import Source, read_file
 from preimage.dynamics import Curve, Known, Model
@@ -191,7 +192,7 @@ def _no_gap(days: pd.DatetimeIndex, where: str) -> None:
 
 
 def _said(time: Any) -> str:
-    return f"{time:%Y-%m-%d}" if isinstance(time, pd.Timestamp) else f"{time:g}"
+    return f"{time:%Y-%m-%d}" if isinstance(time, pd.Timestamp) else digits.plain(time)
 
 
 def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
@@ -243,7 +244,8 @@ def _from_first(frame: pd.DataFrame, spec: Mapping[str, Any], model: Model, plac
     least = float(spec.get("since", 1))
     reached = np.flatnonzero(frame[since].to_numpy() >= least)
     if not len(reached):
-        raise StudyError(f"{places[since]}: no row reaches {least:g} (its largest is {frame[since].max():g})")
+        most = digits.plain(frame[since].max())
+        raise StudyError(f"{places[since]}: no row reaches {digits.plain(least)} (its largest is {most})")
     return frame.iloc[reached[0] :].reset_index(drop=True)
 
 
@@ -257,9 +259,8 @@ def _risen(
         if not len(falls):
             continue
         k = int(falls[0])
-        said = (
-            f"falls from {frame[name].iloc[k]:g} to {frame[name].iloc[k + 1]:g} on {_said(frame['time'].iloc[k + 1])}"
-        )
+        high, low = (digits.plain(v) for v in frame[name].iloc[[k, k + 1]])
+        said = f"falls from {high} to {low} on {_said(frame['time'].iloc[k + 1])}"
         if policy == "refuse":
             raise StudyError(
                 f"{places[name]}: a cumulative count {said} ({len(falls)} rows fall); "
@@ -277,9 +278,11 @@ def _check_counts(
     for k, name in enumerate(model.observed):
         low = values[:, k].min()
         if low < 0 and (spec["loss"] != "mse" or name in model.cumulative):
-            raise StudyError(f"{places[name]}: found {low:g}, expected no negative value (loss {spec['loss']})")
+            raise StudyError(
+                f"{places[name]}: found {digits.plain(low)}, expected no negative value (loss {spec['loss']})"
+            )
         if low <= 0 and spec["loss"] == "log":
-            raise StudyError(f"{places[name]}: found {low:g}, expected values above 0 (loss log)")
+            raise StudyError(f"{places[name]}: found {digits.plain(low)}, expected values above 0 (loss log)")
         if name in used(spec, model) and name in model.cumulative and not values[:, k].any():
             raise StudyError(f"{places[name]}: every value is 0: it says nothing; leave it out with 'outputs'")
     if not model.population:
@@ -289,7 +292,8 @@ def _check_counts(
     most = values.max()
     if population < most:
         raise StudyError(
-            f"population: found {population:g}, fewer than the {most:g} cases of {places[model.observed[0]]}"
+            f"population: found {digits.plain(population)}, fewer than the {digits.plain(most)} cases of "
+            f"{places[model.observed[0]]}"
         )
 
 

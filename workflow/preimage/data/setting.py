@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from preimage import problem, space
+from preimage import digits, problem, space
 from preimage.data import tables
 from preimage.errors import StudyError, did_you_mean
 
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     space: space.Space
     inputs: list[str]
     outputs: list[str]
-    units: dict[str, str]
+    units: digits.Units
 
 
 def categories(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,12 +86,18 @@ def of_rows(spec: Mapping[str, Any], rows: Rows, natural: bool = False) -> Setti
     for name in spec.get("outputs") or {}:
         if name not in rows.outputs and not of_series:
             raise StudyError(f"problem.outputs.{name}: no such output{did_you_mean(name, rows.outputs)}")
-    units = {**rows.units, **stated_units(spec)}
+    units: dict[str, str] = {**rows.units, **stated_units(spec)}
     try:
         built = space.build(spec.get("inputs") or {}, spec.get("constraints") or (), rows.ranges, units, natural)
     except StudyError as error:
         raise StudyError(f"problem: {error}") from None
-    return Setting(built, rows.inputs, rows.outputs, units)
+    return Setting(built, rows.inputs, rows.outputs, digits.Units(units, _steps(built, rows)))
+
+
+def _steps(built: space.Space, rows: Rows) -> dict[str, float]:
+    """Return the smallest difference that must show of each column of numbers."""
+    whole = {i.name: digits.step(i.high - i.low, np.ptp(rows.ranges[i.name]), float(i.integer)) for i in built.inputs}
+    return whole | {name: digits.step(reach) for name, reach in zip(rows.outputs, rows.reach, strict=False)}
 
 
 def _units(outputs: Mapping[str, str]) -> dict[str, str]:

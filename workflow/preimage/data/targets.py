@@ -54,13 +54,17 @@ def held_out(count: int, outputs: Sequence[str], Y: np.ndarray) -> Targets:
 
 
 def objectives(
-    entries: Mapping[str, Mapping[str, Any]], known: Rows, test: np.ndarray | None = None
+    entries: Mapping[str, Mapping[str, Any]],
+    known: Rows,
+    test: np.ndarray | None = None,
+    train: np.ndarray | None = None,
 ) -> dict[str, Objective]:
     """Build the objectives of a study's entries, by name; one a row for the entries with a table.
 
     Args:
         known: what is known of the training rows.
         test: outputs of the test rows (n, m), needed where an entry has `test_rows`.
+        train: outputs of the training rows (n, m), needed for the range of a sum of several.
     """
     found = {}
     for name, entry in entries.items():
@@ -70,4 +74,4 @@ def objectives(
         elif kind == "test_rows":
             assert test is not None
             found[name] = held_out(int(entry["test_rows"]), known.outputs, test)
-    return build_all(entries, known.outputs, known.spread or None, known.reach or None, found)
+    return build_all(entries, known.outputs, known.spread or None, known.reach or None, found, train)

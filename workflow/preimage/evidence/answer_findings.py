@@ -48,15 +48,15 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
             return judged(kind, quantity, loss, enough, certified=certified)
         return unknown(kind, quantity, enough, reason="whether anything meets the objective is not decided", loss=loss)
     short = loss - (bound if certified else least)
-    if not certified and short <= wanted.tolerance:
-        return unknown(kind, quantity, wanted.tolerance, reason="nothing is proven of the model", loss=loss)
-    return judged(kind, quantity, short, wanted.tolerance, certified=certified, loss=loss)
+    (limit,) = wanted.tolerance
+    if not certified and short <= limit:
+        return unknown(kind, quantity, limit, reason="nothing is proven of the model", loss=loss)
+    return judged(kind, quantity, short, limit, certified=certified, loss=loss)
 
 
 def enough_loss(wanted: Objective) -> float:
     """Return the largest loss of an answer that meets values; rounding can't lift one above it."""
-    margin = wanted.tolerance if wanted.kind == "target" else 0.0
-    return float(((margin / np.array(wanted.scale)) ** 2).mean()) * (1 + 1e-12) if wanted.bounded else np.inf
+    return wanted.enough * (1 + 1e-12)
 
 
 def sparse_data(score: float, width: np.ndarray, usual: np.ndarray) -> Finding:
@@ -138,7 +138,8 @@ def unstable_answer(
     X, _ = polytope.repair(space, X) if space.constraints else (X, None)
     Y = simulate(X)
     if not np.isfinite(Y).all():
-        return unknown(kind, quantity, wanted.tolerance, reason="the simulator gave no number somewhere in the window")
+        said = "the simulator gave no number somewhere in the window"
+        return unknown(kind, quantity, wanted.tolerance[0], reason=said)
     value = value_of(wanted, Y)
     first, last = X[value.argmin()], X[value.argmax()]
     jump = abs(_jump(first, last, space, lambda P: value_of(wanted, simulate(P))))
@@ -147,17 +148,19 @@ def unstable_answer(
     else:
         # Of minimize and maximize: where the truth is worse than at the answer by more than what counts as good.
         loss = wanted.loss(Y)
-        missed = loss > loss[0] + wanted.tolerance
+        missed = loss > wanted.as_good_as(loss[0])
     share = float(missed[1:].mean())
     spread = np.quantile(value[1:], [0.05, 0.95])
-    limit = max(wanted.tolerance, max(wanted.high[0] - wanted.low[0], 0.0) / 2 if wanted.bounded else 0.0)
+    limit = max(wanted.tolerance[0], (wanted.high[0] - wanted.low[0]) / 2)
     details = {"spread": spread.tolist(), "missed": share, "missed_threshold": MISSED, "proven": proven}
     return judged(kind, quantity, jump, limit, share > MISSED, **details)
 
 
 def value_of(wanted: Objective, Y: np.ndarray) -> np.ndarray:
     """Return what is looked at of outputs (n, m): the first that is named, or the weighted sum (n,)."""
-    return Y[:, wanted.columns[0]] if wanted.bounded else np.abs(wanted.low[0]) * Y[:, wanted.columns[0]]
+    if wanted.bounded:
+        return Y[:, wanted.columns[0]]
+    return -wanted.loss(Y) if wanted.kind == "maximize" else wanted.loss(Y)
 
 
 def _jump(first: np.ndarray, last: np.ndarray, space: Space, value: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -12,6 +12,9 @@ import numpy as np
 
 from preimage.objective import Objective
 
+# Whether some input meets an objective by a model.
+VERDICTS = ("yes", "no", "undecided")
+
 
 class Certificate(TypedDict):
     """What one search has proven, as plain values.
@@ -51,10 +54,8 @@ def verdict(objective: Objective, bound: float, met: bool) -> str:
     """
     if met or not objective.bounded:
         return "yes"
-    margin = objective.tolerance if objective.kind == "target" else 0.0
-    # Inputs that meet a target have at most this loss; rounding can't lift them above it.
-    largest = float(((margin / np.array(objective.scale)) ** 2).mean())
-    return "no" if bound > largest * (1 + 1e-14) else "undecided"
+    # Rounding can't lift the loss of inputs that meet a target above this.
+    return "no" if bound > objective.enough * (1 + 1e-14) else "undecided"
 
 
 def together(certificates: Iterable[Certificate], least: float, met: bool = False) -> Proven:

@@ -48,7 +48,9 @@ def judge(
         "test": {name: {k: i[k] for k in ("test", "test_coverage", "level")} for name, i in info.items()},
         "candidate_coverage": candidate_coverage(table, test.outputs),
         "held_out": held_out,
-        "plateaus": by_case(table[table["objective"].isin([k for k, w in objectives.items() if k == w.entry])]),
+        "plateaus": by_case(
+            table[table["objective"].isin([k for k, w in objectives.items() if k == w.entry])], objectives
+        ),
         "warnings": list(warnings),
         "known_minimum": _known_minimum(solutions, space, objectives, simulator, test.outputs),
     }

@@ -3,13 +3,14 @@ waterfall plot: Raue et al. 2013, "Lessons learned from quantitative dynamical m
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-# Starts end at one level where their losses agree to this share of the loss, or of 1 where it is smaller.
-SAME_SHARE = 1e-6
+from preimage.objective import Objective
+
 FEWEST = 3
 # A search with fewer starts has no shape to speak of.
 FEWEST_STARTS = 4
@@ -25,8 +26,11 @@ class Plateau(NamedTuple):
     loss: float
 
 
-def plateaus(losses: np.ndarray) -> list[Plateau]:
+def plateaus(losses: np.ndarray, equal_to: Callable[[float], float]) -> list[Plateau]:
     """Return the plateaus of final losses (n,), best first; NaN is a start that failed.
+
+    Args:
+        equal_to: the largest loss that counts as equal to one (see `Objective.equal_to`).
 
     A level begins at its smallest loss and takes what agrees with that, not what agrees with a neighbour: a slow slope
     is no plateau.
@@ -35,7 +39,7 @@ def plateaus(losses: np.ndarray) -> list[Plateau]:
     found, first = list[Plateau](), 0
     while first < len(ordered):
         loss = float(ordered[first])
-        end = int(np.searchsorted(ordered, loss + SAME_SHARE * max(1.0, abs(loss)), side="right"))
+        end = int(np.searchsorted(ordered, equal_to(loss), side="right"))
         if end - first >= FEWEST:
             found.append(Plateau(first, end - first, loss))
         first = end
@@ -47,20 +51,25 @@ def has_starts(evaluations: np.ndarray) -> bool:
     return len(evaluations) >= FEWEST_STARTS and bool((evaluations > 1).any())
 
 
-def by_case(candidates: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, for each case whose rows are starts, how many ended with a loss, and on which plateaus they did."""
+def by_case(candidates: pd.DataFrame, objectives: Mapping[str, Objective]) -> list[dict[str, Any]]:
+    """Return, for each case whose rows are starts, how many ended with a loss, and on which plateaus they did. A loss
+    that is 0 but for what counts as equal is 0 there.
+    """
     rows = []
     for key, part in candidates.groupby(["surrogate", "objective", "inverter"], sort=False):
         if not has_starts(part["evaluations"].to_numpy(float)):
             continue
         losses = part["predicted_loss"].to_numpy(float)
-        found = plateaus(losses)
+        equal_to = objectives[str(key[1])].equal_to
+        found = plateaus(losses, equal_to)
         rows.append(
             {
                 **dict(zip(("surrogate", "objective", "inverter"), key, strict=True)),
                 "starts": int(np.isfinite(losses).sum()),
                 "count": len(found),
-                "plateaus": [{"size": p.size, "loss": p.loss} for p in found[:MOST]],
+                "plateaus": [
+                    {"size": p.size, "loss": p.loss if abs(p.loss) > equal_to(0.0) else 0.0} for p in found[:MOST]
+                ],
             }
         )
     return rows

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from preimage.candidates import CASE, inputs_of
@@ -18,7 +17,6 @@ from preimage.evidence.clusters import clusters
 from preimage.objective import Objective
 from preimage.space import Space
 
-SAME_SHARE = 1e-6
 QUESTION = ["round", "seed", "surrogate", "objective"]
 
 
@@ -59,7 +57,7 @@ def _row(
     P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
     good = solutions(ranked, space, wanted, outputs, least)
     proven = together(certificates, least, bool(len(good if wanted.bounded else ranked)))
-    same = np.abs(ranked["predicted_loss"].to_numpy() - P) <= SAME_SHARE * max(1.0, abs(P))
+    same = ranked["predicted_loss"] <= wanted.equal_to(P)
     return {
         **{c: shown[c] for c in values},
         "predicted_loss": P,

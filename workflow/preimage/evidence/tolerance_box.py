@@ -85,7 +85,7 @@ def _interval(objective: Objective, forest: Forest, x: np.ndarray, best: float |
     if len(objective.columns) > 1 or objective.low[0] <= 0:
         raise StudyError(f"objective '{objective.name}': a tolerance box is for one output, weighted 1")
     least = float(objective.loss(forest.predict(x[None]))[0]) if best is None else best
-    limit = (least + objective.tolerance) / objective.low[0]
+    limit = objective.as_good_as(least) / objective.low[0]
     ends = (-np.inf, limit) if objective.kind == "minimize" else (-limit, np.inf)
     return np.array([ends[0]]), np.array([ends[1]])
 

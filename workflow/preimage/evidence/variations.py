@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Member:
         test: outputs of the rows held out (n, m).
         about: what training wrote, by surrogate.
         summary, timings: the study's tables, of this seed alone.
+        baselines: inverters that don't search, but look up.
     """
 
     study: str
@@ -39,15 +40,16 @@ class Member:
     summary: pd.DataFrame
     timings: pd.DataFrame
     simulator: Problem | None
+    baselines: Collection[str] = ()
 
 
 def side_by_side(members: Iterable[Member]) -> pd.DataFrame:
     """Return a row a (study, seed, surrogate, objective, inverter).
 
-    Columns beside the summary's: `training_rows`; `test_r2` of the objective's first output; `usual_loss`, the mean
-    loss of the rows held out, which is what an input drawn at random would give; `least_loss`, the smallest that is
-    possible in truth, and `distance` to where that is, in inputs scaled to [0, 1], over the box's diagonal, both where
-    a minimum is known; `seconds` that the search took.
+    Columns beside the summary's: `training_rows`; `baseline`, whether the inverter only looks up; `test_r2` of the
+    objective's first output; `usual_loss`, the mean loss of the rows held out, which is what an input drawn at random
+    would give; `least_loss`, the smallest that is possible in truth, and `distance` to where that is, in inputs scaled
+    to [0, 1], over the box's diagonal, both where a minimum is known; `seconds` that the search took.
     """
     return pd.DataFrame([_row(m, case) for m in members for case in m.summary.to_dict("records")])
 
@@ -62,6 +64,7 @@ def _row(m: Member, case: Mapping[str, Any]) -> dict[str, Any]:
         "training_rows": round(about["learning"]["rows"]) if about else 0,
         "seed": m.seed,
         **{c: case[c] for c in CASE},
+        "baseline": case["inverter"] in m.baselines,
         "test_r2": about["test"][wanted.outputs[0]]["r2"] if about else np.nan,
         "usual_loss": float(wanted.loss(m.test).mean()),
         "least_loss": least,

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from preimage.figures.style import Look, legend, log_axis, panels, shorten, styled
 
-# Below this an error is rounding: shown at the bottom rather than stretching the axis.
-LEAST = 1e-32
+# Below this share of the largest an error is rounding: shown at the bottom rather than stretching the axis.
+LEAST = 1e-30
 
 
 @styled
@@ -28,10 +28,12 @@ def best_of_curves(
     figure, axes = panels(len(curves), 3.9)
     handles = {}
     longest = max(T[-1] for lines in curves.values() for T, _ in lines.values())
+    largest = max(float(np.nanmax(r, initial=0.0)) for lines in curves.values() for _, r in lines.values())
+    least = LEAST * (largest or 1.0)
     for panel, (surrogate, lines) in zip(axes, curves.items(), strict=False):
         for inverter, (T, r) in lines.items():
             colour, marker, dashes = looks[inverter]
-            shown = np.maximum(r, LEAST)
+            shown = np.maximum(r, least)
             (handles[shorten(inverter, 24)],) = panel.plot(
                 T, shown, color=colour, ls=dashes, lw=1.8, marker=marker, ms=4, clip_on=False
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -19,7 +19,6 @@ from preimage.figures.proposal_path import Way, proposal_path
 from preimage.figures.rank_differences import rank_differences
 from preimage.figures.shown import Shown
 from preimage.inference.checks.comparison import compared, shared
-from preimage.inference.setting import BLIND
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Material:
     ways: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray] | None]]
     shown: Mapping[str, Mapping[str, np.ndarray]]
     sets: Mapping[str, pd.DataFrame]
+    ablations: Collection[str] = ()
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
@@ -114,7 +114,7 @@ def _ways(m: Material, k: int) -> dict[str, Way]:
     found = {}
     for method, ways in m.ways.items():
         way, shown = ways[k], m.shown[method]
-        if way is None or f"way.{k}" not in shown or len(way[0]) < 2 or method.endswith(BLIND):
+        if way is None or f"way.{k}" not in shown or len(way[0]) < 2 or method in m.ablations:
             continue
         if f"untrained.{k}" in shown:
             before = [shown[f"{key}.{k}"] for key in ("untrained_mean", "untrained_sd", "untrained")]

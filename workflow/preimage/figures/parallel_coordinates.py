@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
+from preimage import digits
 from preimage.figures.style import INK, WIDTH, Look, legend, legend_columns, number, shorten, styled
 
 MOST_INPUTS = 30
@@ -65,7 +66,8 @@ def parallel_coordinates(
     for row, j in enumerate(kept):
         options = categories.get(inputs[j])
         _axis(axes, row, _place(rows[:, j], low[j], high[j]), options)
-        numbers = [options[int(v)] if options else number(v) for v in (low[j], high[j], solutions[0, j])]
+        step = digits.step(high[j] - low[j])
+        numbers = [options[int(v)] if options else number(v, step) for v in (low[j], high[j], solutions[0, j])]
         _texts(figure, axes, row, inputs[j], numbers, units.get(inputs[j], ""))
     for k in reversed(range(len(solutions))):
         _line(axes, place[k, kept], looks[inverters[k]], bool(in_domain[k]), thick=k == 0)

@@ -59,7 +59,7 @@ def _edges(observed: np.ndarray, simulated: Sequence[np.ndarray]) -> np.ndarray:
     if all((v == np.round(v)).all() for v in (observed, *simulated)):
         step = max(1.0, np.ceil((high - low + 1) / bins))
         return np.arange(np.floor(low) - 0.5, high + step, step)
-    room = 1e-9 * max(abs(low), abs(high), 1e-300) if high > low else max(abs(low), 1.0) / 2
+    room = 1e-9 * max(abs(low), abs(high), 1e-300) if high > low else (abs(low) or 1.0) / 2
     return np.linspace(low - room, high + room, bins + 1)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage import digits
 from preimage.figures.style import INK, label, log_axis, number, widen
 from preimage.objective import NEAR_LEAST, Objective
 
@@ -23,12 +24,14 @@ class Scale(NamedTuple):
         kind: `down` (the output, smaller is better), `up` (larger is better) or `distance` (0 is best).
         tolerance: what counts as equal (`down`, `up`) or as met (`distance`), in the axis' unit; 0 if unknown.
         met: what to write at the line where an objective is met; empty where there is no such line.
+        equal_to: the largest loss that counts as equal to one.
     """
 
     label: str
     kind: str
     tolerance: float = 0.0
     met: str = ""
+    equal_to: Callable[[float], float] = float
 
     def values(self, loss: Any) -> np.ndarray:
         """Return losses as the numbers to draw, same shape; NaN where there is none."""
@@ -69,10 +72,14 @@ class Scale(NamedTuple):
 
 def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
     """Return how the losses of an objective are shown."""
+    return _of(wanted, units)._replace(equal_to=wanted.equal_to)
+
+
+def _of(wanted: Objective, units: Mapping[str, str]) -> Scale:
     found = {units.get(o, "") for o in wanted.outputs}
     unit = found.pop() if len(found) == 1 else ""
     if wanted.kind == "fit":
-        return Scale("loss against the data", "down", NEAR_LEAST)
+        return Scale("loss against the data", "down", NEAR_LEAST * wanted.unit)
     if wanted.bounded:
         return _distance(wanted, unit)
     terms = [
@@ -80,18 +87,18 @@ def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
         for o, w in zip(wanted.outputs, wanted.low, strict=True)
     ]
     kind = "up" if wanted.kind == "maximize" else "down"
-    return Scale(label(f"predicted {' + '.join(terms)}", unit), kind, wanted.tolerance)
+    return Scale(label(f"predicted {' + '.join(terms)}", unit), kind, wanted.tolerance[0])
 
 
 def _distance(wanted: Objective, unit: str) -> Scale:
     scaled = any(s != 1 for s in wanted.scale)
-    tolerance = 0.0 if scaled else wanted.tolerance
+    tolerance = float(np.sqrt(wanted.enough))
     what, met = "what is wanted", ""
     if len(wanted.outputs) == 1:
-        low, high = number(wanted.low[0]), number(wanted.high[0])
+        low, high = (digits.exact(v).replace("-", "−") for v in (wanted.low[0], wanted.high[0]))
         what = f"{low if wanted.kind == 'target' else f'{low} to {high}'} {unit}".strip()
         # For `within` an objective is met at distance 0, and of several outputs a mean distance says too little.
-        met = f"within {number(tolerance)} {unit}".strip() if wanted.kind == "target" and tolerance > 0 else ""
+        met = f"within {number(wanted.tolerance[0])} {unit}".strip() if tolerance > 0 else ""
     return Scale(label(f"distance to {what}", "standard deviations" if scaled else unit), "distance", tolerance, met)
 
 
@@ -99,5 +106,4 @@ def accepted(wanted: Objective) -> tuple[float, float] | None:
     """Return the interval of the first output that meets a target or lies within; None for a mere direction."""
     if not wanted.bounded:
         return None
-    margin = wanted.tolerance if wanted.kind == "target" else 0.0
-    return wanted.low[0] - margin, wanted.high[0] + margin
+    return wanted.low[0] - wanted.margin[0], wanted.high[0] + wanted.margin[0]

@@ -11,7 +11,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, SymmetricalLogLocator
 
+from preimage import digits
+
 INK = "#010203"
 # Okabe and Ito's palette (2008) in the order that is best told apart on white and on black alike; its yellow is lost
 # on white, its black is INK.
@@ -30,7 +32,6 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = "os^DvPX"
 DASHES = ("-", "--", ":", "-.")
 # The inverter that is a baseline in every study: it has no colour of its own.
-BASELINE = "lookup"
 
 # Without its darkest and lightest end, which are lost on black and on white.
 VIRIDIS = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.1, 0.93, 48)))
@@ -105,13 +106,13 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
-def looks(inverters: Iterable[str]) -> dict[str, Look]:
-    """Return the look of each inverter, by its place among those of the study."""
+def looks(inverters: Iterable[str], baselines: Collection[str] = ()) -> dict[str, Look]:
+    """Return the look of each inverter, by its place among those of the study; baselines look alike."""
     found: dict[str, Look] = {}
     for name in dict.fromkeys(inverters):
-        k = len(found) - (BASELINE in found)
+        k = sum(n not in baselines for n in found)
         found[name] = Look(PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)], DASHES[k // len(PALETTE) % 4])
-        if name == BASELINE:
+        if name in baselines:
             found[name] = Look(INK, "*", "--")
     return found
 
@@ -133,11 +134,9 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def number(value: float) -> str:
-    """Return a number with four digits at most that count, without an exponent where that is readable."""
-    if not math.isfinite(value) or value == 0 or not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.3g}".replace("-", "−")
-    return np.format_float_positional(value, precision=4, fractional=False, trim="-").replace("-", "−")
+def number(value: float, step: float = 0.0) -> str:
+    """Return a number as a figure shows it (see `preimage.digits`)."""
+    return digits.number(value, step, whole=False).replace(",", "").replace("-", "−")
 
 
 # -- pieces of figures -------------------------------------------------------------------------------------------------

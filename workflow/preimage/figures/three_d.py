@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from preimage import digits
 from preimage.figures.style import number, panels
 
 
@@ -24,6 +27,10 @@ def panels_3d(n: int) -> tuple[Figure, list[Any]]:
     return figure, drawn
 
 
+# Numbers of this size are shortened where that leaves ticks apart.
+SHORTENED = 1e5
+
+
 def name_axes(axes: Any, labels: Sequence[str], alone: bool) -> None:
     """Turn a panel to the common view and label its three axes; with fewer ticks where it is not alone."""
     axes.view_init(elev=28, azim=-55)
@@ -32,7 +39,11 @@ def name_axes(axes: Any, labels: Sequence[str], alone: bool) -> None:
         axis.labelpad = 6
         axis.set_major_locator(MaxNLocator(5 if alone else 3))
         # There is no room for large numbers, nor for a common factor.
-        axis.set_major_formatter(
-            FuncFormatter(lambda v, _: number(v) if abs(v) < 1e5 else f"{v:.3g}".replace("-", "−"))
-        )
+        axis.set_major_formatter(FuncFormatter(partial(_tick, axis)))
     axes.zaxis.labelpad = 8
+
+
+def _tick(axis: Any, value: float, _: int | None) -> str:
+    step = digits.step(float(np.ptp(axis.get_view_interval())))
+    short = abs(value) >= SHORTENED and step >= digits.SHARE * abs(value)
+    return f"{value:.3g}".replace("-", "−") if short else number(value, step)

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from preimage.figures.style import BASELINE, DASHES, INK, label, legend, log_axis, looks, panels, styled
+from preimage.figures.style import DASHES, INK, Look, label, legend, log_axis, looks, panels, styled
 
 # Smaller shares than this are rounding, and drawn here.
 LEAST = 1e-6
@@ -24,7 +24,7 @@ ROOM = 0.08
 def truth(table: pd.DataFrame, x: str, by: str) -> Figure:
     """Draw the true loss of each method's answer against `x`, a panel a value of `by`; the band holds all seeds."""
     figure, axes = _panels(table, by)
-    look = looks(table["inverter"])
+    look = _looks(table)
     for axis, (value, part) in zip(axes, table.groupby(by), strict=False):
         for name, mine in part.groupby("inverter", sort=False):
             _line(axis, mine, x, "true_share", look[str(name)].colour, look[str(name)].marker, look[str(name)].dashes)
@@ -42,7 +42,7 @@ def truth(table: pd.DataFrame, x: str, by: str) -> Figure:
 def blame(table: pd.DataFrame, x: str, by: str) -> Figure:
     """Draw what each search lost (loss above the proven bound) and what the model leaves to a perfect one."""
     figure, axes = _panels(table, by)
-    look = {name: v for name, v in looks(table["inverter"]).items() if name != BASELINE}
+    look = {name: v for name, v in _looks(table).items() if name in set(table["inverter"][~table["baseline"]])}
     for axis, (value, part) in zip(axes, table.groupby(by), strict=False):
         for name in look:
             mine = part[part["inverter"] == name].assign(lost=lambda t: t["search_share"].clip(lower=LEAST))
@@ -63,7 +63,7 @@ def blame(table: pd.DataFrame, x: str, by: str) -> Figure:
 def models(table: pd.DataFrame, x: str, by: str) -> Figure:
     """Draw the models' R2 on rows held out, and the seconds of each search, against `x`; dashes tell `by`."""
     figure, axes = panels(2, 3.2)
-    look = looks(table["inverter"])
+    look = _looks(table)
     dashes = {value: DASHES[k % len(DASHES)] for k, value in enumerate(sorted(table[by].unique()))}
     for value, part in table.groupby(by):
         _line(axes[0], part, x, "test_r2", INK, "o", dashes[value])
@@ -77,6 +77,10 @@ def models(table: pd.DataFrame, x: str, by: str) -> Figure:
     legend(figure, handles, [*(f"{_name(v)} {noun(by)}" for v in dashes), *(label(n) for n in look)])
     figure.set_label(f"R2 of the models on held-out rows and seconds of each search, by {noun(x)} and {noun(by)}.")
     return figure
+
+
+def _looks(table: pd.DataFrame) -> dict[str, Look]:
+    return looks(table["inverter"], set(table["inverter"][table["baseline"]]))
 
 
 def noun(column: str) -> str:

@@ -48,7 +48,7 @@ def waterfall(starts: Mapping[tuple[str, str], np.ndarray], scale: Scale, looks:
                 ms=size,
                 clip_on=False,
             )
-            _mark(panel, losses, values, colour)
+            _mark(panel, losses, values, colour, scale)
         handles |= scale.met_line(panel)
         scale.apply(panel, scale.values(np.concatenate(list(mine.values()))))
         panel.set(title=f"on {surrogate}", xlabel="start, best first")
@@ -57,16 +57,16 @@ def waterfall(starts: Mapping[tuple[str, str], np.ndarray], scale: Scale, looks:
         panel.set_ylabel(wrap(scale.label, 28))
     legend(figure, list(handles.values()), [shorten(i, 24) for i in handles])
     counts = [
-        f"{len(v)} starts of {inverter} on {surrogate}, {len(plateaus(v))} plateaus"
+        f"{len(v)} starts of {inverter} on {surrogate}, {len(plateaus(v, scale.equal_to))} plateaus"
         for (surrogate, inverter), v in starts.items()
     ]
     figure.set_label(f"{scale.label} where each start ended, sorted: {'; '.join(counts)}.")
     return figure
 
 
-def _mark(panel: Axes, losses: np.ndarray, values: np.ndarray, colour: str) -> None:
+def _mark(panel: Axes, losses: np.ndarray, values: np.ndarray, colour: str, scale: Scale) -> None:
     """Shade the plateaus of sorted losses (n,), drawn at these values (n,), and say how many starts the first have."""
-    for k, plateau in enumerate(plateaus(losses)):
+    for k, plateau in enumerate(plateaus(losses, scale.equal_to)):
         last = plateau.first + plateau.size
         ends, level = [plateau.first + 1, last], values[[plateau.first, last - 1]]
         panel.plot(ends, level, color=colour, lw=11, alpha=0.25, solid_capstyle="round", clip_on=False, zorder=1)

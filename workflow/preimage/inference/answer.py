@@ -39,6 +39,9 @@ class Task(NamedTuple):
     bank: Bank | None = None
 
 
+STATUSES = ("ok", "not_converged", "failed")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What one method says of one set of samples.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from preimage import schema
 from preimage.errors import StudyError
+from preimage.free_names import free_name
 from preimage.inference_kinds import BANKED, SEARCHING
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ OWN_PARTS = ("observations", "checks", "bank")
 OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds")
 OTHER_PROBLEM = "table", "samples", "scatter", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints"
 
-# What the name of a method ends in that is there to say what the simulations of another are worth.
-BLIND = "_blind"
 # Sets that show what prior and simulator can produce, for the observed ones to be compared with.
 FEWEST_FRESH = 300
 
@@ -57,19 +56,20 @@ def completed(study: Study) -> Study:
     _check_observations(study["observations"])
     kept = {key: study[key] for key in ("study", "seeds", "problem", "observations", "inference")}
     parts = {key: schema.with_defaults(study.get(key, {}), "study", key) for key in ("checks", "bank")}
-    kept["inference"] = _with_ablations(study["inference"], parts["checks"])
+    blind = _ablations(study["inference"], parts["checks"])
+    unseen = {name: {**study["inference"][of], "simulated": False} for name, of in blind.items()}
+    kept |= {"inference": {**study["inference"], **unseen}, "ablations": blind}
     # What other studies have is empty here.
     return {**kept, **parts, "surrogates": {}, "objectives": {}, "inverters": {}, "rounds": 0, "preimages": {}}
 
 
-def _with_ablations(methods: Mapping[str, Any], checks: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the methods and, for each that simulates as it infers, the same without sight of what it simulates."""
-    found = dict(methods)
+def _ablations(methods: Mapping[str, Any], checks: Mapping[str, Any]) -> dict[str, str]:
+    """Return, for each method that simulates as it infers, the name of one without sight of what it simulates: by that
+    name, which no other method has, the method that it is there to be compared with."""
+    found: dict[str, str] = {}
     for name, spec in methods.items():
         if checks["use_of_simulations"] and spec.get("simulated"):
-            if f"{name}{BLIND}" in methods:
-                raise StudyError(f"key 'inference.{name}{BLIND}': this name is kept for the ablation of '{name}'")
-            found[f"{name}{BLIND}"] = {**spec, "simulated": False}
+            found[free_name(f"{name}_blind", {*methods, *found})] = name
     return found
 
 

@@ -12,7 +12,6 @@ from preimage.inference.answer import Answer
 from preimage.inference.checks.misspecification import FALSE_ALARMS
 from preimage.inference.checks.use_of_simulations import compare
 from preimage.inference.observations import Observed
-from preimage.inference.setting import BLIND
 from preimage.inference.simulator import Simulator
 from preimage.inference.table import moments_of
 
@@ -71,16 +70,20 @@ def frame(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return table.sort_values(list(KEYS), key=lambda column: column.map(place[str(column.name)]), ignore_index=True)
 
 
-def uses(tables: Mapping[tuple[int, str], pd.DataFrame], rng: np.random.Generator) -> list[dict[str, Any]]:
+def uses(
+    tables: Mapping[tuple[int, str], pd.DataFrame], ablations: Mapping[str, str], rng: np.random.Generator
+) -> list[dict[str, Any]]:
     """Return, of each seed and method that was also trained without sight of its simulations, what these are worth:
     mean -log q at the true parameters without them, less that with them.
 
     Args:
         tables: a row a fresh set, by (seed, method) (see `preimage.inference.judge.fresh`).
+        ablations: of methods without sight, the one that each is to be compared with.
     """
     found = []
+    without = {method: name for name, method in ablations.items()}
     for (seed, method), table in tables.items():
-        blind = tables.get((seed, f"{method}{BLIND}"))
+        blind = tables.get((seed, without.get(method, "")))
         if blind is not None and "score" in table and "score" in blind:
             compared = compare(table["score"].to_numpy(float), blind["score"].to_numpy(float), rng)
             found.append({"seed": seed, "method": method, **compared._asdict(), "verdict": compared.verdict})

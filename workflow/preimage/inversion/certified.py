@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import polytope
+from preimage import digits, polytope
 from preimage.evidence.certificates import Certificate, verdict
 from preimage.inversion import Answer, Question
 from preimage.inversion.coordinate import startpoints
@@ -266,7 +266,7 @@ def _limits(options: Mapping[str, Any]) -> str:
 
 def _as_interval(target: Objective) -> Objective:
     """Return the target as intervals of its tolerance, wider by a rounding, so that meeting it means loss 0."""
-    slack = [target.tolerance + 4e-16 * (abs(v) + target.tolerance) for v in target.low]
+    slack = [t + 4e-16 * (abs(v) + t) for v, t in zip(target.low, target.tolerance, strict=True)]
     low = tuple(v - s for v, s in zip(target.low, slack, strict=True))
     high = tuple(v + s for v, s in zip(target.high, slack, strict=True))
     return replace(target, kind="within", low=low, high=high)
@@ -276,7 +276,7 @@ def _words(objective: Objective, c: Certificate) -> str:
     """Say what has been proven."""
     work = f"{c['boxes']} boxes"
     if c["feasible"] == "no":
-        return f"proven that no input meets the objective: the loss is at least {c['bound']:.6g} ({work})"
+        return f"proven that no input meets the objective: the loss is at least {digits.down(c['bound'])} ({work})"
     if c["closed"]:
         return f"proven optimum of the surrogate ({work})"
     why = {
@@ -285,4 +285,5 @@ def _words(objective: Objective, c: Certificate) -> str:
         "seconds": "stopped by the clock, not reproducible",
         "unsure": "stopped at slivers between constraints too thin for the solver",
     }[c["stopped"]]
-    return f"{why}: loss at least {c['bound']:.6g}, gap {c['loss'] - c['bound']:.3g} ({work})"
+    gap = c["loss"] - c["bound"]
+    return f"{why}: loss at least {digits.down(c['bound'], digits.step(gap))}, gap {digits.number(gap)} ({work})"

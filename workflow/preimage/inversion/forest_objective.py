@@ -77,10 +77,10 @@ def accepted(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest value (k,) of each named output at which `Objective.met` says yes, to the bit."""
     if objective.kind != "target":
         return np.array(objective.low), np.array(objective.high)
-    reach = [_reach(abs(v), objective.tolerance) for v in objective.low]
+    ends = [(v, t, _reach(abs(v), t)) for v, t in zip(objective.low, objective.tolerance, strict=True)]
     # Rounding treats both signs alike: what lies below is what lies above the negative.
-    low = [-_last(-v, objective.tolerance, r) for v, r in zip(objective.low, reach, strict=True)]
-    high = [_last(v, objective.tolerance, r) for v, r in zip(objective.high, reach, strict=True)]
+    low = [-_last(-v, tolerance, reach) for v, tolerance, reach in ends]
+    high = [_last(v, tolerance, reach) for v, tolerance, reach in ends]
     return np.array(low), np.array(high)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage import digits
 from preimage.inversion import Answer, Question, Report
 
 
@@ -22,6 +23,8 @@ def invert(
     if not len(best):
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])
-    measured = [", ".join(f"{question.Y[k, c]:g}" for c in question.objective.columns) for k in best]
+    columns = list(question.objective.columns)
+    steps = [digits.step(float(np.ptp(question.Y[:, c]))) for c in columns]
+    measured = [", ".join(map(digits.plain, question.Y[k, columns], steps)) for k in best]
     message = [f"row {question.rows[k]} of the data, measured {m}" for k, m in zip(best, measured, strict=True)]
     return Answer(question.X[best], [0] * len(best), ["ok"] * len(best), message)

@@ -47,7 +47,7 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
     else:
         model = surrogates.module(params["surrogate"]["kind"]).load(Path(str(files.model)))
     test = rows.load(files.test, files.info, setting.categories(spec)).Y if files.get("test") else None
-    wanted = list(targets.objectives({name: entry}, known, test).values())
+    wanted = list(targets.objectives({name: entry}, known, test, None if "fit" in entry else train.Y).values())
     first = Question(
         found.space.fix(wanted[0].fixed),
         wanted[0],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from preimage import digits
 from preimage.reporting import words
 from preimage.reporting.material import Material
 
@@ -82,9 +83,9 @@ def _parameters(material: Material, best: Mapping[str, Any], said: Mapping[str, 
         {
             "name": i.name,
             "unit": i.unit,
-            "value": words.number(best[f"x.{i.name}"]),
+            "value": words.number(best[f"x.{i.name}"], digits.step(i.high - i.low)),
             "interval": _interval(rows.get(i.name)),
-            "bounds": f"{words.number(i.low)} to {words.number(i.high)}",
+            "bounds": f"{digits.exact(i.low)} to {digits.exact(i.high)}",
             "determined": rows[i.name]["determined"] if i.name in rows else None,
         }
         for i in material.space.inputs
@@ -94,8 +95,9 @@ def _parameters(material: Material, best: Mapping[str, Any], said: Mapping[str, 
 def _interval(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return words.NONE
-    low = ("\N{LESS-THAN OR EQUAL TO} " if row["open_below"] else "") + words.number(row["low"])
-    high = ("\N{GREATER-THAN OR EQUAL TO} " if row["open_above"] else "") + words.number(row["high"])
+    step = digits.step(row["high"] - row["low"])
+    low = ("\N{LESS-THAN OR EQUAL TO} " if row["open_below"] else "") + words.number(row["low"], step)
+    high = ("\N{GREATER-THAN OR EQUAL TO} " if row["open_above"] else "") + words.number(row["high"], step)
     return f"{low} to {high}"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from preimage import digits
 from preimage.evidence.findings import ABSENT, COLUMNS, FOUND, UNKNOWN
 from preimage.objective import Objective
 from preimage.reporting import words
@@ -158,7 +159,7 @@ def _noise_as_signal(f: Found) -> str:
 def _poor_search(f: Found) -> str:
     method = words.label(str(f.row["inverter"]))
     if f.wanted is not None and f.wanted.bounded:
-        away = words.quantity(math.sqrt(max(float(f.row["measured"]), 0.0)) * f.wanted.scale[0], f.unit)
+        away = words.away(float(f.row["measured"]), f.wanted, f.unit)
         return f"{f.objective}: {method} on {f.model} ended {away} from what is wanted, though it can be met."
     short, known = words.quantity(f.row["measured"], f.unit), f.details["certified"]
     what = "the bound that is proven of the model" if known else "the best that was found on the model"
@@ -175,8 +176,7 @@ def _sparse_data(f: Found) -> str:
 
 
 def _no_solution(f: Found) -> str:
-    bound = math.sqrt(max(float(f.row["measured"]), 0.0))
-    near = words.quantity(bound * f.wanted.scale[0], f.unit) if f.wanted and len(f.wanted.outputs) == 1 else ""
+    near = words.away(float(f.row["measured"]), f.wanted, f.unit) if f.wanted and len(f.wanted.outputs) == 1 else ""
     more = f": it comes no nearer to it than {near}" if near else ""
     return (
         f"By the model {f.model} nothing within the bounds and constraints meets {f.objective}, which is proven{more}."
@@ -196,7 +196,7 @@ def _several_solutions(f: Found) -> str:
 
 
 def _unstable_answer(f: Found) -> str:
-    low, high = (words.number(v) for v in f.details["spread"])
+    low, high = (words.number(v, digits.step(np.ptp(f.details["spread"]))) for v in f.details["spread"])
     where = (
         f"the window in which {f.model} provably keeps to what is wanted"
         if f.details["proven"]

@@ -15,7 +15,6 @@ from preimage.inference import verdict
 from preimage.inference.checks import predictive
 from preimage.inference.checks.comparison import Compared, compared, shared
 from preimage.inference.judge import FEWEST_COMPARED, LEVEL
-from preimage.inference.setting import BLIND
 from preimage.reporting import dag, told, words
 
 # Answers shown before the others are folded away.
@@ -80,7 +79,7 @@ class Material:
     @property
     def methods(self) -> list[str]:
         """The methods that the study names; the others are there to say what simulations are worth."""
-        return [name for name in self.study["inference"] if not name.endswith(BLIND)]
+        return [name for name in self.study["inference"] if name not in self.study["ablations"]]
 
     def fresh(self, method: str) -> list[Mapping[str, Any]]:
         return [self.checks[seed, method]["fresh"] for seed in self.seeds]
@@ -336,8 +335,8 @@ def _method(
     checked = [f for f in fresh if "coverage" in f]
     return {
         "name": name,
-        "kind": f"{words.label(name.removesuffix(BLIND))} without its simulations"
-        if name.endswith(BLIND)
+        "kind": f"{words.label(m.study['ablations'][name])} without its simulations"
+        if name in m.study["ablations"]
         else spec["kind"],
         "verdict": m.verdict(name),
         "good": m.verdict(name) == verdict.TRUSTED,

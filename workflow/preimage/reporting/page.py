@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from preimage import digits
 from preimage.inversion_kinds import POPULATIONS
 from preimage.objective import Objective
 from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
@@ -15,6 +16,7 @@ from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.reporting.templates import environment
+from preimage.space import Input
 
 # The report's own edges: it has no record yet when it is drawn.
 LAST = [("gather", "report"), ("figures", "report"), ("evidence", "report"), ("diagnose", "report")]
@@ -120,14 +122,23 @@ def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
     return [
         {
             "input": words.label(i.name),
-            "value": row[f"x.{i.name}"],
+            "value": words.number(row[f"x.{i.name}"], _step(material, i.name)),
             "unit": i.unit,
-            "low": None if i.categories else material.ranges[i.name][0],
-            "high": None if i.categories else material.ranges[i.name][1],
+            **_range(material, i),
             "keep": windows.ends(row.to_dict(), i),
         }
         for i in material.space.inputs
     ]
+
+
+def _range(material: Material, i: Input) -> dict[str, str | None]:
+    """Return between which values an input lies in the data; those of one that never varies as they are."""
+    if i.categories:
+        return {"low": None, "high": None}
+    low, high = material.ranges[i.name]
+    if low == high:
+        return {"low": digits.exact(low), "high": digits.exact(high)}
+    return {"low": words.number(low, _step(material, i.name)), "high": words.number(high, _step(material, i.name))}
 
 
 def _others(material: Material, wanted: Objective, part: pd.DataFrame) -> dict[str, Any] | None:
@@ -139,7 +150,7 @@ def _others(material: Material, wanted: Objective, part: pd.DataFrame) -> dict[s
         "inputs": [words.label(n) for n in inputs],
         "rows": [
             {
-                "x": [row[f"x.{n}"] for n in inputs],
+                "x": [words.number(row[f"x.{n}"], _step(material, n)) for n in inputs],
                 "predicted": words.values(row, "predicted", wanted.outputs, material.units),
                 "simulated": words.values(row, "simulated", wanted.outputs, material.units),
                 "domain": row["domain_score"],
@@ -162,8 +173,8 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "inverter": inverter,
                 "kind": kinds[str(inverter)],
                 "baseline": kinds[str(inverter)] == "lookup",
-                "predicted": [_spread(part[f"predicted.{o}"]) for o in wanted.outputs],
-                "simulated": [_spread(part[f"simulated.{o}"]) for o in wanted.outputs],
+                "predicted": [_spread(part[f"predicted.{o}"], _step(material, o)) for o in wanted.outputs],
+                "simulated": [_spread(part[f"simulated.{o}"], _step(material, o)) for o in wanted.outputs],
                 **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
                 "feasible": words.listing(sorted(part["feasible"].unique())) if wanted.bounded else words.NONE,
@@ -186,13 +197,17 @@ def _note(material: Material, name: str, surrogate: str, inverter: str, kind: st
     return words.plateaus(mine[0]) if mine else ""
 
 
-def _spread(column: pd.Series) -> str:
+def _spread(column: pd.Series, step: float = 0.0) -> str:
     if column.isna().all():
         return words.NONE
-    middle = words.number(column.median())
+    middle = words.number(column.median(), step)
     if len(column) == 1 or column.min() == column.max():
         return middle
-    return f"{middle} ({words.number(column.min())} to {words.number(column.max())})"
+    return f"{middle} ({words.number(column.min(), step)} to {words.number(column.max(), step)})"
+
+
+def _step(material: Material, name: str) -> float:
+    return digits.step_of(material.units, name)
 
 
 def _surrogate(material: Material, name: str) -> dict[str, Any]:

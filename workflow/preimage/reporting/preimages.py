@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.reporting import rounded, words
+from preimage import digits
+from preimage.reporting import words
 from preimage.space import Input, Space
 
 # Inputs that all solutions confine to less than this share of their range are named, the most confined first.
@@ -34,7 +35,7 @@ def preimage(table: pd.DataFrame, found: Mapping[str, Any], surrogate: str, spac
     else:
         why = "clock" if found["stopped"] == "seconds" else "limit of boxes"
         also = " and the constraints" if space.constraints else ""
-        bracket = f"at least {rounded.down(100 * inner)} % and at most {rounded.up(100 * outer)} %"
+        bracket = f"at least {digits.down(100 * inner)} % and at most {digits.up(100 * outer)} %"
         said = f"By the model {model}, {bracket} of {whole} meet this{also}: "
         said += f"proven, stopped by its {why}; more boxes narrow the bracket."
     return [said, *_confined(table, space)]
@@ -65,6 +66,7 @@ def _kept(i: Input, low: float, high: float) -> str:
     name = words.label(i.name)
     if i.categories:
         return f"{name} {' or '.join(i.categories[int(low) : int(high) + 1])}"
+    step = digits.step(i.high - i.low, high - low, float(i.integer))
     if low == high:
-        return f"{name} at {words.quantity(low, i.unit)}"
-    return f"{name} from {rounded.down(low)} to {rounded.up(high)} {i.unit}".strip()
+        return f"{name} at {words.quantity(low, i.unit, step)}"
+    return f"{name} from {digits.down(low, step)} to {digits.up(high, step)} {i.unit}".strip()

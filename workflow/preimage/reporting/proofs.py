@@ -8,11 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from preimage import digits
 from preimage.objective import Objective
 from preimage.reporting import words
-
-# A gap of this share of the bound is rounding.
-CLOSED = 1e-9
 
 
 def proof(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:
@@ -23,22 +21,23 @@ def proof(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -
     bound, gap = float(row["certified_bound"]), float(row["gap"])
     if pd.isna(bound):
         return ""
-    closed = gap <= CLOSED * max(1.0, abs(bound))
+    closed = bound + gap <= wanted.equal_to(bound)
     model = words.label(str(row["surrogate"]))
     if not wanted.bounded:
         return _direction(bound, gap, closed, wanted, units, model)
     if row["feasible"] == "yes":
         return ""
     if len(wanted.outputs) > 1:
-        least = f"the loss is nowhere below {words.number(bound)}"
+        least = f"the loss is nowhere below {digits.down(bound)}"
         return _impossible(model, least) if row["feasible"] == "no" else _open(model, least)
-    unit, away = units.get(wanted.outputs[0], ""), math.sqrt(max(bound, 0.0)) * wanted.scale[0]
-    low, high = wanted.low[0] - away, wanted.high[0] + away
-    empty = f"it gives no {words.label(wanted.outputs[0])} between {words.number(low)} and {words.quantity(high, unit)}"
+    (output,), away = wanted.outputs, math.sqrt(max(bound, 0.0)) * wanted.scale[0]
+    step = digits.step_of(units, output)
+    low, high = digits.up(wanted.low[0] - away, step), digits.down(wanted.high[0] + away, step)
+    empty = f"it gives no {words.label(output)} between {low} and {high} {units.get(output, '')}".rstrip()
     if row["feasible"] != "no":
         return _open(model, empty)
-    nearest = float(row[f"predicted.{wanted.outputs[0]}"])
-    best = f", and comes as near as {words.quantity(nearest, unit)}" if closed and math.isfinite(nearest) else ""
+    nearest = float(row[f"predicted.{output}"])
+    best = f", and comes as near as {words.of(nearest, output, units)}" if closed and math.isfinite(nearest) else ""
     return _impossible(model, empty + best)
 
 
@@ -52,8 +51,9 @@ def _open(model: str, least: str) -> str:
 
 def _direction(bound: float, gap: float, closed: bool, wanted: Objective, units: Mapping[str, str], model: str) -> str:
     most = wanted.kind == "maximize"
-    unit = units.get(wanted.outputs[0], "") if len(wanted.outputs) == 1 else ""
-    value = words.quantity(-bound if most else bound, unit)
+    output = wanted.outputs[0] if len(wanted.outputs) == 1 else ""
+    unit, step = units.get(output, ""), digits.step_of(units, output)
+    value = f"{digits.up(-bound, step) if most else digits.down(bound, step)} {unit}".rstrip()
     side = "above" if most else "below"
     if closed:
         return f"Proven: by the model {model}, nothing within the bounds and constraints lies {side} {value}."

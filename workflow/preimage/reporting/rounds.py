@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from preimage import digits
 from preimage.reporting import words
 
 SHOWN = ("test_rmse", "simulated_loss", "best_known_loss", "surrogate_regret", "optimizer_regret")
@@ -22,11 +23,14 @@ def tables_of_rounds(rounds: pd.DataFrame) -> list[dict[str, Any]]:
         return []
     keys = ["objective", "surrogate", "inverter"]
     return [
-        {**dict(zip(keys, map(str, key), strict=True)), "rows": [_row(k, part) for k, part in mine.groupby("round")]}
+        {**dict(zip(keys, map(str, key), strict=True)), "rows": _rows(mine.groupby("round")[["rows", *SHOWN]].median())}
         for key, mine in rounds.groupby(keys, sort=False)
     ]
 
 
-def _row(number: Any, part: pd.DataFrame) -> Mapping[str, Any]:
-    middle = part[["rows", *SHOWN]].median()
-    return {"round": number, "rows": int(middle["rows"]), **{c: words.number(middle[c]) for c in SHOWN}}
+def _rows(middle: pd.DataFrame) -> list[dict[str, Any]]:
+    steps = {c: digits.step(float(np.ptp(middle[c].dropna())) if middle[c].notna().any() else 0.0) for c in SHOWN}
+    return [
+        {"round": k, "rows": int(row["rows"]), **{c: words.number(row[c], steps[c]) for c in SHOWN}}
+        for k, row in middle.iterrows()
+    ]

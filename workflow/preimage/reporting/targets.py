@@ -29,7 +29,9 @@ def _table(material: Material, entry: str) -> dict[str, Any]:
         "count": len(wanted),
         "source": asked.get("targets", "test rows"),
         "outputs": words.listing([words.label(o) for o in first.outputs]),
-        "tolerance": words.number(first.tolerance),
+        "tolerance": words.listing(
+            [words.quantity(t, material.units.get(o, "")) for t, o in zip(first.tolerance, first.outputs, strict=True)]
+        ),
         "robust": first.robust is not None,
         "rows": [_row(material, wanted, entry, str(s), str(i), part) for (s, i), part in methods],
     }
@@ -63,4 +65,4 @@ def met(part: pd.DataFrame, wanted: Mapping[str, Objective], prefix: str) -> flo
     first = next(iter(wanted.values()))
     Y = part[[f"{prefix}.{o}" for o in first.outputs]].to_numpy(float)
     goals = np.array([wanted[name].low for name in part["objective"]])
-    return float((np.abs(Y - goals) <= first.tolerance).all(axis=1).mean())
+    return float((np.abs(Y - goals) <= np.array(first.tolerance)).all(axis=1).mean())

@@ -69,7 +69,7 @@ def sentences(table: pd.DataFrame, x: str, by: str) -> list[str]:
 
 def _looked_up(part: pd.DataFrame, x: str, at: int) -> str:
     """Return what the best row of the data gives, beside which every answer must stand."""
-    rows = part[(part["inverter"] == "lookup") & (part[x] == at)]
+    rows = part[part["baseline"] & (part[x] == at)]
     return f" The best training row gives {words.share(rows['true_share'].median())}." if len(rows) else ""
 
 
@@ -77,7 +77,7 @@ def inversions(table: pd.DataFrame, x: str, by: str) -> list[str]:
     """Return where the answer nearest to the model's optimum was worse in truth than that of a search that stopped
     short of it."""
     found = []
-    searched = table[table["inverter"] != "lookup"]
+    searched = table[~table["baseline"]]
     for (value, at, *_), part in searched.groupby([by, x, "surrogate", "objective"]):
         wins: dict[str, list[tuple[Any, Any]]] = {}
         for _, mine in part.groupby("seed"):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from preimage import digits
 from preimage.objective import Objective
-from preimage.reporting import rounded, words
+from preimage.reporting import words
 from preimage.space import Input, Space
 
 # The inputs that leave least room are named; all of them stand in the table beside the answer.
@@ -31,7 +32,7 @@ def ends(row: Mapping[str, Any], i: Input) -> tuple[Any, Any]:
     if pd.isna(row.get("tolerance_width")):
         return None, None
     low, high = _exact(row, i)
-    return (low, high) if i.categories else rounded.inside(low, high)
+    return (low, high) if i.categories else digits.inside(low, high, digits.step(i.high - i.low, float(i.integer)))
 
 
 def _exact(row: Mapping[str, Any], i: Input) -> tuple[Any, Any]:
@@ -61,10 +62,15 @@ def _promise(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]
     model = words.label(str(row["surrogate"]))
     if not wanted.bounded:
         unit = units.get(wanted.outputs[0], "")
-        return f"{model} stays within {words.quantity(wanted.tolerance, unit)} of the best found"
-    margin = wanted.tolerance if wanted.kind == "target" else 0.0
+        return f"{model} stays within {words.quantity(wanted.tolerance[0], unit)} of the best found"
     kept = [
-        f"{words.label(o)} between {words.number(low - margin)} and {words.quantity(high + margin, units.get(o, ''))}"
-        for o, low, high in zip(wanted.outputs, wanted.low, wanted.high, strict=True)
+        f"{words.label(o)} between {_outside(low - margin, high + margin, o, units)}"
+        for o, low, high, margin in zip(wanted.outputs, wanted.low, wanted.high, wanted.margin, strict=True)
     ]
     return f"{model} predicts {words.listing(kept)}"
+
+
+def _outside(low: float, high: float, output: str, units: Mapping[str, str]) -> str:
+    """Return the ends of what is proven, rounded outwards."""
+    step = digits.step_of(units, output)
+    return f"{digits.down(low, step)} and {digits.up(high, step)} {units.get(output, '')}".rstrip()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage import digits
 from preimage.candidates import DOMAIN_LIMIT
-from preimage.evidence.plateaus import SAME_SHARE
 from preimage.inversion_kinds import UNMOVED
 from preimage.objective import Objective
 
@@ -18,19 +18,11 @@ NONE = "\N{EN DASH}"
 MOST_PLATEAUS = 3
 
 
-def number(value: Any) -> str:
-    """Return a number as people read it: four significant digits, no exponent where it can be helped."""
+def number(value: Any, step: float = 0.0) -> str:
+    """Return a number as people read it (see `preimage.digits`), text as it is, and a dash where there is neither."""
     if value is None or pd.isna(value):
         return NONE
-    if isinstance(value, str):
-        return value
-    if value == 0:
-        return "0"
-    if 1e-3 <= abs(value) < 1e7:
-        digits = max(0, 3 - int(np.floor(np.log10(abs(value)))))
-        text = f"{value:,.{digits}f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{value:.3g}"
+    return value if isinstance(value, str) else digits.number(value, step)
 
 
 def setting(value: Any) -> str:
@@ -44,8 +36,13 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def quantity(value: Any, unit: str) -> str:
-    return f"{number(value)} {unit}".strip()
+def quantity(value: Any, unit: str, step: float = 0.0) -> str:
+    return f"{number(value, step)} {unit}".strip()
+
+
+def of(value: Any, name: str, units: Mapping[str, str]) -> str:
+    """Return a value of a column with its unit, in as many digits as tell it from its neighbours."""
+    return quantity(value, units.get(name, ""), digits.step_of(units, name))
 
 
 def listing(items: Sequence[str]) -> str:
@@ -55,9 +52,7 @@ def listing(items: Sequence[str]) -> str:
 
 def values(row: Mapping[str, Any], prefix: str, outputs: Sequence[str], units: Mapping[str, str]) -> str:
     """Return the outputs of one row, named where there are several."""
-    named = [
-        (f"{label(o)} " if len(outputs) > 1 else "") + quantity(row[f"{prefix}.{o}"], units.get(o, "")) for o in outputs
-    ]
+    named = [(f"{label(o)} " if len(outputs) > 1 else "") + of(row[f"{prefix}.{o}"], o, units) for o in outputs]
     return listing(named)
 
 
@@ -65,8 +60,21 @@ def interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str,
     """Return the prediction interval of each output of one row."""
     if pd.isna(row[f"interval_low.{outputs[0]}"]):
         return NONE
-    ends = [(row[f"interval_low.{o}"], row[f"interval_high.{o}"], units.get(o, "")) for o in outputs]
-    return listing([f"{number(low)} to {quantity(high, unit)}" for low, high, unit in ends])
+    return listing([between(row[f"interval_low.{o}"], row[f"interval_high.{o}"], o, units) for o in outputs])
+
+
+def between(low: float, high: float, name: str, units: Mapping[str, str]) -> str:
+    """Return two values of a column, with its unit after the second."""
+    return f"{number(low, digits.step_of(units, name))} to {of(high, name, units)}"
+
+
+def away(loss: float, wanted: Objective, unit: str, step: float = 0.0) -> str:
+    """Return a squared distance to what is wanted as the distance that it is of."""
+    distance = float(np.sqrt(max(loss, 0.0)))
+    if len(wanted.outputs) == 1:
+        return quantity(distance * wanted.scale[0], unit, step)
+    # Outputs of several units have no distance but in units of their own.
+    return f"{number(distance)} {'' if set(wanted.scale) == {1.0} else 'standard deviations '}(root mean square)"
 
 
 def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
@@ -105,7 +113,7 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
         return "No held-out row satisfies the bounds, constraints and fixed inputs of this objective."
     rows = promise["rows"]
     promised, measured, error = (
-        listing([quantity(v, units.get(o, "")) for o, v in zip(wanted.outputs, promise[key], strict=True)])
+        listing([of(v, o, units) for o, v in zip(wanted.outputs, promise[key], strict=True)])
         for key in ("promised", "measured", "rmse")
     )
     which = "rows that it never saw" if trained_here else "held-out rows, which it may have seen elsewhere"
@@ -144,22 +152,23 @@ def unmoved(candidates: pd.DataFrame) -> list[str]:
 
 
 def plateaus(found: Mapping[str, Any]) -> str:
-    """Return where the starts of one case ended: how many at one loss, and at which (0 below a plateau's width)."""
+    """Return where the starts of one case ended: how many at one loss, and at which."""
     if not found["count"]:
         return f"no three of {found['starts']} starts ended at one loss: more starts may find better"
     shown = found["plateaus"][:MOST_PLATEAUS]
-    levels = [f"{p['size']} at loss {number(p['loss'] if abs(p['loss']) > SAME_SHARE else 0)}" for p in shown]
+    step = digits.step(float(np.ptp([p["loss"] for p in shown])))
+    levels = [f"{p['size']} at loss {number(p['loss'], step)}" for p in shown]
     more = f", others on {found['count'] - len(shown)} more plateaus" if found["count"] > len(shown) else ""
     return f"of {found['starts']} starts {listing(levels)}{more}"
 
 
 def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
     """Return how far answers are from a minimum that is known."""
-    unit = units.get(wanted.outputs[0], "")
+    output = wanted.outputs[0]
     where = ", ".join(number(v) for v in found["x"][:6]) + (", ..." if len(found["x"]) > 6 else "")
     return [
-        f"The true minimum is {quantity(found['y'], unit)} at ({where}). The answer on {label(a['surrogate'])} is "
-        f"{quantity(a['excess'], unit)} above it, {a['distance']:.3f} away in inputs scaled to [0, 1]."
+        f"The true minimum is {of(found['y'], output, units)} at ({where}). The answer on {label(a['surrogate'])} is "
+        f"{quantity(a['excess'], units.get(output, ''))} above it, {a['distance']:.3f} away in inputs scaled to [0, 1]."
         for a in found["answers"]
     ]
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from preimage import own_models
+from preimage import digits, own_models
 from preimage.errors import StudyError
+from preimage.free_names import free_name
 from preimage.inference import setting as inference_setting
 from preimage.inversion_kinds import NO_VOLUME, made_of_trees
 from preimage.problem import load as load_problem
@@ -40,9 +41,7 @@ def completed(study: Study) -> Study:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
     inverters = study["inverters"]
     if not any(v["kind"] == LOOKUP for v in inverters.values()):
-        if LOOKUP in inverters:
-            raise StudyError(f"key 'inverters.{LOOKUP}': this name is kept for the kind 'lookup'")
-        inverters[LOOKUP] = {"kind": LOOKUP}
+        inverters[free_name(LOOKUP, inverters)] = {"kind": LOOKUP}
     for name, inverter in inverters.items():
         inverter["on"] = works_on(study, name, inverter)
         if inverter["kind"] == "multistart" and parts(study, name) > inverter["starts"]:
@@ -173,7 +172,7 @@ def _check_tuning(where: str, tune: Mapping[str, Any]) -> None:
     """Check what a network's tuning says beyond the schema: the order of its rates, and enough to choose and to try."""
     low, high = tune["learning_rate"]
     if low > high:
-        raise StudyError(f"{where}.learning_rate': low {low:g} is above high {high:g}")
+        raise StudyError(f"{where}.learning_rate': low {digits.plain(low)} is above high {digits.plain(high)}")
     combinations = math.prod(len(tune.get(key, [0])) for key in ("layers", "activation", "batch"))
     if tune["method"] == "grid" and tune["evaluations"] < combinations:
         found = f"found {tune['evaluations']}, expected at least {combinations}"
@@ -192,7 +191,7 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
     for name, settings in (problem.get("inputs") or {}).items():
         low, high = settings.get("low"), settings.get("high")
         if low is not None and high is not None and low > high:
-            raise StudyError(f"key 'problem.inputs.{name}': low {low:g} is above high {high:g}")
+            raise StudyError(f"key 'problem.inputs.{name}': low {digits.plain(low)} is above high {digits.plain(high)}")
         if "categories" in settings and (low is not None or high is not None or settings.get("integer")):
             raise StudyError(f"key 'problem.inputs.{name}': categories have no low, high or integer")
         labels = [str(c) for c in settings.get("categories", ())]

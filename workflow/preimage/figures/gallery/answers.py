@@ -124,5 +124,5 @@ def _domain(m: Material, surrogate: str, wanted: Objective) -> Figure | None:
         m.looks,
         DOMAIN_LIMIT,
         scale.accepted(wanted) if alone else None,
-        wanted.tolerance if alone else 0.0,
+        wanted.tolerance[0] if alone else 0.0,
     )

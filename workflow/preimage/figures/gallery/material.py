@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -53,10 +53,11 @@ class Material:
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
+    baselines: Collection[str] = ()
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
-        return style.looks(self.candidates["inverter"])
+        return style.looks(self.candidates["inverter"], self.baselines)
 
     @cached_property
     def input_labels(self) -> list[str]:
