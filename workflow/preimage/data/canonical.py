@@ -12,9 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-# Digits to which a column's moments are compared. They are multiplied by a number without a simple fraction first: a
-# moment such as 1/1024 would else lie where rounding errors decide which way it is rounded.
+# Digits to which numbers of the order of 1 are compared. They are multiplied by a number without a simple fraction
+# first: 1/1024, say, would else lie where rounding errors decide which way it is rounded.
 DIGITS, FACTOR = 9, np.pi
+
+
+def rounded(A: np.ndarray) -> np.ndarray:
+    """Return numbers of the order of 1 to be compared: equal where they differ by rounding errors alone."""
+    return np.round(FACTOR * A, DIGITS)
 
 
 def row_order(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], rng: np.random.Generator) -> np.ndarray:
@@ -83,4 +88,4 @@ def _moments(unit: np.ndarray, about: list[np.ndarray]) -> tuple[float, ...]:
     those with the outputs, (n,) each."""
     own = [np.mean(unit**k) for k in (1, 2, 3)]
     shared = [np.mean(unit**k * y) for y in about for k in (1, 2)]
-    return tuple(np.round(FACTOR * np.array([*own, *shared]), DIGITS).tolist())
+    return tuple(rounded(np.array([*own, *shared])).tolist())

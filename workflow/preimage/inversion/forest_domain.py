@@ -99,7 +99,7 @@ def isolation(X: np.ndarray, most: float, seed: int, levels: np.ndarray) -> Isol
     """
     from sklearn.ensemble import IsolationForest
 
-    inputs = Inputs.of(X, levels)
+    inputs = Inputs.of(X, np.empty((len(X), 0)), levels)
     return from_sklearn(IsolationForest(random_state=seed, n_jobs=1).fit(inputs(X)), most, inputs)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from preimage.data.canonical import rounded
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -57,7 +59,7 @@ class Encoding:
         In it a category's values come as they first appear, and those of no row are left out; so training that takes
         columns in this order, and draws random numbers by it, depends on no list of values nor on the inputs' order.
         """
-        first = np.lexsort(-Z[::-1])
+        first = np.lexsort(-rounded(Z[::-1]))
         return first[(self.value[first] < 0) | Z.any(axis=0)[first]]
 
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:

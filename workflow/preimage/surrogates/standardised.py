@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage.data.canonical import input_order
 from preimage.surrogates.category_splits import as_thresholds
 from preimage.surrogates.forest import Forest, Nodes, assemble, float32_floor, last_left
 
@@ -45,10 +46,12 @@ class Inputs:
     unit: np.ndarray
 
     @classmethod
-    def of(cls, X: np.ndarray, levels: np.ndarray) -> Inputs:
-        """Return the columns of training rows (n, d); a category's values come in the order of their first rows."""
+    def of(cls, X: np.ndarray, Y: np.ndarray, levels: np.ndarray) -> Inputs:
+        """Return the columns of training rows (n, d) with outputs (n, m), in an order that follows from what they hold;
+        a category's values come in the order of their first rows."""
         levels = np.asarray(levels, np.int64)
-        numbers, categories = np.flatnonzero(levels == 0), np.flatnonzero(levels)
+        order = input_order(X, Y, levels)
+        numbers, categories = order[levels[order] == 0], order[levels[order] > 0]
         shift = _median(X[:, numbers])
         none = int(levels.sum())
         return cls(
@@ -190,7 +193,7 @@ def fit(model: Any, X: np.ndarray, Y: np.ndarray, levels: np.ndarray) -> Trees:
     """Fit a forest of scikit-learn's to points (n, d) and outputs (n, m); see `preimage.data.rows.Rows.levels`."""
     from sklearn import config_context
 
-    inputs, outputs = Inputs.of(X, levels), Outputs.of(Y)
+    inputs, outputs = Inputs.of(X, Y, levels), Outputs.of(Y)
     V = outputs(Y)
     # A gain may be none, and below it by a rounding, which is what scikit-learn's 2e-16 means for outputs of about 1.
     with config_context(skip_parameter_validation=True):
