@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from preimage import objective, polytope, problem
 from preimage.data import new_rows, tables, targets
-from preimage.data.setting import Rows, Setting, categories, describe, of_rows, of_simulator
+from preimage.data.setting import Rows, Setting, categories, describe, integers, of_rows, of_simulator
 from preimage.errors import StudyError
 from preimage.space import Space
 
@@ -28,7 +28,8 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         look: called with the setting for what else there is to check of it.
     """
     spec = study["problem"]
-    imported = tables.import_table(spec["table"], categories(spec)) if "table" in spec else None
+    whole = integers(spec)
+    imported = tables.import_table(spec["table"], categories(spec), whole) if "table" in spec else None
     if imported is not None:
         table, inputs, outputs, _ = imported
         found = of_rows(spec, describe(table, inputs, outputs, categories(spec)))
@@ -52,9 +53,11 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         return fit.check(spec, study["objectives"])
     if imported is None:
         return []
+    said = imported.sentences()
+    first = tables.with_units(table, found.units)
     for path in new_rows.files(spec["table"]):
-        new_rows.read(path, tables.with_units(table, found.units), found.inputs, spec["table"], categories(spec))
-    return [*imported.sentences(), *warnings(study, table, found)]
+        said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
+    return [*said, *warnings(study, table, found)]
 
 
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:

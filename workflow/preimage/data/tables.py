@@ -16,13 +16,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from preimage.data import gaps
-from preimage.data.sources import Dialect, Source, read_file
+from preimage.data.notation import Dialect, Notation, first_inexact, hint, is_number
+from preimage.data.sources import Source, read_file
 from preimage.errors import StudyError, did_you_mean
 from preimage.files import replacing
 
 # Position of each row in the source, carried along so that a row can be named to the user.
 ROW = "__row__"
 FEWEST_ROWS = 10
+# Sentences on how a user's table was read, in its schema's metadata.
+NOTES = b"notes"
+
 # -- reading what a user brings ----------------------------------------------------------------------------------------
 
 
@@ -41,18 +45,24 @@ class Imported(NamedTuple):
     left_out: Sequence[int]
 
     def sentences(self) -> list[str]:
-        return [f"problem.table: {gaps.described(self.left_out)}, left out"] if self.left_out else []
+        """Return what a user should know of how the table was read."""
+        notes = (self.table.schema.metadata or {}).get(NOTES, b"").decode()
+        left_out = [f"problem.table: {gaps.described(self.left_out)}, left out"] if self.left_out else []
+        return [*notes.splitlines(), *left_out]
 
 
-def import_table(spec: Mapping[str, Any], categories: Mapping[str, Any] | None = None) -> Imported:
+def import_table(
+    spec: Mapping[str, Any], categories: Mapping[str, Any] | None = None, integers: Collection[str] = ()
+) -> Imported:
     """Read a study's `problem.table`.
 
     Args:
-        spec: {features, targets} or {file, outputs}, `ignore` and `incomplete`.
+        spec: {features, targets} or {file, outputs}, `ignore`, `incomplete`, and how numbers are written.
         categories: by input that is a category, {categories: its values}; its cells stay text.
+        integers: inputs that are whole numbers.
 
     Raises StudyError naming file, column and row for anything that is not a finite number (or a declared value, in a
-    category), for repeated columns, unequal lengths, and fewer than 10 rows.
+    category; a whole number, in integers), for cells that would be read as another number than is written, for repeated columns, unequal lengths, and fewer than 10 rows.
     """
     categories = categories or {}
     parts = _parts(spec, list(categories))
@@ -77,15 +87,35 @@ def import_table(spec: Mapping[str, Any], categories: Mapping[str, Any] | None =
             columns.append(
                 numbers(part, field.name, f"; {gaps.HINT}") if declared is None else labels(part, field.name, declared)
             )
+            if field.name in inputs and field.name in integers:
+                check_whole(part, field.name, columns[-1])
             fields.append(pa.field(field.name, columns[-1].type, metadata=_unit_metadata(unit_of(field))))
-    return Imported(pa.table(columns, pa.schema(fields)), inputs, outputs, left_out)
+    said = "\n".join(dict.fromkeys(n for part in parts for n in notes(part, categories)))
+    table = pa.table(columns, pa.schema(fields, {NOTES: said.encode()} if said else None))
+    return Imported(table, inputs, outputs, left_out)
+
+
+def notes(source: Source, categories: Collection[str] = ()) -> list[str]:
+    """Return what a user should know of how a file was read, and of columns that may not be what they seem."""
+    said, names = list(source.notes), source.table.column_names
+    for field in source.table.schema:
+        if pa.types.is_dictionary(field.type) and field.name not in categories:
+            said.append(
+                f"{source.path}, column '{field.name}': a categorical column of numbers, taken as numbers; for a "
+                "category, list its values under problem.inputs"
+            )
+    folded: dict[str, str] = {}
+    for name in names:
+        if (other := folded.setdefault(name.casefold(), name)) != name:
+            said.append(f"{source.path}: columns '{other}' and '{name}' differ in capitals only")
+    return said
 
 
 def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> list[Source]:
     """Return the inputs' columns and the outputs' columns, each with the file it is from."""
-    ignore = spec.get("ignore") or []
+    ignore, notation = spec.get("ignore") or [], Notation.of(spec)
     if "file" in spec:
-        whole = read_file(spec["file"], categories, ignore)
+        whole = read_file(spec["file"], categories, ignore, notation)
         names, wanted = whole.table.column_names, list(spec["outputs"])
         for name in [*wanted, *ignore]:
             if name not in names:
@@ -93,7 +123,7 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> list[Source]
         if both := [n for n in wanted if n in ignore]:
             raise StudyError(f"{spec['file']}: column '{both[0]}' is named in both outputs and ignore")
         return [whole.select([c for c in names if c not in wanted and c not in ignore]), whole.select(wanted)]
-    x, y = (read_file(spec[key], categories, ignore) for key in ("features", "targets"))
+    x, y = (read_file(spec[key], categories, ignore, notation) for key in ("features", "targets"))
     every = [*x.table.column_names, *y.table.column_names]
     for name in ignore:
         if name not in every:
@@ -120,16 +150,18 @@ def _check_name(path: str, name: str) -> None:
 def numbers(source: Source, name: str, remedy: str = "") -> pa.ChunkedArray:
     """Return a column as float64. Raises StudyError naming the first cell that is no finite number, and with `remedy`
     added where that is empty."""
+    source.check(name)
     column = source.table[name]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
-    if not number and not pa.types.is_null(column.type):
-        row, found = _first_other(column, source.dialect or Dialect(",", ".", False))
-        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-        hint = "; for a category, list its values under problem.inputs" if is_text else ""
-        raise StudyError(f"{source.place(name, row)}: found {found}, expected a number{hint}")
-    column = column.cast(pa.float64(), safe=False)
+    exact = pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)
+    if not exact and not pa.types.is_floating(column.type) and not pa.types.is_null(column.type):
+        raise StudyError(_no_number(source, name, column))
+    written = column
+    # As text, which is rounded to the nearest; Arrow's own cast from decimals is not.
+    column = (column.cast(pa.string()) if pa.types.is_decimal(column.type) else column).cast(pa.float64(), safe=False)
+    if exact and (found := first_inexact(written, column.to_numpy())):
+        raise StudyError(f"{source.place(name, found[0])}: {found[1]}")
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
         raise StudyError(f"{source.place(name, row)}: found no value, expected a number{remedy}")
@@ -137,6 +169,34 @@ def numbers(source: Source, name: str, remedy: str = "") -> pa.ChunkedArray:
         row = pc.index(pc.is_finite(column), False).as_py()
         raise StudyError(f"{source.place(name, row)}: found {column[row].as_py()}, expected a finite number")
     return column
+
+
+def _no_number(source: Source, name: str, column: pa.ChunkedArray) -> str:
+    """Return the sentence on the first cell that is no number, with the remedy."""
+    dialect = source.dialect or Dialect(",", ".", False)
+    row, found = _first_other(column, dialect)
+    remedy = ""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        remedy = "; for a category, list its values under problem.inputs"
+        if source.dialect:
+            remedy = hint(str(column[row]), dialect) or remedy
+            if row == 0 and dialect.said.key and not dialect.skipped and _no_numbers_in_first(source.table):
+                remedy += f"; if this row holds units, say `unit_row: true` under {dialect.said.key}"
+    return f"{source.place(name, row)}: found {found}, expected a number{remedy}"
+
+
+def _no_numbers_in_first(table: pa.Table) -> bool:
+    return not any(is_number(str(column[0])) for column in table.columns)
+
+
+def check_whole(source: Source, name: str, column: pa.ChunkedArray) -> None:
+    """Raise StudyError naming the first fraction of a column of whole numbers."""
+    fraction = pc.not_equal(column, pc.round(column))
+    if (row := pc.index(fraction, True).as_py()) >= 0:
+        raise StudyError(
+            f"{source.place(name, row)}: found {column[row].as_py()!r}, expected a whole number, as problem.inputs."
+            f"{name} says `integer: true`; correct the cell, or leave `integer` out"
+        )
 
 
 def _first_other(column: pa.ChunkedArray, dialect: Dialect) -> tuple[int, str]:
