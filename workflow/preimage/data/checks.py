@@ -75,7 +75,7 @@ def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
 def _objectives(study: Study, found: Setting) -> dict[str, objective.Objective]:
     """Return what is known of a study's objectives before there are test rows to take any from."""
     entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
-    return targets.objectives(entries, Rows(found.inputs, found.outputs, {}, {}, [], []))
+    return targets.objectives(entries, Rows(found.inputs, found.outputs, found.units, {}, [], []))
 
 
 def _first_of_each(objectives: Mapping[str, objective.Objective]) -> dict[str, objective.Objective]:

@@ -112,7 +112,7 @@ def read(
         if name in inputs and name in integers:
             tables.check_whole(whole, name, columns[-1])
     table = pa.table(columns, pa.schema([first.schema.field(n) for n in wanted]))
-    return Read(table, incomplete, tuple(tables.notes(whole, category)))
+    return Read(table, incomplete, tuple(tables.notes(whole)))
 
 
 def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ another number than the one written."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -90,8 +90,10 @@ def decimal_sign(cells: Iterable[str], delimiter: str, said: Notation) -> str:
         return "." if said.thousands == "," else ","
     if delimiter == ",":
         return "."
-    marked = {sign: [c.strip() for c in cells if sign in c and re.fullmatch(rf"\s*{plain(sign)}\s*", c)] for sign in ".,"}
-    sure = {sign: any(not re.fullmatch(grouped(sign), c) for c in found) for sign, found in marked.items()}
+    blanks = f"[{THOUSANDS.get(said.thousands, '')} ]"
+    texts = [re.sub(blanks, "", cell.strip()) if said.thousands else cell.strip() for cell in cells]
+    marked = {sign: [t for t in texts if sign in t and re.fullmatch(plain(sign), t)] for sign in ".,"}
+    sure = {sign: any(not re.fullmatch(grouped(sign), t) for t in found) for sign, found in marked.items()}
     return "," if sure[","] or (marked[","] and not sure["."]) else "."
 
 
@@ -104,7 +106,7 @@ def hint(text: str, dialect: Dialect) -> str:
                 return f"; its decimal sign is not '{dialect.decimal}'"
             key = dialect.said.key
             remedy = f'say `thousands: "{sign}"` under {key}' if key else "leave it out"
-            return f"; if '{sign}' stands between thousands, {remedy}"
+            return f'; if "{sign}" stands between thousands, {remedy}'
     other = "." if dialect.decimal == "," else ","
     if re.fullmatch(rf"\s*{plain(other)}\s*", text):
         return f"; the decimal sign of this file is '{dialect.decimal}'"
@@ -244,12 +246,11 @@ def loses(exact: Any, value: float) -> str:
     )
 
 
-def first_inexact(column: pa.ChunkedArray, values: Sequence[float] | np.ndarray) -> tuple[int, str] | None:
+def first_inexact(column: pa.ChunkedArray, values: np.ndarray) -> tuple[int, str] | None:
     """Return the first whole or decimal number of a column that loses digits as a float64, and the words for it."""
     decimals = pa.types.is_decimal(column.type)
-    rows = range(len(column)) if decimals else np.flatnonzero(np.abs(np.asarray(values)) >= DENSE)
-    for row in rows:
-        exact = column[int(row)].as_py()
-        if exact is not None and not keeps(exact, float(values[row])):
-            return int(row), loses(exact, float(values[row]))
+    for row in np.flatnonzero(~np.isnan(values) if decimals else np.abs(values) >= DENSE).tolist():
+        exact, value = column[row].as_py(), float(values[row])
+        if not keeps(exact, value):
+            return row, loses(exact, value)
     return None

@@ -119,7 +119,7 @@ def _long(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
         _need(path, time, names)
         frame = pd.DataFrame({"time": _times(source, time, rows), **numbers})
         frame = _in_order(frame, rows, path, time)
-    return frame, [], {name: f"{path}, column '{column}'" for name, column in columns.items()}
+    return frame, list(source.notes), {name: f"{path}, column '{column}'" for name, column in columns.items()}
 
 
 def _need(path: str, column: str, names: Sequence[str]) -> None:
@@ -138,7 +138,12 @@ def _of_country(source: Source, spec: Mapping[str, Any], column: str | None) -> 
             )
         return source, rows
     mine = _chosen(source, column, wanted)
-    return source._replace(table=source.table.filter(mine)), rows[mine]
+    return _only(source, mine), rows[mine]
+
+
+def _only(source: Source, rows: np.ndarray) -> Source:
+    """Return some rows of a file, which keep their place in it."""
+    return source._replace(table=source.table.filter(rows), kept=np.flatnonzero(rows).tolist())
 
 
 def _chosen(source: Source, column: str, wanted: str | None) -> np.ndarray:
@@ -225,7 +230,7 @@ def _wide_file(path: str, name: str, country: str | None) -> tuple[pd.DataFrame,
         raise StudyError(f"{path}, column '{days[int(np.flatnonzero(parsed.isna())[0])]}': expected a date")
     if parsed.duplicated().any():
         raise StudyError(f"{path}: {_said(parsed[parsed.duplicated()].iloc[0])} is there twice")
-    mine = source._replace(table=source.table.filter(_chosen(source, place, country)))
+    mine = _only(source, _chosen(source, place, country))
     counts = np.column_stack([tables.numbers(mine, c).to_numpy() for c in days]).sum(axis=0)
     frame = pd.DataFrame({"time": parsed, name: counts}).sort_values("time", kind="stable", ignore_index=True)
     _no_gap(pd.DatetimeIndex(frame["time"]), path)

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,8 @@ ANY = Notation()
 UNNAMED = re.compile(r"__index_level_\d+__")
 # How files of spreadsheet programs begin: a ZIP archive, or the older compound format.
 OFFICE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
 class Source(NamedTuple):
     """A file that was read.
 
@@ -38,20 +40,22 @@ class Source(NamedTuple):
         kept: where some rows were left out, the others' positions in the file.
         doubts: by column of numbers, the first row (from 0) of a cell that can't be taken as it was read, and why.
         notes: what a user should know of how it was read, one sentence each.
+        row_labels: names of the index of a DataFrame, which is no column.
     """
 
     path: str
     table: pa.Table
     dialect: Dialect | None = None
     kept: Sequence[int] | None = None
-    doubts: Mapping[str, tuple[int, str]] = {}  # noqa: RUF012
+    doubts: Mapping[str, tuple[int, str]] = {}
     notes: tuple[str, ...] = ()
+    row_labels: tuple[str, ...] = ()
 
     def select(self, names: Sequence[str]) -> Source:
         return self._replace(table=self.table.select(names))
 
     def place(self, name: str, row: int) -> str:
-        """Say where the cell of a column at a row (from 0) is; rows are counted from the first below title and units."""
+        """Say where the cell of a column at a row (from 0) is; rows are counted from 1 below title and units."""
         return self._place(name, row if self.kept is None else int(self.kept[row]))
 
     def check(self, name: str) -> None:
@@ -65,10 +69,11 @@ class Source(NamedTuple):
         return f"{self.path}, column '{name}', row {row + 1}{f' (line {line})' if line else ''}"
 
 
-def read_file(
-    path: str, categories: Collection[str], ignore: Collection[str], notation: Notation = ANY
-) -> Source:
-    """Read a file whole; columns in `categories` stay text, those in `ignore` are not looked at. Raises StudyError naming it where it is missing, empty, corrupt, ragged or without titles."""
+def read_file(path: str, categories: Collection[str], ignore: Collection[str], notation: Notation = ANY) -> Source:
+    """Read a file whole; columns in `categories` stay text, and what `ignore` names may be anything.
+
+    Raises StudyError naming it where it is missing, empty, corrupt, ragged or without titles.
+    """
     file = Path(path)
     if file.is_dir():
         raise StudyError(f"{path}: found a directory, expected a parquet or CSV file")
@@ -85,7 +90,9 @@ def read_file(
         if magic in OFFICE:
             raise StudyError(f"{path}: found a spreadsheet or archive, expected parquet or CSV; save the sheet as CSV")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
-        source = _read_parquet(path, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
+        source = (
+            _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
+        )
         names = source.table.column_names
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror or error}") from None
@@ -126,29 +133,37 @@ def _first_line(error: Exception) -> str:
 # -- parquet -----------------------------------------------------------------------------------------------------------
 
 
-def _read_parquet(path: str, ignore: Collection[str]) -> Source:
+def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
     try:
         table = pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         raise StudyError(f"{path}: corrupt or truncated parquet ({_first_line(error)})") from None
-    index = _index_columns(table)
-    said = [
-        f"{path}: '{n}' is the index of a DataFrame, and left out; to use it save the file after reset_index()"
-        for n in table.column_names
-        if n in index and n not in ignore and not UNNAMED.fullmatch(n)
-    ]
-    kept = table.select([k for k, name in enumerate(table.column_names) if name not in index or name in ignore])
-    return Source(path, kept, notes=tuple(said))
-
-
-def _index_columns(table: pa.Table) -> set[str]:
-    """Return the columns in which pandas keeps its index: that is no input."""
-    plain = {n for n in table.column_names if UNNAMED.fullmatch(n)}
     try:
-        listed = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    except ValueError:
-        return plain  # not pandas' own metadata, then
-    return plain | {n for n in listed if isinstance(n, str)}
+        about = dict(table.schema.pandas_metadata or {})
+    except ValueError:  # not pandas' own metadata, then
+        about = {}
+    index = _index(about)
+    said = [
+        f"{path}: '{name}' is the index of a DataFrame, which is left out; reset_index() before saving makes it a "
+        "column, `ignore` silences this"
+        for name in index
+        if name not in ignore
+    ]
+    categorical = [c["field_name"] for c in about.get("columns", ()) if c.get("pandas_type") == "categorical"]
+    said += [
+        f"{path}, column '{name}': a categorical column of numbers, which is taken as numbers; for a category, list "
+        "its values under problem.inputs"
+        for name in categorical
+        if name in table.column_names and name not in {*index, *categories, *ignore}
+    ]
+    kept = [k for k, name in enumerate(table.column_names) if name not in index and not UNNAMED.fullmatch(name)]
+    return Source(path, table.select(kept), notes=tuple(said), row_labels=tuple(index))
+
+
+def _index(about: Mapping[str, Any]) -> list[str]:
+    """Return the names of the index in pandas' own metadata, which keeps it in columns or as a range."""
+    names = [n.get("name") if isinstance(n, dict) else n for n in about.get("index_columns", ())]
+    return [n for n in names if isinstance(n, str) and not UNNAMED.fullmatch(n)]
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
@@ -291,9 +306,7 @@ def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
     title, rows = cut(delimiter)
     rows = [row for row in rows if len(row) == len(title)]
     used = [j for j, name in enumerate(title) if name not in unread]
-    units = unit_row.found(rows, used) if notation.unit_row is not False else ()
-    if notation.unit_row and not units:
-        units = tuple(map(unit_row.bare, rows[0])) if rows else ()
+    units = unit_row.found(rows, used, notation.unit_row)
     rows = rows[1:] if units else rows
     sign = decimal_sign([row[j] for row in rows for j in used], delimiter, notation)
     skipped = _lines_to_skip(path, delimiter, single) if units else 0

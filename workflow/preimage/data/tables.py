@@ -62,7 +62,8 @@ def import_table(
         integers: inputs that are whole numbers.
 
     Raises StudyError naming file, column and row for anything that is not a finite number (or a declared value, in a
-    category; a whole number, in integers), for cells that would be read as another number than is written, for repeated columns, unequal lengths, and fewer than 10 rows.
+    category; a whole number, in integers) or would be read as another one than is written, for repeated columns,
+    unequal lengths, and fewer than 10 rows.
     """
     categories = categories or {}
     parts = _parts(spec, list(categories))
@@ -90,22 +91,15 @@ def import_table(
             if field.name in inputs and field.name in integers:
                 check_whole(part, field.name, columns[-1])
             fields.append(pa.field(field.name, columns[-1].type, metadata=_unit_metadata(unit_of(field))))
-    said = "\n".join(dict.fromkeys(n for part in parts for n in notes(part, categories)))
+    said = "\n".join(dict.fromkeys(n for part in parts for n in notes(part)))
     table = pa.table(columns, pa.schema(fields, {NOTES: said.encode()} if said else None))
     return Imported(table, inputs, outputs, left_out)
 
 
-def notes(source: Source, categories: Collection[str] = ()) -> list[str]:
-    """Return what a user should know of how a file was read, and of columns that may not be what they seem."""
-    said, names = list(source.notes), source.table.column_names
-    for field in source.table.schema:
-        if pa.types.is_dictionary(field.type) and field.name not in categories:
-            said.append(
-                f"{source.path}, column '{field.name}': a categorical column of numbers, taken as numbers; for a "
-                "category, list its values under problem.inputs"
-            )
-    folded: dict[str, str] = {}
-    for name in names:
+def notes(source: Source) -> list[str]:
+    """Return what a user should know of how a file was read, and of columns whose names are nearly the same."""
+    said, folded = list(source.notes), dict[str, str]()
+    for name in source.table.column_names:
         if (other := folded.setdefault(name.casefold(), name)) != name:
             said.append(f"{source.path}: columns '{other}' and '{name}' differ in capitals only")
     return said
@@ -118,7 +112,9 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> list[Source]
         whole = read_file(spec["file"], categories, ignore, notation)
         names, wanted = whole.table.column_names, list(spec["outputs"])
         for name in [*wanted, *ignore]:
-            if name not in names:
+            if name in whole.row_labels and name in wanted:
+                raise StudyError(f"{spec['file']}: '{name}' is the index of a DataFrame; save it after reset_index()")
+            if name not in [*names, *whole.row_labels]:
                 raise StudyError(f"{spec['file']}: no column '{name}'{did_you_mean(name, names)}")
         if both := [n for n in wanted if n in ignore]:
             raise StudyError(f"{spec['file']}: column '{both[0]}' is named in both outputs and ignore")
@@ -126,7 +122,7 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> list[Source]
     x, y = (read_file(spec[key], categories, ignore, notation) for key in ("features", "targets"))
     every = [*x.table.column_names, *y.table.column_names]
     for name in ignore:
-        if name not in every:
+        if name not in [*every, *x.row_labels, *y.row_labels]:
             raise StudyError(f"{x.path} and {y.path}: no column '{name}'{did_you_mean(name, every)}")
     x, y = (part.select([c for c in part.table.column_names if c not in ignore]) for part in (x, y))
     if len(x.table) != len(y.table):

@@ -18,11 +18,11 @@ SYMBOLS = (
 )
 ALONE = (
     "% ‰ ° °C ℃ °F °K °R degC deg grad min Min h hr hrs hour hours Std d day days Tag Tage wk week weeks yr year years "
-    "sec Sek atm at Torr torr mmHg inHg mmWS psi psia psig ksi lb lbs lbf oz in inch ft yd mi mph kn gal cu cfm gpm BTU "
-    "hp PS ha acre Å ppm ppb ppt ppmv ppbv ppmw wt% wt.% wt.-% wt-% vol% vol.% vol.-% mol% mol.% mol.-% mol-% at% at.% "
-    "at.-% Gew% Gew.% Gew.-% Gew-% Vol% Vol.% Vol.-% Vol-% Mol% Mol.% Mol.-% Mol-% Ma% Ma.% Ma.-% M% M.-% m% w/w v/v "
-    "phr rpm RPM rev cP cSt mPas dB dBm dBA Np pH HV HB HRC HRB HRA °Bx Brix NTU CFU IU OD D u amu px pcs Stk Stück "
-    "count counts cts cps a.u. arb.u. € EUR $ USD £ GBP CHF ¥ JPY ct"
+    "sec Sek atm at Torr torr mmHg inHg mmWS psi psia psig ksi lb lbs lbf oz in inch ft yd mi mph kn gal cu cfm gpm "
+    "BTU hp PS ha acre Å ppm ppb ppt ppmv ppbv ppmw wt% wt.% wt.-% wt-% vol% vol.% vol.-% mol% mol.% mol.-% mol-% at% "
+    "at.% at.-% Gew% Gew.% Gew.-% Gew-% Vol% Vol.% Vol.-% Vol-% Mol% Mol.% Mol.-% Mol-% Ma% Ma.% Ma.-% M% M.-% m% w/w "
+    "v/v phr rpm RPM rev cP cSt mPas dB dBm dBA Np pH HV HB HRC HRB HRA °Bx Brix NTU CFU IU OD D u amu px pcs Stk "
+    "Stück count counts cts cps a.u. arb.u. € EUR $ USD £ GBP CHF ¥ JPY ct"
 )
 POWER = r"(?:(?:\*\*|\^)?\(?[-+−]?[0-9]{1,2}\)?|[⁺⁻]?[⁰¹²³⁴-⁹]+)"
 NAMED, PREFIXED = ("|".join(map(re.escape, words.split())) for words in (ALONE, SYMBOLS))
@@ -50,20 +50,22 @@ def is_unit(cell: str) -> bool:
     return (text[0] == "[" and text[-1] == "]") or UNIT.fullmatch(bare(cell)) is not None
 
 
-def found(rows: Sequence[Sequence[str]], used: Collection[int]) -> tuple[str, ...]:
+def found(rows: Sequence[Sequence[str]], used: Collection[int], said: bool | None = None) -> tuple[str, ...]:
     """Return the units that the first of a file's rows holds, by column; () where it is a row like the others.
 
     Where a column is of numbers further down, its cell is a unit, a dash or empty, and at least one is a unit.
 
     Args:
         used: columns that are looked at.
+        said: what the study says: with True, any texts that are no numbers are units.
     """
-    if len(rows) < 2:
+    if said is False or len(rows) < 2 or any(is_number(rows[0][j]) for j in used):
         return ()
     first, below = rows[0], rows[1:]
-    numeric = [j for j in used if _mostly_numbers([row[j] for row in below])]
-    plain = [first[j].strip() in NONE or is_unit(first[j]) for j in numeric]
-    if not all(plain) or not any(is_unit(first[j]) for j in numeric) or any(is_number(first[j]) for j in used):
+    if said:
+        return tuple(map(bare, first)) if any(first[j].strip() for j in used) else ()
+    cells = [first[j] for j in used if _mostly_numbers([row[j] for row in below])]
+    if not any(map(is_unit, cells)) or not all(not bare(cell) or is_unit(cell) for cell in cells):
         return ()
     return tuple(bare(cell) if is_unit(cell) else "" for cell in first)
 
