@@ -79,8 +79,9 @@ def import_table(
         if name not in inputs:
             raise StudyError(f"problem.inputs.{name}: no such input{did_you_mean(name, inputs)}")
     if len(parts[0].table) < FEWEST_ROWS:
-        whole = " without empty cells" if left_out else ""
-        raise StudyError(f"{parts[0].path}: found {len(parts[0].table)} rows{whole}, expected at least {FEWEST_ROWS}")
+        kinds = " below the units" if parts[0].dialect and parts[0].dialect.skipped else ""
+        kinds += " without empty cells" if left_out else ""
+        raise StudyError(f"{parts[0].path}: found {len(parts[0].table)} rows{kinds}, expected at least {FEWEST_ROWS}")
     columns, fields = [], []
     for part in parts:
         for field in part.table.schema:
