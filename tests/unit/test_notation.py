@@ -54,13 +54,16 @@ def test_whole_numbers_settle_nothing():
     assert "which is 1000 or 1.000" in refused(column([*GROUPED, "1500", "1e5", ""]), incomplete="leave_out")
 
 
-def test_another_column_settles_it_unless_zeros_that_nobody_writes_speak_against_it():
+def test_the_rest_of_the_file_settles_a_column_that_always_has_the_sign():
     thousandths = ["1.234", "2.345"] * 6
     assert "which is 1234 or 1.234" in refused(column(thousandths))
     assert taken(column(thousandths, ["0.5"] * 12)) == [1.234, 2.345] * 6
     assert taken(column(thousandths, sep=",")) == [1.234, 2.345] * 6  # no comma is a decimal sign there
-    assert taken(column(["7", "2.345"] * 6, sep=",")) == [7, 2.345] * 6
-    assert "which is 1000 or 1.000" in refused(column(GROUPED, ["0,5"] * 11))
+
+
+@pytest.mark.parametrize("marked", ["1,000", "1,015"])
+def test_it_settles_none_in_which_whole_numbers_stand_beside(marked):
+    assert f"row 3 (line 4): found '{marked}', which is" in refused(column(["900", "950", marked] * 4, ["0,5"] * 12))
 
 
 def test_a_point_that_is_certain_leaves_no_comma_to_be_one():

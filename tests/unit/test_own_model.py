@@ -153,6 +153,15 @@ def test_an_input_of_whole_numbers_takes_no_fractions(tmp_path, kind):
     assert "takes whole numbers only as 'n', found 2.9999" in refusal(model.train, rows, spec, None)
 
 
+def test_a_row_for_which_a_model_gives_no_number_is_named(tmp_path):
+    path = onnx_of(tmp_path / "own.onnx", [helper.make_node("Log", ["x"], ["y"])], width=1)
+    spec = own_models.completed({"kind": "model", "path": str(path)})
+    rows = replace(Rows.plain(np.array([[1.0], [2.0], [-1.0]]), np.ones((3, 1))), numbers=np.array([4, 7, 9]))
+    assert refusal(model.train, rows, spec, None) == (
+        "own.onnx: gives nan as 'y0' for row 9 of the table, expected a number"
+    )
+
+
 def test_numbers_that_an_input_cant_hold_are_refused(tmp_path):
     whole = onnx_file.read(whole_onnx(tmp_path / "own.onnx", TensorProto.INT32))
     assert "of type tensor(int32), which can't hold 3e+09" in refusal(whole.predict, np.array([[3e9]]))

@@ -29,11 +29,11 @@ class Notation(NamedTuple):
     key: str = ""
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> Notation:
-        """Return that of a `problem.table`. Raises StudyError where one sign is to be both."""
-        said = cls(table.get("decimal", ""), table.get("thousands", ""), table.get("unit_row"), "problem.table")
+    def of(cls, entry: Mapping[str, Any], key: str = "problem.table") -> Notation:
+        """Return that of a study's entry. Raises StudyError where one sign is to be both."""
+        said = cls(entry.get("decimal", ""), entry.get("thousands", ""), entry.get("unit_row"), key)
         if said.decimal and said.decimal == said.thousands:
-            raise StudyError(f"problem.table: '{said.decimal}' can't be both `decimal` and `thousands`")
+            raise StudyError(f"{key}: '{said.decimal}' can't be both `decimal` and `thousands`")
         return said
 
 
@@ -159,15 +159,14 @@ def doubts(
         found[name] = _first(pc.match_substring(read[name], "x", ignore_case=True), read[name], "expected a number")
     for name in lossy:
         found[name] = _lost(read[name], values[name], dialect.decimal)
-    if unsettled := [n for n in maybe if _unsettled(read[n], dialect.decimal)]:
-        others = [n for n in fractions if n not in read]
-        read.update(zip(others, texts(others).columns if others else [], strict=True))
-        sure = dialect.delimiter == "," or any(
-            _settled(read[n], dialect.decimal) for n in fractions if n not in unsettled
-        )
-        for name in unsettled:
-            if not sure or _mixed(read[name], dialect.decimal):
-                found[name] = found.get(name) or _question(read[name], dialect)
+    unsettled = [n for n in maybe if _unsettled(read[n], dialect.decimal)]
+    # Where every number has the sign, the rest of the file may settle it; nobody writes 900 and 1.050 with decimals.
+    mixed = [n for n in unsettled if _has_whole(read[n])]
+    others = [n for n in fractions if n not in read] if len(mixed) < len(unsettled) else []
+    read.update(zip(others, texts(others).columns if others else [], strict=True))
+    sure = dialect.delimiter == "," or any(_settled(read[n], dialect.decimal) for n in fractions if n in read)
+    for name in mixed if sure else unsettled:
+        found[name] = found.get(name) or _question(read[name], dialect)
     return {name: doubt for name, doubt in found.items() if doubt}
 
 
@@ -200,11 +199,8 @@ def _settled(texts: pa.ChunkedArray, decimal: str) -> bool:
     return not pc.all(pc.match_substring_regex(_marked(texts, decimal), f"^{grouped(decimal)}$")).as_py()
 
 
-def _mixed(texts: pa.ChunkedArray, decimal: str) -> bool:
-    """Whether whole numbers stand beside ones like 1.050. What writes 900 leaves out closing zeros of fractions, and
-    what keeps them writes 900.000: the sign stands between thousands, most likely, whatever it does elsewhere."""
-    whole = pc.any(pc.match_substring_regex(texts, r"^\s*[-+]?[0-9]+\s*$")).as_py()
-    return whole and pc.any(pc.ends_with(_marked(texts, decimal), "0")).as_py()
+def _has_whole(texts: pa.ChunkedArray) -> bool:
+    return pc.any(pc.match_substring_regex(texts, r"^\s*[-+]?[0-9]+\s*$")).as_py()
 
 
 def _question(texts: pa.ChunkedArray, dialect: Dialect) -> tuple[int, str] | None:

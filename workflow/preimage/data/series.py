@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.data import tables
+from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
 from preimage.dynamics import Curve, Known, Model
 from preimage.errors import StudyError, did_you_mean
@@ -97,7 +98,7 @@ def read(spec: Mapping[str, Any], model: Model) -> Series:
 def _long(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
     """Read a table with a row a time; of several countries, the one that the study names."""
     path = spec["data"]
-    source = read_file(path, [], [])
+    source = read_file(path, [], [], Notation.of(spec, "fit"))
     names = source.table.column_names
     given = spec.get("columns") or {}
     for name in given:
@@ -208,7 +209,7 @@ def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
     for name in model.observed:
         if name not in paths:
             raise StudyError(f"data: no file for the series '{name}'; expected one for each of {list(model.observed)}")
-        column, provinces = _wide_file(paths[name], name, spec.get("country"))
+        column, provinces = _wide_file(paths[name], name, spec.get("country"), Notation.of(spec, "fit"))
         if provinces > 1 and not notes:
             notes.append(f"{provinces} provinces were summed")
         if frame is not None and list(frame["time"]) != list(column["time"]):
@@ -218,8 +219,8 @@ def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
     return frame, notes, {name: str(path) for name, path in paths.items()}
 
 
-def _wide_file(path: str, name: str, country: str | None) -> tuple[pd.DataFrame, int]:
-    source = read_file(path, [*COUNTRY_COLUMNS, *PROVINCE_COLUMNS], [])
+def _wide_file(path: str, name: str, country: str | None, notation: Notation) -> tuple[pd.DataFrame, int]:
+    source = read_file(path, [*COUNTRY_COLUMNS, *PROVINCE_COLUMNS], [], notation)
     names = source.table.column_names
     place = next((c for c in COUNTRY_COLUMNS if c in names), None)
     days = [c for c in names if re.fullmatch(A_DAY, c)]

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -138,32 +138,37 @@ def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str
         table = pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         raise StudyError(f"{path}: corrupt or truncated parquet ({_first_line(error)})") from None
-    try:
-        about = dict(table.schema.pandas_metadata or {})
-    except ValueError:  # not pandas' own metadata, then
-        about = {}
-    index = _index(about)
+    stored, names, categorical = _pandas(table)
     said = [
         f"{path}: '{name}' is the index of a DataFrame, which is left out; reset_index() before saving makes it a "
         "column, `ignore` silences this"
-        for name in index
+        for name in names
         if name not in ignore
     ]
-    categorical = [c["field_name"] for c in about.get("columns", ()) if c.get("pandas_type") == "categorical"]
     said += [
         f"{path}, column '{name}': a categorical column of numbers, which is taken as numbers; for a category, list "
         "its values under problem.inputs"
         for name in categorical
-        if name in table.column_names and name not in {*index, *categories, *ignore}
+        if name not in {*categories, *ignore}
     ]
-    kept = [k for k, name in enumerate(table.column_names) if name not in index and not UNNAMED.fullmatch(name)]
-    return Source(path, table.select(kept), notes=tuple(said), row_labels=tuple(index))
+    kept = [k for k, name in enumerate(table.column_names) if name not in stored and not UNNAMED.fullmatch(name)]
+    return Source(path, table.select(kept), notes=tuple(said), row_labels=tuple(names))
 
 
-def _index(about: Mapping[str, Any]) -> list[str]:
-    """Return the names of the index in pandas' own metadata, which keeps it in columns or as a range."""
-    names = [n.get("name") if isinstance(n, dict) else n for n in about.get("index_columns", ())]
-    return [n for n in names if isinstance(n, str) and not UNNAMED.fullmatch(n)]
+def _pandas(table: pa.Table) -> tuple[set[str], list[str], list[str]]:
+    """Return what pandas says of a table in its metadata: columns in which it keeps its index, the names of the index
+    (which may be a range, in no column), and columns that were categorical."""
+    try:
+        about = table.schema.pandas_metadata or {}
+        index = about.get("index_columns") or []
+        categorical = [c["field_name"] for c in about.get("columns") or [] if c["pandas_type"] == "categorical"]
+    except (ValueError, TypeError, LookupError, AttributeError):  # not pandas' own, then
+        return set(), [], []
+    columns = table.column_names
+    stored = {n for n in index if isinstance(n, str) and n in columns}
+    ranges = [n["name"] for n in index if isinstance(n, dict) and isinstance(n.get("name"), str)]
+    names = [n for n in columns if n in stored and not UNNAMED.fullmatch(n)] + [n for n in ranges if n not in columns]
+    return stored, names, [n for n in columns if n in categorical and n not in stored]
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
@@ -303,10 +308,10 @@ def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
     delimiter = max(";\t,", key=fit)
     single = not fit(delimiter)[0]
     delimiter = NO_DELIMITER if single else delimiter
-    title, rows = cut(delimiter)
-    rows = [row for row in rows if len(row) == len(title)]
+    title, all_rows = cut(delimiter)
+    rows = [row for row in all_rows if len(row) == len(title)]
     used = [j for j, name in enumerate(title) if name not in unread]
-    units = unit_row.found(rows, used, notation.unit_row)
+    units = unit_row.found(rows, used, notation.unit_row) if rows[:1] == all_rows[:1] else ()
     rows = rows[1:] if units else rows
     sign = decimal_sign([row[j] for row in rows for j in used], delimiter, notation)
     skipped = _lines_to_skip(path, delimiter, single) if units else 0

@@ -149,6 +149,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     X, outputs = rows.X, rows.outputs
     model, names = _matched(source, source.file, spec, rows.inputs, outputs, double=False)
     _try(model, X[:ROWS_COMPARED], source, rows.inputs, outputs)
+    _check_answers(model.predict(X), rows, source)
     exact = _in_double(model, source, X[:ROWS_COMPARED]) if source.format == "keras" else None
     model = exact or model
     about = {
@@ -269,6 +270,16 @@ def _try(model: Brought, X: np.ndarray, source: Source, inputs: Sequence[str], o
     eps = model.resolution
     for other, tolerance in ((again, 16 * eps), (reversed_order, eps**0.5), (alone, eps**0.5)):
         _same_answers(found, other, tolerance, model.order, source, outputs)
+
+
+def _check_answers(Y: np.ndarray, rows: Rows, source: Source) -> None:
+    """Raise StudyError naming the first row for which a model gives no number, outputs (n, m)."""
+    if (wrong := ~np.isfinite(Y)).any():
+        row, column = np.argwhere(wrong)[0]
+        raise StudyError(
+            f"{source.file.name}: gives {Y[row, column]} as '{rows.outputs[column]}' for row {rows.numbers[row]} of "
+            "the table, expected a number"
+        )
 
 
 def _same_answers(
