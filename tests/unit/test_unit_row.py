@@ -2,7 +2,7 @@
 
 import pytest
 
-from preimage.data import new_rows, tables, targets
+from preimage.data import checks, new_rows, tables, targets
 from preimage.data.unit_row import bare, is_unit
 
 from ..conftest import refusal
@@ -81,6 +81,20 @@ def test_new_rows_and_targets_must_have_the_same_units():
     said = refusal(targets.read, "goal", "wanted.csv", ["y"], {"y": "mPa·s"})
     assert said.endswith("wanted.csv, column 'y': found unit Pa·s, expected mPa·s as in the data")
     assert targets.read("goal", "wanted.csv", ["y"], {"y": "Pa·s"}).values.tolist() == [[1.5]]
+
+
+def test_a_unit_that_the_study_states_is_shown_and_that_of_the_file_still_compared():
+    first = tables.with_units(tables.with_units(found("%;%;mPa·s").table, {"y": "mPas", "a": "%"}), {"y": "mPas"})
+    assert tables.units_of(first) == {"a": "%", "b": "%", "y": "mPas"}
+    for unit in ("mPa·s", "mPas"):
+        save("new.csv", f"a;b;y\n%;%;{unit}\n1;2;3\n")
+        assert len(new_rows.read("new.csv", first, ["a", "b"], {}, {}).table) == 1
+    save("new.csv", "a;b;y\n%;%;Pa·s\n1;2;3\n")
+    said = refusal(new_rows.read, "new.csv", first, ["a", "b"], {}, {})
+    assert said == "new.csv, column 'y': found unit Pa·s, expected mPas or mPa·s as before"
+    assert checks._other_units(found("%;%;mPa·s").table, {"y": "mPas", "a": "%"}) == [
+        "column 'y': its file says mPa·s, the study mPas: nothing is converted"
+    ]
 
 
 @pytest.mark.parametrize(

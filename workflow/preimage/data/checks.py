@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from preimage import objective, polytope, problem
 from preimage.data import new_rows, tables, targets
-from preimage.data.setting import Rows, Setting, categories, describe, integers, of_rows, of_simulator
+from preimage.data.setting import Rows, Setting, categories, describe, integers, of_rows, of_simulator, stated_units
 from preimage.errors import StudyError
 from preimage.space import Space
 
@@ -53,11 +53,20 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         return fit.check(spec, study["objectives"])
     if imported is None:
         return []
-    said = imported.sentences()
+    said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
     first = tables.with_units(table, found.units)
     for path in new_rows.files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
     return [*said, *warnings(study, table, found)]
+
+
+def _other_units(table: pa.Table, stated: Mapping[str, str]) -> list[str]:
+    """Warn of units that the study states otherwise than the file: nothing is converted."""
+    return [
+        f"column '{name}': its file says {unit}, the study {stated[name]}: nothing is converted"
+        for name, unit in tables.units_of(table).items()
+        if stated.get(name, unit) != unit
+    ]
 
 
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:

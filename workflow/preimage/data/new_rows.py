@@ -126,10 +126,13 @@ def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str])
 
 
 def _check_units(source: Source, first: pa.Table) -> None:
-    ours, theirs = tables.units_of(first), tables.units_of(source.table)
-    for name, unit in theirs.items():
-        if name in ours and unit != ours[name]:
-            raise StudyError(f"{source.path}, column '{name}': found unit {unit}, expected {ours[name]} as before")
+    """Refuse a unit that is neither the study's nor the one that the first file says."""
+    theirs = tables.units_of(source.table)
+    for field in first.schema:
+        ours = {tables.unit_of(field), tables.unit_of(field, tables.FILE_UNIT)} - {""}
+        if ours and (unit := theirs.get(field.name)) and unit not in ours:
+            expected = " or ".join(sorted(ours))
+            raise StudyError(f"{source.path}, column '{field.name}': found unit {unit}, expected {expected} as before")
 
 
 def keep(read: Read, known: pa.Table, held_out: pa.Table, inputs: Sequence[str], space: Space) -> Kept:

@@ -26,6 +26,8 @@ ROW = "__row__"
 FEWEST_ROWS = 10
 # Sentences on how a user's table was read, in its schema's metadata.
 NOTES = b"notes"
+# A column's unit in its field's metadata; where the study states another, also the one that the user's file says.
+UNIT, FILE_UNIT = "unit", "unit_in_file"
 
 # -- reading what a user brings ----------------------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ def import_table(
             )
             if field.name in inputs and field.name in integers:
                 check_whole(part, field.name, columns[-1])
-            fields.append(pa.field(field.name, columns[-1].type, metadata=_unit_metadata(unit_of(field))))
+            fields.append(pa.field(field.name, columns[-1].type, metadata=_unit_metadata(unit_of(field)) or None))
     said = "\n".join(dict.fromkeys(n for part in parts for n in notes(part)))
     table = pa.table(columns, pa.schema(fields, {NOTES: said.encode()} if said else None))
     return Imported(table, inputs, outputs, left_out)
@@ -233,8 +235,8 @@ def labels(source: Source, name: str, declared: Mapping[str, Any]) -> pa.Chunked
 # -- our own tables ----------------------------------------------------------------------------------------------------
 
 
-def unit_of(field: pa.Field) -> str:
-    return ((field.metadata or {}).get(b"unit") or b"").decode(errors="replace")
+def unit_of(field: pa.Field, key: str = UNIT) -> str:
+    return ((field.metadata or {}).get(key.encode()) or b"").decode(errors="replace")
 
 
 def units_of(table: pa.Table) -> dict[str, str]:
@@ -242,13 +244,20 @@ def units_of(table: pa.Table) -> dict[str, str]:
     return {f.name: unit_of(f) for f in table.schema if unit_of(f)}
 
 
-def _unit_metadata(unit: str) -> dict[str, str] | None:
-    return {"unit": unit} if unit else None
+def _unit_metadata(unit: str, key: str = UNIT) -> dict[str, str]:
+    return {key: unit} if unit else {}
 
 
 def with_units(table: pa.Table, units: Mapping[str, str]) -> pa.Table:
-    """Return the table with units in its fields' metadata; a unit already there stays unless named anew."""
-    fields = [pa.field(f.name, f.type, metadata=_unit_metadata(units.get(f.name) or unit_of(f))) for f in table.schema]
+    """Return the table with units in its fields' metadata; a unit already there stays unless named anew, and then is
+    kept as the one that the user's files say."""
+    fields = []
+    for f in table.schema:
+        own = unit_of(f)
+        shown = units.get(f.name) or own
+        in_file = unit_of(f, FILE_UNIT) or (own if own != shown else "")
+        metadata = {**_unit_metadata(shown), **_unit_metadata(in_file, FILE_UNIT)}
+        fields.append(pa.field(f.name, f.type, metadata=metadata or None))
     return table.cast(pa.schema(fields))
 
 
