@@ -195,6 +195,15 @@ def test_a_named_index_is_left_out_and_said(values):
     assert refusal(tables.import_table, {**spec, "outputs": ["run"]}) == said
 
 
+def test_an_index_that_is_looked_for_as_a_column_is_refused(here):
+    y = pd.DataFrame({"y": [1.0, 2.0], "z": [3.0, 4.0]})
+    save("wanted.parquet", y.set_index("y"))
+    said = "wanted.parquet: 'y' is the index of a DataFrame; save it after reset_index()"
+    assert refusal(targets.read, "goal", "wanted.parquet", ["y", "z"]) == f"objectives.goal.targets: {said}"
+    first = pa.table({"z": [0.0], "y": [0.0]})
+    assert refusal(new_rows.read, "wanted.parquet", first, ["z"], {}, {}) == said
+
+
 def test_numbers_of_a_categorical_column_are_said_to_be_taken_as_numbers():
     path = save("m.parquet", frame(grade=pd.Categorical([1, 2, 3] * 4)))
     spec = {"file": path, "outputs": ["strength"]}

@@ -187,3 +187,11 @@ def test_rows_are_counted_in_the_file_where_one_of_its_countries_is_chosen(tmp_p
     both = pd.concat([frame.assign(Country_Region="There"), frame.assign(Fatalities=[0, 0, "many", 1, 1, 2])])
     both.to_csv(tmp_path / "two.csv", index=False)
     assert "row 9 (line 10): found 'many'" in refusal(read, str(tmp_path / "two.csv"), country="Here")
+
+
+@pytest.mark.parametrize("index", ["Date", "Country_Region", "Fatalities"])
+def test_columns_in_the_index_of_a_frame_are_missed(tmp_path, index):
+    pd.read_csv(long_table(tmp_path)).set_index(index).to_parquet(tmp_path / "i.parquet")
+    assert f"'{index}' is the index of a DataFrame; save it after reset_index()" in refusal(
+        read, str(tmp_path / "i.parquet")
+    )

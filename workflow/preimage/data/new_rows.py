@@ -116,6 +116,7 @@ def read(
 
 
 def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str]) -> None:
+    source.check_index(wanted)
     found = [n for n in source.table.column_names if n not in ignore]
     for name in wanted:
         if name not in found:

@@ -105,10 +105,11 @@ def _long(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
         if name not in model.observed:
             raise StudyError(f"columns.{name}: the model has no such series{did_you_mean(name, model.observed)}")
     columns = {name: given.get(name, dict(model.columns).get(name, name)) for name in model.observed}
-    for column in [*columns.values(), *getattr(model, "at", ())]:
+    at = list(getattr(model, "at", ()))
+    source.check_index([*columns.values(), *at, *COUNTRY_COLUMNS, *TIMES, spec.get("time", "")])
+    for column in [*columns.values(), *at]:
         _need(path, column, names)
     source, rows = _of_country(source, spec, next((c for c in COUNTRY_COLUMNS if c in names), None))
-    at = list(getattr(model, "at", ()))
     numbers = {name: tables.numbers(source, column).to_numpy() for name, column in columns.items()}
     numbers |= {name: tables.numbers(source, name).to_numpy() for name in at}
     if isinstance(model, Curve):
@@ -221,6 +222,7 @@ def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
 
 def _wide_file(path: str, name: str, country: str | None, notation: Notation) -> tuple[pd.DataFrame, int]:
     source = read_file(path, [*COUNTRY_COLUMNS, *PROVINCE_COLUMNS], [], notation)
+    source.check_index([*COUNTRY_COLUMNS, *PROVINCE_COLUMNS])
     names = source.table.column_names
     place = next((c for c in COUNTRY_COLUMNS if c in names), None)
     days = [c for c in names if re.fullmatch(A_DAY, c)]

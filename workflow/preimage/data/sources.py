@@ -58,6 +58,11 @@ class Source(NamedTuple):
         """Say where the cell of a column at a row (from 0) is; rows are counted from 1 below title and units."""
         return self._place(name, row if self.kept is None else int(self.kept[row]))
 
+    def check_index(self, names: Collection[str]) -> None:
+        """Raise StudyError where one of the columns that are looked for is the index of a DataFrame."""
+        if found := [name for name in self.row_labels if name in names]:
+            raise StudyError(f"{self.path}: '{found[0]}' is the index of a DataFrame; save it after reset_index()")
+
     def check(self, name: str) -> None:
         """Raise StudyError where a cell of a column of numbers can't be taken as it was read."""
         if name in self.doubts:
@@ -160,7 +165,7 @@ def _pandas(table: pa.Table) -> tuple[set[str], list[str], list[str]]:
     (which may be a range, in no column), and columns that were categorical."""
     try:
         about = table.schema.pandas_metadata or {}
-        index = about.get("index_columns") or []
+        index = list(about.get("index_columns") or [])
         categorical = [c["field_name"] for c in about.get("columns") or [] if c["pandas_type"] == "categorical"]
     except (ValueError, TypeError, LookupError, AttributeError):  # not pandas' own, then
         return set(), [], []

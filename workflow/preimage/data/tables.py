@@ -114,9 +114,8 @@ def _parts(spec: Mapping[str, Any], categories: Collection[str]) -> list[Source]
     if "file" in spec:
         whole = read_file(spec["file"], categories, ignore, notation)
         names, wanted = whole.table.column_names, list(spec["outputs"])
+        whole.check_index(wanted)
         for name in [*wanted, *ignore]:
-            if name in whole.row_labels and name in wanted:
-                raise StudyError(f"{spec['file']}: '{name}' is the index of a DataFrame; save it after reset_index()")
             if name not in [*names, *whole.row_labels]:
                 raise StudyError(f"{spec['file']}: no column '{name}'{did_you_mean(name, names)}")
         if both := [n for n in wanted if n in ignore]:

@@ -33,6 +33,7 @@ def read(name: str, path: str, outputs: Sequence[str], units: Mapping[str, str] 
     """
     try:
         source = read_file(path, (), ())
+        source.check_index(outputs)
         columns = source.table.column_names
         for column in columns:
             if column not in outputs:

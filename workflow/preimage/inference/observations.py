@@ -113,6 +113,7 @@ def _sets(path: str, coordinates: Sequence[str]) -> tuple[list[Any], np.ndarray]
 
 
 def _check_columns(source: Source, wanted: Sequence[str], what: str) -> None:
+    source.check_index([SET, *wanted])
     names = [name for name in source.table.column_names if name != SET]
     if len(names) != len(wanted):
         raise StudyError(
