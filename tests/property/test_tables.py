@@ -2,10 +2,12 @@
 
 import csv
 import string
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -124,3 +126,73 @@ def test_the_sign_of_zero_is_kept_by_parquet(tmp_path):
     pd.DataFrame({"x": [-0.0, 0.0] * 5, "y": np.arange(10.0)}).to_parquet(path)
     table, _, _, _ = tables.import_table({"file": path, "outputs": ["y"]})
     assert np.signbit(table["x"].to_numpy()).tolist() == [True, False] * 5
+
+
+# -- other notations ---------------------------------------------------------------------------------------------------
+
+SIGNS = st.sampled_from([("", "."), ("", ","), (",", "."), (".", ","), ("'", "."), (" ", ","), ("\u00a0", ",")])
+STYLES = st.sampled_from(["fixed", "closing zeros left out", "whole", "exponents"])
+
+
+def written(value, thousands, decimal, style, digits):
+    """Write a decimal number as a person or program of some place would."""
+    if style == "exponents":
+        return f"{value:.{digits}E}".replace(".", decimal)
+    text = f"{value:,.{0 if style == 'whole' else digits}f}"
+    if style == "closing zeros left out" and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.translate(str.maketrans({",": thousands, ".": decimal}))
+
+
+@st.composite
+def columns(draw):
+    """Texts of one column and the numbers that they stand for."""
+    thousands, decimal = draw(SIGNS)
+    style, digits = draw(STYLES), draw(st.integers(0, 4))
+    size = draw(st.sampled_from([2, 2000, 5_000_000]))
+    cells = [
+        written(value, thousands, decimal, style, digits)
+        for value in draw(st.lists(st.floats(-size / 10, size), min_size=10, max_size=14))
+    ]
+    plain = [c.replace(thousands, "") if thousands else c for c in cells]
+    return cells, [float(c.replace(decimal, ".")) for c in plain], thousands, decimal
+
+
+@given(columns(), st.sampled_from([",", ";", "\t"]), st.booleans(), st.data())
+@settings(max_examples=300)
+def test_a_column_in_any_notation_is_read_as_written_or_refused(tmp_path, column, delimiter, alone, data):
+    """With the signs stated it is read; without, it may be asked about, and is never another number."""
+    cells, values, thousands, decimal = column
+    others = (
+        ["1"] * len(cells) if alone else data.draw(st.permutations([f"0{decimal}5", "2", *["3"] * (len(cells) - 2)]))
+    )
+    path = tmp_path / "table.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=delimiter).writerows([("x", "y"), *zip(cells, others, strict=True)])
+    spec = {"file": str(path), "outputs": ["y"]}
+    try:
+        assert tables.import_table(spec).table["x"].to_pylist() == values
+    except StudyError as error:
+        assert f"{path}, column '" in str(error)
+    sign = {"\u00a0": " "}.get(thousands, thousands)
+    stated = {"decimal": decimal} | ({"thousands": sign} if sign else {})
+    assert tables.import_table({**spec, **stated}).table["x"].to_pylist() == values
+
+
+@given(st.integers(-(2**64), 2**64), st.sampled_from(["csv", "int64", "uint64", "decimal"]))
+def test_whole_numbers_are_kept_to_the_last_digit_or_refused(tmp_path, value, kind):
+    assume(kind != "int64" or -(2**63) <= value < 2**63)
+    assume(kind != "uint64" or value >= 0)
+    path = str(tmp_path / ("t.csv" if kind == "csv" else "t.parquet"))
+    if kind == "csv":
+        pd.DataFrame({"x": [value] + [1] * 9, "y": 0}, dtype=object).to_csv(path, index=False)
+    else:
+        types = {"int64": pa.int64(), "uint64": pa.uint64(), "decimal": pa.decimal128(22, 2)}
+        cells = [Decimal(v) if kind == "decimal" else v for v in [value] + [1] * 9]
+        pq.write_table(pa.table({"x": pa.array(cells, types[kind]), "y": [0] * 10}), path)
+    try:
+        (found, *_) = tables.import_table({"file": path, "outputs": ["y"]}).table["x"].to_pylist()
+    except StudyError as error:
+        assert f"{path}, column 'x', row 1" in str(error) and int(float(value)) != value
+    else:
+        assert int(found) == value or Decimal(repr(found)) == value

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from preimage import own_models
 from preimage.surrogates import model
 from preimage.surrogates.brought import keras_file
 
@@ -120,3 +121,24 @@ def test_an_object_slipped_into_the_configuration_is_refused_before_keras_sees_i
 def test_a_damaged_keras_file_is_refused(tmp_path):
     (tmp_path / "own.keras").write_bytes(b"not an archive")
     assert "own.keras: damaged, or no .keras file" in refusal(keras_file.read, tmp_path / "own.keras")
+
+
+def test_an_input_of_whole_numbers_takes_no_fractions(saved):
+    """A cast would cut 2.9999 to 2."""
+    whole = keras.Input((1,), dtype="int32")
+    path = saved(keras.Model(whole, keras.layers.Dense(1)(keras.layers.CategoryEncoding(5, "one_hot")(whole))))
+    own = keras_file.read(path)
+    np.testing.assert_array_equal(own.predict(np.array([[2.9999999]])), own.predict(np.array([[3.0]])))
+    assert "takes whole numbers as its input 1, found 2.9999" in refusal(own.predict, np.array([[2.9999]]))
+    spec = own_models.completed({"kind": "model", "path": str(path)})
+    said = refusal(model.check, spec, ["n"], ["y"], np.array([[1.0], [2.5]]))
+    assert "takes whole numbers only as 'n', found 2.5; say `integer: true` under problem.inputs" in said
+
+
+def test_noise_that_a_layer_adds_in_training_is_off_whatever_the_file_says(saved, tmp_path):
+    x, last = keras.Input((3,)), keras.layers.Dense(2)
+    made = keras.Model(
+        x, last(keras.layers.Dropout(0.5)(keras.layers.GaussianNoise(0.1)(x, training=True), training=True))
+    )
+    back, _ = trained(saved(made), tmp_path / "model")
+    np.testing.assert_allclose(back.predict(X), X @ last.kernel.numpy() + last.bias.numpy(), rtol=1e-5, atol=1e-6)

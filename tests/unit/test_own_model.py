@@ -124,6 +124,76 @@ def test_onnx_files_that_cant_be_used_are_refused(tmp_path):
     assert "weights.data" in message and "from MLflow only" in message
 
 
+def onnx_of(path, nodes, kind=TensorProto.FLOAT, width=3):
+    """Write a graph from `x` to `y`, one output of each point."""
+    ends = helper.make_tensor_value_info("x", kind, [None, width])
+    graph = helper.make_graph(nodes, "g", [ends], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])])
+    save_onnx(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def whole_onnx(path, kind=TensorProto.INT64):
+    """exp(n) of one whole number."""
+    nodes = [helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT), helper.make_node("Exp", ["f"], ["y"])]
+    return onnx_of(path, nodes, kind, 1)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32])
+def test_an_input_of_whole_numbers_takes_no_fractions(tmp_path, kind):
+    """A cast would cut 2.9999 to 2."""
+    path = whole_onnx(tmp_path / "own.onnx", kind)
+    own = onnx_file.read(path)
+    np.testing.assert_allclose(own.predict(np.array([[3.0], [2.9999999]]))[:, 0], np.exp(3), rtol=1e-6)
+    assert "takes whole numbers as its input 1, found 2.9999" in refusal(own.predict, np.array([[2.9999]]))
+    spec = own_models.completed({"kind": "model", "path": str(path)})
+    said = refusal(model.check, spec, ["n"], ["y"], np.array([[1.0], [2.5]]))
+    assert said.startswith("own.onnx: takes whole numbers only as 'n', found 2.5; say `integer: true` under")
+    model.check(spec, ["n"], ["y"], np.array([[1.0], [2.0]]))
+    rows = replace(Rows.plain(np.array([[1.0], [2.9999]]), np.ones((2, 1))), inputs=["n"], outputs=["y"])
+    assert "takes whole numbers only as 'n', found 2.9999" in refusal(model.train, rows, spec, None)
+
+
+def test_a_row_for_which_a_model_gives_no_number_is_named(tmp_path):
+    path = onnx_of(tmp_path / "own.onnx", [helper.make_node("Log", ["x"], ["y"])], width=1)
+    spec = own_models.completed({"kind": "model", "path": str(path)})
+    rows = replace(Rows.plain(np.array([[1.0], [2.0], [-1.0]]), np.ones((3, 1))), numbers=np.array([4, 7, 9]))
+    assert refusal(model.train, rows, spec, None) == (
+        "own.onnx: gives nan as 'y0' for row 9 of the table, expected a number"
+    )
+
+
+def test_numbers_that_an_input_cant_hold_are_refused(tmp_path):
+    whole = onnx_file.read(whole_onnx(tmp_path / "own.onnx", TensorProto.INT32))
+    assert "of type tensor(int32), which can't hold 3e+09" in refusal(whole.predict, np.array([[3e9]]))
+    own = onnx_file.read(onnx_file_of(tmp_path / "f.onnx"))
+    assert "of type tensor(float), which can't hold 1e+39" in refusal(own.predict, np.full((1, 3), 1e39))
+
+
+SUM = helper.make_node("ReduceSum", ["a", "one"], ["y"])
+NOISE = helper.make_node("RandomNormalLike", ["x"], ["r"], scale=1e-3)
+TWO_ANSWERS = {
+    "noise": [NOISE, helper.make_node("Add", ["x", "r"], ["a"]), SUM],
+    "seeded noise": [
+        helper.make_node("RandomNormalLike", ["x"], ["r"], seed=1.0),
+        helper.make_node("Add", ["x", "r"], ["a"]),
+        SUM,
+    ],
+    "points beside": [
+        helper.make_node("ReduceMean", ["x"], ["m"], axes=[0]),
+        helper.make_node("Sub", ["x", "m"], ["a"]),
+        SUM,
+    ],
+}
+
+
+@pytest.mark.parametrize("nodes", TWO_ANSWERS.values(), ids=TWO_ANSWERS)
+def test_a_model_of_two_answers_for_one_point_is_refused(tmp_path, nodes):
+    one = helper.make_node("Constant", [], ["one"], value_ints=[1])
+    spec = own_models.completed({"kind": "model", "path": str(onnx_of(tmp_path / "own.onnx", [one, *nodes]))})
+    said = refusal(model.check, spec, INPUTS, ["y"], X[:3])
+    assert said.startswith("own.onnx: gives two answers for one point, y = ") and "save it as for prediction" in said
+
+
 # -- inputs and outputs ------------------------------------------------------------------------------------------------
 
 

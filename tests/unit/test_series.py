@@ -171,3 +171,27 @@ def test_the_covid_study_reads_a_users_copy(monkeypatch, tmp_path):
     fits = fit.build_all(loaded["problem"], loaded["objectives"])
     assert {len(f.counted) for f in fits.values()} == {20}
     assert np.isfinite([f.losses(f.start[None])[0] for f in fits.values()]).all()
+
+
+def test_numbers_are_read_with_the_care_of_other_tables(tmp_path):
+    path = long_table(tmp_path, ConfirmedCases=["0", "900", "950", "1,000", "1,050", "1,100"])
+    assert "row 4 (line 5): found '1,000', expected a number" in refusal(read, path)
+    assert read(path, thousands=",").values[:, 0].tolist() == [900, 950, 1000, 1050, 1100]
+    path = long_table(tmp_path, ConfirmedCases=["0", "900", "950", "1.000", "1.050", "1.100"])
+    said = refusal(read, path)
+    assert 'found \'1.000\', which is 1000 or 1.000: say `thousands: "."` or `decimal: "."` under fit' in said
+
+
+def test_rows_are_counted_in_the_file_where_one_of_its_countries_is_chosen(tmp_path):
+    frame = pd.read_csv(long_table(tmp_path))
+    both = pd.concat([frame.assign(Country_Region="There"), frame.assign(Fatalities=[0, 0, "many", 1, 1, 2])])
+    both.to_csv(tmp_path / "two.csv", index=False)
+    assert "row 9 (line 10): found 'many'" in refusal(read, str(tmp_path / "two.csv"), country="Here")
+
+
+@pytest.mark.parametrize("index", ["Date", "Country_Region", "Fatalities"])
+def test_columns_in_the_index_of_a_frame_are_missed(tmp_path, index):
+    pd.read_csv(long_table(tmp_path)).set_index(index).to_parquet(tmp_path / "i.parquet")
+    assert f"'{index}' is the index of a DataFrame; save it after reset_index()" in refusal(
+        read, str(tmp_path / "i.parquet")
+    )

@@ -78,10 +78,17 @@ def _check_models(study: Study, found: Setting) -> None:
             from preimage.surrogates import model
 
             try:
-                ends = np.stack([found.space.low, found.space.high])
-                model.check(spec, found.inputs, found.outputs, ends, name in searched)
+                model.check(spec, found.inputs, found.outputs, _points(found), name in searched)
             except StudyError as error:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
+
+
+def _points(found: Setting) -> np.ndarray:
+    """Return points (n, d) at which to try a model: the ends of each input's range, and what is no whole number between
+    them unless the input is one."""
+    low, high = found.space.low, found.space.high
+    inner = low + (np.sqrt(5) - 1) / 2 * (high - low)
+    return np.stack([low, high, np.where(found.space.discrete, np.rint(inner), inner)])
 
 
 def mend(studies: Mapping[str, Study], only_look: bool) -> list[str]:

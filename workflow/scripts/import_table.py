@@ -9,6 +9,8 @@ def main(snakemake):
     with step(snakemake) as run:
         spec = run.params["table"]
         found = tables.import_table(spec, run.params["categories"])
+        for sentence in found.sentences():
+            print(f"preimage: {sentence}", flush=True)
         table = tables.with_units(tables.numbered(found.table, found.left_out), run.params["units"])
         tables.write(snakemake.output.data, table)
         sources = {str(path): sha256(path) for path in snakemake.input}

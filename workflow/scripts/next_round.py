@@ -55,7 +55,7 @@ def measured(run, source, train, test, gate, found, rng):
     """What the next file brings."""
     spec, known = run.params["problem"], rows.known(source.info)
     table = {**spec["table"], "incomplete": run.params["incomplete"]}
-    new = new_rows.read(source.file, train, known.inputs, table, setting.categories(spec))
+    new = new_rows.read(source.file, train, known.inputs, table, setting.categories(spec), setting.integers(spec))
     held = pa.concat_tables([test, gate]).drop_columns([tables.ROW])
     everything = pa.concat_tables([train.drop_columns([tables.ROW]), held])
     kept = new_rows.keep(new, everything, held, known.inputs, setting.of_rows(spec, known).space)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from preimage import digits, objective, polytope, problem
 from preimage.data import new_rows, tables, targets
-from preimage.data.setting import Rows, Setting, categories, describe, of_rows, of_simulator
+from preimage.data.setting import Rows, Setting, categories, describe, integers, of_rows, of_simulator, stated_units
 from preimage.errors import StudyError
 from preimage.space import Space
 
@@ -32,7 +32,8 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         look: called with the setting for what else there is to check of it.
     """
     spec = study["problem"]
-    imported = tables.import_table(spec["table"], categories(spec)) if "table" in spec else None
+    whole = integers(spec)
+    imported = tables.import_table(spec["table"], categories(spec), whole) if "table" in spec else None
     if imported is not None:
         table, inputs, outputs, _ = imported
         found = of_rows(spec, describe(table, inputs, outputs, categories(spec)))
@@ -57,9 +58,20 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         return fit.check(spec, study["objectives"])
     if imported is None:
         return []
+    said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
+    first = tables.with_units(table, found.units)
     for path in new_rows.files(spec["table"]):
-        new_rows.read(path, tables.with_units(table, found.units), found.inputs, spec["table"], categories(spec))
-    return [*imported.sentences(), *warnings(study, table, found)]
+        said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
+    return [*said, *warnings(study, table, found)]
+
+
+def _other_units(table: pa.Table, stated: Mapping[str, str]) -> list[str]:
+    """Warn of units that the study states otherwise than the file: nothing is converted."""
+    return [
+        f"column '{name}': its file says {unit}, the study {stated[name]}: nothing is converted"
+        for name, unit in tables.units_of(table).items()
+        if stated.get(name, unit) != unit
+    ]
 
 
 def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
@@ -77,7 +89,7 @@ def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
 def _objectives(study: Study, found: Setting) -> dict[str, objective.Objective]:
     """Return what is known of a study's objectives before there are test rows to take any from."""
     entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
-    return targets.objectives(entries, Rows(found.inputs, found.outputs, {}, {}, [], []))
+    return targets.objectives(entries, Rows(found.inputs, found.outputs, found.units, {}, [], []))
 
 
 def _check_held_out(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from preimage.data import gaps, tables
+from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
 from preimage.data.split import groups
 from preimage.errors import StudyError, did_you_mean
@@ -19,10 +20,12 @@ SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
 
 
 class Read(NamedTuple):
-    """The rows of a new file, and the numbers of those that were left out because cells are empty."""
+    """The rows of a new file, the numbers of those that were left out because cells are empty, and what a user should
+    know of how it was read."""
 
     table: pa.Table
     incomplete: Sequence[int] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Kept(NamedTuple):
@@ -33,6 +36,7 @@ class Kept(NamedTuple):
         known: rows equal to one that is known already, in inputs and outputs: left out.
         held_out: rows with the inputs of a held-out row: left out, or the test would leak into training.
         outside: rows outside the study's bounds: kept.
+        notes: what a user should know of how the file was read.
     """
 
     table: pa.Table
@@ -40,6 +44,7 @@ class Kept(NamedTuple):
     held_out: int
     outside: int
     incomplete: Sequence[int] = ()
+    notes: tuple[str, ...] = ()
 
     def sentences(self, path: str) -> list[str]:
         """Return what a user should know, one sentence each."""
@@ -51,7 +56,7 @@ class Kept(NamedTuple):
         said = [f"{path}: {gaps.counted(n)} {what}" for n, what in parts if n]
         if self.incomplete:
             said.append(f"{path}: {gaps.described(self.incomplete)}, left out")
-        return said
+        return [*self.notes, *said]
 
 
 def files(table: Mapping[str, Any]) -> list[str]:
@@ -72,20 +77,26 @@ def files(table: Mapping[str, Any]) -> list[str]:
 
 
 def read(
-    path: str, first: pa.Table, inputs: Sequence[str], spec: Mapping[str, Any], category: Mapping[str, Any]
+    path: str,
+    first: pa.Table,
+    inputs: Sequence[str],
+    spec: Mapping[str, Any],
+    category: Mapping[str, Any],
+    integers: Collection[str] = (),
 ) -> Read:
     """Return the new rows of a file as a table with the columns, types and units of the first one.
 
     Args:
         first: the table of round 0, of which only the columns count.
         inputs: names of its inputs; its other columns are outputs.
-        spec: the study's `problem.table` (ignore, incomplete).
+        spec: the study's `problem.table` (ignore, incomplete, and how numbers are written).
         category: by input that is a category, {categories: its values}.
+        integers: inputs that are whole numbers.
 
     Raises StudyError for a column that is missing, strange or of another unit, for cells that are no numbers, and for
     rows with empty cells, by number, unless the study says `incomplete: leave_out`.
     """
-    source = read_file(path, list(category), spec.get("ignore") or [])
+    source = read_file(path, list(category), spec.get("ignore") or [], Notation.of(spec))
     wanted = [n for n in first.column_names if n != tables.ROW]
     _check_columns(source, wanted, spec.get("ignore") or [])
     _check_units(source, first)
@@ -98,10 +109,14 @@ def read(
     for name in wanted:
         declared = category.get(name) if name in inputs else None
         columns.append(tables.numbers(whole, name) if declared is None else tables.labels(whole, name, declared))
-    return Read(pa.table(columns, pa.schema([first.schema.field(n) for n in wanted])), incomplete)
+        if name in inputs and name in integers:
+            tables.check_whole(whole, name, columns[-1])
+    table = pa.table(columns, pa.schema([first.schema.field(n) for n in wanted]))
+    return Read(table, incomplete, tuple(tables.notes(whole)))
 
 
 def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str]) -> None:
+    source.check_index(wanted)
     found = [n for n in source.table.column_names if n not in ignore]
     for name in wanted:
         if name not in found:
@@ -112,10 +127,13 @@ def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str])
 
 
 def _check_units(source: Source, first: pa.Table) -> None:
-    ours, theirs = tables.units_of(first), tables.units_of(source.table)
-    for name, unit in theirs.items():
-        if name in ours and unit != ours[name]:
-            raise StudyError(f"{source.path}, column '{name}': found unit {unit}, expected {ours[name]} as before")
+    """Refuse a unit that is neither the study's nor the one that the first file says."""
+    theirs = tables.units_of(source.table)
+    for field in first.schema:
+        ours = {tables.unit_of(field), tables.unit_of(field, tables.FILE_UNIT)} - {""}
+        if ours and (unit := theirs.get(field.name)) and unit not in ours:
+            expected = " or ".join(sorted(ours))
+            raise StudyError(f"{source.path}, column '{field.name}': found unit {unit}, expected {expected} as before")
 
 
 def keep(read: Read, known: pa.Table, held_out: pa.Table, inputs: Sequence[str], space: Space) -> Kept:
@@ -135,7 +153,7 @@ def keep(read: Read, known: pa.Table, held_out: pa.Table, inputs: Sequence[str],
         if not i.categories and i.fixed is None:
             column = table[i.name].to_numpy()
             outside |= (column < low[j]) | (column > high[j])
-    return Kept(table, int(repeated.sum()), int(leaked.sum()), int(outside.sum()), read.incomplete)
+    return Kept(table, int(repeated.sum()), int(leaked.sum()), int(outside.sum()), read.incomplete, read.notes)
 
 
 def seen_inputs(new: pa.Table, other: pa.Table, inputs: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from preimage import digits
 from preimage.data import tables
+from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
 from preimage.dynamics import Curve, Known, Model
 from preimage.errors import StudyError, did_you_mean
@@ -98,17 +99,18 @@ def read(spec: Mapping[str, Any], model: Model) -> Series:
 def _long(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
     """Read a table with a row a time; of several countries, the one that the study names."""
     path = spec["data"]
-    source = read_file(path, [], [])
+    source = read_file(path, [], [], Notation.of(spec, "fit"))
     names = source.table.column_names
     given = spec.get("columns") or {}
     for name in given:
         if name not in model.observed:
             raise StudyError(f"columns.{name}: the model has no such series{did_you_mean(name, model.observed)}")
     columns = {name: given.get(name, dict(model.columns).get(name, name)) for name in model.observed}
-    for column in [*columns.values(), *getattr(model, "at", ())]:
+    at = list(getattr(model, "at", ()))
+    source.check_index([*columns.values(), *at, *COUNTRY_COLUMNS, *TIMES, spec.get("time", "")])
+    for column in [*columns.values(), *at]:
         _need(path, column, names)
     source, rows = _of_country(source, spec, next((c for c in COUNTRY_COLUMNS if c in names), None))
-    at = list(getattr(model, "at", ()))
     numbers = {name: tables.numbers(source, column).to_numpy() for name, column in columns.items()}
     numbers |= {name: tables.numbers(source, name).to_numpy() for name in at}
     if isinstance(model, Curve):
@@ -120,7 +122,7 @@ def _long(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
         _need(path, time, names)
         frame = pd.DataFrame({"time": _times(source, time, rows), **numbers})
         frame = _in_order(frame, rows, path, time)
-    return frame, [], {name: f"{path}, column '{column}'" for name, column in columns.items()}
+    return frame, list(source.notes), {name: f"{path}, column '{column}'" for name, column in columns.items()}
 
 
 def _need(path: str, column: str, names: Sequence[str]) -> None:
@@ -139,7 +141,12 @@ def _of_country(source: Source, spec: Mapping[str, Any], column: str | None) -> 
             )
         return source, rows
     mine = _chosen(source, column, wanted)
-    return source._replace(table=source.table.filter(mine)), rows[mine]
+    return _only(source, mine), rows[mine]
+
+
+def _only(source: Source, rows: np.ndarray) -> Source:
+    """Return some rows of a file, which keep their place in it."""
+    return source._replace(table=source.table.filter(rows), kept=np.flatnonzero(rows).tolist())
 
 
 def _chosen(source: Source, column: str, wanted: str | None) -> np.ndarray:
@@ -204,7 +211,7 @@ def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
     for name in model.observed:
         if name not in paths:
             raise StudyError(f"data: no file for the series '{name}'; expected one for each of {list(model.observed)}")
-        column, provinces = _wide_file(paths[name], name, spec.get("country"))
+        column, provinces = _wide_file(paths[name], name, spec.get("country"), Notation.of(spec, "fit"))
         if provinces > 1 and not notes:
             notes.append(f"{provinces} provinces were summed")
         if frame is not None and list(frame["time"]) != list(column["time"]):
@@ -214,8 +221,9 @@ def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
     return frame, notes, {name: str(path) for name, path in paths.items()}
 
 
-def _wide_file(path: str, name: str, country: str | None) -> tuple[pd.DataFrame, int]:
-    source = read_file(path, [*COUNTRY_COLUMNS, *PROVINCE_COLUMNS], [])
+def _wide_file(path: str, name: str, country: str | None, notation: Notation) -> tuple[pd.DataFrame, int]:
+    source = read_file(path, [*COUNTRY_COLUMNS, *PROVINCE_COLUMNS], [], notation)
+    source.check_index([*COUNTRY_COLUMNS, *PROVINCE_COLUMNS])
     names = source.table.column_names
     place = next((c for c in COUNTRY_COLUMNS if c in names), None)
     days = [c for c in names if re.fullmatch(A_DAY, c)]
@@ -226,7 +234,7 @@ def _wide_file(path: str, name: str, country: str | None) -> tuple[pd.DataFrame,
         raise StudyError(f"{path}, column '{days[int(np.flatnonzero(parsed.isna())[0])]}': expected a date")
     if parsed.duplicated().any():
         raise StudyError(f"{path}: {_said(parsed[parsed.duplicated()].iloc[0])} is there twice")
-    mine = source._replace(table=source.table.filter(_chosen(source, place, country)))
+    mine = _only(source, _chosen(source, place, country))
     counts = np.column_stack([tables.numbers(mine, c).to_numpy() for c in days]).sum(axis=0)
     frame = pd.DataFrame({"time": parsed, name: counts}).sort_values("time", kind="stable", ignore_index=True)
     _no_gap(pd.DatetimeIndex(frame["time"]), path)

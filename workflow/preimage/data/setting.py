@@ -47,6 +47,11 @@ def categories(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {name: {"categories": s["categories"]} for name, s in inputs.items() if s.get("categories")}
 
 
+def integers(spec: Mapping[str, Any]) -> list[str]:
+    """Return the inputs of a `problem` entry that are whole numbers."""
+    return [name for name, s in (spec.get("inputs") or {}).items() if s.get("integer")]
+
+
 def stated_units(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the units that a `problem` entry names for inputs and outputs."""
     both = {**(spec.get("inputs") or {}), **(spec.get("outputs") or {})}

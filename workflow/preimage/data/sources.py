@@ -6,7 +6,8 @@ import contextlib
 import csv
 import itertools
 import re
-from collections.abc import Collection, Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,50 +16,69 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from preimage.data import unit_row
+from preimage.data.notation import Dialect, Notation, decimal_sign, doubts, is_number, plain, ungrouped
 from preimage.errors import StudyError, did_you_mean
 
 # How much of a CSV file its dialect is read from.
 HEAD = 65536
 # Cells that Arrow's reader takes for empty in a column of numbers: its own, and blanks.
 EMPTY = [*pyarrow.csv.ConvertOptions().null_values, *(" " * n for n in range(1, 9))]
+ANY = Notation()
+# What pandas calls an index without a name.
+UNNAMED = re.compile(r"__index_level_\d+__")
 # How files of spreadsheet programs begin: a ZIP archive, or the older compound format.
 OFFICE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-# What Arrow's reader takes for a number; DECIMAL stands for the decimal sign.
-NUMBER = r"^\s*[-+]?(\d+DECIMAL?\d*|DECIMAL\d+)([eE][-+]?\d+)?\s*$"
-
-
-class Dialect(NamedTuple):
-    """How a CSV file is written. In one of a single column an empty line is an empty cell; elsewhere it is nothing."""
-
-    delimiter: str
-    decimal: str
-    single: bool
-
-    def number(self, text: str) -> bool:
-        return re.match(NUMBER.replace("DECIMAL", re.escape(self.decimal)), text) is not None
 
 
 class Source(NamedTuple):
-    """A file that was read; `dialect` is None for parquet. `kept`: where some rows were left out, the others'
-    positions in the file."""
+    """A file that was read.
+
+    Attributes:
+        table: its columns, with their units as metadata of their fields.
+        dialect: None for parquet.
+        kept: where some rows were left out, the others' positions in the file.
+        doubts: by column of numbers, the first row (from 0) of a cell that can't be taken as it was read, and why.
+        notes: what a user should know of how it was read, one sentence each.
+        row_labels: names of the index of a DataFrame, which is no column.
+    """
 
     path: str
     table: pa.Table
     dialect: Dialect | None = None
     kept: Sequence[int] | None = None
+    doubts: Mapping[str, tuple[int, str]] = {}
+    notes: tuple[str, ...] = ()
+    row_labels: tuple[str, ...] = ()
 
     def select(self, names: Sequence[str]) -> Source:
         return self._replace(table=self.table.select(names))
 
     def place(self, name: str, row: int) -> str:
-        """Say where the cell of a column at a row (from 0) is."""
-        row = row if self.kept is None else int(self.kept[row])
+        """Say where the cell of a column at a row (from 0) is; rows are counted from 1 below title and units."""
+        return self._place(name, row if self.kept is None else int(self.kept[row]))
+
+    def check_index(self, names: Collection[str]) -> None:
+        """Raise StudyError where one of the columns that are looked for is the index of a DataFrame."""
+        if found := [name for name in self.row_labels if name in names]:
+            raise StudyError(f"{self.path}: '{found[0]}' is the index of a DataFrame; save it after reset_index()")
+
+    def check(self, name: str) -> None:
+        """Raise StudyError where a cell of a column of numbers can't be taken as it was read."""
+        if name in self.doubts:
+            row, said = self.doubts[name]
+            raise StudyError(f"{self._place(name, row)}: {said}")
+
+    def _place(self, name: str, row: int) -> str:
         line = _line(self.path, self.dialect, row) if self.dialect else None
         return f"{self.path}, column '{name}', row {row + 1}{f' (line {line})' if line else ''}"
 
 
-def read_file(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
-    """Read a file whole. Raises StudyError naming it where it is missing, empty, corrupt, ragged or without titles."""
+def read_file(path: str, categories: Collection[str], ignore: Collection[str], notation: Notation = ANY) -> Source:
+    """Read a file whole; columns in `categories` stay text, and what `ignore` names may be anything.
+
+    Raises StudyError naming it where it is missing, empty, corrupt, ragged or without titles.
+    """
     file = Path(path)
     if file.is_dir():
         raise StudyError(f"{path}: found a directory, expected a parquet or CSV file")
@@ -75,7 +95,9 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str]) -
         if magic in OFFICE:
             raise StudyError(f"{path}: found a spreadsheet or archive, expected parquet or CSV; save the sheet as CSV")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
-        source = _read_parquet(path) if is_parquet else _read_csv(path, categories, ignore)
+        source = (
+            _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
+        )
         names = source.table.column_names
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror or error}") from None
@@ -85,17 +107,26 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str]) -
         raise StudyError(f"{path}, line 1: found numbers ({', '.join(names[:3])}), expected the names of the columns")
     if repeated := [n for n in names if names.count(n) > 1]:
         raise StudyError(f"{path}: column '{repeated[0]}' is there {names.count(repeated[0])} times")
+    _check_alike([n for n in names if n not in ignore], path)
     if not len(source.table):
         raise StudyError(f"{path}: found no rows")
     return source
 
 
+def _check_alike(names: Sequence[str], path: str) -> None:
+    """Refuse titles that nobody can tell apart: blanks, or one letter encoded in two ways."""
+    seen: dict[str, str] = {}
+    for name in names:
+        key = unicodedata.normalize("NFC", " ".join(name.split()))
+        if seen.setdefault(key, name) != name:
+            raise StudyError(f"{path}: columns {seen[key]!r} and {name!r} look the same; rename or `ignore` one")
+
+
 def _looks_like_data(names: Sequence[str]) -> bool:
     """Whether a CSV's first line is a row, not titles: all numbers, and out of order, as wavelengths never are."""
-    try:
-        numbers = [float(n.replace(",", ".")) for n in names]
-    except ValueError:
+    if not all(re.fullmatch(rf"\s*({plain('.')}|{plain(',')})\s*", n) for n in names):
         return False
+    numbers = [float(n.replace(",", ".")) for n in names]
     steps = [b - a for a, b in itertools.pairwise(numbers)]
     return not (all(s > 0 for s in steps) or all(s < 0 for s in steps))
 
@@ -107,38 +138,95 @@ def _first_line(error: Exception) -> str:
 # -- parquet -----------------------------------------------------------------------------------------------------------
 
 
-def _read_parquet(path: str) -> Source:
+def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
     try:
         table = pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         raise StudyError(f"{path}: corrupt or truncated parquet ({_first_line(error)})") from None
-    index = _index_columns(table)
-    return Source(path, table.select([k for k, name in enumerate(table.column_names) if name not in index]))
+    stored, names, categorical = _pandas(table)
+    said = [
+        f"{path}: '{name}' is the index of a DataFrame, which is left out; reset_index() before saving makes it a "
+        "column, `ignore` silences this"
+        for name in names
+        if name not in ignore
+    ]
+    said += [
+        f"{path}, column '{name}': a categorical column of numbers, which is taken as numbers; for a category, list "
+        "its values under problem.inputs"
+        for name in categorical
+        if name not in {*categories, *ignore}
+    ]
+    kept = [k for k, name in enumerate(table.column_names) if name not in stored and not UNNAMED.fullmatch(name)]
+    return Source(path, table.select(kept), notes=tuple(said), row_labels=tuple(names))
 
 
-def _index_columns(table: pa.Table) -> set[str]:
-    """Return the columns in which pandas keeps its index: that is no input."""
-    plain = {n for n in table.column_names if re.fullmatch(r"__index_level_\d+__", n)}
+def _pandas(table: pa.Table) -> tuple[set[str], list[str], list[str]]:
+    """Return what pandas says of a table in its metadata: columns in which it keeps its index, the names of the index
+    (which may be a range, in no column), and columns that were categorical."""
     try:
-        listed = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    except ValueError:
-        return plain  # not pandas' own metadata, then
-    return plain | {n for n in listed if isinstance(n, str)}
+        about = table.schema.pandas_metadata or {}
+        index = list(about.get("index_columns") or [])
+        categorical = [c["field_name"] for c in about.get("columns") or [] if c["pandas_type"] == "categorical"]
+    except (ValueError, TypeError, LookupError, AttributeError):  # not pandas' own, then
+        return set(), [], []
+    columns = table.column_names
+    stored = {n for n in index if isinstance(n, str) and n in columns}
+    ranges = [n["name"] for n in index if isinstance(n, dict) and isinstance(n.get("name"), str)]
+    names = [n for n in columns if n in stored and not UNNAMED.fullmatch(n)] + [n for n in ranges if n not in columns]
+    return stored, names, [n for n in columns if n in categorical and n not in stored]
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
-def _read_csv(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
-    dialect = _dialect(path)
+def _read_csv(path: str, categories: Collection[str], ignore: Collection[str], notation: Notation) -> Source:
+    unread = {*categories, *ignore}
+    dialect = _dialect(path, unread, notation)
     table = _parse(path, dialect, categories)
     other = dialect._replace(decimal="." if dialect.decimal == "," else ",")
     # A long file may begin with whole numbers only, or have a remark that looks like a number of the other sign.
-    if dialect.delimiter != "," and _has_number(table, other):
+    open_sign = not notation.decimal and notation.thousands not in (",", ".")
+    if dialect.delimiter != "," and open_sign and _has_number(table, other):
         again = _parse(path, other, categories)
         if _texts(again, ignore) < _texts(table, ignore):
             table, dialect = again, other
-    return Source(path, table, dialect)
+    plain_texts: dict[str, pa.ChunkedArray] = {}
+    if notation.thousands:
+        table, plain_texts = ungrouped(table, dialect, unread)
+
+    def texts(names: list[str]) -> pa.Table:
+        return _parse(path, dialect, names, names)
+
+    repeated = len(set(table.column_names)) < len(table.column_names)  # refused later on
+    used = table.select([] if repeated else [n for n in table.column_names if n not in unread])
+    found = doubts(used, dialect, texts, _has_hexadecimal(path), plain_texts)
+    return Source(path, _with_units(table, dialect), dialect, None, found, _said_of_units(path, table, dialect, ignore))
+
+
+def _with_units(table: pa.Table, dialect: Dialect) -> pa.Table:
+    if not any(dialect.units):
+        return table
+    fields = [f.with_metadata({"unit": u}) if u else f for f, u in zip(table.schema, dialect.units, strict=True)]
+    return table.cast(pa.schema(fields))
+
+
+def _said_of_units(path: str, table: pa.Table, dialect: Dialect, ignore: Collection[str]) -> tuple[str, ...]:
+    if not dialect.skipped:
+        return ()
+    pairs = zip(table.column_names, dialect.units, strict=True)
+    units = ", ".join(f"{n} in {u}" for n, u in pairs if u and n not in ignore)
+    return (f"{path}: the row below the title is taken as units ({units or 'none'}), not as data",)
+
+
+def _has_hexadecimal(path: str) -> bool:
+    """Whether "0x" is anywhere in a file."""
+    last = b""
+    with Path(path).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            if re.search(rb"0[xX]", last + block):
+                return True
+            last = block[-1:]
+    return False
 
 
 def _texts(table: pa.Table, ignore: Collection[str]) -> int:
@@ -152,11 +240,12 @@ def _has_number(table: pa.Table, dialect: Dialect) -> bool:
     return any(pc.any(pc.match_substring_regex(column, pattern)).as_py() for column in texts)
 
 
-def _parse(path: str, dialect: Dialect, categories: Collection[str]) -> pa.Table:
+def _parse(path: str, dialect: Dialect, categories: Collection[str], only: Sequence[str] = ()) -> pa.Table:
+    """Return the columns of a file, or `only` some; those in `categories` as text."""
     try:
         table = pyarrow.csv.read_csv(
             path,
-            None,
+            pyarrow.csv.ReadOptions(skip_rows_after_names=dialect.skipped),
             pyarrow.csv.ParseOptions(delimiter=dialect.delimiter, ignore_empty_lines=not dialect.single),
             pyarrow.csv.ConvertOptions(
                 decimal_point=dialect.decimal,
@@ -165,6 +254,7 @@ def _parse(path: str, dialect: Dialect, categories: Collection[str]) -> pa.Table
                 true_values=[],
                 false_values=[],
                 column_types=dict.fromkeys(categories, pa.string()),  # 007 is not 7
+                include_columns=only,
             ),
         )
     except pa.ArrowInvalid as error:
@@ -192,8 +282,9 @@ def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
                 begins = reader.line_num + 1
 
 
-def _dialect(path: str) -> Dialect:
-    """Return how a file is written, from its head: the delimiter that cuts most rows like the title."""
+def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
+    """Return how a file is written, from its head: the delimiter that cuts most rows like the title, and the signs in
+    the cells of columns that are not `unread`."""
     with Path(path).open("rb") as stream:
         head = stream.read(HEAD)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -216,15 +307,30 @@ def _dialect(path: str) -> Dialect:
         # A sign that no row is cut by belongs to a title: "strength; MPa".
         cuts = len(title) > 1 and (not rows or any(len(r) > 1 for r in rows))
         cells = [cell for row in rows for cell in row]
-        numbers = sum(any(Dialect(delimiter, sign, False).number(cell) for sign in ".,") for cell in cells)
+        numbers = sum(map(is_number, cells))
         return cuts, sum(len(r) == len(title) for r in rows), numbers / max(1, len(cells)), len(title)
 
     delimiter = max(";\t,", key=fit)
     single = not fit(delimiter)[0]
     delimiter = NO_DELIMITER if single else delimiter
-    cells = [cell for row in cut(delimiter)[1] for cell in row]
-    comma = delimiter != "," and any(re.fullmatch(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*", cell) for cell in cells)
-    return Dialect(delimiter, "," if comma else ".", single)
+    title, all_rows = cut(delimiter)
+    rows = [row for row in all_rows if len(row) == len(title)]
+    used = [j for j, name in enumerate(title) if name not in unread]
+    units = unit_row.found(rows, used, notation.unit_row) if rows[:1] == all_rows[:1] else ()
+    rows = rows[1:] if units else rows
+    sign = decimal_sign([row[j] for row in rows for j in used], delimiter, notation)
+    skipped = _lines_to_skip(path, delimiter, single) if units else 0
+    return Dialect(delimiter, sign, single, units if skipped else (), skipped, notation)
+
+
+def _lines_to_skip(path: str, delimiter: str, single: bool) -> int:
+    """Return the lines from the title's last to that of the units, blank ones between them too."""
+    with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        reader = csv.reader(stream, delimiter=delimiter)
+        next(record for record in reader if record)
+        title = reader.line_num
+        next(record for record in reader if record or single)
+        return reader.line_num - title
 
 
 # Occurs in no text: the reader wants a delimiter even where there is one column.
@@ -239,5 +345,6 @@ def _blank_lines_at_end(path: str) -> int:
 
 
 def _line(path: str, dialect: Dialect, row: int) -> int | None:
-    """Return the line (from 1) on which a row (from 0, below the title) begins; None where it isn't found."""
-    return next((line for line, _ in itertools.islice(_records(path, dialect), row + 1, None)), None)
+    """Return the line (from 1) on which a row (from 0, below title and units) begins; None where it isn't found."""
+    above = 2 if dialect.skipped else 1
+    return next((line for line, _ in itertools.islice(_records(path, dialect), row + above, None)), None)

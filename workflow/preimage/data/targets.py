@@ -25,13 +25,15 @@ def files(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(str(entry["targets"]) for entry in entries.values() if "targets" in entry))
 
 
-def read(name: str, path: str, outputs: Sequence[str]) -> Targets:
+def read(name: str, path: str, outputs: Sequence[str], units: Mapping[str, str] | None = None) -> Targets:
     """Read a file of targets: parquet or CSV, one column an output (some may be left out), one row a target.
 
-    Raises StudyError for a column that is no output, and for whatever `data.tables` refuses in a column of numbers.
+    Raises StudyError for a column that is no output, or of another unit than its output in `units`, and for whatever
+    `data.tables` refuses in a column of numbers.
     """
     try:
         source = read_file(path, (), ())
+        source.check_index(outputs)
         columns = source.table.column_names
         for column in columns:
             if column not in outputs:
@@ -39,6 +41,9 @@ def read(name: str, path: str, outputs: Sequence[str]) -> Targets:
                     f"{path}, column '{column}': no such output{did_you_mean(column, outputs)}; "
                     f"expected outputs of the problem: {', '.join(outputs)}"
                 )
+        for column, unit in tables.units_of(source.table).items():
+            if (expected := (units or {}).get(column, unit)) != unit:
+                raise StudyError(f"{path}, column '{column}': found unit {unit}, expected {expected} as in the data")
         if len(source.table) > MOST_TARGETS:
             raise StudyError(f"{path}: found {len(source.table)} rows, expected at most {MOST_TARGETS}")
         values = np.column_stack([tables.numbers(source, column).to_numpy() for column in columns])
@@ -70,7 +75,7 @@ def objectives(
     for name, entry in entries.items():
         kind = many(entry)
         if kind == "targets":
-            found[name] = read(name, entry["targets"], known.outputs)
+            found[name] = read(name, entry["targets"], known.outputs, known.units)
         elif kind == "test_rows":
             assert test is not None
             found[name] = held_out(int(entry["test_rows"]), known.outputs, test)

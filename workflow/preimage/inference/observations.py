@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from preimage.data import tables
+from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
 from preimage.errors import StudyError, did_you_mean
 from preimage.inference.prior import Margin, Prior
@@ -88,7 +89,7 @@ def read(spec: Mapping[str, Any], simulator: Simulator) -> Observed:
 
 def _sets(path: str, coordinates: Sequence[str]) -> tuple[list[Any], np.ndarray]:
     """Return the names of a table's sets and their samples (sets, n, D)."""
-    source = read_file(path, [SET], [])
+    source = read_file(path, [SET], [], Notation(unit_row=False))
     _check_columns(source, coordinates, "coordinates of a sample")
     rows = np.column_stack([tables.numbers(source, name).to_numpy() for name in coordinates])
     if SET not in source.table.column_names:
@@ -112,6 +113,7 @@ def _sets(path: str, coordinates: Sequence[str]) -> tuple[list[Any], np.ndarray]
 
 
 def _check_columns(source: Source, wanted: Sequence[str], what: str) -> None:
+    source.check_index([SET, *wanted])
     names = [name for name in source.table.column_names if name != SET]
     if len(names) != len(wanted):
         raise StudyError(
@@ -125,7 +127,7 @@ def _check_columns(source: Source, wanted: Sequence[str], what: str) -> None:
 
 def _parameters(path: str, prior: Prior, sets: int) -> np.ndarray:
     """Return the true parameters (sets, d) that a file gives, each within the prior."""
-    source = read_file(path, [SET], [])
+    source = read_file(path, [SET], [], Notation(unit_row=False))
     _check_columns(source, prior.names, "parameters")
     columns = {name: tables.numbers(source, name).to_numpy() for name in prior.names}
     for name, column in columns.items():

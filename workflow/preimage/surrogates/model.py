@@ -23,7 +23,7 @@ from preimage.errors import StudyError
 from preimage.files import read_json, write_json
 from preimage.inversion_kinds import DIFFERENTIABLE_FORMATS
 from preimage.surrogates import ALONE, Means, Trained, reordered
-from preimage.surrogates.brought.signature import Signature, names_in_order
+from preimage.surrogates.brought.signature import Signature, fractions, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
 from preimage.surrogates.forest import Forest
 from preimage.surrogates.reordered import Order, Reordered
@@ -94,7 +94,8 @@ class BroughtDifferentiable(Brought):
 def check(
     spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], X: np.ndarray, searched: bool = False
 ) -> None:
-    """Load the model of a study's entry and try it at points (n, d) of the space.
+    """Load the model of a study's entry and try it at points (n, d) of the space, which differ by fractions in every
+    input that is no whole number.
 
     Args:
         searched: whether a method needs it as arrays of trees.
@@ -104,7 +105,7 @@ def check(
     source = find(spec)
     with tempfile.TemporaryDirectory() as folder:
         model, _ = _matched(source, _copied(source, Path(folder)), spec, inputs, outputs, double=False)
-        _try(model, X, source, outputs)
+        _try(model, X, source, inputs, outputs)
         if searched and model.trees is None:
             _ = model.model.trees  # raises what stands against it
 
@@ -123,7 +124,8 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     source = find(spec)
     X, outputs = rows.X, rows.outputs
     model, names = _matched(source, source.file, spec, rows.inputs, outputs, double=False)
-    _try(model, X[:2], source, outputs)
+    _try(model, X[:ROWS_COMPARED], source, rows.inputs, outputs)
+    _check_answers(model.predict(X), rows, source)
     exact = _in_double(model, source, X[:ROWS_COMPARED]) if source.format == "keras" else None
     model = exact or model
     about = {
@@ -216,10 +218,21 @@ def _in_double(saved: Brought, source: Source, X: np.ndarray) -> Brought | None:
     return model if same.all() and model.resolution < saved.resolution else None
 
 
-def _try(model: Brought, X: np.ndarray, source: Source, outputs: Sequence[str]) -> None:
-    """Raise StudyError where the model gives no numbers at points (n, d), or not one for each output."""
+def _try(model: Brought, X: np.ndarray, source: Source, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Raise StudyError where the model takes whole numbers only and points (n, d) have fractions, where it gives no
+    numbers there, or not one for each output, or two answers for one point."""
+    own = np.asarray(X, float)[:, model.order.inputs]
+    if (wrong := fractions(own, getattr(model.model, "whole", np.zeros(1, bool)))).any():
+        row, column = np.argwhere(wrong)[0]
+        name = inputs[model.order.inputs[column]]
+        raise StudyError(
+            f"{source.file.name}: takes whole numbers only as '{name}', found {own[row, column]:g}; say `integer: "
+            "true` under problem.inputs, or save the model with an input of floating-point numbers"
+        )
     try:
-        found = model.model.predict(np.asarray(X, float)[:, model.order.inputs])
+        found = model.model.predict(own)
+        again = model.model.predict(own)
+        reversed_order = model.model.predict(own[::-1])[::-1]
     except Exception as error:
         said = " ".join(str(error).split())[:300]
         raise StudyError(
@@ -228,6 +241,36 @@ def _try(model: Brought, X: np.ndarray, source: Source, outputs: Sequence[str]) 
     if found.shape[1] != len(outputs):
         raise StudyError(
             f"{source.file.name}: the model has {found.shape[1]} outputs, the table has {len(outputs)}: {list(outputs)}"
+        )
+    alone = np.concatenate([model.model.predict(own[[0]]), found[1:]])
+    eps = model.resolution
+    for other, tolerance in ((again, 16 * eps), (reversed_order, eps**0.5), (alone, eps**0.5)):
+        _same_answers(found, other, tolerance, model.order, source, outputs)
+
+
+def _check_answers(Y: np.ndarray, rows: Rows, source: Source) -> None:
+    """Raise StudyError naming the first row for which a model gives no number, outputs (n, m)."""
+    if (wrong := ~np.isfinite(Y)).any():
+        row, column = np.argwhere(wrong)[0]
+        raise StudyError(
+            f"{source.file.name}: gives {Y[row, column]} as '{rows.outputs[column]}' for row {rows.numbers[row]} of "
+            "the table, expected a number"
+        )
+
+
+def _same_answers(
+    found: np.ndarray, again: np.ndarray, tolerance: float, order: Order, source: Source, outputs: Sequence[str]
+) -> None:
+    """Raise StudyError where outputs (n, m) at the same points differ by more than this share of the largest: in a
+    model with random numbers in it (dropout as in training), or one whose answers depend on the points beside."""
+    differ = np.abs(found - again) > tolerance * np.maximum(np.abs(found), np.abs(again)).max(axis=0)
+    if differ.any():
+        row, column = np.argwhere(differ)[0]
+        name = outputs[list(order.outputs).index(column)]
+        raise StudyError(
+            f"{source.file.name}: gives two answers for one point, {name} = {float(found[row, column])!r} and "
+            f"{float(again[row, column])!r}: it has random numbers in it, or depends on the points beside (dropout, "
+            "noise or batch normalisation as in training); save it as for prediction"
         )
 
 

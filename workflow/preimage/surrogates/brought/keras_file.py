@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage.errors import StudyError
-from preimage.surrogates.brought.signature import Signature
+from preimage.surrogates.brought.signature import Signature, rounded
 from preimage.surrogates.keras_files import keras_on_jax
 from preimage.surrogates.precision import cache_compiled_programs, enable_double
 
@@ -94,12 +94,14 @@ def _everywhere(of: Callable[..., Any], parameters: Any, X: Any) -> Any:
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A loaded model; `parameters` are its trainable variables and the others."""
+    """A loaded model; `parameters` are its trainable variables and the others, `whole` says which inputs take whole
+    numbers only."""
 
     architecture: Architecture
     parameters: tuple[list[Any], list[Any]]
     signature: Signature
     resolution: float
+    whole: np.ndarray = field(default_factory=lambda: np.zeros(1, bool))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return outputs (n, m) at points (n, d)."""
@@ -117,7 +119,7 @@ class KerasModel:
 
     def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
         """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""
-        X, parts = np.asarray(X, float), []
+        X, parts = rounded(X, self.whole), []
         for start in range(0, max(len(X), 1), ROWS_AT_A_TIME):
             block = X[start : start + ROWS_AT_A_TIME]
             count = len(block)
@@ -160,7 +162,8 @@ def read(path: Path, double: bool = True) -> KerasModel:
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise StudyError(f"{path}: can't be evaluated by JAX ({said[:300]})") from None
-    return KerasModel(architecture, parameters, signature, resolution)
+    whole = np.array([str(t.dtype).lstrip("u").startswith("int") for t in inputs])
+    return KerasModel(architecture, parameters, signature, resolution, whole)
 
 
 def _resolution(architecture: Architecture, parameters: Any, inputs: int) -> float:

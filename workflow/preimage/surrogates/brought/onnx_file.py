@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from preimage.errors import StudyError
-from preimage.surrogates.brought.signature import Signature
+from preimage.surrogates.brought.signature import Signature, rounded
 
 TYPES: dict[str, Any] = {
     "tensor(float16)": np.float16,
@@ -40,6 +40,11 @@ class OnnxModel:
         self.signature = _signature(self.inputs, self.outputs, widths)
 
     @property
+    def whole(self) -> np.ndarray:
+        """Which inputs are of a type of whole numbers: (d,), or (1,) for all columns."""
+        return np.array([np.dtype(TYPES[node.type]).kind == "i" for node in self.inputs])
+
+    @property
     def resolution(self) -> float:
         dtypes = [np.dtype(TYPES[node.type]) for node in (*self.inputs, *self.outputs)]
         return max((float(np.finfo(d).eps) for d in dtypes if d.kind == "f"), default=float(np.finfo(float).eps))
@@ -47,13 +52,24 @@ class OnnxModel:
     def predict(self, X: np.ndarray) -> np.ndarray:
         if self.rows and len(X) != 1:
             return np.concatenate([self.predict(x[None]) for x in X])
-        single = len(self.inputs) == 1
+        X, single = rounded(X, self.whole), len(self.inputs) == 1
         feed = {
-            node.name: (X if single else X[:, k] if len(node.shape) == 1 else X[:, k : k + 1]).astype(TYPES[node.type])
+            node.name: _cast(X if single else X[:, k] if len(node.shape) == 1 else X[:, k : k + 1], node)
             for k, node in enumerate(self.inputs)
         }
         found = [np.asarray(y, float).reshape(len(X), -1) for y in self.session.run(None, feed)]
         return np.concatenate(found, axis=1)
+
+
+def _cast(X: np.ndarray, node: Any) -> np.ndarray:
+    """Return numbers in the type of an input tensor. Raises StudyError for one that it can't hold."""
+    dtype = np.dtype(TYPES[node.type])
+    limits = np.iinfo(dtype) if dtype.kind == "i" else np.finfo(dtype)
+    # The largest int64 is no float64: the next one would be one too many.
+    most = np.nextafter(float(limits.max), 0) if dtype == np.int64 else float(limits.max)
+    if (beyond := X[np.abs(X) > most]).size:
+        raise StudyError(f"the model's input '{node.name}' is of type {node.type}, which can't hold {beyond[0]:g}")
+    return X.astype(dtype)
 
 
 def _width(shape: list[Any]) -> int | None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from preimage.errors import StudyError, did_you_mean
+
+# How far a count may be from a whole number.
+ROUNDING = 1e-6
 
 
 class Signature(NamedTuple):
@@ -49,6 +54,27 @@ def names_in_order(
             f"differ, say the table's in the model's order with `{what}:`"
         )
     return named or table
+
+
+def fractions(X: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return which numbers of points (n, d) are no whole ones where a model takes nothing else, (n, d).
+
+    A count that a computation has missed by its rounding is one.
+    """
+    found: np.ndarray = whole & (np.abs(X - np.rint(X)) > ROUNDING)
+    return found
+
+
+def rounded(X: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return points (n, d) with whole numbers where a model takes nothing else. Raises StudyError for fractions, which
+    a cast would cut: 2.9999 to 2."""
+    X = np.asarray(X, float)
+    if not whole.any():
+        return X
+    if (wrong := fractions(X, whole)).any():
+        row, column = np.argwhere(wrong)[0]
+        raise StudyError(f"the model takes whole numbers as its input {column + 1}, found {float(X[row, column])!r}")
+    return np.where(whole, np.rint(X), X)
 
 
 def _listed(names: Sequence[str]) -> str:
