@@ -21,8 +21,8 @@ from preimage.surrogates.forest import Forest, Nodes, assemble, float32_floor, l
 
 # The power of two below which the input lies that is farthest from the median.
 FARTHEST_INPUT = 60
-# Outputs become whole numbers, the typical one between these. Within, they are so small that sums of all rows are exact:
-# then splits that are equally good are so in floating point, and in any unit.
+# Outputs become whole numbers, the typical one between these; in between so small that sums of all rows are exact: then
+# splits that are equally good are so in floating point, and in any unit.
 TYPICAL_OUTPUT = 2.0**24, 2.0**40
 EXACT = 2.0**53
 # Squares of more steps than these would not add up exactly.
