@@ -20,9 +20,12 @@ from preimage.data.canonical import input_order
 from preimage.surrogates.category_splits import as_thresholds
 from preimage.surrogates.forest import Forest, Nodes, assemble, float32_floor, last_left
 
-# Powers of two: the farthest input from the median lies below the first, the typical output at about the second. Sums
-# of a few thousand such outputs, rounded to whole numbers, are exact: so equal splits are equal in any unit.
-FARTHEST_INPUT, TYPICAL_OUTPUT = 60, 40
+# The power of two below which the input lies that is farthest from the median.
+FARTHEST_INPUT = 60
+# Outputs become whole numbers, the typical one between these; in between so small that sums of all rows are exact: then
+# splits that are equally good are so in floating point, and in any unit.
+TYPICAL_OUTPUT = 2.0**24, 2.0**40
+EXACT = 2.0**53
 # Squares of more steps than these would not add up exactly.
 MOST_STEPS = 2**16
 ANY_GAIN = -1e300
@@ -128,9 +131,13 @@ class Outputs:
         shift = _median(Y)
         farthest = _power_above(np.abs(Y - shift).max(axis=0), 0)
         part = (Y - shift) / farthest  # at most 1: squares of it stay numbers
-        spread = np.where(part.any(axis=0), part.std(axis=0), 1.0)
+        varies = part.any(axis=0)
+        spread = np.where(varies, part.std(axis=0), 1.0)
+        largest = np.where(varies, np.abs(part).max(axis=0), 1.0)
         typical = [np.median(np.abs(p[p != 0])) if p.any() else 1.0 for p in part.T]
-        step = farthest * spread * _power_above(np.min(typical / spread), -TYPICAL_OUTPUT)
+        fine, finest = (of * np.max(spread / typical) for of in TYPICAL_OUTPUT)
+        exact = EXACT / len(Y) * np.min(spread / largest)
+        step = farthest * spread / _power_above(np.clip(exact, fine, finest), -1)
         stated = np.array([_step(y) for y in Y.T])
         weight = np.where(stated > 0, _power_above(np.where(stated > 0, stated, step) / step, 0), 1.0)
         plain = cls(shift, np.where(stated > 0, stated, step), weight)
