@@ -256,7 +256,9 @@ def test_rows_that_are_equally_near_count_equally(seed, k):
     by_hand = np.array([expected(((R - p) ** 2).sum(axis=1)) @ V for p in P])
     np.testing.assert_allclose(found.mean(P), by_hand, rtol=1e-12)
     others = [np.where(np.arange(25) == j, np.inf, ((R - R[j]) ** 2).sum(axis=1)) for j in range(25)]
-    np.testing.assert_allclose(found.of_the_others(), np.array([expected(o) @ V for o in others]), rtol=1e-12)
+    np.testing.assert_allclose(
+        found.of_the_others(np.arange(25)), np.array([expected(o) @ V for o in others]), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("order", ORDERS)

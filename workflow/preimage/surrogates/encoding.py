@@ -58,7 +58,7 @@ class Encoding:
         columns in this order, and draws random numbers by it, depends on no list of values nor on the inputs' order.
         """
         first = np.lexsort(-Z[::-1])
-        return first[(self.value[first] < 0) | Z.any(axis=0)[first]]
+        return first[(self.value[first] < 0) | Z[:, first].any(axis=0)]
 
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs that are numbers, and the column of each."""
