@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+# First rows by which columns are put in order.
+COMPARED = 100
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -56,8 +59,9 @@ class Encoding:
 
         In it a category's values come as they first appear, and those of no row are left out; so training that takes
         columns in this order, and draws random numbers by it, depends on no list of values nor on the inputs' order.
+        Columns that are equal in the first rows come by where they are largest.
         """
-        first = np.lexsort(-Z[::-1])
+        first = np.lexsort([Z.argmax(axis=0), *-Z[:COMPARED][::-1]])
         return first[(self.value[first] < 0) | Z[:, first].any(axis=0)]
 
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
