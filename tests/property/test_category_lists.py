@@ -25,6 +25,7 @@ from preimage.relearning.acquire import Ask, acquire
 from preimage.relearning.interpolated import Interpolation
 from preimage.space import Input, Space
 from preimage.surrogates import gaussian_process, linear, neural_network
+from preimage.surrogates.encoding import Encoding
 
 LABELS = ("north", "east", "south", "west", "up")
 SPACE = Space(
@@ -256,7 +257,9 @@ def test_rows_that_are_equally_near_count_equally(seed, k):
     by_hand = np.array([expected(((R - p) ** 2).sum(axis=1)) @ V for p in P])
     np.testing.assert_allclose(found.mean(P), by_hand, rtol=1e-12)
     others = [np.where(np.arange(25) == j, np.inf, ((R - R[j]) ** 2).sum(axis=1)) for j in range(25)]
-    np.testing.assert_allclose(found.of_the_others(), np.array([expected(o) @ V for o in others]), rtol=1e-12)
+    np.testing.assert_allclose(
+        found.of_the_others(np.arange(25)), np.array([expected(o) @ V for o in others]), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -344,3 +347,10 @@ def test_places_by_name_and_codes_undo_each_other(seed, order, fixed):
     X = polytope.sample(space, 20, np.random.default_rng(seed))
     assert space.contains(X).all()
     assert np.array_equal(space.codes(space.places(X)), X)
+
+
+def test_values_that_first_appear_late_are_in_no_order_of_the_list():
+    """In the first rows that columns are compared by, these are all 0."""
+    late = np.r_[np.zeros(150), [2.0, 1.0, 4.0, 3.0]][:, None]
+    encoding = Encoding.of(late, np.array([6]))
+    assert encoding.in_order_of_rows(encoding(late)).tolist() == [0, 2, 1, 4, 3]

@@ -1,43 +1,108 @@
-"""The mean of the nearest rows, where rows that are equally near count equally.
+"""Nearest rows, by `Space.coordinates`: found fast where some inputs are categories, and averaged fairly where several
+rows are equally near.
 
-Where inputs are categories or whole numbers, many rows are at one distance. Taking some of them, by their places in a
-table or a tree, would make the mean depend on the order of rows and of categories.
+Rows of other categories are 1 away or more, so a row's neighbours are mostly among those of its own categories: each
+such group has a tree of its numbers alone. A tree over columns of 0 and 1 would be as slow as looking at every row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 # Distances that differ by less are equal: the rounding of coordinates whose values are 1e6 ranges away from 0.
 SAME = 1e-8
+# Distances that are held at once, in numbers.
+BLOCK = 4_000_000
+
+
+def spread_evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return the positions of at most `most` of the rows (n, D), from near to far from their mean: the same rows
+    whatever the order of rows, columns or categories."""
+    away = ((rows - rows.mean(axis=0)) ** 2).sum(axis=1)
+    return np.argsort(away, kind="stable")[:: max(1, -(-len(rows) // most))]
+
+
+class Tree:
+    """Rows (n, D), to be asked for those nearest to points; `one_hot` says which columns stand for categories (D,)."""
+
+    def __init__(self, rows: np.ndarray, one_hot: np.ndarray | None = None) -> None:
+        self.rows = rows
+        self.one_hot = np.zeros(rows.shape[1], bool) if one_hot is None else one_hot
+        self.groups = {}
+        for key, positions in self._by_category(rows):
+            self.groups[key] = positions, cKDTree(rows[np.ix_(positions, ~self.one_hot)])
+
+    def query(self, points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distances (p, k) and positions (p, k) of the k rows nearest to points (p, D), nearest first."""
+        distance, index = np.empty((len(points), k)), np.zeros((len(points), k), int)
+        left = np.ones(len(points), bool)
+        for key, mine in self._by_category(points):
+            positions, tree = self.groups.get(key, (np.empty(0, int), None))
+            if tree is not None and len(positions) >= k:
+                distance[mine], near = tree.query(points[np.ix_(mine, ~self.one_hot)], k=[*range(1, k + 1)])
+                index[mine] = positions[near]
+                left[mine] = self.one_hot.any() & (distance[mine, -1] >= 1 - SAME)
+        rest = np.flatnonzero(left)
+        step = max(1, BLOCK // len(self.rows))
+        for part in (rest[start : start + step] for start in range(0, len(rest), step)):
+            distance[part], index[part] = self._among_all(points[part], k)
+        return distance, index
+
+    def within(self, x: np.ndarray, radius: float) -> np.ndarray:
+        """Return the positions, in order, of the rows within a distance of a point (D,)."""
+        return np.flatnonzero(((self.rows - x) ** 2).sum(axis=1) <= radius**2)
+
+    def _among_all(self, points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        away = cdist(points, self.rows)
+        near = np.argpartition(away, k - 1, axis=1)[:, :k]
+        near = np.take_along_axis(near, np.take_along_axis(away, near, axis=1).argsort(axis=1, kind="stable"), axis=1)
+        return np.take_along_axis(away, near, axis=1), near
+
+    def _by_category(self, points: np.ndarray) -> list[tuple[bytes, np.ndarray]]:
+        """Return what tells each group of points of equal categories, and their positions."""
+        if not self.one_hot.any() or not len(points):
+            return [(b"", np.arange(len(points)))]
+        packed = np.packbits(points[:, self.one_hot] > 0, axis=1)
+        keys, group = np.unique(packed, axis=0, return_inverse=True)
+        order = np.argsort(group.ravel(), kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(group.ravel()))[:-1])
+        return [(key.tobytes(), part) for key, part in zip(keys, parts, strict=True)]
 
 
 class Nearest:
-    """Rows (n, D) of `Space.coordinates` with values (n, m), and how many of them make a mean."""
+    """Rows (n, D) with values (n, m), and how many of them make a mean; rows that are equally near count equally.
 
-    def __init__(self, rows: np.ndarray, values: np.ndarray, k: int) -> None:
-        self.rows, self.values, self.k, self.tree = rows, values, k, cKDTree(rows)
+    Where inputs are categories or whole numbers, many rows are at one distance: to take some of them, by their places
+    in a table or a tree, would make the mean depend on the order of rows and of categories.
+    """
+
+    def __init__(self, rows: np.ndarray, values: np.ndarray, k: int, one_hot: np.ndarray | None = None) -> None:
+        self.values, self.k, self.tree = values, k, Tree(rows, one_hot)
 
     def mean(self, points: np.ndarray) -> np.ndarray:
-        """Return the mean value of the k rows nearest to points (p, D), (p, m)."""
-        return self._mean(points, self.k, [-1] * len(points))
+        """Return the mean value (p, m) of the k rows nearest to points (p, D)."""
+        return self._mean(points, np.full(len(points), -1))
 
-    def of_the_others(self) -> np.ndarray:
-        """Return the mean value (n, m) of the k rows nearest to each row, itself left out."""
-        return self._mean(self.rows, self.k + 1, range(len(self.rows)))
+    def of_the_others(self, which: np.ndarray) -> np.ndarray:
+        """Return the mean value (p, m) of the k rows nearest to each of the rows at positions (p,), itself left out."""
+        return self._mean(self.tree.rows[which], which)
 
-    def _mean(self, points: np.ndarray, reach: int, itself: Sequence[int]) -> np.ndarray:
-        """Return the means of the k rows nearest to points among the `reach` nearest, without the row `itself`."""
-        radius = self.tree.query(points, k=[min(reach, len(self.rows))])[0][:, 0]
-        near = self.tree.query_ball_point(points, radius + SAME, return_sorted=True)
-        out = np.empty((len(points), self.values.shape[1]))
-        for p, (x, r, own) in enumerate(zip(points, radius, itself, strict=True)):
-            found = np.array([j for j in near[p] if j != own])
-            nearer = np.sqrt(((self.rows[found] - x) ** 2).sum(axis=1)) < r - SAME
-            count = int(nearer.sum())
-            tied = self.values[found[~nearer]].mean(axis=0)
-            out[p] = (self.values[found[nearer]].sum(axis=0) + (self.k - count) * tied) / self.k
+    def _mean(self, points: np.ndarray, itself: np.ndarray) -> np.ndarray:
+        """Return the means of the k rows nearest to points, without the row `itself` (p,) of each; -1 for none."""
+        reach = self.k + int((itself >= 0).any())
+        distance, index = self.tree.query(points, min(reach + 1, len(self.values)))
+        radius, counted = distance[:, reach - 1], index[:, :reach] != itself[:, None]
+        out = np.asarray((self.values[index[:, :reach]] * counted[..., None]).sum(axis=1) / self.k)
+        if distance.shape[1] > reach:
+            for p in np.flatnonzero(distance[:, reach] <= radius + SAME):
+                out[p] = self._with_ties(points[p], radius[p], int(itself[p]))
         return out
+
+    def _with_ties(self, x: np.ndarray, radius: float, itself: int) -> np.ndarray:
+        near = self.tree.within(x, radius + SAME)
+        near = near[near != itself]
+        nearer = np.sqrt(((self.tree.rows[near] - x) ** 2).sum(axis=1)) < radius - SAME
+        tied = self.values[near[~nearer]].mean(axis=0)
+        return np.asarray((self.values[near[nearer]].sum(axis=0) + (self.k - nearer.sum()) * tied) / self.k)

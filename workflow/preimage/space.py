@@ -200,7 +200,7 @@ class Space:
     def _by_name(self) -> dict[int, np.ndarray]:
         """By category, its codes within the bounds in the order of their names."""
         return {
-            j: np.array(sorted(range(int(i.lower), int(i.upper) + 1), key=lambda code, i=i: i.categories[code]))
+            j: np.array(sorted(range(int(i.lower), int(i.upper) + 1), key=i.categories.__getitem__))
             for j, i in enumerate(self.inputs)
             if i.categories
         }

@@ -9,13 +9,12 @@ whatever the distance: score 1.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from preimage.neighbours import SAME, Tree, spread_evenly
 
 NEIGHBOUR = 5
 # Distances among training rows are estimated from at most this many of them.
 REFERENCE_ROWS = 10_000
-# Distances that differ by less are equal: the rounding of coordinates whose values are 1e6 ranges away from 0.
-SAME = 1e-8
 
 
 class Domain:
@@ -30,12 +29,10 @@ class Domain:
         self.unseen = ~rows.any(axis=0) & (np.zeros(rows.shape[1], bool) if one_hot is None else one_hot)
         rows = np.unique(rows, axis=0)
         self.k = min(NEIGHBOUR, max(1, len(rows) - 1))
-        self.tree = cKDTree(rows)
-        every = max(1, -(-len(rows) // REFERENCE_ROWS))
-        if every > 1:  # which rows are taken is to depend on no order, neither of rows nor of coordinates
-            rows = rows[np.argsort(((rows - rows.mean(axis=0)) ** 2).sum(axis=1), kind="stable")]
-        distance, _ = self.tree.query(rows[::every], k=[min(self.k + 1, len(rows))])
-        self.reference = np.sort(distance[:, 0])
+        self.tree = Tree(rows, one_hot)
+        judges = rows[spread_evenly(rows, REFERENCE_ROWS)]
+        distance, _ = self.tree.query(judges, min(self.k + 1, len(rows)))
+        self.reference = np.sort(distance[:, -1])
 
     def score(self, points: np.ndarray) -> np.ndarray:
         """Return the score (n,) of coordinates (n, D): the share of training rows that are no lonelier; 0 to 1.
@@ -44,7 +41,7 @@ class Domain:
         """
         if not len(points):
             return np.empty(0)
-        distance, _ = self.tree.query(points, k=[1, self.k, min(self.k + 1, self.tree.n)])
-        kth = np.where(distance[:, 0] <= SAME, distance[:, 2], distance[:, 1])
+        distance, _ = self.tree.query(points, min(self.k + 1, len(self.tree.rows)))
+        kth = np.where(distance[:, 0] <= SAME, distance[:, -1], distance[:, self.k - 1])
         score = np.searchsorted(self.reference, kth + SAME, side="right") / len(self.reference)
         return np.where(points[:, self.unseen].any(axis=1), 1.0, score)

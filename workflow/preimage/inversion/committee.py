@@ -17,7 +17,7 @@ import numpy as np
 
 from preimage.evidence.domain import Domain
 from preimage.inversion import Question
-from preimage.neighbours import Nearest
+from preimage.neighbours import Nearest, spread_evenly
 from preimage.objective import Objective
 from preimage.space import Space
 from preimage.surrogates import standardised
@@ -25,6 +25,8 @@ from preimage.surrogates import standardised
 DEFAULTS = {"trees": 200, "neighbours": 10, "domain": 0.9}
 # The least error that a judge is taken to have, as a share of an output's standard deviation.
 LEAST_ERROR = 1e-9
+# Rows that the mean of the nearest is judged on, at most.
+JUDGED = 2_000
 
 
 class Judge(NamedTuple):
@@ -113,6 +115,7 @@ def _extra_trees(X: np.ndarray, Y: np.ndarray, levels: np.ndarray, trees: int, r
 
 def _nearest(rows: np.ndarray, Y: np.ndarray, k: int, space: Space) -> Judge:
     """Return the mean of the k nearest rows, of coordinates (n, D), judged at each by its nearest others."""
-    nearest = Nearest(rows, Y, min(k, len(rows) - 1))
-    error = np.abs(nearest.of_the_others() - Y).mean(axis=0)
+    nearest = Nearest(rows, Y, min(k, len(rows) - 1), space.one_hot)
+    judged = spread_evenly(rows, JUDGED)
+    error = np.abs(nearest.of_the_others(judged) - Y[judged]).mean(axis=0)
     return Judge(lambda points: nearest.mean(space.coordinates(points))[None], error)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from preimage.candidates import DOMAIN_LIMIT
 from preimage.errors import StudyError
 from preimage.evidence.domain import Domain
+from preimage.neighbours import Tree
 from preimage.objective import Objective
 from preimage.relearning import pool
 from preimage.relearning.interpolated import Interpolation, smallest
@@ -115,7 +115,7 @@ class _Choice:
         self.width = _relative(high - low, ask.objective.columns)
         rows, draws = space.coordinates(X), space.coordinates(self.draws)
         self.edge = Domain(rows, space.one_hot).score(draws) >= DOMAIN_LIMIT
-        self.gap = cKDTree(rows).query(draws)[0]
+        self.gap = _gap(space, X, self.draws)
 
     def pick(
         self, reason: str, share: float, known: np.ndarray, picked: list[np.ndarray], rng: np.random.Generator
@@ -134,10 +134,9 @@ class _Choice:
         """Return the best candidate that is neither known nor near one picked already."""
         if not len(self.candidates):
             return None
-        scaled = self.ask.space.coordinates(self.candidates)
-        free = cKDTree(self.ask.space.coordinates(known)).query(scaled)[0] >= SAME
+        free = _gap(self.ask.space, known, self.candidates) >= SAME
         if picked:
-            free &= cKDTree(self.ask.space.coordinates(np.array(picked))).query(scaled)[0] >= APART
+            free &= _gap(self.ask.space, np.array(picked), self.candidates) >= APART
         return self.candidates[np.argmax(free)] if free.any() else None
 
     def _exploring(self, edge: bool, known: np.ndarray) -> np.ndarray | None:
@@ -145,7 +144,7 @@ class _Choice:
 
         A pick nearer to a draw than its nearest row narrows the interval there in proportion.
         """
-        gap = cKDTree(self.ask.space.coordinates(known)).query(self.ask.space.coordinates(self.draws))[0]
+        gap = _gap(self.ask.space, known, self.draws)
         free = gap >= SAME
         beyond = self.edge & (gap >= APART)
         if not free.any():
@@ -155,6 +154,11 @@ class _Choice:
         else:
             score = -self.width * np.minimum(1.0, gap / np.maximum(self.gap, SAME))
         return self.draws[np.argmin(np.where(free, score, np.inf))]
+
+
+def _gap(space: Space, known: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return how far points (n, d) are from the nearest known one (n,)."""
+    return Tree(space.coordinates(known), space.one_hot).query(space.coordinates(points), 1)[0][:, 0]
 
 
 def _relative(width: np.ndarray, columns: Sequence[int]) -> np.ndarray:

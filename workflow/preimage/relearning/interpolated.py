@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
-from scipy.spatial import cKDTree
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from preimage.data.split import group_rows
+from preimage.neighbours import Tree
 from preimage.relearning import pool
 from preimage.space import Space
 
@@ -70,14 +70,14 @@ def smallest(
     None where no such point was drawn.
     """
     space = interpolation.space
-    tree = cKDTree(space.coordinates(known))
+    tree = Tree(space.coordinates(known), space.one_hot)
     best = start
     found: np.ndarray | None = None
     least = np.inf
     for _ in range(GENERATIONS):
         X = np.concatenate([best, pool.around(space, best, DRAWS, rng), pool.between(space, best, 2 * DRAWS, rng)])
         value = interpolation(X)
-        far = tree.query(space.coordinates(X))[0] >= apart
+        far = tree.query(space.coordinates(X), 1)[0][:, 0] >= apart
         order = np.argsort(np.where(far, value, np.inf), kind="stable")
         best = X[order[:BEST]]
         if far[order[0]] and value[order[0]] < least:

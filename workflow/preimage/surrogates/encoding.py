@@ -10,6 +10,9 @@ import numpy as np
 
 from preimage.data.canonical import rounded
 
+# First rows by which columns are put in order.
+COMPARED = 100
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -58,9 +61,10 @@ class Encoding:
 
         In it a category's values come as they first appear, and those of no row are left out; so training that takes
         columns in this order, and draws random numbers by it, depends on no list of values nor on the inputs' order.
+        Columns that are equal in the first rows come by where they are largest.
         """
-        first = np.lexsort(-rounded(Z[::-1]))
-        return first[(self.value[first] < 0) | Z.any(axis=0)[first]]
+        first = np.lexsort([Z.argmax(axis=0), *-rounded(Z[:COMPARED][::-1])])
+        return first[(self.value[first] < 0) | Z[:, first].any(axis=0)]
 
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs that are numbers, and the column of each."""
