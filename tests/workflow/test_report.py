@@ -134,7 +134,7 @@ def renamed_study(study, names):
 
 def renamed_table(table, names):
     columns = [c for c in ("surrogate", "objective", "inverter", "found_by") if c in table]
-    return table.assign(**{c: [renamed(v, names) for v in table[c]] for c in columns})
+    return table.assign(**{c: table[c].map(lambda v: renamed(v, names), na_action="ignore") for c in columns})
 
 
 def material_of(folder, names):
