@@ -254,3 +254,9 @@ def test_a_table_beside_a_simulator_must_be_of_the_same_problem(check):
     same = mixes().set_axis(["x1", "x2", "y"], axis=1)
     text = text.replace("[strength]", "[y]")
     assert check(objectives="{o: {minimize: y}}", table=same, text=text) == []
+
+
+def test_tolerances_of_targets_from_test_rows_are_checked_before_there_are_any():
+    entry = {"test_rows": 5, "tolerance": {"strenght": 1}}
+    message = refusal(checks._check_held_out, {"many": entry}, ["strength", "slump"])
+    assert message == "objectives.many.tolerance: unknown output 'strenght'; did you mean 'strength'?"

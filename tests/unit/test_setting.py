@@ -11,6 +11,7 @@ from preimage import problem
 from preimage.data import rows, setting, split, tables
 from preimage.data.generate import generate, simulate_part
 from preimage.problems import paraboloid
+from preimage.reporting import words
 
 from ..conftest import refusal
 
@@ -161,3 +162,16 @@ def test_the_bowl_in_any_dimension():
         assert built.simulate(np.zeros((1, d))).tolist() == [[built.minimum["y"].y]]
         assert built.minimum["y"].x == (0.0,) * d
     assert "expected 1 or more" in refusal(paraboloid.build, 0)
+
+
+@pytest.mark.parametrize(
+    ("offset", "unit", "said"), [(1549.8, 1.0, "1,549.8"), (0.0, 1e-9, "5e-10"), (1e8, 1.0, "1e+08")]
+)
+def test_values_show_what_tells_them_apart_in_the_range_of_the_rows(offset, unit, said):
+    """A wavelength from 1549.8 to 1550.3 is not "1,550, data from 1,550 to 1,550"; nor is a tiny one 0."""
+    low, high = offset, offset + 0.5 * unit
+    rows = setting.Rows(["wave"], ["y"], {"y": "nm"}, {"wave": (low, high)}, [unit], [0.5 * unit])
+    units = setting.of_rows({}, rows).units
+    ends = [words.of(v, "wave", units) for v in (low, low + 1e-3 * unit, high)]
+    assert len(set(ends)) == 3 and said in (ends[0], ends[-1], words.number(low))
+    assert words.of(high, "y", units) == f"{words.number(high, 0.5e-3 * unit)} nm"

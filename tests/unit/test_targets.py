@@ -101,3 +101,9 @@ def test_counts_double_and_end_at_the_most():
         [3.0],
         [5.0],
     ]
+
+
+def test_a_tolerance_of_an_output_that_is_not_wanted_is_refused_by_the_entrys_own_name(file):
+    entry = {"targets": file("strength,slump\n60,1\n"), "tolerance": {"slmp": 1}}
+    message = refusal(targets.objectives, {"many": entry}, KNOWN)
+    assert message == "objectives.many.tolerance: unknown output 'slmp'; did you mean 'slump'?"

@@ -100,26 +100,41 @@ HOSTILE = {
 }  # fmt: skip
 
 
-def renamed(value, names):
-    """Plain values with names changed wherever one stands alone, as key or value, or in a list of names."""
-    if isinstance(value, dict):
-        return {renamed(k, names): renamed(v, names) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(renamed(v, names) for v in value)
-    return ", ".join(names.get(v, v) for v in value.split(", ")) if isinstance(value, str) else value
+def renamed(text, names):
+    return ", ".join(names.get(name, name) for name in text.split(", "))
+
+
+def renamed_keys(value, names, depth=1):
+    """Plain values by names, and by other names below these down to a depth."""
+    return {names[k]: renamed_keys(v, names, depth - 1) for k, v in value.items()} if depth else value
+
+
+def renamed_case(value, names):
+    """A row that says which case it is of."""
+    case = {k: names.get(value[k], value[k]) for k in ("surrogate", "objective", "inverter") if k in value}
+    return {**value, **case}
+
+
+def renamed_evidence(found, names):
+    return {
+        **found,
+        **{key: renamed_keys(found[key], names) for key in ("test", "candidate_coverage", "known_minimum")},
+        "held_out": renamed_keys(found["held_out"], names, 2),
+        "plateaus": [renamed_case(p, names) for p in found["plateaus"]],
+    }
 
 
 def renamed_study(study, names):
     """A study with its inverters, surrogates and objectives under other names, and all kinds as they were."""
-    parts = {part: {names[k]: v for k, v in study[part].items()} for part in PLAIN}
+    parts = {part: renamed_keys(study[part], names) for part in PLAIN}
     for inverter in parts["inverters"].values():
         inverter["on"] = [names.get(v, v) for v in inverter["on"]]
-    return {**study, **parts, "preimages": {names[k]: v for k, v in study["preimages"].items()}}
+    return {**study, **parts, "preimages": renamed_keys(study["preimages"], names)}
 
 
 def renamed_table(table, names):
     columns = [c for c in ("surrogate", "objective", "inverter", "found_by") if c in table]
-    return table.assign(**{c: [renamed(v, names) for v in table[c]] for c in columns})
+    return table.assign(**{c: table[c].map(lambda v: renamed(v, names), na_action="ignore") for c in columns})
 
 
 def material_of(folder, names):
@@ -140,8 +155,8 @@ def material_of(folder, names):
         candidates=renamed_table(pd.read_parquet(results / "candidates.parquet"), names),
         timings=pd.read_csv(results / "timings.csv"),
         solutions=renamed_table(pd.read_parquet(seed / "solutions.parquet"), names),
-        preimages=renamed(boxes, names),
-        evidence=renamed(read_json(seed / "evidence.json"), names),
+        preimages={tuple(names[n] for n in key): table for key, table in boxes.items()},
+        evidence=renamed_evidence(read_json(seed / "evidence.json"), names),
         diagnosis=renamed_table(pd.read_csv(results / "diagnosis.csv"), names),
         objectives={names[k]: replace(w, name=names[k]) for k, w in made.items()},
         space=setup.space,

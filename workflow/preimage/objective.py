@@ -209,20 +209,21 @@ def build(
     if kind == FIT:
         unit = 0.0 if spec[FIT].get("loss") in WITH_UNIT else 1.0
         return Objective(name, kind, (LOSS,), (0,), (1.0,), (1.0,), (0.0,), (1.0,), fixed, unit=unit)
+    where = f"objectives.{name.partition('.')[0]}"
     terms = spec[kind]
     if isinstance(terms, str):
         terms = {terms: 1.0}
     for output in terms:
         if output not in outputs:
-            raise StudyError(f"objectives.{name}.{kind}: unknown output '{output}'{did_you_mean(output, outputs)}")
+            raise StudyError(f"{where}.{kind}: unknown output '{output}'{did_you_mean(output, outputs)}")
     columns = tuple(list(outputs).index(o) for o in terms)
-    low, high = _ends(name, terms)
-    known, tolerance = Known(spread, reach, rows), _tolerances(name, spec, terms)
+    low, high = _ends(where, terms)
+    known, tolerance = Known(spread, reach, rows), _tolerances(where, spec, terms)
     scale = (1.0,) * len(columns)
     if kind in ("minimize", "maximize"):
         if isinstance(spec.get("tolerance"), Mapping) and len(terms) > 1:
             found = f"found one by output, expected a number: {kind} takes their sum"
-            raise StudyError(f"objectives.{name}.tolerance: {found}")
+            raise StudyError(f"{where}.tolerance: {found}")
         span = _span_of_sum(np.array(low), columns, known)
         margins = [next(iter(tolerance.values()), DEFAULT_TOLERANCE * (span or 0.0))]
     else:
@@ -235,14 +236,14 @@ def build(
     return Objective(name, kind, tuple(terms), columns, low, high, tuple(margins), scale, fixed, robust, unit)
 
 
-def _ends(name: str, terms: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _ends(where: str, terms: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the ends of what is wanted of each output; both are the value, or the weight, where that is one number."""
     pairs = [v if isinstance(v, list | tuple) else (v, v) for v in terms.values()]
     low, high = (tuple(float(pair[k]) for pair in pairs) for k in (0, 1))
     for output, a, b in zip(terms, low, high, strict=True):
         if a > b:
             said = f"low {digits.plain(a)} is above high {digits.plain(b)}"
-            raise StudyError(f"objectives.{name}.within.{output}: {said}")
+            raise StudyError(f"{where}.within.{output}: {said}")
     return low, high
 
 
@@ -257,14 +258,14 @@ def _scale(spec: Mapping[str, Any], columns: Sequence[int], wanted: Sequence[flo
     return tuple(own or size or 1.0 for own, size in zip(found, other, strict=True))
 
 
-def _tolerances(name: str, spec: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, float]:
+def _tolerances(where: str, spec: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, float]:
     """Return the tolerances that a study states, by output; a number is that of each."""
     stated = spec.get("tolerance")
     if not isinstance(stated, Mapping):
         return {} if stated is None else dict.fromkeys(terms, float(stated))
     for output in stated:
         if output not in terms:
-            raise StudyError(f"objectives.{name}.tolerance: unknown output '{output}'{did_you_mean(output, terms)}")
+            raise StudyError(f"{where}.tolerance: unknown output '{output}'{did_you_mean(output, terms)}")
     return {output: float(value) for output, value in stated.items()}
 
 

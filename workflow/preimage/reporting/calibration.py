@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from preimage import digits
+from preimage.objective import NEAR_LEAST
 from preimage.reporting import words
 from preimage.reporting.material import Material
 
@@ -37,6 +38,7 @@ def _fit(material: Material, name: str) -> dict[str, Any]:
         "sentences": [_loss(entry, said), *said.get("notes", []), *_told(said)],
         "parameters": _parameters(material, best, said),
         "near": solutions.to_dict("records"),
+        "more": f" + {NEAR_LEAST:g}" if material.objectives[name].unit else "",
         "inputs": material.space.names,
         "methods": _methods(material, name),
         "forecast": _forecast(said),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage import digits
 from preimage.inference import verdict
 from preimage.inference.checks import predictive
 from preimage.inference.checks.comparison import Compared, compared, shared
@@ -273,7 +274,7 @@ def _answers(m: Material, quantities: Sequence[str]) -> list[dict[str, Any]]:
                 "name": f"Observation {name}{_of_seed(m, int(seed))}",
                 "misspecified": bool(row["misspecified"]) if pd.notna(row["misspecified"]) else None,
                 "p": row["observation_p"],
-                "true": [row[f"true.{q}"] for q in quantities],
+                "true": [words.number(row[f"true.{q}"], _step(part[f"sd.{q}"].min())) for q in quantities],
                 "rows": [
                     _answer(r, quantities, silent)
                     for r, silent in zip(part.to_dict("records"), m.silent[part.index], strict=True)
@@ -289,13 +290,18 @@ def _answer(row: Mapping[str, Any], quantities: Sequence[str], silent: bool) -> 
         "method": row["method"],
         "status": row["status"],
         "message": "" if pd.isna(row["message"]) else row["message"],
-        "values": [(row[f"mean.{q}"], row[f"sd.{q}"]) for q in quantities],
+        "values": [(words.number(row[f"mean.{q}"], _step(row[f"sd.{q}"])), row[f"sd.{q}"]) for q in quantities],
         "simulations": row["simulations"],
         "predictive_p": words.NONE if pd.isna(row["predictive_p"]) else _p(row["predictive_p"]),
         "unlike": row["predictive_p"] <= PREDICTIVE_P,
         "silent": silent and not row["predictive_p"] <= PREDICTIVE_P,
         "c2st": row["c2st"],
     }
+
+
+def _step(sd: float) -> float:
+    """Return the smallest difference that must show of a posterior's mean, whose answers span about ten of its sds."""
+    return digits.step(10 * sd)
 
 
 def _errors(table: pd.DataFrame, quantity: str) -> np.ndarray:
