@@ -118,6 +118,11 @@ class Space:
         return np.array([i.integer or bool(i.categories) for i in self.inputs], bool)
 
     @cached_property
+    def category(self) -> np.ndarray:
+        """Which inputs are categories, shape (d,)."""
+        return np.array([bool(i.categories) for i in self.inputs], bool)
+
+    @cached_property
     def free(self) -> np.ndarray:
         """Which inputs a search may move, shape (d,)."""
         return self.low < self.high
