@@ -1,8 +1,8 @@
 """A valid point in a box that is near the data, or the proof that there is none.
 
-Rows of the data are projected onto what constraints leave of the box (`forest_projection`). Whole numbers make a tree of
-it: of a few, all are tried; else the box is split where the projection is no whole number, until every part holds a
-point or is proven to hold none. Without data the point asked for is any, near the middle.
+Rows of the data are projected onto what constraints leave of the box (`forest_projection`). Of whole numbers, where
+there are few, all are tried; else the box is split where the projection is no whole number, until a part holds a point
+or all are proven to hold none. Without data the point asked for is any, near the middle.
 
 Everything holds to a tolerance: constraints to `space.TOLERANCE` of their scale, distances to rounding.
 """
