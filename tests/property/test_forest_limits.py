@@ -20,6 +20,7 @@ from sklearn.ensemble import (
 )
 
 from preimage import inversion, objective
+from preimage.errors import StudyError
 from preimage.space import Input, Linear, Space
 
 from .test_ensembles import fitted
@@ -193,13 +194,18 @@ def first_reached(space, start, end, order, rows, distance, surely):
 
 
 def tried(library, seed, folder):
-    """Compare one random model, objective and domain with brute force: "right" or "undecided"; a wrong one raises."""
+    """Compare one random model, objective and domain with brute force: "right", "undecided" or "left out"; a wrong one
+    raises."""
     name = library if isinstance(library, str) else library.__name__
     rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
     d, m = int(rng.integers(1, 4)), int(rng.integers(1, 3)) if library in SEVERAL else 1
     inputs, X, Y = table(rng, d, m)
     space = Space(tuple(inputs), constraints(rng, inputs))
-    forest, own = fitted(rng, library, folder, X, Y)
+    try:
+        forest, own = fitted(rng, library, folder, X, Y)
+    except StudyError as error:
+        assert "a leaf is no finite number" in str(error)  # LightGBM writes NaN now and then
+        return "left out"
     options, rare = {}, None
     if rng.random() < 0.75:
         options["distance"] = float(rng.choice(DISTANCES))
@@ -210,7 +216,7 @@ def tried(library, seed, folder):
     entry = random_entry(rng, Y)
     start, end = cells(space, cuts_of(forest, rare, d))
     if len(start) > MOST_CELLS:
-        return "too large"
+        return "left out"
     wanted = objective.build("o", entry, [f"y{k}" for k in range(m)], Y.std(axis=0), np.ptp(Y, axis=0))
     question = inversion.Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
     with pytest.MonkeyPatch.context() as patch:
@@ -220,7 +226,7 @@ def tried(library, seed, folder):
             ((answer, predicted),) = inversion.ask(
                 "certified", [question], {**CERTIFIED, **options}, np.random.default_rng(0)
             )
-        except inversion.StudyError as error:
+        except StudyError as error:
             assert "no point within the bounds satisfies" in str(error)
             answer = None
     loss = wanted.loss(own(start))
@@ -257,11 +263,11 @@ def tried(library, seed, folder):
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=12)
 def test_what_is_proven_under_limits_is_what_every_cell_says(library, tmp_path, seed):
-    assert tried(library, seed, tmp_path) in ("right", "too large")
+    assert tried(library, seed, tmp_path) in ("right", "left out")
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("library", LIBRARIES, ids=str)
 def test_of_ten_thousand_models_none_is_wrong_or_undecided(library, tmp_path):
     said = [tried(library, seed, tmp_path) for seed in range(10_000 // len(LIBRARIES) + 1)]
-    assert set(said) <= {"right", "too large"} and said.count("right") > 0.95 * len(said)
+    assert set(said) <= {"right", "left out"} and said.count("right") > 0.95 * len(said)

@@ -18,6 +18,8 @@ from preimage.compiled import numba
 UNIT = 2.0**-53
 FAR, NEAR, OPEN = 0, 1, 2
 SWEEPS = 60
+# 1 over 1 and the square of a step in units: below it, the step is taken to be none.
+FURTHEST = 1e-3
 
 
 @numba.njit(cache=True)
@@ -165,8 +167,8 @@ def project(rows, data, unit, start, end, limit, first, state, multipliers, step
 def least_distance(
     matrix: np.ndarray, low: np.ndarray, high: np.ndarray, unit: np.ndarray, least: np.ndarray, most: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the multipliers (m,) of the rows and the shortest step (d,): exactly, up to rounding; where no step is
-    valid the multipliers are so long that they prove it."""
+    """Return the multipliers (m,) of the rows and the shortest step (d,): exactly, up to rounding; where the shortest
+    is many units long, or no step is valid, the multipliers prove that it is longer than one unit."""
     from scipy.optimize import nnls
 
     eye, sides = np.eye(len(unit)), [(matrix, low), (-matrix, -high)]
@@ -178,7 +180,7 @@ def least_distance(
     forces, _ = nnls(stacked, np.r_[np.zeros(len(unit)), 1.0], maxiter=30 * len(used))
     off = stacked @ forces
     off[-1] -= 1.0
-    weight = max(float(off @ off), 1e-30)
+    weight = max(float(off @ off), FURTHEST)
     multipliers = np.zeros(len(wanted))
     multipliers[used] = forces / length[used] / weight
     m = len(matrix)
