@@ -106,6 +106,11 @@ def lightgbm_model(rng, X, y, **more):
 def brought(rng, library, tmp_path, m=1):
     """Return a model of some library: its arrays, its own predict (n, m), and its rows."""
     X, Y = rows(rng, m)
+    return *fitted(rng, library, tmp_path, X, Y), X, Y
+
+
+def fitted(rng, library, tmp_path, X, Y):
+    """Return a model of some library of rows: its arrays, and its own predict (n, m)."""
     if library == "xgboost":
         model = xgboost_model(rng, X, Y)
         model.save_model(path := tmp_path / f"model.{rng.choice(['json', 'ubj'])}")
@@ -123,14 +128,14 @@ def brought(rng, library, tmp_path, m=1):
         def own(P):
             return again.predict(P).reshape(len(P), -1)
     else:
-        model = sklearn_model(rng, library, X, Y if m > 1 else Y[:, 0])
+        model = sklearn_model(rng, library, X, Y if Y.shape[1] > 1 else Y[:, 0])
         read = from_estimator(model)
 
         def own(P):
             with threadpool_limits(1):
                 return model.predict(P).reshape(len(P), -1)
 
-    return read, own, X, Y
+    return read, own
 
 
 SINGLE = [GradientBoostingRegressor, HistGradientBoostingRegressor, "lightgbm"]

@@ -23,7 +23,8 @@ class Certificate(TypedDict):
         bound: no valid input has a loss below this.
         loss: of the best input found; the interval [bound, loss] holds the optimum.
         closed: whether the search left nothing open; then bound and loss are equal up to rounding.
-        stopped: why it ended: closed, gap, boxes, seconds or unsure (slivers that a solver can't tell).
+        stopped: why it ended: closed, gap, boxes, seconds or unsure (cells in which no valid input was found
+            nor ruled out).
         boxes, open_boxes: expanded, and left open.
         feasible: whether some input meets the objective: yes, no or undecided.
         limited: whether only inputs near the data were asked about, so that other methods may go beyond.

@@ -278,12 +278,19 @@ def _words(objective: Objective, c: Certificate) -> str:
     if c["feasible"] == "no":
         return f"proven that no input meets the objective: the loss is at least {digits.down(c['bound'])} ({work})"
     if c["closed"]:
-        return f"proven optimum of the surrogate ({work})"
+        gap = c["loss"] - c["bound"]
+        return f"proven optimum of the surrogate{f' to rounding (within {_above(gap)})' if gap > 0 else ''} ({work})"
     why = {
         "gap": "within the gap asked for",
         "boxes": "stopped at its limit of boxes",
         "seconds": "stopped by the clock, not reproducible",
-        "unsure": "stopped at slivers between constraints too thin for the solver",
+        "unsure": "stopped at cells in which no valid input was found nor ruled out",
     }[c["stopped"]]
     gap = c["loss"] - c["bound"]
     return f"{why}: loss at least {digits.down(c['bound'], digits.step(gap))}, gap {digits.number(gap)} ({work})"
+
+
+def _above(size: float) -> str:
+    """Say a positive number to one digit, not too small."""
+    said = f"{size:.0e}"
+    return said if float(said) >= size else f"{size + 0.5 * 10.0 ** np.floor(np.log10(size)):.0e}"

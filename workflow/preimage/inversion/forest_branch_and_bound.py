@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,10 +17,11 @@ from preimage.errors import StudyError
 from preimage.files import replacing
 from preimage.inversion.forest_bounds import ATTAINED, bound, expand
 from preimage.inversion.forest_boxes import Grid, Trees
-from preimage.inversion.forest_constraints import Rows, near_point, rows, valid_point
+from preimage.inversion.forest_constraints import Rows, rows
 from preimage.inversion.forest_domain import Domain
+from preimage.inversion.forest_nearest import near_point, valid_point
 from preimage.inversion.forest_objective import Wanted
-from preimage.inversion.forest_open_boxes import Pool
+from preimage.inversion.forest_open_boxes import Box, Pool, around, halves
 from preimage.inversion.forest_threads import over
 from preimage.pace import Pace
 from preimage.space import Space
@@ -51,7 +51,7 @@ class Search:
             when depth-first search keeps their number down.
         attained: least bound that a point of its box is known to have, up to rounding.
         in_hand: least bound of the boxes that are being expanded.
-        unsure: least bound of boxes where a solver could not tell whether a valid point is inside.
+        unsure: least bound of cells that were left without a valid point and without a proof that they have none.
     """
 
     def __init__(
@@ -112,6 +112,13 @@ class Search:
         """Whether no box is left that may hold a better point."""
         least = min([self.unsure, *(e[0] for e in self.stack), *(e[0] for e in self.heap[:1])])
         return least >= self.loss
+
+    @property
+    def rounding(self) -> float:
+        """What a bound may be below the best point's loss by though nothing is better but for rounding: its margin
+        twice, for what is computed in another order may be off to either side."""
+        relative = self.wanted.share * self.loss if np.isfinite(self.loss) else 0.0
+        return 2 * (self.wanted.margin + relative)
 
     def keep_share(self, part: int, parts: int) -> None:
         """Keep every `parts`-th open box from the `part`-th on, by bound: one of the jobs that share this search.
@@ -209,29 +216,21 @@ class Search:
             for entry in new:
                 heapq.heappush(self.heap, entry)
 
-    def _attained(self, bound: float, box: tuple[np.ndarray, np.ndarray], inner: tuple[Any, Any], deep: bool) -> None:
-        """Take the point where a bound is attained; where constraints leave none there, go on with the rest."""
+    def _attained(self, bound: float, box: Box, inner: Box, deep: bool) -> None:
+        """Take the point where a bound is attained; where nothing valid is there, go on with the rest."""
+        pieces = []
         try:
             x = self._valid_point(*inner)
-        except StudyError:
-            self.unsure = min(self.unsure, bound)
-            return
+        except StudyError:  # too much for one look: halves, down to a cell
+            x, pieces = None, halves(*inner)
+            if not pieces:
+                self.unsure = min(self.unsure, bound)
         if x is not None:
             self._check(float(self.evaluate(x[None])[0]), bound)
             self.offer(x[None])
             self.attained = min(self.attained, bound)
             return
-        lo, hi = (end.copy() for end in box)
-        pieces = []
-        for j in range(len(lo)):
-            for below in (True, False):
-                a, b = lo.copy(), hi.copy()
-                if below:
-                    b[j], lo[j] = inner[0][j], inner[0][j]
-                else:
-                    a[j], hi[j] = inner[1][j], inner[1][j]
-                if a[j] < b[j]:
-                    pieces.append((a, b))
+        pieces += around(box, inner)
         if pieces:
             self._push(np.array([a for a, _ in pieces]), np.array([b for _, b in pieces]), deep)
 
@@ -325,7 +324,7 @@ def run(
     Args:
         boxes: most boxes to expand (whole batches).
         gap: loss that the best point may be above the bound.
-        rounding: a loss that rounding may make of none: a smaller gap counts as closed.
+        rounding: a loss that rounding may make of none: a smaller gap counts as closed, as does `search.rounding`.
         improve: a local search, which returns points (n, d).
         report: called with boxes expanded, best loss, and by name bound, gap and open.
     """
@@ -337,14 +336,15 @@ def run(
 
     pace = Pace(search.save, state, tell if report else None)
     while True:
-        if search.boxes and search.loss - search.bound <= max(gap, rounding) and search.open:
-            return "closed" if search.loss - search.bound <= rounding else "gap"
+        left, none = search.loss - search.bound, max(rounding, search.rounding)
+        if search.boxes and left <= max(gap, none) and search.open:
+            return "closed" if left <= none else "gap"
         if search.open and search.boxes >= boxes:
             return "boxes"
         if search.open and seconds is not None and pace.seconds >= seconds:
             return "seconds"
         if not search.step():
-            return "closed" if search.closed else "unsure"
+            return "closed" if search.closed or left <= none else "unsure"
         if improve and search.open and improves_after(search.batches):
             search.offer(improve(search))
         pace.turn()

@@ -1,10 +1,10 @@
-"""Constraints on boxes of cells: cutting off cells that no valid point has, and finding a valid point in a box.
+"""Constraints on boxes of cells: cutting off cells that no valid point has (`forest_nearest` finds one that is).
 
 Constraints hold to `space.TOLERANCE` of each row's scale, and so do yes and no here: a box is dropped only where every
 point of it breaks a row by more than that.
 
-So do the limits of the domain (`forest_domain`): a box that is too far from every row, or isolated throughout, is
-dropped too.
+So do the limits of the domain (`forest_domain`): a box whose valid part is too far from every row, or that is isolated
+throughout, is dropped too.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preimage import polytope
 from preimage.compiled import numba
-from preimage.errors import StudyError
 from preimage.inversion.forest_boxes import NO_TREES, Grid, Trees, best_leaf
-from preimage.inversion.forest_domain import Domain, Near
-from preimage.space import TOLERANCE, Input, Linear, Space
+from preimage.inversion.forest_domain import ROUNDING, Domain
+from preimage.inversion.forest_projection import is_far
+from preimage.space import TOLERANCE, Space
 
 # Beyond the tolerance by what rounding in the sums may amount to, so that no point that is accepted is cut off.
 SLACK = 1.001 * TOLERANCE
@@ -29,7 +28,9 @@ class Rows(NamedTuple):
     """low <= matrix @ x <= high with the tolerance taken in, and the ends of every cell (see `Grid`).
 
     Attributes:
-        data, width, reach: rows to be near to, what inputs are scaled by, how near; reach is inf where that is all one.
+        data, width, most: rows to be near to, what inputs are scaled by, and the largest square of a distance that is
+            near; inf where that is all one.
+        category: which inputs are categories: another one is 1 away.
         paths, least: trees of an isolation forest, and what its paths must add up to; none and -inf likewise.
     """
 
@@ -41,7 +42,8 @@ class Rows(NamedTuple):
     end: np.ndarray
     data: np.ndarray
     width: np.ndarray
-    reach: float
+    category: np.ndarray
+    most: float
     paths: Trees
     least: float
 
@@ -51,29 +53,59 @@ def rows(space: Space, grid: Grid, domain: Domain | None = None) -> Rows:
     slack = SLACK * space.row_scale
     near, common = (None, None) if domain is None else (domain.near, domain.common)
     data = np.empty((0, len(space.inputs))) if near is None else np.ascontiguousarray(near.data, float)
-    reach = np.inf if near is None else near.distance
+    most = np.inf if near is None else near.most * (1 + ROUNDING)
     paths = NO_TREES if common is None or domain is None or domain.paths is None else domain.paths
     least = -np.inf if common is None else common.least
     return Rows(
-        matrix, low - slack, high + slack, grid.first, grid.start, grid.end, data, space.width, reach, paths, least
-    )
+        matrix, low - slack, high + slack, grid.first, grid.start, grid.end,
+        data, space.width, space.categorical, most, paths, least,
+    )  # fmt: skip
 
 
 @numba.njit(cache=True)
 def is_near(rows, lo, hi):  # type: ignore[no-untyped-def]
-    """Return whether the box [lo, hi) may hold an input near a row: beyond rounding, none of another does."""
-    first, most = rows.first, rows.reach * rows.reach * (1 + 1e-12)
+    """Return whether the box [lo, hi) may hold a valid input near a row: beyond rounding, none of another does."""
+    first = rows.first
     for i in range(len(rows.data)):
         square = 0.0
         for j in range(len(lo)):
             a, b, x = rows.start[first[j] + lo[j]], rows.end[first[j] + hi[j] - 1], rows.data[i, j]
-            away = (a - x if x < a else x - b if x > b else 0.0) / rows.width[j]
-            square += away * away
-            if square > most:
+            away = a - x if x < a else x - b if x > b else 0.0
+            if rows.category[j]:
+                square += away > 0
+            else:
+                away /= rows.width[j]
+                square += away * away
+            if square > rows.most:
                 break
-        if square <= most:
+        if square <= rows.most and (len(rows.matrix) == 0 or _meets(rows, lo, hi, i)):
             return True
     return False
+
+
+@numba.njit(cache=True)
+def _meets(rows, lo, hi, i):  # type: ignore[no-untyped-def]
+    """Return whether constraints may leave an input near row i of the data in the box, as far as a glance can tell."""
+    d, m, x = len(lo), len(rows.matrix), rows.data[i]
+    least, most, low, high = np.empty(d), np.empty(d), np.empty(m), np.empty(m)
+    limit, valid = rows.most, True
+    for j in range(d):
+        least[j], most[j] = rows.start[rows.first[j] + lo[j]] - x[j], rows.end[rows.first[j] + hi[j] - 1] - x[j]
+        if rows.category[j] and (least[j] > 0 or most[j] < 0):
+            limit -= 1.0
+    for r in range(m):
+        held = value = 0.0
+        for j in range(d):
+            held += rows.matrix[r, j] * x[j]
+            value += rows.matrix[r, j] * min(max(0.0, least[j]), most[j])
+        low[r], high[r] = rows.low[r] - held, rows.high[r] - held
+        valid = valid and low[r] <= value <= high[r]
+    if valid:
+        return True
+    for j in range(d):
+        if rows.category[j]:
+            least[j], most[j] = 0.0, 0.0
+    return not is_far(rows.matrix, low, high, rows.width, least, most, limit)
 
 
 @numba.njit(cache=True)
@@ -94,7 +126,7 @@ def propagate(rows, lo, hi):  # type: ignore[no-untyped-def]
     leave it room. Sums of a row are of the box as it was when the row was begun: still valid, only weaker.
     """
     first, start, end = rows.first, rows.start, rows.end
-    if rows.reach < np.inf and not is_near(rows, lo, hi):
+    if rows.most < np.inf and not is_near(rows, lo, hi):
         return False
     if rows.least > -np.inf and not is_common(rows, lo, hi):
         return False
@@ -129,45 +161,3 @@ def propagate(rows, lo, hi):  # type: ignore[no-untyped-def]
         if not moved:
             break
     return True
-
-
-def near_point(space: Space, near: Near, start: np.ndarray, end: np.ndarray) -> np.ndarray | None:
-    """Return a point (d,) between `start` and `end` that is near the data; None where it is proven that there is none.
-
-    Raises StudyError where neither is certain: where linear constraints, or rows between whole numbers, leave no row
-    moved into the box a valid point, another input near it may still be one.
-    """
-    points = near.moved(space, start, end)
-    if len(points):
-        return np.asarray(points[0])
-    square = (((np.clip(near.data, start, end) - near.data) / space.width) ** 2).sum(axis=1)
-    if (square <= near.distance**2 * (1 + 1e-12)).any():
-        raise StudyError("an input near the data can't be told from none")
-    return None
-
-
-def valid_point(space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray | None:
-    """Return a point (d,) of the space between `start` and `end`, near the middle; None where it is proven empty.
-
-    Raises StudyError where neither is certain (a sliver thinner than a solver can tell).
-    """
-    middle = np.where(space.discrete, np.floor((start + end) / 2), start / 2 + end / 2)
-    middle = np.clip(middle, start, end)
-    if space.contains(middle)[0]:
-        return middle
-    inside = _within(space, start, end)
-    point = polytope.polish(inside, middle)
-    if space.contains(point)[0]:
-        return point
-    if polytope.proven_empty(inside):
-        return None
-    return np.asarray(polytope.repair(inside, middle[None])[0][0])
-
-
-def _within(space: Space, start: np.ndarray, end: np.ndarray) -> Space:
-    """Return the space cut down to a box; rows keep the scale that they have in the whole."""
-    inputs = tuple(
-        Input(i.name, float(a), float(b), bool(whole))
-        for i, a, b, whole in zip(space.inputs, start, end, space.discrete, strict=True)
-    )
-    return Space(inputs, tuple(Linear(c.coefficients, c.low, c.high) for c in space.constraints))

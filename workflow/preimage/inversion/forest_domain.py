@@ -1,7 +1,8 @@
 """Where inputs must lie for a model's word to count: near the data, and not isolated from it.
 
-Near is at most a distance, in inputs scaled to [0, 1], from the nearest training row. A box's distance to a row is that
-to the row moved into the box, so whether any of its inputs is near is known exactly, and which one is nearest.
+Near is at most a distance, in inputs scaled to [0, 1], from the nearest training row; distinct categories are 1 apart.
+A box's distance to a row is that to the row moved into the box, so whether any of its inputs is near is known exactly,
+and which one is nearest; where constraints cut the box, `forest_nearest` says.
 
 Isolated is what few random cuts part from the data: an isolation forest's anomaly score (Liu, Ting and Zhou 2008,
 "Isolation forest", ICDM) is 2 to the power of minus the mean path length over its trees, in units of the usual one. Its
@@ -22,37 +23,41 @@ from preimage.space import Space
 from preimage.surrogates.forest import Forest, assemble, plain
 from preimage.surrogates.standardised import Inputs
 
+# What rounding may make of the square of a distance, relative to it.
+ROUNDING = 1e-12
+
 
 class Near(NamedTuple):
-    """Where inputs must lie: at most `distance` from one of the rows (n, d), inputs scaled to [0, 1]."""
+    """Where inputs must lie: at most `distance` from one of the rows (n, d), as `Space.coordinates` has it: numbers
+    scaled to [0, 1], distinct categories 1 apart."""
 
     data: np.ndarray
     distance: float
 
+    @property
+    def most(self) -> float:
+        """The largest square that is near: a rounding more, so that a distance met exactly is met."""
+        return self.distance**2 * (1 + ROUNDING)
+
     def holds(self, space: Space, X: np.ndarray) -> np.ndarray:
         """Return which points (n, d) are near enough."""
-        return np.array([bool((self._square(space, x) <= self.distance**2).any()) for x in X], bool)
-
-    def moved(self, space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return the rows moved into a box, the nearest first: those near enough, and only valid points."""
-        X = np.clip(self.data, start, end)
-        X = np.where(space.discrete, np.round(X), X)
-        square = (((X - self.data) / space.width) ** 2).sum(axis=1)
-        X = X[np.argsort(square, kind="stable")][: int((square <= self.distance**2).sum())]
-        return X[space.contains(X)] if len(X) else X
+        return np.array([bool((square(space, x, self.data) <= self.most).any()) for x in X], bool)
 
     def pulled(self, space: Space, X: np.ndarray) -> np.ndarray:
         """Return points (n, d), those too far moved straight towards the nearest row until they are near enough."""
         out = X.copy()
         for k in np.flatnonzero(~self.holds(space, X)):
-            square = self._square(space, X[k])
-            row = self.data[np.argmin(square)]
-            share = self.distance / np.sqrt(square.min()) * (1 - 1e-9)
-            out[k] = np.where(space.discrete, row, row + share * (X[k] - row))
+            row = self.data[np.argmin(square(space, X[k], self.data))]
+            x = np.where(space.discrete, row, X[k])  # whole numbers and categories go all the way
+            share = self.distance / max(np.sqrt(square(space, x, row)), self.distance)
+            out[k] = row + share * (x - row)
         return out
 
-    def _square(self, space: Space, x: np.ndarray) -> np.ndarray:
-        return np.asarray((((x - self.data) / space.width) ** 2).sum(axis=1))
+
+def square(space: Space, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the squared distance between points and rows, (..., d) each; see `Space.coordinates`."""
+    away = np.where(space.categorical, rows != X, (X - rows) / space.width)
+    return np.asarray((away**2).sum(axis=-1))
 
 
 class Isolation(NamedTuple):
@@ -183,9 +188,11 @@ class Domain:
         if self.common is None or not len(rows):
             return out
         for k in np.flatnonzero(~self.common.holds(X)):
-            row = rows[np.argmin((((X[k] - rows) / self.space.width) ** 2).sum(axis=1))]
-            way = row + np.linspace(1, 0, 9)[:, None] * (X[k] - row)
+            row = rows[np.argmin(square(self.space, X[k], rows))]
+            share = np.linspace(1, 0, 9)[:, None]
+            way = row + share * (X[k] - row)
             way = np.where(self.space.discrete, np.round(way), way)
+            way = np.where(self.space.categorical, np.where(share > 0.5, X[k], row), way)
             held = np.flatnonzero(self.holds(way))
             out[k] = way[held[0]] if len(held) else X[k]
         return out

@@ -21,7 +21,7 @@ SURE = 1e-3
 
 class Rows(NamedTuple):
     """Constraints least <= matrix @ x <= most: with all of the tolerance and a rounding more, and with a rounding
-    less."""
+    less; and the tolerance itself, of each row."""
 
     matrix: np.ndarray
     least: np.ndarray
@@ -29,12 +29,14 @@ class Rows(NamedTuple):
     inner_least: np.ndarray
     inner_most: np.ndarray
     discrete: np.ndarray
+    tolerance: np.ndarray
 
 
 def rows(space: Space) -> Rows:
     matrix, low, high = space.rows
-    more, less = ((1 + side * SURE) * TOLERANCE * space.row_scale for side in (1, -1))
-    return Rows(matrix, low - more, high + more, low - less, high + less, space.discrete)
+    tolerance = TOLERANCE * space.row_scale
+    more, less = ((1 + side * SURE) * tolerance for side in (1, -1))
+    return Rows(matrix, low - more, high + more, low - less, high + less, space.discrete, tolerance)
 
 
 @numba.njit(cache=True)
@@ -49,7 +51,7 @@ def _range(row, start, end):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _trim(rows, start, end):  # type: ignore[no-untyped-def]
+def trim(rows, start, end):  # type: ignore[no-untyped-def]
     """Cut off, in place, what no valid point of the box [start, end] has; return whether any is left."""
     for _ in range(PASSES):
         moved = False
@@ -78,7 +80,7 @@ def _trim(rows, start, end):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _examine_one(rows, start, end, cut):  # type: ignore[no-untyped-def]
-    if not _trim(rows, start, end):
+    if not trim(rows, start, end):
         return EMPTY
     state, widest = INSIDE, 0.0
     for r in range(len(rows.matrix)):
