@@ -14,6 +14,7 @@ import numpy as np
 from preimage.calibration import least_squares, stationary
 from preimage.calibration.fit import Fit
 from preimage.calibration.least_squares import WHY, Box, Found
+from preimage.calibration.starts import DRAWN, TRIED, design, tried
 from preimage.dynamics import Curve
 from preimage.inversion import Question, Report
 from preimage.inversion.descents import Ends
@@ -37,6 +38,22 @@ def box(fit: Fit, space: Space) -> Box:
 def descend(question: Question, X0: np.ndarray, movable: np.ndarray, steps: int, report: Report | None = None) -> Ends:
     """Search for a question from every start (n, d) over the movable parameters (d,)."""
     return search(question.fit, question.space, X0, movable, steps, report)
+
+
+def starts(question: Question, n: int, mine: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
+    """Return those of n starts that are `mine` (k, d): the question's own first, of the others each the most promising
+    of several points."""
+    fit, space = question.fit, question.space
+    drawn = design(space, n * DRAWN, rng).reshape(n, DRAWN, -1)
+    own = np.arange(n) == 0 if space.contains(fit.start[None])[0] else np.zeros(n, bool)
+    drawn[own, 0] = fit.start
+    form, data = program(fit, steps)
+    movable = space.free & ~np.array([bool(i.categories) for i in space.inputs])
+
+    def after(X: np.ndarray) -> np.ndarray:
+        return least_squares.minimise(form, data, X, box(fit, space), movable, iterations=TRIED).loss
+
+    return tried(drawn[mine], own[mine], after)
 
 
 def search(
@@ -75,7 +92,7 @@ def program(fit: Fit, steps: int) -> tuple[Any, Any]:
 
 def settled(fit: Fit, ends: Ends) -> Ends:
     """Return the ends of one fit with those that are worse than the best no longer called solved."""
-    said = stationary.local(ends.loss, fit.noise**2)
+    said = stationary.local(ends.loss, fit.noise)
     status = ["not_converged" if s and a == "ok" else a for s, a in zip(said, ends.status, strict=True)]
     message = [
         f"{m}; {s}" if s and a == "ok" else m for s, a, m in zip(said, ends.status, ends.message, strict=True)

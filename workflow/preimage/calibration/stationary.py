@@ -50,13 +50,12 @@ def offsets(r: np.ndarray, J: np.ndarray, u: np.ndarray, moves: np.ndarray) -> t
     return np.linalg.norm(along, axis=1), np.where(moves, norms, 0.0).max(axis=1)
 
 
-def local(loss: np.ndarray, floor: float) -> list[str]:
-    """Return of n ends which are local optima, by how much worse they are than the best; nothing of the others.
-
-    Args:
-        floor: a loss that is 0 but for rounding.
-    """
-    best = np.nanmin(np.where(np.isfinite(loss), loss, np.inf), initial=np.inf)
-    worse = np.isfinite(loss) & (loss > best * (1 + SAME) + floor)
-    return [f"{LOCAL}: its loss is {one / max(best, floor or 1e-300):.6g} times the best" if bad else ""
-            for one, bad in zip(loss, worse, strict=True)]  # fmt: skip
+def local(loss: np.ndarray, noise: float) -> list[str]:
+    """Return of the losses (n,) of ends which are local optima, by how much worse they are than the best; nothing of
+    the others."""
+    best = float(np.min(loss[np.isfinite(loss)], initial=np.inf))
+    worse = np.isfinite(loss) & (np.sqrt(loss) > np.sqrt(best * (1 + SAME)) + noise)
+    return [
+        (f"{LOCAL}: its loss is {one / best:.6g} times the best" if best else f"{LOCAL}: the best loss is 0") if bad else ""
+        for one, bad in zip(loss, worse, strict=True)
+    ]

@@ -40,7 +40,7 @@ def invert_many(
     n = int(options["starts"])
     part, parts = options.get("part", (0, 1))
     mine = np.array_split(np.arange(n), parts)[part]
-    X0 = np.concatenate([startpoints(q, n, options.get("start_from"), rng)[mine] for q in questions])
+    X0 = np.concatenate([_starts(q, n, mine, options, rng) for q in questions])
     owner = np.repeat(np.arange(len(questions)), len(mine))
     units = [typical_loss(q) for q in questions]
 
@@ -58,7 +58,19 @@ def invert_many(
     space = questions[0].space
     way = _enumerated if options.get("discrete") == "enumerate" else _rounded
     ends = way(space, questions, owner, X0, search, report)
+    if questions[0].fit is not None:
+        ends = importlib.import_module("preimage.calibration.engine").settled(questions[0].fit, ends)
     return [_answer(space, X0[owner == k], ends.at(np.flatnonzero(owner == k))) for k in range(len(questions))]
+
+
+def _starts(
+    question: Question, n: int, mine: np.ndarray, options: Mapping[str, Any], rng: np.random.Generator
+) -> np.ndarray:
+    """Return those of n starts (n, d) that are of this part of the search."""
+    if question.fit is not None and options.get("engine") == "batched" and not options.get("start_from"):
+        engine = importlib.import_module("preimage.calibration.engine")
+        return np.asarray(engine.starts(question, n, mine, int(options.get("steps", 1)), rng))
+    return startpoints(question, n, options.get("start_from"), rng)[mine]
 
 
 def startpoints(question: Question, n: int, start_from: str | None, rng: np.random.Generator) -> np.ndarray:
