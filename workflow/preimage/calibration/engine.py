@@ -69,7 +69,9 @@ def search(
 
     found = least_squares.minimise(form, data, X0, bounds, movable, progress)
     message = [f"in {n} iterations: {WHY[int(r)]}" for n, r in zip(found.evaluations, found.rest, strict=True)]
-    found, polished = (_polished(fit, bounds, movable, found, message)) if form.steps else (found, np.isfinite(found.loss))
+    found, polished = (
+        (_polished(fit, bounds, movable, found, message)) if form.steps else (found, np.isfinite(found.loss))
+    )
     moves = np.broadcast_to(movable, X0.shape)
     reasons = stationary.why_not(found.r, found.J, found.u, moves, fit.noise)
     reasons = [r if p else COARSE for r, p in zip(reasons, polished, strict=True)]
@@ -94,15 +96,11 @@ def settled(fit: Fit, ends: Ends) -> Ends:
     """Return the ends of one fit with those that are worse than the best no longer called solved."""
     said = stationary.local(ends.loss, fit.noise)
     status = ["not_converged" if s and a == "ok" else a for s, a in zip(said, ends.status, strict=True)]
-    message = [
-        f"{m}; {s}" if s and a == "ok" else m for s, a, m in zip(said, ends.status, ends.message, strict=True)
-    ]
+    message = [f"{m}; {s}" if s and a == "ok" else m for s, a, m in zip(said, ends.status, ends.message, strict=True)]
     return ends._replace(status=status, message=message)
 
 
-def _polished(
-    fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message: list[str]
-) -> tuple[Found, np.ndarray]:
+def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message: list[str]) -> tuple[Found, np.ndarray]:
     """Return the ends by the adaptive solver, the best of them searched on, and which those are (n,); says so.
 
     Coarse ends in one place have one polished end.

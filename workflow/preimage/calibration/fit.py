@@ -19,6 +19,7 @@ from preimage.data import series
 from preimage.data.series import Series
 from preimage.dynamics import Curve, Model
 from preimage.errors import StudyError
+from preimage.objective import NEAR_SHARE
 
 # Parameters evaluated in one compiled program.
 BATCH = 64
@@ -26,6 +27,8 @@ BATCH = 64
 REFERENCE = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-12}
 # What a curve's values are uncertain by, as a share of them.
 ROUNDING = 1e-14
+# Residuals of this share of the values are as good as none.
+NEAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -182,13 +185,23 @@ class Fit:
         s = self.series
         return solvers.sizes(self.model, self.named(self.start), s.known, s.times, float(np.abs(s.values).max()))
 
-    @property
-    def noise(self) -> float:
-        """The norm of what residuals are uncertain by: rounding, and the tolerance of an equation's solver."""
+    @cached_property
+    def size(self) -> float:
+        """The norm that residuals would have if every value were off by all of itself."""
         counted = self.counted
         wanted = losses.scaled(self.loss, self.series.values[counted])[:, list(self.columns)]
         size = losses.size(self.loss, wanted) * np.sqrt(self.weights[counted] / len(self.columns))[:, None]
-        return float(np.linalg.norm(size)) * (ROUNDING if isinstance(self.model, Curve) else self.rtol)
+        return float(np.linalg.norm(size))
+
+    @property
+    def noise(self) -> float:
+        """The norm of what residuals are uncertain by: rounding, and the tolerance of an equation's solver."""
+        return self.size * (ROUNDING if isinstance(self.model, Curve) else self.rtol)
+
+    def as_good_as(self, best: float) -> float:
+        """Return the largest loss that counts as good as the best one found: a share above it, or, where that is all
+        but perfect, residuals of a millionth of the values."""
+        return best * (1 + NEAR_SHARE) + (NEAR * self.size) ** 2
 
     def named(self, x: np.ndarray) -> dict[str, Any]:
         return dict(zip(self.names, x, strict=True))

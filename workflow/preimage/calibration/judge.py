@@ -125,7 +125,7 @@ def forecast(
         X0 = polytope.sample(space, STARTS, rng, "latin_hypercube")
         ends = engine.search(everything, space, X0, space.free, profiles.steps_for(everything, best))
         order = np.argsort(np.where(np.isfinite(ends.loss), ends.loss, np.inf), kind="stable")
-        near = ends.X[order][ends.loss[order] <= 1.1 * ends.loss[order[0]] + 1e-6]
+        near = ends.X[order][ends.loss[order] <= everything.as_good_as(ends.loss[order[0]])]
         spread = float(np.sqrt(ends.loss[order[0]]))
         value = forecasts.forecast(everything, whole, near, ends.X[order[0]], spread)
         parts.append(forecasts.table("fit to the whole series", everything, whole, value))

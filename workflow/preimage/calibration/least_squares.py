@@ -2,10 +2,10 @@
 
 Levenberg-Marquardt with Moré's scaling (1978, "The Levenberg-Marquardt algorithm: implementation and theory") over
 parameters scaled to [0, 1], all starts in lockstep: damping is a share of each column's own norm, and steps, gains and
-convergence are shares of the loss, so that no unit matters. A parameter that a step would carry out of its bounds is set
-on the bound and the others' step solved again (an active set, as in Bertsekas 1982). Parameters that are sticky at a
-lower bound of 0 may only halve in a step: there the model forgets them, their slope vanishes, and a search that landed
-on that edge would stay.
+convergence are shares of the loss, so that no unit matters. A parameter that a step would carry out of its bounds is
+set on the bound and the others' step solved again (an active set, as in Bertsekas 1982). Parameters that are sticky at
+a lower bound of 0 may only halve in a step: there the model forgets them, their slope vanishes, and a search that
+landed on that edge would stay.
 """
 
 from __future__ import annotations
@@ -205,11 +205,3 @@ def _step(box: Box, u: Any, r: Any, J: Any, D: Any, damping: Any, moves: Any) ->
         held = held | out
     change = J @ d
     return u + d, slope, -(change @ (2 * r + change))
-
-
-def jacobian(form: Form, data: Data, box: Box, u: np.ndarray) -> np.ndarray:
-    """Return the derivatives of the residuals (r, d) by the scaled parameters, at one point (d,)."""
-    return np.asarray(_derivatives(form, data, box, u)[1])
-
-
-_derivatives = partial(jax.jit, static_argnums=0)(_at)

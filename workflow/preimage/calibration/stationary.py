@@ -55,7 +55,8 @@ def local(loss: np.ndarray, noise: float) -> list[str]:
     the others."""
     best = float(np.min(loss[np.isfinite(loss)], initial=np.inf))
     worse = np.isfinite(loss) & (np.sqrt(loss) > np.sqrt(best * (1 + SAME)) + noise)
+    than = "larger than the best, 0" if best == 0 else "{:.6g} times the best"
     return [
-        (f"{LOCAL}: its loss is {one / best:.6g} times the best" if best else f"{LOCAL}: the best loss is 0") if bad else ""
+        f"{LOCAL}: its loss is {than.format(one / (best or 1))}" if bad else ""
         for one, bad in zip(loss, worse, strict=True)
     ]
