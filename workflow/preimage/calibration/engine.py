@@ -14,7 +14,7 @@ import numpy as np
 from preimage.calibration import least_squares, stationary
 from preimage.calibration.fit import Fit
 from preimage.calibration.least_squares import WHY, Box, Found
-from preimage.calibration.starts import DRAWN, TRIED, design, tried
+from preimage.calibration.starts import TRIALS, design, tried
 from preimage.dynamics import Curve
 from preimage.inversion import Question, Report
 from preimage.inversion.descents import Ends
@@ -40,20 +40,24 @@ def descend(question: Question, X0: np.ndarray, movable: np.ndarray, steps: int,
     return search(question.fit, question.space, X0, movable, steps, report)
 
 
-def starts(question: Question, n: int, mine: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Return those of n starts that are `mine` (k, d): the question's own first, of the others each the most promising
-    of several points."""
+def starts(
+    question: Question, n: int, mine: np.ndarray, steps: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """Return those of n starts that are `mine` (k, d), and what each has cost: the question's own start first, of the
+    others each the most promising of several points, after some iterations."""
     fit, space = question.fit, question.space
-    drawn = design(space, n * DRAWN, rng).reshape(n, DRAWN, -1)
+    draws, iterations = TRIALS["curve" if isinstance(fit.model, Curve) else "equation"]
+    drawn = design(space, n * draws, rng).reshape(n, draws, -1)
     own = np.arange(n) == 0 if space.contains(fit.start[None])[0] else np.zeros(n, bool)
     drawn[own, 0] = fit.start
     form, data = program(fit, steps)
-    movable = space.free & ~np.array([bool(i.categories) for i in space.inputs])
+    movable = space.free & ~space.discrete
 
-    def after(X: np.ndarray) -> np.ndarray:
-        return least_squares.minimise(form, data, X, box(fit, space), movable, iterations=TRIED).loss
+    def trial(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = least_squares.minimise(form, data, X, box(fit, space), movable, iterations=iterations)
+        return found.X, found.loss
 
-    return tried(drawn[mine], own[mine], after)
+    return tried(drawn[mine], own[mine], trial), draws * (iterations + 1)
 
 
 def search(
@@ -83,8 +87,7 @@ def search(
     ]
     if report:
         report(len(X0), float(np.nanmin(np.where(failed, np.inf, found.loss), initial=np.inf)))
-    ends = Ends(found.X, np.where(failed, np.nan, found.loss), found.evaluations, status, message, found.history)
-    return settled(fit, ends)
+    return Ends(found.X, np.where(failed, np.nan, found.loss), found.evaluations, status, message, found.history)
 
 
 def program(fit: Fit, steps: int) -> tuple[Any, Any]:
@@ -92,11 +95,14 @@ def program(fit: Fit, steps: int) -> tuple[Any, Any]:
     return (fit.form, fit.data) if isinstance(fit.model, Curve) else fit.stepped(steps)
 
 
-def settled(fit: Fit, ends: Ends) -> Ends:
-    """Return the ends of one fit with those that are worse than the best no longer called solved."""
-    said = stationary.local(ends.loss, fit.noise)
-    status = ["not_converged" if s and a == "ok" else a for s, a in zip(said, ends.status, strict=True)]
-    message = [f"{m}; {s}" if s and a == "ok" else m for s, a, m in zip(said, ends.status, ends.message, strict=True)]
+def settled(question: Question, ends: Ends) -> Ends:
+    """Return all the ends of one fit with those no longer called solved that are worse than the best, a row of the
+    table included, or that one start of many alone has found."""
+    known = question.Y[:, 0] if len(question.Y) else np.empty(0)
+    said = stationary.doubts(ends.loss, question.fit.noise, float(np.min(known[np.isfinite(known)], initial=np.inf)))
+    doubted = [bool(s) and a == "ok" for s, a in zip(said, ends.status, strict=True)]
+    status = ["not_converged" if bad else a for bad, a in zip(doubted, ends.status, strict=True)]
+    message = [f"{m}; {s}" if bad else m for bad, s, m in zip(doubted, said, ends.message, strict=True)]
     return ends._replace(status=status, message=message)
 
 

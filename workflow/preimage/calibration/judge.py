@@ -47,6 +47,11 @@ def judge(
     """
     found, whole = fit.build(spec, entry), fit.observed(spec, entry)
     X = solutions[[f"x.{name}" for name in space.names]].to_numpy(float)
+    told = profiles.profile(found, space, X, state)
+    if told.better:  # it is the best from here on: of the fitted series, the forecast and the derivatives
+        X = np.concatenate([told.best[None], X])
+        first = solutions.iloc[[0]].assign(inverter="profile", start=-1, predicted_loss=told.least)
+        solutions = pd.concat([first, solutions], ignore_index=True)
     tables = {"fit": fitted(found, whole, X, solutions)}
     findings: dict[str, Any] = {
         "rows": len(found.series),
@@ -54,7 +59,9 @@ def judge(
         "notes": found.series.notes,
         "logarithmic": found.loss != "mse",
     }
-    told = profiles.profile(found, space, X, state)
+    if told.better:
+        values = dict(zip(space.names, told.best.tolist(), strict=True))
+        findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
     tables["profiles"] = profile_table(told, found)
     findings |= {
         "parameters": profiles.findings(told, found, space),

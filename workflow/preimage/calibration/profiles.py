@@ -293,7 +293,7 @@ def findings(profiles: Profiles, fit: Fit, space: Space) -> list[dict[str, Any]]
         low, high, below, above = interval(profiles, j)
         # Of a search that had not ended, inside the interval or beside it, nothing is known.
         mine = profiles.parameter == j
-        doubtful = (profiles.loss > profiles.limit) & (profiles.lowest <= profiles.limit)
+        unended = bool(((profiles.loss > profiles.limit) & (profiles.lowest <= profiles.limit))[mine].any())
         share = (high - low) / space.width[j]
         rows.append(
             {
@@ -303,7 +303,8 @@ def findings(profiles: Profiles, fit: Fit, space: Space) -> list[dict[str, Any]]
                 "open_below": below,
                 "open_above": above,
                 "share": share,
-                "determined": bool(share < DETERMINED and not below and not above and not doubtful[mine].any()),
+                "unended": unended,
+                "determined": bool(share < DETERMINED and not below and not above and not unended),
             }
         )
     return rows

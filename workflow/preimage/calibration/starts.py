@@ -16,8 +16,8 @@ from preimage.space import Space
 
 # Orders of magnitude below the larger bound, where the other is 0.
 DECADES = 3
-# Points drawn a start, and the iterations that they are tried with.
-DRAWN, TRIED = 8, 5
+# Points drawn a start, and the iterations that they are tried with: of a curve, which costs little, and of an equation.
+TRIALS = {"curve": (32, 10), "equation": (8, 5)}
 
 
 def design(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -41,13 +41,15 @@ def by_decades(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.where(signed, np.clip(spread, space.low, space.high), X)
 
 
-def tried(drawn: np.ndarray, keep: np.ndarray, loss: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return of the points drawn (n, k, d) for each start the one with the least loss (n, d).
+def tried(
+    drawn: np.ndarray, keep: np.ndarray, trial: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Return of the points drawn (n, k, d) for each start where the one that comes furthest ends (n, d).
 
     Args:
-        keep: starts (n,) that take their first point, whatever the others are.
-        loss: of n points (n, d), after some iterations.
+        keep: starts (n,) that take their first point as it is, whatever the others are.
+        trial: where some iterations bring n points (n, d), and the loss there (n,).
     """
-    found = np.stack([loss(drawn[:, k]) for k in range(drawn.shape[1])], axis=1)
-    best = np.where(keep, 0, np.where(np.isfinite(found), found, np.inf).argmin(axis=1))
-    return drawn[np.arange(len(drawn)), best]
+    X, loss = zip(*(trial(drawn[:, k]) for k in range(drawn.shape[1])), strict=True)
+    best = np.where(np.isfinite(loss), loss, np.inf).argmin(axis=0)
+    return np.where(keep[:, None], drawn[:, 0], np.stack(X)[best, np.arange(len(drawn))])

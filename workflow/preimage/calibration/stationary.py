@@ -17,6 +17,9 @@ BLURRED = 1e-8
 SAME = 1e-6
 SLOPED, BLIND = "the loss still has a slope here", "no parameter has an effect here"
 LOCAL = "a local optimum"
+LONE = "the best of {} starts, and none but this came to it: more starts may find a better one"
+# So many starts ought to find the best optimum more than once.
+MANY = 10
 
 
 def why_not(r: np.ndarray, J: np.ndarray, u: np.ndarray, moves: np.ndarray, noise: float) -> list[str]:
@@ -50,13 +53,20 @@ def offsets(r: np.ndarray, J: np.ndarray, u: np.ndarray, moves: np.ndarray) -> t
     return np.linalg.norm(along, axis=1), np.where(moves, norms, 0.0).max(axis=1)
 
 
-def local(loss: np.ndarray, noise: float) -> list[str]:
-    """Return of the losses (n,) of ends which are local optima, by how much worse they are than the best; nothing of
-    the others."""
-    best = float(np.min(loss[np.isfinite(loss)], initial=np.inf))
-    worse = np.isfinite(loss) & (np.sqrt(loss) > np.sqrt(best * (1 + SAME)) + noise)
-    than = "larger than the best, 0" if best == 0 else "{:.6g} times the best"
-    return [
-        f"{LOCAL}: its loss is {than.format(one / (best or 1))}" if bad else ""
-        for one, bad in zip(loss, worse, strict=True)
-    ]
+def doubts(loss: np.ndarray, noise: float, known: float = np.inf) -> list[str]:
+    """Return of the losses (n,) of all ends of a fit why each is not to be trusted, though its slope is gone: it is
+    worse than the best; or, of many, none came to the same, so that there may be a better one yet (Boender and Rinnooy
+    Kan 1987, Mathematical Programming 37: optima seen once speak of others not seen). Nothing of the others.
+
+    Args:
+        known: a loss that is had without a search.
+    """
+    best = float(np.min(loss[np.isfinite(loss)], initial=known))
+    worse = ~(np.sqrt(loss) <= np.sqrt(best * (1 + SAME)) + noise)
+    if len(loss) >= MANY and (~worse).sum() == 1:
+        return [LONE.format(len(loss)) if not bad else _worse(one, best) for one, bad in zip(loss, worse, strict=True)]
+    return [_worse(one, best) if bad else "" for one, bad in zip(loss, worse, strict=True)]
+
+
+def _worse(loss: float, best: float) -> str:
+    return f"{LOCAL}: its loss is {f'{loss / best:.6g} times the best' if best else 'larger than the best, 0'}"
