@@ -122,7 +122,9 @@ def least_squares(case: Regression, y: np.ndarray) -> tuple[np.ndarray, float]:
 
     def at(p):
         step = 1e-40 * np.abs(p)
-        J = [case.model(x, p + 1j * np.longdouble(s) * e, np).imag / s for s, e in zip(step, np.eye(len(p)), strict=True)]
+        J = [
+            case.model(x, p + 1j * np.longdouble(s) * e, np).imag / s for s, e in zip(step, np.eye(len(p)), strict=True)
+        ]
         return case.model(x, p, np) - y, np.stack(J, axis=1)
 
     r, J = at(p)
