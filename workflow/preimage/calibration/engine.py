@@ -1,16 +1,21 @@
 """The engine `batched` of a fit: least squares from all starts at once, then the best polished.
 
 All starts take Runge-Kutta steps of fixed length together; where they end is judged, and the best are searched on, by
-the adaptive solver, so that no answer rests on the coarse steps.
+the adaptive solver, so that no answer rests on the coarse steps. `ok` is an end that `preimage.calibration.stationary`
+finds solved and that no other start's is better than.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from preimage.calibration import least_squares
+from preimage.calibration import least_squares, stationary
 from preimage.calibration.fit import Fit
-from preimage.calibration.least_squares import WHY, Box
+from preimage.calibration.least_squares import WHY, Box, Found
+from preimage.calibration.starts import TRIALS, design, tried
+from preimage.dynamics import Curve
 from preimage.inversion import Question, Report
 from preimage.inversion.descents import Ends
 from preimage.space import Space
@@ -19,6 +24,9 @@ from preimage.space import Space
 POLISHED = 8
 # A polished end that still moves after so many iterations slides along a valley that the data does not tell apart.
 POLISHING = 40
+# Ends of the coarse steps within this share of every range are one place.
+TOGETHER = 1e-5
+COARSE = "not polished: by coarse steps alone"
 
 
 def box(fit: Fit, space: Space) -> Box:
@@ -32,33 +40,94 @@ def descend(question: Question, X0: np.ndarray, movable: np.ndarray, steps: int,
     return search(question.fit, question.space, X0, movable, steps, report)
 
 
+def starts(
+    question: Question, n: int, mine: np.ndarray, steps: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """Return those of n starts that are `mine` (k, d), and what each has cost: the question's own start first, of the
+    others each the most promising of several points, after some iterations."""
+    fit, space = question.fit, question.space
+    draws, iterations = TRIALS["curve" if isinstance(fit.model, Curve) else "equation"]
+    drawn = design(space, n * draws, rng).reshape(n, draws, -1)
+    own = np.arange(n) == 0 if space.contains(fit.start[None])[0] else np.zeros(n, bool)
+    drawn[own, 0] = fit.start
+    form, data = program(fit, steps)
+    movable = space.free & ~space.discrete
+
+    def trial(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = least_squares.minimise(form, data, X, box(fit, space), movable, iterations=iterations)
+        return found.X, found.loss
+
+    return tried(drawn[mine], own[mine], trial), draws * (iterations + 1)
+
+
 def search(
     fit: Fit, space: Space, X0: np.ndarray, movable: np.ndarray, steps: int, report: Report | None = None
 ) -> Ends:
     """Search from every start (n, d) over the movable parameters (d,)."""
     bounds = box(fit, space)
-    form, data = fit.stepped(steps)
+    form, data = program(fit, steps)
 
     def progress(iteration: int, best: float, slope: float) -> None:
         if report:
             report(min(len(X0) - 1, iteration * len(X0) // least_squares.MOST_ITERATIONS), best, gradient=slope)
 
     found = least_squares.minimise(form, data, X0, bounds, movable, progress)
-    X, loss, evaluations = found.X.copy(), fit.losses(found.X), found.evaluations + 1
     message = [f"in {n} iterations: {WHY[int(r)]}" for n, r in zip(found.evaluations, found.rest, strict=True)]
-    first = np.argsort(np.where(np.isfinite(loss), loss, np.inf), kind="stable")[:POLISHED]
-    first = first[np.isfinite(loss[first])]
-    if len(first):
-        lanes = np.resize(first, POLISHED)
-        polished = least_squares.minimise(fit.form, fit.data, X[lanes], bounds, movable, iterations=POLISHING)
-        for k, lane in enumerate(first):
-            evaluations[lane] += polished.evaluations[k]
-            if polished.loss[k] <= loss[lane]:
-                X[lane], loss[lane] = polished.X[k], polished.loss[k]
-            message[lane] += f"; polished in {polished.evaluations[k]}"
-    failed = ~np.isfinite(loss)
-    status = np.where(failed, "failed", np.where(found.rest == 0, "not_converged", "ok")).tolist()
-    message = ["the solver gave up here" if bad else m for m, bad in zip(message, failed, strict=True)]
+    found, polished = (
+        (_polished(fit, bounds, movable, found, message)) if form.steps else (found, np.isfinite(found.loss))
+    )
+    moves = np.broadcast_to(movable, X0.shape)
+    reasons = stationary.why_not(found.r, found.J, found.u, moves, fit.noise)
+    reasons = [r if p else COARSE for r, p in zip(reasons, polished, strict=True)]
+    failed = ~np.isfinite(found.loss)
+    status = np.where(failed, "failed", np.where(np.array(reasons, object) == "", "ok", "not_converged")).tolist()
+    message = [
+        "the solver gave up here" if bad else "; ".join(filter(None, [m, r]))
+        for m, r, bad in zip(message, reasons, failed, strict=True)
+    ]
     if report:
-        report(len(X0), float(np.nanmin(loss, initial=np.inf)))
-    return Ends(X, loss, evaluations, status, message, found.history)
+        report(len(X0), float(np.nanmin(np.where(failed, np.inf, found.loss), initial=np.inf)))
+    return Ends(found.X, np.where(failed, np.nan, found.loss), found.evaluations, status, message, found.history)
+
+
+def program(fit: Fit, steps: int) -> tuple[Any, Any]:
+    """Return form and data of a search: of a curve as it is, of an equation by steps of fixed length."""
+    return (fit.form, fit.data) if isinstance(fit.model, Curve) else fit.stepped(steps)
+
+
+def settled(question: Question, ends: Ends) -> Ends:
+    """Return all the ends of one fit with those no longer called solved that are worse than the best, a row of the
+    table included, or that one start of many alone has found."""
+    known = question.Y[:, 0] if len(question.Y) else np.empty(0)
+    said = stationary.doubts(ends.loss, question.fit.noise, float(np.min(known[np.isfinite(known)], initial=np.inf)))
+    doubted = [bool(s) and a == "ok" for s, a in zip(said, ends.status, strict=True)]
+    status = ["not_converged" if bad else a for bad, a in zip(doubted, ends.status, strict=True)]
+    message = [f"{m}; {s}" if bad else m for bad, s, m in zip(doubted, said, ends.message, strict=True)]
+    return ends._replace(status=status, message=message)
+
+
+def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message: list[str]) -> tuple[Found, np.ndarray]:
+    """Return the ends by the adaptive solver, the best of them searched on, and which those are (n,); says so.
+
+    Coarse ends in one place have one polished end.
+    """
+    loss = fit.losses(found.X)
+    place = np.round(found.u / TOGETHER)
+    order = np.argsort(np.where(np.isfinite(loss), loss, np.inf), kind="stable")
+    order = order[np.isfinite(loss[order])]
+    first = order[np.sort(np.unique(place[order], axis=0, return_index=True)[1])][:POLISHED]
+    found, done = found._replace(loss=loss, evaluations=found.evaluations + 1), np.zeros(len(loss), bool)
+    if not len(first):
+        return found, done
+    lanes = np.resize(first, POLISHED)
+    again = least_squares.minimise(fit.form, fit.data, found.X[lanes], bounds, movable, iterations=POLISHING)
+    for k, lane in enumerate(first):
+        if not again.loss[k] <= loss[lane]:
+            continue
+        for other in np.flatnonzero((place == place[lane]).all(axis=1)):
+            for whole, part in zip(found[:1] + found[4:7], again[:1] + again[4:7], strict=True):
+                whole[other] = part[k]
+            found.loss[other], done[other] = again.loss[k], True
+            found.evaluations[other] += again.evaluations[k] if other == lane else 0
+            message[other] += f"; polished in {again.evaluations[k]}"
+    return found, done

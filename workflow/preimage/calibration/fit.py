@@ -13,17 +13,22 @@ from typing import Any
 import numpy as np
 
 from preimage import problem
-from preimage.calibration import losses, own
+from preimage.calibration import losses, own, solvers
 from preimage.calibration.solvers import NoSolutionError, by_scipy
 from preimage.data import series
 from preimage.data.series import Series
-from preimage.dynamics import Model
+from preimage.dynamics import Curve, Model
 from preimage.errors import StudyError
+from preimage.objective import NEAR_SHARE
 
 # Parameters evaluated in one compiled program.
 BATCH = 64
 # The last word on a loss: another solver, of high order, at tight tolerance.
 REFERENCE = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-12}
+# What a curve's values are uncertain by, as a share of them.
+ROUNDING = 1e-14
+# Residuals of this share of the values are as good as none.
+NEAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Fit:
         model, names: what is fitted, and its parameters in order.
         series: what it is fitted to, held-out rows left out.
         loss, weights, columns: see `preimage.calibration.losses`; weights (n,) of the rows, columns of the series.
-        rtol, atol, solver: tolerances, and diffrax's name of the solver.
+        rtol, atol, solver: tolerances, the absolute one as a share of each state's size; diffrax's name of the solver.
         start: where a search starts first (d,).
     """
 
@@ -94,7 +99,7 @@ class Fit:
         out = np.full((len(X), len(of), len(of.names)), np.nan)
         for k, x in enumerate(X):
             try:
-                out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, rtol=self.rtol, atol=self.atol)
+                out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, **self._tolerances())
             except NoSolutionError:
                 continue
         return out
@@ -107,7 +112,7 @@ class Fit:
         """Return the residuals (n, m) whose squares sum to the loss, at parameters (d,). Raises NoSolutionError."""
         counted, columns = self.counted, list(self.columns)
         at = {name: column[counted] for name, column in self.series.at.items()}
-        options = {"rtol": self.rtol, "atol": self.atol, **solver}
+        options = self._tolerances(**solver)
         found = by_scipy(self.model, self.named(x), self.series.known, self.series.times[counted], at, **options)
         difference = losses.scaled(self.loss, found) - losses.scaled(self.loss, self.series.values[counted])
         weight: np.ndarray = np.sqrt(self.weights[counted] / len(columns))[:, None]
@@ -116,6 +121,11 @@ class Fit:
     def reference(self, X: np.ndarray) -> np.ndarray:
         """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up."""
         return np.array([self._tried(x, **REFERENCE) for x in X])
+
+    def _tolerances(self, **solver: Any) -> dict[str, Any]:
+        """Return scipy's options, the absolute tolerance in every state's own unit."""
+        options = {"rtol": self.rtol, "atol": self.atol, **solver}
+        return {**options, "atol": options["atol"] * self.sizes}
 
     def _tried(self, x: np.ndarray, **solver: Any) -> float:
         try:
@@ -151,7 +161,7 @@ class Fit:
         grid = mesh(s.times, steps) if steps else ()
         at = {name: column[counted] for name, column in s.at.items()}
         wanted = losses.scaled(self.loss, s.values[counted])
-        found = Data(s.known, s.times[counted], counted, self.weights[counted], wanted, grid, at)
+        found = Data(s.known, s.times[counted], counted, self.weights[counted], wanted, grid, at, self.sizes)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
 
     def _batched(self, call: Any, X: np.ndarray) -> np.ndarray:
@@ -168,6 +178,30 @@ class Fit:
     def counted(self) -> np.ndarray:
         """Positions of the rows that have a weight."""
         return np.flatnonzero(self.weights > 0)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """How large each state of an equation is (k,), at the parameters of the start."""
+        s = self.series
+        return solvers.sizes(self.model, self.named(self.start), s.known, s.times, float(np.abs(s.values).max()))
+
+    @cached_property
+    def size(self) -> float:
+        """The norm that residuals would have if every value were off by all of itself."""
+        counted = self.counted
+        wanted = losses.scaled(self.loss, self.series.values[counted])[:, list(self.columns)]
+        size = losses.size(self.loss, wanted) * np.sqrt(self.weights[counted] / len(self.columns))[:, None]
+        return float(np.linalg.norm(size))
+
+    @property
+    def noise(self) -> float:
+        """The norm of what residuals are uncertain by: rounding, and the tolerance of an equation's solver."""
+        return self.size * (ROUNDING if isinstance(self.model, Curve) else self.rtol)
+
+    def as_good_as(self, best: float) -> float:
+        """Return the largest loss that counts as good as the best one found: a share above it, or, where that is all
+        but perfect, residuals of a millionth of the values."""
+        return best * (1 + NEAR_SHARE) + (NEAR * self.size) ** 2
 
     def named(self, x: np.ndarray) -> dict[str, Any]:
         return dict(zip(self.names, x, strict=True))

@@ -47,6 +47,11 @@ def judge(
     """
     found, whole = fit.build(spec, entry), fit.observed(spec, entry)
     X = solutions[[f"x.{name}" for name in space.names]].to_numpy(float)
+    told = profiles.profile(found, space, X, state)
+    if told.better:  # it is the best from here on: of the fitted series, the forecast and the derivatives
+        X = np.concatenate([told.best[None], X])
+        first = solutions.iloc[[0]].assign(inverter="profile", start=-1, predicted_loss=told.least)
+        solutions = pd.concat([first, solutions], ignore_index=True)
     tables = {"fit": fitted(found, whole, X, solutions)}
     findings: dict[str, Any] = {
         "rows": len(found.series),
@@ -54,7 +59,9 @@ def judge(
         "notes": found.series.notes,
         "logarithmic": found.loss != "mse",
     }
-    told = profiles.profile(found, space, X, state)
+    if told.better:
+        values = dict(zip(space.names, told.best.tolist(), strict=True))
+        findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
     tables["profiles"] = profile_table(told, found)
     findings |= {
         "parameters": profiles.findings(told, found, space),
@@ -125,7 +132,7 @@ def forecast(
         X0 = polytope.sample(space, STARTS, rng, "latin_hypercube")
         ends = engine.search(everything, space, X0, space.free, profiles.steps_for(everything, best))
         order = np.argsort(np.where(np.isfinite(ends.loss), ends.loss, np.inf), kind="stable")
-        near = ends.X[order][ends.loss[order] <= 1.1 * ends.loss[order[0]] + 1e-6]
+        near = ends.X[order][ends.loss[order] <= everything.as_good_as(ends.loss[order[0]])]
         spread = float(np.sqrt(ends.loss[order[0]]))
         value = forecasts.forecast(everything, whole, near, ends.X[order[0]], spread)
         parts.append(forecasts.table("fit to the whole series", everything, whole, value))

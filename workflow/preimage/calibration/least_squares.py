@@ -1,9 +1,11 @@
 """Bounded least squares from many starts at once, in one compiled JAX program.
 
-Levenberg-Marquardt (Nocedal and Wright 2006, chapter 10) over parameters scaled to [0, 1], all starts in lockstep. A
-parameter that a step would carry out of its bounds is set on the bound and the others' step solved again (an active
-set, as in Bertsekas 1982). Parameters that are sticky at a lower bound of 0 may only halve in a step: there the model
-forgets them, their slope vanishes, and a search that landed on that edge would stay.
+Levenberg-Marquardt with Moré's scaling (1978, "The Levenberg-Marquardt algorithm: implementation and theory") over
+parameters scaled to [0, 1], all starts in lockstep: damping is a share of each column's own norm, and steps, gains and
+convergence are shares of the loss, so that no unit matters. A parameter that a step would carry out of its bounds is
+set on the bound and the others' step solved again (an active set, as in Bertsekas 1982). Parameters that are sticky at
+a lower bound of 0 may only halve in a step: there the model forgets them, their slope vanishes, and a search that
+landed on that edge would stay.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ from preimage.calibration.traced import Data, Form
 MOST_ITERATIONS = 200
 # Iterations between two reports of progress.
 CHUNK = 20
-SMALLEST_GRADIENT = 1e-10
 # A search rests after so many steps that brought less than this share of the loss.
 QUIET, LITTLE = 15, 1e-6
-DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-14, 1e6
+# Where a step promises no more than this share of the loss, numbers of double precision can't tell whether it keeps it.
+ROUNDING = 1e-15
+# Damping, in units of the squared norms of the columns; those norms fall by no more than this in a step.
+DAMPING, LEAST_DAMPING, FORGETTING = 1e-2, 1e-14, 0.1
 TIGHTENINGS = 4
 
 
@@ -38,14 +42,17 @@ class Box(NamedTuple):
 
 
 class State(NamedTuple):
-    """Searches under way (b, ...): scaled parameters, residuals, their derivatives, loss, damping, gradient norm, quiet
-    steps, evaluations, why they rest (0: they go on, 1: gradient 0, 2: no more progress), which parameters move."""
+    """Searches under way (b, ...): scaled parameters, residuals, their derivatives and the columns' scale, loss,
+    damping and what it grows by next, gradient norm, quiet steps, evaluations, why they rest (see `WHY`), which
+    parameters move."""
 
     u: Any
     r: Any
     J: Any
+    D: Any
     f: Any
     damping: Any
+    growth: Any
     slope: Any
     quiet: Any
     evaluations: Any
@@ -54,17 +61,21 @@ class State(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Where n searches ended: parameters (n, d), loss, evaluations and reason of each; loss and gradient norm of the
-    best by iteration (k, 3)."""
+    """Where n searches ended: parameters (n, d), loss, evaluations and reason of each; scaled parameters (n, d),
+    residuals (n, r) and their derivatives by these (n, r, d); loss and gradient norm of the best by iteration (k, 3).
+    """
 
     X: np.ndarray
     loss: np.ndarray
     evaluations: np.ndarray
     rest: np.ndarray
+    u: np.ndarray
+    r: np.ndarray
+    J: np.ndarray
     history: list[tuple[int, float, float]]
 
 
-WHY = {0: "stopped at the limit of iterations", 1: "the projected gradient vanished", 2: "no more progress"}
+WHY = {0: "stopped at the limit of iterations", 1: "no step promises a smaller loss", 2: "no more progress"}
 
 
 def minimise(
@@ -96,9 +107,9 @@ def minimise(
             break
         if report:
             report(done, history[-1][1], history[-1][2])
-    u1 = np.asarray(state.u)
-    X = np.where(moves, np.clip(box.low + u1 * box.width, box.low, box.low + box.width), X0)
-    return Found(X, np.asarray(state.f), np.asarray(state.evaluations), np.asarray(state.rest), history)
+    s = State(*map(np.array, state))  # copies: what JAX hands out can't be written to
+    X = np.where(moves, np.clip(box.low + s.u * box.width, box.low, box.low + box.width), X0)
+    return Found(X, s.f, s.evaluations, s.rest, s.u, s.r, s.J, history)
 
 
 def _at(form: Form, data: Data, box: Box, u: Any) -> tuple[Any, Any]:
@@ -112,10 +123,9 @@ def _unseen(u: np.ndarray, moves: np.ndarray, residuals: int) -> State:
     So that one program does it all; of types that it returns too, or it would be compiled twice.
     """
     b, d = u.shape
-    zero, unknown = np.zeros(b, int), np.full(b, np.inf)
-    return State(
-        u, np.zeros((b, residuals)), np.zeros((b, residuals, d)), unknown, np.ones(b), unknown, zero, zero, zero, moves
-    )
+    zero, one, unknown = np.zeros(b, int), np.ones(b), np.full(b, np.inf)
+    r, J, D = np.zeros((b, residuals)), np.zeros((b, residuals, d)), np.ones((b, d))
+    return State(u, r, J, D, unknown, one, one, unknown, zero, zero, zero, moves)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -142,25 +152,33 @@ def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tupl
 def _turn(s: State, step: Any, at: Any) -> State:
     """Return the searches one iteration on: a step is taken where it lowers the loss; elsewhere the damping grows.
 
-    A search that had not seen its start sees it, and rests where there is no loss.
+    A step that promises less than the loss can resolve is taken where the loss stays the same, and with little damping
+    it is the last. A search that had not seen its start sees it, and rests where there is no loss.
     """
-    v, slope = step(s.u, s.r, s.J, s.damping, s.moves)
+    v, slope, promised = step(s.u, s.r, s.J, s.D, s.damping, s.moves)
     r, J = at(v)
     J = jnp.where(s.moves[:, None, :], J, 0.0)
     f = (r**2).sum(1)
     going, first = s.rest == 0, s.evaluations == 0
-    better = (f < s.f) & going
+    fine = promised <= ROUNDING * s.f
+    better = ((f < s.f) | (fine & (f <= (1 + ROUNDING) * s.f))) & jnp.isfinite(J).all((1, 2)) & going
+    gain = (s.f - f) / promised
     quiet = jnp.where(better & (s.f - f > LITTLE * s.f), 0, s.quiet + 1)
-    rest = jnp.where(going & (slope < SMALLEST_GRADIENT), 1, jnp.where(going & (quiet >= QUIET), 2, s.rest))
-    rest = jnp.where(first, jnp.where(jnp.isfinite(f), 0, 2), rest)
-    damping = jnp.where(better, s.damping / 3, s.damping * 4).clip(LEAST_DAMPING, MOST_DAMPING)
-    damping = jnp.where(first, DAMPING * (J**2).sum(1).max(1), damping)
+    rest = jnp.where(fine & (s.damping <= DAMPING), 1, jnp.where(quiet >= QUIET, 2, 0))
+    rest = jnp.where(going, rest, s.rest)
+    rest = jnp.where(first, jnp.where(better, 0, 2), rest)
+    # Nielsen 1999, "Damping parameter in Marquardt's method".
+    eased = jnp.where(fine, 0.1, jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0))
+    damping = jnp.where(first, DAMPING, s.damping * jnp.where(better, eased, s.growth)).clip(LEAST_DAMPING)
+    norms = jnp.sqrt((J**2).sum(1))
     return State(
         jnp.where(better[:, None], v, s.u),
         jnp.where(better[:, None], r, s.r),
         jnp.where(better[:, None, None], J, s.J),
+        jnp.where(first[:, None], norms, jnp.where(better[:, None], jnp.maximum(norms, FORGETTING * s.D), s.D)),
         jnp.where(better, f, s.f),
         damping,
+        jnp.where(better | first, 2.0, 2 * s.growth),
         jnp.where(going & ~first, slope, s.slope),
         jnp.where(first, 0, quiet),
         s.evaluations + going,
@@ -169,25 +187,21 @@ def _turn(s: State, step: Any, at: Any) -> State:
     )
 
 
-def _step(box: Box, u: Any, r: Any, J: Any, damping: Any, moves: Any) -> tuple[Any, Any]:
-    """Return the next point of one search, and the norm of its projected gradient (of the sum of squares, halved)."""
-    g, H = J.T @ r, J.T @ J + damping * jnp.eye(len(u))
+def _step(box: Box, u: Any, r: Any, J: Any, D: Any, damping: Any, moves: Any) -> tuple[Any, Any, Any]:
+    """Return the next point of one search, the norm of its projected gradient (of the sum of squares, halved), and by
+    how much the linearised residuals promise to lower the loss."""
+    size = jnp.where(D > 0, D, 1.0)
+    A = J / size  # columns of one size: the equations are as well conditioned as scaling can make them
+    g, H = A.T @ r, A.T @ A + damping * jnp.eye(len(u))
     held = ~moves | ((u <= 0) & (g > 0)) | ((u >= 1) & (g < 0))
-    slope = jnp.abs(jnp.where(held, 0.0, g)).max()
+    slope = jnp.abs(jnp.where(held, 0.0, g * size)).max()
     d = jnp.zeros_like(u)
     for _ in range(TIGHTENINGS):
-        A = jnp.where(held[:, None] | held[None], 0.0, H) + jnp.diag(1.0 * held)
-        b = jnp.where(held, d, -g - H @ jnp.where(held, d, 0.0))
-        full = jax.scipy.linalg.solve(A, b, assume_a="pos")
+        M = jnp.where(held[:, None] | held[None], 0.0, H) + jnp.diag(1.0 * held)
+        b = jnp.where(held, d * size, -g - H @ jnp.where(held, d * size, 0.0))
+        full = jax.scipy.linalg.solve(M, b, assume_a="pos") / size
         out = (u + full < box.keep * u) | (u + full > 1)
         d = jnp.where(moves, jnp.clip(u + full, box.keep * u, 1) - u, 0.0)
         held = held | out
-    return u + d, slope
-
-
-def jacobian(form: Form, data: Data, box: Box, u: np.ndarray) -> np.ndarray:
-    """Return the derivatives of the residuals (r, d) by the scaled parameters, at one point (d,)."""
-    return np.asarray(_derivatives(form, data, box, u)[1])
-
-
-_derivatives = partial(jax.jit, static_argnums=0)(_at)
+    change = J @ d
+    return u + d, slope, -(change @ (2 * r + change))

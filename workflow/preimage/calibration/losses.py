@@ -41,6 +41,11 @@ def unscaled(kind: str, values: Any) -> Any:
     return values if kind == "mse" else np.exp(values) if kind == "log" else np.expm1(values)
 
 
+def size(kind: str, wanted: Any) -> Any:
+    """Return what a relative error of 1 in a value is, on a loss's scale, of values on that scale."""
+    return np.abs(wanted) if kind == "mse" else 1 + np.abs(wanted)
+
+
 def by_age(n: int, window: int | None, kind: str) -> np.ndarray:
     """Return the weights of n rows (n,), which sum to 1: 0 before the last min(window, n).
 

@@ -35,20 +35,24 @@ def minimise(
 ) -> tuple[np.ndarray, float]:
     """Return where a search from parameters (d,) over those that move (d,) ends, and its loss; infinite, at the start,
     where there is no solution."""
-    x = x0.copy()
+    x, unit = x0.copy(), fit.size or 1.0
+    if not moves.any():
+        return x, float((residuals(fit, x) ** 2).sum())
     try:
         found = least_squares(
-            lambda u: residuals(fit, _at(x, low, width, moves, u)),
+            lambda u: residuals(fit, _at(x, low, width, moves, u)) / unit,
             np.clip((x0 - low) / width, 0, 1)[moves],
             "3-point",
             (0, 1),
             diff_step=_step(fit),
             xtol=ENOUGH,
+            gtol=None,  # it would be compared with a gradient that has a unit
+            x_scale="jac",
             max_nfev=MOST_EVALUATIONS,
         )
     except (ValueError, np.linalg.LinAlgError):  # what scipy says of residuals that are not finite
         return x, np.inf
-    return _at(x, low, width, moves, found.x), float(2 * found.cost)
+    return _at(x, low, width, moves, found.x), float(2 * found.cost) * unit**2
 
 
 def jacobian(fit: Fit, low: np.ndarray, width: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ import numpy as np
 from preimage.dynamics import Curve, Known, Model, Parameters
 
 MOST_STEPS = 16384
+# Runge-Kutta steps over the first interval of the data, after which a state's size is known.
+SIZING = 8
 
 
 class NoSolutionError(ArithmeticError):
@@ -30,9 +32,10 @@ def by_scipy(
     at: dict[str, np.ndarray],
     method: str = "DOP853",
     rtol: float = 1e-9,
-    atol: float = 1e-9,
+    atol: float | np.ndarray = 1e-9,
 ) -> np.ndarray:
     """Return the observed series (n, m) at `times` (n,), which ascend from 0 or later; complex where a parameter is.
+    The absolute tolerance is one number or one a state.
 
     Raises NoSolutionError where the solver fails, or the rates are not finite or of the wrong shape.
     """
@@ -72,7 +75,7 @@ def adaptive(
     times: Any,
     at: Any,
     rtol: float,
-    atol: float,
+    atol: Any,
     solver: str = "Dopri8",
     reverse: bool = False,
 ) -> Any:
@@ -93,7 +96,7 @@ def adaptive(
         term,
         getattr(diffrax, solver)(),
         0.0,
-        jnp.maximum(times[-1], 1e-12),
+        jnp.where(times[-1] > 0, times[-1], 1.0),
         None,
         y0,
         (p, known),
@@ -106,6 +109,33 @@ def adaptive(
     good = found.result == diffrax.RESULTS.successful
     y = jnp.where(good, found.ys, jnp.nan)
     return jnp.stack(jnp.broadcast_arrays(*model.observe(list(y.T), p), times)[:-1], axis=1)
+
+
+def sizes(model: Model, p: Parameters, known: Known, times: np.ndarray, largest: float) -> np.ndarray:
+    """Return how large each state is (k,), for tolerances that are a share of it: the largest that it gets within the
+    first interval of the data; of one that is 0 throughout, the `largest` value of the data."""
+    if isinstance(model, Curve):
+        return np.empty(0)
+    with np.errstate(all="ignore"):
+        y = np.array([float(np.real(v)) for v in model.initial(p, known)])
+        found, later = np.abs(y), times[times > 0]
+        h = float(later[0]) / SIZING if len(later) else 0.0
+
+        def rates(t: float, y: np.ndarray) -> np.ndarray:
+            return np.array([float(np.real(v)) for v in model.rates(t, list(y), p, known, np)])
+
+        try:
+            for t in h * np.arange(SIZING):
+                a = rates(t, y)
+                b = rates(t + h / 2, y + h / 2 * a)
+                c = rates(t + h / 2, y + h / 2 * b)
+                y = y + h / 6 * (a + 2 * b + 2 * c + rates(t + h, y + h * c))
+                if not np.isfinite(y).all():
+                    break
+                found = np.maximum(found, np.abs(y))
+        except Exception:  # the solver will say what is wrong with these rates
+            pass
+    return np.where(found > 0, found, largest or 1.0)
 
 
 def mesh(knots: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:

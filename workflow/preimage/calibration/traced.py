@@ -50,6 +50,7 @@ class Data(NamedTuple):
             on the loss's scale.
         grid: the mesh of fixed steps.
         at: columns that a curve takes.
+        sizes: of the states (k,), which the absolute tolerance is a share of.
     """
 
     known: Known
@@ -59,6 +60,7 @@ class Data(NamedTuple):
     wanted: Any
     grid: Any
     at: Any
+    sizes: Any
 
 
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
@@ -66,7 +68,8 @@ def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     p = dict(zip(form.names, x, strict=True))
     if form.steps:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
-    return solvers.adaptive(form.model, p, data.known, data.times, data.at, form.rtol, form.atol, form.solver, reverse)
+    atol = form.atol * data.sizes
+    return solvers.adaptive(form.model, p, data.known, data.times, data.at, form.rtol, atol, form.solver, reverse)
 
 
 def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:

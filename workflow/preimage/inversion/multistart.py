@@ -40,7 +40,8 @@ def invert_many(
     n = int(options["starts"])
     part, parts = options.get("part", (0, 1))
     mine = np.array_split(np.arange(n), parts)[part]
-    X0 = np.concatenate([startpoints(q, n, options.get("start_from"), rng)[mine] for q in questions])
+    found = [_starts(q, n, mine, options, rng) for q in questions]
+    X0 = np.concatenate([X for X, _ in found])
     owner = np.repeat(np.arange(len(questions)), len(mine))
     units = [typical_loss(q) for q in questions]
 
@@ -58,14 +59,32 @@ def invert_many(
     space = questions[0].space
     way = _enumerated if options.get("discrete") == "enumerate" else _rounded
     ends = way(space, questions, owner, X0, search, report)
+    ends = ends._replace(evaluations=ends.evaluations + found[0][1])
+    if questions[0].fit is not None and parts == 1:
+        ends = importlib.import_module("preimage.calibration.engine").settled(questions[0], ends)
     return [_answer(space, X0[owner == k], ends.at(np.flatnonzero(owner == k))) for k in range(len(questions))]
+
+
+def _starts(
+    question: Question, n: int, mine: np.ndarray, options: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """Return those of n starts (n, d) that are of this part of the search, and the evaluations that each has cost."""
+    if question.fit is not None and options.get("engine") == "batched" and not options.get("start_from"):
+        engine = importlib.import_module("preimage.calibration.engine")
+        X, spent = engine.starts(question, n, mine, int(options.get("steps", 1)), rng)
+        return X, spent
+    return startpoints(question, n, options.get("start_from"), rng)[mine], 0
 
 
 def startpoints(question: Question, n: int, start_from: str | None, rng: np.random.Generator) -> np.ndarray:
     """Return n starts (n, d): training rows nearest to the objective, filled up or replaced by points of the space."""
+    design = question.fit is not None and not start_from
     start_from = start_from or ("latin_hypercube" if question.on_simulator else "best_rows")
     if start_from != "best_rows":
-        X = polytope.sample(question.space, n, rng, start_from)
+        if design:
+            X = importlib.import_module("preimage.calibration.starts").design(question.space, n, rng)
+        else:
+            X = polytope.sample(question.space, n, rng, start_from)
         if question.fit is not None and question.space.contains(question.fit.start[None])[0]:
             X[0] = question.fit.start
         return X
@@ -90,6 +109,10 @@ def together(question: Question, options: Mapping[str, Any], answers: Sequence[A
     spent, status, message, history = (
         [v for a in answers for v in getattr(a, name)] for name in ("evaluations", "status", "message", "history")
     )
+    if question.fit is not None:
+        engine = importlib.import_module("preimage.calibration.engine")
+        ends = engine.settled(question, Ends(X, question.loss(X), np.array(spent), status, message))
+        status, message = ends.status, ends.message
     return Answer(X, spent, status, message, history=history)
 
 

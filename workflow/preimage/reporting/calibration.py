@@ -64,7 +64,20 @@ def _told(said: Mapping[str, Any]) -> list[str]:
     if not rows:
         return []
     n = len(rows)
-    out = [f"The data determines {said['determined']} of {n} directions of the parameters."]
+    out = []
+    if better := said.get("better"):
+        values = words.listing([f"{k} {words.number(v)}" for k, v in better["parameters"].items()])
+        out.append(
+            f"A profile found a better fit than the searches did, at {values}: its loss is "
+            f"{words.number(better['loss'])}, theirs {words.number(better['searched'])}. Intervals, fitted series and forecasts are of the better fit; "
+            "search from more starts."
+        )
+    out += [f"The data determines {said['determined']} of {n} directions of the parameters."]
+    unended = [r["parameter"] for r in rows if r["unended"]]
+    if unended:
+        out.append(
+            f"Searches with {words.listing(unended)} held did not all end: their intervals may be wider or narrower."
+        )
     open_one = [r for r in rows if not r["determined"] and r["open_below"] != r["open_above"]]
     unknown = [r["parameter"] for r in rows if not r["determined"] and r not in open_one]
     for r in open_one:
