@@ -3,7 +3,8 @@
 Libraries differ in three things, and each is kept as data. What is compared: scikit-learn's forests compare float32(x)
 with a float64 threshold, and float32(x) <= t holds exactly when float32(x) is at most the largest float32 not above t,
 so thresholds are kept as that float32; histogram boosting and LightGBM compare the float64 itself, and keep float64
-thresholds, as do forests that learned from standardised columns (`preimage.surrogates.standardised`). What is added: leaf values in the order of the trees from a start, in float64, or in XGBoost in float32.
+thresholds, as do forests that learned from standardised columns (`preimage.surrogates.standardised`). What is added:
+leaf values in the order of the trees from a start, in float64, or in XGBoost in float32.
 What is done last: a forest divides by the number of its trees. (`n_jobs=1`: threads would add in varying order.)
 """
 
