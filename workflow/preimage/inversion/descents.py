@@ -8,6 +8,7 @@ range, and their tolerances are shares of what there is to gain. Whether they en
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ BY_DIFFERENCES = {
     "trust-constr": {"gtol": 1e-8, "xtol": 1e-10, "maxiter": 500, "initial_tr_radius": FIRST_STEP},
 }
 # Without a slope: by the size of the simplex or of the steps, as shares of the range.
-WITHOUT = {"Nelder-Mead": {"xatol": 1e-8, "fatol": np.inf}, "Powell": {"xtol": 1e-8, "ftol": 1e-14}}
+WITHOUT = {"Nelder-Mead": {"xatol": 1e-8, "fatol": np.inf}, "Powell": {"xtol": 1e-9, "ftol": 1e-14}}
 
 
 class Ends(NamedTuple):
@@ -144,16 +145,19 @@ def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[], None]) 
     constraints: Any = ()
     if space.constraints and method in HOLDS_CONSTRAINTS:
         constraints = LinearConstraint(*scaled_rows(space, line.x0, line.movable))
-    return minimize(
-        function,
-        line.start,
-        method=method,
-        jac=jac,
-        bounds=[(0.0, 1.0)] * int(line.movable.sum()),
-        constraints=constraints,
-        callback=lambda *_: note(),
-        options=own,
-    )
+    with warnings.catch_warnings():
+        # trust-constr warns of linear functions, which are welcome.
+        warnings.filterwarnings("ignore", "delta_grad == 0.0")
+        return minimize(
+            function,
+            line.start,
+            method=method,
+            jac=jac,
+            bounds=[(0.0, 1.0)] * int(line.movable.sum()),
+            constraints=constraints,
+            callback=lambda *_: note(),
+            options=own,
+        )
 
 
 def way_of(question: Question, options: Mapping[str, Any]) -> str:

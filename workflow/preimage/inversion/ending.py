@@ -38,8 +38,8 @@ ROUNDINGS = 16
 MOST_RESTARTS = 10
 # A start that has spent this is not begun again.
 MOST_EVALUATIONS = 2000
-# A linear program solves to this share.
-SOLVED = 1e-6
+# An input so near to a bound, as a share of its range, is on it. A linear program solves to no less.
+HELD = 1e-6
 
 FALLS = "the loss still falls here"
 STEEP = "the slope has not vanished"
@@ -214,66 +214,100 @@ class Judge:
         self, found: Verdict, far: np.ndarray, owner: np.ndarray, X: np.ndarray, loss: np.ndarray, slope: np.ndarray
     ) -> None:
         """Fill in what is found of ends whose target is not reached (`far`), all of which are probed in one call."""
-        space = self.questions[0].space
+        if not len(far):
+            return
+        space, bounded = self.questions[0].space, self.questions[0].objective.bounded
         ways = [descent(space, X[k], slope[k], self.movable) for k in far]
-        P = X[far]
-        for row, (_, step) in zip(P, ways, strict=True):
-            row[self.movable] += step * (space.high - space.low)[self.movable]
-        rises = losses(self.questions, owner[far], np.clip(P, space.low, space.high)) - loss[far] if len(far) else []
+        P = np.array([stepped(space, X[k], way.step, self.movable) for k, way in zip(far, ways, strict=True)])
+        rises = losses(self.questions, owner[far], P) - loss[far]
         found.evaluations[far] += 1
-        for k, (promised, step), rise in zip(far, ways, rises, strict=True):
-            reason = verdict(promised, float(-slope[k] @ step), rise, float(np.abs(slope[k]).max()), found.noise[k])
-            if reason == FLAT and self.questions[0].objective.bounded:
-                question = self.questions[owner[k]]
-                found.evaluations[k] += 1
-                reason = "" if question.objective.met(question.outputs(X[k][None]))[0] else FLAT
+        for k, way, rise in zip(far, ways, rises, strict=True):
+            reason = verdict(way, rise, float(-slope[k] @ way.step), found.noise[k], loss[k] if bounded else None)
+            if reason == FLAT:
+                reason, spent = self._flat(self.questions[owner[k]], X[k], loss[k], way, found.noise[k])
+                found.evaluations[k] += spent
             found.reason[k] = reason
             found.again[k] = bool(reason) and bool(slope[k].any())
 
+    def _flat(self, question: Question, x: np.ndarray, loss: float, way: Way, noise: float) -> tuple[str, int]:
+        """Return what is said of an end (d,) beside which the loss does not change, and what it took to find out."""
+        bounded = question.objective.bounded
+        if bounded and question.objective.met(question.outputs(x[None]))[0]:
+            return "", 1
+        if not way.held:
+            return FLAT, int(bounded)
+        # The slope presses against bounds. The other inputs may have no effect at all, or none near here.
+        steps = [PROBE * way.free, *(side * way.free for side in (1.0, -1.0))] if way.free.any() else []
+        P = np.array([stepped(question.space, x, step, self.movable) for step in steps])
+        rise = question.loss(P) - loss if len(P) else np.zeros(3)
+        if rise[0] > noise or not (rise[1:] < -noise).any() and not (bounded and (np.abs(rise[1:]) > noise).any()):
+            return "", len(P) + bounded
+        return FLAT, len(P) + bounded
 
-def verdict(promised: float, fall: float, rise: float, steepest: float, noise: float) -> str:
+
+def verdict(way: Way, rise: float, fall: float, noise: float, left: float | None) -> str:
     """Return why an end is no minimum, empty where it is one.
 
     Args:
-        promised: the largest decrease that its slope promises in the space.
-        fall: the decrease that it promises on the way to the probe, where the loss has risen by `rise` instead.
-        steepest: the slope's largest part, against bounds or not.
+        rise, fall: how the loss changed on the way to the probe, and the decrease that the slope promised there.
         noise: how much of a loss is rounding.
+        left: the loss, where it can fall to 0 at most.
     """
     if not np.isfinite(rise):
         return BLIND
     if rise < -noise:
         return FALLS
     if rise <= noise:
-        # At a corner, or along inputs that have no effect, the rest of the slope presses against a bound.
-        return "" if promised <= SMALL * steepest and steepest > 0 else FLAT
+        return FLAT
+    if left is not None:
+        return "" if way.promised <= SMALL * left else STEEP
     gain = fall**2 / (4 * (rise + fall)) if fall > 0 else 0.0
-    return "" if promised <= SMALL * rise / PROBE or gain <= noise else STEEP
+    return "" if way.promised <= SMALL * rise / PROBE or gain <= noise else STEEP
 
 
-def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the largest decrease of the loss that its slope promises within bounds and constraints, and a step of
-    `PROBE` of the range that goes downwards; both over the movable inputs (k,), scaled to [0, 1].
+class Way(NamedTuple):
+    """The way down from a point, over the movable inputs scaled to [0, 1].
 
-    At a slope of exactly 0 the step goes towards the middle.
+    Attributes:
+        promised: the largest decrease of the loss that its slope promises within bounds and constraints.
+        step: of `PROBE` of the range, downwards (k,); towards the middle where the slope is exactly 0.
+        free: 1 or -1 for inputs that no bound holds (k,), 0 for others.
+        held: whether some slope is left, which bounds or constraints hold.
     """
-    width = (space.high - space.low)[movable]
-    u = np.clip((x - space.low)[movable] / width, 0, 1)
+
+    promised: float
+    step: np.ndarray
+    free: np.ndarray
+    held: bool
+
+
+def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray) -> Way:
+    """Return the way down from a point (d,) where the slope is (k,)."""
+    u = np.clip((x - space.low)[movable] / (space.high - space.low)[movable], 0, 1)
     steepest = np.abs(slope).max()
+    inward = np.where(u < 0.5, 1.0, -1.0)
     if space.constraints:
-        way = _furthest(space, x, slope / steepest if steepest > 0 else u - 0.5, movable)
+        way = _furthest(space, x, slope / steepest if steepest > 0 else -inward, movable)
         promised = max(0.0, float(-slope @ way))
-        if promised <= SOLVED * steepest and steepest > 0:
-            return 0.0, np.zeros_like(way)
-        return promised, way * PROBE / max(np.abs(way).max(), PROBE)
+        held = 0 < steepest and promised <= HELD * steepest
+        step = way * PROBE / max(np.abs(way).max(), PROBE)
+        return Way(0.0, 0 * step, 0 * step, True) if held else Way(promised, step, np.sign(step), False)
     if steepest == 0:
-        return 0.0, PROBE * np.where(u < 0.5, 1.0, -1.0)
+        return Way(0.0, PROBE * inward, inward, False)
     room = np.where(slope > 0, u, 1 - u)
+    room = np.where(room > HELD, room, 0.0)
     # An input that all but touches its bound counts by what is left.
     free = slope * np.minimum(1.0, room / PROBE)
-    largest = np.abs(free).max()
-    way = -PROBE * free / largest if largest > 0 else np.zeros_like(free)
-    return float(np.abs(slope) @ room), np.clip(u + way, 0, 1) - u
+    promised, largest = float(np.abs(slope) @ room), np.abs(free).max()
+    step = np.clip(u - PROBE * free / largest, 0, 1) - u if largest > 0 else 0 * u
+    return Way(promised, step, np.where(room > 0, inward, 0.0), promised <= SMALL * steepest)
+
+
+def stepped(space: Space, x: np.ndarray, step: np.ndarray, movable: np.ndarray) -> np.ndarray:
+    """Return a point (d,) moved by a step (k,) of its movable inputs, scaled to [0, 1], as far as bounds allow."""
+    moved = x.copy()
+    moved[movable] += step * (space.high - space.low)[movable]
+    return np.clip(moved, space.low, space.high)
 
 
 def _furthest(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray) -> np.ndarray:
