@@ -22,19 +22,21 @@ from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NO_GRADIENT
 from preimage.space import Space
 
 FIRST_STEP = 0.05
+# The barrier that keeps trust-constr off the bounds keeps it as far off as this, at a slope of 1.
+BARRIER = {"initial_tr_radius": FIRST_STEP, "barrier_tol": 1e-10}
 # Tighter than scipy's own: with an exact gradient the last digits are real, and re-simulation shows them.
 TIGHT = {
     "L-BFGS-B": {"ftol": 1e-18, "gtol": 1e-12, "maxiter": 1000},
     "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
     "TNC": {"ftol": 1e-18, "gtol": 1e-12, "maxfun": 2000},
-    "trust-constr": {"gtol": 1e-10, "xtol": 1e-12, "maxiter": 500, "initial_tr_radius": FIRST_STEP},
+    "trust-constr": {"gtol": 1e-10, "xtol": 1e-12, "maxiter": 500, **BARRIER},
 }
 # Finite differences cost more and see less.
 BY_DIFFERENCES = {
     "L-BFGS-B": {"ftol": 1e-14, "gtol": 1e-10, "maxiter": 1000},
     "SLSQP": {"ftol": 1e-13, "maxiter": 1000},
     "TNC": {"ftol": 1e-14, "gtol": 1e-10, "maxfun": 2000},
-    "trust-constr": {"gtol": 1e-8, "xtol": 1e-10, "maxiter": 500, "initial_tr_radius": FIRST_STEP},
+    "trust-constr": {"gtol": 1e-8, "xtol": 1e-10, "maxiter": 500, **BARRIER},
 }
 # Without a slope: by the size of the simplex or of the steps, as shares of the range.
 WITHOUT = {"Nelder-Mead": {"xatol": 1e-8, "fatol": np.inf}, "Powell": {"xtol": 1e-9, "ftol": 1e-14}}
@@ -141,7 +143,7 @@ def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[], None]) 
             u = line.start
             own["initial_simplex"] = u + np.vstack([0 * u, np.diag(np.where(u < 0.5, FIRST_STEP, -FIRST_STEP))])
     else:
-        _fit_scale(line, function)
+        _fit_scale(line, function, 1.0 if method == "trust-constr" else FIRST_STEP)
     constraints: Any = ()
     if space.constraints and method in HOLDS_CONSTRAINTS:
         constraints = LinearConstraint(*scaled_rows(space, line.x0, line.movable))
@@ -165,13 +167,13 @@ def way_of(question: Question, options: Mapping[str, Any]) -> str:
     return options.get("gradient") or ("exact" if question.gradient else "3-point")
 
 
-def _fit_scale(line: Line, function: Callable[[np.ndarray], Any]) -> None:
-    """Count the loss in the unit that makes the slope at the start, along what bounds leave free, `FIRST_STEP`; and
-    from its value there, where that is large beside the unit and would hide what is gained."""
+def _fit_scale(line: Line, function: Callable[[np.ndarray], Any], steepness: float) -> None:
+    """Count the loss in the unit that makes the slope at the start, along what bounds leave free, `steepness`; and from
+    its value there, where that is large beside the unit and would hide what is gained."""
     u = line.start
     value, slope = function(u)
     free = np.linalg.norm(np.where((u <= 0) & (slope > 0) | (u >= 1) & (slope < 0), 0.0, slope))
-    unit = free / FIRST_STEP if np.isfinite(free) and free > 0 else abs(value)
+    unit = free / steepness if np.isfinite(free) and free > 0 else abs(value)
     if np.isfinite(unit) and unit > 0:
         line.rescale(unit, value if abs(value) > unit else 0.0)
 

@@ -47,6 +47,18 @@ FLAT = "the loss is flat here, which shows no way to go"
 BLIND = "no finite loss beside this point"
 
 
+def narrowed(question: Question) -> Objective:
+    """Return the objective as a search should see it: an interval narrower by a millionth at each end, because a search
+    from outside ends on the edge, where rounding decides whether the interval is reached."""
+    wanted = question.objective
+    if wanted.kind != "within":
+        return wanted
+    low, high = np.array(wanted.low), np.array(wanted.high)
+    spread = Rounding(question).spread[list(wanted.columns)]
+    margin = CLOSE_SPREAD * np.where(np.isfinite(high - low), high - low, spread)
+    return replace(wanted, low=tuple((low + margin).tolist()), high=tuple((high - margin).tolist()))
+
+
 class Rounding:
     """What cannot be told from 0, in the losses of questions that differ in their objectives alone.
 
@@ -76,10 +88,12 @@ class Rounding:
         """Return the loss at which a target counts as reached; below every loss where there is no target."""
         if not wanted.bounded:
             return -np.inf
-        shares = np.stack([
-            np.broadcast_to(CLOSE_TOLERANCE * np.asarray(wanted.tolerance, float), len(wanted.columns)),
-            CLOSE_SPREAD * self.spread[list(wanted.columns)],
-        ])  # fmt: skip
+        spread, width = self.spread[list(wanted.columns)], wanted.goal.high - wanted.goal.low
+        if wanted.kind == "within":  # half of what `narrowed` has taken away
+            shares = CLOSE_SPREAD / 2 * np.where(np.isfinite(width), width, spread)[None]
+        else:
+            tolerance = np.broadcast_to(np.asarray(wanted.tolerance, float), len(spread))
+            shares = np.stack([CLOSE_TOLERANCE * tolerance, CLOSE_SPREAD * spread])
         near = np.where(shares > 0, shares, np.inf).min(axis=0)
         near = np.maximum(np.where(np.isfinite(near), near, 0.0), self.of(wanted))
         return float(np.mean((near / wanted.goal.scale) ** 2))

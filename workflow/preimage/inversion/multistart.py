@@ -20,9 +20,8 @@ import numpy as np
 
 from preimage import polytope
 from preimage.errors import StudyError
-from preimage.inversion import Answer, Question, Report, descents, repaired
+from preimage.inversion import Answer, Question, Report, descents, ending, repaired
 from preimage.inversion.descents import Ends
-from preimage.inversion.ending import until_ended
 from preimage.inversion_kinds import UNMOVED
 from preimage.space import Space
 
@@ -38,6 +37,7 @@ def invert_many(
     report: Report | None,
 ) -> list[Answer]:
     """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
+    questions = [q.wanting(ending.narrowed(q)) for q in questions]
     n = int(options["starts"])
     part, parts = options.get("part", (0, 1))
     mine = np.array_split(np.arange(n), parts)[part]
@@ -61,7 +61,7 @@ def invert_many(
         def turn(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
             return once(owner, X, movable, report if first else None)
 
-        return until_ended(questions, owner, X, movable, gradient, turn)
+        return ending.until_ended(questions, owner, X, movable, gradient, turn)
 
     space = questions[0].space
     way = _enumerated if options.get("discrete") == "enumerate" else _rounded
