@@ -27,7 +27,8 @@ from preimage.inversion.traced import Form, Model, Search
 MOST_EVALUATIONS = 500
 TRIES = 6
 ARMIJO = 1e-4
-SMALLEST_GRADIENT = 1e-12
+# A search rests where its slope is this share of the one at its start.
+SMALLEST_GRADIENT = 1e-10
 FIRST_STEP = 0.05
 TURNS = 12
 # Numbers of searches in a program: each is compiled for itself. The largest holds what still fits a processor's cache.
@@ -41,6 +42,7 @@ class State(NamedTuple):
         u, f, g, H: scaled inputs, loss, gradient, inverse Hessian.
         direction, step, tries, steepest: of the line search under way; the trial point is u + step * direction.
         iterations, evaluations: so far.
+        small: the slope at which it rests.
         rest: why it rests (0: it goes on, 1: the projected gradient vanished, 2: no smaller loss, 3: at its limit).
     """
 
@@ -54,6 +56,7 @@ class State(NamedTuple):
     steepest: jax.Array
     iterations: jax.Array
     evaluations: jax.Array
+    small: jax.Array
     rest: jax.Array
 
 
@@ -84,7 +87,8 @@ def descend(
     reasons = ["the loss is not finite" if bad else WHY[int(r)] for bad, r in zip(failed, found.rest, strict=True)]
     message = [f"in {n} iterations: {reason}" for n, reason in zip(found.iterations, reasons, strict=True)]
     status = np.where(failed, "failed", np.where(found.rest == 3, "not_converged", "ok"))
-    return Ends(X, found.f * whole.unit, found.evaluations, status.tolist(), message)
+    slope = found.g * whole.unit[:, None]
+    return Ends(X, found.f * whole.unit, found.evaluations, status.tolist(), message, slope=slope)
 
 
 def _run(form: Form, model: Model, whole: Search, report: Report | None) -> Any:
@@ -138,8 +142,10 @@ def _begin(form: Form, model: Model, searches: Search) -> State:
         f, g = jax.value_and_grad(partial(traced.loss, form, model, search))(u)
         zero, H = jnp.zeros((), int), _first_hessian(g)
         direction, _ = _direction(u, g, H)
-        rest = jnp.where(~jnp.isfinite(f), 2, jnp.where(_projected(u, g) <= SMALLEST_GRADIENT, 1, 0))
-        return State(u, f, g, H, direction, jnp.ones(()), zero, jnp.array(True), zero, zero + 1, rest)
+        slope = _projected(u, g)
+        rest = jnp.where(~jnp.isfinite(f), 2, jnp.where(slope == 0, 1, 0))
+        small = SMALLEST_GRADIENT * slope
+        return State(u, f, g, H, direction, jnp.ones(()), zero, jnp.array(True), zero, zero + 1, small, rest)
 
     return jax.vmap(one)(searches)
 
@@ -176,9 +182,9 @@ def _accepted(s: State, u: jax.Array, f: jax.Array, g: jax.Array) -> State:
     H = _bfgs(jnp.where((s.iterations == 0) & (curvature > 0), scale * jnp.eye(len(u)), s.H), step, change)
     direction, steepest = _direction(u, g, H)
     H = jnp.where(steepest, _first_hessian(g), H)
-    rest = jnp.where(_projected(u, g) <= SMALLEST_GRADIENT, 1, 0)
+    rest = jnp.where(_projected(u, g) <= s.small, 1, 0)
     zero = jnp.zeros((), int)
-    return State(u, f, g, H, direction, jnp.ones(()), zero, steepest, s.iterations + 1, s.evaluations, rest)
+    return State(u, f, g, H, direction, jnp.ones(()), zero, steepest, s.iterations + 1, s.evaluations, s.small, rest)
 
 
 def _rejected(s: State, f: jax.Array) -> State:

@@ -1,11 +1,14 @@
 """Local searches by scipy, one after the other; and what every engine says of where its searches ended.
 
-scipy's methods see inputs scaled to [0, 1] and a loss in units of the training rows' own losses, so that tolerances
-mean the same in every problem.
+scipy's methods compare numbers that have units with constants. So they see inputs scaled to [0, 1], and a loss in the
+unit that makes the slope at the start `FIRST_STEP`: what they take for their first step is then a twentieth of the
+range, and their tolerances are shares of what there is to gain. Whether they ended where they say is judged elsewhere
+(`preimage.inversion.ending`).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,14 +19,27 @@ from scipy.optimize import LinearConstraint, OptimizeResult, minimize
 from preimage.inversion import Question, Report
 from preimage.inversion.gradients import Line
 from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NO_GRADIENT
+from preimage.space import Space
 
+FIRST_STEP = 0.05
+# The barrier that keeps trust-constr off the bounds keeps it as far off as this, at a slope of 1.
+BARRIER = {"initial_tr_radius": FIRST_STEP, "barrier_tol": 1e-10}
 # Tighter than scipy's own: with an exact gradient the last digits are real, and re-simulation shows them.
 TIGHT = {
     "L-BFGS-B": {"ftol": 1e-18, "gtol": 1e-12, "maxiter": 1000},
     "SLSQP": {"ftol": 1e-16, "maxiter": 1000},
     "TNC": {"ftol": 1e-18, "gtol": 1e-12, "maxfun": 2000},
-    "trust-constr": {"gtol": 1e-10, "xtol": 1e-12, "maxiter": 500},
+    "trust-constr": {"gtol": 1e-10, "xtol": 1e-12, "maxiter": 500, **BARRIER},
 }
+# Finite differences cost more and see less.
+BY_DIFFERENCES = {
+    "L-BFGS-B": {"ftol": 1e-14, "gtol": 1e-10, "maxiter": 1000},
+    "SLSQP": {"ftol": 1e-13, "maxiter": 1000},
+    "TNC": {"ftol": 1e-14, "gtol": 1e-10, "maxfun": 2000},
+    "trust-constr": {"gtol": 1e-8, "xtol": 1e-10, "maxiter": 500, **BARRIER},
+}
+# Without a slope: by the size of the simplex or of the steps, as shares of the range.
+WITHOUT = {"Nelder-Mead": {"xatol": 1e-8, "fatol": np.inf}, "Powell": {"xtol": 1e-9, "ftol": 1e-14}}
 
 
 class Ends(NamedTuple):
@@ -36,6 +52,8 @@ class Ends(NamedTuple):
         status: see `preimage.candidates.STATUSES`.
         message: in the method's words.
         history: iteration, best loss and its gradient's norm, where the engine keeps them.
+        slope: derivative of the loss there by the movable inputs scaled to [0, 1] (n, k), NaN where it is not known;
+            None where the engine keeps none.
     """
 
     X: np.ndarray
@@ -44,11 +62,13 @@ class Ends(NamedTuple):
     status: list[str]
     message: list[str]
     history: Sequence[tuple[int, float, float]] = ()
+    slope: np.ndarray | None = None
 
     def at(self, index: np.ndarray) -> Ends:
         """Return the searches at these positions."""
         status, message = ([part[k] for k in index] for part in (self.status, self.message))
-        return Ends(self.X[index], self.loss[index], self.evaluations[index], status, message, self.history)
+        slope = None if self.slope is None else self.slope[index]
+        return Ends(self.X[index], self.loss[index], self.evaluations[index], status, message, self.history, slope)
 
 
 def descend(
@@ -56,7 +76,6 @@ def descend(
     owner: np.ndarray,
     X0: np.ndarray,
     movable: np.ndarray,
-    units: Sequence[float],
     options: Mapping[str, Any],
     report: Report | None = None,
 ) -> Ends:
@@ -65,13 +84,15 @@ def descend(
     best = np.inf
     progress = Progress(report)
     for k, (x0, q) in enumerate(zip(X0, owner, strict=True)):
-        line = Line(questions[q], x0, units[q], movable)
+        line = Line(questions[q], x0, movable=movable)
         rows.append(_one(line, options, partial(progress.iteration, k, line)))
         best = np.fmin(best, rows[-1][1])
         if report:
             report(k + 1, float(best))
-    X, loss, evaluations, status, message = zip(*rows, strict=True)
-    return Ends(np.array(X), np.array(loss), np.array(evaluations), list(status), list(message), progress.history)
+    X, loss, evaluations, status, message, slope = map(list, zip(*rows, strict=True))
+    return Ends(
+        np.array(X), np.array(loss), np.array(evaluations), status, message, progress.history, np.array(slope)
+    )
 
 
 class Progress:
@@ -82,58 +103,84 @@ class Progress:
         self.report, self.best = report, np.inf
         self.history: list[tuple[int, float, float]] = []
 
-    def iteration(self, start: int, line: Line, loss: float) -> None:
-        self.best = float(np.fmin(self.best, loss * line.unit))
+    def iteration(self, start: int, line: Line) -> None:
+        self.best = float(np.fmin(self.best, line.least))
         self.history.append((len(self.history) + 1, self.best, line.slope))
         if self.report:
             self.report(start, self.best, iteration=len(self.history), gradient=line.slope)
 
 
 def _one(
-    line: Line, options: Mapping[str, Any], note: Callable[[float], None]
-) -> tuple[np.ndarray, float, int, str, str]:
-    """Return where one search ended, its loss, evaluations, status and message."""
+    line: Line, options: Mapping[str, Any], note: Callable[[], None]
+) -> tuple[np.ndarray, float, int, str, str, np.ndarray]:
+    """Return where one search ended, its loss, evaluations, status, message and slope."""
+    unknown = np.full(len(line.low), np.nan)
     try:
         result = _minimize(line, options, note)
     except Exception as error:
-        return line.x0, np.nan, line.evaluations, "failed", f"{type(error).__name__}: {error}"
+        return line.x0, np.nan, line.evaluations, "failed", f"{type(error).__name__}: {error}", unknown
     if not np.isfinite(result.fun):
         reason = next(iter(line.question.errors.values()), "no finite loss")
-        return line.x0, np.nan, line.evaluations, "failed", f"loss {result.fun} ({reason})"
+        return line.x0, np.nan, line.evaluations, "failed", f"loss {result.fun} ({reason})", unknown
+    u = np.asarray(result.x, float)
     # Scaling there and back would move a start that stayed by a rounding.
-    stayed = np.array_equal(result.x, line.start)
-    x = line.x0 if stayed else line.point(np.asarray(result.x, float))
+    x = line.x0 if np.array_equal(u, line.start) else line.point(u)
     status = "ok" if result.success else "not_converged"
     said = f"in {result.nit} iterations: {result.message}"
-    return x, float(result.fun) * line.unit, line.evaluations, status, said
+    _, slope = line.seen.get(u.tobytes(), (np.nan, unknown))
+    return x, float(result.fun) * line.unit + line.zero, line.evaluations, status, said, slope * line.unit
 
 
-def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[float], None]) -> OptimizeResult:
+def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[], None]) -> OptimizeResult:
     space = line.question.space
-    gradient = options.get("gradient") or ("exact" if line.question.gradient else "3-point")
+    gradient = way_of(line.question, options)
     method = options.get("method") or ("SLSQP" if space.constraints else "L-BFGS-B")
     function, jac = line.for_scipy(gradient)
+    own: dict[str, Any] = dict((TIGHT if gradient in ("exact", "cs") else BY_DIFFERENCES).get(method, {}))
     if method in NO_GRADIENT:
-        function, jac = line.loss, None
+        function, jac, own = line.loss, None, dict(WITHOUT[method])
+        if method == "Nelder-Mead":
+            u = line.start
+            own["initial_simplex"] = u + np.vstack([0 * u, np.diag(np.where(u < 0.5, FIRST_STEP, -FIRST_STEP))])
+    else:
+        _fit_scale(line, function, 1.0 if method == "trust-constr" else FIRST_STEP)
     constraints: Any = ()
     if space.constraints and method in HOLDS_CONSTRAINTS:
-        constraints = LinearConstraint(*_scaled_rows(line))
-    return minimize(
-        function,
-        line.start,
-        method=method,
-        jac=jac,
-        bounds=[(0.0, 1.0)] * int(line.movable.sum()),
-        constraints=constraints,
-        # Not all of scipy's methods say their loss here.
-        callback=lambda *_: note(line.least),
-        options=TIGHT.get(method, {}) if gradient in ("exact", "cs") else {},
-    )
+        constraints = LinearConstraint(*scaled_rows(space, line.x0, line.movable))
+    with warnings.catch_warnings():
+        # trust-constr warns of linear functions, which are welcome.
+        warnings.filterwarnings("ignore", "delta_grad == 0.0")
+        return minimize(
+            function,
+            line.start,
+            method=method,
+            jac=jac,
+            bounds=[(0.0, 1.0)] * int(line.movable.sum()),
+            constraints=constraints,
+            callback=lambda *_: note(),
+            options=own,
+        )
 
 
-def _scaled_rows(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the constraints on the movable inputs, scaled to [0, 1], as (A, low, high)."""
-    matrix, bottom, top = line.question.space.rows
-    scale, movable = line.question.space.row_scale, line.movable
-    held = matrix[:, ~movable] @ line.x0[~movable] + matrix[:, movable] @ line.low
-    return matrix[:, movable] * line.width / scale[:, None], (bottom - held) / scale, (top - held) / scale
+def way_of(question: Question, options: Mapping[str, Any]) -> str:
+    """Return how derivatives are had: as the study says, or the model's own where it has one."""
+    return options.get("gradient") or ("exact" if question.gradient else "3-point")
+
+
+def _fit_scale(line: Line, function: Callable[[np.ndarray], Any], steepness: float) -> None:
+    """Count the loss in the unit that makes the slope at the start, along what bounds leave free, `steepness`; and from
+    its value there, where that is large beside the unit and would hide what is gained."""
+    u = line.start
+    value, slope = function(u)
+    free = np.linalg.norm(np.where((u <= 0) & (slope > 0) | (u >= 1) & (slope < 0), 0.0, slope))
+    unit = free / steepness if np.isfinite(free) and free > 0 else abs(value)
+    if np.isfinite(unit) and unit > 0:
+        line.rescale(unit, value if abs(value) > unit else 0.0)
+
+
+def scaled_rows(space: Space, x: np.ndarray, movable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the constraints on the movable inputs around a point (d,), scaled to [0, 1], as (A, low, high)."""
+    matrix, bottom, top = space.rows
+    scale, width = space.row_scale, (space.high - space.low)[movable]
+    held = matrix[:, ~movable] @ x[~movable] + matrix[:, movable] @ space.low[movable]
+    return matrix[:, movable] * width / scale[:, None], (bottom - held) / scale, (top - held) / scale

@@ -1,16 +1,15 @@
 """The loss of one question along the inputs that may move, and its derivative by whatever way was asked for.
 
 `exact`: the model's own derivative, by the chain rule through the objective. `2-point` and `3-point`: finite
-differences, which scipy takes from the loss alone; of a model that computes in single precision they are taken here,
-with steps above its rounding (scipy's own would see nothing else). `cs`: the complex step (Squire and Trapp 1998, SIAM
+differences, with steps above the rounding of the model, of its outputs and of its inputs (scipy's own see nothing else
+where a model computes in single precision, or an output varies little beside its value). `cs`: the complex step (Squire and Trapp 1998, SIAM
 Review 40), exact to rounding for a model that computes with complex numbers as it does with real ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
@@ -19,27 +18,32 @@ from preimage.inversion import Question
 COMPLEX_STEP = 1e-30
 # Steps are this root of the rounding.
 ORDERS = {"2-point": 2, "3-point": 3}
+# Steps of finite differences never come from a coarser rounding than this.
+COARSEST = 1e-6
 
 
 class Line:
-    """The loss around one start, over the movable inputs scaled to [0, 1] and divided by `unit`; counts its calls.
+    """The loss around one start, over the movable inputs scaled to [0, 1], counted from `zero` in units of `unit`;
+    counts its calls.
 
     Attributes:
         movable: which inputs move (d,); all free numbers where nothing else is said.
         evaluations: model evaluations so far.
-        least: smallest loss so far.
-        slope: norm of the last derivative, NaN where scipy took it from the loss.
+        least: smallest loss so far, in its own unit.
+        slope: norm of the last derivative, NaN where none was taken.
+        seen: what is known, by point: value and derivative in the line's unit.
     """
 
     def __init__(
         self, question: Question, x0: np.ndarray, unit: float = 1.0, movable: np.ndarray | None = None
     ) -> None:
         space = question.space
-        self.question, self.x0, self.unit = question, x0, unit
+        self.question, self.x0, self.unit, self.zero = question, x0, unit, 0.0
         self.movable = space.free & ~space.discrete if movable is None else movable
         self.low, self.width = space.low[self.movable], (space.high - space.low)[self.movable]
         self.evaluations = 0
         self.least = self.slope = np.nan
+        self.seen: dict[bytes, tuple[float, np.ndarray]] = {}
 
     @property
     def start(self) -> np.ndarray:
@@ -53,13 +57,13 @@ class Line:
 
     def loss(self, u: np.ndarray) -> float:
         self.evaluations += 1
-        return self._noted(float(self.question.loss(self.point(u)[None])[0]) / self.unit)
+        return self._noted(float(self.question.loss(self.point(u)[None])[0]))
 
     def _noted(self, loss: float, slope: np.ndarray | None = None) -> float:
         self.least = float(np.fmin(self.least, loss))
         if slope is not None:
-            self.slope = float(np.linalg.norm(slope))
-        return loss
+            self.slope = float(np.linalg.norm(slope)) * self.unit
+        return (loss - self.zero) / self.unit
 
     def exact(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by the model's own."""
@@ -68,26 +72,25 @@ class Line:
         Y, J = self.question.gradient(self.point(u)[None])
         wanted = self.question.objective
         slope = wanted.slope(Y)[0] @ J[0][:, self.movable] * self.width / self.unit
-        return self._noted(float(wanted.loss(Y)[0]) / self.unit, slope), slope
+        return self._noted(float(wanted.loss(Y)[0]), slope), slope
 
     def complex_step(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by one complex evaluation an input."""
         steps = u + 1j * COMPLEX_STEP * np.eye(len(u))
         self.evaluations += len(u)
         Y = self.question.predict(np.array([self.point(step) for step in steps]))
-        loss = self.question.objective.loss(Y) / self.unit
-        slope = loss.imag / COMPLEX_STEP
+        loss = self.question.objective.loss(Y)
+        slope = loss.imag / COMPLEX_STEP / self.unit
         return self._noted(float(loss[0].real), slope), slope
 
     def differences(self, gradient: str, u: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss and its derivative by finite differences that a coarse model can resolve, in one call.
+        """Return the loss and its derivative by finite differences that the model can resolve, in one call.
 
         They are of the outputs, so that their error fades with the distance to a target. Steps are a root of the
-        rounding (Nocedal and Wright 2006, Numerical Optimization, 8.1), and absolute: scipy's relative ones vanish at a
-        bound of 0. `3-point` is the slope of the parabola through the point and two beside it, both on the inner side
-        where a bound is near.
+        rounding (Nocedal and Wright 2006, Numerical Optimization, 8.1). `3-point` is the slope of the parabola through
+        the point and two beside it, both on the inner side where a bound is near.
         """
-        h = self.question.resolution ** (1 / ORDERS[gradient])
+        h = self.roundings ** (1 / ORDERS[gradient])
         steps = [np.where(u + h <= 1, h, -h)]
         if gradient == "3-point":
             steps = [np.where(u >= h, -h, 2 * h), np.where(u + h <= 1, h, -2 * h)]
@@ -101,14 +104,39 @@ class Line:
             slopes = (rises[0] * b - rises[1] * a) / (b - a)
         wanted = self.question.objective
         slope = slopes @ wanted.slope(Y[:1])[0] / self.unit
-        return self._noted(float(wanted.loss(Y[:1])[0]) / self.unit, slope), slope
+        return self._noted(float(wanted.loss(Y[:1])[0]), slope), slope
 
-    def for_scipy(self, gradient: str) -> tuple[Callable[..., Any], Any]:
-        """Return what `scipy.optimize.minimize` takes as function and `jac`."""
-        if gradient in ORDERS and self.question.resolution > np.finfo(float).eps:
-            return partial(self.differences, gradient), True
+    @cached_property
+    def roundings(self) -> np.ndarray:
+        """The smallest share of each movable input's range (k,) beside which rounding is small: the model's own, more
+        where outputs vary little beside their values, or an input beside its own."""
+        Y, eps = self.question.Y, float(np.finfo(float).eps)
+        low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0) if len(Y) else np.ones((3, 1))
+        part = np.where(high > low, np.abs(middle) / np.where(high > low, high - low, 1.0), 1.0)
+        share = self.question.resolution * max(1.0, float(part[list(self.question.objective.columns)].max()))
+        reach = np.maximum(np.abs(self.low), np.abs(self.low + self.width)) / self.width
+        return np.clip(np.maximum(share, eps * reach), self.question.resolution, COARSEST)
+
+    def derivative(self, gradient: str, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss and its derivative by the way that is named."""
         if gradient == "exact":
-            return self.exact, True
-        if gradient == "cs":
-            return self.complex_step, True
-        return self.loss, gradient
+            return self.exact(u)
+        return self.complex_step(u) if gradient == "cs" else self.differences(gradient, u)
+
+    def for_scipy(self, gradient: str) -> tuple[Callable[[np.ndarray], tuple[float, np.ndarray]], bool]:
+        """Return what `scipy.optimize.minimize` takes as function and `jac`; a point seen before costs nothing."""
+
+        def function(u: np.ndarray) -> tuple[float, np.ndarray]:
+            key = np.asarray(u, float).tobytes()
+            if key not in self.seen:
+                self.seen[key] = self.derivative(gradient, u)
+            value, slope = self.seen[key]
+            return value, slope.copy()
+
+        return function, True
+
+    def rescale(self, unit: float, zero: float) -> None:
+        """Count the loss from `zero` in units of `unit` from now on, both in the present ones."""
+        for key, (value, slope) in self.seen.items():
+            self.seen[key] = ((value - zero) / unit, slope / unit)
+        self.zero, self.unit = self.zero + zero * self.unit, self.unit * unit

@@ -20,7 +20,7 @@ import numpy as np
 
 from preimage import polytope
 from preimage.errors import StudyError
-from preimage.inversion import Answer, Question, Report, descents, repaired
+from preimage.inversion import Answer, Question, Report, descents, ending, repaired
 from preimage.inversion.descents import Ends
 from preimage.inversion_kinds import UNMOVED
 from preimage.space import Space
@@ -37,24 +37,32 @@ def invert_many(
     report: Report | None,
 ) -> list[Answer]:
     """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
+    questions = [q.wanting(ending.narrowed(q)) for q in questions]
     n = int(options["starts"])
     part, parts = options.get("part", (0, 1))
     mine = np.array_split(np.arange(n), parts)[part]
     found = [_starts(q, n, mine, options, rng) for q in questions]
     X0 = np.concatenate([X for X, _ in found])
     owner = np.repeat(np.arange(len(questions)), len(mine))
-    units = [typical_loss(q) for q in questions]
+    gradient = descents.way_of(questions[0], options)
+
+    def once(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
+        if options.get("engine") == "batched":
+            from preimage.inversion import batched
+
+            return batched.descend(questions, owner, X, movable, [typical_loss(q) for q in questions], report)
+        return descents.descend(questions, owner, X, movable, options, report)
 
     def search(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
         if options.get("engine") == "batched" and questions[0].fit is not None:
             # Picked at run time, so that a change in it reruns only fits.
             engine = importlib.import_module("preimage.calibration.engine")
             return engine.descend(questions[0], X, movable, int(options.get("steps", 1)), report)
-        if options.get("engine") == "batched":
-            from preimage.inversion import batched
 
-            return batched.descend(questions, owner, X, movable, units, report)
-        return descents.descend(questions, owner, X, movable, units, options, report)
+        def turn(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
+            return once(owner, X, movable, report if first else None)
+
+        return ending.until_ended(questions, owner, X, movable, gradient, turn)
 
     space = questions[0].space
     way = _enumerated if options.get("discrete") == "enumerate" else _rounded
@@ -95,11 +103,12 @@ def startpoints(question: Question, n: int, start_from: str | None, rng: np.rand
 
 
 def typical_loss(question: Question) -> float:
-    """Return the spread of the training rows' losses, the unit in which a search sees the loss; 1 where it is 0."""
+    """Return the size of the training rows' losses, which keeps numbers near 1: their interquartile range, that no
+    single row decides; 1 where it is 0."""
     if question.fit is not None:
         return 1.0  # losses of random parameters say nothing of the scale of good ones
     loss = question.objective.loss(question.Y)
-    spread = float(np.std(loss)) if len(loss) else 0.0
+    spread = float(np.subtract(*np.quantile(loss, [0.75, 0.25]))) if len(loss) else 0.0
     return spread if np.isfinite(spread) and spread > 0 else 1.0
 
 

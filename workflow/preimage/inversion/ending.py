@@ -1,0 +1,337 @@
+"""When a local search has ended: one rule for every engine and method, and the restarts that follow from it.
+
+The library that searches stops by rules of its own, which compare numbers that have units. Here an end is judged by
+ratios alone, so that the verdict is the same in any unit and after any shift. With inputs scaled to [0, 1]:
+
+1. A target counts as reached where the loss is as small as rounding, or a ten-thousandth of the tolerance, or a
+   millionth of the output's spread allows.
+2. Otherwise a probe goes a thousandth of the range down the slope, along the inputs that bounds and constraints leave
+   free. Where the loss falls, the search has not ended. Where it rises, the end is a minimum if the largest decrease
+   that the slope promises anywhere in the space (the criticality measure of Conn, Gould and Toint 2000, Trust-Region
+   Methods, 12.1.4) is small beside the slope that the probe has climbed, or where the bottom of the parabola through
+   both is closer than rounding. Where it stays the same, the loss is flat, which is no sign of a minimum.
+
+What has not ended is searched again from there, on the scale of what it finds there, as long as that helps. An end that
+fails all this is `not_converged`, whatever the library says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import linprog
+
+from preimage import polytope
+from preimage.inversion import Question
+from preimage.inversion.descents import Ends, scaled_rows
+from preimage.inversion.gradients import Line
+from preimage.objective import Objective
+from preimage.space import Space
+
+CLOSE_TOLERANCE, CLOSE_SPREAD = 1e-4, 1e-6
+PROBE, SMALL = 1e-3, 1e-3
+# Roundings that a chain of arithmetic may add up to.
+ROUNDINGS = 16
+MOST_RESTARTS = 10
+# A start that has spent this is not begun again.
+MOST_EVALUATIONS = 2000
+# An input so near to a bound, as a share of its range, is on it. A linear program solves to no less.
+HELD = 1e-6
+
+FALLS = "the loss still falls here"
+STEEP = "the slope has not vanished"
+FLAT = "the loss is flat here, which shows no way to go"
+BLIND = "no finite loss beside this point"
+
+
+def narrowed(question: Question) -> Objective:
+    """Return the objective as a search should see it: an interval narrower by a millionth at each end, because a search
+    from outside ends on the edge, where rounding decides whether the interval is reached."""
+    wanted = question.objective
+    if wanted.kind != "within":
+        return wanted
+    low, high = np.array(wanted.low), np.array(wanted.high)
+    spread = Rounding(question).spread[list(wanted.columns)]
+    margin = CLOSE_SPREAD * np.where(np.isfinite(high - low), high - low, spread)
+    return replace(wanted, low=tuple((low + margin).tolist()), high=tuple((high - margin).tolist()))
+
+
+class Rounding:
+    """What cannot be told from 0, in the losses of questions that differ in their objectives alone.
+
+    Attributes:
+        spread: interquartile range of each output in the training rows (m,), which no single row decides.
+        size: typical absolute value of each output (m,).
+        inputs: rounding of each input as a share of its range (d,).
+    """
+
+    def __init__(self, question: Question) -> None:
+        Y, space = question.Y, question.space
+        self.resolution = max(question.resolution, getattr(question.fit, "rtol", 0.0))
+        low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0) if len(Y) else np.zeros((3, Y.shape[1]))
+        self.spread, self.size = high - low, np.abs(middle)
+        eps = np.finfo(float).eps
+        self.inputs = ROUNDINGS * eps * np.maximum(np.abs(space.low), np.abs(space.high)) / space.width
+
+    def of(self, wanted: Objective) -> np.ndarray:
+        """Return the rounding of each named output (k,), in its own unit."""
+        columns = list(wanted.columns)
+        sizes = [self.size[columns]]
+        if wanted.bounded:
+            sizes += [np.where(np.isfinite(v), np.abs(v), 0.0) for v in (wanted.goal.low, wanted.goal.high)]
+        return ROUNDINGS * self.resolution * np.max(sizes, axis=0)
+
+    def close(self, wanted: Objective) -> float:
+        """Return the loss at which a target counts as reached; below every loss where there is no target."""
+        if not wanted.bounded:
+            return -np.inf
+        spread, width = self.spread[list(wanted.columns)], wanted.goal.high - wanted.goal.low
+        if wanted.kind == "within":  # half of what `narrowed` has taken away
+            shares = CLOSE_SPREAD / 2 * np.where(np.isfinite(width), width, spread)[None]
+        else:
+            tolerance = np.broadcast_to(np.asarray(wanted.tolerance, float), len(spread))
+            shares = np.stack([CLOSE_TOLERANCE * tolerance, CLOSE_SPREAD * spread])
+        near = np.where(shares > 0, shares, np.inf).min(axis=0)
+        near = np.maximum(np.where(np.isfinite(near), near, 0.0), self.of(wanted))
+        return float(np.mean((near / wanted.goal.scale) ** 2))
+
+    def noise(self, wanted: Objective, loss: float, slope: np.ndarray, movable: np.ndarray) -> float:
+        """Return the rounding of a loss where its slope over the scaled movable inputs is (k,)."""
+        of_inputs = np.abs(slope) @ self.inputs[movable]
+        each = self.of(wanted)
+        if not wanted.bounded:
+            weights = np.abs(wanted.goal.low)
+            return float(of_inputs + weights @ each + ROUNDINGS * self.resolution * abs(loss))
+        error = np.sqrt(np.mean((each / wanted.goal.scale) ** 2))
+        return float(of_inputs + 2 * np.sqrt(max(loss, 0.0)) * error + error**2)
+
+
+class Verdict(NamedTuple):
+    """What is found of n ends: why each is not `ok` (empty where it is), whether to go on, evaluations spent, and how
+    much of the loss is rounding (n,)."""
+
+    reason: list[str]
+    again: np.ndarray
+    evaluations: np.ndarray
+    noise: np.ndarray
+
+
+def until_ended(
+    questions: Sequence[Question],
+    owner: np.ndarray,
+    X0: np.ndarray,
+    movable: np.ndarray,
+    gradient: str,
+    search: Callable[[np.ndarray, np.ndarray, bool], Ends],
+) -> Ends:
+    """Search from every start (n, d), and again from where a search has not ended, as long as that helps.
+
+    Args:
+        search: of owners (n,) and starts (n, d); the last argument says whether it is the first time.
+    """
+    ends = _inside(questions, owner, search(owner, X0, True))
+    judge = Judge(questions, movable, gradient)
+    active = np.flatnonzero([s != "failed" for s in ends.status])
+    spent, status, message, history = ends.evaluations.copy(), list(ends.status), list(ends.message), ends.history
+    X, loss, slope = ends.X.copy(), ends.loss.copy(), ends.slope
+    slope = np.full((len(X), int(movable.sum())), np.nan) if slope is None else slope.copy()
+    for turn in range(MOST_RESTARTS + 1):
+        found = judge(owner[active], X[active], loss[active], slope[active])
+        spent[active] += found.evaluations
+        for k, reason in zip(active, found.reason, strict=True):
+            status[k] = "not_converged" if reason else "ok"
+        again = found.again & (spent[active] < MOST_EVALUATIONS) & (turn < MOST_RESTARTS)
+        noise = found.noise[again]
+        for k, reason, more in zip(active, found.reason, again, strict=True):
+            message[k] += f"; {reason}" if reason and not more else ""
+        if not again.any():
+            break
+        reasons = [r for r, more in zip(found.reason, again, strict=True) if more]
+        active = active[again]
+        later = _inside(questions, owner[active], search(owner[active], X[active], False))
+        spent[active] += later.evaluations
+        helped = later.loss < loss[active] - noise
+        for j, k in enumerate(active):
+            message[k] += f"; begun again {later.message[j]}" if helped[j] else f"; {reasons[j]}"
+        lower = later.loss < loss[active]
+        X[active[lower]], loss[active[lower]] = later.X[lower], later.loss[lower]
+        slope[active[lower]] = np.nan if later.slope is None else later.slope[lower]
+        history = [*history, *((len(history) + n, low, g) for n, low, g in later.history)]
+        active = active[helped]
+    return Ends(X, loss, spent, status, message, history, slope)
+
+
+def _inside(questions: Sequence[Question], owner: np.ndarray, ends: Ends) -> Ends:
+    """Return ends moved onto the constraints, whole numbers left as they are, with the loss there."""
+    space = questions[0].space
+    if not space.constraints:
+        return ends
+    X, _ = polytope.repair(_relaxed(space), ends.X)
+    moved = np.flatnonzero((X != ends.X).any(axis=1))
+    if not len(moved):
+        return ends
+    loss, spent = ends.loss.copy(), ends.evaluations.copy()
+    slope = None if ends.slope is None else ends.slope.copy()
+    loss[moved] = losses(questions, owner[moved], X[moved])
+    spent[moved] += 1
+    if slope is not None:
+        slope[moved] = np.nan
+    return ends._replace(X=X, loss=loss, evaluations=spent, slope=slope)
+
+
+def _relaxed(space: Space) -> Space:
+    """Return the space with whole numbers as numbers; categories stay, which no constraint names."""
+    return Space(tuple(replace(i, integer=False) for i in space.inputs), space.constraints)
+
+
+def losses(questions: Sequence[Question], owner: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Return the loss of each point (n, d), of the question that `owner` (n,) names; the model is asked once."""
+    Y = questions[0].outputs(X)
+    out = np.full(len(X), np.nan)
+    for k in np.unique(owner):
+        out[owner == k] = questions[k].objective.loss(Y[owner == k])
+    return out
+
+
+class Judge:
+    """The rule, for the searches of some questions over the movable inputs (d,)."""
+
+    def __init__(self, questions: Sequence[Question], movable: np.ndarray, gradient: str) -> None:
+        self.questions, self.movable, self.gradient = questions, movable, gradient
+        self.rounding = Rounding(questions[0])
+        self.close = np.array([self.rounding.close(q.objective) for q in questions])
+
+    def __call__(self, owner: np.ndarray, X: np.ndarray, loss: np.ndarray, slope: np.ndarray) -> Verdict:
+        """Judge ends (n, d) with their loss (n,) and, where they are known, slopes over scaled movable inputs (n, k);
+        the unknown ones that matter are filled in."""
+        n = len(X)
+        found = Verdict([""] * n, np.zeros(n, bool), np.zeros(n, int), np.zeros(n))
+        far = np.flatnonzero(~(loss <= self.close[owner]))
+        for k in far:
+            wanted = self.questions[owner[k]].objective
+            if np.isnan(slope[k]).any():
+                line = Line(self.questions[owner[k]], X[k], movable=self.movable)
+                slope[k] = line.derivative(self.gradient, line.start)[1]
+                found.evaluations[k] += line.evaluations
+            found.noise[k] = self.rounding.noise(wanted, float(loss[k]), slope[k], self.movable)
+        # A step of the inputs' own rounding may be worth the whole loss.
+        reach = np.abs(slope[far]) @ self.rounding.inputs[self.movable]
+        bounded = self.questions[0].objective.bounded
+        far = far[~(bounded & (reach >= loss[far]))]
+        self._probe(found, far, owner, X, loss, slope)
+        return found
+
+    def _probe(
+        self, found: Verdict, far: np.ndarray, owner: np.ndarray, X: np.ndarray, loss: np.ndarray, slope: np.ndarray
+    ) -> None:
+        """Fill in what is found of ends whose target is not reached (`far`), all of which are probed in one call."""
+        if not len(far):
+            return
+        space, bounded = self.questions[0].space, self.questions[0].objective.bounded
+        ways = [descent(space, X[k], slope[k], self.movable) for k in far]
+        P = np.array([stepped(space, X[k], way.step, self.movable) for k, way in zip(far, ways, strict=True)])
+        rises = losses(self.questions, owner[far], P) - loss[far]
+        found.evaluations[far] += 1
+        for k, way, rise in zip(far, ways, rises, strict=True):
+            reason = verdict(way, rise, float(-slope[k] @ way.step), found.noise[k], loss[k] if bounded else None)
+            if reason == FLAT:
+                reason, spent = self._flat(self.questions[owner[k]], X[k], loss[k], way, found.noise[k])
+                found.evaluations[k] += spent
+            found.reason[k] = reason
+            found.again[k] = bool(reason) and bool(slope[k].any())
+
+    def _flat(self, question: Question, x: np.ndarray, loss: float, way: Way, noise: float) -> tuple[str, int]:
+        """Return what is said of an end (d,) beside which the loss does not change, and what it took to find out."""
+        bounded = question.objective.bounded
+        if bounded and question.objective.met(question.outputs(x[None]))[0]:
+            return "", 1
+        if not way.held:
+            return FLAT, int(bounded)
+        # The slope presses against bounds. The other inputs may have no effect at all, or none near here.
+        steps = [PROBE * way.free, *(side * way.free for side in (1.0, -1.0))] if way.free.any() else []
+        P = np.array([stepped(question.space, x, step, self.movable) for step in steps])
+        rise = question.loss(P) - loss if len(P) else np.zeros(3)
+        if rise[0] > noise or not (rise[1:] < -noise).any() and not (bounded and (np.abs(rise[1:]) > noise).any()):
+            return "", len(P) + bounded
+        return FLAT, len(P) + bounded
+
+
+def verdict(way: Way, rise: float, fall: float, noise: float, left: float | None) -> str:
+    """Return why an end is no minimum, empty where it is one.
+
+    Args:
+        rise, fall: how the loss changed on the way to the probe, and the decrease that the slope promised there.
+        noise: how much of a loss is rounding.
+        left: the loss, where it can fall to 0 at most.
+    """
+    if not np.isfinite(rise):
+        return BLIND
+    if rise < -noise:
+        return FALLS
+    if rise <= noise:
+        return FLAT
+    if left is not None:
+        return "" if way.promised <= SMALL * left else STEEP
+    gain = fall**2 / (4 * (rise + fall)) if fall > 0 else 0.0
+    return "" if way.promised <= SMALL * rise / PROBE or gain <= noise else STEEP
+
+
+class Way(NamedTuple):
+    """The way down from a point, over the movable inputs scaled to [0, 1].
+
+    Attributes:
+        promised: the largest decrease of the loss that its slope promises within bounds and constraints.
+        step: of `PROBE` of the range, downwards (k,); towards the middle where the slope is exactly 0.
+        free: 1 or -1 for inputs that no bound holds (k,), 0 for others.
+        held: whether some slope is left, which bounds or constraints hold.
+    """
+
+    promised: float
+    step: np.ndarray
+    free: np.ndarray
+    held: bool
+
+
+def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray) -> Way:
+    """Return the way down from a point (d,) where the slope is (k,)."""
+    u = np.clip((x - space.low)[movable] / (space.high - space.low)[movable], 0, 1)
+    steepest = np.abs(slope).max()
+    inward = np.where(u < 0.5, 1.0, -1.0)
+    if space.constraints:
+        way = _furthest(space, x, slope / steepest if steepest > 0 else -inward, movable)
+        promised = max(0.0, float(-slope @ way))
+        held = 0 < steepest and promised <= HELD * steepest
+        step = way * PROBE / max(np.abs(way).max(), PROBE)
+        return Way(0.0, 0 * step, 0 * step, True) if held else Way(promised, step, np.sign(step), False)
+    if steepest == 0:
+        return Way(0.0, PROBE * inward, inward, False)
+    room = np.where(slope > 0, u, 1 - u)
+    room = np.where(room > HELD, room, 0.0)
+    # An input that all but touches its bound counts by what is left.
+    free = slope * np.minimum(1.0, room / PROBE)
+    promised, largest = float(np.abs(slope) @ room), np.abs(free).max()
+    step = np.clip(u - PROBE * free / largest, 0, 1) - u if largest > 0 else 0 * u
+    return Way(promised, step, np.where(room > 0, inward, 0.0), promised <= SMALL * steepest)
+
+
+def stepped(space: Space, x: np.ndarray, step: np.ndarray, movable: np.ndarray) -> np.ndarray:
+    """Return a point (d,) moved by a step (k,) of its movable inputs, scaled to [0, 1], as far as bounds allow."""
+    moved = x.copy()
+    moved[movable] += step * (space.high - space.low)[movable]
+    return np.clip(moved, space.low, space.high)
+
+
+def _furthest(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray) -> np.ndarray:
+    """Return the step (k,) inside bounds and constraints that goes furthest down a slope, by a linear program."""
+    A, low, high = scaled_rows(space, x, movable)
+    width = (space.high - space.low)[movable]
+    u = np.clip((x - space.low)[movable] / width, 0, 1)
+    at = A @ u
+    # A point may be outside by a rounding, which must not make the program infeasible.
+    rows, limits = np.vstack([A, -A]), np.maximum(np.concatenate([high - at, at - low]), 0.0)
+    use = np.isfinite(limits)
+    solved = linprog(slope, A_ub=rows[use], b_ub=limits[use], bounds=np.column_stack([-u, 1 - u]))
+    return np.zeros_like(u) if solved.x is None else solved.x
