@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import integrity, own_models, record, reproduction
+from preimage import integrity, own_code, own_models, record, reproduction
 from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
@@ -102,6 +102,16 @@ def mend(studies: Mapping[str, Study], only_look: bool) -> list[str]:
         return [NO_LOCKS]
     then = "it would be made again" if only_look else "it is made again, and what was made of it"
     return [f"{path}: not what its step wrote (damaged, or changed by hand): {then}" for path in found]
+
+
+def unseen(studies: Mapping[str, Study], dry: bool) -> list[str]:
+    """Return a warning of each study whose checks wait for a run: in a dry one nothing of the user's is imported."""
+    own = {name: own_code.named(study["problem"]) for name, study in studies.items()} if dry else {}
+    return [
+        f"study '{name}': {simulator} is not imported in a dry run; whether it works is checked as a run starts"
+        for name, simulator in own.items()
+        if simulator
+    ]
 
 
 def _check_writable() -> None:

@@ -49,7 +49,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     if any("fit" in entry for entry in study["objectives"].values()):
         from preimage.calibration import fit
 
-        return fit.check(spec, study["objectives"])
+        return fit.check(spec, study["objectives"], run=False)
     if imported is None:
         return []
     for path in new_rows.files(spec["table"]):
@@ -81,7 +81,7 @@ def _first_of_each(objectives: Mapping[str, objective.Objective]) -> dict[str, o
 
 
 def _check_simulator(spec: Mapping[str, Any], found: Setting) -> None:
-    simulator = problem.load(spec)
+    simulator = problem.load(spec, run=False)
     assert simulator is not None
     for kind, ours, its in (("inputs", found.inputs, simulator.inputs), ("outputs", found.outputs, simulator.outputs)):
         if list(ours) != list(its):
