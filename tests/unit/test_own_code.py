@@ -56,7 +56,8 @@ def test_installed_packages_and_this_workflow_are_refused_with_the_remedy(read, 
     "name",
     [
         "own", "own:", ":bake", "own:bake.sub", "own:os.system", "own:bake()", "own:bake:bake", "../own:bake",
-        "/own:bake", "own..x:bake", ".own:bake", "own:__import__('os')", "own/x:bake", "own:ba ke", "own:bake\n", "1own:bake",
+        "/own:bake", "own..x:bake", ".own:bake", "own:__import__('os')", "own/x:bake", "own:ba ke", "own:bake\n",
+        "1own:bake",
     ],
 )  # fmt: skip
 def test_what_is_no_module_and_function_is_refused(own_file, name):
