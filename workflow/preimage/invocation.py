@@ -23,7 +23,7 @@ from preimage import integrity, own_code, own_models, record, reproduction
 from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
-from preimage.files import digest, read_json, write_json
+from preimage.files import digest, remove, write_json
 from preimage.inference.setting import check as inference_check
 from preimage.step import JOBS_LOCK
 from preimage.study import Study, infers, searched_exactly
@@ -38,7 +38,7 @@ NO_LOCKS = (
 SENDER_LOG = Path("results/.tracking/sender.log")
 
 _sender: list[subprocess.Popen[bytes]] = []
-_records: list[Path] = []
+_records: dict[Path, dict[str, Any]] = {}
 _lock: list[Any] = []
 
 
@@ -142,7 +142,7 @@ def start(studies: Mapping[str, Study], files: Mapping[str, str | Path], reprodu
         if reproduces is not None:
             described["tags"]["preimage.reproduces"] = reproduces
         write_json(path, described)
-        _records.append(path)
+        _records[path] = described
     SENDER_LOG.parent.mkdir(parents=True, exist_ok=True)
     with SENDER_LOG.open("ab") as log:
         _sender.append(
@@ -168,19 +168,22 @@ def _description(name: str, study: str, value: Study) -> dict[str, Any]:
 
 
 def _note_killed(studies: Mapping[str, Study]) -> None:
-    """Mark earlier invocations that never said how they ended: they were killed."""
+    """Mark earlier invocations that never said how they ended: they were killed. A record of one that is damaged is
+    of no more use, and goes."""
     for study in studies:
         for path in (Path("results") / study / "tracking").glob("invocation-*.json"):
-            value = read_json(path)
-            if value["status"] == "RUNNING":
+            value = record.read(path)
+            if value is None:
+                print(f"preimage: {path}: the record of an earlier run is damaged; it is removed", file=sys.stderr)
+                remove(path)
+            elif value.get("status") == "RUNNING":
                 write_json(path, {**value, "status": "KILLED", "ended": record.now()})
 
 
 def end(status: str) -> None:
     """Note how the invocation ended, and wait for the sender to send what is left."""
-    for path in _records:
+    for path, value in _records.items():
         if path.exists():
-            value = read_json(path)
             if "origin" in value:
                 value["origin"]["tables"] = reproduction.tables_of(value["study"])
             write_json(path, {**value, "status": status, "ended": record.now()})
