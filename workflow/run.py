@@ -10,6 +10,7 @@ nobody and removes nothing. Asked to end (SIGTERM, SIGHUP), it ends Snakemake an
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import re
@@ -20,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 HERE = Path(__file__).resolve().parent
 LOCKS = Path("results/.locks")
@@ -32,9 +33,10 @@ SNAKEMAKES_LOCKS = Path(".snakemake/locks")
 # -n among flags that take no value (-np), or however much of --dry-run is written.
 DRY = re.compile(r"-[npkFq]*n[npkFq]*|--dry(-?r(u(n)?)?)?-?")
 # Steps save what they have within 4.5 s of being asked to end; whoever is left after this is killed.
-GRACE_SECONDS = 4.7
+GRACE_SECONDS, LONGEST_SECONDS = 4.7, 10.0
 # After Ctrl-C, which Snakemake gets as well.
 INTERRUPT_SECONDS = 5.0
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Asked(BaseException):
@@ -91,18 +93,20 @@ def attended(command: list[str], lock: IO[str] | None) -> int:
     for descriptor in held:
         os.set_inheritable(descriptor, True)
     for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _ask)
+        if signal.getsignal(name) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(name, _ask)
     more = {RUN_LOCK_HELD: "1"} if held else {}
-    process: subprocess.Popen[bytes] | None = None
+    _adopt_orphans()
     try:
         process = subprocess.Popen(command, env={**os.environ, **more}, pass_fds=held)
-        return process.wait()
-    except KeyboardInterrupt:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return -1 if process is None else process.wait(INTERRUPT_SECONDS)
-        return ended(process, signal.SIGINT)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            return process.wait(INTERRUPT_SECONDS)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        return ended(signal.SIGINT)
     except Asked as asked:
-        return ended(process, asked.args[0])
+        return ended(asked.args[0])
 
 
 def _ask(number: int, frame: FrameType | None) -> NoReturn:
@@ -111,39 +115,43 @@ def _ask(number: int, frame: FrameType | None) -> NoReturn:
     raise Asked(number)
 
 
-def ended(process: subprocess.Popen[bytes] | None, by: int) -> int:
-    """End a process and all below it: asked to, then killed. Return the exit status of one that a signal ended."""
-    if process is not None:
-        import psutil
+def ended(by: int) -> int:
+    """End all that runs below us: asked to, then killed. Return the exit status of one that a signal ended."""
+    import psutil
 
-        deadline, session = time.monotonic() + GRACE_SECONDS, os.getsid(0)
-        below = _below(process.pid)
-        for one in below:
-            # Others have their own session for a reason: the sender ends with Snakemake, after its last record.
-            with contextlib.suppress(psutil.Error, OSError):
-                if os.getsid(one.pid) == session:
-                    one.terminate()
-        _, left = psutil.wait_procs(below, max(deadline - time.monotonic(), 0))
-        left = list({*left, *(p for one in left for p in _below(one.pid))})
-        for one in left:
-            with contextlib.suppress(psutil.Error):
-                one.kill()
-        if left:
-            process.wait()
-            for stale in SNAKEMAKES_LOCKS.glob("*"):
-                stale.unlink()
+    asked, session, killed = time.monotonic(), os.getsid(0), False
+    for one in psutil.Process().children(recursive=True):
+        # Others have their own session for a reason: the sender ends with Snakemake, after its last record.
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(one.pid) == session:
+                one.terminate()
+    while (left := _left()) and time.monotonic() - asked < LONGEST_SECONDS:
+        if time.monotonic() - asked > GRACE_SECONDS:
+            killed = True
+            for one in left:
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+        time.sleep(0.02)
+    if killed:
+        for stale in SNAKEMAKES_LOCKS.glob("*"):
+            stale.unlink()
     return 128 + by
 
 
-def _below(pid: int) -> list:  # type: ignore[type-arg]
-    """Return a process and its children, theirs, and so on."""
+def _left() -> list[Any]:
+    """Return what still runs below us, what has ended being taken note of."""
     import psutil
 
-    try:
-        one = psutil.Process(pid)
-        return [one, *one.children(recursive=True)]
-    except psutil.Error:
-        return []
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    return psutil.Process().children(recursive=True)
+
+
+def _adopt_orphans() -> None:
+    """Have what loses its parent below us become our child, where the system can (Linux), so that none is missed."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 if __name__ == "__main__":

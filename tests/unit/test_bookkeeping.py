@@ -56,7 +56,8 @@ def test_the_end_of_an_invocation_does_not_rely_on_its_file(here, monkeypatch):
     "name",
     [
         "results/s", "results/s/", "results/s/tracking", "results/s/tracking/other.json", "results",
-        "results/other/page", "results/s/../other/page", "mine", ".", "/", "results/s/link/mine", "results/s/out", "a\0b", "x" * 5000,
+        "results/other/page", "results/s/../other/page", "mine", ".", "/", "results/s/link/mine", "results/s/out",
+        "a\0b", "x" * 5000,
     ],
 )  # fmt: skip
 def test_whatever_a_sealed_record_names_only_files_of_its_own_study_are_removed(here, name):
@@ -133,9 +134,12 @@ def test_a_damaged_state_of_a_search_begins_it_again_with_the_same_trials(here):
 def test_what_is_written_is_on_the_disk_before_it_has_its_name(here, monkeypatch):
     done = []
     fsync, replace = os.fsync, type(here).replace
-    monkeypatch.setattr(
-        os, "fsync", lambda at: (done.append(str(Path(f"/proc/self/fd/{at}").readlink())), fsync(at))[1]
-    )
+
+    def noted(at):
+        done.append(str(Path(f"/proc/self/fd/{at}").readlink()))
+        fsync(at)
+
+    monkeypatch.setattr(os, "fsync", noted)
     monkeypatch.setattr(type(here), "replace", lambda a, b: (done.append("named"), replace(a, b))[1])
     write_json(here / "a.json", {})
     assert done[-2:] == ["named", str(here)] and done[0].endswith(".tmp")

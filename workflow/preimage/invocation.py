@@ -23,8 +23,9 @@ from preimage import integrity, own_code, own_models, record, reproduction
 from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
-from preimage.files import digest, remove, write_json
+from preimage.files import digest, plain, remove, write_json
 from preimage.inference.setting import check as inference_check
+from preimage.secrecy import plainly
 from preimage.step import JOBS_LOCK
 from preimage.study import Study, infers, searched_exactly
 
@@ -161,7 +162,7 @@ def _description(name: str, study: str, value: Study) -> dict[str, Any]:
         **asdict(
             record.Record(study, "invocation", f"{study} {time.strftime('%Y-%m-%d %H:%M:%S')}", {}, name, record.now())
         ),
-        "params": {**record.flat({k: v for k, v in value.items() if k != "study"}), **packages},
+        "params": plainly(plain({**record.flat({k: v for k, v in value.items() if k != "study"}), **packages})),
         "tags": tags,
         "status": "RUNNING",
     }

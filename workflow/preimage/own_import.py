@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from preimage import own_code, stopping
-from preimage.errors import StudyError
+from preimage.errors import StudyError, without_secrets
 from preimage.own_code import Code
 
 # How long the import of a module, and one call of a series' model, may take.
@@ -90,7 +90,7 @@ def said(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:
         text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return without_secrets(f"{type(error).__name__}: {text}") if text else type(error).__name__
 
 
 # -- before any job ----------------------------------------------------------------------------------------------------

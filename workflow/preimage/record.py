@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from preimage.files import digest, plain, read_json, sha256, write_json
+from preimage.secrecy import plainly
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOCATION = "PREIMAGE_INVOCATION"
@@ -63,6 +64,7 @@ class Record:
 
     def write(self, path: str | Path) -> None:
         value = plain(asdict(self))
+        value |= {key: plainly(value[key]) for key in ("params", "tags")}
         write_json(path, {**value, "seal": digest(value)})
 
 

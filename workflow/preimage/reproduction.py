@@ -22,7 +22,7 @@ import pandas as pd
 from preimage import origin as origins
 from preimage import own_code, record
 from preimage.data import new_rows, series, targets
-from preimage.errors import StudyError
+from preimage.errors import StudyError, without_secrets
 from preimage.files import read_json, remove, replacing, sha256, write_json
 from preimage.inference.setting import observation_files
 from preimage.study import written
@@ -61,7 +61,7 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     return {
         "format": origins.FORMAT,
         "study": raw,
-        "text": Path(path).read_text(encoding="utf-8-sig"),
+        "text": without_secrets(Path(path).read_text(encoding="utf-8-sig")),
         **_beside(path),
         "files": {p: sha256(p) for p in read_files(study)},
         "packages": _packages(),

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage import record, stopping
-from preimage.errors import StudyError, without_secrets
+from preimage import record, secrecy, stopping
+from preimage.errors import StudyError
 from preimage.files import digest, remove
 from preimage.rng import generator
 
@@ -155,11 +155,13 @@ def step(snakemake: Any) -> Iterator[Step]:
     started = psutil.Process(os.getpid()).create_time()
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    handler = logging.FileHandler(log, mode="w")
+    handler.setFormatter(secrecy.Formatter("%(asctime)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     stopping.listen()
-    with running():
+    with running(), secretive():
         try:
             run = Step(snakemake)
             yield run
@@ -181,8 +183,22 @@ def step(snakemake: Any) -> Iterator[Step]:
             print(f"preimage: {told}", file=sys.stderr)
             sys.exit(1)
         except BaseException:
-            logging.error("%s", without_secrets(traceback.format_exc()))
+            logging.error("%s", traceback.format_exc())
             raise
+
+
+@contextmanager
+def secretive() -> Iterator[None]:
+    """Keep secrets out of what a step prints, the user's code and a last traceback too: a cluster keeps it in files."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = secrecy.Stream(sys.stdout), secrecy.Stream(sys.stderr)
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+    finally:
+        sys.stdout, sys.stderr = before
 
 
 @contextmanager

@@ -72,7 +72,7 @@ class Guarded:
         except StudyError:
             raise
         except Exception as error:
-            self.complaint = " ".join(f"{type(error).__name__}: {error}".split())
+            self.complaint = own_import.said(error)
             return self._by_row(theta, size, rng.spawn(len(theta)))
 
     def _by_row(self, theta: np.ndarray, size: int, rows: list[np.random.Generator]) -> np.ndarray:
@@ -84,7 +84,7 @@ class Guarded:
             except StudyError:
                 raise
             except Exception as error:
-                self.complaint = " ".join(f"{type(error).__name__}: {error}".split())
+                self.complaint = own_import.said(error)
         return found
 
     def _checked(self, answer: Any, shape: tuple[int, ...]) -> np.ndarray:
