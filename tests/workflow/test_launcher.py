@@ -78,13 +78,21 @@ def test_a_folder_without_write_permission_is_one_line(tmp_path, more):
         folder.chmod(0o755)
     reads = subprocess.run(["test", "-x", sys.executable, "-a", "-r", RUN[1]], user=65534, group=65534, extra_groups=[])
     if reads.returncode:
-        pytest.skip("nobody else may read this checkout")
+        pytest.skip("nobody else may read this checkout, or run its Python")
     done = subprocess.run(
         [*RUN, *more, *study_argument("tiny.yaml")], capture_output=True, text=True, cwd=tmp_path, user=65534,
         group=65534, extra_groups=[],
     )  # fmt: skip
     assert done.returncode == 1 and done.stdout == ""
     assert re.fullmatch(rf"preimage: {tmp_path}: can't be written: .*\n", done.stderr)
+
+
+def test_results_that_are_no_folder_are_one_line(tmp_path):
+    write_study(tmp_path, TINY)
+    (tmp_path / "results").write_text("")
+    done = subprocess.run([*RUN, *study_argument("tiny.yaml")], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert re.fullmatch(rf"preimage: {tmp_path}/results/?.*: can't be written: .*\n", done.stderr)
 
 
 @pytest.mark.long
