@@ -164,6 +164,12 @@ def test_an_installed_package_that_the_user_allows_is_taken(read, own_file):
     assert "--config allow=scipy" in refusal(read, "scipy.optimize:rosen")
 
 
+def test_a_function_that_ends_python_is_one_that_fails(own_file):
+    own_file("import sys\n\n\ndef bake(X):\n    sys.exit(0)\n")
+    with pytest.raises(RuntimeError, match=r"it called sys.exit\(0\)"):
+        own_import.load("own:bake")(1)
+
+
 # -- code that can't be imported ---------------------------------------------------------------------------------------
 
 BROKEN = {

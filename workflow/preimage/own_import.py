@@ -6,6 +6,7 @@ Nothing of it is imported while studies are read, and so nothing in a dry run.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -51,8 +52,23 @@ def load(name: str) -> Callable[..., Any]:
     if not callable(call):
         raise StudyError(f"{where}: found {type(call).__name__}, expected a function")
     _check_made_here(code, call)
-    found: Callable[..., Any] = call
-    return found
+    return _never_exits(call)
+
+
+def _never_exits(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that raises what is an error like any other where the user's ends Python (`sys.exit`): a step
+    that is ended so would look like one that was asked to end."""
+
+    @functools.wraps(call)
+    def called(*arguments: Any, **named: Any) -> Any:
+        try:
+            return call(*arguments, **named)
+        except SystemExit as error:
+            if stopping.asked():
+                raise
+            raise RuntimeError(f"it called sys.exit({error.code!r})") from None
+
+    return called
 
 
 def not_imported(*_: Any, **__: Any) -> NoReturn:

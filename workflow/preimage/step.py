@@ -18,7 +18,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -204,10 +204,10 @@ def secretive() -> Iterator[None]:
 @contextmanager
 def running() -> Iterator[None]:
     """Hold the lock that says a step is at work in this folder."""
-    JOBS_LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with JOBS_LOCK.open("a") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-        except OSError:
-            logging.info("this file system has no locks: `make run` can't tell whether a step is at work")
+            JOBS_LOCK.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context(JOBS_LOCK.open("a")), fcntl.LOCK_SH)
+        except OSError as error:
+            logging.info("%s: no lock (%s): `make run` can't tell whether a step is at work", JOBS_LOCK, error.strerror)
         yield
