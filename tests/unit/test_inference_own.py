@@ -16,7 +16,7 @@ from ..conftest import refusal
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 
-SPEC = {"inputs": {"a": {"low": -1, "high": 1}}, "outputs": {"x": None}, "seconds": 20}
+SPEC = {"inputs": {"a": {"low": -1, "high": 1}}, "outputs": {"x": None}, "seconds": 200}
 
 
 def fine(theta, size, rng):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from preimage import own_code, stopping
-from preimage.errors import StudyError, without_secrets
+from preimage.errors import StudyError
 from preimage.own_code import Code
 
 # How long the import of a module, and one call of a series' model, may take.
@@ -106,7 +106,7 @@ def said(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:
         text = ""
-    return without_secrets(f"{type(error).__name__}: {text}") if text else type(error).__name__
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 # -- before any job ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
@@ -36,7 +37,7 @@ FORMS = re.compile(
 def without_secrets(text: str) -> str:
     """Return text without user and password of any address in it, without the secrets of the environment, and without
     what is a secret by its name or its form."""
-    for secret in sorted(set(_secrets()), key=len, reverse=True):
+    for secret in _secrets(tuple(os.environ.items())):
         text = text.replace(secret, MASK)
     text = FORMS.sub(MASK, ADDRESS.sub("", text))
     return QUOTED.sub(_masked, PAIR.sub(_masked, text))
@@ -53,9 +54,15 @@ def _is_secret(name: str) -> bool:
     return SECRET.search(name) is not None and NO_SECRET.search(name) is None
 
 
-def _secrets() -> Iterator[str]:
-    """Yield the values of the environment that are nobody's business, as they are and as addresses have them."""
-    for name, value in os.environ.items():
+@lru_cache(maxsize=1)
+def _secrets(environment: tuple[tuple[str, str], ...]) -> list[str]:
+    """Return the values of the environment that are nobody's business, the longest first."""
+    return sorted(set(_found(environment)), key=len, reverse=True)
+
+
+def _found(environment: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield secret values as they are, and as addresses have them."""
+    for name, value in environment:
         found = [value] if _is_secret(name) else []
         if "=" in value and (found or "://" in value):
             found += [m["value"] for m in PAIR.finditer(value) if _is_secret(m["name"])]
