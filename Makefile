@@ -23,7 +23,7 @@ help:
 	@echo "make venv | lint | format | bench | test-long | docs | lock"
 
 run: venv
-	@$(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
+	@exec $(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
 
 test: venv
 	@$(MAKE) --no-print-directory lint
@@ -45,7 +45,7 @@ format: venv
 	$(BIN)/snakefmt Snakefile workflow
 
 bench: venv
-	@$(BIN)/python workflow/run.py --cores $(CORES) benchmark
+	@exec $(BIN)/python workflow/run.py --cores $(CORES) benchmark
 
 tracking-server: venv
 	@$(BIN)/python workflow/tracking_server.py --folder $(FOLDER) --port $(PORT) $(AUTH) -- $(ARGS)

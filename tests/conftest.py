@@ -1,6 +1,7 @@
 """What tests share: settings of hypothesis, and small builders of studies, files and random spaces."""
 
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -112,6 +113,24 @@ def here(tmp_path, monkeypatch):
     """The working directory, a folder of the test's own: paths in studies are relative to it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def own_file(here):
+    """Return a function that writes a module of a user's own into the working directory; it is forgotten afterwards."""
+    before, paths = set(sys.modules), list(sys.path)
+
+    def write(text, name="own.py"):
+        path = here / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    yield write
+    sys.path[:] = paths
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(here)):
+            del sys.modules[name]
 
 
 @pytest.fixture

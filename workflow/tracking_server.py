@@ -10,14 +10,17 @@ folder, which only its owner may read.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -33,6 +36,10 @@ PR_SET_PDEATHSIG = 1
 USER, DATABASE = "mlflow", "postgres"
 ADMIN = "admin"
 HOST = "127.0.0.1"
+# What is made up here, and nothing that was cut short.
+SECRET_BYTES, SECRET = 24, re.compile(r"[A-Za-z0-9_-]{32}")
+# What an administrator may have put in its place.
+CHOSEN = re.compile(r"[^\x00-\x1f]{4,}")
 INSTALL = "PostgreSQL is not installed: on Debian, `apt install postgresql` (its own service need not run)"
 NO_AUTH = "--auth needs Flask-WTF: .venv/bin/python -m pip install Flask-WTF"
 
@@ -131,11 +138,13 @@ def database(folder: Path, settings: Sequence[str] = ()) -> tuple[Program, str]:
     home.mkdir(parents=True, exist_ok=True)
     if who:
         os.chown(home, who["user"], who["group"])
-    data, password = home / "data", _secret(folder / "database.password")
+    data, (password, renewed) = home / "data", _secret(folder / "database.password")
     if not (data / "PG_VERSION").exists():
         _initialise(programs, home, password, who)
-    elif (data / "postmaster.pid").exists():  # left by a server that was killed, and perhaps still at work
-        subprocess.run([programs / "pg_ctl", "-D", data, "stop", "-m", "fast"], capture_output=True, cwd=home, **who)
+    else:
+        _end_left(programs, data, who)
+        if renewed:
+            _set_password(programs, data, password, who)
     port = free_port()
 
     def ready() -> bool:
@@ -151,14 +160,39 @@ def database(folder: Path, settings: Sequence[str] = ()) -> tuple[Program, str]:
     return program, f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"
 
 
+def _end_left(programs: Path, data: Path, who: Mapping[str, Any]) -> None:
+    """Stop the database where a server that was killed has left it at work, and remove what it left half written."""
+    left = data / "postmaster.pid"
+    if left.exists():
+        subprocess.run(
+            [programs / "pg_ctl", "-D", data, "stop", "-m", "fast"], capture_output=True, cwd=data.parent, **who
+        )
+    if left.exists() and not left.read_text(errors="replace").partition("\n")[0].strip().isdigit():
+        left.unlink()  # PostgreSQL refuses to start beside it
+
+
+def _set_password(programs: Path, data: Path, password: str, who: Mapping[str, Any]) -> None:
+    """Give the database a new password, its own being lost. Raises ServerError."""
+    made = subprocess.run(
+        [programs / "postgres", "--single", "-D", data, DATABASE], input=f"ALTER USER {USER} PASSWORD '{password}';\n",
+        capture_output=True, text=True, cwd=data.parent, check=False, **who,
+    )  # fmt: skip
+    if made.returncode or "ERROR" in made.stderr:
+        said = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ServerError(f"database.password was damaged, and PostgreSQL takes no new one: {said}")
+    print("tracking server: database.password was damaged; the database has a new one", file=sys.stderr)
+
+
 def _initialise(programs: Path, home: Path, password: str, who: Mapping[str, Any]) -> None:
-    shutil.rmtree(home / "data", ignore_errors=True)  # of an attempt that was cut short
+    made_in = home / "data.new"
+    for left in (home / "data", made_in):  # of an attempt that was cut short
+        shutil.rmtree(left, ignore_errors=True)
     given = home / "first.password"
     given.touch(mode=0o600)
     given.write_text(password)
     if who:
         os.chown(given, who["user"], who["group"])
-    command = [programs / "initdb", "-D", home / "data", "-U", USER, "-A", "scram-sha-256", "--pwfile", given]
+    command = [programs / "initdb", "-D", made_in, "-U", USER, "-A", "scram-sha-256", "--pwfile", given]
     made = subprocess.run(
         [*command, "-E", "UTF8", "--locale=C"], capture_output=True, text=True, cwd=home, check=False, **who
     )
@@ -166,14 +200,22 @@ def _initialise(programs: Path, home: Path, password: str, who: Mapping[str, Any
     if made.returncode:
         said = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ServerError(f"PostgreSQL can't keep its data in {home}: {said}")
+    made_in.rename(home / "data")
 
 
-def _secret(path: Path) -> str:
-    """Return the secret that a file holds; made up where there is none."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(24))
-    return path.read_text().strip()
+def _secret(path: Path, whole: re.Pattern[str] = SECRET) -> tuple[str, bool]:
+    """Return the secret that a file holds, and whether it was made up now, where none was whole."""
+    found = path.read_text(errors="replace").strip() if path.is_file() else ""
+    if whole.fullmatch(found):
+        return found, False
+    made, temporary = secrets.token_urlsafe(SECRET_BYTES), path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(made)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    return made, True
 
 
 # -- MLflow ------------------------------------------------------------------------------------------------------------
@@ -213,7 +255,9 @@ def mlflow_server(folder: Path, backend: str, port: int, auth: bool = False, mor
 
 def _auth(folder: Path) -> dict[str, str]:
     """Write the settings of MLflow's basic auth; return what goes with them in the environment."""
-    settings = folder / "auth.ini"
+    settings, (password, renewed) = folder / "auth.ini", _secret(folder / "admin.password", CHOSEN)
+    if renewed and (folder / "users.db").exists():
+        _set_admin_password(folder / "users.db", password)
     database = f"sqlite:///{folder.resolve()}/users.db"
     function = "mlflow.server.auth:authenticate_request_basic_auth"
     settings.write_text(
@@ -222,9 +266,20 @@ def _auth(folder: Path) -> dict[str, str]:
     )
     return {
         "MLFLOW_AUTH_CONFIG_PATH": str(settings.resolve()),
-        "MLFLOW_AUTH_ADMIN_PASSWORD": _secret(folder / "admin.password"),
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(folder / "session.key"),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(folder / "session.key")[0],
     }
+
+
+def _set_admin_password(users: Path, password: str) -> None:
+    """Give MLflow's administrator a new password, the file with the old one being lost."""
+    from werkzeug.security import generate_password_hash
+
+    with contextlib.closing(sqlite3.connect(users)) as store, store:
+        store.execute(
+            "UPDATE users SET password_hash = ? WHERE username = ?", (generate_password_hash(password), ADMIN)
+        )
+    print(f"tracking server: admin.password was damaged; '{ADMIN}' has a new one", file=sys.stderr)
 
 
 def _end_with_parent(by: signal.Signals) -> None:
@@ -256,9 +311,7 @@ def serve(folder: Path, port: int, auth: bool, more: Sequence[str]) -> None:
             raise ServerError(NO_AUTH)
     if in_use(port):
         raise ServerError(f"port {port} of this machine is in use: choose another with PORT=...")
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.getuid() != 0:
-        folder.chmod(0o700)
+    _keep_private(folder)
     with (folder / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -280,6 +333,20 @@ def serve(folder: Path, port: int, auth: bool, more: Sequence[str]) -> None:
                 raise ServerError(f"a part of the server has stopped: see {stopped.log}")
         except KeyboardInterrupt:
             print("tracking server stopped; its data stays in", folder)
+
+
+def _keep_private(folder: Path) -> None:
+    """Let nobody but the owner read what the server keeps, from now on and of what is there; where that is root,
+    PostgreSQL's user may pass through the folder to its own."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    os.umask(0o077)
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
+    if who := unprivileged():
+        os.chown(folder, -1, who["group"])
+    folder.chmod(0o710 if who else 0o700)
 
 
 def _say(folder: Path, port: int, auth: bool) -> None:

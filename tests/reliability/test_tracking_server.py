@@ -251,3 +251,36 @@ def test_the_command_serves_keeps_its_data_and_lets_nobody_in_without_a_password
             command[-1], address = str(port), f"http://127.0.0.1:{port}"
     assert process.returncode == 0
     shutil.rmtree(folder)
+
+
+def test_lost_passwords_and_a_half_written_pid_file_are_made_again_and_all_files_are_the_owners_alone():
+    if tracking_server.postgres_programs() is None:
+        pytest.skip("PostgreSQL is not installed: nothing was tested against a server")
+    folder = Path(tempfile.mkdtemp(prefix="preimage-server-"))
+    folder.chmod(0o755)
+    server = folder / "server"
+    for damage in ("", "short"):
+        port = free_port()
+        command = [sys.executable, ROOT / "workflow/tracking_server.py", "--folder", server, "--port", port]
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+        )
+        said = [process.stdout.readline() for _ in range(3 if damage else 2)]
+        assert any("is ready" in line for line in said), said
+        assert not damage or "database.password was damaged" in said[0]
+        client = mlflow.MlflowClient(f"http://127.0.0.1:{port}")
+        if damage:
+            assert client.get_experiment_by_name("kept") is not None
+        else:
+            client.create_experiment("kept")
+        open_to_others = [str(p) for p in [server, *server.rglob("*")] if p.lstat().st_mode & 0o007]
+        assert [p for p in open_to_others if not Path(p).is_symlink()] == []
+        assert all(p.stat().st_mode & 0o077 == 0 for p in server.iterdir())
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+        (server / "database.password").write_text("cut sho")
+        pid_file = server / "postgres/data/postmaster.pid"
+        pid_file.write_text("")
+        shutil.chown(pid_file, pid_file.parent.owner())
+    shutil.rmtree(folder)

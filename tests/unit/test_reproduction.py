@@ -1,10 +1,12 @@
 """What a run leaves for those who make it again; runs and files that can't be; and tables held against each other."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import invocation, reproduction, study
+from preimage import invocation, origin, reproduction, study
 from preimage.files import read_json, sha256, write_json
 from preimage.reproduction import compare
 from preimage.tracking.names import INVOCATION_TAG
@@ -34,14 +36,14 @@ def left(store, tmp_path):
     folder = tmp_path / "results/mixes"
     folder.mkdir()
     TABLE.to_parquet(folder / "candidates.parquet")
-    origin = reproduction.origin(found, "mixes.yaml")
-    origin["tables"] = reproduction.tables_of("mixes")
+    value = reproduction.origin(found, "mixes.yaml")
+    value["tables"] = reproduction.tables_of("mixes")
     step = {
         **invocation._description("now", "mixes", found),
         **{"rule": "gather", "name": "gather", "invocation": "now", "artifacts": [str(folder / "candidates.parquet")]},
-        "outputs": {"candidates.parquet": origin["tables"]["candidates.parquet"]},
+        "outputs": {"candidates.parquet": value["tables"]["candidates.parquet"]},
     }
-    whole = {**invocation._description("now", "mixes", found), "origin": origin}
+    whole = {**invocation._description("now", "mixes", found), "origin": value}
     sender = Sender()
     write_json(folder / "tracking/invocation-now.json", whole)
     sender.step(step, "gather.1")
@@ -55,14 +57,14 @@ def test_a_run_is_fetched_under_a_new_name_and_what_differs_here_is_named(left, 
     found = study.load(path)
     assert found["study"] == f"mixes-reproduced-{left[:8]}"
     assert found["problem"]["table"]["new"] == ["more/part2.csv"]
-    origin = read_json(path.parent / "origin.json")
-    assert origin["files"] == {p: sha256(p) for p in ("mixes.csv", "more/part2.csv")}
-    assert origin["text"] == TEXT
+    value = read_json(path.parent / "origin.json")
+    assert value["files"] == {p: sha256(p) for p in ("mixes.csv", "more/part2.csv")}
+    assert value["text"] == TEXT
     assert all("-dirty" in s for s in said)  # what differs nowhere is not mentioned
     pd.testing.assert_frame_equal(pd.read_parquet(path.parent / "tables/candidates.parquet"), TABLE)
     assert reproduction.asked({"run": int("12" * 16)}) == "12" * 16
-    origin.update(commit="a" * 40, lock="b" * 64, python="3.10.0", packages={**origin["packages"], "numpy": "1.0"})
-    commit, python, lock = reproduction.differences(origin)
+    value.update(commit="a" * 40, lock="b" * 64, python="3.10.0", packages={**value["packages"], "numpy": "1.0"})
+    commit, python, lock = reproduction.differences(value)
     assert "a" * 40 in commit and "3.10.0 there" in python and "numpy 1.0 there" in lock
     (tmp_path / "more/part2.csv").write_text("cement,strength\n1,1\n")
     assert f"run {left}: more/part2.csv has changed since" in refusal(reproduction.fetch, left, print)
@@ -92,6 +94,102 @@ def test_a_run_that_cannot_be_made_again_is_refused_and_leaves_nothing(left, tmp
     client.log_dict(newer, {"format": 1, "study": {}, "tables": {"gone.csv": "0" * 64}}, "origin.json")
     assert "gone.csv: no run" in refusal(reproduction.fetch, newer)
     assert not (tmp_path / "results/.reproduced").exists() or not list((tmp_path / "results/.reproduced").iterdir())
+
+
+def test_what_was_fetched_and_is_damaged_is_fetched_again(left, tmp_path):
+    folder, said = reproduction.fetch(left).parent, []
+    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for path, content in kept.items():
+        for broken in (b"", content[: len(content) // 2], b"[]", content.replace(b"mixes", b"mixed")):
+            if broken != content:
+                path.write_bytes(broken)
+                reproduction.fetch(left, said.append)
+                assert {p: p.read_bytes() for p in kept} == kept and "damaged" in said.pop(0)
+                said.clear()
+    kept_origin = folder / "origin.json"
+    kept_origin.unlink()
+    reproduction.fetch(left)
+    assert kept_origin.read_bytes() == kept[kept_origin]
+
+
+GOOD = {
+    "format": 1, "study": {
+        "study": "bowl", "problem": {"simulator": "paraboloid"}, "objectives": {"lowest": {"minimize": "y"}},
+        "inverters": {"random": {"kind": "random"}},
+    },
+    "text": "", "files": {"a.csv": "0" * 64}, "packages": {"numpy": "2.0"}, "commit": "a", "lock": "b", "python": "3",
+    "tables": {"summary.csv": "1" * 64},
+}  # fmt: skip
+ODD = {
+    **{f"no {key}": {k: v for k, v in GOOD.items() if k != key} for key in GOOD},
+    **{f"{key} a {type(odd).__name__}": {**GOOD, key: odd} for key in GOOD for odd in (None, [], 3.5, [{}], {"a": {}})},
+    "format true": {**GOOD, "format": True},
+    "study name a path": {**GOOD, "study": {**GOOD["study"], "study": "../../x"}},
+    "study name a list": {**GOOD, "study": {**GOOD["study"], "study": ["x"]}},
+    "study with an unknown key": {**GOOD, "study": {**GOOD["study"], "run": "rm"}},
+    "study with nan": {**GOOD, "study": {**GOOD["study"], "seed": float("nan")}},
+    "table of a path": {**GOOD, "tables": {"../x.csv": "1" * 64}},
+    "table of a dot": {**GOOD, "tables": {"..csv": "1" * 64}},
+    "table with an end": {**GOOD, "tables": {"a\0.csv": "1" * 64}},
+    "table without digest": {**GOOD, "tables": {"a.csv": "' or '1'='1"}},
+    "file without digest": {**GOOD, "files": {"a.csv": "x"}},
+    "file with an end": {**GOOD, "files": {"a\0": "0" * 64}},
+    "beside above": {**GOOD, "beside": "../.."},
+    "beside elsewhere": {**GOOD, "beside": "/etc"},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_record_that_is_not_what_a_run_leaves_is_refused_in_one_message(odd):
+    origin.check("7", GOOD)
+    assert refusal(origin.check, "7", ODD[odd]).startswith("run 7: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b"3", b"null", b"\xff", b"[" * 100_000, b'{"a": ' * 100_000, b"9" * 5000, b'{"text": "\\ud800"}',
+     b"x" * (origin.LARGEST + 1)],
+    ids=range(11),
+)  # fmt: skip
+def test_a_record_that_is_no_json_is_refused_in_one_message(text):
+    assert refusal(origin.parsed, "7", text).startswith("run 7: its record")
+
+
+def test_nothing_is_written_before_a_record_is_known_to_be_good(left, tmp_path):
+    client = client_of_store()
+    good = read_json(client.download_artifacts(left, "origin.json", str(tmp_path)))
+    for odd in ({**good, "files": 3}, {**good, "study": {}}, {**good, "beside": 1}, {**good, "commit": None}, [good]):
+        made = client.create_run(client.get_experiment_by_name("mixes").experiment_id, tags={INVOCATION_TAG: "odd"})
+        client.set_terminated(made.info.run_id, "FINISHED")
+        client.log_text(made.info.run_id, json.dumps(odd), "origin.json")
+        refusal(reproduction.fetch, made.info.run_id)
+        assert not (tmp_path / "results/.reproduced").exists()
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/", "x" * 5000, "no/such"])
+def test_a_file_that_a_record_names_is_read_only_where_it_is_one(path):
+    assert "no such file" in refusal(reproduction._check_files, "7", {path: "0" * 64})
+
+
+def test_code_that_a_fetched_study_names_runs_only_where_the_user_trusts_it(own_file):
+    own_file("def bake(X):\n    return X\n", "oven.py")
+    studies = {"a": {"problem": {"simulator": "oven:bake"}}, "b": {"problem": {"simulator": "paraboloid"}}}
+    for no in (None, False, "no", "", "false", 0):
+        said = refusal(reproduction.check_trust, "7", studies, no)
+        assert "oven:bake" in said and "oven.py" in said and "trust=yes" in said
+    for yes in (True, "yes", "true"):
+        reproduction.check_trust("7", studies, yes)
+    reproduction.check_trust("7", {"b": studies["b"]}, None)
+
+
+def test_the_folder_beside_which_a_study_has_its_code_is_kept(own_file):
+    own_file("def bake(X):\n    return X\n", "lab/oven.py")
+    entry = "{simulator: 'oven:bake', inputs: {a: {low: 0, high: 1}}, outputs: {y: }}"
+    path = own_file(f"study: s\nproblem: {entry}\nobjectives: {{o: {{minimize: y}}}}\n", "lab/s.yaml")
+    left = reproduction.origin(study.load("lab/s.yaml"), "lab/s.yaml")
+    assert left["beside"] == "lab" and set(left["files"]) == {"lab/oven.py"}
+    again = own_file(path.read_text(), "results/.reproduced/7/study.yaml")
+    assert study.load_located([again], left["beside"])[0]["s"]["problem"]["simulator"] == "lab/oven:bake"
 
 
 def test_a_store_that_is_away_is_one_message_without_its_password(tmp_path, monkeypatch):

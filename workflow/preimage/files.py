@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -12,10 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# What a disk says that has not kept what it was given; others only say that they can't be asked.
+LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT}
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary sibling of `path` to write to (a file or a folder); move it there when the block succeeds."""
+    """Give a temporary sibling of `path` to write to (a file or a folder); move it there when the block succeeds.
+
+    What was written is on the disk before it has its name: a machine that goes down leaves no empty file.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # by a writer that was killed
@@ -23,16 +30,34 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        for written in [temporary, *(temporary.rglob("*") if temporary.is_dir() else ())]:
+            _flush(written)
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         temporary.replace(path)
+        _flush(path.parent)
     finally:
         remove(temporary)
 
 
+def _flush(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk, where the file system can."""
+    if not path.is_file() and not path.is_dir():
+        return
+    try:
+        at = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(at)
+        finally:
+            os.close(at)
+    except OSError as error:
+        if error.errno in LOST:
+            raise
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

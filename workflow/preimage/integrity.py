@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from preimage import record
-from preimage.files import read_json, sha256
+from preimage.files import sha256
 
 RESULTS = Path("results")
 
@@ -24,7 +24,7 @@ RESULTS = Path("results")
 def damaged(studies: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return the files and folders of these studies that differ from what the step that wrote them recorded, and those
     that were made of them."""
-    records = {str(path): _read(path) for study in studies for path in _paths(study)}
+    records = {str(path): _read(path, RESULTS / study) for study in studies for path in _paths(study)}
     found = [name for name, value in records.items() if value is None]
     whole = {name: value for name, value in records.items() if value is not None}
     found += [path for value in whole.values() for path in _differing(value["outputs"])]
@@ -34,29 +34,37 @@ def damaged(studies: Iterable[str]) -> tuple[list[str], list[str]]:
 def _paths(study: str) -> Iterator[Path]:
     for path in sorted((RESULTS / study / "tracking").rglob("*.json")):
         # Not receipts, half-written files, or records that are written again as a run goes on.
-        if "sent" not in path.parts and not path.name.startswith((".", "invocation-")):
+        passing = "sent" in path.parts or path.name.startswith((".", "invocation-"))
+        if not passing and _below(path, RESULTS / study):
             yield path
 
 
-def _read(path: Path) -> Mapping[str, Any] | None:
-    """Return a record; None where it is damaged itself."""
-    try:
-        value = read_json(path)
-        return value if record.intact(value) else None
-    except (OSError, ValueError, KeyError, TypeError):
+def _read(path: Path, folder: Path) -> Mapping[str, Any] | None:
+    """Return what a record says of the files of its study's folder; None where it is damaged itself.
+
+    Of any other file it says nothing that we would act on, whoever has sealed it.
+    """
+    value = record.read(path)
+    if value is None or not record.intact(value):
         return None
+    kept = folder / "tracking"
+    outputs = {k: v for k, v in value["outputs"].items() if _below(Path(k), folder) and not _below(Path(k), kept)}
+    return {"inputs": value["inputs"], "outputs": {k: v for k, v in outputs.items() if Path(k) != kept}}
 
 
 def _differing(outputs: Mapping[str, str]) -> Iterator[str]:
     """Yield the outputs that are there and differ; Snakemake itself sees those that are missing."""
     for name, expected in outputs.items():
-        if _inside(name) and Path(name).exists() and sha256(name) != expected:
+        if Path(name).exists() and sha256(name) != expected:
             yield name
 
 
-def _inside(name: str) -> bool:
-    """Whether a path stays within the results: of any other, a record says nothing that we would act on."""
-    return Path(name).resolve().is_relative_to(RESULTS.resolve())
+def _below(path: Path, folder: Path) -> bool:
+    """Whether a path leads to something in a folder, all links followed; not to the folder itself."""
+    try:
+        return path.resolve() != folder.resolve() and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
+        return False
 
 
 def _made_of(found: Iterable[str], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -65,7 +73,7 @@ def _made_of(found: Iterable[str], records: Mapping[str, Mapping[str, Any]]) -> 
     while touched := [n for n, v in left.items() if bad & {n, *v["inputs"], *v["outputs"]}]:
         for name in touched:
             bad |= {name, *left.pop(name)["outputs"]}
-    return sorted(filter(_inside, bad - set(found)))
+    return sorted(bad - set(found))
 
 
 def remove(names: Iterable[str]) -> None:

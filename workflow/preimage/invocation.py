@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from preimage import integrity, own_models, record, reproduction
+from preimage import integrity, own_code, own_models, record, reproduction
 from preimage.data import checks
 from preimage.data.setting import Setting
 from preimage.errors import StudyError
-from preimage.files import digest, read_json, write_json
+from preimage.files import digest, plain, remove, write_json
 from preimage.inference.setting import check as inference_check
+from preimage.secrecy import plainly
 from preimage.step import JOBS_LOCK
 from preimage.study import Study, infers, searched_exactly
 
@@ -38,7 +39,7 @@ NO_LOCKS = (
 SENDER_LOG = Path("results/.tracking/sender.log")
 
 _sender: list[subprocess.Popen[bytes]] = []
-_records: list[Path] = []
+_records: dict[Path, dict[str, Any]] = {}
 _lock: list[Any] = []
 
 
@@ -111,6 +112,16 @@ def mend(studies: Mapping[str, Study], only_look: bool) -> list[str]:
     return [f"{path}: not what its step wrote (damaged, or changed by hand): {then}" for path in found]
 
 
+def unseen(studies: Mapping[str, Study], dry: bool) -> list[str]:
+    """Return a warning of each study whose checks wait for a run: in a dry one nothing of the user's is imported."""
+    own = {name: own_code.named(study["problem"]) for name, study in studies.items()} if dry else {}
+    return [
+        f"study '{name}': {simulator} is not imported in a dry run; whether it works is checked as a run starts"
+        for name, simulator in own.items()
+        if simulator
+    ]
+
+
 def _check_writable() -> None:
     try:
         RUN_LOCK.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +150,7 @@ def start(studies: Mapping[str, Study], files: Mapping[str, str | Path], reprodu
         if reproduces is not None:
             described["tags"]["preimage.reproduces"] = reproduces
         write_json(path, described)
-        _records.append(path)
+        _records[path] = described
     SENDER_LOG.parent.mkdir(parents=True, exist_ok=True)
     with SENDER_LOG.open("ab") as log:
         _sender.append(
@@ -158,26 +169,29 @@ def _description(name: str, study: str, value: Study) -> dict[str, Any]:
         **asdict(
             record.Record(study, "invocation", f"{study} {time.strftime('%Y-%m-%d %H:%M:%S')}", {}, name, record.now())
         ),
-        "params": {**record.flat({k: v for k, v in value.items() if k != "study"}), **packages},
+        "params": plainly(plain({**record.flat({k: v for k, v in value.items() if k != "study"}), **packages})),
         "tags": tags,
         "status": "RUNNING",
     }
 
 
 def _note_killed(studies: Mapping[str, Study]) -> None:
-    """Mark earlier invocations that never said how they ended: they were killed."""
+    """Mark earlier invocations that never said how they ended: they were killed. A record of one that is damaged is
+    of no more use, and goes."""
     for study in studies:
         for path in (Path("results") / study / "tracking").glob("invocation-*.json"):
-            value = read_json(path)
-            if value["status"] == "RUNNING":
+            value = record.read(path)
+            if value is None:
+                print(f"preimage: {path}: the record of an earlier run is damaged; it is removed", file=sys.stderr)
+                remove(path)
+            elif value.get("status") == "RUNNING":
                 write_json(path, {**value, "status": "KILLED", "ended": record.now()})
 
 
 def end(status: str) -> None:
     """Note how the invocation ended, and wait for the sender to send what is left."""
-    for path in _records:
+    for path, value in _records.items():
         if path.exists():
-            value = read_json(path)
             if "origin" in value:
                 value["origin"]["tables"] = reproduction.tables_of(value["study"])
             write_json(path, {**value, "status": status, "ended": record.now()})

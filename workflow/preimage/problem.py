@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage import own_import
 from preimage.errors import StudyError, did_you_mean
 
 Simulator = Callable[[np.ndarray], np.ndarray]
@@ -56,8 +57,12 @@ class Problem:
     start: Mapping[str, float] = field(default_factory=dict)
 
 
-def load(spec: Mapping[str, Any]) -> Problem | None:
+def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
     """Return the problem of a study's `problem` entry; None where it is a table with no simulator.
+
+    Args:
+        run: whether it is to be run. Otherwise no code of the user's is imported: inputs and outputs are those of the
+            study, and a model of series is taken to be one that JAX can trace.
 
     Raises StudyError for an unknown built-in, a function that can't be imported, or a dimension out of place.
     """
@@ -65,7 +70,7 @@ def load(spec: Mapping[str, Any]) -> Problem | None:
     if name is None:
         return None
     if ":" in name:
-        return _own(name, spec)
+        return _own(name, spec, run)
     from preimage.problems import BUILT_IN
 
     if name not in BUILT_IN:
@@ -95,18 +100,12 @@ def shifted(problem: Problem, rng: np.random.Generator) -> Problem:
     )
 
 
-def _own(name: str, spec: Mapping[str, Any]) -> Problem:
+def _own(name: str, spec: Mapping[str, Any], run: bool) -> Problem:
     """Wrap a user's "package.module:function", which takes points (n, d) and returns outputs (n,) or (n, m)."""
-    module, _, function = name.partition(":")
-    try:
-        call = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise StudyError(f"problem.simulator '{name}': {error}; expected package.module:function") from error
-    if not callable(call):
-        raise StudyError(f"problem.simulator '{name}': found {type(call).__name__}, expected a function")
+    call = own_import.load(name) if run else own_import.not_imported
     settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
     if "ode" in spec or "curve" in spec:
-        return _own_series(call, name, spec, _bounds(name, settings))
+        return _own_series(call, name, spec, _bounds(name, settings), run)
     if not outputs:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
     inputs = _bounds(name, settings)
@@ -129,14 +128,18 @@ def _bounds(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, t
 
 
 def _own_series(
-    call: Callable[..., Any], name: str, spec: Mapping[str, Any], inputs: Mapping[str, tuple[float, float]]
+    call: Callable[..., Any],
+    name: str,
+    spec: Mapping[str, Any],
+    inputs: Mapping[str, tuple[float, float]],
+    run: bool,
 ) -> Problem:
     """Wrap a user's right-hand side or curve (see `preimage.calibration.own`)."""
     from preimage.calibration import own
 
     settings = spec.get("inputs") or {}
     start = {key: settings[key].get("start", sum(bounds) / 2) for key, bounds in inputs.items()}
-    return of_series(name.replace(":", "."), inputs, own.model(call, name, spec), start, complex_safe=False)
+    return of_series(name.replace(":", "."), inputs, own.model(call, name, spec, run), start, complex_safe=False)
 
 
 def of_series(

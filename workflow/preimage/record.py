@@ -17,7 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from preimage.files import digest, plain, sha256, write_json
+from preimage.files import digest, plain, read_json, sha256, write_json
+from preimage.secrecy import plainly
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOCATION = "PREIMAGE_INVOCATION"
@@ -63,12 +64,36 @@ class Record:
 
     def write(self, path: str | Path) -> None:
         value = plain(asdict(self))
+        value |= {key: plainly(value[key]) for key in ("params", "tags")}
         write_json(path, {**value, "seal": digest(value)})
+
+
+# What those who read a record rely on, by type; a record of an invocation has a status too.
+TYPES: dict[str, type | tuple[type, ...]] = {
+    **{"study": str, "name": str, "invocation": str, "started": int, "params": dict, "tags": dict, "metrics": list},
+}
+OPTIONAL: dict[str, type | tuple[type, ...]] = {
+    **{"rule": str, "status": str, "ended": int, "wildcards": dict, "artifacts": list, "timing": dict, "others": dict},
+    **{"inputs": dict, "outputs": dict, "model": (dict, type(None)), "origin": dict},
+}
+
+
+def read(path: str | Path) -> dict[str, Any] | None:
+    """Return a record as it was written; None where the file is none: empty, cut short, or something else."""
+    try:
+        value = read_json(path)
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    good = all(isinstance(value.get(key), kind) for key, kind in TYPES.items())
+    good = good and all(isinstance(value[key], kind) for key, kind in OPTIONAL.items() if key in value)
+    return value if good else None
 
 
 def intact(value: Mapping[str, Any]) -> bool:
     """Whether a record, as it was read, is as it was written."""
-    return value["seal"] == digest({k: v for k, v in value.items() if k != "seal"})
+    return value.get("seal") == digest({k: v for k, v in value.items() if k != "seal"})
 
 
 def now() -> int:

@@ -6,9 +6,11 @@ a folder of its own, by the code and the packages that are here, on files that m
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,14 +19,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import record
+from preimage import origin as origins
+from preimage import own_code, record
 from preimage.data import new_rows, series, targets
-from preimage.errors import StudyError
-from preimage.files import read_json, replacing, sha256, write_json
+from preimage.errors import StudyError, without_secrets
+from preimage.files import read_json, remove, replacing, sha256, write_json
 from preimage.inference.setting import observation_files
 from preimage.study import written
 
-FORMAT = 1
 FETCHED = Path("results/.reproduced")
 ORIGIN, STUDY, TABLES = "origin.json", "study.yaml", "tables"
 # How long a folder's name may be.
@@ -45,7 +47,8 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
         path: its file.
 
     Returns: {format, study: as its author wrote it, but with addresses pinned and new files listed; text: the file;
-    files: sha256 by path; packages: versions by name, of the lock; commit, lock, python}.
+    beside: its folder, where that is below the working directory; files: sha256 by path; packages: versions by name,
+    of the lock; commit, lock, python}.
     """
     raw = written(path, study["study"])
     table = raw.get("problem", {}).get("table", {})
@@ -56,9 +59,10 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
             spec["uri"] = study["surrogates"][name]["uri"]
     tags = record.environment()
     return {
-        "format": FORMAT,
+        "format": origins.FORMAT,
         "study": raw,
-        "text": Path(path).read_text(encoding="utf-8-sig"),
+        "text": without_secrets(Path(path).read_text(encoding="utf-8-sig")),
+        **_beside(path),
         "files": {p: sha256(p) for p in read_files(study)},
         "packages": _packages(),
         "commit": tags["git_commit"],
@@ -68,7 +72,7 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
 
 
 def read_files(study: Mapping[str, Any]) -> list[str]:
-    """Return the files of the user's that a study reads: tables, targets, series, models, a simulator's module."""
+    """Return the files of the user's that a study reads: tables, targets, series, models, a simulator's modules."""
     problem, objectives = study["problem"], study.get("objectives", {})
     table = problem.get("table", {})
     found = [str(table[key]) for key in ("features", "targets", "file") if key in table]
@@ -76,12 +80,14 @@ def read_files(study: Mapping[str, Any]) -> list[str]:
     found += [str(spec["path"]) for spec in study.get("surrogates", {}).values() if "path" in spec]
     if "inference" in study:
         found += observation_files(study)
-    module, colon, _ = problem.get("simulator", "").partition(":")
-    code = importlib.util.find_spec(module) if colon else None
-    if code is not None and code.origin is not None and Path(code.origin).is_file():
-        here = Path(code.origin)
-        found.append(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
+    if name := own_code.named(problem):
+        found += [str(own_code.shown(file)) for file in own_code.files(name).values()]
     return list(dict.fromkeys(found))
+
+
+def _beside(path: str | Path) -> dict[str, str]:
+    folder = Path(os.path.relpath(Path(path).parent))
+    return {} if ".." in folder.parts else {"beside": str(folder)}
 
 
 def tables_of(study: str) -> dict[str, str]:
@@ -122,24 +128,67 @@ def fetch(run: str, say: Any = None) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", run):
         raise StudyError(f"run '{run[:60]}': expected the id of a run in MLflow, letters and digits")
     folder = FETCHED / run
-    if not (folder / ORIGIN).exists():
-        from preimage.tracking.origin import fetch_origin
-
-        with replacing(folder) as temporary:
-            temporary.mkdir()
-            value = fetch_origin(run, temporary)
-            if value.get("format") != FORMAT:
-                raise StudyError(f"run {run}: found a record of format {value.get('format')}, expected {FORMAT}")
-            value["study"]["study"] = _new_name(value["study"]["study"], run)
-            # JSON is YAML, whose texts are never taken for numbers.
-            (temporary / STUDY).write_text(json.dumps(value["study"], indent=1, ensure_ascii=False), encoding="utf-8")
-            write_json(temporary / ORIGIN, value)
+    if folder.exists() and not _is_whole(run):
+        if say is not None:
+            say(f"{folder}: damaged, fetched again")
+        remove(folder)
+    if not folder.exists():
+        _fetch(run, folder)
     if say is not None:
         value = read_json(folder / ORIGIN)
         _check_files(run, value["files"])
         for difference in differences(value):
             say(f"run {run}: {difference}")
     return folder / STUDY
+
+
+def _fetch(run: str, folder: Path) -> None:
+    """Put what a run left into a folder, once all of it has been fetched and checked."""
+    from preimage.tracking.origin import fetch_origin
+
+    with tempfile.TemporaryDirectory() as elsewhere:
+        value = fetch_origin(run, Path(elsewhere))
+        origins.check(run, value)
+        value["study"]["study"] = _new_name(value["study"]["study"], run)
+        with replacing(folder) as temporary:
+            shutil.copytree(Path(elsewhere) / TABLES, temporary / TABLES)
+            (temporary / STUDY).write_text(_study_text(value), encoding="utf-8")
+            write_json(temporary / ORIGIN, value)
+
+
+def _study_text(value: Mapping[str, Any]) -> str:
+    """Return a run's study as a file: JSON is YAML, whose texts are never taken for numbers."""
+    return json.dumps(value["study"], indent=1, ensure_ascii=False)
+
+
+def _is_whole(run: str) -> bool:
+    """Whether what was fetched of a run before is still what was fetched."""
+    folder = FETCHED / run
+    try:
+        value = origins.parsed(run, (folder / ORIGIN).read_bytes())
+        origins.check(run, value)
+        whole = (folder / STUDY).read_text(encoding="utf-8") == _study_text(value)
+        return whole and all(sha256(folder / TABLES / name) == digest for name, digest in value["tables"].items())
+    except (OSError, ValueError):
+        return False
+
+
+def beside(run: str) -> Path | None:
+    """Return the folder in which the study of a run stood, where it was below the working directory."""
+    folder = read_json(FETCHED / run / ORIGIN).get("beside")
+    return None if folder is None else Path(folder)
+
+
+def check_trust(run: str, studies: Mapping[str, Mapping[str, Any]], trust: Any) -> None:
+    """Raise StudyError where a run that was fetched names code of the user's, who has not said that it may run."""
+    names = {name for study in studies.values() if (name := own_code.named(study["problem"]))}
+    if names and str(trust).lower() not in ("yes", "true"):
+        files = [str(own_code.shown(file)) for name in sorted(names) for file in own_code.files(name).values()]
+        raise StudyError(
+            f"run {run}: its study runs {', '.join(sorted(names))}, code that came with no part of this workflow "
+            f"({', '.join(files) or 'installed'}): look at it and at {FETCHED / run / STUDY}, then add trust=yes to "
+            "--config"
+        )
 
 
 def _new_name(name: str, run: str) -> str:
@@ -149,13 +198,21 @@ def _new_name(name: str, run: str) -> str:
 
 def _check_files(run: str, files: Mapping[str, str]) -> None:
     for path, digest in files.items():
-        if not Path(path).exists():
+        if not _is_file(path):
             raise StudyError(f"run {run}: {path}: no such file; the run read it (sha256 {digest})")
         if (found := sha256(path)) != digest:
             raise StudyError(
                 f"run {run}: {path} has changed since: found sha256 {found[:16]}..., expected {digest[:16]}...; "
                 "put that file back to reproduce the run"
             )
+
+
+def _is_file(path: str) -> bool:
+    """Whether there is a regular file; no device that has no end."""
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that no file system takes
+        return False
 
 
 def differences(value: Mapping[str, Any]) -> list[str]:

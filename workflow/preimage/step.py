@@ -18,14 +18,14 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from preimage import record, stopping
-from preimage.errors import StudyError, without_secrets
+from preimage import record, secrecy, stopping
+from preimage.errors import StudyError
 from preimage.files import digest, remove
 from preimage.rng import generator
 
@@ -155,11 +155,13 @@ def step(snakemake: Any) -> Iterator[Step]:
     started = psutil.Process(os.getpid()).create_time()
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    handler = logging.FileHandler(log, mode="w")
+    handler.setFormatter(secrecy.Formatter("%(asctime)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     stopping.listen()
-    with running():
+    with running(), secretive():
         try:
             run = Step(snakemake)
             yield run
@@ -181,17 +183,31 @@ def step(snakemake: Any) -> Iterator[Step]:
             print(f"preimage: {told}", file=sys.stderr)
             sys.exit(1)
         except BaseException:
-            logging.error("%s", without_secrets(traceback.format_exc()))
+            logging.error("%s", traceback.format_exc())
             raise
+
+
+@contextmanager
+def secretive() -> Iterator[None]:
+    """Keep secrets out of what a step prints, the user's code and a last traceback too: a cluster keeps it in files."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = secrecy.Stream(sys.stdout), secrecy.Stream(sys.stderr)
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+    finally:
+        sys.stdout, sys.stderr = before
 
 
 @contextmanager
 def running() -> Iterator[None]:
     """Hold the lock that says a step is at work in this folder."""
-    JOBS_LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with JOBS_LOCK.open("a") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-        except OSError:
-            logging.info("this file system has no locks: `make run` can't tell whether a step is at work")
+            JOBS_LOCK.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context(JOBS_LOCK.open("a")), fcntl.LOCK_SH)
+        except OSError as error:
+            logging.info("%s: no lock (%s): `make run` can't tell whether a step is at work", JOBS_LOCK, error.strerror)
         yield

@@ -18,7 +18,8 @@ from hyperopt import tpe
 from hyperopt.base import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials
 
 from preimage import stopping
-from preimage.files import read_json, write_json
+from preimage.files import digest, plain, read_json, write_json
+from preimage.resuming import resumed
 
 SAVE_EVERY_SECONDS = 1.0
 # Trials that hyperopt's estimator draws at random before it learns.
@@ -112,15 +113,16 @@ def _insert(trials: Trials, doc: dict[str, Any], loss: float) -> None:
 
 def _save(state: Path, done: list[Trial], rng: np.random.Generator) -> None:
     rows = [[t.values, t.loss if math.isfinite(t.loss) else None, t.told] for t in done]
-    write_json(state, {"trials": rows, "generator": rng.bit_generator.state})
+    kept = plain({"trials": rows, "generator": rng.bit_generator.state})
+    write_json(state, {**kept, "seal": digest(kept)})
 
 
 def _resume(trials: Trials, domain: Domain, rng: np.random.Generator, state: Path | None) -> list[Trial]:
     """Put saved trials back, and the generator where it stood; return them."""
-    if state is None or not state.exists():
+    saved = resumed(state, _read)
+    if saved is None:
         return []
-    saved = read_json(state)
-    done = [Trial(values, math.nan if loss is None else loss, told) for values, loss, told in saved["trials"]]
+    done, generator = saved
     for trial in done:
         (tid,) = trials.new_trial_ids(1)
         idxs = {label: [tid] if label in trial.values else [] for label in domain.params}
@@ -128,5 +130,14 @@ def _resume(trials: Trials, domain: Domain, rng: np.random.Generator, state: Pat
         misc = {"tid": tid, "cmd": domain.cmd, "workdir": domain.workdir, "idxs": idxs, "vals": vals}
         (doc,) = trials.new_trial_docs([tid], [None], [domain.new_result()], [misc])
         _insert(trials, doc, trial.loss)
-    rng.bit_generator.state = saved["generator"]
+    rng.bit_generator.state = generator
     return done
+
+
+def _read(state: Path) -> tuple[list[Trial], Any]:
+    """Return what `_save` wrote. Raises ValueError where it is not that."""
+    saved = read_json(state)
+    if saved.pop("seal") != digest(saved):
+        raise ValueError("not as it was written")
+    done = [Trial(values, math.nan if loss is None else loss, told) for values, loss, told in saved["trials"]]
+    return done, saved["generator"]

@@ -11,6 +11,8 @@ from preimage import (
     cluster,
     fingerprint,
     invocation,
+    own_code,
+    own_import,
     reproduction,
     study as study_module,
 )
@@ -28,15 +30,20 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 
 try:
     FILES = study_module.configured(config, CONFIG)
-    RUN = reproduction.asked(config)
+    own_code.allow(config.get("allow"))
+    RUN, BESIDE = reproduction.asked(config), None
     if RUN is not None:
         say = logger.warning if workflow.is_main_process else None
         FILES = [reproduction.fetch(RUN, say and (lambda w: say(f"preimage: {w}")))]
-    STUDIES, FILES = study_module.load_located(FILES)
+        BESIDE = reproduction.beside(RUN)
+    STUDIES, FILES = study_module.load_located(FILES, BESIDE)
+    if RUN is not None:
+        reproduction.check_trust(RUN, STUDIES, config.get("trust"))
     if workflow.is_main_process:
         for warning in [
             *invocation.check(STUDIES),
             *invocation.mend(STUDIES, only_look=workflow.output_settings.dryrun),
+            *invocation.unseen(STUDIES, dry=workflow.output_settings.dryrun),
         ]:
             logger.warning(f"preimage: {warning}")
 except StudyError as error:
@@ -80,8 +87,17 @@ def of(wildcards):
     return STUDIES[wildcards.study]
 
 
+def before_any_job(workflow):
+    """Refuse what the user's own code would fail in, and what Slurm would refuse."""
+    try:
+        own_import.check(STUDIES)
+    except StudyError as error:
+        sys.exit(f"preimage: {error}")
+    on_slurm(workflow)
+
+
 def on_slurm(workflow):
-    """Before any job: refuse what Slurm would refuse, and have its executor suit short jobs."""
+    """Refuse what Slurm would refuse, and have its executor suit short jobs."""
     if workflow.executor_plugin.name != "slurm":
         return
     jobs = list(workflow.dag.needrun_jobs())

@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from preimage.calibration import reference
 from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import NoSolutionError
+from preimage.secrecy import without_secrets
 from preimage.space import Space
 
 COMPLEX_STEP = 1e-30
@@ -170,7 +171,7 @@ def _ended(gradient: Callable[..., Any], unit: Unit, way: Way) -> dict[str, Any]
     try:
         found = minimize(gradient, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     except (ValueError, ArithmeticError) as error:
-        return {"final_loss": np.nan, "iterations": 0, "final_calls": way.calls, "message": str(error)}
+        return {"final_loss": np.nan, "iterations": 0, "final_calls": way.calls, "message": without_secrets(str(error))}
     return {
         "final_loss": float(unit.fit.reference(unit.point(found.x)[None])[0]),
         "iterations": int(found.nit),

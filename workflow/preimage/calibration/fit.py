@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import problem
+from preimage import own_code, problem
 from preimage.calibration import losses, own, solvers
 from preimage.calibration.solvers import NoSolutionError, by_scipy
 from preimage.data import series
@@ -211,16 +211,17 @@ class Fit:
         return replace(self, series=rows, weights=losses.by_age(len(rows), window, weights))
 
 
-def build(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Fit:
+def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -> Fit:
     """Return the fit of a study's objective to all rows but those held out for a forecast.
 
     Args:
         spec: the study's `problem`.
         entry: the objective's `fit`.
+        run: whether it is to be run; otherwise a model of the user's own is not imported.
 
     Raises StudyError for data that can't be fitted.
     """
-    model, names, start = _model(spec)
+    model, names, start = _model(spec, run)
     whole = series.read(entry, model)
     hold_out = int(entry.get("hold_out", 0))
     if len(whole) - hold_out < series.FEWEST_ROWS:
@@ -243,22 +244,26 @@ def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:
     return series.read(entry, _model(spec)[0])
 
 
-def build_all(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Fit]:
+def build_all(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> dict[str, Fit]:
     """Return the fits of a study's objectives, by name. Raises StudyError naming the objective."""
     found = {}
     for name, entry in entries.items():
         try:
-            found[name] = build(spec, entry["fit"])
+            found[name] = build(spec, entry["fit"], run)
         except StudyError as error:
             raise StudyError(f"objectives.{name}.fit: {error}") from None
     return found
 
 
-def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Check a study's fits against their data; return what is to be said of it. Raises StudyError."""
-    fits = build_all(spec, entries)
+def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> list[str]:
+    """Check a study's fits against their data; return what is to be said of it. Raises StudyError.
+
+    Args:
+        run: whether to import and call a model of the user's own too.
+    """
+    fits = build_all(spec, entries, run)
     settings = spec.get("inputs") or {}
-    found = problem.load(spec)
+    found = problem.load(spec, run)
     assert found is not None
     said = []
     for name, fit in fits.items():
@@ -272,13 +277,14 @@ def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> 
                     f"problem.inputs.{parameter}: the start {value:g} is outside its bounds [{low:g}, {high:g}]; "
                     "name one with 'start'"
                 )
-        own.checked(fit.model, fit.named(fit.start), fit.series.at)
+        if run or own_code.named(spec) is None:
+            own.checked(fit.model, fit.named(fit.start), fit.series.at)
         said += [f"objective '{name}': {note}" for note in fit.series.notes]
     return said
 
 
-def _model(spec: Mapping[str, Any]) -> tuple[Model, tuple[str, ...], np.ndarray]:
-    found = problem.load(spec)
+def _model(spec: Mapping[str, Any], run: bool = True) -> tuple[Model, tuple[str, ...], np.ndarray]:
+    found = problem.load(spec, run)
     assert found is not None and found.dynamics is not None
     settings = spec.get("inputs") or {}
     names = tuple(found.inputs)

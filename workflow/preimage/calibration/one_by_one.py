@@ -16,6 +16,7 @@ from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import NoSolutionError
 from preimage.files import replacing
 from preimage.pace import Pace
+from preimage.resuming import resumed
 
 MOST_EVALUATIONS = 60
 # Solvers give what they are asked for; what is smaller than that is noise.
@@ -86,9 +87,15 @@ def outward(
     file `state` for the next attempt.
     """
     X, loss, ended = np.tile(best, (len(value), 1)), np.full(len(value), np.inf), np.zeros(len(value), bool)
-    if state is not None and state.exists():
-        with np.load(state) as kept:
-            X, loss, ended = kept["X"], kept["loss"], kept["ended"]
+
+    def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+            found = kept["X"], kept["loss"], kept["ended"]
+        if [part.shape for part in found] != [X.shape, loss.shape, ended.shape]:
+            raise ValueError("of another search")
+        return found
+
+    X, loss, ended = resumed(state, read) or (X, loss, ended)
 
     def save(path: Path) -> None:
         with replacing(path) as temporary, temporary.open("wb") as file:

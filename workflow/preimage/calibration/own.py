@@ -16,8 +16,11 @@ from preimage.dynamics import Curve, Dynamics, Known, Model
 from preimage.errors import StudyError, did_you_mean
 
 
-def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any]) -> Model:
+def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any], run: bool = True) -> Model:
     """Return the model of a user's function, as the `problem` entry of a study describes it (`ode` or `curve`).
+
+    Args:
+        run: whether to call it, to see whether JAX can trace it; otherwise it is taken to be traceable.
 
     Raises StudyError for an initial value that names no parameter, and for a function that can't be called.
     """
@@ -28,7 +31,7 @@ def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any]) -> Model
     else:
         found = _dynamics(call, spec, inputs)
         probe = lambda p: _probed_rates(found, p)  # noqa: E731
-    traceable = _traceable(probe, inputs)
+    traceable = _traceable(probe, inputs) if run else True
     return type(found)(**{**vars(found), "traceable": traceable})
 
 

@@ -55,7 +55,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     if any("fit" in entry for entry in study["objectives"].values()):
         from preimage.calibration import fit
 
-        return fit.check(spec, study["objectives"])
+        return fit.check(spec, study["objectives"], run=False)
     if imported is None:
         return []
     said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
@@ -105,7 +105,7 @@ def _first_of_each(objectives: Mapping[str, objective.Objective]) -> dict[str, o
 
 
 def _check_simulator(spec: Mapping[str, Any], found: Setting) -> None:
-    simulator = problem.load(spec)
+    simulator = problem.load(spec, run=False)
     assert simulator is not None
     for kind, ours, its in (("inputs", found.inputs, simulator.inputs), ("outputs", found.outputs, simulator.outputs)):
         if list(ours) != list(its):

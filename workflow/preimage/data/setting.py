@@ -73,7 +73,7 @@ def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], cat
 
 def of_simulator(spec: Mapping[str, Any]) -> Setting:
     """Return the setting of a simulator by itself: its natural bounds, narrowed by the study."""
-    found = problem.load(spec)
+    found = problem.load(spec, run=False)
     assert found is not None
     rows = Rows(list(found.inputs), list(found.outputs), _units(found.outputs), dict(found.inputs), [], [])
     return of_rows(spec, rows, natural=True)

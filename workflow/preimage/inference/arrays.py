@@ -16,5 +16,5 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as found:
+    with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as found:
         return dict(found)

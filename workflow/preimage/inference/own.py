@@ -14,13 +14,13 @@ samples (k, size, D). What may go wrong in it, and what comes of that:
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from preimage import own_import
 from preimage.errors import StudyError
 from preimage.inference.prior import Prior, margin
 from preimage.inference.simulator import Simulator
@@ -29,14 +29,14 @@ SECONDS = 600.0
 Call = Callable[[np.ndarray, int, np.random.Generator], Any]
 
 
-def wrapped(name: str, spec: Mapping[str, Any]) -> Simulator:
+def wrapped(name: str, spec: Mapping[str, Any], run: bool = True) -> Simulator:
     """Return the simulator of a user's function, with the priors of `inputs` and the coordinates of `outputs`.
 
     Raises StudyError where it can't be imported, or priors or coordinates are missing.
     """
     from preimage.inference.callback import traceable
 
-    call = _imported(name)
+    call: Call = own_import.load(name) if run else own_import.not_imported
     margins = {key: margin(entry or {}) for key, entry in (spec.get("inputs") or {}).items()}
     if not margins:
         raise StudyError(f"problem.inputs: name the parameters of the simulator '{name}', each with its prior")
@@ -51,17 +51,6 @@ def wrapped(name: str, spec: Mapping[str, Any]) -> Simulator:
     prior = Prior({key: found for key, found in margins.items() if found is not None})
     simulate = traceable(guarded, len(coordinates))
     return Simulator(name, prior, coordinates, simulate, complaint=lambda: guarded.complaint)
-
-
-def _imported(name: str) -> Call:
-    module, _, function = name.partition(":")
-    try:
-        call: Any = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise StudyError(f"problem.simulator '{name}': {error}; expected package.module:function") from error
-    if not callable(call):
-        raise StudyError(f"problem.simulator '{name}': found {type(call).__name__}, expected a function")
-    return call
 
 
 class Guarded:
@@ -83,7 +72,7 @@ class Guarded:
         except StudyError:
             raise
         except Exception as error:
-            self.complaint = " ".join(f"{type(error).__name__}: {error}".split())
+            self.complaint = own_import.said(error)
             return self._by_row(theta, size, rng.spawn(len(theta)))
 
     def _by_row(self, theta: np.ndarray, size: int, rows: list[np.random.Generator]) -> np.ndarray:
@@ -95,7 +84,7 @@ class Guarded:
             except StudyError:
                 raise
             except Exception as error:
-                self.complaint = " ".join(f"{type(error).__name__}: {error}".split())
+                self.complaint = own_import.said(error)
         return found
 
     def _checked(self, answer: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -152,7 +152,7 @@ def check(study: Mapping[str, Any]) -> list[str]:
     from preimage.inference import observations, simulator
     from preimage.inference.answer import Task
 
-    found = simulator.load(simulated_part(study["problem"]))
+    found = simulator.load(simulated_part(study["problem"]), run=False)
     size = study["observations"].get("size")
     if size is None:
         size = observations.read(study["observations"], found).x.shape[1]

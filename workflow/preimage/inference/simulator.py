@@ -94,8 +94,8 @@ class Simulator:
         return jax.jit(self.simulate, static_argnums=2)
 
 
-def load(spec: Mapping[str, Any]) -> Simulator:
-    """Return the simulator of a study's `problem` entry.
+def load(spec: Mapping[str, Any], run: bool = True) -> Simulator:
+    """Return the simulator of a study's `problem` entry; one of the user's own is imported only where it is to `run`.
 
     Raises StudyError for an unknown built-in, a function that can't be imported, or a prior out of order.
     """
@@ -103,7 +103,7 @@ def load(spec: Mapping[str, Any]) -> Simulator:
     if ":" in name:
         from preimage.inference.own import wrapped
 
-        return replace(wrapped(name, spec), version=fingerprint.digest(name))
+        return replace(wrapped(name, spec, run), version=fingerprint.digest(name))
     if name not in BUILT_IN:
         raise StudyError(
             f"problem.simulator '{name}' is no built-in stochastic simulator{did_you_mean(name, BUILT_IN)}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.errors import StudyError
+from preimage.errors import StudyError, without_secrets
 from preimage.inference.answer import Answer, Trained
 from preimage.inference.checks.weighted import moments, resampled
 from preimage.inference.simulator import Simulator
@@ -70,7 +70,7 @@ def _said(error: Exception) -> str:
         said = lines[-1]
     else:
         said = ": ".join([type(error).__name__, *lines[:1]])
-    return FOLDERS.sub("", said)[:MESSAGE]
+    return FOLDERS.sub("", without_secrets(said))[:MESSAGE]
 
 
 def answered(answer: Answer) -> bool:

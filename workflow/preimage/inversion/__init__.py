@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from preimage import polytope
-from preimage.errors import StudyError
+from preimage.errors import StudyError, without_secrets
 from preimage.inversion_kinds import MODULES
 from preimage.objective import Objective
 from preimage.space import Space
@@ -69,7 +69,7 @@ class Question:
         except Exception as error:
             if len(X) > 1:
                 return np.concatenate([self.outputs(x[None]) for x in X])
-            self.errors[X.tobytes()] = f"{type(error).__name__}: {error}"
+            self.errors[X.tobytes()] = without_secrets(f"{type(error).__name__}: {error}")
             return np.full((1, self.Y.shape[1]), np.nan)
 
     def _finite(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:

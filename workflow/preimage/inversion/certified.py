@@ -23,6 +23,7 @@ from preimage.inversion.forest_domain import Domain, Isolation, Near, isolation
 from preimage.inversion.forest_line_search import descend, lines
 from preimage.inversion.forest_objective import UNIT, largest_outputs, reduce
 from preimage.objective import Objective
+from preimage.resuming import resumed
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200
@@ -167,8 +168,7 @@ class _Hunt:
 
     def begin(self, state: Path | None) -> None:
         """Take up the search where it was left, or offer it its first points."""
-        if state is not None and state.exists():
-            self.search.resume(state)
+        if resumed(state, self.search.resume):
             return
         X = self._descended(self.starts[:AT_FIRST])
         self.search.offer(X if self.domain is None else self.domain.offers(X))

@@ -19,6 +19,7 @@ from scipy.optimize import LinearConstraint, OptimizeResult, minimize
 from preimage.inversion import Question, Report
 from preimage.inversion.gradients import Line
 from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NO_GRADIENT
+from preimage.secrecy import without_secrets
 from preimage.space import Space
 
 FIRST_STEP = 0.05
@@ -118,7 +119,8 @@ def _one(
     try:
         result = _minimize(line, options, note)
     except Exception as error:
-        return line.x0, np.nan, line.evaluations, "failed", f"{type(error).__name__}: {error}", unknown
+        said = without_secrets(f"{type(error).__name__}: {error}")
+        return line.x0, np.nan, line.evaluations, "failed", said, unknown
     if not np.isfinite(result.fun):
         reason = next(iter(line.question.errors.values()), "no finite loss")
         return line.x0, np.nan, line.evaluations, "failed", f"loss {result.fun} ({reason})", unknown

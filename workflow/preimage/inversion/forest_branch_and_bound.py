@@ -291,18 +291,20 @@ class Search:
                 x=self.x,
             )
 
-    def resume(self, path: Path) -> None:
+    def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             parts = {name: saved[name] for name in saved.files}
-        heap, self.boxes, self.batches, self.order = (int(v) for v in parts["counts"])
-        self.loss, self.attained, self.unsure = (float(v) for v in parts["best"])
-        self.x = parts["x"]
-        self.pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)
+        heap, number, batches, order = (int(v) for v in parts["counts"])
+        loss, attained, unsure = (float(v) for v in parts["best"])
+        pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)
         boxes = zip(parts["entry"], parts["order"], parts["lo"], parts["hi"], parts["leaves"], strict=True)
-        entries = [(float(b), int(o), self.pool.put(lo, hi, leaves)) for b, o, lo, hi, leaves in boxes]
+        entries = [(float(b), int(o), pool.put(lo, hi, leaves)) for b, o, lo, hi, leaves in boxes]
+        self.x, self.pool, self.boxes, self.batches, self.order = parts["x"], pool, number, batches, order
+        self.loss, self.attained, self.unsure = loss, attained, unsure
         self.heap, self.stack = entries[:heap], entries[heap:]
         heapq.heapify(self.heap)
+        return True
 
 
 # The line search is asked for a better point after batches 4, 8, ... 256, and every 256 from there on.

@@ -169,25 +169,27 @@ class Paving:
                 cut_at=np.array([c[3] for c in cut], float),
             )
 
-    def resume(self, path: Path) -> None:
+    def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             parts = {name: saved[name] for name in saved.files}
-        self.order, self.examined = (int(v) for v in parts["counts"])
+        order, examined = (int(v) for v in parts["counts"])
         found = zip(parts["found_start"], parts["found_end"], parts["found_share"], strict=True)
-        self.found = [(a, b, float(s), True) for a, b, s in found]
-        self.pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)
-        slots = [self.pool.put(*box) for box in zip(parts["lo"], parts["hi"], parts["leaves"], strict=True)]
-        self.splits = {slot: (int(j), int(at)) for slot, (j, at) in zip(slots, parts["split"], strict=True)}
+        boxes = [(a, b, float(s), True) for a, b, s in found]
+        pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)
+        slots = [pool.put(*box) for box in zip(parts["lo"], parts["hi"], parts["leaves"], strict=True)]
+        splits = {slot: (int(j), int(at)) for slot, (j, at) in zip(slots, parts["split"], strict=True)}
         of_cells = parts["of_cells"]
         numbers = parts["number"][~of_cells].tolist()
         cut = zip(parts["cut_start"], parts["cut_end"], parts["cut_input"], parts["cut_at"], strict=True)
-        self.cut_off = {n: (a, b, int(j), float(at)) for n, (a, b, j, at) in zip(numbers, cut, strict=True)}
+        cut_off = {n: (a, b, int(j), float(at)) for n, (a, b, j, at) in zip(numbers, cut, strict=True)}
         place = np.full(len(of_cells), -1)
         place[of_cells] = slots
         entries = zip(parts["share"].tolist(), parts["number"].tolist(), place.tolist(), strict=True)
-        self.heap = list(entries)
+        self.heap, self.order, self.examined, self.found = list(entries), order, examined, boxes
+        self.pool, self.splits, self.cut_off = pool, splits, cut_off
         heapq.heapify(self.heap)
+        return True
 
 
 def columns(boxes: list[Box], d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

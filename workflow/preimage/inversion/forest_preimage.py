@@ -23,6 +23,7 @@ from preimage.inversion.forest_paving import Paving, columns
 from preimage.inversion_kinds import NO_VOLUME
 from preimage.objective import Objective
 from preimage.pace import Pace
+from preimage.resuming import resumed
 from preimage.space import Space
 from preimage.surrogates.forest import Forest
 
@@ -116,8 +117,7 @@ def _pave(
         assert report is not None
         report(min(paving.examined, boxes), paving.undecided, inside=paving.inside, open=len(paving.heap))
 
-    if state is not None and state.exists():
-        paving.resume(state)
+    resumed(state, paving.resume)
     pace = Pace(paving.save, state, tell if report else None)
     while paving.heap:
         if paving.examined >= boxes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from preimage import digits, own_models
+from preimage import digits, own_code, own_models
 from preimage.errors import StudyError
 from preimage.free_names import free_name
 from preimage.inference import setting as inference_setting
@@ -21,12 +22,18 @@ SAMPLES, RANDOM_PARAMETERS = 3000, 100
 PREIMAGE = {"boxes": 200_000}
 
 
-def completed(study: Study) -> Study:
-    """Fill in the defaults of a study that keeps to its schema, in place. Raises StudyError without the file's name."""
+def completed(study: Study, folder: str | Path = ".") -> Study:
+    """Fill in the defaults of a study that keeps to its schema, in place. Raises StudyError without the file's name.
+
+    Args:
+        folder: where its file is, beside which there may be code of the user's.
+    """
     if "seed" in study and "seeds" in study:
         raise StudyError("key 'seed': found beside 'seeds', expected one of them")
     study["seeds"] = study.get("seeds", [study.pop("seed", 0)])
     _check_names(study)
+    if name := own_code.named(study["problem"]):
+        study["problem"]["simulator"] = own_code.located(name, folder)
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
@@ -92,7 +99,7 @@ def _complete_samples(study: Study) -> None:
     if "simulator" in problem:
         problem.setdefault("samples", RANDOM_PARAMETERS if fits(study) else SAMPLES)
     study["simulation_parts"] = _simulation_parts(study)
-    found = load_problem(problem)
+    found = load_problem(problem, run=False)
     of_series = found is not None and found.dynamics is not None
     others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
     if of_series and others:

@@ -11,8 +11,12 @@ from preimage.problem import load as load_problem
 from preimage.study.cases import SIMULATOR, Study
 
 
-def works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]:
-    """Return the surrogates an inverter works on; raise StudyError for a named pair that can't work together."""
+def works_on(study: Study, name: str, inverter: Mapping[str, Any], run: bool = False) -> list[str]:
+    """Return the surrogates an inverter works on; raise StudyError for a named pair that can't work together.
+
+    Args:
+        run: whether to ask a simulator of the user's own, which imports it; otherwise it is taken to have gradients.
+    """
     models = dict(study["surrogates"])
     if "simulator" in study["problem"]:
         models[SIMULATOR] = {"kind": SIMULATOR}
@@ -22,7 +26,7 @@ def works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]:
     if study["problem"]["constraints"] and method and method not in HOLDS_CONSTRAINTS:
         others = " or ".join(sorted(HOLDS_CONSTRAINTS))
         raise StudyError(f"key 'inverters.{name}.method': {method} can't hold constraints; use {others}")
-    reasons = {target: _refusal(study["problem"], inverter, model) for target, model in models.items()}
+    reasons = {target: _refusal(study["problem"], inverter, model, run) for target, model in models.items()}
     for target in inverter.get("on", ()):
         where = f"key 'inverters.{name}.on'"
         if target == SIMULATOR and target not in models:
@@ -44,11 +48,11 @@ def works_on(study: Study, name: str, inverter: Mapping[str, Any]) -> list[str]:
     return [target for target in able if target != SIMULATOR] or able
 
 
-def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Mapping[str, Any], run: bool) -> str:
     """Return why an inverter can't work on a model; "" where it can."""
     if inverter["kind"] in NEEDS_TREES and not made_of_trees(model):
         return "the method needs a model made of trees, a random forest"
-    exact = differentiable(model) or (model["kind"] == SIMULATOR and _traceable(problem))
+    exact = differentiable(model) or (model["kind"] == SIMULATOR and _traceable(problem, run))
     if inverter.get("gradient") == "exact" and not exact:
         return "it has no gradient of its own; use 2-point or 3-point"
     batched = inverter.get("engine") == "batched" and not exact
@@ -60,11 +64,11 @@ def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Map
 
 
 def _complex_safe(problem: Mapping[str, Any]) -> bool:
-    found = load_problem(problem)
+    found = load_problem(problem, run=False)
     return found is not None and found.complex_safe
 
 
-def _traceable(problem: Mapping[str, Any]) -> bool:
+def _traceable(problem: Mapping[str, Any], run: bool) -> bool:
     """Whether the simulator is a model of series that JAX can differentiate."""
-    found = load_problem(problem)
+    found = load_problem(problem, run)
     return found is not None and found.dynamics is not None and found.dynamics.traceable

@@ -22,11 +22,15 @@ def load(path: str | Path) -> Study:
     return first
 
 
-def load_each(path: str | Path) -> list[Study]:
-    """Read the studies of a file: one, or with `vary` one for each combination of its values, which are a family."""
+def load_each(path: str | Path, folder: str | Path | None = None) -> list[Study]:
+    """Read the studies of a file: one, or with `vary` one for each combination of its values, which are a family.
+
+    Args:
+        folder: where the file was written to stand, if that isn't where it is: code of the user's is looked for there.
+    """
     study = schema.check(schema.read(path), "study", path)
     try:
-        return [completed(one) for one in _varied(study)]
+        return [completed(one, Path(path).parent if folder is None else folder) for one in _varied(study)]
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
 
@@ -54,13 +58,19 @@ def load_all(paths: Iterable[str | Path]) -> dict[str, Study]:
     return load_located(paths)[0]
 
 
-def load_located(paths: Iterable[str | Path]) -> tuple[dict[str, Study], dict[str, str | Path]]:
+def load_located(
+    paths: Iterable[str | Path], folder: str | Path | None = None
+) -> tuple[dict[str, Study], dict[str, str | Path]]:
     """Read several studies; return them and their files, by name, families' files too. Raises StudyError where two have
-    one name."""
+    one name.
+
+    Args:
+        folder: see `load_each`.
+    """
     studies: dict[str, Study] = {}
     files: dict[str, str | Path] = {}
     for path in _files(paths):
-        found = {study["study"]: study for study in load_each(path)}
+        found = {study["study"]: study for study in load_each(path, folder)}
         own = {study.get("family", name) for name, study in found.items()}
         for name in dict.fromkeys([*found, *own]):
             # Names that differ in case only would share a folder on some file systems.

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from preimage.errors import StudyError
-from preimage.files import read_json, sha256
+from preimage.files import sha256
+from preimage.origin import check_tables, parsed
 from preimage.tracking.names import INVOCATION_TAG, ORIGIN, digest_tag
 from preimage.tracking.store import asking, shown_uri
 
 
 def fetch_origin(run: str, folder: Path) -> dict[str, Any]:
-    """Return what the run of an invocation started from, and put its tables into `folder`/tables.
+    """Return what the run of an invocation started from, its tables checked and put into `folder`/tables.
 
     Raises StudyError where there is no such run, it is no invocation that has finished, or the store can't be reached.
     """
@@ -32,15 +33,12 @@ def fetch_origin(run: str, folder: Path) -> dict[str, Any]:
             raise StudyError(f"run {run} ('{found.info.run_name}'): no run of this workflow")
         if status != "FINISHED":
             raise StudyError(f"run {run}: found the status {status}, expected a run that finished")
-        if not any(a.path == ORIGIN for a in client.list_artifacts(run)):
+        if not any(a.path == ORIGIN and not a.is_dir for a in client.list_artifacts(run)):
             raise StudyError(f"run {run}: it has no {ORIGIN}: it was made before this workflow could reproduce runs")
-        value: dict[str, Any] = read_json(client.download_artifacts(run, ORIGIN, str(folder)))
-        if not value["tables"]:
-            raise StudyError(f"run {run}: it left no tables to compare with; expected a run of all of its study")
+        value = parsed(run, Path(client.download_artifacts(run, ORIGIN, str(folder))).read_bytes())
+        check_tables(run, value)
         (folder / "tables").mkdir()
         for name, digest in value["tables"].items():
-            if Path(name).name != name or Path(name).suffix not in (".parquet", ".csv"):
-                raise StudyError(f"run {run}: found a table named '{name[:60]}', expected one of parquet or CSV")
             _fetch_table(client, found.info.experiment_id, name, digest, folder / "tables")
         return value
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from preimage.files import read_json
+from preimage import record
 from preimage.tracking.flavors import FLAVORS
 from preimage.tracking.names import INVOCATION_TAG, ORIGIN, RECORD_TAG, digest_tag, escaped
 from preimage.tracking.records import RESULTS, record_key
@@ -46,11 +46,10 @@ class Sender:
         a step ran outside any."""
         key = (study, invocation)
         if key not in self.parents:
-            record = RESULTS / study / "tracking" / f"invocation-{invocation}.json"
+            value = record.read(RESULTS / study / "tracking" / f"invocation-{invocation}.json")
             experiment = self.experiment(study)
             run = self.find(experiment, INVOCATION_TAG, invocation)
-            if run is None and record.exists():
-                value = read_json(record)
+            if run is None and value is not None:
                 tags = {INVOCATION_TAG: invocation, **value["tags"]}
                 run = self.client.create_run(experiment, value["started"], tags, value["name"])
                 self._log(run.info.run_id, value)

@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from preimage.files import read_json, write_json
+from preimage import record
+from preimage.errors import StudyError
+from preimage.files import write_json
 from preimage.tracking.names import RECORD_TAG
 from preimage.tracking.records import RESULTS, pending, receipt, record_key
 from preimage.tracking.sender import Sender
@@ -27,6 +29,7 @@ MARKER = RESULTS / ".tracking" / "store.created"
 LOCK = RESULTS / ".tracking" / "lock"
 LOOK_EVERY_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 15.0
+_damaged: set[Path] = set()
 
 
 def create_store() -> str:
@@ -74,7 +77,9 @@ def send(say: Any = None) -> int:
 def run_of(path: Path) -> str:
     """Return the id of the run that a step's record became; one that waits is sent. Raises what the server raises."""
     with one_at_a_time():
-        sender, value, tag = Sender(), read_json(path), record_key(path)
+        sender, value, tag = Sender(), record.read(path), record_key(path)
+        if value is None:
+            raise StudyError(f"{path}: a damaged record; the next run makes it again")
         experiment = sender.experiment(value["study"])
         run = sender.find(experiment, RECORD_TAG, tag)
         if run is None or run.info.status != "FINISHED":
@@ -84,7 +89,12 @@ def run_of(path: Path) -> str:
 
 
 def _send_one(sender: Sender, path: Path) -> None:
-    sent, value = receipt(path), read_json(path)
+    sent, value = receipt(path), record.read(path)
+    if value is None:
+        if path not in _damaged:
+            print(f"warning: {path}: a damaged record, not sent; the next run makes it again", file=sys.stderr)
+        _damaged.add(path)
+        return
     if path.name.startswith("invocation-"):
         sender.end_invocation(value)
     else:

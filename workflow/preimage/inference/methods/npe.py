@@ -35,6 +35,7 @@ from preimage.inference.methods.set_encoder import Seen, SetEncoder
 from preimage.inference.methods.training import Course, Weights
 from preimage.inference.methods.training import train as trained
 from preimage.inference.methods.unbounded import Unbounded
+from preimage.resuming import resumed
 from preimage.surrogates.precision import cache_compiled_programs, use_one_thread
 
 KIND = "npe"
@@ -160,9 +161,11 @@ class Npe:
             return _simulated(self.task, w, rng)
         made = [_made_for(self.task, self.spec), hashlib.sha256(w.tobytes()).hexdigest()]
         file = self.kept / f"{KIND}-sets-{digest(made)[:16]}.npz"
-        if not file.exists():
+        kept = resumed(file, lambda path: Sets(**stored.read(path)))
+        if kept is None:
             stored.write(file, _simulated(self.task, w, rng)._asdict())
-        return Sets(**stored.read(file))
+            kept = Sets(**stored.read(file))
+        return kept
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return weights, scales and, for further rounds, the first simulations."""

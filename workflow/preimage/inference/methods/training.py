@@ -18,6 +18,7 @@ import numpy as np
 
 from preimage.files import replacing
 from preimage.inference.answer import Report
+from preimage.resuming import resumed
 
 # Updates between two times that the state is kept.
 CHUNK = 50
@@ -70,8 +71,7 @@ def train(
     """
     zero = jax.tree.map(jnp.zeros_like, weights)
     at, history = State(weights, zero, zero), list[tuple[int, float]]()
-    if state is not None and state.exists():
-        at, history = _read(state, at)
+    at, history = resumed(state, lambda path: _read(path, at)) or (at, history)
     done = history[-1][0] if history else 0
     while done < course.updates:
         count = min(CHUNK, course.updates - done)
@@ -122,7 +122,9 @@ def _write(path: Path, at: State, history: list[tuple[int, float]]) -> None:
 
 
 def _read(path: Path, like: State) -> tuple[State, list[tuple[int, float]]]:
-    with np.load(path, allow_pickle=False) as kept:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
         leaves = [kept[f"leaf_{k}"] for k in range(len(jax.tree.leaves(like)))]
         history = [(int(done), float(value)) for done, value in json.loads(str(kept["history"]))]
+    if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in jax.tree.leaves(like)]:
+        raise ValueError("of another network")
     return jax.tree.unflatten(jax.tree.structure(like), leaves), history

@@ -1,0 +1,181 @@
+"""What this project reads back of its own, damaged: ignored, said, and made again; and nothing else is touched."""
+
+import json
+import logging
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tracking_server
+from preimage import files, integrity, invocation, record, resuming, tpe
+from preimage.files import read_json, write_json
+from preimage.inference import arrays
+from preimage.record import Record
+from preimage.tracking import sending
+
+BROKEN = [b"", b"{", b'{"study": "s"', b"[]", b"3", b"null", b"{}", b'{"status": 3}', b"\xff\xfe", b"[" * 5000]
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_damaged_record_of_an_invocation_is_said_and_removed(here, capsys, content):
+    path = here / "results/s/tracking/invocation-1.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    other = path.with_name("invocation-2.json")
+    whole = {"study": "s", "name": "s", "invocation": "2", "started": 1, "params": {}, "tags": {}, "metrics": []}
+    write_json(other, {**whole, "status": "RUNNING"})
+    invocation._note_killed({"s": {}})
+    assert not path.exists() and str(path.relative_to(here)) in capsys.readouterr().err
+    assert read_json(other)["status"] == "KILLED"
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_damaged_record_that_waits_to_be_sent_holds_up_no_other(here, capsys, content):
+    path = here / "results/s/tracking/train.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert record.read(path) is None
+    sending._send_one(None, path)
+    sending._send_one(None, path)
+    assert capsys.readouterr().err.count("a damaged record, not sent") == 1
+
+
+def test_the_end_of_an_invocation_does_not_rely_on_its_file(here, monkeypatch):
+    path = here / "results/s/tracking/invocation-3.json"
+    write_json(path, {"study": "s"})
+    monkeypatch.setattr(invocation, "_records", {path: {"study": "s", "status": "RUNNING"}})
+    path.write_text("")
+    invocation.end("FINISHED")
+    assert read_json(path)["status"] == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results/s", "results/s/", "results/s/tracking", "results/s/tracking/other.json", "results",
+        "results/other/page", "results/s/../other/page", "mine", ".", "/", "results/s/link/mine", "results/s/out",
+        "a\0b", "x" * 5000,
+    ],
+)  # fmt: skip
+def test_whatever_a_sealed_record_names_only_files_of_its_own_study_are_removed(here, name):
+    for path in ("results/s/page", "results/s/tracking/other.json", "results/other/page", "mine"):
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        (here / path).write_text("what there is")
+    Record("s", "o", "o", {}, "none", 0).write("results/s/tracking/other.json")
+    (here / "results/s/link").symlink_to(here)
+    (here / "results/s/out").symlink_to(here / "mine")
+    before = {p: p.read_bytes() for p in here.rglob("*") if p.is_file()}
+    evil = Record("s", "e", "e", {}, "none", 0, inputs={"results/s/page": "0"}, outputs={name: "0"})
+    evil.write("results/s/tracking/evil.json")
+    Record("s", "p", "p", {}, "none", 0, outputs={"results/s/page": "0"}).write("results/s/tracking/page.json")
+    invocation.mend({"s": {}}, only_look=False)
+    gone = {str(p.relative_to(here)) for p, content in before.items() if not p.exists() or p.read_bytes() != content}
+    assert gone == {"results/s/page"}
+
+
+def test_records_behind_a_link_are_not_removed(here):
+    (here / "elsewhere").mkdir()
+    (here / "elsewhere/notes.json").write_text("{}")
+    (here / "results/s").mkdir(parents=True)
+    (here / "results/s/tracking").symlink_to(here / "elsewhere")
+    invocation.mend({"s": {}}, only_look=False)
+    assert (here / "elsewhere/notes.json").exists()
+
+
+@pytest.mark.parametrize("change", [{"outputs": []}, {"outputs": None}, {"inputs": 3}, {"metrics": "a"}, {"tags": [1]}])
+def test_a_record_of_another_form_is_damaged_even_where_its_seal_holds(here, change):
+    value = {**vars(Record("s", "e", "e", {}, "none", 0)), **change}
+    write_json("results/s/tracking/e.json", {**value, "seal": files.digest(files.plain(value))})
+    assert integrity.damaged(["s"])[0] == ["results/s/tracking/e.json"]
+
+
+# -- resume files ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_for_the_next_attempt_is_taken_only_where_it_is_whole(here, caplog):
+    state = here / "state.npz"
+    assert resuming.resumed(None, arrays.read) is None and resuming.resumed(state, arrays.read) is None
+    arrays.write(state, {"a": np.arange(1000.0)})
+    whole = state.read_bytes()
+    assert np.array_equal(resuming.resumed(state, arrays.read)["a"], np.arange(1000.0))
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for broken in (b"", whole[: len(whole) // 2], bytes(flipped), b"{}", os.urandom(100)):
+        state.write_bytes(broken)
+        with caplog.at_level(logging.WARNING):
+            assert resuming.resumed(state, arrays.read) is None
+        assert not state.exists() and "damaged" in caplog.text
+        caplog.clear()
+
+
+def test_a_damaged_state_of_a_search_begins_it_again_with_the_same_trials(here):
+    from hyperopt import hp
+
+    def search(evaluations, state):
+        rng, space = np.random.default_rng(0), {"x": hp.uniform("x", -1, 1)}
+        return tpe.search(space, lambda v: (v["x"] - 0.3) ** 2, evaluations, rng, state)
+
+    whole, state = search(12, None), here / "state.json"
+    rng = np.random.default_rng(0)
+    rng.integers(2**31 - 1, size=6)
+    tpe._save(state, search(6, None), rng)
+    kept = state.read_text()
+    assert search(12, state) == whole
+    value = json.loads(kept)
+    value["trials"][0][1] += 1
+    for broken in ("", kept[:100], "[]", "{}", json.dumps(value), '{"trials": [[]], "generator": 1, "seal": "x"}'):
+        state.write_text(broken)
+        assert search(12, state) == whole
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name(here, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, type(here).replace
+
+    def noted(at):
+        done.append(str(Path(f"/proc/self/fd/{at}").readlink()))
+        fsync(at)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(type(here), "replace", lambda a, b: (done.append("named"), replace(a, b))[1])
+    write_json(here / "a.json", {})
+    assert done[-2:] == ["named", str(here)] and done[0].endswith(".tmp")
+    done.clear()
+    with files.replacing(here / "folder") as temporary:
+        temporary.mkdir()
+        (temporary / "inner").write_text("x")
+    assert done.index("named") > next(k for k, name in enumerate(done) if name.endswith("inner"))
+
+
+# -- the tracking server -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\0" * 32, b"\xff" * 32])
+def test_a_damaged_password_is_made_again_and_a_whole_one_kept(here, content):
+    path = here / "database.password"
+    made, new = tracking_server._secret(path)
+    assert new and tracking_server._secret(path) == (made, False) and stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_bytes(content)
+    again, new = tracking_server._secret(path)
+    assert new and again != made and path.read_text() == again and list(here.iterdir()) == [path]
+    path.write_text("a word of mine")
+    assert tracking_server._secret(path, tracking_server.CHOSEN) == ("a word of mine", False)
+
+
+def test_what_the_server_keeps_is_for_its_owner_alone(here):
+    before = os.umask(0o022)
+    try:
+        folder = here / "results/.server"
+        (folder / "artifacts").mkdir(parents=True)
+        (folder / "mlflow.log").write_text("old")
+        tracking_server._keep_private(folder)
+        (folder / "new").write_text("x")
+        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in [folder, *folder.rglob("*")]}
+    finally:
+        os.umask(before)
+    assert all(mode & 0o007 == 0 for mode in modes.values())
+    assert modes["mlflow.log"] == modes["new"] == 0o600 and modes["artifacts"] == 0o700
+    assert stat.S_IMODE((here / "results").stat().st_mode) == 0o755

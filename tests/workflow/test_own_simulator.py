@@ -1,0 +1,73 @@
+"""A simulator of a user's own through the workflow: what is run of it, and when; and what is said where it fails."""
+
+import hashlib
+import json
+
+import pytest
+
+from preimage import origin, reproduction
+
+from ..running import snakemake, study_argument, write_study
+
+STUDY = """
+study: s
+problem: {simulator: "oven:bake", inputs: {a: {low: 0, high: 1}}, outputs: {y: }, samples: 20}
+objectives: {o: {minimize: y}}
+inverters: {r: {kind: random, evaluations: 5}}
+"""
+OVEN = """
+import os
+from pathlib import Path
+with Path("imported").open("a") as file:
+    file.write("x")
+"""
+
+
+@pytest.fixture
+def kitchen(tmp_path):
+    """A folder with a study and its simulator in a folder below it."""
+    write_study(tmp_path / "lab", STUDY, "s.yaml")
+    write_study(tmp_path / "lab", OVEN + "\n\ndef bake(X):\n    return X[:, 0]\n", "oven.py")
+    return tmp_path
+
+
+def test_a_dry_run_imports_nothing_and_a_run_that_would_fail_starts_no_job(kitchen):
+    done = snakemake(kitchen, *study_argument("lab/s.yaml"), "-n")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 and "lab/oven:bake is not imported in a dry run" in said
+    assert not (kitchen / "imported").exists()
+    (kitchen / "lab/oven.py").write_text(OVEN + "1 / 0\n")
+    done = snakemake(kitchen, *study_argument("lab/s.yaml"))
+    assert done.returncode == 1 and (kitchen / "imported").exists() and not (kitchen / "results/s").exists()
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("preimage:")]
+    assert "lab/oven.py, line 6: ZeroDivisionError: division by zero" in line and "Traceback" not in done.stderr
+    (kitchen / "lab/s.yaml").write_text(STUDY.replace("oven:bake", "os:system"))
+    for more in (["-n"], []):
+        done = snakemake(kitchen, *study_argument("lab/s.yaml"), *more)
+        assert done.returncode == 1 and "'os' is part of Python" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_run_that_was_fetched_runs_code_only_where_it_is_trusted(kitchen):
+    """As it is after it was fetched, by which nothing is imported either."""
+    run = "a" * 32
+    study = {
+        "study": f"s-reproduced-{run[:8]}", "problem": {
+            "simulator": "oven:bake", "inputs": {"a": {"low": 0, "high": 1}}, "outputs": {"y": {}}, "samples": 20,
+        },
+        "objectives": {"o": {"minimize": "y"}}, "inverters": {"r": {"kind": "random", "evaluations": 5}},
+    }  # fmt: skip
+    value = {
+        "format": origin.FORMAT, "study": study, "text": "", "beside": "lab", "files": {}, "packages": {},
+        "commit": "a", "lock": "b", "python": "3", "tables": {"summary.csv": hashlib.sha256(b"").hexdigest()},
+    }  # fmt: skip
+    folder = kitchen / reproduction.FETCHED / run
+    (folder / "tables").mkdir(parents=True)
+    (folder / "tables/summary.csv").touch()
+    (folder / "study.yaml").write_text(reproduction._study_text(value))
+    (folder / "origin.json").write_text(json.dumps(value))
+    for more in ([], ["-n"]):
+        done = snakemake(kitchen, "reproduce", *more, "--config", f"run={run}")
+        assert done.returncode == 1 and "trust=yes" in done.stderr and "lab/oven.py" in done.stderr
+        assert not (kitchen / "imported").exists()
+    done = snakemake(kitchen, "reproduce", "-n", "--config", f"run={run}", "trust=yes")
+    assert done.returncode == 0 and not (kitchen / "imported").exists(), done.stderr
