@@ -137,7 +137,7 @@ class Outputs:
         typical = [np.median(np.abs(p[p != 0])) if p.any() else 1.0 for p in part.T]
         fine, finest = (of * np.max(spread / typical) for of in TYPICAL_OUTPUT)
         exact = EXACT / len(Y) * np.min(spread / largest)
-        step = farthest * spread / _power_above(np.clip(exact, fine, finest), -1)
+        step = farthest * spread / _power_above(np.asarray(np.clip(exact, fine, finest)), -1)
         stated = np.array([_step(y) for y in Y.T])
         weight = np.where(stated > 0, _power_above(np.where(stated > 0, stated, step) / step, 0), 1.0)
         plain = cls(shift, np.where(stated > 0, stated, step), weight)
