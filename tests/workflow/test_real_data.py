@@ -54,7 +54,9 @@ def mixture(tmp_path_factory):
 def test_every_proposed_mixture_sums_to_one(mixture):
     folder, _ = mixture
     found = pd.read_parquet(folder / "results/mixture/candidates.parquet")
-    assert (found["status"] == "ok").all() and len(found) == 2 * (60 + 5 + 10 + 1 + 1)
+    starts = found["inverter"] == "starts"  # on a forest, which is flat wherever they are
+    assert (found[~starts]["status"] == "ok").all() and len(found) == 2 * (60 + 5 + 10 + 1 + 1)
+    assert found[starts]["status"].isin(["ok", "not_converged"]).all()
     # Equalities hold to 1e-9 of the row's scale: the largest sum of terms that the bounds allow, here 4.
     assert (found[PARTS].sum(axis=1) - 1).abs().max() < 4e-9
     assert found[PARTS].min().min() >= 0 and found[PARTS].max().max() <= 1

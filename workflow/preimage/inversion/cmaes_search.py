@@ -4,6 +4,10 @@ library cmaes, restarted with a doubled population while evaluations are left (I
 The distribution lives on the free inputs scaled to [0, 1] and knows no bounds: a draw is repaired (clipped, rounded,
 moved to satisfy the constraints) before the model sees it. The distribution learns from the draw, not from its repair,
 at the repaired point's loss and a penalty on how far it lay outside. Each run is a row: the best point that it saw.
+
+The library compares losses with a constant, which would end a search in one unit and not in another. As the method
+itself looks at nothing but their order, the library is told ranks, and a run ends by a rule of its own: where it has
+reached the target, or draws all but the same point, or sees losses that differ by no more than rounding.
 """
 
 from __future__ import annotations
@@ -17,9 +21,13 @@ from cmaes import CMA
 
 from preimage import polytope
 from preimage.inversion import Answer, Question, Report, repaired
+from preimage.inversion.ending import Rounding
 
 # Standard deviation of the first draws, as a share of each input's range (Hansen's 0.3 of the search interval).
 FIRST_STEP = 0.3
+# A run has converged where its draws spread over no more of an input's range than this; where losses stay the same,
+# over no more than a thousandth, as a wider plain is no minimum.
+NARROW, PLAIN = 1e-8, 1e-3
 
 
 class Run(NamedTuple):
@@ -64,7 +72,9 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
     mean = ((space.places(best.x[None])[0] - low) / np.where(free, width, 1.0))[free]
     seed = int(rng.integers(2**31 - 1))
     cma = CMA(mean, FIRST_STEP, seed=seed, population_size=population)
-    while cma.generation < generations and not cma.should_stop():
+    rounding, bests, converged = Rounding(question), list[float](), False
+    close, memory = rounding.close(question.objective), 10 + int(np.ceil(30 * len(mean) / population))
+    while cma.generation < generations and not cma.should_stop() and not converged:
         u = np.array([cma.ask() for _ in range(population)])
         drawn = np.tile(low, (population, 1))
         drawn[:, free] += u * width[free]
@@ -73,8 +83,17 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
         if np.isfinite(loss).any() and not loss[k := int(np.nanargmin(loss))] >= best.loss:
             best = best._replace(x=X[k], loss=float(loss[k]), note=notes[k])
         values = _judged(loss, u, _outside(drawn, space.places(X), space.discrete)[:, free] / width[free])
-        cma.tell(list(zip(u, values.tolist(), strict=True)))
-    return best._replace(generations=cma.generation, converged=bool(cma.should_stop()))
+        # Ranks from one generation to the next never stay the same, as the library's own rule would have them.
+        ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable") + float(cma.generation)
+        cma.tell(list(zip(u, ranks.tolist(), strict=True)))
+        bests.append(float(np.nanmin(loss, initial=np.inf)))
+        narrow = float(u.std(axis=0).max())
+        noise = rounding.noise(question.objective, best.loss, np.zeros(len(mean)), free)
+        still = len(bests) > memory and np.ptp(bests[-memory:]) <= noise
+        converged = bool(best.loss <= close or narrow <= NARROW)
+        if still:
+            return best._replace(generations=cma.generation, converged=converged or narrow <= PLAIN)
+    return best._replace(generations=cma.generation, converged=converged)
 
 
 def _valid(question: Question, drawn: np.ndarray) -> tuple[np.ndarray, list[str]]:

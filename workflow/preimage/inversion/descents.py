@@ -91,9 +91,7 @@ def descend(
         if report:
             report(k + 1, float(best))
     X, loss, evaluations, status, message, slope = map(list, zip(*rows, strict=True))
-    return Ends(
-        np.array(X), np.array(loss), np.array(evaluations), status, message, progress.history, np.array(slope)
-    )
+    return Ends(np.array(X), np.array(loss), np.array(evaluations), status, message, progress.history, np.array(slope))
 
 
 class Progress:

@@ -254,7 +254,7 @@ class Judge:
         steps = [PROBE * way.free, *(side * way.free for side in (1.0, -1.0))] if way.free.any() else []
         P = np.array([stepped(question.space, x, step, self.movable) for step in steps])
         rise = question.loss(P) - loss if len(P) else np.zeros(3)
-        if rise[0] > noise or not (rise[1:] < -noise).any() and not (bounded and (np.abs(rise[1:]) > noise).any()):
+        if rise[0] > noise or (not (rise[1:] < -noise).any() and not (bounded and (np.abs(rise[1:]) > noise).any())):
             return "", len(P) + bounded
         return FLAT, len(P) + bounded
 
@@ -303,7 +303,7 @@ def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray)
     if space.constraints:
         way = _furthest(space, x, slope / steepest if steepest > 0 else -inward, movable)
         promised = max(0.0, float(-slope @ way))
-        held = 0 < steepest and promised <= HELD * steepest
+        held = steepest > 0 and promised <= HELD * steepest
         step = way * PROBE / max(np.abs(way).max(), PROBE)
         return Way(0.0, 0 * step, 0 * step, True) if held else Way(promised, step, np.sign(step), False)
     if steepest == 0:

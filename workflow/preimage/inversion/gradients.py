@@ -2,8 +2,8 @@
 
 `exact`: the model's own derivative, by the chain rule through the objective. `2-point` and `3-point`: finite
 differences, with steps above the rounding of the model, of its outputs and of its inputs (scipy's own see nothing else
-where a model computes in single precision, or an output varies little beside its value). `cs`: the complex step (Squire and Trapp 1998, SIAM
-Review 40), exact to rounding for a model that computes with complex numbers as it does with real ones.
+where a model computes in single precision, or an output varies little beside its value). `cs`: the complex step (Squire
+and Trapp 1998, SIAM Review 40), exact to rounding for a model that computes with complex numbers as with real ones.
 """
 
 from __future__ import annotations

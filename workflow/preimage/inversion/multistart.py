@@ -5,7 +5,7 @@ there with those held, so that they fit the rounded values; a category stays wha
 combination of these values is searched from every start (`discrete: enumerate`), and the best one kept.
 
 On a step function, a forest say, finite differences are 0 and no start moves: the message of each start says how far it
-came.
+came, and only a start that meets the objective where it is counts as `ok` (`preimage.inversion.ending`).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import numpy as np
 
 from preimage import polytope
 from preimage.inversion import Answer, Question, Report, repaired, traced
+from preimage.inversion.ending import Judge
 from preimage.inversion.multistart import NOTHING_TO_MOVE, typical_loss
 from preimage.inversion.traced import Form, Model, Search
 
@@ -57,7 +58,16 @@ def _answer(question: Question, X0: np.ndarray, U: np.ndarray, movable: np.ndarr
         "; ".join(filter(None, [f"{STEPS} steps", f"clipped by {o:.3g} of an input's range" if o else "", note]))
         for o, note in zip(outside, notes, strict=True)
     ]
-    return Answer(X, [STEPS + 1] * len(X), ["ok"] * len(X), message)
+    # What meets the objective is a solution, however Adam got there; the rest has to be a minimum.
+    met = question.objective.met(question.outputs(X)) if question.objective.bounded else np.zeros(len(X), bool)
+    far, spent, status = np.flatnonzero(~met), np.full(len(X), STEPS + 2), np.full(len(X), "ok", object)
+    slope = np.full((len(far), int(movable.sum())), np.nan)
+    found = Judge([question], movable, "exact")(np.zeros(len(far), int), X[far], question.loss(X[far]), slope)
+    spent[far] += 1 + found.evaluations
+    for k, reason in zip(far, found.reason, strict=True):
+        if reason:
+            status[k], message[k] = "not_converged", f"{message[k]}; {reason}"
+    return Answer(X, spent.tolist(), status.tolist(), message)
 
 
 def _descend(question: Question, whole: Search, movable: np.ndarray, report: Report | None) -> np.ndarray:

@@ -31,6 +31,8 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     fold = make_folds(rows.group, int(spec["folds"]), rng)
     seed = int(rng.integers(2**31 - 1))
     settings = {key: spec[key] for key in SETTINGS if key in spec}
+    if "max_features" in settings:
+        settings["max_features"] = float(settings["max_features"])  # 1 would be one input, where 1.0 is all of them
     trials: list[dict[str, Any]] = []
     fit = _fitter(int(spec["trees"]), seed, means.threads)
     if spec.get("tune") is not None:
