@@ -56,7 +56,9 @@ class Near(NamedTuple):
 
 def square(space: Space, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the squared distance between points and rows, (..., d) each; see `Space.coordinates`."""
-    away = np.where(space.categorical, rows != X, (X - rows) / space.width)
+    away = (X - rows) / space.width
+    if space.categorical.any():
+        away = np.where(space.categorical, rows != X, away)
     return np.asarray((away**2).sum(axis=-1))
 
 
