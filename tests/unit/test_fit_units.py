@@ -69,6 +69,8 @@ def check_regression(case, unit, seed):
     loss = loss * len(y) / unit**2
     near = loss <= squares * (1 + 1e-6) + (1e-13 * np.linalg.norm(y)) ** 2
     best = answer.X[np.nanargmin(np.where(np.isfinite(loss), loss, np.inf))] / size
+    if case.name == "waves of Mises":
+        best[3] = right[3] + (best[3] - right[3] + np.pi) % (2 * np.pi) - np.pi
     error = min(np.abs(best[list(order)] / right - 1).max() for order in same(case))
     return error < 1e-6 and bool(ok[near].any()), bool((ok & ~near).any())
 

@@ -33,6 +33,8 @@ FINER = (len(SPREAD) + len(NEAR)) // 2
 ITERATIONS = 60
 # Times that profiles go on from a better fit than the one before.
 TURNS = 4
+# A fit whose loss is lower by this share is another one.
+BETTER = 0.01
 # A search that has not ended is outside for certain where so many of its next steps would not bring it inside.
 MARGIN = 4.0
 # Residuals as small as this share of the values need not be told apart.
@@ -54,7 +56,7 @@ class Profiles(NamedTuple):
         directions: standard deviation along each direction of the scaled parameters (d,), best determined first.
         axes: those directions (d, d), a row each.
         best, least: the best parameters (d,) and their loss.
-        searched: the loss at which the search itself ended: a profile may have found a better one.
+        searched: the loss of the best fit that the search found, where a profile may have found a better one.
     """
 
     parameter: np.ndarray
@@ -72,8 +74,8 @@ class Profiles(NamedTuple):
 
     @property
     def better(self) -> bool:
-        """Whether a profile found a better fit than the search did."""
-        return self.least < self.searched * (1 - SAME)
+        """Whether what began from the search's best fit, or a profile, came to a better one."""
+        return self.least < self.searched * (1 - BETTER)
 
     @property
     def determined(self) -> int:
@@ -96,13 +98,13 @@ def profile(fit: Fit, space: Space, X: np.ndarray, state: Path | None = None) ->
     """
     work = _Traced(fit, space, X) if fit.model.traceable else _Untraced(fit, space, state)
     x, least, J = work.free(X[0])
-    searched = least
     for turn in range(TURNS):
-        told = _told(work, x, least, J, turn)._replace(searched=searched)
+        told = _told(work, x, least, J, turn)
         if not told.loss.min() < least * (1 - SAME) - fit.noise**2:
-            return told
+            break
         x, least, J = work.free(told.X[told.loss.argmin()])
-    return told
+    searched, now = fit.losses(np.stack([X[0], told.best]))  # not by the coarse steps of these searches
+    return told._replace(searched=float(searched), least=float(now))
 
 
 def _told(work: Any, x: np.ndarray, least: float, J: np.ndarray, turn: int) -> Profiles:
