@@ -66,7 +66,7 @@ def _told(said: Mapping[str, Any]) -> list[str]:
         values = words.listing([f"{k} {words.number(v)}" for k, v in better["parameters"].items()])
         losses = [words.number(better[key]) for key in ("loss", "searched")]
         out.append(
-            f"A profile found a better fit than the searches did, at {values}: its loss {losses[0]}, theirs {losses[1]}. "
+            f"A profile found a better fit than the searches, at {values}: its loss {losses[0]}, theirs {losses[1]}. "
             "Intervals, fitted series and forecasts are of the better fit; search from more starts."
         )
     out += [f"The data determines {said['determined']} of {n} directions of the parameters."]
