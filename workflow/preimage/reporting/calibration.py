@@ -67,10 +67,10 @@ def _told(said: Mapping[str, Any]) -> list[str]:
     out = []
     if better := said.get("better"):
         values = words.listing([f"{k} {words.number(v)}" for k, v in better["parameters"].items()])
+        losses = [words.number(better[key]) for key in ("loss", "searched")]
         out.append(
-            f"A profile found a better fit than the searches did, at {values}: its loss is "
-            f"{words.number(better['loss'])}, theirs {words.number(better['searched'])}. Intervals, fitted series and forecasts are of the better fit; "
-            "search from more starts."
+            f"A profile found a better fit than the searches, at {values}: its loss {losses[0]}, theirs {losses[1]}. "
+            "Intervals, fitted series and forecasts are of the better fit; search from more starts."
         )
     out += [f"The data determines {said['determined']} of {n} directions of the parameters."]
     unended = [r["parameter"] for r in rows if r["unended"]]
