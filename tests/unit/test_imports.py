@@ -14,7 +14,7 @@ USERS = {
     "reporting": {"benchmarks"},
     "figures": {"benchmarks", "reporting"},
     "relearning": {"benchmarks"},
-    "study": {"benchmarks", "invocation", "reproduction"},
+    "study": {"benchmarks", "invocation", "own_trial", "reproduction"},
 }
 METHODS = {
     "evidence",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from preimage import own_code, own_import, problem, study
+from preimage import own_code, own_import, own_trial, problem, study
 
 from ..conftest import refusal
 
@@ -214,13 +214,13 @@ def completed(name):
 )
 def test_code_is_tried_in_a_process_apart(own_file, monkeypatch, text, words):
     monkeypatch.setenv("PYTHONPATH", str(own_code.WORKFLOW))
-    monkeypatch.setattr(own_import, "SECONDS", 3.0 if "while" in text else 100.0)
+    monkeypatch.setattr(own_trial, "SECONDS", 3.0 if "while" in text else 100.0)
     own_file(text)
     studies = {"s": completed("own:bake")}
     if words:
-        assert words in refusal(own_import.check, studies)
+        assert words in refusal(own_trial.check, studies)
     else:
-        own_import.check(studies)
+        own_trial.check(studies)
     assert "own" not in sys.modules
 
 
@@ -228,8 +228,8 @@ def test_two_studies_may_have_files_of_one_name(own_file, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(own_code.WORKFLOW))
     own_file(OWN, "one/own.py")
     own_file("warm(3)\n", "two/own.py")
-    own_import.check({"a": completed("one/own:bake")})
-    said = refusal(own_import.check, {"a": completed("one/own:bake"), "b": completed("two/own:bake")})
+    own_trial.check({"a": completed("one/own:bake")})
+    said = refusal(own_trial.check, {"a": completed("one/own:bake"), "b": completed("two/own:bake")})
     assert said.startswith("study 'b': problem.simulator 'two/own:bake': two/own.py, line 1: NameError")
 
 

@@ -1,5 +1,4 @@
-"""The user's own code, imported: by the steps that run it, and once before them, in a process apart, to see that it
-can be.
+"""The user's own code, imported by the steps that run it.
 
 Nothing of it is imported while studies are read, and so nothing in a dry run.
 """
@@ -8,24 +7,15 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from preimage import own_code, stopping
 from preimage.errors import StudyError
 from preimage.own_code import Code
-
-# How long the import of a module, and one call of a series' model, may take.
-SECONDS = 300.0
-MODULE = "preimage.own_import"
 
 
 def load(name: str) -> Callable[..., Any]:
@@ -41,7 +31,7 @@ def load(name: str) -> Callable[..., Any]:
     except (Exception, SystemExit) as error:
         if stopping.asked():
             raise
-        raise StudyError(f"{where}: {_told(error, code)}") from error
+        raise StudyError(f"{where}: {told(error, code)}") from error
     taken = getattr(module, "__file__", None)
     if code.file is not None and (taken is None or Path(taken).resolve() != code.file.resolve()):
         raise StudyError(f"{where}: the name is taken by {taken or 'a module of Python'}; rename {code.file}")
@@ -89,7 +79,7 @@ def _check_made_here(code: Code, call: Any) -> None:
         )
 
 
-def _told(error: BaseException, code: Code, doing: str = "imported") -> str:
+def told(error: BaseException, code: Code, doing: str = "imported") -> str:
     """Return what a module raised, after the file and line of the user's that it came from."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{own_code.shown(Path(error.filename))}, line {error.lineno}: {type(error).__name__}: {error.msg}"
@@ -107,85 +97,3 @@ def said(error: BaseException) -> str:
     except Exception:
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-# -- before any job ----------------------------------------------------------------------------------------------------
-
-
-def check(studies: Mapping[str, Any]) -> None:
-    """Import the functions that studies name, in a process apart. Raises StudyError where one can't be imported, or is
-    not what its study needs."""
-    by_name: dict[str, dict[str, Any]] = {}
-    for study, value in studies.items():
-        if name := own_code.named(value.get("problem", {})):
-            by_name.setdefault(name, {})[study] = value
-    for name, own in by_name.items():
-        if complaint := _complaint(name, own):
-            raise StudyError(complaint)
-
-
-def _complaint(name: str, studies: Mapping[str, Any]) -> str:
-    """Return what is wrong with a function; "" where nothing is."""
-    # Files, not pipes: what the code leaves running may keep a pipe open.
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as rest:
-        asked = json.dumps(studies, default=str).encode()
-        with subprocess.Popen(
-            [sys.executable, "-P", "-m", MODULE], stdin=subprocess.PIPE, stdout=answer, stderr=rest,
-            start_new_session=True,
-        ) as process:  # fmt: skip
-            try:
-                process.communicate(asked, SECONDS)
-            except subprocess.TimeoutExpired:
-                return f"problem.simulator '{name}': its file was not imported, and called once, within {SECONDS:g} s"
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-        answer.seek(0)
-        try:
-            return str(json.loads(answer.read())["complaint"])
-        except (ValueError, KeyError, TypeError):
-            rest.seek(0)
-            last = (rest.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
-            return f"problem.simulator '{name}': its file ended Python (status {process.returncode}) and said: {last}"
-
-
-def _try(study: Mapping[str, Any]) -> None:
-    """Import a study's function, and hold it against what the study wants of it. Raises StudyError."""
-    if "inference" in study:
-        from preimage.inference import setting, simulator
-
-        simulator.load(setting.simulated_part(study["problem"]))
-        return
-    from preimage import problem
-    from preimage.study import pairs
-
-    problem.load(study["problem"])
-    for name, inverter in study["inverters"].items():
-        pairs.works_on(dict(study), name, inverter, run=True)
-    if any("fit" in entry for entry in study["objectives"].values()):
-        from preimage.calibration import fit
-
-        fit.check(study["problem"], study["objectives"])
-
-
-def main() -> NoReturn:
-    """Answer on standard output, and keep what the code prints out of it."""
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    complaint = ""
-    for name, study in json.load(sys.stdin).items():
-        try:
-            _try(study)
-        except StudyError as error:
-            complaint = complaint or f"study '{name}': {error}"
-        except Exception as error:
-            called = own_code.find(str(own_code.named(study["problem"])))
-            complaint = (
-                complaint or f"study '{name}': problem.simulator '{called.name}': {_told(error, called, 'called')}"
-            )
-    os.write(answer, json.dumps({"complaint": complaint}).encode())
-    os._exit(0)  # threads that the code has started are no reason to wait
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from preimage import (
     fingerprint,
     invocation,
     own_code,
-    own_import,
+    own_trial,
     reproduction,
     study as study_module,
 )
@@ -90,7 +90,7 @@ def of(wildcards):
 def before_any_job(workflow):
     """Refuse what the user's own code would fail in, and what Slurm would refuse."""
     try:
-        own_import.check(STUDIES)
+        own_trial.check(STUDIES)
     except StudyError as error:
         sys.exit(f"preimage: {error}")
     on_slurm(workflow)

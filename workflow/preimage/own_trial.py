@@ -1,0 +1,99 @@
+"""The user's own code, tried once before any job: imported in a process apart, and held against what studies want."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from preimage import own_code, own_import
+from preimage.errors import StudyError
+
+# How long the import of a module, and one call of a series' model, may take.
+SECONDS = 300.0
+MODULE = "preimage.own_trial"
+
+
+def check(studies: Mapping[str, Any]) -> None:
+    """Import the functions that studies name, in a process apart. Raises StudyError where one can't be imported, or is
+    not what its study needs."""
+    by_name: dict[str, dict[str, Any]] = {}
+    for study, value in studies.items():
+        if name := own_code.named(value.get("problem", {})):
+            by_name.setdefault(name, {})[study] = value
+    for name, own in by_name.items():
+        if complaint := _complaint(name, own):
+            raise StudyError(complaint)
+
+
+def _complaint(name: str, studies: Mapping[str, Any]) -> str:
+    """Return what is wrong with a function; "" where nothing is."""
+    # Files, not pipes: what the code leaves running may keep a pipe open.
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as rest:
+        asked = json.dumps(studies, default=str).encode()
+        with subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE], stdin=subprocess.PIPE, stdout=answer, stderr=rest,
+            start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                process.communicate(asked, SECONDS)
+            except subprocess.TimeoutExpired:
+                return f"problem.simulator '{name}': its file was not imported, and called once, within {SECONDS:g} s"
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        answer.seek(0)
+        try:
+            return str(json.loads(answer.read())["complaint"])
+        except (ValueError, KeyError, TypeError):
+            rest.seek(0)
+            last = (rest.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
+            return f"problem.simulator '{name}': its file ended Python (status {process.returncode}) and said: {last}"
+
+
+def _try(study: Mapping[str, Any]) -> None:
+    """Import a study's function, and hold it against what the study wants of it. Raises StudyError."""
+    if "inference" in study:
+        from preimage.inference import setting, simulator
+
+        simulator.load(setting.simulated_part(study["problem"]))
+        return
+    from preimage import problem
+    from preimage.study import pairs
+
+    problem.load(study["problem"])
+    for name, inverter in study["inverters"].items():
+        pairs.works_on(dict(study), name, inverter, run=True)
+    if any("fit" in entry for entry in study["objectives"].values()):
+        from preimage.calibration import fit
+
+        fit.check(study["problem"], study["objectives"])
+
+
+def main() -> NoReturn:
+    """Answer on standard output, and keep what the code prints out of it."""
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    complaint = ""
+    for name, study in json.load(sys.stdin).items():
+        try:
+            _try(study)
+        except StudyError as error:
+            complaint = complaint or f"study '{name}': {error}"
+        except Exception as error:
+            called = own_code.find(str(own_code.named(study["problem"])))
+            complaint = (
+                complaint
+                or f"study '{name}': problem.simulator '{called.name}': {own_import.told(error, called, 'called')}"
+            )
+    os.write(answer, json.dumps({"complaint": complaint}).encode())
+    os._exit(0)  # threads that the code has started are no reason to wait
+
+
+if __name__ == "__main__":
+    main()
