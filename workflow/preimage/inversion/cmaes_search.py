@@ -25,7 +25,7 @@ from preimage.inversion.ending import Rounding
 
 # Standard deviation of the first draws, as a share of each input's range (Hansen's 0.3 of the search interval).
 FIRST_STEP = 0.3
-# A run ends where its draws spread over no more of an input's range than this. One that the library ends, for reasons of
+# A run ends where its draws spread over no more of an input's range than this. One that the library ends for reasons of
 # its arithmetic, or whose losses stay the same, has converged where they spread over no more than these shares: a wider
 # plain is no minimum.
 NARROW, ENDED, PLAIN = 1e-8, 1e-6, 1e-3
