@@ -81,11 +81,14 @@ WAYS = [
     {"gradient": "exact"}, {"gradient": "3-point"}, {"gradient": "2-point"}, {"gradient": "cs"}, {"engine": "batched"},
     {"method": "SLSQP"}, {"method": "TNC"}, {"method": "trust-constr"}, {"method": "Nelder-Mead"}, {"method": "Powell"},
 ]  # fmt: skip
-NAMES = [next(iter(w.values())) for w in WAYS]
+QUICK = ("exact", "3-point", "batched", "SLSQP")
+BY_NAME = [
+    pytest.param(w, id=name, marks=[] if name in QUICK else pytest.mark.long) for w in WAYS for name in w.values()
+]
 
 
 @pytest.mark.parametrize("wild", [False, True], ids=["", "one wild row"])
-@pytest.mark.parametrize("way", WAYS, ids=NAMES)
+@pytest.mark.parametrize("way", BY_NAME)
 def test_a_start_reaches_the_target_or_does_not_say_ok(way, wild):
     starts = reached = 0
     for name, (function, value, tolerance) in WIDE.items():
@@ -98,13 +101,17 @@ def test_a_start_reaches_the_target_or_does_not_say_ok(way, wild):
     assert reached >= (0.6 if way.get("method") == "trust-constr" else 0.75) * starts
 
 
-@pytest.mark.parametrize("way", WAYS, ids=NAMES)
+# Methods that stop short there, and may not say ok; trust-constr stops short of every corner.
+UNFINISHED = {("exp", "Powell"), ("steep and mild", "SLSQP")}
+
+
+@pytest.mark.parametrize("way", BY_NAME)
 def test_ok_is_a_minimum_known_by_hand(way):
     for name, (function, least) in LEAST.items():
         answer, _ = ask(question(function, {"minimize": "y"}), **way)
         near = np.abs(answer.X - least).max(axis=1) < (1e-3 if name == "valley" else 1e-4)
         assert not (ok(answer) & ~near).any(), (name, answer.X, answer.message)
-        if way.get("method") != "trust-constr" and (name, way.get("method")) != ("exp", "Powell"):
+        if (name, way.get("method")) not in UNFINISHED and way.get("method") != "trust-constr":
             assert ok(answer).sum() >= 3, (name, answer.X, answer.message)
 
 

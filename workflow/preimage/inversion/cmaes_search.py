@@ -25,9 +25,10 @@ from preimage.inversion.ending import Rounding
 
 # Standard deviation of the first draws, as a share of each input's range (Hansen's 0.3 of the search interval).
 FIRST_STEP = 0.3
-# A run has converged where its draws spread over no more of an input's range than this; where losses stay the same,
-# over no more than a thousandth, as a wider plain is no minimum.
-NARROW, PLAIN = 1e-8, 1e-3
+# A run ends where its draws spread over no more of an input's range than this. One that the library ends for reasons of
+# its arithmetic, or whose losses stay the same, has converged where they spread over no more than these shares: a wider
+# plain is no minimum.
+NARROW, ENDED, PLAIN = 1e-8, 1e-6, 1e-3
 
 
 class Run(NamedTuple):
@@ -72,9 +73,9 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
     mean = ((space.places(best.x[None])[0] - low) / np.where(free, width, 1.0))[free]
     seed = int(rng.integers(2**31 - 1))
     cma = CMA(mean, FIRST_STEP, seed=seed, population_size=population)
-    rounding, bests, converged = Rounding(question), list[float](), False
+    rounding, bests, narrow, limit, ended = Rounding(question), list[float](), FIRST_STEP, ENDED, False
     close, memory = rounding.close(question.objective), 10 + int(np.ceil(30 * len(mean) / population))
-    while cma.generation < generations and not cma.should_stop() and not converged:
+    while cma.generation < generations and not ended:
         u = np.array([cma.ask() for _ in range(population)])
         drawn = np.tile(low, (population, 1))
         drawn[:, free] += u * width[free]
@@ -90,9 +91,9 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
         narrow = float(u.std(axis=0).max())
         noise = rounding.noise(question.objective, best.loss, np.zeros(len(mean)), free)
         still = len(bests) > memory and np.ptp(bests[-memory:]) <= noise
-        converged = bool(best.loss <= close or narrow <= NARROW)
-        if still:
-            return best._replace(generations=cma.generation, converged=converged or narrow <= PLAIN)
+        ended = bool(best.loss <= close or narrow <= NARROW or still or cma.should_stop())
+        limit = PLAIN if still else ENDED
+    converged = ended and bool(best.loss <= close or narrow <= limit)
     return best._replace(generations=cma.generation, converged=converged)
 
 

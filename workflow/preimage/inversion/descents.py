@@ -23,6 +23,8 @@ from preimage.secrecy import without_secrets
 from preimage.space import Space
 
 FIRST_STEP = 0.05
+# An input so near to a bound, as a share of its range, is on it.
+HELD = 1e-6
 # The barrier that keeps trust-constr off the bounds keeps it as far off as this, at a slope of 1.
 BARRIER = {"initial_tr_radius": FIRST_STEP, "barrier_tol": 1e-10}
 # Tighter than scipy's own: with an exact gradient the last digits are real, and re-simulation shows them.
@@ -135,10 +137,11 @@ def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[], None]) 
     space = line.question.space
     gradient = way_of(line.question, options)
     method = options.get("method") or ("SLSQP" if space.constraints else "L-BFGS-B")
+    function: Any
     function, jac = line.for_scipy(gradient)
     own: dict[str, Any] = dict((TIGHT if gradient in ("exact", "cs") else BY_DIFFERENCES).get(method, {}))
     if method in NO_GRADIENT:
-        function, jac, own = line.loss, None, dict(WITHOUT[method])
+        function, jac, own = line.loss, False, dict(WITHOUT[method])
         if method == "Nelder-Mead":
             u = line.start
             own["initial_simplex"] = u + np.vstack([0 * u, np.diag(np.where(u < 0.5, FIRST_STEP, -FIRST_STEP))])
@@ -172,10 +175,11 @@ def _fit_scale(line: Line, function: Callable[[np.ndarray], Any], steepness: flo
     its value there, where that is large beside the unit and would hide what is gained."""
     u = line.start
     value, slope = function(u)
-    free = np.linalg.norm(np.where((u <= 0) & (slope > 0) | (u >= 1) & (slope < 0), 0.0, slope))
+    held = np.where(slope > 0, u, 1 - u) <= HELD
+    free = np.linalg.norm(np.where(held, 0.0, slope))
     unit = free / steepness if np.isfinite(free) and free > 0 else abs(value)
     if np.isfinite(unit) and unit > 0:
-        line.rescale(unit, value if abs(value) > unit else 0.0)
+        line.rescale(float(unit), value if abs(value) > unit else 0.0)
 
 
 def scaled_rows(space: Space, x: np.ndarray, movable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

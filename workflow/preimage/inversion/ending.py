@@ -26,7 +26,7 @@ from scipy.optimize import linprog
 
 from preimage import polytope
 from preimage.inversion import Question
-from preimage.inversion.descents import Ends, scaled_rows
+from preimage.inversion.descents import HELD, Ends, scaled_rows
 from preimage.inversion.gradients import Line
 from preimage.objective import Objective
 from preimage.space import Space
@@ -38,8 +38,6 @@ ROUNDINGS = 16
 MOST_RESTARTS = 10
 # A start that has spent this is not begun again.
 MOST_EVALUATIONS = 2000
-# An input so near to a bound, as a share of its range, is on it. A linear program solves to no less.
-HELD = 1e-6
 
 FALLS = "the loss still falls here"
 STEEP = "the slope has not vanished"

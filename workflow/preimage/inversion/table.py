@@ -9,9 +9,7 @@ import pandas as pd
 
 from preimage.candidates import ranked
 from preimage.inversion import Answer, Question
-
-# A model's target met to this share of an output's spread is met: which start came nearer still says nothing of truth.
-MET = 1e-6
+from preimage.inversion.ending import Rounding
 
 
 def frame(
@@ -41,7 +39,8 @@ def frame(
 
 
 def _met_alike(loss: pd.Series, question: Question) -> pd.Series:
-    """Return the losses, 0 where a model's target is met to a millionth of the output's spread.
+    """Return the losses, 0 where a model's target is as good as reached (`preimage.inversion.ending`): to a millionth
+    of the output's spread, say. Which start came nearer still says nothing of truth.
 
     Such candidates rank in the order of their starts, of which the first is by default the row nearest to the target.
     To prefer the one with 1e-15 to those with 1e-13 is to draw lots among the model's favourite errors: r_1 of the
@@ -50,8 +49,7 @@ def _met_alike(loss: pd.Series, question: Question) -> pd.Series:
     wanted = question.objective
     if question.on_simulator or not wanted.bounded:
         return loss
-    spread = question.Y[:, list(wanted.columns)].std(axis=0) / wanted.scale
-    return loss.mask(loss <= MET**2 * float(np.mean(spread**2)), 0.0)
+    return loss.mask(loss <= Rounding(question).close(wanted), 0.0)
 
 
 def _judged(
