@@ -128,7 +128,7 @@ def solve(folder, spec, base, change=PLAIN):
     known, train, test = _rows(found, folder, generator(seed, "split"))
     found_space = setting.of_rows(problem, known).space
     models = {name: _trained(entry, train, folder / name, seed, name) for name, entry in found["surrogates"].items()}
-    objectives = targets.objectives(found["objectives"], known, test.Y)
+    objectives = targets.objectives(found["objectives"], known, test.Y, train.Y)
     candidates, certificates = _answers(found, folder, seed, models)
     table = assess.assess(candidates, found_space, models, train.X, None, objectives, known.outputs)
     summary = summarise(table, found_space, objectives, known.outputs, certificates)
@@ -189,21 +189,39 @@ def _back(table, change):
     return out
 
 
-def differences(first, second, base, within=1e-6):
+def named_by(entry):
+    """Return the outputs that an objective names."""
+    wanted = next(entry[kind] for kind in ("minimize", "maximize", "target", "within") if kind in entry)
+    return [wanted] if isinstance(wanted, str) else list(wanted)
+
+
+def differences(first, second, base, objectives, within=1e-6, ties=frozenset(), steps=frozenset(), flat=0.0):
     """Return what differs between two summaries or tables of candidates, a line each: verdicts, and answers by more
-    than a share of their column's range."""
+    than a share of their column's range.
+
+    Args:
+        within: that share; 0 where answers must be equal to the byte.
+        ties: inverters whose answers need only be as good: draws that rounding may turn to another input with the same
+            outputs, on a plateau of a forest's.
+        steps: inverters that end after so many steps, wherever they are then: `flat` is their share.
+        flat: the share for inputs, and for outputs that the objective (of `objectives`, by name) does not name, where
+            the outputs that it names are the same `within`: where a loss is flat, or met along a line, inputs are known
+            to fewer digits than the loss.
+    """
     found = []
     both = first.merge(second, on=[*CASE, *({"start"} & set(first))], suffixes=("", "_moved"))
     assert len(both) == len(first) == len(second)
+    loose, coarse = (both["inverter"].isin(names).to_numpy() for names in (ties, steps))
     for name in [c for c in first if f"{c}_moved" in both]:
         part, _, column = name.partition(".")
         a, b = both[name], both[f"{name}_moved"]
         if part in ("x", "predicted") and pd.api.types.is_float_dtype(a):
-            width = np.ptp(base[column])
-            far = (a - b).abs() > within * width if within else a != b
-            wrong = (far & ~(a.isna() & b.isna())) | (a.isna() != b.isna())
+            named = both["objective"].map(lambda name, column=column: column in named_by(objectives[name])).to_numpy()
+            share = np.where(named & (part == "predicted") & ~coarse, within, max(within, flat))
+            far = (a - b).abs() > share * np.ptp(base[column]) if within else a != b
+            wrong = (far & ~(a.isna() & b.isna()) & ~(loose & (part == "x"))) | (a.isna() != b.isna())
         elif part == "x" or name in (*VERDICTS, "status"):
-            wrong = (a != b) & ~(a.isna() & b.isna())
+            wrong = (a != b) & ~(a.isna() & b.isna()) & ~(loose & (name not in ("feasible", "failed", "status")))
         else:
             continue
         for k in np.flatnonzero(wrong.to_numpy(bool)):

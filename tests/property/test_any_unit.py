@@ -96,15 +96,29 @@ def spec(kind, inverters, objectives=OBJECTIVES):
     }  # fmt: skip
 
 
-def check(folder, what, base, change):
+# Rounding decides between trees' equal outputs, and so where a population goes on. A Gaussian process without noise is
+# known to fewer digits than its arithmetic, as is where Adam is after so many steps.
+TIES = {"forest": {"evolution", "cmaes"}}
+FLAT = {"gp": 1e-3, "network": 1e-3}
+
+
+def check(folder, kind, what, base, change):
     plain, again = solve(folder / "plain", what, base), solve(folder / "moved", what, base, change)
-    within = 0 if change.exact else 1e-6
-    found = [line for a, b in zip(plain[:2], again[:2], strict=True) for line in differences(a, b, base, within)]
-    assert not found, "\n".join(found[:20]) + f"\n({len(found)} in all)"
+    loose = (
+        {}
+        if change.exact
+        else {"within": 1e-6, "ties": TIES.get(kind, set()), "steps": {"adjoint"}, "flat": FLAT.get(kind, 0.0)}
+    )
+    found = [
+        line
+        for a, b in zip(plain[:2], again[:2], strict=True)
+        for line in differences(a, b, base, what["objectives"], **(loose or {"within": 0}))
+    ]
+    assert not found, "\n".join(found[:40]) + f"\n({len(found)} in all)"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("kind", ASKED)
 def test_every_method_and_objective(tmp_path, kind, change):
-    check(tmp_path, spec(kind, ASKED[kind]), numbers(), CHANGES[change])
+    check(tmp_path, kind, spec(kind, ASKED[kind]), numbers(), CHANGES[change])

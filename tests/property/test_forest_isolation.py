@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest, RandomForestRegressor
 
-from preimage.inversion import certified, forest_domain
+from preimage.inversion import certified, forest_domain, ordered
 from preimage.space import Input, Linear, Space
 
 from .test_forest import on_thresholds
@@ -44,6 +44,8 @@ def test_scores_are_scikit_learns_to_the_bit(seed, d):
 
 
 def with_isolation(monkeypatch, model):
+    """Let searches take a fitted forest for theirs, and so the inputs in its order."""
+    monkeypatch.setattr(ordered, "of", lambda question: np.arange(len(question.space.inputs)))
     monkeypatch.setattr(certified, "isolation", lambda X, most, seed, levels: forest_domain.from_sklearn(model, most))
 
 

@@ -19,7 +19,7 @@ def dose_response(x, p):
 
 def cooling(t, y, p):
     rate = float(np.real(p["rate"]))
-    return [float("nan") if rate > 0.9 else -p["rate"] * (y[0] - 20.0)]
+    return [float("nan") if rate > 0.5 else -p["rate"] * (y[0] - 20.0)]
 """
 
 CURVE = """
@@ -40,7 +40,7 @@ study: cooling
 problem:
   simulator: models:cooling
   ode: {states: {temperature: start}}
-  inputs: {rate: {low: 0.01, high: 1, start: 0.5}, start: {low: 60, high: 100}}
+  inputs: {rate: {low: 0.01, high: 1, start: 0.3}, start: {low: 60, high: 100}}
   solver: {rtol: 1.0e-8}
   samples: 20
 objectives: {cup: {fit: {data: cup.csv, loss: mse, hold_out: 3}}}

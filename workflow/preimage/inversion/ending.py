@@ -62,7 +62,7 @@ class Rounding:
 
     Attributes:
         spread: interquartile range of each output in the training rows (m,), which no single row decides.
-        size: typical absolute value of each output (m,).
+        size: typical absolute value of each output, or its spread where that is larger (m,).
         inputs: rounding of each input as a share of its range (d,).
     """
 
@@ -70,7 +70,7 @@ class Rounding:
         Y, space = question.Y, question.space
         self.resolution = max(question.resolution, getattr(question.fit, "rtol", 0.0))
         low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0) if len(Y) else np.zeros((3, Y.shape[1]))
-        self.spread, self.size = high - low, np.abs(middle)
+        self.spread, self.size = high - low, np.maximum(np.abs(middle), high - low)
         eps = np.finfo(float).eps
         self.inputs = ROUNDINGS * eps * np.maximum(np.abs(space.low), np.abs(space.high)) / space.width
 

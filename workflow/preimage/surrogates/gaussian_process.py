@@ -103,6 +103,12 @@ class GaussianProcess:
                 J[part, k, inputs] = (2 * by_column / h.lengths**2)[:, columns]
         return self.centre + self.scale * Y, J * self.scale[:, None] / self.encoding.scale
 
+    @property
+    def resolution(self) -> float:
+        """The rounding of a mean, as a share of an output's standard deviation: digits are lost in sums of large
+        weights of both signs."""
+        return float(np.finfo(float).eps * max(1.0, *(np.abs(w).sum() for w in self._amplified)))
+
     def traceable(self) -> Traceable:
         """Return the mean for JAX to trace, in float64."""
         from preimage.surrogates.precision import enable_double
