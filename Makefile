@@ -31,6 +31,7 @@ test: venv
 
 test-long: venv
 	$(BIN)/python -m pytest -q -m long
+	PREIMAGE_EXAMPLES=all $(BIN)/python -m pytest -q tests/property
 
 lint: venv
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """What tests share: settings of hypothesis, and small builders of studies, files and random spaces."""
 
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -23,6 +24,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("preimage")
+
+# A third of the examples that are worth trying in all; `make test-long` tries them all.
+SHARE = 1 if os.environ.get("PREIMAGE_EXAMPLES") == "all" else 3
+
+
+def examples(count):
+    """Settings of a property that is worth `count` examples."""
+    return settings(max_examples=max(count // SHARE, 5))
+
 
 BOWL = """
 study: bowl

@@ -190,9 +190,9 @@ def _back(table, change):
 
 
 def named_by(entry):
-    """Return the outputs that an objective names."""
+    """Return the outputs whose values an objective decides; of a sum it decides none alone."""
     wanted = next(entry[kind] for kind in ("minimize", "maximize", "target", "within") if kind in entry)
-    return [wanted] if isinstance(wanted, str) else list(wanted)
+    return [wanted] if isinstance(wanted, str) else [] if {"minimize", "maximize"} & set(entry) else list(wanted)
 
 
 def differences(first, second, base, objectives, within=1e-6, ties=frozenset(), steps=frozenset(), flat=0.0):
@@ -204,8 +204,8 @@ def differences(first, second, base, objectives, within=1e-6, ties=frozenset(), 
         ties: inverters whose answers need only be as good: draws that rounding may turn to another input with the same
             outputs, on a plateau of a forest's.
         steps: inverters that end after so many steps, wherever they are then: `flat` is their share.
-        flat: the share for inputs, and for outputs that the objective (of `objectives`, by name) does not name, where
-            the outputs that it names are the same `within`: where a loss is flat, or met along a line, inputs are known
+        flat: the share for inputs, and for outputs that the objective (of `objectives`, by name) does not decide,
+            where those that it decides are the same `within`: where a loss is flat, or met along a line, inputs are known
             to fewer digits than the loss.
     """
     found = []

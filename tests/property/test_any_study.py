@@ -1,7 +1,7 @@
 """Whatever a study's file holds, it is a study or one message."""
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage import study
@@ -9,7 +9,7 @@ from preimage.data import checks
 from preimage.errors import StudyError
 from preimage.inversion_kinds import MODULES
 
-from ..conftest import refusal
+from ..conftest import examples, refusal
 
 WHOLE = {
     "study": "bowl",
@@ -83,7 +83,7 @@ def test_the_study_that_is_changed_below_is_valid(study_file):
 
 
 @given(st.sampled_from(sorted(places(WHOLE), key=str)), ANYTHING, st.booleans())
-@settings(max_examples=150)
+@examples(150)
 def test_a_study_with_anything_anywhere_is_taken_or_refused(study_file, place, new, drop):
     taken_or_refused(study_file(yaml.safe_dump(changed(WHOLE, place, new, drop), allow_unicode=True)))
 
@@ -94,7 +94,7 @@ def test_any_yaml_is_a_study_or_refused(study_file, value):
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.text("{}[]:,-&*!|>'\"%@`#? \n\t\x00aé", max_size=6))
-@settings(max_examples=200)
+@examples(200)
 def test_a_spoilt_file_is_a_study_or_refused(study_file, start, end, inserted):
     text = yaml.safe_dump(WHOLE)
     start, end = sorted((start % len(text), end % len(text)))

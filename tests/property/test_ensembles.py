@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 import pytest
 import xgboost
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -22,7 +22,7 @@ from preimage.surrogates import ensembles
 from preimage.surrogates.brought import lightgbm_file, ubjson, xgboost_file
 from preimage.surrogates.ensembles import from_estimator
 
-from ..conftest import refusal
+from ..conftest import examples, refusal
 from .test_forest import around
 from .test_forest_certificates import CERTIFIED, random_entry, small_space
 
@@ -144,7 +144,7 @@ SEVERAL = [DecisionTreeRegressor, ExtraTreeRegressor, RandomForestRegressor, Ext
 
 @pytest.mark.parametrize("library", SINGLE + SEVERAL, ids=str)
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=30)
+@examples(30)
 def test_the_arrays_predict_what_the_library_predicts(library, tmp_path, seed):
     rng = np.random.default_rng(seed)
     m = int(rng.integers(1, 3)) if library in SEVERAL else 1
@@ -156,7 +156,7 @@ def test_the_arrays_predict_what_the_library_predicts(library, tmp_path, seed):
 
 @pytest.mark.parametrize("library", [*SINGLE, "xgboost", ExtraTreesRegressor], ids=str)
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20)
+@examples(20)
 def test_what_is_proven_is_what_every_cell_says(library, tmp_path, seed):
     """The optimum, and whether a band can be met, against the library's own word on both sides of every threshold."""
     rng = np.random.default_rng(seed)

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from preimage.surrogates.forest import Forest, float32_floor, from_sklearn
+
+from ..conftest import examples
 
 KINDS = {"random_forest": RandomForestRegressor, "extra_trees": ExtraTreesRegressor}
 
@@ -71,7 +73,7 @@ def expected(model, X):
 
 
 @given(fitted(), st.integers(0, 2**32 - 1))
-@settings(max_examples=120)
+@examples(120)
 def test_predict_is_scikit_learns_to_the_last_bit(case, seed):
     model, X = case
     rng = np.random.default_rng(seed)

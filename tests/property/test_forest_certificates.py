@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
@@ -15,6 +15,7 @@ from preimage.space import TOLERANCE, Input, Linear, Space
 from preimage.surrogates import forest
 from preimage.surrogates.forest import from_sklearn
 
+from ..conftest import examples
 from .test_forest import on_thresholds
 
 ULP = float(np.spacing(np.float32(1)))
@@ -138,7 +139,7 @@ def check_against_brute_force(seed, d, m):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 2))
-@settings(max_examples=250)
+@examples(250)
 def test_optimum_and_feasibility_are_those_of_brute_force(seed, d, m):
     check_against_brute_force(seed, d, m)
 
@@ -195,7 +196,7 @@ def test_a_planted_fault_does_not_pass(fault, monkeypatch):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
-@settings(max_examples=150)
+@examples(150)
 def test_coordinate_never_beats_the_certificate_and_ends_where_no_line_leads_lower(seed, d):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d)
@@ -260,7 +261,7 @@ def cells_that_meet(model, space):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 3))
-@settings(max_examples=60)
+@examples(60)
 def test_the_optimum_under_constraints_is_that_of_brute_force_with_linear_programs(seed, d):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d)
@@ -283,7 +284,7 @@ def test_the_optimum_under_constraints_is_that_of_brute_force_with_linear_progra
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=10)
+@examples(10)
 def test_a_certificate_is_not_contradicted_by_samples_on_and_around_thresholds(seed):
     rng = np.random.default_rng(seed)
     d = int(rng.integers(2, 7))
@@ -329,7 +330,7 @@ def test_last_left_is_the_largest_float64_that_rounds_to_at_most_the_threshold(v
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))
-@settings(max_examples=60)
+@examples(60)
 def test_coordinate_keeps_constraints_and_stays_above_the_certificate(seed, d):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
@@ -15,7 +15,7 @@ from preimage.inversion.forest_preimage import preimage
 from preimage.space import Input, Linear, Space
 from preimage.surrogates.forest import from_sklearn
 
-from ..conftest import refusal
+from ..conftest import examples, refusal
 from .test_forest_certificates import brute, own_cells, small_forest, small_space
 from .test_forest_preimage import band_of
 
@@ -40,7 +40,7 @@ def constrained(rng, space, n):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
-@settings(max_examples=150)
+@examples(150)
 def test_boxes_hold_what_is_valid_and_in_the_band_and_proven_ones_nothing_else(seed, d):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d)
@@ -81,7 +81,7 @@ def area(polygon):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25)
+@examples(25)
 def test_the_bracket_holds_the_area_that_polygons_give_and_narrows(seed):
     rng = np.random.default_rng(seed)
     X = rng.uniform(-5, 5, (40, 2))

@@ -6,13 +6,14 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest, RandomForestRegressor
 
 from preimage.inversion import certified, forest_domain, ordered
 from preimage.space import Input, Linear, Space
 
+from ..conftest import examples
 from .test_forest import on_thresholds
 from .test_forest_certificates import ask, own_cells, random_entry, small_forest, small_space
 
@@ -28,7 +29,7 @@ def scores(model, X):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
-@settings(max_examples=60)
+@examples(60)
 def test_scores_are_scikit_learns_to_the_bit(seed, d):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(int(rng.integers(2, 200)), d)) * 10.0 ** rng.integers(-3, 4)
@@ -50,7 +51,7 @@ def with_isolation(monkeypatch, model):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2), st.integers(1, 2), st.booleans())
-@settings(max_examples=120)
+@examples(120)
 def test_the_optimum_where_rows_are_ordinary_is_that_of_brute_force(seed, d, m, row):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d, m)

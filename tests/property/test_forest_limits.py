@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -23,6 +23,7 @@ from preimage import inversion, objective
 from preimage.errors import StudyError
 from preimage.space import Input, Linear, Space
 
+from ..conftest import examples
 from .test_ensembles import fitted
 from .test_forest_certificates import CERTIFIED, last_going_left, random_entry
 from .test_forest_isolation import scores, with_isolation
@@ -261,7 +262,7 @@ def tried(library, seed, folder):
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=str)
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=12)
+@examples(12)
 def test_what_is_proven_under_limits_is_what_every_cell_says(library, tmp_path, seed):
     assert tried(library, seed, tmp_path) in ("right", "left out")
 

@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
 from preimage.space import Input, Linear, Space
 
+from ..conftest import examples
 from .test_forest_certificates import ask, last_going_left, random_entry, small_forest
 
 
@@ -42,7 +43,7 @@ def nearest(space, X, low, high):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 2))
-@settings(max_examples=120)
+@examples(120)
 def test_the_optimum_near_the_data_is_that_of_brute_force(seed, d, m):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d, m)

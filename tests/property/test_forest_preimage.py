@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
@@ -15,7 +15,7 @@ from preimage.inversion.forest_preimage import preimage
 from preimage.space import Input, Linear, Space
 from preimage.surrogates.forest import from_sklearn
 
-from ..conftest import refusal
+from ..conftest import examples, refusal
 from .test_forest_certificates import brute, own_cells, small_forest, small_space
 
 
@@ -25,7 +25,7 @@ def band_of(rng, Y):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
-@settings(max_examples=150)
+@examples(150)
 def test_every_input_is_in_one_box_exactly_where_its_output_is_in_the_band(seed, d):
     rng = np.random.default_rng(seed)
     model, X, Y = small_forest(rng, d)
@@ -46,7 +46,7 @@ def test_every_input_is_in_one_box_exactly_where_its_output_is_in_the_band(seed,
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20)
+@examples(20)
 def test_stopped_early_it_brackets_the_whole(seed):
     rng = np.random.default_rng(seed)
     X = rng.uniform(-5, 5, (100, 3))
@@ -111,7 +111,7 @@ def largest_by_brute_force(model, space, wanted, x, best):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2))
-@settings(max_examples=60)
+@examples(60)
 def test_the_window_is_the_largest_of_all(seed, d):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(4, 12))

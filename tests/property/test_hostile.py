@@ -27,7 +27,7 @@ from preimage.errors import StudyError
 from preimage.surrogates import model
 from preimage.surrogates.brought import source
 
-from ..conftest import BOWL, refusal
+from ..conftest import BOWL, examples, refusal
 from ..running import ROOT
 from . import test_any_study as studies
 
@@ -117,7 +117,7 @@ def table_is_read_or_refused(folder, kind, spoils):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @given(spoils=SPOILS)
-@settings(max_examples=50)
+@examples(50)
 def test_a_spoilt_table_is_read_or_refused(tmp_path, kind, spoils):
     table_is_read_or_refused(tmp_path, kind, spoils)
 
@@ -197,14 +197,14 @@ MANY_EACH = MANY // (len(BYTES) + len(DOCUMENTS))
 
 @pytest.mark.parametrize("name", BYTES)
 @given(spoils=SPOILS)
-@settings(max_examples=6)
+@examples(6)
 def test_a_spoilt_model_is_taken_or_refused(tmp_path, name, spoils):
     model_is_taken_or_refused(tmp_path, name, spoilt(model_bytes(name), spoils))
 
 
 @pytest.mark.parametrize(("name", "part"), DOCUMENTS)
 @given(changes=CHANGES)
-@settings(max_examples=6)
+@examples(6)
 def test_a_model_that_says_anything_is_taken_or_refused(tmp_path, name, part, changes):
     model_is_taken_or_refused(tmp_path, name, rezipped(name, part, changes))
 
@@ -226,7 +226,7 @@ def test_many_models_that_say_anything(tmp_path, name, part, changes):
 
 
 @given(changes=CHANGES)
-@settings(max_examples=20)
+@examples(20)
 def test_an_xgboost_model_that_says_anything_is_taken_or_refused(tmp_path, changes):
     content = json.dumps(changed(json.loads(model_bytes("a.json")), changes)).encode()
     model_is_taken_or_refused(tmp_path, "a.json", content)

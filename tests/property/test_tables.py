@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from preimage.data import tables
 from preimage.errors import StudyError
+
+from ..conftest import examples
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 5e-324, 1.7976931348623157e308])
 WHOLE = st.integers(-(2**53), 2**53).map(float)
@@ -48,7 +50,7 @@ def same(back, frame):
 
 
 @given(frames(), DIALECTS)
-@settings(max_examples=150)
+@examples(150)
 def test_csv_reads_back_equal(tmp_path, frame, dialect):
     path = str(tmp_path / "table.csv")
     frame.to_csv(path, index=False, **dialect)
@@ -109,7 +111,7 @@ def test_a_spoilt_cell_is_found_where_it_is(tmp_path, frame, dialect, data):
 
 
 @given(st.binary(max_size=300) | st.text("0123456789.,;\t\n\r\"' aeE+-\ufeff", max_size=300).map(str.encode))
-@settings(max_examples=300)
+@examples(300)
 def test_any_bytes_are_a_table_or_one_message(tmp_path, content):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
@@ -159,7 +161,7 @@ def columns(draw):
 
 
 @given(columns(), st.sampled_from([",", ";", "\t"]), st.booleans(), st.data())
-@settings(max_examples=300)
+@examples(300)
 def test_a_column_in_any_notation_is_read_as_written_or_refused(tmp_path, column, delimiter, alone, data):
     """With the signs stated it is read; without, it may be asked about, and is never another number."""
     cells, values, thousands, decimal = column

@@ -46,7 +46,10 @@ def small(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("whole_group", [True, False], ids=["everything killed", "only the launcher killed"])
+@pytest.mark.parametrize("whole_group", [
+    pytest.param(True, id="everything killed"),
+    pytest.param(False, id="only the launcher killed", marks=pytest.mark.long),
+])  # fmt: skip
 def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(small, tmp_path, whole_group):
     write_study(tmp_path, SMALL)
     moments = random.Random(0)
@@ -130,6 +133,7 @@ def test_a_store_left_half_made_does_not_hide_the_steps_after_it(tmp_path):
     assert {"tracking_store", "train", "gather", "report"} <= planned
 
 
+@pytest.mark.long
 def test_two_runs_at_once_wait_for_each_other_and_both_succeed(small, tmp_path):
     write_study(tmp_path, SMALL)
     first = start(tmp_path)

@@ -13,6 +13,8 @@ from .registry_cases import *  # noqa: F403
 from .registry_cases import relearn, study
 from .registry_faults import GOOD, POOR
 
+pytestmark = pytest.mark.long  # the same cases on SQLite are not
+
 
 @pytest.fixture(scope="module")
 def address():
