@@ -195,7 +195,9 @@ def named_by(entry):
     return [wanted] if isinstance(wanted, str) else [] if {"minimize", "maximize"} & set(entry) else list(wanted)
 
 
-def differences(first, second, base, objectives, within=1e-6, ties=frozenset(), steps=frozenset(), flat=0.0):
+def differences(
+    first, second, base, objectives, within=1e-6, ties=frozenset(), steps=frozenset(), flat=0.0, status=True
+):
     """Return what differs between two summaries or tables of candidates, a line each: verdicts, and answers by more
     than a share of their column's range.
 
@@ -204,9 +206,10 @@ def differences(first, second, base, objectives, within=1e-6, ties=frozenset(), 
         ties: inverters whose answers need only be as good: draws that rounding may turn to another input with the same
             outputs, on a plateau of a forest's.
         steps: inverters that end after so many steps, wherever they are then: `flat` is their share.
-        flat: the share for inputs, and for outputs that the objective (of `objectives`, by name) does not decide,
-            where those that it decides are the same `within`: where a loss is flat, or met along a line, inputs are known
-            to fewer digits than the loss.
+        flat: the share for inputs, and for outputs that the objective (of `objectives`, by name) does not decide, where
+            those that it decides are the same `within`: a loss that is flat, or met along a line, has inputs that are
+            known to fewer digits than itself.
+        status: whether ends must also be judged alike.
     """
     found = []
     both = first.merge(second, on=[*CASE, *({"start"} & set(first))], suffixes=("", "_moved"))
@@ -220,7 +223,7 @@ def differences(first, second, base, objectives, within=1e-6, ties=frozenset(), 
             share = np.where(named & (part == "predicted") & ~coarse, within, max(within, flat))
             far = (a - b).abs() > share * np.ptp(base[column]) if within else a != b
             wrong = (far & ~(a.isna() & b.isna()) & ~(loose & (part == "x"))) | (a.isna() != b.isna())
-        elif part == "x" or name in (*VERDICTS, "status"):
+        elif part == "x" or name in VERDICTS or (status and name == "status"):
             wrong = (a != b) & ~(a.isna() & b.isna()) & ~(loose & (name not in ("feasible", "failed", "status")))
         else:
             continue

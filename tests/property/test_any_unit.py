@@ -1,5 +1,7 @@
 """The same answers in any unit, from any zero, and in any order: of every kind of model, method and objective."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,7 +81,7 @@ CHANGES = {
     "rows": Change(rows=5),
     "columns": Change(columns=2),
 }
-"""What is asked of each kind of model."""
+# What is asked of each kind of model.
 ASKED = {
     "forest": {**EXACT, **SEARCHES},
     "gp": {**SMOOTH, **SEARCHES},
@@ -102,8 +104,8 @@ TIES = {"forest": {"evolution", "cmaes"}}
 FLAT = {"gp": 1e-3, "network": 1e-3}
 
 
-def check(folder, kind, what, base, change):
-    plain, again = solve(folder / "plain", what, base), solve(folder / "moved", what, base, change)
+def check(folder, kind, what, base, change, plain=None):
+    plain, again = plain or solve(folder / "plain", what, base), solve(folder / "moved", what, base, change)
     loose = (
         {}
         if change.exact
@@ -122,3 +124,47 @@ def check(folder, kind, what, base, change):
 @pytest.mark.parametrize("kind", ASKED)
 def test_every_method_and_objective(tmp_path, kind, change):
     check(tmp_path, kind, spec(kind, ASKED[kind]), numbers(), CHANGES[change])
+
+
+QUICK = {
+    "forest": {name: EXACT[name] for name in ("certified", "common", "coordinate")} | {"tpe": SEARCHES["tpe"]},
+    "gp": {name: SMOOTH[name] for name in ("starts", "slopes")},
+    "line": {"starts": SMOOTH["starts"], "cmaes": SEARCHES["cmaes"]},
+}
+FEW = {name: OBJECTIVES[name] for name in ("up", "two", "both", "never")}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Return each kind's solutions of the table as it is, once."""
+    return cache(lambda kind: solve(tmp_path_factory.mktemp(kind), spec(kind, QUICK[kind], FEW), numbers()))
+
+
+@pytest.mark.parametrize("change", ["powers of two, small", "far", "each its own", "rows", "columns"])
+@pytest.mark.parametrize("kind", QUICK)
+def test_some_methods_and_objectives(tmp_path, plain, kind, change):
+    check(tmp_path, kind, spec(kind, QUICK[kind], FEW), numbers(), CHANGES[change], plain(kind))
+
+
+def graded(n=60):
+    """Rows with a category and a whole number."""
+    rng = np.random.default_rng(4)
+    a, count, grade = rng.uniform(0, 1, n), rng.integers(1, 6, n).astype(float), rng.choice(["p", "q", "r"], n)
+    y = a + 0.3 * count + np.select([grade == "p", grade == "q"], [2.0, -1.0])
+    return pd.DataFrame({"a": a, "count": count, "grade": grade, "y": y})
+
+
+@pytest.mark.parametrize(
+    "change", [Change(categories=1), Change(rows=3), Change(columns=2)], ids=["lists", "rows", "columns"]
+)
+@pytest.mark.parametrize("kind", ["forest", "line"])
+def test_categories_in_any_order(tmp_path, kind, change):
+    what = {
+        "outputs": ["y"],
+        "inputs": {"grade": {"categories": ["p", "q", "r"]}, "count": {"integer": True, "low": 1, "high": 5}},
+        "surrogates": {kind: SURROGATES[kind]},
+        "objectives": {"up": {"maximize": "y"}, "two": {"target": {"y": 2.0}}},
+        "inverters": {"random": {**SEARCHES["random"], "on": [kind]}, "tpe": {**SEARCHES["tpe"], "on": [kind]}}
+        | ({"certified": EXACT["certified"]} if kind == "forest" else {}),
+    }
+    check(tmp_path, kind, what, graded(), change)
