@@ -4,7 +4,8 @@ Limits grow with the memory of the machine, so that what is refused could not ha
 on an ordinary computer, a file of 20 GB of nothing is not looked into. `--config memory=<GB>` states another memory
 than is found.
 
-    file        half of the memory: its contents and what is made of them must both be held
+    model       half of the memory for a file: its contents and what is made of them must both be held
+    table       a quarter of the memory, for a file as for its numbers at 8 bytes each: steps copy columns
     process     three quarters of it, for all that reading a table, or loading and trying a model, takes: the rest is
                 left to what runs beside. The kernel keeps to it (`bounded`), whatever a library allocates
     archive     as a file once unpacked, and a hundred times the packed size beyond 64 MB: weights of trained models
@@ -30,6 +31,7 @@ from preimage.errors import StudyError
 # What the config says of the memory, in bytes: jobs inherit it.
 MEMORY = "PREIMAGE_MEMORY"
 REMEDY = "use a machine with more, or state another memory with `--config memory=<GB>`"
+PARTS = {"model": (2, "half"), "table": (4, "a quarter")}
 SECONDS, BYTES_A_SECOND = 120.0, 4e6
 # Of an archive: packed a hundred times is suspicious from here on.
 SMALL, RATIO = 64_000_000, 100
@@ -73,12 +75,12 @@ def _of_groups() -> Iterator[int]:
                     yield int((at / ("memory.limit_in_bytes" if kinds else "memory.max")).read_text())
 
 
-def largest_file() -> int:
-    return memory() // 2
+def share(parts: int) -> int:
+    return memory() // parts
 
 
 def process_memory() -> int:
-    return memory() * 3 // 4
+    return 3 * share(4)
 
 
 def seconds(size: int) -> float:
@@ -90,21 +92,26 @@ def shown(size: float) -> str:
     return f"{size / 1e9:.3g} GB" if size >= 1e8 else f"{size / 1e6:.3g} MB" if size >= 1e5 else f"{size:.0f} bytes"
 
 
-def check_file(path: str | Path, most: int | None = None) -> int:
-    """Return a file's size in bytes. Raises StudyError where it is no regular file, or larger than `most` (half of the
-    memory): it takes no more than a look at its name."""
+def check_file(path: str | Path, most: int | None = None, kind: str = "model") -> int:
+    """Return a file's size in bytes, of which nothing is read. Raises StudyError where it is no regular file, larger
+    than `most`, or too large a share of the memory for a model or a table."""
     path = Path(path)
     if not path.is_file():  # a pipe, or a device that has no end
         raise StudyError(f"{path}: found no regular file")
     size = path.stat().st_size
     if most is not None and size > most:
         raise StudyError(f"{path}: the file has {shown(size)}, expected at most {shown(most)}")
-    if size > largest_file():
-        raise StudyError(
-            f"{path}: the file has {shown(size)}, expected at most {shown(largest_file())}, half of the memory here; "
-            f"{REMEDY}"
-        )
+    check_share(size, f"{path}: the file has", kind)
     return size
+
+
+def check_share(size: int, what: str, kind: str = "model") -> None:
+    """Raise StudyError, which begins with `what`, for more bytes than a model or a table may have of the memory."""
+    parts, words = PARTS[kind]
+    if size > share(parts):
+        raise StudyError(
+            f"{what} {shown(size)}, expected at most {shown(share(parts))}, {words} of the memory here; {REMEDY}"
+        )
 
 
 def too_much(path: str | Path) -> StudyError:
@@ -167,11 +174,7 @@ def archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise StudyError(f"{path}: its list of members has {shown(listed)}, expected at most {shown(DIRECTORY)}")
     with zipfile.ZipFile(path) as opened:
         unpacked = sum(part.file_size for part in opened.infolist())
-        if unpacked > largest_file():
-            raise StudyError(
-                f"{path}: the archive holds {shown(unpacked)}, expected at most {shown(largest_file())}, half of the "
-                f"memory here; {REMEDY}"
-            )
+        check_share(unpacked, f"{path}: the archive holds")
         if unpacked > max(SMALL, RATIO * size):
             raise StudyError(
                 f"{path}: the archive holds {shown(unpacked)} in a file of {shown(size)}, expected at most {RATIO} "

@@ -9,13 +9,14 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from preimage import limits
 from preimage.data import unit_row
 from preimage.data.notation import Dialect, Notation, decimal_sign, doubts, is_number, plain, ungrouped
 from preimage.errors import StudyError, did_you_mean
@@ -27,8 +28,12 @@ EMPTY = [*pyarrow.csv.ConvertOptions().null_values, *(" " * n for n in range(1, 
 ANY = Notation()
 # What pandas calls an index without a name.
 UNNAMED = re.compile(r"__index_level_\d+__")
-# How files of spreadsheet programs begin: a ZIP archive, or the older compound format.
+# How files of spreadsheet programs begin (a ZIP archive, or the older compound format), and packed ones: gzip, bzip2,
+# xz, zstd, which Arrow would unpack by their names, to any size.
 OFFICE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zX", b"\x28\xb5\x2f\xfd")
+# Characters of a line that Arrow's reader can take: what it reads at a time.
+LONGEST = 1 << 20
 
 
 class Source(NamedTuple):
@@ -94,13 +99,19 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
             raise StudyError(f"{path}: the file is empty")
         if magic in OFFICE:
             raise StudyError(f"{path}: found a spreadsheet or archive, expected parquet or CSV; save the sheet as CSV")
+        if magic.startswith(PACKED):
+            raise StudyError(f"{path}: found a compressed file, expected parquet or CSV; unpack it")
+        limits.check_file(path, kind="table")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
-        source = (
-            _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
-        )
+        with limits.bounded(path):
+            source = (
+                _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
+            )
         names = source.table.column_names
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror or error}") from None
+    except csv.Error as error:
+        raise StudyError(f"{path}: not a CSV table ({error})") from None
     except UnicodeDecodeError:
         raise StudyError(f"{path}: found column names that are not UTF-8 text; save the file as UTF-8") from None
     if not is_parquet and _looks_like_data(names):
@@ -140,7 +151,12 @@ def _first_line(error: Exception) -> str:
 
 def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
     try:
-        table = pq.ParquetFile(path).read()
+        _check_footer(path)
+        file = pq.ParquetFile(path)
+        _check_size(file, path)
+        table = file.read()
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise StudyError(f"{path}: corrupt or truncated parquet ({_first_line(error)})") from None
     stored, names, categorical = _pandas(table)
@@ -158,6 +174,48 @@ def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str
     ]
     kept = [k for k, name in enumerate(table.column_names) if name not in stored and not UNNAMED.fullmatch(name)]
     return Source(path, table.select(kept), notes=tuple(said), row_labels=tuple(names))
+
+
+def _check_footer(path: str) -> None:
+    """Raise StudyError where what a file says of its columns, of which four bytes give the length, is longer than of
+    any table."""
+    with Path(path).open("rb") as stream:
+        stream.seek(-min(8, Path(path).stat().st_size), 2)
+        size = int.from_bytes(stream.read(4), "little")
+    if size > limits.DOCUMENT:
+        raise StudyError(
+            f"{path}: corrupt or truncated parquet: a footer of {limits.shown(size)}, expected at most "
+            f"{limits.shown(limits.DOCUMENT)}"
+        )
+
+
+def _check_size(file: pq.ParquetFile, path: str) -> None:
+    """Raise StudyError where a file holds more than fits, before it is read: a few bytes may stand for any number of
+    equal cells, and for each a text of any length."""
+    about, total, texts = file.metadata, 0, set()
+    for group, j in itertools.product(range(about.num_row_groups), range(about.num_columns)):
+        chunk = about.row_group(group).column(j)
+        total += max(chunk.total_uncompressed_size, chunk.num_values * max(8, about.schema.column(j).length))
+        if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
+            texts.add(chunk.path_in_schema)
+    said = f"{path}: {about.num_rows} rows of {about.num_columns} columns take"
+    limits.check_share(total, said, "table")
+    flat = {field.name for field in file.schema_arrow if _is_text(field.type)}
+    for name in sorted(texts & flat):
+        for batch in pq.ParquetFile(path, read_dictionary=[name]).iter_batches(columns=[name]):
+            column = batch.column(0)
+            lengths = pc.binary_length(column.dictionary)
+            total += pc.sum(pc.cast(pc.take(lengths, column.indices), pa.int64())).as_py() or 0
+            limits.check_share(total, f"{path}, column '{name}': what is there to be read takes", "table")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether cells of a type are texts or bytes, also where the file was written of a dictionary."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return any(
+        test(kind)
+        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    )
 
 
 def _pandas(table: pa.Table) -> tuple[set[str], list[str], list[str]]:
@@ -273,13 +331,28 @@ def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     Slow, for files that are known to be bad: Arrow numbers neither lines nor, on several threads, rows.
     """
     with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, delimiter=dialect.delimiter)
+        reader = csv.reader(_lines(stream, path), delimiter=dialect.delimiter)
         begins = 1
         with contextlib.suppress(csv.Error):
             for record in reader:
                 if record or dialect.single:
                     yield begins, record or [""]
                 begins = reader.line_num + 1
+
+
+def _lines(stream: TextIO, path: str) -> Iterator[str]:
+    """Yield lines. Raises StudyError at one that is longer than Arrow's reader can take, of which the rest is not
+    read: it may be all of a large file."""
+    for number in itertools.count(1):
+        line = stream.readline(LONGEST + 1)
+        if len(line) > LONGEST:
+            raise StudyError(
+                f"{path}, line {number}: longer than {LONGEST} characters, expected the cells of one row; check the "
+                "line ends, or save the table as parquet"
+            )
+        if not line:
+            return
+        yield line
 
 
 def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
@@ -326,7 +399,7 @@ def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
 def _lines_to_skip(path: str, delimiter: str, single: bool) -> int:
     """Return the lines from the title's last to that of the units, blank ones between them too."""
     with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, delimiter=delimiter)
+        reader = csv.reader(_lines(stream, path), delimiter=delimiter)
         next(record for record in reader if record)
         title = reader.line_num
         next(record for record in reader if record or single)
