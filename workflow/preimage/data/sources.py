@@ -192,16 +192,10 @@ def _check_footer(path: str) -> None:
 def _check_size(file: pq.ParquetFile, path: str) -> None:
     """Raise StudyError where a file holds more than fits, before it is read: a few bytes may stand for any number of
     equal cells, and for each a text of any length."""
-    about, total, texts = file.metadata, 0, set()
-    for group, j in itertools.product(range(about.num_row_groups), range(about.num_columns)):
-        chunk = about.row_group(group).column(j)
-        total += max(chunk.total_uncompressed_size, chunk.num_values * max(8, about.schema.column(j).length))
-        if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
-            texts.add(chunk.path_in_schema)
-    said = f"{path}: {about.num_rows} rows of {about.num_columns} columns take"
-    limits.check_share(total, said, "table")
-    flat = {field.name for field in file.schema_arrow if _is_text(field.type)}
-    for name in sorted(texts & flat):
+    rows, fields = file.metadata.num_rows, list(file.schema_arrow)
+    total = rows * sum(8 if _is_text(field.type) else _width(field.type) for field in fields)
+    limits.check_share(total, f"{path}: {rows} rows of {len(fields)} columns take", "table")
+    for name in [field.name for field in fields if _is_text(field.type)]:
         for batch in pq.ParquetFile(path, read_dictionary=[name]).iter_batches(columns=[name]):
             column = batch.column(0)
             lengths = pc.binary_length(column.dictionary)
@@ -216,6 +210,14 @@ def _is_text(kind: pa.DataType) -> bool:
         test(kind)
         for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     )
+
+
+def _width(kind: pa.DataType) -> int:
+    """Return the bytes of a cell, 8 at least, which a number takes later on."""
+    try:
+        return max(8, kind.bit_width // 8)
+    except ValueError:  # of no fixed width
+        return 8
 
 
 def _pandas(table: pa.Table) -> tuple[set[str], list[str], list[str]]:

@@ -82,7 +82,7 @@ class Forest:
     @classmethod
     def load(cls, path: Path) -> Forest:
         arrays = npz.read(path)
-        parts = {f.name: arrays[f.name] for f in fields(cls)}
+        parts: dict[str, Any] = {f.name: arrays[f.name] for f in fields(cls)}
         return cls(**{**parts, "divisor": float(parts["divisor"])})
 
 
