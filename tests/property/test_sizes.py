@@ -357,6 +357,22 @@ def test_a_parquet_file_that_bursts_is_refused(tmp_path, monkeypatch):
     assert "a footer of 0.29 GB" in refusal(read_file, str(path), (), ())
 
 
+def test_a_table_that_may_burst_is_read_apart_first(tmp_path, monkeypatch):
+    """Many columns, which take much however little they hold; and lists, whose length no header states."""
+    wide, lists = tmp_path / "wide.csv", tmp_path / "lists.parquet"
+    wide.write_text("\n".join(",".join(row) for row in ([f"c{k}" for k in range(20_000)], *[["1"] * 20_000] * 300)))
+    pq.write_table(pa.table({"a": np.ones(4000), "l": [[1.0] * 5000] * 4000}), lists, compression="zstd")
+    assert lists.stat().st_size < 1_000_000
+    for memory, fits in ((300_000_000, False), (4_000_000_000, True)):
+        monkeypatch.setenv(limits.MEMORY, str(memory))
+        for path in (wide, lists):
+            if fits:
+                assert len(read_file(str(path), (), ()).table) in (300, 4000)
+            else:
+                said = refusal(read_file, str(path), (), ())
+                assert said.startswith(f"{path}: what it asks for doesn't fit into 0.225 GB") and "GB>`" in said
+
+
 def test_what_reading_takes_is_bounded_whatever_asks_for_it(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_DATA)
     with pytest.MonkeyPatch.context() as patch:

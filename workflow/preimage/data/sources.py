@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from preimage import limits
-from preimage.data import unit_row
+from preimage.data import measured, unit_row
 from preimage.data.notation import Dialect, Notation, decimal_sign, doubts, is_number, plain, ungrouped
 from preimage.errors import StudyError, did_you_mean
 
@@ -103,10 +103,8 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
             raise StudyError(f"{path}: found a compressed file, expected parquet or CSV; unpack it")
         limits.check_file(path, kind="table")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
-        with limits.bounded(path):
-            source = (
-                _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
-            )
+        measured.check(path, is_parquet, [list(categories), list(ignore), notation])
+        source = read_any(path, is_parquet, categories, ignore, notation)
         names = source.table.column_names
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror or error}") from None
@@ -122,6 +120,12 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
     if not len(source.table):
         raise StudyError(f"{path}: found no rows")
     return source
+
+
+def read_any(
+    path: str, is_parquet: bool, categories: Collection[str], ignore: Collection[str], notation: Notation
+) -> Source:
+    return _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
 
 
 def _check_alike(names: Sequence[str], path: str) -> None:
@@ -151,10 +155,7 @@ def _first_line(error: Exception) -> str:
 
 def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
     try:
-        _check_footer(path)
-        file = pq.ParquetFile(path)
-        _check_size(file, path)
-        table = file.read()
+        table = pq.ParquetFile(path).read()
     except MemoryError:
         raise
     except (pa.ArrowException, OSError) as error:
@@ -174,50 +175,6 @@ def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str
     ]
     kept = [k for k, name in enumerate(table.column_names) if name not in stored and not UNNAMED.fullmatch(name)]
     return Source(path, table.select(kept), notes=tuple(said), row_labels=tuple(names))
-
-
-def _check_footer(path: str) -> None:
-    """Raise StudyError where what a file says of its columns, of which four bytes give the length, is longer than of
-    any table."""
-    with Path(path).open("rb") as stream:
-        stream.seek(-min(8, Path(path).stat().st_size), 2)
-        size = int.from_bytes(stream.read(4), "little")
-    if size > limits.DOCUMENT:
-        raise StudyError(
-            f"{path}: corrupt or truncated parquet: a footer of {limits.shown(size)}, expected at most "
-            f"{limits.shown(limits.DOCUMENT)}"
-        )
-
-
-def _check_size(file: pq.ParquetFile, path: str) -> None:
-    """Raise StudyError where a file holds more than fits, before it is read: a few bytes may stand for any number of
-    equal cells, and for each a text of any length."""
-    rows, fields = file.metadata.num_rows, list(file.schema_arrow)
-    total = rows * sum(8 if _is_text(field.type) else _width(field.type) for field in fields)
-    limits.check_share(total, f"{path}: {rows} rows of {len(fields)} columns take", "table")
-    for name in [field.name for field in fields if _is_text(field.type)]:
-        for batch in pq.ParquetFile(path, read_dictionary=[name]).iter_batches(columns=[name]):
-            column = batch.column(0)
-            lengths = pc.binary_length(column.dictionary)
-            total += pc.sum(pc.cast(pc.take(lengths, column.indices), pa.int64())).as_py() or 0
-            limits.check_share(total, f"{path}, column '{name}': what is there to be read takes", "table")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    """Whether cells of a type are texts or bytes, also where the file was written of a dictionary."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return any(
-        test(kind)
-        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    )
-
-
-def _width(kind: pa.DataType) -> int:
-    """Return the bytes of a cell, 8 at least, which a number takes later on."""
-    try:
-        return max(8, kind.bit_width // 8)
-    except ValueError:  # of no fixed width
-        return 8
 
 
 def _pandas(table: pa.Table) -> tuple[set[str], list[str], list[str]]:
