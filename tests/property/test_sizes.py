@@ -388,6 +388,18 @@ def test_what_reading_takes_is_bounded_whatever_asks_for_it(tmp_path):
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
+def test_the_memory_is_what_the_config_says_or_the_least_that_bounds_it(monkeypatch):
+    limits.allow(2.5)
+    assert (limits.memory(), limits.process_memory()) == (2_500_000_000, 1_875_000_000)
+    limits.allow(None)
+    assert limits.memory() == 2_500_000_000
+    monkeypatch.delenv(limits.MEMORY)
+    monkeypatch.setattr(limits, "_of_groups", lambda: iter([2**62, 10**9]))
+    limits._found.cache_clear()
+    assert limits.memory() == 10**9
+    limits._found.cache_clear()
+
+
 def test_texts_beside_a_model_are_short(tmp_path):
     from preimage.surrogates.brought.source import in_folder
 

@@ -81,9 +81,10 @@ def _check_parquet(file: pq.ParquetFile, path: str) -> None:
     limits.check_share(total, f"{path}: {rows} rows of {len(fields)} columns take", "table")
     for name in [field.name for field in fields if _is_text(field.type)]:
         for batch in pq.ParquetFile(path, read_dictionary=[name]).iter_batches(columns=[name]):
-            column = batch.column(0)
-            lengths = pc.binary_length(column.dictionary)
-            total += pc.sum(pc.cast(pc.take(lengths, column.indices), pa.int64())).as_py() or 0
+            for column in batch.columns:
+                if isinstance(column, pa.DictionaryArray):  # not what is in a list, which is read apart
+                    lengths = pc.take(pc.binary_length(column.dictionary), column.indices)
+                    total += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
             limits.check_share(total, f"{path}, column '{name}': what is there to be read takes", "table")
 
 
