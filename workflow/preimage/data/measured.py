@@ -48,12 +48,13 @@ def _csv_may_burst(path: str) -> bool:
 
 
 def _parquet_may_burst(path: str) -> bool:
-    """Return whether lists or the like are in a file, of any length; raise StudyError for columns that don't fit."""
+    """Return whether a file has cells of any length that are no texts (lists, say); raise StudyError for columns that
+    don't fit."""
     _check_footer(path)
     try:
         file = pq.ParquetFile(path)
         _check_parquet(file, path)
-        return any(pa.types.is_nested(field.type) for field in file.schema_arrow)
+        return not all(_is_text(field.type) or _width(field.type) for field in file.schema_arrow)
     except MemoryError:
         raise limits.too_much(path) from None
     except (pa.ArrowException, OSError):  # which reading it says
@@ -77,7 +78,7 @@ def _check_parquet(file: pq.ParquetFile, path: str) -> None:
     """Raise StudyError where a file holds more than fits, before it is read: a few bytes may stand for any number of
     equal cells, and for each a text of any length."""
     rows, fields = file.metadata.num_rows, list(file.schema_arrow)
-    total = rows * sum(8 if _is_text(field.type) else _width(field.type) for field in fields)
+    total = rows * sum(_width(field.type) or 8 for field in fields)
     limits.check_share(total, f"{path}: {rows} rows of {len(fields)} columns take", "table")
     for name in [field.name for field in fields if _is_text(field.type)]:
         for batch in pq.ParquetFile(path, read_dictionary=[name]).iter_batches(columns=[name]):
@@ -97,12 +98,12 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _width(kind: pa.DataType) -> int:
-    """Return the bytes of a cell, 8 at least, which a number takes later on."""
+def _width(kind: pa.DataType) -> int | None:
+    """Return the bytes of a cell, 8 at least, which a number takes later on; None where the type doesn't say."""
     try:
-        return max(8, kind.bit_width // 8)
-    except ValueError:  # of no fixed width
-        return 8
+        return None if pa.types.is_nested(kind) else max(8, kind.bit_width // 8)
+    except ValueError:
+        return None
 
 
 def main() -> NoReturn:
