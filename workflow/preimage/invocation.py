@@ -28,6 +28,7 @@ from preimage.inference.setting import check as inference_check
 from preimage.secrecy import plainly
 from preimage.step import JOBS_LOCK
 from preimage.study import Study, infers, searched_exactly
+from preimage.surrogates.brought import trial
 
 # Held by the one Snakemake at work in this folder; `workflow/run.py` may hold it on our behalf.
 RUN_LOCK = Path("results/.locks/run")
@@ -73,15 +74,9 @@ def _check_folder(folder: Path) -> None:
 
 def _check_models(study: Study, found: Setting) -> None:
     """Load each model of the user's own and match it with the table. Raises StudyError."""
-    searched = searched_exactly(study)
-    for name, spec in study["surrogates"].items():
-        if spec["kind"] == own_models.KIND:
-            from preimage.surrogates import model
-
-            try:
-                model.check(spec, found.inputs, found.outputs, _points(found), name in searched)
-            except StudyError as error:
-                raise StudyError(f"key 'surrogates.{name}': {error}") from None
+    models = {name: spec for name, spec in study["surrogates"].items() if spec["kind"] == own_models.KIND}
+    if models:
+        trial.check(models, found.inputs, found.outputs, _points(found), searched_exactly(study))
 
 
 def _points(found: Setting) -> np.ndarray:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from preimage import own_code, own_import
+from preimage import apart, own_code, own_import
 from preimage.errors import StudyError
 
 # How long the import of a module, and one call of a series' model, may take.
@@ -33,27 +29,12 @@ def check(studies: Mapping[str, Any]) -> None:
 
 def _complaint(name: str, studies: Mapping[str, Any]) -> str:
     """Return what is wrong with a function; "" where nothing is."""
-    # Files, not pipes: what the code leaves running may keep a pipe open.
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as rest:
-        asked = json.dumps(studies, default=str).encode()
-        with subprocess.Popen(
-            [sys.executable, "-P", "-m", MODULE], stdin=subprocess.PIPE, stdout=answer, stderr=rest,
-            start_new_session=True,
-        ) as process:  # fmt: skip
-            try:
-                process.communicate(asked, SECONDS)
-            except subprocess.TimeoutExpired:
-                return f"problem.simulator '{name}': its file was not imported, and called once, within {SECONDS:g} s"
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-        answer.seek(0)
-        try:
-            return str(json.loads(answer.read())["complaint"])
-        except (ValueError, KeyError, TypeError):
-            rest.seek(0)
-            last = (rest.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
-            return f"problem.simulator '{name}': its file ended Python (status {process.returncode}) and said: {last}"
+    ended = apart.ask(MODULE, studies, SECONDS)
+    if ended.status is None:
+        return f"problem.simulator '{name}': its file was not imported, and called once, within {SECONDS:g} s"
+    if ended.answers:
+        return str(ended.answers[-1])
+    return f"problem.simulator '{name}': its file ended Python (status {ended.status}) and said: {ended.said}"
 
 
 def _try(study: Mapping[str, Any]) -> None:
@@ -76,10 +57,7 @@ def _try(study: Mapping[str, Any]) -> None:
 
 
 def main() -> NoReturn:
-    """Answer on standard output, and keep what the code prints out of it."""
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    complaint = ""
+    answers, complaint = apart.Answers(), ""
     for name, study in json.load(sys.stdin).items():
         try:
             _try(study)
@@ -91,8 +69,8 @@ def main() -> NoReturn:
                 complaint
                 or f"study '{name}': problem.simulator '{called.name}': {own_import.told(error, called, 'called')}"
             )
-    os.write(answer, json.dumps({"complaint": complaint}).encode())
-    os._exit(0)  # threads that the code has started are no reason to wait
+    answers.give(complaint)
+    answers.end()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from preimage import (
     cluster,
     fingerprint,
     invocation,
+    limits,
     own_code,
     own_trial,
     reproduction,
@@ -31,6 +32,7 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 try:
     FILES = study_module.configured(config, CONFIG)
     own_code.allow(config.get("allow"))
+    limits.allow(config.get("memory"))
     RUN, BESIDE = reproduction.asked(config), None
     if RUN is not None:
         say = logger.warning if workflow.is_main_process else None

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import least_squares
 
+from preimage import npz
 from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import NoSolutionError
 from preimage.files import replacing
@@ -89,8 +90,8 @@ def outward(
     X, loss, ended = np.tile(best, (len(value), 1)), np.full(len(value), np.inf), np.zeros(len(value), bool)
 
     def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-            found = kept["X"], kept["loss"], kept["ended"]
+        kept = npz.read(path)
+        found = kept["X"], kept["loss"], kept["ended"]
         if [part.shape for part in found] != [X.shape, loss.shape, ended.shape]:
             raise ValueError("of another search")
         return found

@@ -9,14 +9,15 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from preimage.data import unit_row
+from preimage import limits
+from preimage.data import measured, unit_row
 from preimage.data.notation import Dialect, Notation, decimal_sign, doubts, is_number, plain, ungrouped
 from preimage.errors import StudyError, did_you_mean
 
@@ -27,8 +28,12 @@ EMPTY = [*pyarrow.csv.ConvertOptions().null_values, *(" " * n for n in range(1, 
 ANY = Notation()
 # What pandas calls an index without a name.
 UNNAMED = re.compile(r"__index_level_\d+__")
-# How files of spreadsheet programs begin: a ZIP archive, or the older compound format.
+# How files of spreadsheet programs begin (a ZIP archive, or the older compound format), and packed ones: gzip, bzip2,
+# xz, zstd, which Arrow would unpack by their names, to any size.
 OFFICE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zX", b"\x28\xb5\x2f\xfd")
+# Characters of a line that Arrow's reader can take: what it reads at a time.
+LONGEST = 1 << 20
 
 
 class Source(NamedTuple):
@@ -94,13 +99,17 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
             raise StudyError(f"{path}: the file is empty")
         if magic in OFFICE:
             raise StudyError(f"{path}: found a spreadsheet or archive, expected parquet or CSV; save the sheet as CSV")
+        if magic.startswith(PACKED):
+            raise StudyError(f"{path}: found a compressed file, expected parquet or CSV; unpack it")
+        limits.check_file(path, kind="table")
         is_parquet = magic == b"PAR1" or file.suffix.lower() in (".parquet", ".pq")
-        source = (
-            _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
-        )
+        measured.check(path, is_parquet, [list(categories), list(ignore), notation])
+        source = read_any(path, is_parquet, categories, ignore, notation)
         names = source.table.column_names
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror or error}") from None
+    except csv.Error as error:
+        raise StudyError(f"{path}: not a CSV table ({error})") from None
     except UnicodeDecodeError:
         raise StudyError(f"{path}: found column names that are not UTF-8 text; save the file as UTF-8") from None
     if not is_parquet and _looks_like_data(names):
@@ -111,6 +120,12 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
     if not len(source.table):
         raise StudyError(f"{path}: found no rows")
     return source
+
+
+def read_any(
+    path: str, is_parquet: bool, categories: Collection[str], ignore: Collection[str], notation: Notation
+) -> Source:
+    return _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
 
 
 def _check_alike(names: Sequence[str], path: str) -> None:
@@ -141,6 +156,8 @@ def _first_line(error: Exception) -> str:
 def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str]) -> Source:
     try:
         table = pq.ParquetFile(path).read()
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise StudyError(f"{path}: corrupt or truncated parquet ({_first_line(error)})") from None
     stored, names, categorical = _pandas(table)
@@ -273,13 +290,28 @@ def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     Slow, for files that are known to be bad: Arrow numbers neither lines nor, on several threads, rows.
     """
     with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, delimiter=dialect.delimiter)
+        reader = csv.reader(_lines(stream, path), delimiter=dialect.delimiter)
         begins = 1
         with contextlib.suppress(csv.Error):
             for record in reader:
                 if record or dialect.single:
                     yield begins, record or [""]
                 begins = reader.line_num + 1
+
+
+def _lines(stream: TextIO, path: str) -> Iterator[str]:
+    """Yield lines. Raises StudyError at one that is longer than Arrow's reader can take, of which the rest is not
+    read: it may be all of a large file."""
+    for number in itertools.count(1):
+        line = stream.readline(LONGEST + 1)
+        if len(line) > LONGEST:
+            raise StudyError(
+                f"{path}, line {number}: longer than {LONGEST} characters, expected the cells of one row; check the "
+                "line ends, or save the table as parquet"
+            )
+        if not line:
+            return
+        yield line
 
 
 def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
@@ -326,7 +358,7 @@ def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
 def _lines_to_skip(path: str, delimiter: str, single: bool) -> int:
     """Return the lines from the title's last to that of the units, blank ones between them too."""
     with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, delimiter=delimiter)
+        reader = csv.reader(_lines(stream, path), delimiter=delimiter)
         next(record for record in reader if record)
         title = reader.line_num
         next(record for record in reader if record or single)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from preimage import npz
 from preimage.files import replacing
 
 
@@ -16,5 +17,4 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as found:
-        return dict(found)
+    return npz.read(path)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage import limits
 from preimage.errors import StudyError
 from preimage.inference.observations import Observed
 from preimage.inference.simulator import Simulator
@@ -67,12 +68,14 @@ def _row(path: Path, width: int | None = None) -> np.ndarray:
 
 def _table(path: Path, width: int | None = None) -> np.ndarray:
     try:
-        raw = path.read_bytes()
-        text = (bz2.decompress(raw) if path.suffix == ".bz2" else raw).decode()
-        found = np.loadtxt(text.splitlines(), delimiter=",", skiprows=1, ndmin=2)
+        with limits.bounded(path), bz2.open(path) if path.suffix == ".bz2" else path.open("rb") as stream:
+            text = stream.read(limits.share(8)).decode()
+            if stream.read(1):
+                raise ValueError(f"it has more than {limits.shown(len(text))}")
+            found = np.loadtxt(text.splitlines(), delimiter=",", skiprows=1, ndmin=2)
     except FileNotFoundError:
         raise StudyError(f"{path}: no such file") from None
-    except (OSError, ValueError, zlib.error) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise StudyError(f"{path}: can't be read as a table of numbers ({error})") from None
     if not len(found) or not np.isfinite(found).all():
         raise StudyError(f"{path}: found no rows, or cells that are no finite numbers")

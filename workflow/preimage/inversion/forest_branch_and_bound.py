@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from preimage import npz
 from preimage.errors import StudyError
 from preimage.files import replacing
 from preimage.inversion.forest_bounds import ATTAINED, bound, expand
@@ -293,8 +294,7 @@ class Search:
 
     def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
-            parts = {name: saved[name] for name in saved.files}
+        parts = npz.read(path)
         heap, number, batches, order = (int(v) for v in parts["counts"])
         loss, attained, unsure = (float(v) for v in parts["best"])
         pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)

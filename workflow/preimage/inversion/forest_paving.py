@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from preimage import npz
 from preimage.compiled import numba
 from preimage.files import replacing
 from preimage.inversion import forest_trimming as trimming
@@ -171,8 +172,7 @@ class Paving:
 
     def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
-            parts = {name: saved[name] for name in saved.files}
+        parts = npz.read(path)
         order, examined = (int(v) for v in parts["counts"])
         found = zip(parts["found_start"], parts["found_end"], parts["found_share"], strict=True)
         boxes = [(a, b, float(s), True) for a, b, s in found]

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage import npz
 from preimage.compiled import numba
 from preimage.files import replacing
 
@@ -80,8 +81,8 @@ class Forest:
 
     @classmethod
     def load(cls, path: Path) -> Forest:
-        with np.load(path, allow_pickle=False) as arrays:
-            parts = {f.name: arrays[f.name] for f in fields(cls)}
+        arrays = npz.read(path)
+        parts: dict[str, Any] = {f.name: arrays[f.name] for f in fields(cls)}
         return cls(**{**parts, "divisor": float(parts["divisor"])})
 
 

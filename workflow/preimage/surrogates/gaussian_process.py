@@ -26,6 +26,7 @@ from scipy.linalg import cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dtrtri
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.files import replacing
@@ -133,11 +134,11 @@ class GaussianProcess:
 
     @classmethod
     def load(cls, path: Path) -> GaussianProcess:
-        with np.load(path, allow_pickle=False) as arrays:
-            encoding = Encoding(**{f.name: arrays[f"encoding.{f.name}"] for f in fields(Encoding)})
-            parameters = tuple(Hyperparameters(float(a), float(s), np.array(v)) for a, s, *v in arrays["parameters"])
-            plain = {name: arrays[name] for name in ("centre", "scale", "Z", "weights")}
-            return cls(kernel=str(arrays["kernel"]), encoding=encoding, parameters=parameters, **plain)
+        arrays = npz.read(path)
+        encoding = Encoding(**{f.name: arrays[f"encoding.{f.name}"] for f in fields(Encoding)})
+        parameters = tuple(Hyperparameters(float(a), float(s), np.array(v)) for a, s, *v in arrays["parameters"])
+        plain = {name: arrays[name] for name in ("centre", "scale", "Z", "weights")}
+        return cls(kernel=str(arrays["kernel"]), encoding=encoding, parameters=parameters, **plain)
 
     @property
     def _kernel(self) -> Kernel:

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.errors import StudyError
@@ -141,11 +142,11 @@ class LatentClasses:
         form = read_json(folder / FORM)
         about = form["decoder"]
         decoder = decoders.Network(about["latent"], about["observed"], tuple(about["layers"]))
-        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-            names = [k for k in arrays.files if k.startswith("parameters.")]
-            parameters = {k.removeprefix("parameters."): arrays[k] for k in names}
-            rest = (arrays[k] for k in ("centre", "scale", "temperature"))
-            return cls(decoder, Inner(**form["inner"]), parameters, *rest)
+        arrays = npz.read(folder / ARRAYS)
+        names = [k for k in arrays if k.startswith("parameters.")]
+        parameters = {k.removeprefix("parameters."): arrays[k] for k in names}
+        rest = (arrays[k] for k in ("centre", "scale", "temperature"))
+        return cls(decoder, Inner(**form["inner"]), parameters, *rest)
 
 
 def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.files import replacing
@@ -128,9 +129,9 @@ def fit(rows: Rows, penalty: float) -> Linear:
 
 
 def load(folder: Path) -> Linear:
-    with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-        encoding = Encoding(**{f.name: arrays[f"encoding.{f.name}"] for f in fields(Encoding)})
-        return Linear(encoding, **{f.name: arrays[f.name] for f in fields(Linear) if f.name != "encoding"})
+    arrays = npz.read(folder / ARRAYS)
+    encoding = Encoding(**{f.name: arrays[f"encoding.{f.name}"] for f in fields(Encoding)})
+    return Linear(encoding, **{f.name: arrays[f.name] for f in fields(Linear) if f.name != "encoding"})
 
 
 def logged(folder: Path) -> dict[str, Any]:

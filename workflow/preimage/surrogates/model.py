@@ -9,7 +9,6 @@ width, and its scores from the test rows; both flatter it where it has seen thos
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +101,22 @@ def check(
 
     Raises StudyError for a file that is damaged or could run code, and for inputs or outputs that are not the table's.
     """
-    source = find(spec)
-    with tempfile.TemporaryDirectory() as folder:
-        model, _ = _matched(source, _copied(source, Path(folder)), spec, inputs, outputs, double=False)
-        _try(model, X, source, inputs, outputs)
-        if searched and model.trees is None:
-            _ = model.model.trees  # raises what stands against it
+    check_source(find(spec), spec, inputs, outputs, X, searched)
+
+
+def check_source(
+    source: Source,
+    spec: Mapping[str, Any],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    X: np.ndarray,
+    searched: bool = False,
+) -> None:
+    """Do what `check` does with a source that was found."""
+    model, _ = _matched(source, spec, inputs, outputs, double=False)
+    _try(model, X, source, inputs, outputs)
+    if searched and model.trees is None:
+        _ = model.model.trees  # raises what stands against it
 
 
 def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
@@ -123,7 +132,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     use_one_thread()
     source = find(spec)
     X, outputs = rows.X, rows.outputs
-    model, names = _matched(source, source.file, spec, rows.inputs, outputs, double=False)
+    model, names = _matched(source, spec, rows.inputs, outputs, double=False)
     _try(model, X[:ROWS_COMPARED], source, rows.inputs, outputs)
     _check_answers(model.predict(X), rows, source)
     exact = _in_double(model, source, X[:ROWS_COMPARED]) if source.format == "keras" else None
@@ -162,10 +171,10 @@ def logged(folder: Path) -> dict[str, Any]:
 
 
 def _matched(
-    source: Source, file: Path, spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], double: bool
+    source: Source, spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], double: bool
 ) -> tuple[Brought, tuple[list[str], list[str]]]:
     """Return the model, and the table's inputs and outputs in the model's order."""
-    model = _read(source.format, file, double)
+    model = _read(source.format, source.file, double, source.beside)
     says: Signature = getattr(model, "signature", None) or Signature()
     try:
         names = (
@@ -178,7 +187,8 @@ def _matched(
     return _wrapped(source.format, model, order), names
 
 
-def _read(kind: str, file: Path, double: bool) -> Any:
+def _read(kind: str, file: Path, double: bool, beside: Sequence[Path] | None = None) -> Any:
+    """Return a model of a format; `beside` are the files that it may refer to, None for any beside it."""
     if kind == "keras":
         from preimage.surrogates.brought import keras_file
 
@@ -190,7 +200,7 @@ def _read(kind: str, file: Path, double: bool) -> Any:
     if kind == "onnx":
         from preimage.surrogates.brought import onnx_file
 
-        return onnx_file.read(file)
+        return onnx_file.read(file, beside)
     if kind == "xgboost":
         from preimage.surrogates.brought import xgboost_file
 

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
+from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.data.split import split
@@ -185,11 +186,11 @@ class Network:
 
     @classmethod
     def load(cls, path: Path) -> Network:
-        with np.load(path, allow_pickle=False) as arrays:
-            layers = range(sum(name.startswith("kernel_") for name in arrays.files))
-            scales = {name: arrays[name] for name in SCALES}
-            kernels, biases = ([arrays[f"{n}_{k}"].astype(float) for k in layers] for n in ("kernel", "bias"))
-            form = Form(str(arrays["activation"]), tuple(arrays["levels"].tolist()))
+        arrays = npz.read(path)
+        layers = range(sum(name.startswith("kernel_") for name in arrays))
+        scales = {name: arrays[name] for name in SCALES}
+        kernels, biases = ([arrays[f"{n}_{k}"].astype(float) for k in layers] for n in ("kernel", "bias"))
+        form = Form(str(arrays["activation"]), tuple(arrays["levels"].tolist()))
         return cls(form, Parameters(**scales, kernels=kernels, biases=biases))
 
 

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from preimage import npz
 from preimage.files import replacing
 from preimage.inference.answer import Report
 from preimage.resuming import resumed
@@ -122,9 +123,9 @@ def _write(path: Path, at: State, history: list[tuple[int, float]]) -> None:
 
 
 def _read(path: Path, like: State) -> tuple[State, list[tuple[int, float]]]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-        leaves = [kept[f"leaf_{k}"] for k in range(len(jax.tree.leaves(like)))]
-        history = [(int(done), float(value)) for done, value in json.loads(str(kept["history"]))]
+    kept = npz.read(path)
+    leaves = [kept[f"leaf_{k}"] for k in range(len(jax.tree.leaves(like)))]
+    history = [(int(done), float(value)) for done, value in json.loads(str(kept["history"]))]
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in jax.tree.leaves(like)]:
         raise ValueError("of another network")
     return jax.tree.unflatten(jax.tree.structure(like), leaves), history

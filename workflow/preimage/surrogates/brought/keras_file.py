@@ -13,6 +13,7 @@ import importlib
 import json
 import math
 import re
+import shutil
 import tempfile
 import warnings
 import zipfile
@@ -22,12 +23,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from preimage import limits
 from preimage.errors import StudyError
 from preimage.surrogates.brought.signature import Signature, rounded
 from preimage.surrogates.keras_files import keras_on_jax
@@ -35,8 +37,8 @@ from preimage.surrogates.precision import cache_compiled_programs, enable_double
 
 CONFIG = "config.json"
 ROWS_AT_A_TIME = 4096
-# Of a file whose configuration asks for arrays that nobody has trained: refused before any is made.
-MOST_BYTES, MOST_WEIGHTS = 2_000_000_000, 100_000_000
+# Of each weight: its own, an optimiser's two or three, and what loading and evaluating take.
+COPIES = 8
 # As JAX writes them in a program.
 FLOATS = {"bf16": jnp.bfloat16, "f16": jnp.float16, "f32": jnp.float32}
 
@@ -135,9 +137,9 @@ def read(path: Path, double: bool = True) -> KerasModel:
     config = _checked(path)
     enable_double()
     cache_compiled_programs()
-    _check_size(config, path)
+    weights = _weights(config, path)
     with _floats(double):
-        model = _loaded(path, _in_double(config) if double else config)
+        model = _loaded(path, _in_double(config) if double else config, weights)
     try:
         inputs, outputs = model.inputs, model.outputs
         widths = [[int(np.prod(t.shape[1:])) for t in part] for part in (inputs, outputs)]
@@ -176,12 +178,12 @@ def _resolution(architecture: Architecture, parameters: Any, inputs: int) -> flo
 def _checked(path: Path) -> dict[str, Any]:
     """Return a file's configuration, if loading it can run no code of its own. Raises StudyError."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if (size := sum(part.file_size for part in archive.infolist())) > MOST_BYTES:
-                raise StudyError(f"{path}: holds {size} bytes, expected at most {MOST_BYTES}")
-            config = json.loads(archive.read(CONFIG))
+        with limits.archive(path) as archive:
+            config = json.loads(limits.document(archive, CONFIG))
     except StudyError:
         raise
+    except MemoryError:
+        raise limits.too_much(path) from None
     except (
         OSError,
         KeyError,
@@ -232,8 +234,8 @@ def _danger(part: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _check_size(config: Mapping[str, Any], path: Path) -> None:
-    """Raise StudyError where a configuration asks for more weights than a model can have; none is made for that."""
+def _weights(config: Mapping[str, Any], path: Path) -> int:
+    """Return how many weights a configuration asks for; none is made for that. Raises StudyError for more than fit."""
     keras = keras_on_jax()
     with warnings.catch_warnings(), keras.StatelessScope(initialize_variables=False):
         warnings.simplefilter("ignore")
@@ -247,8 +249,9 @@ def _check_size(config: Mapping[str, Any], path: Path) -> None:
             importlib.import_module("keras.src.backend.common.global_state").set_global_attribute(
                 "uninitialized_variables", []
             )
-    if count > MOST_WEIGHTS:
-        raise StudyError(f"{path}: has {count} weights, expected at most {MOST_WEIGHTS}")
+    if count > (most := limits.process_memory() // (8 * COPIES)):
+        raise StudyError(f"{path}: has {count} weights, expected at most {most}, which fit into memory {COPIES} times")
+    return count
 
 
 @contextmanager
@@ -284,16 +287,43 @@ def _in_double(value: Any, key: str = "", policy: bool = False) -> Any:
     return "float64" if value == "float32" and (key != "name" or policy) else value
 
 
-def _loaded(path: Path, config: Mapping[str, Any]) -> Any:
+def _loaded(path: Path, config: Mapping[str, Any], weights: int) -> Any:
     keras = keras_on_jax()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         copy = Path(folder) / "model.keras"
         try:
-            with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as target:
+            with limits.archive(path) as source, zipfile.ZipFile(copy, "w") as target:
                 for name in source.namelist():
-                    target.writestr(name, json.dumps(config) if name == CONFIG else source.read(name))
+                    with target.open(name, "w", force_zip64=True) as out, source.open(name) as member:
+                        if name == CONFIG:
+                            out.write(json.dumps(config).encode())
+                        else:
+                            shutil.copyfileobj(member, out)
+                            _check_arrays(member, weights)
             return keras.saving.load_model(copy, compile=False, safe_mode=True)
+        except MemoryError:
+            raise limits.too_much(path) from None
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
             raise StudyError(f"{path}: Keras can't load it ({said[:300]})") from None
+
+
+def _check_arrays(member: IO[bytes], weights: int) -> None:
+    """Raise ValueError where a file of HDF5 has arrays, however well they are packed, beyond those of the model's
+    weights and of an optimiser."""
+    import h5py
+
+    member.seek(0)
+    if member.read(4) != b"\x89HDF":
+        return
+    total = 0
+
+    def add(_: str, found: Any) -> None:
+        nonlocal total
+        total += found.nbytes if isinstance(found, h5py.Dataset) else 0
+
+    with h5py.File(member, "r") as opened:
+        opened.visititems(add)
+    if total > 8 * COPIES * weights + limits.SMALL:
+        raise ValueError(f"its file of weights holds {limits.shown(total)} for a model of {weights} weights")

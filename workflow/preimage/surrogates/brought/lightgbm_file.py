@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from preimage import limits
 from preimage.errors import StudyError
 from preimage.surrogates.brought.signature import Signature
 from preimage.surrogates.brought.trees_file import TreesModel, checked
@@ -27,18 +28,22 @@ MISSING_IS_ZERO = 4
 
 def read(path: Path) -> TreesModel:
     """Load a model. Raises StudyError for a damaged file, and by name for what is no sum of threshold trees."""
+    limits.check_file(path)
+    with path.open("rb") as stream:
+        ours = stream.read(6).replace(b"\r\n", b"\n").startswith(b"tree\n")
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise StudyError(f"{path}: no text, expected a LightGBM model saved with save_model") from None
-    blocks = text.partition("\nend of trees")[0].split("\nTree=")
-    if not text.startswith("tree\n") or len(blocks) < 2 or "\nend of trees" not in text:
-        raise StudyError(f"{path}: damaged, or no LightGBM model saved with save_model")
-    try:
+        text = path.read_text(encoding="utf-8") if ours else ""
+        blocks = text.partition("\nend of trees")[0].split("\nTree=")
+        if len(blocks) < 2 or "\nend of trees" not in text:
+            raise StudyError(f"{path}: damaged, or no LightGBM model saved with save_model")
         return _model(_entries(blocks[0]), [_entries(block) for block in blocks[1:]], path)
     except StudyError:
         raise
-    except (KeyError, ValueError, IndexError, OverflowError) as error:
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: no text, expected a LightGBM model saved with save_model") from None
+    except MemoryError:
+        raise limits.too_much(path) from None
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise StudyError(f"{path}: damaged, or no LightGBM model ({type(error).__name__}: {error})") from None
 
 

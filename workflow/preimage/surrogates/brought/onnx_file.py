@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from preimage import limits
 from preimage.errors import StudyError
+from preimage.surrogates.brought import onnx_wire
 from preimage.surrogates.brought.signature import Signature, rounded
 
 TYPES: dict[str, Any] = {
@@ -17,6 +20,8 @@ TYPES: dict[str, Any] = {
     "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,
 }
+# What Protocol Buffers can hold.
+MOST_BYTES = 2**31 - 1
 
 
 class OnnxModel:
@@ -90,10 +95,17 @@ def _signature(inputs: Any, outputs: Any, widths: list[int | None]) -> Signature
     )
 
 
-def read(path: Path) -> OnnxModel:
-    """Load a model; a file names operators of ONNX only, so none of its own code can run. Raises StudyError."""
+def read(path: Path, beside: Sequence[Path] | None = None) -> OnnxModel:
+    """Load a model; a file names operators of ONNX only, so none of its own code can run.
+
+    Args:
+        beside: the files of weights that it may refer to, None for any in its folder.
+
+    Raises StudyError.
+    """
     import onnxruntime as ort
 
+    _look(path, None if beside is None else {file.name for file in beside})
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
@@ -102,6 +114,20 @@ def read(path: Path) -> OnnxModel:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         said = " ".join(str(error).split())[:300]
-        hint = "; a model that keeps weights in files beside it is taken from MLflow only" if ".data" in said else ""
-        raise StudyError(f"{path}: ONNX Runtime can't load it ({said}){hint}") from None
+        raise StudyError(f"{path}: ONNX Runtime can't load it ({said})") from None
     return OnnxModel(session, path)
+
+
+def _look(path: Path, allowed: Collection[str] | None) -> None:
+    """Raise StudyError for a file that is none of ONNX, that is larger than one can be, or refers to other files."""
+    limits.check_file(path, MOST_BYTES)
+    try:
+        files = onnx_wire.about(path).files
+    except ValueError as error:
+        raise StudyError(f"{path}: ONNX Runtime can't load it: damaged, or no ONNX file ({error})") from None
+    strange = sorted(file for file in files if file not in (files if allowed is None else allowed) or "/" in file)
+    if strange:
+        raise StudyError(
+            f"{path}: keeps weights in the file '{strange[0]}'; a model of several files is taken from MLflow only: "
+            "save it in one"
+        )

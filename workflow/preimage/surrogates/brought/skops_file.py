@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage import limits
 from preimage.errors import StudyError
 from preimage.surrogates.brought import skops_trees
 from preimage.surrogates.brought.signature import Signature
 from preimage.surrogates.ensembles import from_estimator
 from preimage.surrogates.forest import Forest
 
-MOST_BYTES = 4_000_000_000
+# A forest of a hundred thousand trees has as many.
+MOST_STEPS = 5_000_000
 # What may be constructed beside what skops itself trusts (scikit-learn's estimators, numpy's arrays): scikit-learn's
 # inner parts of regressors, none of which calls anything that a file could name.
 TRUSTED = [
@@ -95,10 +97,13 @@ def read(path: Path) -> SkopsModel:
     from sklearn.base import is_regressor
 
     try:
-        with zipfile.ZipFile(path) as archive:
-            if (size := sum(part.file_size for part in archive.infolist())) > MOST_BYTES:
-                raise ValueError(f"it holds {size} bytes, expected at most {MOST_BYTES}")
+        with limits.archive(path) as archive:
+            _check_schema(json.loads(limits.document(archive, "schema.json")))
         strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
+    except StudyError:
+        raise
+    except MemoryError:
+        raise limits.too_much(path) from None
     except Exception as error:  # a schema that says anything at all
         raise StudyError(f"{path}: damaged, or no skops file ({_first_line(error)})") from None
     if strange:
@@ -108,6 +113,8 @@ def read(path: Path) -> SkopsModel:
         )
     try:
         model = skops.io.load(path, trusted=TRUSTED)
+    except MemoryError:
+        raise limits.too_much(path) from None
     except Exception as error:
         raise StudyError(f"{path}: can't be loaded ({_first_line(error)})") from None
     if not is_regressor(model):
@@ -117,6 +124,28 @@ def read(path: Path) -> SkopsModel:
     except Exception as error:  # attributes of any type
         raise StudyError(f"{path}: {_first_line(error)}") from None
     return SkopsModel(model)
+
+
+def _check_schema(schema: Any) -> None:
+    """Raise ValueError for parts that hold one another (`__id__`), few in number, which skops would walk through for
+    ever: each time it comes to one, it goes through all in it again."""
+    steps: dict[str, int] = {}
+
+    def walk(value: Any) -> int:
+        if isinstance(value, list):
+            return sum(map(walk, value))
+        if not isinstance(value, dict):
+            return 0
+        key = repr(value.get("__id__")) if "__id__" in value else None
+        if key in steps:
+            return steps[key]
+        found = 1 + sum(map(walk, value.values()))
+        if key is not None:
+            steps[key] = found
+        return found
+
+    if (found := walk(schema)) > MOST_STEPS:
+        raise ValueError(f"its parts hold one another: {found} steps to go through them, expected at most {MOST_STEPS}")
 
 
 def _first_line(error: Exception) -> str:

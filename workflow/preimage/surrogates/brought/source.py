@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from preimage import limits
 from preimage.errors import StudyError
 from preimage.files import read_json
 from preimage.surrogates import KINDS
@@ -74,6 +75,7 @@ def _in_folder(folder: Path, address: str) -> Source:
     if (folder / MLMODEL).is_file():
         return _flavour(folder, address)
     if (folder / ABOUT).is_file():
+        limits.check_file(folder / ABOUT, limits.BESIDE)
         about = read_json(folder / ABOUT)
         beside = tuple(sorted(folder.glob("*.data")))
         if about["format"] not in {*FORMATS.values(), *KINDS}:
@@ -87,6 +89,7 @@ def _in_folder(folder: Path, address: str) -> Source:
 
 
 def _flavour(folder: Path, address: str) -> Source:
+    limits.check_file(folder / MLMODEL, limits.BESIDE)
     about = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
     flavours = about.get("flavors") or {}
     inputs, outputs = (_names(about, part, address) for part in ("inputs", "outputs"))
@@ -122,6 +125,7 @@ def _registered(folder: Path, flavour: Mapping[str, Any], address: str) -> Sourc
     kind = flavour.get("kind")
     if kind not in KINDS:
         raise StudyError(f"uri '{address}': found a surrogate of kind '{kind}', expected {', '.join(KINDS)}")
+    limits.check_file(folder / REGISTERED, limits.BESIDE)
     about = read_json(folder / REGISTERED)
     return Source(kind, folder / OWN_FILES, (), tuple(about["inputs"]), tuple(about["outputs"]))
 

@@ -22,7 +22,7 @@ def loads(data: bytes) -> Any:
 
 class _Reader:
     def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+        self.data, self.at, self.free = data, 0, len(data)
 
     def take(self, n: int) -> bytes:
         if n < 0 or self.at + n > len(self.data):
@@ -83,7 +83,10 @@ class _Reader:
         if kind in NUMBERS and count is not None:
             return self.numbers(kind, count)
         if count is not None:
-            self.take(0 if count <= len(self.data) else -1)
+            if kind in CONSTANTS:
+                self.free -= count  # which take no bytes: all arrays of them may have as many as the file
+            if not 0 <= count <= min(self.free, len(self.data)):
+                raise ValueError(f"byte {self.at}: an array of {count} entries in a file of {len(self.data)} bytes")
             return [self.value(depth + 1, kind) for _ in range(count)]
         found = []
         while self.peek() != b"]":

@@ -6,12 +6,13 @@ XGBoost compares float32(x) < threshold, which is float32(x) <= the float32 befo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from preimage import limits
 from preimage.errors import StudyError
 from preimage.surrogates.brought import ubjson
 from preimage.surrogates.brought.signature import Signature
@@ -34,18 +35,26 @@ def read(path: Path) -> TreesModel:
         return _model(learner, path)
     except StudyError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+    except MemoryError:
+        raise limits.too_much(path) from None
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise StudyError(f"{path}: damaged, or no XGBoost model ({type(error).__name__}: {error})") from None
 
 
 def _document(path: Path) -> Mapping[str, Any]:
-    data = path.read_bytes()
+    limits.check_file(path)
+    with path.open("rb") as stream:
+        if stream.read(1) != b"{":
+            raise StudyError(f"{path}: damaged, or no XGBoost model in JSON or UBJSON")
     try:
+        data = path.read_bytes()
         text = data[:1] == b"{" and data[1:].lstrip()[:1] in (b'"', b"}")
         found = json.loads(data) if text else ubjson.loads(data)
         learner: Mapping[str, Any] = found["learner"]
         return learner
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except MemoryError:
+        raise limits.too_much(path) from None
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise StudyError(f"{path}: damaged, or no XGBoost model in JSON or UBJSON ({error})") from None
 
 
@@ -58,6 +67,7 @@ def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
         raise StudyError(f"{path}: booster '{booster['name']}', expected gbtree")
     about, model = learner["learner_model_param"], booster["model"]
     targets = max(1, int(about["num_target"]))
+    _check_targets(targets, model["trees"], path)
     base = np.array(json.loads(about["base_score"]), np.float32).ravel()
     start = np.resize(base, targets)
     trees, group = model["trees"], [int(g) for g in model["tree_info"]]
@@ -69,6 +79,15 @@ def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
     names = tuple(str(n) for n in learner.get("feature_names") or ())
     signature = Signature(inputs, targets, names)
     return TreesModel(assemble(nodes, start), signature, float(np.finfo(np.float32).eps))
+
+
+def _check_targets(targets: int, trees: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Raise ValueError where there are fewer trees, and fewer values in their leaves, than the targets that the file
+    states, and StudyError where arrays of so many don't fit."""
+    if targets > max([len(trees), *(len(tree.get("leaf_weights", ())) for tree in trees)]):
+        raise ValueError(f"num_target is {targets}, with {len(trees)} trees")
+    if 8 * targets * sum(len(tree["left_children"]) for tree in trees) > limits.process_memory():
+        raise limits.too_much(path)
 
 
 def _used(learner: Mapping[str, Any], model: Mapping[str, Any], count: int) -> int:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.errors import StudyError
@@ -132,11 +133,11 @@ class Latent:
 
         enable_double()
         form = read_json(folder / FORM)
-        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-            parts = {
-                part: {k.removeprefix(f"{part}."): arrays[k] for k in arrays.files if k.startswith(f"{part}.")}
-                for part in ("parameters", "scales")
-            }
+        arrays = npz.read(folder / ARRAYS)
+        parts = {
+            part: {k.removeprefix(f"{part}."): arrays[k] for k in arrays if k.startswith(f"{part}.")}
+            for part in ("parameters", "scales")
+        }
         about = form["decoder"]
         decoder: decoders.Decoder = decoders.Linear(about["latent"], about["observed"])
         if about["kind"] == "network":
