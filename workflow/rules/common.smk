@@ -11,6 +11,7 @@ from preimage import (
     cluster,
     fingerprint,
     invocation,
+    nodes,
     own_code,
     own_trial,
     reproduction,
@@ -107,6 +108,7 @@ def on_slurm(workflow):
     ]
     try:
         cluster.check(*asked)
+        nodes.bound(workflow, cluster.partitions())
     except StudyError as error:
         sys.exit(f"preimage: {error}")
     cluster.suit(workflow.scheduler._executor, cluster.keeps_accounts())
