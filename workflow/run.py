@@ -80,12 +80,12 @@ def use_own_caches_without_a_home() -> None:
 
     Snakemake would end in a traceback; Matplotlib would look for fonts again in every step.
     """
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "snakemake")
     try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "snakemake"
         caches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=caches):
             return
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where there is no home at all
         own = Path(".snakemake/cache").absolute()
         os.environ["XDG_CACHE_HOME"] = str(own)
         os.environ.setdefault("MPLCONFIGDIR", str(own / "matplotlib"))
