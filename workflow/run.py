@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import FrameType
@@ -56,6 +57,7 @@ def run(arguments: list[str]) -> int:
     if not os.access(folder, os.W_OK):
         raise OSError(0, "no permission; results go where you are: change to a folder of your own", str(folder))
     base = [sys.executable, "-P", "-m", "snakemake", "--workflow-profile", str(HERE / "profiles" / "default")]
+    use_own_caches_without_a_home()
     if shutil.which("which") is None:
         os.environ["PATH"] = os.pathsep.join([*filter(None, [os.environ.get("PATH")]), str(HERE / "bin")])
     if any(DRY.fullmatch(a) for a in arguments):
@@ -71,6 +73,22 @@ def run(arguments: list[str]) -> int:
         for page in sorted(Path("results").glob("*/report.html")):
             print(f"  {page}")
     return code
+
+
+def use_own_caches_without_a_home() -> None:
+    """Where nothing may be written below the home, have what Snakemake and Matplotlib keep there kept in this folder.
+
+    Snakemake would end in a traceback; Matplotlib would look for fonts again in every step.
+    """
+    try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "snakemake"
+        caches.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=caches):
+            return
+    except (OSError, RuntimeError):  # the latter where there is no home at all
+        own = Path(".snakemake/cache").absolute()
+        os.environ["XDG_CACHE_HOME"] = str(own)
+        os.environ.setdefault("MPLCONFIGDIR", str(own / "matplotlib"))
 
 
 def wait_for(path: Path, who: str) -> IO[str]:

@@ -36,6 +36,22 @@ inverters:
   starts: {kind: multistart, starts: 4, scatter: 2}
   certified: {kind: certified, boxes: 2000, scatter: 2}
 """
+# Of which the profile makes one submission, as wide as it may.
+TWELVE = """
+study: tiny
+problem: {simulator: paraboloid, dimension: 2, samples: 100, noise: {sd: 10}}
+surrogates:
+  forest: {kind: random_forest, trees: 5}
+objectives:
+  lowest: {minimize: y}
+  ring: {target: {y: 5000}, tolerance: 200}
+  wider: {target: {y: 4000}, tolerance: 500}
+inverters:
+  starts: {kind: multistart, starts: 2}
+  first: {kind: random, evaluations: 10}
+  second: {kind: random, evaluations: 20}
+  third: {kind: random, evaluations: 30}
+"""
 # A simulator that is out of its memory, or of its time, the first time a step asks it.
 GREEDY = """
 import os
@@ -90,8 +106,8 @@ def local(tmp_path_factory):
     return folder
 
 
-def start(folder, node, *more, studies=("tiny.yaml",)):
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", *PROFILE, *more]
+def start(folder, node, *more, studies=("tiny.yaml",), cores=("--cores", "2")):
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), *cores, *PROFILE, *more]
     return subprocess.Popen(
         [*command, *study_argument(*studies)], cwd=folder, env=environment(**node, PYTHONPATH=str(folder)),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -157,6 +173,36 @@ def test_what_slurm_has_not_is_one_message(node, tmp_path, asked, told):
     assert jobs(node) == [] and not (tmp_path / "results/tiny").exists()
 
 
+@pytest.mark.long
+def test_what_no_node_can_hold_is_one_message(node, tmp_path):
+    write_study(tmp_path, SMALL)
+    memory = int(slurm(node, "sinfo", "--noheader", "--format=%m"))
+    process = start(tmp_path, node, "--set-resources", f"train:mem_mb={memory + 1}")
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode != 0 and "Traceback" not in said and "submitted" not in said
+    (told,) = [line for line in said.splitlines() if line.startswith("preimage:")]
+    assert f"rule train asks for {memory + 1} MB of memory where the largest node has {memory}" in told
+    assert jobs(node) == [] and not (tmp_path / "results/tiny").exists()
+
+
+@pytest.mark.long
+def test_a_partition_that_is_down_is_told_within_a_minute(node, local, tmp_path):
+    write_study(tmp_path, SMALL)
+    slurm(node, "scontrol", "update", "partitionname=main", "state=down")
+    process = start(tmp_path, node)
+    try:
+        wait_for(lambda: jobs(node))
+        wait_for(lambda: "PartitionDown" in log(tmp_path), 60)
+    finally:
+        slurm(node, "scontrol", "update", "partitionname=main", "state=up")
+    ended(process)
+    same(tmp_path, local)
+
+
+def log(folder):
+    return "".join(path.read_text(encoding="utf-8") for path in folder.glob(".snakemake/log/*.log"))
+
+
 # -- the same bytes ----------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +214,21 @@ def test_a_scattered_study_gives_the_bytes_of_a_local_run(node, local, tmp_path)
     assert "Nothing to be done" in ended(start(tmp_path, node, "-n"))
     parts = len(list((tmp_path / "results").rglob("*-of-2.parquet")))
     assert parts == 8 and said.count("has been submitted") <= parts + 5  # rows, training, inversions, evidence, report
+
+
+@pytest.mark.long
+def test_without_cores_the_node_bounds_what_is_submitted_and_the_bytes_are_those_of_a_local_run(node, tmp_path):
+    for name in ("slurm", "local"):
+        write_study(tmp_path / name, TWELVE)
+    began = time.time()
+    ended(start(tmp_path / "slurm", node, cores=()))
+    cpus, memory = (int(slurm(node, "sinfo", "--noheader", f"--format={what}")) for what in ("%c", "%m"))
+    asked = submitted(node, began)
+    assert max(int(job["NumCPUs"]) for job in asked) == min(cpus, 12)
+    assert all(int(job["MinMemoryNode"].removesuffix("M")) <= memory for job in asked)
+    done = snakemake(tmp_path / "local", *study_argument("tiny.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    same(tmp_path / "slurm", tmp_path / "local")
 
 
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["studies"]
@@ -190,13 +251,16 @@ def test_the_default_run_gives_the_bytes_of_a_local_run_at_little_cost(node, tmp
     assert spent <= MOST_SECONDS * submissions, f"{told}; load {os.getloadavg()}, which should be this run alone"
 
 
-def lost(node, folder, began, ended):
-    """Return the seconds of a run in which no step was at work and no job waited in the queue."""
+def submitted(node, began):
+    """Return what Slurm knows of the jobs submitted since then."""
     found = slurm({**node, "SLURM_TIME_FORMAT": "%s"}, "scontrol", "show", "jobs", "--oneliner")
     jobs = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in found.splitlines()]
-    spans = [
-        (float(job["SubmitTime"]), float(job["StartTime"])) for job in jobs if float(job["SubmitTime"]) >= began - 1
-    ]
+    return [job for job in jobs if float(job["SubmitTime"]) >= began - 1]
+
+
+def lost(node, folder, began, ended):
+    """Return the seconds of a run in which no step was at work and no job waited in the queue."""
+    spans = [(float(job["SubmitTime"]), float(job["StartTime"])) for job in submitted(node, began)]
     for path in folder.glob("results/*/tracking/**/*.json"):
         record = json.loads(path.read_text(encoding="utf-8"))
         if seconds := record.get("timing", {}).get("wall_seconds"):

@@ -2,10 +2,12 @@
 
 import asyncio
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from preimage import cluster
+from preimage.nodes import Kind, Partitions
 
 from ..conftest import refusal
 
@@ -31,6 +33,7 @@ def commands(tmp_path, monkeypatch):
 def test_what_is_there_is_let_through(commands):
     commands(**ANSWERS)
     cluster.check(["main"], ["chem"])
+    cluster.check(["main,long"], [])
     cluster.check([], [])
 
 
@@ -68,10 +71,22 @@ def test_whether_accounts_are_kept_is_what_slurm_says(commands, said, kept):
     assert cluster.keeps_accounts() == kept
 
 
+def test_the_nodes_are_those_that_sinfo_tells_of(commands):
+    commands(sinfo="main*|2|23081|infinite|UNLIMITED")
+    assert cluster.partitions() == Partitions((Kind("main", 2, 23081, None),), "main")
+    commands(sinfo=None)
+    assert cluster.partitions() == Partitions((), None)
+
+
 class Executor:
     """As Snakemake's: a pause that it makes longer and longer, and short again."""
 
     next_seconds_between_status_checks = 2
+    run_uuid = "this run"
+
+    async def check_active_jobs(self, active_jobs):
+        for job in active_jobs:
+            yield job
 
     def get_status_command(self):
         return "sacct"
@@ -129,3 +144,40 @@ def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):
     executor.next_seconds_between_status_checks = 2  # a job has ended
     assert executor.next_seconds_between_status_checks == 2
     assert Executor().next_seconds_between_status_checks == 2  # no other executor is touched
+
+
+WAITING = """7|13|24000M|1:00:00|main|PartitionConfig
+8|13|24000M|1:00:00|main|PartitionConfig
+9|1|2000M|1:00:00|main|Priority
+10|1|2000M|1:00:00|main|Resources
+11|2|2000M|1:00:00|main|AssocGrpCpuLimit
+12|1|2000M|1:00:00|main|(ReqNodeNotAvail, May be reserved for other job)
+13|1|2000M|1:00:00|main|None
+14|1|2000M|1:00:00|main|DependencyNeverSatisfied
+15|1|2000M|1:00:00|main|QOSMaxMemoryPerJob
+16|1|2000M|1:00:00|main|BadConstraints"""
+
+
+def test_a_job_that_waits_for_more_than_its_turn_is_told_once(commands, monkeypatch):
+    now, told = [100.0], []
+    commands(squeue=WAITING)
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
+    executor = Executor()
+    executor.logger = SimpleNamespace(warning=told.append)
+    cluster.suit(executor)
+
+    async def look():
+        return [job async for job in executor.check_active_jobs(["a", "b"])]
+
+    assert asyncio.run(look()) == ["a", "b"]
+    assert [line.split("job ")[1].split()[0] for line in told] == ["7", "11", "12", "14", "15", "16"]
+    assert "PartitionConfig" in told[0] and "13 CPUs, 24000M of memory" in told[0] and "scancel 7" in told[0]
+    commands(squeue=WAITING + "\n17|4|2000M|1:00:00|main|BadConstraints")
+    asyncio.run(look())
+    assert len(told) == 6  # too soon to ask again
+    now[0] += 60 - cluster.MOST  # however long the pauses, within a minute
+    asyncio.run(look())
+    assert len(told) == 7 and "job 17" in told[-1]
+    commands(squeue=None)
+    now[0] += 60
+    assert asyncio.run(look()) == ["a", "b"] and len(told) == 7

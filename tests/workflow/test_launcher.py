@@ -87,6 +87,18 @@ def test_a_folder_without_write_permission_is_one_line(tmp_path, more):
     assert re.fullmatch(rf"preimage: {tmp_path}: can't be written: .*\n", done.stderr)
 
 
+@pytest.mark.parametrize("home", ["file/home", "/proc/no-such-home"])  # root may write in any real folder
+def test_without_a_home_to_write_in_caches_are_kept_here(tmp_path, home):
+    write_study(tmp_path, TINY)
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [*RUN, "-n", "--quiet", "all", *study_argument("tiny.yaml")], cwd=tmp_path, capture_output=True, text=True,
+        env=environment(HOME=str(tmp_path / home), XDG_CACHE_HOME=""),
+    )  # fmt: skip
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-4000:]
+    assert (tmp_path / ".snakemake/cache/snakemake").is_dir()
+
+
 def test_results_that_are_no_folder_are_one_line(tmp_path):
     write_study(tmp_path, TINY)
     (tmp_path / "results").write_text("")

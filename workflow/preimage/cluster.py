@@ -1,15 +1,21 @@
-"""What a run on Slurm needs beyond its profile: refused early what Slurm would refuse, and jobs looked at in time."""
+"""What a run on Slurm needs beyond its profile: refused early what Slurm would refuse, and jobs looked at in time.
+
+What nodes have bounds what is submitted, in `nodes`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import getpass
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
+from preimage import nodes
 from preimage.errors import StudyError, did_you_mean
 
 PROGRAMS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel")
@@ -17,6 +23,13 @@ PROGRAMS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel")
 LEAST, MOST, SHARE = 2.0, 30.0, 0.1
 ANSWERS_WITHIN_SECONDS = 60
 NO_ACCOUNTS = ("accounting_storage/none", "(null)")
+# Why jobs wait that will have their turn; of any other reason the user is told, when jobs are looked at next.
+USUAL = ("None", "Priority", "Resources", "Dependency", "BeginTime", "Prolog", "Cleaning", "Licenses", "Reservation")
+REASONS_EVERY_SECONDS = 15.0
+STUCK = (
+    "preimage: Slurm job {0} waits for {1}, perhaps for ever (it asks for {2}): `scontrol show job {0}` says more, "
+    "`scancel {0}` ends it"
+)
 
 
 def check(partitions: Collection[str], accounts: Collection[str]) -> None:
@@ -29,7 +42,7 @@ def check(partitions: Collection[str], accounts: Collection[str]) -> None:
     known = _said("sinfo", "--noheader", "--format=%R")
     if known is None:
         raise StudyError("profile slurm: Slurm's controller does not answer (try `sinfo`)")
-    for name in sorted(set(partitions) - set(known)):
+    for name in sorted({name for asked in partitions for name in nodes.split(asked)} - set(known)):
         raise StudyError(f"resource slurm_partition: Slurm has no partition '{name}'{did_you_mean(name, known)}")
     if not accounts or shutil.which("sacctmgr") is None:
         return
@@ -38,6 +51,11 @@ def check(partitions: Collection[str], accounts: Collection[str]) -> None:
     mine = _said("sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account")
     for name in sorted(set(accounts) - set(mine or accounts)):
         raise StudyError(f"resource slurm_account: user {user} has no account '{name}'{did_you_mean(name, mine or ())}")
+
+
+def partitions() -> nodes.Partitions:
+    """Return what nodes each partition has."""
+    return nodes.Partitions.read(_lines("sinfo", "--noheader", "--exact", f"--format={nodes.FORMAT}") or [])
 
 
 def keeps_accounts() -> bool:
@@ -50,11 +68,16 @@ def keeps_accounts() -> bool:
 
 def _said(*command: str) -> list[str] | None:
     """Return the words that a command prints; None where it fails or does not answer."""
+    lines = _lines(*command)
+    return None if lines is None else " ".join(lines).split()
+
+
+def _lines(*command: str) -> list[str] | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWERS_WITHIN_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.split() if done.returncode == 0 else None
+    return done.stdout.splitlines() if done.returncode == 0 else None
 
 
 def suit(executor: Any, accounts: bool = True) -> None:
@@ -66,7 +89,7 @@ def suit(executor: Any, accounts: bool = True) -> None:
     has failed, asks for others only until the run ends: Slurm gives no job to a node that is down, and one that is back
     may be all that there is. A job that was cancelled has, with accounting, the state "CANCELLED by 0", which it knows
     not, and waits for without end; so it does for every job where `sacct` is installed but no accounts are kept: the
-    queue is asked then.
+    queue is asked then. Of a job that waits for what may never come it says nothing.
 
     Args:
         accounts: whether Slurm keeps accounts.
@@ -75,6 +98,7 @@ def suit(executor: Any, accounts: bool = True) -> None:
     ours = {
         "next_seconds_between_status_checks": property(_seconds_to_wait, _note),
         "additional_general_args": lambda self: "--executor local",
+        "check_active_jobs": _telling(kind.check_active_jobs),
         "_failed_nodes": property(lambda self: set(left_out)),  # those that the user named, and no more
     }
     module: Any = sys.modules[kind.__module__]
@@ -94,6 +118,35 @@ def _in_one_word(query: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
         return found and {job: state.partition(" ")[0] for job, state in found.items()}, seconds
 
     return states
+
+
+def _telling(check: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    """Return the look at active jobs that first tells of those that Slurm will not start as things are."""
+
+    async def told(executor: Any, jobs: Any) -> AsyncIterator[Any]:
+        mine, now = vars(executor), time.monotonic()
+        known = mine.setdefault("reasons_told", set())
+        if now >= mine.get("reasons_due", now):
+            mine["reasons_due"] = now + REASONS_EVERY_SECONDS
+            for why, job in (await asyncio.to_thread(stuck, executor.run_uuid)).items():
+                if why not in known:
+                    known.add(why)
+                    executor.logger.warning(STUCK.format(job, *why))
+        async for job in check(executor, jobs):
+            yield job
+
+    return told
+
+
+def stuck(run: str) -> dict[tuple[str, str], str]:
+    """Return a job of a run for each reason, and size, of those that wait for more than their turn."""
+    found: dict[tuple[str, str], str] = {}
+    for line in _lines("squeue", "--noheader", "--states=PENDING", f"--name={run}", "--format=%i|%C|%m|%l|%P|%r") or []:
+        job, cpus, memory, minutes, partition, reason = line.split("|", 5)
+        if re.sub(r"\W.*", "", reason.strip("()")) not in USUAL:
+            asks = f"{cpus} CPUs, {memory} of memory and a time limit of {minutes} in partition {partition}"
+            found.setdefault((reason, asks), job)
+    return found
 
 
 def _seconds_to_wait(executor: Any) -> float:

@@ -12,6 +12,7 @@ from preimage import (
     fingerprint,
     invocation,
     limits,
+    nodes,
     own_code,
     own_trial,
     reproduction,
@@ -109,6 +110,7 @@ def on_slurm(workflow):
     ]
     try:
         cluster.check(*asked)
+        nodes.bound(workflow, cluster.partitions())
     except StudyError as error:
         sys.exit(f"preimage: {error}")
     cluster.suit(workflow.scheduler._executor, cluster.keeps_accounts())

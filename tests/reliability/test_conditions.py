@@ -1,0 +1,119 @@
+"""A study's tables are the same bytes under other conditions of the machine.
+
+Cores and threads, language, time zone, hash seed, a copy without git; few open files, no shared memory.
+"""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ..running import ROOT, environment, study_argument, write_study
+
+TABLES = ["candidates.parquet", "summary.csv", "best_of.csv", "diagnosis.csv"]
+# A method of each way to compute: trees, linear algebra, networks; searches with and without gradients, and exact ones.
+STUDY = """
+study: small
+problem: {table: {file: rows.csv, outputs: [strength, "price €"]}}
+surrogates:
+  forest: {kind: random_forest, trees: 15, tune: {evaluations: 2}}
+  process: {kind: gaussian_process, restarts: 1}
+  network: {kind: neural_network, epochs: 30, members: 2, layers: [16, 8], folds: 2}
+objectives:
+  ring: {target: {strength: 1.5, "price €": 0.2}, tolerance: 0.1, robust: true, preimage: {boxes: 300}}
+inverters:
+  starts: {kind: multistart, starts: 4}
+  parts: {kind: multistart, starts: 4, scatter: 2, on: [forest]}
+  batched: {kind: multistart, starts: 4, engine: batched, on: [process]}
+  tpe: {kind: hyperopt, evaluations: 30, on: [forest, process]}
+  certified: {kind: certified, boxes: 500}
+  cmaes: {kind: cmaes, evaluations: 100, on: [process]}
+  coordinate: {kind: coordinate, starts: 5}
+  adjoint: {kind: neural_adjoint, starts: 5, on: [network]}
+  lookup: {kind: lookup, on: [forest]}
+"""
+
+
+def rows(folder, size=260):
+    """Write a table of four inputs and two outputs; enough rows that linear algebra would use several threads."""
+    draws = np.random.default_rng(7)
+    X = draws.uniform(-1, 1, (size, 4))
+    noise = draws.normal(0, 0.05, (size, 2))
+    found = pd.DataFrame(X.round(4), columns=["ä", "b", "c", "d"])
+    found["strength"] = (2 * np.cos(X[:, 0]) + X[:, 1] * X[:, 2] + noise[:, 0]).round(4)
+    found["price €"] = ((X**2).sum(axis=1) / 4 + noise[:, 1]).round(4)
+    found.to_csv(folder / "rows.csv", index=False)
+
+
+def run(folder, *arguments, root=ROOT, cores=2, before=(), **variables):
+    """Run the study as a user would, with variables set and a command before Snakemake's."""
+    write_study(folder, STUDY, "small.yaml")
+    rows(folder)
+    command = [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), "--cores", str(cores)]
+    return subprocess.run(
+        [*before, *command, *study_argument("small.yaml"), *arguments], cwd=folder, capture_output=True, text=True,
+        env=environment(**variables),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("usual")
+    done = run(folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def differing(folder, other):
+    """Return the tables and solutions of a study that are not the same bytes."""
+    ours, theirs = (
+        {
+            str(path.relative_to(f / "results/small")): path.read_bytes()
+            for path in [
+                *(f / "results/small" / table for table in TABLES),
+                *(f / "results/small").rglob("solutions.parquet"),
+                *(f / "results/small").glob("round0/seed*/preimage/**/*.parquet"),
+            ]
+        }
+        for f in (folder, other)
+    )
+    assert len(ours) > len(TABLES)
+    return [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# What changes nothing alone changes nothing together, which saves runs.
+CONDITIONS = {
+    "one core and thread, language C, far east": {
+        "cores": 1, **dict.fromkeys(THREADS, "1"), "LANG": "C", "LC_ALL": "C", "TZ": "Pacific/Chatham",
+    },
+    "four threads, another hash seed, few open files": {
+        **dict.fromkeys(THREADS, "4"), "PYTHONHASHSEED": "4242", "before": ["sh", "-c", 'ulimit -n 64; exec "$@"', "-"],
+    },
+}  # fmt: skip
+NO_SHARED_MEMORY = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro,mode=000 none /dev/shm && exec "$@"', "-"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_tables_are_the_same_bytes(usual, tmp_path, condition):
+    done = run(tmp_path, **CONDITIONS[condition])
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert differing(tmp_path, usual) == []
+
+
+@pytest.mark.long
+def test_tables_of_a_copy_without_git_on_one_processor_and_without_shared_memory_are_the_same_bytes(usual, tmp_path):
+    copy = tmp_path / "a copy"
+    shutil.copytree(ROOT / "workflow", copy / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "config", copy / "config")
+    shutil.copy(ROOT / "Snakefile", copy)
+    alone = [*NO_SHARED_MEMORY, "true"]
+    without = NO_SHARED_MEMORY if subprocess.run(alone, capture_output=True).returncode == 0 else []  # root may
+    folder = tmp_path / "own"
+    done = run(folder, root=copy, before=[*without, "taskset", "-c", "0"], GIT_CEILING_DIRECTORIES=str(tmp_path))
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert differing(folder, usual) == []
