@@ -156,7 +156,7 @@ def test_lines_are_found_in_a_file_that_is_otherwise_odd(study_file):
         ({"studies": ["a", "a"]}, "key 'studies': found ['a', 'a'], expected no entry twice"),
         ({"studies": [1]}, "key 'studies.0': found the number 1, expected text"),
         ({"studies": ["a"], "studeis": 1}, "key 'studeis': unknown key; did you mean 'studies'?"),
-        ({"studies": ["a"], 3: 1}, "key '3': unknown key; valid: allow, reason, run, seed, studies,"),
+        ({"studies": ["a"], 3: 1}, "key '3': unknown key; valid: allow, memory, reason, run, seed, studies,"),
         ({"studies": float("nan")}, "key 'studies': found nan, expected a finite number"),
         ({"studies": [{"a": [float("inf")]}]}, "key 'studies.0.a.0': found inf, expected a finite number"),
         ({"studies": 10**400}, "key 'studies': found a whole number of over 100 digits, expected 0 or a number of"),

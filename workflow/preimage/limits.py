@@ -1,8 +1,8 @@
 """How large what stands in a file may be, and what reading it may take: a file's own word is never believed alone.
 
 Limits grow with the memory of the machine, so that what is refused could not have been used: a forest of 2 GB is read
-with 24 GB of memory (JSON takes six times its size), a file of 20 GB of nothing is not looked into. `--config memory=<GB>` states another memory
-than is found.
+with 24 GB of memory (JSON takes six times its size), a file of 20 GB of nothing is not looked into. `--config
+memory=<GB>` states another memory than is found.
 
     model       half of the memory for a file: its contents and what is made of them must both be held
     table       a quarter of the memory, for a file as for its numbers at 8 bytes each: steps copy columns
