@@ -128,7 +128,7 @@ def test_every_float_beside_a_threshold_reaches_the_leaf_that_scikit_learn_sends
         assert np.array_equal(fitted.forest.values[fitted.forest.leaves(points)[:, t]], expected)
     # A threshold is the last float that goes left: the next one makes a difference to its tree.
     node = np.flatnonzero(fitted.forest.feature >= 0)
-    column, at = fitted.forest.feature[node], fitted.forest.threshold[node]
+    column, at = np.argsort(fitted.inputs.source)[fitted.forest.feature[node]], fitted.forest.threshold[node]
     shift, unit = fitted.inputs.shift[column], fitted.inputs.unit[column]
     left, right = (((v - shift) / unit).astype(np.float32) for v in (at, np.nextafter(at, np.inf)))
     assert (left < right).all()

@@ -24,7 +24,7 @@ def as_estimator(trees: Trees, names: Sequence[str]) -> Any:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     inputs, outputs, m = trees.inputs, trees.outputs, len(trees.outputs.shift)
-    numbers, categories = np.flatnonzero(inputs.levels == 0), np.flatnonzero(inputs.levels)
+    numbers, categories = inputs.source[inputs.value < 0], np.flatnonzero(inputs.levels)
     values = [np.arange(inputs.levels[j], dtype=float) for j in categories]
     columns = ColumnTransformer(
         [
@@ -34,8 +34,9 @@ def as_estimator(trees: Trees, names: Sequence[str]) -> Any:
     ).fit(pd.DataFrame(np.zeros((1, len(names))), columns=list(names)))
     if len(numbers):
         _tell(columns.named_transformers_["numbers"], inputs.shift[: len(numbers)], inputs.unit[: len(numbers)])
-    # The encoder has a category's values in their order: they go where training had them.
-    at = np.lexsort((np.maximum(inputs.value, 0), inputs.source, inputs.value >= 0))
+    # The encoder has categories, and a category's values, in their order: they go where training had them.
+    block = np.where(inputs.value < 0, np.arange(len(inputs.value)), inputs.source)
+    at = np.lexsort((np.maximum(inputs.value, 0), block, inputs.value >= 0))
     order = ColumnTransformer([("order", "passthrough", np.argsort(at).tolist())]).fit(np.zeros((1, len(at))))
     back = TransformedTargetRegressor(DummyRegressor(), transformer=StandardScaler())
     back.fit(np.zeros((1, len(at))), np.zeros((1, m) if m > 1 else 1))
