@@ -21,7 +21,7 @@ from cmaes import CMA
 
 from preimage import polytope
 from preimage.inversion import Answer, Question, Report, repaired
-from preimage.inversion.ending import Rounding
+from preimage.inversion.rounding import Rounding
 
 # Standard deviation of the first draws, as a share of each input's range (Hansen's 0.3 of the search interval).
 FIRST_STEP = 0.3

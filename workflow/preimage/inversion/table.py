@@ -9,7 +9,7 @@ import pandas as pd
 
 from preimage.candidates import ranked
 from preimage.inversion import Answer, Question
-from preimage.inversion.ending import Rounding
+from preimage.inversion.rounding import Rounding
 
 
 def frame(
