@@ -108,8 +108,8 @@ def test_tables_are_the_same_bytes(usual, tmp_path, condition):
 @pytest.mark.long
 def test_tables_of_a_copy_without_git_on_one_processor_and_without_shared_memory_are_the_same_bytes(usual, tmp_path):
     copy = tmp_path / "a copy"
-    shutil.copytree(ROOT / "workflow", copy / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "config", copy / "config")
+    for name in ("workflow", "config", "envs"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", copy)
     alone = [*NO_SHARED_MEMORY, "true"]
     without = NO_SHARED_MEMORY if subprocess.run(alone, capture_output=True).returncode == 0 else []  # root may

@@ -65,14 +65,15 @@ class Group:
             job.attempt, job._resources = attempt, None
 
 
-def run(*jobs, grouped=False, cores=None, lines=SINFO, partition=None):
+def run(*jobs, grouped=False, cores=None, lines=SINFO, partition=None, chooses=None):
     """Return what would be submitted, after bounds, of jobs given as {rule, resources}."""
     limits = Resources.from_mapping({"_nodes": 100, "_cores": cores})
     made = [Job(limits=limits, partition=partition, **job) for job in jobs]
     assert all(job.resources for job in made)  # as Snakemake, which has looked at them by then
     group = Group(made, limits) if grouped else None
     dag = SimpleNamespace(needrun_jobs=lambda: made, get_job_group=lambda job: group)
-    bound(SimpleNamespace(dag=dag, global_resources=limits), Partitions.read(lines))
+    settings = SimpleNamespace(partition_config=chooses)
+    bound(SimpleNamespace(dag=dag, global_resources=limits, executor_settings=settings), Partitions.read(lines))
     return group or made[0]
 
 
@@ -109,7 +110,7 @@ def test_a_step_that_no_node_can_hold_is_refused_with_its_numbers():
     large = {"rule": "train", "_cores": 1, "mem_mb": 40000, "runtime": 60}
     told = refusal(run, large)
     assert "rule train asks for 40000 MB of memory where the largest node has 23081 (partition main)" in told
-    assert "--set-resources train:mem_mb=" in told
+    assert "under `set-resources` (`train: mem_mb`)" in told
     assert wish(run(large, partition="wide")) == (1, 40000, 60)
     told = refusal(run, {**SEARCH, "cpus_per_task": 5, "mem_mb": 9000}, partition="short")
     assert all(part in told for part in ("5 CPUs", "has 4", "9000 MB", "has 8000", "60 minutes", "may take 30"))
@@ -119,13 +120,13 @@ def test_a_group_that_is_too_long_when_its_steps_follow_each_other_is_refused():
     quick = {**SEARCH, "runtime": 20}
     assert wish(run(*4 * [quick], grouped=True, partition="short")) == (4, 8000, 20)
     told = refusal(run, *5 * [quick], grouped=True, partition="short")
-    assert "group invert.tiny.0 asks for 40 minutes where a job may take 30" in told and "--group-components" in told
+    assert "group invert.tiny.0 asks for 40 minutes where a job may take 30" in told and "group-components" in told
 
 
 def test_all_that_is_too_large_is_told_at_once():
     told = refusal(run, {**SEARCH, "mem_mb": 40000}, SEARCH, {"rule": "train", "_cores": 1, "mem_mb": 50000})
     assert "rule invert asks for 40000" in told and "rule train asks for 50000" in told
-    assert "--set-resources invert:mem_mb=... train:mem_mb=..." in told
+    assert "(`invert: mem_mb`, `train: mem_mb`)" in told
 
 
 @pytest.mark.parametrize("lines", [[], ["main*|?|?|?|?"], ["other|2|23081|infinite|UNLIMITED"]])
@@ -134,5 +135,6 @@ def test_where_nothing_is_known_of_nodes_nothing_is_bound(lines):
     assert wish(job) == (8, 2000, 60)
 
 
-def test_without_a_default_partition_any_may_be_the_one():
+def test_without_a_default_partition_or_where_a_file_chooses_any_may_be_the_one():
+    assert wish(run(*12 * [SEARCH], grouped=True, chooses="partitions.yaml")) == (12, 24000, 60)
     assert wish(run(*12 * [SEARCH], grouped=True, lines=[line.replace("*", "") for line in SINFO])) == (12, 24000, 60)

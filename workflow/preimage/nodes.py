@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +13,10 @@ from preimage.errors import StudyError
 FORMAT = "%P|%c|%m|%l|%B"
 # What is asked for, as it is said and as a resource.
 UNITS = ("CPUs", "MB of memory", "minutes")
-KEYS = ("threads", "mem_mb", "runtime")
+KEYS = ("cpus_per_task", "mem_mb", "runtime")
+
+# Names a file by which the executor chooses a partition for each job; `--slurm-partition-config` does as well.
+CHOOSES = "SNAKEMAKE_SLURM_PARTITIONS"
 
 
 class Kind(NamedTuple):
@@ -74,6 +78,8 @@ def bound(workflow: Any, partitions: Partitions) -> None:
         StudyError: no node can hold a step or a group, with its numbers and those of the largest node.
     """
     dag, limits = workflow.dag, workflow.global_resources
+    if workflow.executor_settings.partition_config or CHOOSES in os.environ:
+        partitions = partitions._replace(default=None)
     places = {job: partitions.of(job) for job in dag.needrun_jobs() if not job.is_local}
     places = {job: kinds for job, kinds in places.items() if kinds}
     if not places:
@@ -130,12 +136,12 @@ def _refuse(jobs: Iterable[tuple[str, Any, Sequence[Kind]]]) -> None:
     for what, job, kinds in jobs:
         if lacking := min((_lacking(job, kind) for kind in kinds), key=len):
             told[f"{what} asks for {' and for '.join(lacking.values())} (partition {kinds[0].partition})"] = None
-            keys |= dict.fromkeys(f"{what.removeprefix('rule ')}:{key}=..." for key in lacking)
+            keys |= dict.fromkeys(f"`{what.removeprefix('rule ')}: {key}`" for key in lacking)
     if told:
-        less = (
-            "--group-components <group>=..." if min(told).startswith("group ") else f"--set-resources {' '.join(keys)}"
-        )
+        rules = f"ask for less under `set-resources` ({', '.join(keys)})"
+        remedy = "make smaller groups under `group-components`" if min(told).startswith("group ") else rules
+        # Not on the command line, where one such setting stands in the place of all that the profile has.
         raise StudyError(
-            f"{'; '.join(told)}: no node can hold that, it would wait for ever. Ask for less (`{less}`), or name "
-            "another partition (`--default-resources slurm_partition=...`)"
+            f"{'; '.join(told)}: no node can hold that, it would wait for ever. In a copy of the profile {remedy}, or "
+            "name another partition (`--default-resources slurm_partition=...`)"
         )
