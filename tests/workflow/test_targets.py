@@ -61,7 +61,10 @@ def test_targets_are_the_test_rows_and_the_truth_is_simulated(many, tables):
     held = first[first["objective"].str.startswith("held_out")]
     X = held[[f"x.{n}" for n in robot_arm.build().inputs]].to_numpy()
     wanted = rows[["hand_x", "hand_y"]].to_numpy()
-    error = ((robot_arm.build().simulate(X) - wanted) ** 2).mean(axis=1)
+    # Each output counts in its own standard deviation, of the training rows.
+    train = pd.read_parquet(many / "results/many/round0/seed0/train.parquet")
+    unit = train[["hand_x", "hand_y"]].to_numpy().std(axis=0)
+    error = (((robot_arm.build().simulate(X) - wanted) / unit) ** 2).mean(axis=1)
     assert held["simulated_loss"].to_numpy() == pytest.approx(error, rel=1e-9)
     r = best.set_index(["objective", "inverter", "T"])["r"]
     assert r["held_out", "batched", 1] == pytest.approx(error.mean(), rel=1e-9)
@@ -75,7 +78,8 @@ def test_a_robust_table_is_ranked_by_the_committee(tables):
     own = ((predicted - [1.2, 0.7]) ** 2).mean(axis=1)
     judged = wished["predicted_loss"].to_numpy()
     assert (np.abs(judged - own)[~np.isnan(judged)] > 0).any()
-    assert set(candidates["status"]) <= {"ok", "rejected"}
+    # Far from the wish that no arm reaches (50, 50), searches end where nothing leads on.
+    assert set(candidates["status"]) <= {"ok", "not_converged", "rejected"}
 
 
 def test_the_report_has_a_row_a_method_and_warns_of_targets_never_seen(many):

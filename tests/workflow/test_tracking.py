@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from preimage import reproduction
-from preimage.files import read_json, remove, write_json
+from preimage.files import read_json, remove, sha256, write_json
 
 from ..running import ROOT, environment, snakemake, study_argument, write_study
 
@@ -185,7 +185,7 @@ def test_a_run_is_made_again_and_each_table_held_against_what_it_left(without_se
     summary = pd.read_csv(tables / "summary.csv", float_precision="round_trip")
     summary["predicted.y"] *= 1 + 1e-12
     summary.to_csv(tables / "summary.csv", index=False)
-    origin["tables"].update(dict.fromkeys(("candidates.parquet", "summary.csv"), "0" * 64))
+    origin["tables"].update({name: sha256(tables / name) for name in ("candidates.parquet", "summary.csv")})
     write_json(tables.parent / "origin.json", origin)
     done = snakemake(folder, "reproduce", "--config", f"run={run}")
     found = pd.read_csv(folder / f"results/small-reproduced-{run[:8]}/reproduced.csv").set_index("table")
