@@ -28,6 +28,7 @@ from preimage.surrogates import intervals
 # What must be equal in any unit; `distinct` and `hits` count, the others are words.
 VERDICTS = ["feasible", "in_domain", "failed", "distinct"]
 CASE = ["surrogate", "objective", "inverter"]
+STEPS = 3e-3
 
 
 @dataclass(frozen=True)
@@ -205,13 +206,16 @@ def differences(
         within: that share; 0 where answers must be equal to the byte.
         ties: inverters whose answers need only be as good: draws that rounding may turn to another input with the same
             outputs, on a plateau of a forest's.
-        steps: inverters that end after so many steps, wherever they are then: `flat` is their share.
+        steps: inverters that end after so many steps, wherever they are then: `STEPS` is their share.
         flat: the share for inputs, and for outputs that the objective (of `objectives`, by name) does not decide, where
             those that it decides are the same `within`: a loss that is flat, or met along a line, has inputs that are
             known to fewer digits than itself.
         status: whether ends must also be judged alike.
     """
     found = []
+    if "start" in first and within:
+        # How often a population begins again is a matter of rounding; its best answer is in the summary.
+        first, second = (t[~t["inverter"].isin(ties)] for t in (first, second))
     both = first.merge(second, on=[*CASE, *({"start"} & set(first))], suffixes=("", "_moved"))
     assert len(both) == len(first) == len(second)
     loose, coarse = (both["inverter"].isin(names).to_numpy() for names in (ties, steps))
@@ -220,7 +224,8 @@ def differences(
         a, b = both[name], both[f"{name}_moved"]
         if part in ("x", "predicted") and pd.api.types.is_float_dtype(a):
             named = both["objective"].map(lambda name, column=column: column in named_by(objectives[name])).to_numpy()
-            share = np.where(named & (part == "predicted") & ~coarse, within, max(within, flat))
+            share = np.where(named & (part == "predicted"), within, max(within, flat))
+            share = np.where(coarse & bool(within), STEPS, share)
             far = (a - b).abs() > share * np.ptp(base[column]) if within else a != b
             wrong = (far & ~(a.isna() & b.isna()) & ~(loose & (part == "x"))) | (a.isna() != b.isna())
         elif part == "x" or name in VERDICTS or (status and name == "status"):

@@ -98,13 +98,13 @@ def spec(kind, inverters, objectives=OBJECTIVES):
     }  # fmt: skip
 
 
-# Rounding decides between trees' equal outputs, and so where a population goes on.
-TIES = {"forest": {"evolution", "cmaes"}}
+# Rounding decides between equal outputs of trees, and so where a population goes on; and when one is small enough.
+TIES = {"forest": {"evolution", "cmaes"}, "gp": {"cmaes"}, "latent": {"cmaes"}, "network": {"cmaes"}}
 # A Gaussian process without noise is fitted to a likelihood that is flat to this share, and adds up large weights: its
-# answers are known to fewer digits, and whether a search has ended is a matter of rounding far from 0. So is where a
-# network's training ends, in single precision.
-WITHIN = {"gp": 1e-4, "network": 1e-4}
-FLAT = {"gp": 1e-3, "network": 1e-3}
+# answers are known to fewer digits, and whether a search has ended is a matter of rounding far from 0. So is where the
+# training of a network ends, in single precision, and that of a decoder.
+WITHIN = {"gp": 1e-4, "network": 1e-4, "latent": 1e-5}
+FLAT = {"gp": 1e-3, "network": 1e-3, "latent": 1e-5}
 UNSETTLED = {("gp", "far"), ("network", "far")}
 
 
