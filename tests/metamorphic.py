@@ -28,7 +28,7 @@ from preimage.surrogates import intervals
 # What must be equal in any unit; `distinct` and `hits` count, the others are words.
 VERDICTS = ["feasible", "in_domain", "failed", "distinct"]
 CASE = ["surrogate", "objective", "inverter"]
-STEPS = 3e-3
+STEPS = 5e-3
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def differences(
             share = np.where(named & (part == "predicted"), within, max(within, flat))
             share = np.where(coarse & bool(within), STEPS, share)
             far = (a - b).abs() > share * np.ptp(base[column]) if within else a != b
-            wrong = (far & ~(a.isna() & b.isna()) & ~(loose & (part == "x"))) | (a.isna() != b.isna())
+            wrong = (far & ~(a.isna() & b.isna()) & ~(loose & ((part == "x") | ~named))) | (a.isna() != b.isna())
         elif part == "x" or name in VERDICTS or (status and name == "status"):
             wrong = (a != b) & ~(a.isna() & b.isna()) & ~(loose & (name not in ("feasible", "failed", "status")))
         else:

@@ -66,7 +66,7 @@ def test_the_value_of_a_variable_with_the_name_of_a_secret_is_masked(name, monke
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("PWD", "/work/here"), ("OLDPWD", "/work/here"), ("PGPASSFILE", "/root/.pgpass"), ("MAX_TOKENS", "4096"),
+        ("PWD", "/home/me/here"), ("OLDPWD", "/home/me/here"), ("PGPASSFILE", "/root/.pgpass"), ("MAX_TOKENS", "4096"),
         ("TOKENIZERS_PARALLELISM", "false"), ("USE_PASSWORD", "true"), ("PASSENGERS", "many"), ("KEYBOARD", "german"),
         ("MONKEY", "banana"), ("PATH", "/usr/bin"),
     ],

@@ -39,6 +39,7 @@ class Question:
         gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
         traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
+        cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.surrogates.forest.Forest`).
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         errors: what `predict` raised, by point.
@@ -54,6 +55,7 @@ class Question:
     gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     traceable: tuple[Callable[[Any, Any], Any], Any] | None = None
     resolution: float = float(np.finfo(float).eps)
+    cancellation: float = 0.0
     trees: Any = None
     fit: Any = None
     errors: dict[bytes, str] = field(default_factory=dict)

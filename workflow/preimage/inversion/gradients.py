@@ -114,6 +114,7 @@ class Line:
         low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0) if len(Y) else np.ones((3, 1))
         part = np.where(high > low, np.abs(middle) / np.where(high > low, high - low, 1.0), 1.0)
         share = self.question.resolution * max(1.0, float(part[list(self.question.objective.columns)].max()))
+        share = max(share, self.question.cancellation)
         reach = np.maximum(np.abs(self.low), np.abs(self.low + self.width)) / self.width
         return np.clip(np.maximum(share, eps * reach), self.question.resolution, COARSEST)
 

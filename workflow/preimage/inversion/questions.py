@@ -59,6 +59,7 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
         gradient=getattr(model, "gradient", None) if getattr(model, "differentiable", True) else None,
         traceable=getattr(model, "traceable", lambda: None)(),
         resolution=getattr(model, "resolution", np.finfo(float).eps),
+        cancellation=getattr(model, "cancellation", 0.0),
         trees=getattr(model, "trees", None),
         fit=model if "fit" in entry else None,
     )

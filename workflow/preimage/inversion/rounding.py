@@ -24,6 +24,7 @@ class Rounding:
     def __init__(self, question: Question) -> None:
         Y, space = question.Y, question.space
         self.resolution = max(question.resolution, getattr(question.fit, "rtol", 0.0))
+        self.cancellation = question.cancellation
         low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0) if len(Y) else np.zeros((3, Y.shape[1]))
         self.spread, self.size = high - low, np.maximum(np.abs(middle), high - low)
         eps = np.finfo(float).eps
@@ -35,7 +36,8 @@ class Rounding:
         sizes = [self.size[columns]]
         if wanted.bounded:
             sizes += [np.where(np.isfinite(v), np.abs(v), 0.0) for v in (wanted.goal.low, wanted.goal.high)]
-        return ROUNDINGS * self.resolution * np.max(sizes, axis=0)
+        lost = self.cancellation * self.spread[columns]
+        return np.asarray(ROUNDINGS * (self.resolution * np.max(sizes, axis=0) + lost))
 
     def close(self, wanted: Objective) -> float:
         """Return the loss at which a target counts as reached; below every loss where there is no target."""

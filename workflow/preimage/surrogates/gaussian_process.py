@@ -105,7 +105,7 @@ class GaussianProcess:
         return self.centre + self.scale * Y, J * self.scale[:, None] / self.encoding.scale
 
     @property
-    def resolution(self) -> float:
+    def cancellation(self) -> float:
         """The rounding of a mean, as a share of an output's standard deviation: digits are lost in sums of large
         weights of both signs."""
         return float(np.finfo(float).eps * max(1.0, *(np.abs(w).sum() for w in self._amplified)))
