@@ -90,7 +90,7 @@ def counted(fit: Fit) -> float:
 def profile(fit: Fit, space: Space, X: np.ndarray, state: Path | None = None) -> Profiles:
     """Return the profiles of the free parameters.
 
-    A profile may find a better fit than the search did: then all are taken anew from there.
+    A profile may find a better fit than the search did: then all profiles start over from there.
 
     Args:
         X: where searches ended (n, d), the best first: starts for what is fitted anew.

@@ -23,7 +23,7 @@ MANY = 10
 
 
 def why_not(r: np.ndarray, J: np.ndarray, u: np.ndarray, moves: np.ndarray, noise: float) -> list[str]:
-    """Return why each of n ends is no solution; nothing where it is one.
+    """Return the reason why each of n ends is not a solution; empty where it is.
 
     Args:
         r, J: residuals (n, r) and their derivatives (n, r, d) by the parameters scaled to [0, 1].

@@ -41,7 +41,7 @@ class Dialect(NamedTuple):
     """How a CSV file is written. In one of a single column an empty line is an empty cell; elsewhere it is nothing.
 
     Attributes:
-        units: the unit of each column, where the row below the title says so; that row is none of the table's.
+        units: the unit of each column, where the row below the title states it; that row does not count as data.
         skipped: lines between the title and the first row, with that of the units.
         said: what the study says of it.
     """

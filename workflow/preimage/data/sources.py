@@ -45,7 +45,7 @@ class Source(NamedTuple):
         kept: where some rows were left out, the others' positions in the file.
         doubts: by column of numbers, the first row (from 0) of a cell that can't be taken as it was read, and why.
         notes: what a user should know of how it was read, one sentence each.
-        row_labels: names of the index of a DataFrame, which is no column.
+        row_labels: names of the index of a DataFrame, which are not columns.
     """
 
     path: str
