@@ -52,7 +52,7 @@ tracking-server: venv
 	@$(BIN)/python workflow/tracking_server.py --folder $(FOLDER) --port $(PORT) $(AUTH) -- $(ARGS)
 
 docs: venv
-	PYTHONPATH=workflow $(BIN)/python -m preimage.documentation
+	PYTHONPATH=workflow $(BIN)/python -m preimage.study.documentation
 
 # The stamp is a copy of the lock: an interrupted or outdated set-up never looks complete.
 venv:

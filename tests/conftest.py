@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from preimage.errors import StudyError
-from preimage.space import Input, Linear, Space
+from preimage.core.space import Input, Linear, Space
+from preimage.support.errors import StudyError
 
 from .running import tiny  # noqa: F401  (the fixture, for every test below this folder)
 

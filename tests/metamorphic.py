@@ -15,14 +15,15 @@ import pandas as pd
 import yaml
 
 from preimage import inversion, study, surrogates
-from preimage.data import canonical, rows, setting, split, tables, targets
+from preimage.core import canonical
+from preimage.data import rows, setting, split, tables, targets
 from preimage.evidence import assess
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
-from preimage.files import write_json
 from preimage.inversion import questions
 from preimage.inversion.table import frame
-from preimage.rng import generator
+from preimage.support.files import write_json
+from preimage.support.rng import generator
 from preimage.surrogates import intervals
 
 # What must be equal in any unit; `distinct` and `hits` count, the others are words.

@@ -6,8 +6,8 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from onnx import save_model as save_onnx
 
-from preimage import own_models
 from preimage.data.rows import Rows
+from preimage.study import user_models
 from preimage.surrogates import model
 from preimage.surrogates.keras_files import keras_on_jax
 
@@ -36,7 +36,7 @@ def named(inputs=("age", "cement", "water"), outputs=("slump", "strength"), stru
 
 def trained(path, folder, inputs=INPUTS, outputs=OUTPUTS, **more):
     """Take a file through the steps of a study: entry, check, train, save, load."""
-    spec = own_models.completed({"kind": "model", "path": str(path), **more})
+    spec = user_models.completed({"kind": "model", "path": str(path), **more})
     model.check(spec, inputs, outputs, X[:2])
     rows = replace(Rows.plain(X, Y[:, : len(outputs)]), inputs=inputs, outputs=outputs)
     found = model.train(rows, spec, np.random.default_rng(0))

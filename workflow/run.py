@@ -26,8 +26,8 @@ from typing import IO, Any, NoReturn
 
 HERE = Path(__file__).resolve().parent
 LOCKS = Path("results/.locks")
-# The same names as in preimage.step and preimage.invocation, which take these locks; importing them would cost a
-# second of every `make run` that finds nothing to do.
+# The same names as in preimage.running.step and preimage.running.invocation, which take these locks; importing them
+# would cost a second of every `make run` that finds nothing to do.
 RUN, JOBS = LOCKS / "run", LOCKS / "jobs"
 RUN_LOCK_HELD = "PREIMAGE_RUN_LOCK_HELD"
 SNAKEMAKES_LOCKS = Path(".snakemake/locks")

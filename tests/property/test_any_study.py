@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage import study
-from preimage.data import checks
-from preimage.errors import StudyError
-from preimage.inversion_kinds import MODULES
+from preimage.core.kinds import MODULES
+from preimage.study import data_checks
+from preimage.support.errors import StudyError
 
 from ..conftest import examples, refusal
 
@@ -69,7 +69,7 @@ def taken_or_refused(path):
     """Read and check a study; whatever it is, it is valid or a StudyError. Return whether it was taken."""
     try:
         every = study.load_each(path)
-        warnings = [w for found in every for w in checks.check(found)]
+        warnings = [w for found in every for w in data_checks.check(found)]
     except StudyError as error:
         assert str(error) and "\n" not in str(error)
         return False

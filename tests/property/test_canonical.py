@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.data import canonical
+from preimage.core import canonical
 
 INPUTS, OUTPUTS = ["a", "b", "grid", "kind"], ["y", "z"]
 

@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage import inversion, objective, polytope
-from preimage.candidates import DOMAIN_LIMIT
+from preimage import inversion
+from preimage.core import objective, polytope
+from preimage.core.candidates import DOMAIN_LIMIT
+from preimage.core.domain import Domain
+from preimage.core.neighbours import Nearest
+from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
 from preimage.evidence.answer_findings import several_solutions
 from preimage.evidence.assess import with_domain
 from preimage.evidence.clusters import clusters
-from preimage.evidence.domain import Domain
 from preimage.evidence.model_findings import unsuitable_model
 from preimage.inversion import committee
-from preimage.neighbours import Nearest
 from preimage.relearning.acquire import Ask, acquire
 from preimage.relearning.interpolated import Interpolation
-from preimage.space import Input, Space
 from preimage.surrogates import gaussian_process, linear, neural_network
 from preimage.surrogates.encoding import Encoding
 
@@ -229,7 +230,7 @@ def test_an_offset_of_many_ranges_leaves_the_score_as_it_is(offset):
 
 
 def test_of_many_rows_the_same_ones_are_taken_whatever_their_order(monkeypatch):
-    monkeypatch.setattr("preimage.evidence.domain.REFERENCE_ROWS", 50)
+    monkeypatch.setattr("preimage.core.domain.REFERENCE_ROWS", 50)
     X, _ = rows(400, 5)
     P = everywhere()
     one = Domain(SPACE.coordinates(X), SPACE.one_hot).score(SPACE.coordinates(P))

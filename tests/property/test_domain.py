@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from preimage.candidates import DOMAIN_LIMIT as LIMIT
-from preimage.evidence.domain import NEIGHBOUR, Domain
+from preimage.core.candidates import DOMAIN_LIMIT as LIMIT
+from preimage.core.domain import NEIGHBOUR, Domain
 
 
 def reference(rows, points):

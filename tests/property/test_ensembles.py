@@ -17,7 +17,9 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 from threadpoolctl import threadpool_limits
 
-from preimage import inversion, objective, own_models
+from preimage import inversion
+from preimage.core import objective
+from preimage.study import user_models
 from preimage.surrogates import ensembles
 from preimage.surrogates.brought import lightgbm_file, ubjson, xgboost_file
 from preimage.surrogates.ensembles import from_estimator
@@ -219,7 +221,7 @@ def test_scikit_learns_that_no_arrays_represent_are_refused_by_name():
     from sklearn.linear_model import Ridge
 
     assert "Ridge is not made of trees" in refusal(from_estimator, Ridge().fit(X, y))
-    assert set(ensembles.TREES) == own_models.SKLEARN_TREES
+    assert set(ensembles.TREES) == user_models.SKLEARN_TREES
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
-from preimage.surrogates.forest import Forest, float32_floor, from_sklearn
+from preimage.trees.forest import Forest, float32_floor, from_sklearn
 
 from ..conftest import examples
 

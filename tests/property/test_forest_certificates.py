@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
-from preimage import inversion, objective
-from preimage.inversion import certified, forest_boxes
-from preimage.inversion.forest_boxes import build, last_left
-from preimage.space import TOLERANCE, Input, Linear, Space
-from preimage.surrogates import forest
-from preimage.surrogates.forest import from_sklearn
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import TOLERANCE, Input, Linear, Space
+from preimage.inversion import certified
+from preimage.trees import boxes as tree_boxes
+from preimage.trees import forest
+from preimage.trees.boxes import build, last_left
+from preimage.trees.forest import from_sklearn
 
 from ..conftest import examples
 from .test_forest import on_thresholds
@@ -185,7 +187,7 @@ def test_a_planted_fault_does_not_pass(fault, monkeypatch):
     if name == "build":
         monkeypatch.setattr(certified, "build", lambda *arguments: change(*build(*arguments)))
     else:
-        monkeypatch.setattr(forest_boxes if name == "last_left" else forest, name, change)
+        monkeypatch.setattr(tree_boxes if name == "last_left" else forest, name, change)
     caught = 0
     for seed in range(40):
         try:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import objective, pace, stopping
-from preimage.inversion import forest_paving
-from preimage.inversion.forest_preimage import preimage
-from preimage.space import Input, Linear, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
+from preimage.support import checkpoints, stopping
+from preimage.trees import paving as tree_paving
+from preimage.trees.forest import from_sklearn
+from preimage.trees.preimage import preimage
 
 from ..conftest import examples, refusal
 from .test_forest_certificates import brute, own_cells, small_forest, small_space
@@ -137,8 +138,8 @@ def test_a_paving_that_is_killed_again_and_again_ends_the_same(rows, tmp_path, m
     space = Space(tuple(Input(f"x{j}", -5, 5) for j in range(3)), rows)
     band = objective.build("o", {"within": {"y": [10, 25]}}, ["y"])
     whole = preimage(model, space, band, 3000)
-    monkeypatch.setattr(pace, "SAVE_EVERY_SECONDS", -1.0)
-    step, path, kills = forest_paving.Paving.step, tmp_path / "state", 0
+    monkeypatch.setattr(checkpoints, "SAVE_EVERY_SECONDS", -1.0)
+    step, path, kills = tree_paving.Paving.step, tmp_path / "state", 0
 
     def dying(paving):
         nonlocal kills
@@ -147,7 +148,7 @@ def test_a_paving_that_is_killed_again_and_again_ends_the_same(rows, tmp_path, m
             raise Killed
         step(paving)
 
-    monkeypatch.setattr(forest_paving.Paving, "step", dying)
+    monkeypatch.setattr(tree_paving.Paving, "step", dying)
     while True:
         try:
             found = preimage(model, space, band, 3000, state=path)
@@ -163,7 +164,7 @@ def test_a_step_that_is_asked_to_end_saves_the_paving_at_once(tmp_path, monkeypa
     model = from_sklearn(RandomForestRegressor(8, random_state=0, n_jobs=1).fit(X, (X**2).sum(axis=1)))
     space = Space(tuple(Input(f"x{j}", -5, 5) for j in range(3)))
     band = objective.build("o", {"within": {"y": [10, 25]}}, ["y"])
-    whole, step = preimage(model, space, band, 3000), forest_paving.Paving.step
+    whole, step = preimage(model, space, band, 3000), tree_paving.Paving.step
 
     def asked(paving):
         step(paving)
@@ -171,7 +172,7 @@ def test_a_step_that_is_asked_to_end_saves_the_paving_at_once(tmp_path, monkeypa
             stopping._asked.set()
 
     with monkeypatch.context() as patch:
-        patch.setattr(forest_paving.Paving, "step", asked)
+        patch.setattr(tree_paving.Paving, "step", asked)
         with pytest.raises(SystemExit):
             preimage(model, space, band, 3000, state=tmp_path / "state")
     stopping._asked.clear()

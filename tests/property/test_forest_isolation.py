@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest, RandomForestRegressor
 
-from preimage.inversion import certified, forest_domain, ordered
-from preimage.space import Input, Linear, Space
+from preimage.core.space import Input, Linear, Space
+from preimage.inversion import certified, ordered
+from preimage.trees import domain
 
 from ..conftest import examples
 from .test_forest import on_thresholds
@@ -39,7 +40,7 @@ def test_scores_are_scikit_learns_to_the_bit(seed, d):
     points = np.concatenate([X, rng.uniform(X.min() - 1, X.max() + 1, (200, d)), on_thresholds(model, X, rng)])
     expected = scores(model, points)
     most = float(rng.choice(expected))
-    found = forest_domain.from_sklearn(model, most)
+    found = domain.from_sklearn(model, most)
     assert np.array_equal(found.score(points), expected)
     assert np.array_equal(found.holds(points), expected <= most)
 
@@ -47,7 +48,7 @@ def test_scores_are_scikit_learns_to_the_bit(seed, d):
 def with_isolation(monkeypatch, model):
     """Let searches take a fitted forest for theirs, and so the inputs in its order."""
     monkeypatch.setattr(ordered, "of", lambda question: np.arange(len(question.space.inputs)))
-    monkeypatch.setattr(certified, "isolation", lambda X, most, seed, levels: forest_domain.from_sklearn(model, most))
+    monkeypatch.setattr(certified, "isolation", lambda X, most, seed, levels: domain.from_sklearn(model, most))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2), st.integers(1, 2), st.booleans())
@@ -122,7 +123,7 @@ def test_of_one_row_all_are_alike():
         warnings.simplefilter("ignore")
         model = IsolationForest(n_estimators=3, random_state=0, n_jobs=1).fit(np.zeros((1, 2)))
     X = np.ones((2, 2))
-    some, none = (forest_domain.from_sklearn(model, most) for most in (0.5, 0.4))
+    some, none = (domain.from_sklearn(model, most) for most in (0.5, 0.4))
     assert np.array_equal(some.score(X), scores(model, X))
     assert some.holds(X).all() and not none.holds(X).any()
 

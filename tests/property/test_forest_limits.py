@@ -19,9 +19,10 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
-from preimage import inversion, objective
-from preimage.errors import StudyError
-from preimage.space import Input, Linear, Space
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
+from preimage.support.errors import StudyError
 
 from ..conftest import examples
 from .test_ensembles import fitted

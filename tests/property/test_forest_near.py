@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage.space import Input, Linear, Space
+from preimage.core.space import Input, Linear, Space
 
 from ..conftest import examples
 from .test_forest_certificates import ask, last_going_left, random_entry, small_forest

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage.space import Input, Space
+from preimage.core.space import Input, Space
 
 from .test_forest_certificates import ask
 

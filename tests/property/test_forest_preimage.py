@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import objective
-from preimage.evidence.tolerance_box import tolerance_box
-from preimage.inversion.forest_objective import accepted
-from preimage.inversion.forest_preimage import preimage
-from preimage.space import Input, Linear, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
+from preimage.trees.forest import from_sklearn
+from preimage.trees.objective import accepted
+from preimage.trees.preimage import preimage
+from preimage.trees.tolerance_box import tolerance_box
 
 from ..conftest import examples, refusal
 from .test_forest_certificates import brute, own_cells, small_forest, small_space

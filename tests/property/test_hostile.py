@@ -21,9 +21,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preimage import candidates, invocation, own_models, schema, study
+from preimage import study
+from preimage.core import candidates
 from preimage.data import tables
-from preimage.errors import StudyError
+from preimage.running import invocation
+from preimage.study import schema, user_models
+from preimage.support.errors import StudyError
 from preimage.surrogates import model
 from preimage.surrogates.brought import source
 
@@ -173,7 +176,7 @@ def model_is_taken_or_refused(folder, name, content):
     path = folder / name
     path.write_bytes(content)
     try:
-        model.check(own_models.completed({"kind": "model", "path": str(path)}), INPUTS, OUTPUTS, X[:2])
+        model.check(user_models.completed({"kind": "model", "path": str(path)}), INPUTS, OUTPUTS, X[:2])
     except StudyError as error:
         assert str(error) and "\n" not in str(error)
 
@@ -246,7 +249,7 @@ def test_arrays_beyond_any_model_are_refused_before_they_are_made(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (12 * 2**30, hard))
     try:
-        spec = own_models.completed({"kind": "model", "path": str(tmp_path / "big.keras")})
+        spec = user_models.completed({"kind": "model", "path": str(tmp_path / "big.keras")})
         message = refusal(model.check, spec, INPUTS, OUTPUTS, X[:2])
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
@@ -344,7 +347,7 @@ def bombs(size):
 READ = """
 import resource, sys
 from preimage import study
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 for path in sys.argv[1:]:
     try:

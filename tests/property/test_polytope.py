@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from preimage import polytope
-from preimage.errors import StudyError
-from preimage.space import Input, Linear, Space
+from preimage.core import polytope
+from preimage.core.space import Input, Linear, Space
+from preimage.support.errors import StudyError
 
 from ..conftest import random_point, random_space, refusal
 

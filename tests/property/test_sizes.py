@@ -18,8 +18,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx import save_model as save_onnx
 
-from preimage import limits, npz, own_models, resuming
 from preimage.data.sources import read_file
+from preimage.study import user_models
+from preimage.support import limits, npz, resume_state
 from preimage.surrogates import model
 from preimage.surrogates.brought import onnx_wire, trial, ubjson
 
@@ -63,7 +64,7 @@ def nothing_is_left(tmp_path, monkeypatch):
 
 def said_of(path):
     """Return what is said of a model as it is tried: one line that names it as the user has."""
-    message = refusal(model.check, own_models.completed({"kind": "model", "path": str(path)}), INPUTS, OUTPUTS, X[:2])
+    message = refusal(model.check, user_models.completed({"kind": "model", "path": str(path)}), INPUTS, OUTPUTS, X[:2])
     assert message.startswith(str(path)) and "\n" not in message and len(message) < 600
     return message
 
@@ -259,12 +260,12 @@ def test_a_model_is_tried_apart_in_bounded_time_and_memory(tmp_path, monkeypatch
     monkeypatch.setattr(limits, "SECONDS", 10.0)
     monkeypatch.chdir(tmp_path)
     for make, words in ((loop, "not loaded, and asked for a few points, within 10 s"), (constant, "llocat")):
-        spec = own_models.completed({"kind": "model", "path": make(Path("own.onnx")).name})
+        spec = user_models.completed({"kind": "model", "path": make(Path("own.onnx")).name})
         said = refusal(trial.check, {"mine": spec}, INPUTS, OUTPUTS, X[:2])
         assert said.startswith("key 'surrogates.mine': own.onnx: ") and words in said
     monkeypatch.setattr(limits, "SECONDS", 100.0)
     Path("fine.onnx").write_bytes(model_bytes("a.onnx"))
-    fine = own_models.completed({"kind": "model", "path": "fine.onnx"})
+    fine = user_models.completed({"kind": "model", "path": "fine.onnx"})
     trial.check({"fine": fine}, INPUTS, OUTPUTS, X[:2])
     # As much as Python itself takes, and no more.
     monkeypatch.setenv(limits.MEMORY, "50000000")
@@ -424,4 +425,4 @@ def test_an_array_of_a_size_that_is_not_there_is_damaged(tmp_path):
             made.writestr("a.npy", larger_array(bytes(200)) if stored == zipfile.ZIP_STORED else bytes(MUCH // 4))
         with pytest.raises(ValueError, match="damaged"):
             npz.read(path)
-        assert resuming.resumed(path, npz.read) is None and not path.exists()
+        assert resume_state.resumed(path, npz.read) is None and not path.exists()

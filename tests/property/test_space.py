@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.space import Space
+from preimage.core.space import Space
 
 from ..conftest import random_point, random_space
 

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from preimage.data import tables
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 from ..conftest import examples
 

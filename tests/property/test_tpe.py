@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hyperopt import hp
 
-from preimage import tpe
+from preimage.support import tpe
 
 TRIALS = 45  # the first 20 are random; the rest are the estimator's
 SPACES = {

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import requests
 
-from preimage.errors import StudyError
 from preimage.relearning.promotion import relearned
+from preimage.support.errors import StudyError
 from preimage.tracking.registry import CHALLENGER, Registry
 
 from ..running import ROOT, environment

@@ -9,31 +9,31 @@ import pytest
 
 from ..running import ROOT
 
-SEARCH = "workflow/preimage/inversion"
+SEARCH = "workflow/preimage/trees"
 # What is broken: file, what stands there, what is put there instead.
 FAULTS = {
     "a bound 1 % too tight": (
-        f"{SEARCH}/forest_bounds.py",
+        f"{SEARCH}/bounds.py",
         "            total[c] += score[c, leaves[c, t]]",
         "            total[c] += score[c, leaves[c, t]] - 0.01 * abs(score[c, leaves[c, t]])",
     ),
     "a half-open side flipped": (
-        f"{SEARCH}/forest_boxes.py",
+        f"{SEARCH}/boxes.py",
         "c + 1 if space.discrete[j] else np.nextafter(c, np.inf) for",
         "c + 1 if space.discrete[j] else c for",
     ),
     "a threshold not rounded to float32": (
-        f"{SEARCH}/forest_boxes.py",
+        f"{SEARCH}/boxes.py",
         "    if threshold.dtype == np.float64:",
         "    if threshold.dtype != np.float16:",
     ),
     "a threshold that is compared as it is": (
-        "workflow/preimage/surrogates/forest.py",
+        "workflow/preimage/trees/forest.py",
         "    rounded = threshold.astype(np.float32)",
         "    return threshold.astype(np.float32)",
     ),
     "a leaf dropped": (
-        f"{SEARCH}/forest_boxes.py",
+        f"{SEARCH}/boxes.py",
         "            if f < 0:\n                best, leaf = largest, node[k, RIGHT]\n                break",
         "            if f < 0:\n                if node[k, RIGHT] != 1:\n"
         "                    best, leaf = largest, node[k, RIGHT]\n                elif leaf < 0:\n"

@@ -18,7 +18,7 @@ import mlflow
 import pytest
 
 import tracking_server
-from preimage.files import write_json
+from preimage.support.files import write_json
 
 from ..mlflow_server import free_port, programs
 from ..running import ROOT, environment, snakemake, study_argument, write_study

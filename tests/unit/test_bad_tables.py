@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from preimage.data import tables
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 from ..conftest import refusal
 from ..table_files import DIALECTS, N, frame, read, read_pair, save, text, with_cell

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import tracking_server
-from preimage import files, integrity, invocation, record, resuming, tpe
-from preimage.files import read_json, write_json
 from preimage.inference import arrays
-from preimage.record import Record
-from preimage.tracking import sending
+from preimage.running import integrity, invocation
+from preimage.support import files, resume_state, tpe
+from preimage.support.files import read_json, write_json
+from preimage.tracking import record, sending
+from preimage.tracking.record import Record
 
 BROKEN = [b"", b"{", b'{"study": "s"', b"[]", b"3", b"null", b"{}", b'{"status": 3}', b"\xff\xfe", b"[" * 5000]
 
@@ -97,16 +98,16 @@ def test_a_record_of_another_form_is_damaged_even_where_its_seal_holds(here, cha
 
 def test_what_is_kept_for_the_next_attempt_is_taken_only_where_it_is_whole(here, caplog):
     state = here / "state.npz"
-    assert resuming.resumed(None, arrays.read) is None and resuming.resumed(state, arrays.read) is None
+    assert resume_state.resumed(None, arrays.read) is None and resume_state.resumed(state, arrays.read) is None
     arrays.write(state, {"a": np.arange(1000.0)})
     whole = state.read_bytes()
-    assert np.array_equal(resuming.resumed(state, arrays.read)["a"], np.arange(1000.0))
+    assert np.array_equal(resume_state.resumed(state, arrays.read)["a"], np.arange(1000.0))
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
     for broken in (b"", whole[: len(whole) // 2], bytes(flipped), b"{}", os.urandom(100)):
         state.write_bytes(broken)
         with caplog.at_level(logging.WARNING):
-            assert resuming.resumed(state, arrays.read) is None
+            assert resume_state.resumed(state, arrays.read) is None
         assert not state.exists() and "damaged" in caplog.text
         caplog.clear()
 

@@ -10,12 +10,13 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import least_squares as scipy_least_squares
 from sklearn.metrics import mean_squared_log_error
 
-from preimage import polytope, stopping
-from preimage.calibration import engine, fit, forecasts, losses, one_by_one, own, profiles, reference
+from preimage.calibration import engine, fit, forecasts, losses, one_by_one, profiles, reference
+from preimage.core import polytope
+from preimage.core.dynamics import Known
+from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.dynamics import Known
-from preimage.problems import lotka_volterra, seird, sir
-from preimage.space import Input, Space
+from preimage.problems import lotka_volterra, seird, sir, user_series
+from preimage.support import stopping
 
 from ..conftest import refusal
 from ..running import ROOT
@@ -105,7 +106,9 @@ def test_edges_where_a_power_of_time_has_no_slope_have_finite_derivatives(edge):
 
 def test_the_reference_is_a_closed_form_to_fifteen_digits():
     """y' = -a y: the derivative of exp(-a t) by a is -t exp(-a t)."""
-    model = own.model(lambda t, y, p: [-p["a"] * y[0]], "decay", {"ode": {"states": {"y": 1.0}}, "inputs": {"a": {}}})
+    model = user_series.model(
+        lambda t, y, p: [-p["a"] * y[0]], "decay", {"ode": {"states": {"y": 1.0}}, "inputs": {"a": {}}}
+    )
     times = np.array([0.0, 0.5, 3.0])
     a = np.clongdouble(0.7) + np.clongdouble(1j) * 1e-40
     y = reference.integrate(model, {"a": a}, Known({}), times)[:, 0]
@@ -170,7 +173,7 @@ def straight_in_numpy(x, p):
 def test_profiles_hold_the_truth_and_name_what_the_data_does_not_say(function, traceable):
     """y = (a + b) x + c: only the sum is known, and the profile of a is flat."""
     spec = {"curve": {"at": ["x"]}, "inputs": {"a": {}, "b": {}, "c": {}}, "outputs": {"y": None}}
-    model = own.model(function, "line", spec)
+    model = user_series.model(function, "line", spec)
     assert model.traceable is traceable
     rng = np.random.default_rng(0)
     x = np.linspace(0, 1, 200)
@@ -199,7 +202,7 @@ def decay():
     def rates(t, y, p):
         return [-float(p["a"]) * y[0] if p["a"] < 0.9 else float("nan")]
 
-    model = own.model(rates, "decay", {"ode": {"states": {"y": 1.0}}, "inputs": {"a": {}}})
+    model = user_series.model(rates, "decay", {"ode": {"states": {"y": 1.0}}, "inputs": {"a": {}}})
     times = np.arange(6.0)
     values = np.exp(-0.5 * times)[:, None] + 0.05 * np.cos(9 * times)[:, None]
     series = Series(times, values, ("y",), (), {}, Known({"y": 1.0}))
@@ -252,7 +255,7 @@ def test_many_parameters_are_differentiated_backwards_and_agree_with_a_complex_s
         return [-flows[0]] + [a - b for a, b in pairwise(flows)]
 
     states = {f"y{j}": float(j == 0) for j in range(len(names))}
-    model = own.model(rates, "chain", {"ode": {"states": states}, "inputs": {n: {} for n in names}})
+    model = user_series.model(rates, "chain", {"ode": {"states": states}, "inputs": {n: {} for n in names}})
     x = np.array([0.5, 1.2, 2.0])
     series = Series(np.arange(5.0), np.full((5, len(names)), 0.1), tuple(states), (), {}, Known({}))
     weights = losses.by_age(5, None, "equal")
@@ -291,11 +294,11 @@ def numpy_rates(t, y, p):
 
 def test_a_users_right_hand_side_is_exact_in_jax_and_by_differences_in_numpy():
     spec = {"ode": {"states": {"u": "u0", "v": 1.0}}, "inputs": {"a": {}, "u0": {}}}
-    traced_one = own.model(lambda t, y, p: [-p["a"] * y[0] * y[1], jnp.sin(t) * y[1]], "mine", spec)
+    traced_one = user_series.model(lambda t, y, p: [-p["a"] * y[0] * y[1], jnp.sin(t) * y[1]], "mine", spec)
     assert traced_one.traceable and traced_one.observed == ("u", "v")
-    plain = own.model(numpy_rates, "mine", {"ode": {"states": {"u": 1.0}}, "inputs": {"a": {}}})
+    plain = user_series.model(numpy_rates, "mine", {"ode": {"states": {"u": 1.0}}, "inputs": {"a": {}}})
     assert not plain.traceable
-    message = refusal(own.model, numpy_rates, "mine", {"ode": {"states": {"u": "b"}}, "inputs": {"a": {}}})
+    message = refusal(user_series.model, numpy_rates, "mine", {"ode": {"states": {"u": "b"}}, "inputs": {"a": {}}})
     assert "problem.ode.states.u" in message and "'b'" in message
 
 
@@ -303,13 +306,13 @@ def test_rates_that_are_nan_or_of_the_wrong_shape_are_a_failure_of_that_point_al
     def rates(t, y, p):
         return [float(np.log(float(y[0]) - p["a"]))] if p["a"] < 1 else [float("nan")]
 
-    model = own.model(rates, "mine", {"ode": {"states": {"u": 1.5}}, "inputs": {"a": {}}})
+    model = user_series.model(rates, "mine", {"ode": {"states": {"u": 1.5}}, "inputs": {"a": {}}})
     series = Series(np.arange(4.0), np.ones((4, 1)), ("u",), (), {}, Known({"u": 1.5}))
     found = fit.Fit(model, ("a",), series, "mse", losses.by_age(4, None, "equal"), (0,), np.array([0.1]))
     loss = found.losses(np.array([[-1.0], [2.0]]))
     assert np.isfinite(loss).tolist() == [True, False]
-    wrong = own.model(lambda t, y, p: [0.0, 0.0], "mine", {"ode": {"states": {"u": 1.5}}, "inputs": {"a": {}}})
-    assert "expected 1 numbers" in refusal(own.checked, wrong, {"a": 1.0}, {})
+    wrong = user_series.model(lambda t, y, p: [0.0, 0.0], "mine", {"ode": {"states": {"u": 1.5}}, "inputs": {"a": {}}})
+    assert "expected 1 numbers" in refusal(user_series.checked, wrong, {"a": 1.0}, {})
 
 
 @pytest.mark.parametrize("problem", [seird, sir, lotka_volterra])

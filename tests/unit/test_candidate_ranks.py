@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from preimage import inversion, objective
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Space
 from preimage.inversion.table import frame
-from preimage.space import Input, Space
 
 ROWS = np.random.default_rng(0).uniform(-10, 10, (40, 1))
 UNIT = float((3 * ROWS).std())

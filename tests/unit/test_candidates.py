@@ -5,7 +5,7 @@ import pandas as pd
 import pandera.errors
 import pytest
 
-from preimage import candidates
+from preimage.core import candidates
 
 INPUTS = {"age": False, "grade": True}
 

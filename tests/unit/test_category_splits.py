@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from preimage.surrogates.category_splits import as_thresholds
-from preimage.surrogates.forest import Nodes, assemble
+from preimage.trees.category_splits import as_thresholds
+from preimage.trees.forest import Nodes, assemble
 
 LEVELS = np.array([6, 0, 4])
 

@@ -5,14 +5,17 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import candidates, inversion, objective, pace, study
-from preimage.evidence.certificates import together, verdict
+from preimage import inversion, study
+from preimage.core import candidates, objective
+from preimage.core.certificates import together, verdict
+from preimage.core.kinds import NEEDS_TREES
+from preimage.core.space import Input, Linear, Space
 from preimage.evidence.summary import summarise
-from preimage.inversion import certified, forest_branch_and_bound, forest_threads
+from preimage.inversion import certified
 from preimage.inversion.table import frame
-from preimage.inversion_kinds import NEEDS_TREES
-from preimage.space import Input, Linear, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage.support import checkpoints
+from preimage.trees import branch_and_bound, threads
+from preimage.trees.forest import from_sklearn
 
 from ..conftest import refusal
 
@@ -80,7 +83,7 @@ def test_cores_do_not_change_the_answer(model, monkeypatch):
     q = question(model, {"target": {"a": 100, "b": 5}, "tolerance": 0.01})
     answers = []
     for n in (1, 2, 5):
-        monkeypatch.setattr(forest_threads, "cores", lambda n=n: n)
+        monkeypatch.setattr(threads, "cores", lambda n=n: n)
         answers.append(ask(q, boxes=2000)[0])
     assert all(same(answers[0], other) for other in answers)
 
@@ -90,9 +93,9 @@ def test_little_memory_makes_it_depth_first_and_changes_no_optimum(monkeypatch):
     X, noise = rng.uniform(-10, 10, (300, D)), rng.normal(size=(300, 2))
     rough = from_sklearn(RandomForestRegressor(25, random_state=0, n_jobs=1).fit(X, noise))
     q = question((rough, X, noise), {"minimize": "a"})
-    monkeypatch.setattr(forest_branch_and_bound, "BATCH", 2)
+    monkeypatch.setattr(branch_and_bound, "BATCH", 2)
     widest = []
-    step = forest_branch_and_bound.Search.step
+    step = branch_and_bound.Search.step
 
     def watched(search):
         search.most_open = min(search.most_open, limit)
@@ -100,7 +103,7 @@ def test_little_memory_makes_it_depth_first_and_changes_no_optimum(monkeypatch):
         widest.append(search.open)
         return went
 
-    monkeypatch.setattr(forest_branch_and_bound.Search, "step", watched)
+    monkeypatch.setattr(branch_and_bound.Search, "step", watched)
     limit = 10**6
     free, loss = ask(q)
     reached = max(widest)
@@ -119,8 +122,8 @@ class Killed(BaseException):
 def test_a_search_that_is_killed_again_and_again_ends_the_same(model, entry, tmp_path, monkeypatch):
     q = question(model, entry)
     whole, _ = ask(q, boxes=3000)
-    monkeypatch.setattr(pace, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(pace, "SHOW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SHOW_EVERY_SECONDS", 0.0)
     path, kills, calls = tmp_path / "state.json", 0, 0
 
     def report(done, best, **more):
@@ -155,7 +158,7 @@ def test_mixtures_are_exact_and_constraints_without_a_point_are_refused(model):
 
 
 def test_progress_has_bound_and_gap_and_open_boxes(model, monkeypatch):
-    monkeypatch.setattr(pace, "SHOW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SHOW_EVERY_SECONDS", 0.0)
     seen = []
     ask(question(model, {"minimize": "a"}), report=lambda done, best, **more: seen.append((done, best, more)))
     assert seen and all(set(more) == {"bound", "gap", "open"} and more["bound"] <= best for _, best, more in seen)

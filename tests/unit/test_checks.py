@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from preimage import study
-from preimage.data import checks
+from preimage.study import data_checks
 
 from ..conftest import BOWL, refusal
 
@@ -39,7 +39,7 @@ def check(tmp_path, monkeypatch, study_file):
         before = sorted(tmp_path.iterdir())
         found = study.load(study_file(text))
         try:
-            return checks.check(found)
+            return data_checks.check(found)
         finally:
             assert set(tmp_path.iterdir()) == {*before, tmp_path / "study.yaml"}  # nothing else is written
 
@@ -258,5 +258,5 @@ def test_a_table_beside_a_simulator_must_be_of_the_same_problem(check):
 
 def test_tolerances_of_targets_from_test_rows_are_checked_before_there_are_any():
     entry = {"test_rows": 5, "tolerance": {"strenght": 1}}
-    message = refusal(checks._check_held_out, {"many": entry}, ["strength", "slump"])
+    message = refusal(data_checks._check_held_out, {"many": entry}, ["strength", "slump"])
     assert message == "objectives.many.tolerance: unknown output 'strenght'; did you mean 'strength'?"

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from preimage import cluster
-from preimage.nodes import Kind, Partitions
+from preimage.running import slurm
+from preimage.running.slurm_nodes import Kind, Partitions
 
 from ..conftest import refusal
 
@@ -19,7 +19,7 @@ def commands(tmp_path, monkeypatch):
     """Return a function that makes Slurm's commands: what each prints, None where it fails."""
 
     def make(**said):
-        for name in {*cluster.PROGRAMS, *said}:
+        for name in {*slurm.PROGRAMS, *said}:
             text = said.get(name, "")
             command = tmp_path / name
             command.write_text("#!/bin/sh\n" + ("exit 1" if text is None else f"printf '{text}\\n'"))
@@ -32,32 +32,32 @@ def commands(tmp_path, monkeypatch):
 
 def test_what_is_there_is_let_through(commands):
     commands(**ANSWERS)
-    cluster.check(["main"], ["chem"])
-    cluster.check(["main,long"], [])
-    cluster.check([], [])
+    slurm.check(["main"], ["chem"])
+    slurm.check(["main,long"], [])
+    slurm.check([], [])
 
 
 def test_a_command_that_is_not_there_is_named(commands):
     (commands(**ANSWERS) / "squeue").unlink()
-    message = refusal(cluster.check, [], [])
+    message = refusal(slurm.check, [], [])
     assert "found no squeue on the PATH" in message and "login node" in message
 
 
 def test_a_controller_that_does_not_answer(commands):
     commands(sinfo=None)
-    assert "does not answer" in refusal(cluster.check, ["main"], [])
+    assert "does not answer" in refusal(slurm.check, ["main"], [])
 
 
 def test_the_nearest_partition_and_account_are_offered(commands):
     commands(**ANSWERS)
-    assert "no partition 'mian'; did you mean 'main'?" in refusal(cluster.check, ["mian"], [])
-    assert "no account 'chemm'; did you mean 'chem'?" in refusal(cluster.check, ["long"], ["chemm"])
+    assert "no partition 'mian'; did you mean 'main'?" in refusal(slurm.check, ["mian"], [])
+    assert "no account 'chemm'; did you mean 'chem'?" in refusal(slurm.check, ["long"], ["chemm"])
 
 
 @pytest.mark.parametrize("said", [None, ""])
 def test_without_accounting_any_account_will_do(commands, said):
     commands(sinfo="main", sacctmgr=said)
-    cluster.check([], ["anything"])
+    slurm.check([], ["anything"])
 
 
 @pytest.mark.parametrize(("said", "kept"), [
@@ -68,14 +68,14 @@ def test_without_accounting_any_account_will_do(commands, said):
 ])  # fmt: skip
 def test_whether_accounts_are_kept_is_what_slurm_says(commands, said, kept):
     commands(scontrol=said and f"Configuration data as of today\\nAccountingStorageTRES   = cpu\\n{said}")
-    assert cluster.keeps_accounts() == kept
+    assert slurm.keeps_accounts() == kept
 
 
 def test_the_nodes_are_those_that_sinfo_tells_of(commands):
     commands(sinfo="main*|2|23081|infinite|UNLIMITED")
-    assert cluster.partitions() == Partitions((Kind("main", 2, 23081, None),), "main")
+    assert slurm.partitions() == Partitions((Kind("main", 2, 23081, None),), "main")
     commands(sinfo=None)
-    assert cluster.partitions() == Partitions((), None)
+    assert slurm.partitions() == Partitions((), None)
 
 
 class Executor:
@@ -95,7 +95,7 @@ class Executor:
 def test_a_node_that_failed_is_asked_again_but_for_those_that_the_user_leaves_out():
     executor = Executor()
     executor._failed_nodes = {"broken"}
-    cluster.suit(executor)
+    slurm.suit(executor)
     executor._failed_nodes.add("was-down")
     assert executor._failed_nodes == {"broken"}
 
@@ -108,7 +108,7 @@ async def query_job_status(command, logger):
 def test_who_cancelled_a_job_is_no_part_of_its_state(monkeypatch):
     module = sys.modules[__name__]
     monkeypatch.setattr(module, "query_job_status", query_job_status)  # puts it back
-    cluster.suit(Executor())
+    slurm.suit(Executor())
     assert asyncio.run(module.query_job_status("sacct", None)) == ({"1": "CANCELLED", "2": "RUNNING"}, 0.1)
     assert asyncio.run(module.query_job_status("broken", None)) == (None, None)
 
@@ -122,19 +122,19 @@ def test_without_accounts_the_queue_is_asked(monkeypatch):
     module = sys.modules[__name__]
     monkeypatch.setattr(module, "is_query_tool_available", is_query_tool_available)  # puts it back
     executor = Executor()
-    cluster.suit(executor, accounts=True)
+    slurm.suit(executor, accounts=True)
     assert executor.get_status_command() == "sacct" and module.is_query_tool_available("sacct")
     executor = Executor()
-    cluster.suit(executor, accounts=False)
+    slurm.suit(executor, accounts=False)
     assert executor.get_status_command() == "squeue"
     assert not module.is_query_tool_available("sacct") and module.is_query_tool_available("squeue")
 
 
 def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(slurm.time, "monotonic", lambda: now[0])
     executor = Executor()
-    cluster.suit(executor)
+    slurm.suit(executor)
     pauses = []
     for waited in (0, 10, 50, 200, 4000):
         now[0] = 100.0 + waited
@@ -161,10 +161,10 @@ WAITING = """7|13|24000M|1:00:00|main|PartitionConfig
 def test_a_job_that_waits_for_more_than_its_turn_is_told_once(commands, monkeypatch):
     now, told = [100.0], []
     commands(squeue=WAITING)
-    monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(slurm.time, "monotonic", lambda: now[0])
     executor = Executor()
     executor.logger = SimpleNamespace(warning=told.append)
-    cluster.suit(executor)
+    slurm.suit(executor)
 
     async def look():
         return [job async for job in executor.check_active_jobs(["a", "b"])]
@@ -175,7 +175,7 @@ def test_a_job_that_waits_for_more_than_its_turn_is_told_once(commands, monkeypa
     commands(squeue=WAITING + "\n17|4|2000M|1:00:00|main|BadConstraints")
     asyncio.run(look())
     assert len(told) == 6  # too soon to ask again
-    now[0] += 60 - cluster.MOST  # however long the pauses, within a minute
+    now[0] += 60 - slurm.MOST  # however long the pauses, within a minute
     asyncio.run(look())
     assert len(told) == 7 and "job 17" in told[-1]
     commands(squeue=None)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from preimage import inversion, objective
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Space
 from preimage.inversion.gradients import Line
-from preimage.space import Input, Space
 
 from ..own_models import INPUTS, OUTPUTS, W1, W2, X, by_hand
 

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from preimage import inversion, objective
-from preimage.evidence.domain import Domain
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.domain import Domain
+from preimage.core.space import Input, Space
 from preimage.inversion import committee
 from preimage.inversion.committee import Committee, Judge
 from preimage.inversion.table import frame
-from preimage.space import Input, Space
 
 SPACE = Space((Input("a", 0.0, 1.0), Input("b", 0.0, 1.0)))
 LEVELS = np.zeros(2, int)

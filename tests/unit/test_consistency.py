@@ -50,7 +50,8 @@ def test_the_lock_is_hashed_and_names_no_host():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config/studies").rglob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_studies_are_valid(path, monkeypatch, tmp_path):
-    from preimage import invocation, study
+    from preimage import study
+    from preimage.running import invocation
 
     monkeypatch.chdir(ROOT)
     if path.stem == "covid":  # it reads a user's copy of files that are not shipped

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage import digits
+from preimage.support import digits
 
 
 def value(text):

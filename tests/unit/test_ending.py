@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from preimage import inversion, objective
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
 from preimage.inversion import descents, ending
 from preimage.inversion.ending import FLAT, Judge
-from preimage.space import Input, Linear, Space
-from preimage.surrogates.precision import enable_double
+from preimage.support.jax_setup import enable_double
 
 enable_double()
 

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import candidates, objective
+from preimage.core import candidates, objective
+from preimage.core.space import Input, Space
 from preimage.evidence import assess, judge
 from preimage.evidence.held_out import promise
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.problems import paraboloid
-from preimage.space import Input, Space
 
 SPACE = Space((Input("x1", -100, 100), Input("x2", -100, 100)))
 LOWEST = objective.build("lowest", {"minimize": "y"}, ["y"], [1.0], [100.0])  # as good: within 1 of the best

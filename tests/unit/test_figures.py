@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from preimage import objective
+from preimage.core import objective
 from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.convergence import convergence

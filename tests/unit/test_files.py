@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from preimage import files
+from preimage.support import files
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import objective
+from preimage.core import objective
+from preimage.core.space import Input, Space
 from preimage.evidence import answer_findings as answers
 from preimage.evidence import findings
 from preimage.evidence import model_findings as models
 from preimage.evidence.findings import ABSENT, FOUND, UNKNOWN
-from preimage.space import Input, Space
 
 LOWEST = objective.build("lowest", {"minimize": "y", "tolerance": 1}, ["y"])
 TARGET = objective.build("target", {"target": {"y": 5}, "tolerance": 0.5}, ["y"])

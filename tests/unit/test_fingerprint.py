@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from preimage import fingerprint, own_code
+from preimage.problems import user_code
+from preimage.running import fingerprint
 
 ROOT = fingerprint.ROOT
 
@@ -35,7 +36,12 @@ def edit(path):
 
 def test_inverting_depends_on_the_space_and_not_on_figures():
     files = named("invert.py")
-    assert {"scripts/invert.py", "preimage/space.py", "preimage/polytope.py", "preimage/inversion/__init__.py"} <= files
+    assert {
+        "scripts/invert.py",
+        "preimage/core/space.py",
+        "preimage/core/polytope.py",
+        "preimage/inversion/__init__.py",
+    } <= files
     assert not any("figures" in f or "tracking" in f or "reporting" in f for f in files)
 
 
@@ -93,8 +99,8 @@ def test_imports_inside_functions_and_of_packages_count(tree):
     "edited",
     [
         "scripts/invert.py",
-        "preimage/space.py",
-        "preimage/rng.py",
+        "preimage/core/space.py",
+        "preimage/support/rng.py",
         "preimage/data/__init__.py",
         "preimage/inversion/lookup.py",
     ],
@@ -111,8 +117,8 @@ def test_an_edit_of_code_that_runs_changes_the_digest(tree, edited):
     [
         "preimage/figures/style.py",
         "preimage/tracking/sender.py",
-        "preimage/step.py",
-        "preimage/record.py",
+        "preimage/running/step.py",
+        "preimage/tracking/record.py",
         "preimage/inversion/multistart.py",
         "preimage/surrogates/random_forest.py",
         "scripts/train.py",
@@ -172,7 +178,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_the_users_code_is_what_the_function_imports_of_it(package):
-    found = own_code.files("lab.oven:bake")
+    found = user_code.files("lab.oven:bake")
     assert set(found) == {"lab", "lab.oven", "lab.parts", "lab.parts.heat", "lab.parts.loss", "table"}
     assert found["lab.parts.loss"] == package / "lab/parts/loss.py"
 
@@ -190,5 +196,5 @@ def test_of_an_installed_package_its_own_files_alone_count(package, monkeypatch)
     (package / "lab").rename(site / "lab")
     (package / "table.py").rename(site / "table.py")
     monkeypatch.syspath_prepend(site)
-    assert set(own_code.files("lab.oven:bake")) == {"lab", "lab.oven", "lab.parts", "lab.parts.heat", "lab.parts.loss"}
-    assert own_code.files("nothing.here:f") == {}
+    assert set(user_code.files("lab.oven:bake")) == {"lab", "lab.oven", "lab.parts", "lab.parts.heat", "lab.parts.loss"}
+    assert user_code.files("nothing.here:f") == {}

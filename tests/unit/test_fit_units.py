@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import f as fisher
 
-from preimage import objective
-from preimage.calibration import fit, losses, own, profiles, stationary
+from preimage.calibration import fit, losses, profiles, stationary
+from preimage.core import objective
+from preimage.core.dynamics import Curve, Known
+from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.dynamics import Curve, Known
 from preimage.inversion import Question, multistart
-from preimage.space import Input, Space
+from preimage.problems import user_series
 
 from ..regressions import REGRESSIONS, least_squares, observed
 
@@ -126,7 +127,7 @@ def closed(k, e, start):
 
 
 NOISY = closed(*TRUE) + 0.05 * np.random.default_rng(3).standard_normal((16, 2))
-CHAIN = own.model(
+CHAIN = user_series.model(
     chain, "chain", {"ode": {"states": {"a": "start", "b": 0}}, "inputs": {"k": {}, "e": {}, "start": {}}}
 )
 
@@ -197,7 +198,7 @@ def wave(x, p):
 
 
 SPEC = {"curve": {"at": ["x"]}, "inputs": {"speed": {}, "size": {}}, "outputs": {"y": None}}
-WAVE = own.model(wave, "wave", SPEC)
+WAVE = user_series.model(wave, "wave", SPEC)
 
 
 def waving(start=1.0):

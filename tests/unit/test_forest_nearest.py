@@ -8,11 +8,12 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, objective
-from preimage.inversion import forest_nearest, forest_projection
-from preimage.inversion.forest_domain import Near
-from preimage.space import Input, Linear, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
+from preimage.trees import nearest, projection
+from preimage.trees.domain import Near
+from preimage.trees.forest import from_sklearn
 
 OPTIONS = {"boxes": 100_000, "gap": 0.0, "memory": 100, "starts": 2}
 
@@ -100,9 +101,9 @@ def test_a_distance_that_is_met_exactly_is_met():
     space = Space((Input("x", 0, 2),))
     # 0.8 - 0.7 is a rounding more than 0.1; 0.05 of the range reaches it all the same.
     assert Near(X, 0.05).holds(space, np.array([[0.8]]))[0]
-    found = forest_nearest.near_point(space, Near(X, 0.05), np.array([0.8]), np.array([1.0]))
+    found = nearest.near_point(space, Near(X, 0.05), np.array([0.8]), np.array([1.0]))
     assert found is not None and found[0] == 0.8
-    assert forest_nearest.near_point(space, Near(X, 0.05), np.array([0.8 + 1e-9]), np.array([1.0])) is None
+    assert nearest.near_point(space, Near(X, 0.05), np.array([0.8 + 1e-9]), np.array([1.0])) is None
 
 
 def test_whole_numbers_that_no_sum_can_make_are_proven_to_be_none():
@@ -113,8 +114,8 @@ def test_whole_numbers_that_no_sum_can_make_are_proven_to_be_none():
     )
     rows = np.array([[1500.0, 1000.0, 0.0], [1490.0, 1003.0, 0.0]])
     start, end = np.array([0.0, 0, 0]), np.array([5000.0, 5000, 0])
-    assert forest_nearest.near_point(space, Near(rows, 0.01), start, end) is None
-    found = forest_nearest.near_point(space, Near(rows, 1.01), start, np.array([5000.0, 5000, 1]))
+    assert nearest.near_point(space, Near(rows, 0.01), start, end) is None
+    found = nearest.near_point(space, Near(rows, 1.01), start, np.array([5000.0, 5000, 1]))
     assert space.contains(found)[0] and found[2] == 1
 
 
@@ -140,13 +141,13 @@ def test_bounds_hold_for_any_multipliers_and_meet_the_projection(seed):
     slack = 1e-11
     for _ in range(20):
         multipliers = np.abs(rng.normal(size=m)) * 10.0 ** rng.uniform(-3, 2)
-        bound = forest_projection.least_square(matrix, low - slack, high + slack, unit, least, most, multipliers)
+        bound = projection.least_square(matrix, low - slack, high + slack, unit, least, most, multipliers)
         assert bound <= ((inner / unit) ** 2).sum()
-    multipliers, step = forest_projection.least_distance(matrix, low, high, unit, least, most)
+    multipliers, step = projection.least_distance(matrix, low, high, unit, least, most)
     square = ((step / unit) ** 2).sum()
     assert (matrix @ step <= high + 1e-9).all() and (matrix @ step >= low - 1e-9).all()
     assert square <= wanted.fun + 1e-6 * (1 + wanted.fun) or not wanted.success
-    bound = forest_projection.least_square(matrix, low, high, unit, least, most, multipliers)
+    bound = projection.least_square(matrix, low, high, unit, least, most, multipliers)
     assert bound == pytest.approx(square, rel=1e-6, abs=1e-9)
 
 
@@ -160,7 +161,7 @@ def test_a_cell_that_is_left_undecided_is_said_so(monkeypatch):
     space = Space((Input("a", 0, 1), Input("b", 0, 1)), (equal("ab", 1.0), other))
     answer, _ = asked(model, space, {"maximize": "y0"}, X, Y, distance=0.1)
     assert "proven that no input" in answer.message[0]
-    monkeypatch.setattr(forest_nearest, "PARTS", 0)
+    monkeypatch.setattr(nearest, "PARTS", 0)
     answer, _ = asked(model, space, {"maximize": "y0"}, X, Y, distance=0.1)
     assert "undecided whether any input" in answer.message[0]
     answer, _ = asked(model, space, {"maximize": "y0"}, X, Y, distance=0.7)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, objective
-from preimage.inversion.forest_preimage import preimage
-from preimage.space import Input, Space
-from preimage.surrogates import standardised
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Space
+from preimage.trees import standardised
+from preimage.trees.preimage import preimage
 
 OPTIONS = {"boxes": 10**6, "gap": 0.0, "memory": 200, "starts": 4}
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from preimage import objective, problem, space
+from preimage.core import objective, space
 from preimage.figures import gallery, style
+from preimage.problems import loading
 
 from .test_figures import NAN, rng, texts
 
@@ -69,7 +70,7 @@ def draw_all(m):
 
 
 def bowl():
-    return problem.load({"simulator": "paraboloid", "dimension": 2})
+    return loading.load({"simulator": "paraboloid", "dimension": 2})
 
 
 def test_gallery_of_a_simulator_with_two_inputs():

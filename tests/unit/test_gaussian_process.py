@@ -10,7 +10,7 @@ from scipy.linalg import cholesky
 from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.data.split import folds, group_rows
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 from preimage.surrogates import Means
 from preimage.surrogates import gaussian_process as gp
 from preimage.surrogates import marginal_likelihood as ml

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import inference_kinds, schema, study
-from preimage.inference import methods, observations, setting, simulator
+from preimage import study
+from preimage.core import kinds
+from preimage.inference import methods, observations, simulator
+from preimage.study import inference, schema
 
 from ..conftest import refusal
 
@@ -46,7 +48,7 @@ def test_defaults_are_filled_in_and_nothing_of_other_studies_is_left(path):
     assert study.infers(found) and study.cases(found) == []
     assert found["checks"] == {"sets": 300, "searches": 20, "use_of_simulations": True, "predictive": 300}
     assert found["bank"] == {"jobs": 2} and found["observations"]["draws"] == 2000
-    assert setting.has_bank(found) and setting.bank_simulations(found) == [100000]
+    assert inference.has_bank(found) and inference.bank_simulations(found) == [100000]
 
 
 def test_an_ordinary_study_knows_nothing_of_inference(path):
@@ -73,8 +75,8 @@ def test_an_ablation_is_a_field_and_takes_a_name_that_is_free(path):
 
 def test_searches_are_checked_on_fewer_sets_and_fresh_ones_are_enough_for_all(path):
     found = load(path, "exact: {kind: grid}", "search: {kind: nes}")
-    assert setting.checked_sets(found, "search") == 20 and setting.checked_sets(found, "rejection") == 300
-    assert setting.fresh_sets(found) == 300
+    assert inference.checked_sets(found, "search") == 20 and inference.checked_sets(found, "rejection") == 300
+    assert inference.fresh_sets(found) == 300
 
 
 def test_a_stated_prior_replaces_the_built_in_one():
@@ -86,7 +88,7 @@ def test_a_stated_prior_replaces_the_built_in_one():
 def test_kinds_of_the_schema_are_those_of_the_code():
     part = schema.load_schema("study")["properties"]["inference"]["additionalProperties"]
     assert tuple(branch["title"] for branch in part["oneOf"]) == methods.KINDS
-    assert set(methods.KINDS) >= inference_kinds.AMORTISED | inference_kinds.BANKED | inference_kinds.SEARCHING
+    assert set(methods.KINDS) >= kinds.AMORTISED | kinds.BANKED | kinds.SEARCHING
 
 
 # -- what is refused as it is read -------------------------------------------------------------------------------------
@@ -165,9 +167,9 @@ def test_a_study_that_wants_nothing_is_told_both_ways(path):
 def test_simulator_prior_and_budgets_are_checked_before_any_job(path, old, new, said):
     found = load(path, old, new)
     if said is None:
-        assert setting.check(found) == []
+        assert inference.check(found) == []
     else:
-        assert said in refusal(setting.check, found)
+        assert said in refusal(inference.check, found)
 
 
 def table(text, tmp_path):
@@ -243,8 +245,8 @@ def test_a_simulator_of_ones_own_takes_priors_and_coordinates_from_the_study(pat
     inputs, outputs = "{{a: {}, b: {{log_normal: {{mean: 0, sd: 1}}}}}}", "{{x: {{unit: m}}, y: }}"
     own = f"simulator: my_rays:rays, inputs: {inputs}, outputs: {outputs}"
     found = load(path, "simulator: poisson", own.format("{low: 0, high: 2}"))
-    made = simulator.load(setting.simulated_part(found["problem"]))
+    made = simulator.load(inference.simulated_part(found["problem"]))
     assert made.coordinates == ("x", "y") and made.prior.margins["b"].kind == "log_normal"
-    assert "grid: the likelihood" in refusal(setting.check, found)
+    assert "grid: the likelihood" in refusal(inference.check, found)
     found = load(path, "simulator: poisson", own.format("{unit: m}"))
-    assert "problem.inputs.a: no prior; expected low and high" in refusal(setting.check, found)
+    assert "problem.inputs.a: no prior; expected low and high" in refusal(inference.check, found)

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from preimage import integrity, invocation
-from preimage.files import digest, read_json, write_text
-from preimage.record import Record, digests, intact
+from preimage.running import integrity, invocation
+from preimage.support.files import digest, read_json, write_text
+from preimage.tracking.record import Record, digests, intact
 
 TRACKING = "results/s/tracking"
 # A chain of steps with a branch: name, inputs, outputs.

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from preimage import inversion, objective
-from preimage.errors import StudyError
-from preimage.inversion_kinds import MODULES, UNMOVED
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.kinds import MODULES, UNMOVED
+from preimage.core.space import Input, Linear, Space
 from preimage.problems import paraboloid
-from preimage.space import Input, Linear, Space
+from preimage.support.errors import StudyError
 
 OPTIONS = {
     "hyperopt": {"evaluations": 60},

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.learning import line, recursion
-from preimage.problem import load as load_problem
+from preimage.problems.loading import load as load_problem
 from preimage.surrogates import latent
 
 from ..conftest import refusal

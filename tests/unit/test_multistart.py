@@ -5,14 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from preimage import inversion, objective, study
-from preimage.errors import StudyError
+from preimage import inversion, study
+from preimage.core import objective
+from preimage.core.kinds import UNMOVED
+from preimage.core.space import Input, Linear, Space
 from preimage.inversion import batched, multistart
 from preimage.inversion.gradients import Line
-from preimage.inversion_kinds import UNMOVED
 from preimage.problems import robot_arm, sine_wave
-from preimage.space import Input, Linear, Space
-from preimage.surrogates.precision import enable_double
+from preimage.support.errors import StudyError
+from preimage.support.jax_setup import enable_double
 
 from ..conftest import refusal
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from preimage import study, tpe
+from preimage import study
 from preimage.data.rows import Rows
+from preimage.support import tpe
 from preimage.surrogates import Means, network_tuning, neural_network, vmapped_training
 
 from ..conftest import refusal

@@ -7,8 +7,9 @@ import pytest
 
 from preimage import study
 from preimage.data.rows import Rows
-from preimage.errors import StudyError
-from preimage.surrogates import Means, keras_files, neural_network, precision, vmapped_training
+from preimage.support import jax_setup
+from preimage.support.errors import StudyError
+from preimage.surrogates import Means, keras_files, neural_network, vmapped_training
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.metrics import metrics
 
@@ -266,5 +267,5 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     before = jax.config.jax_compilation_cache_dir
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    precision.cache_compiled_programs.__wrapped__()
+    jax_setup.cache_compiled_programs.__wrapped__()
     assert jax.config.jax_compilation_cache_dir == before

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 
 from preimage import study
-from preimage.data import checks, new_rows, tables
+from preimage.core.space import Input, Space
+from preimage.data import new_rows, tables
 from preimage.relearning import batch
-from preimage.space import Input, Space
+from preimage.study import data_checks
 
 from ..conftest import refusal
 
@@ -189,13 +190,13 @@ def written(tmp_path, new, rest=""):
 
 def test_a_round_a_file_by_default(tmp_path):
     found = study.load(written(tmp_path, f"[{tmp_path}/two.csv]"))
-    assert found["rounds"] == 1 and checks.check(found) == []
+    assert found["rounds"] == 1 and data_checks.check(found) == []
 
 
 def test_new_files_are_checked_before_any_job(tmp_path):
     path = written(tmp_path, f"[{tmp_path}/three.csv]")
     (tmp_path / "three.csv").write_text("a,b,z\n1,2,3\n")
-    assert "three.csv: no column 'y'" in refusal(checks.check, study.load(path))
+    assert "three.csv: no column 'y'" in refusal(data_checks.check, study.load(path))
 
 
 def test_rounds_need_something_to_be_made_of(tmp_path, study_file):

@@ -6,7 +6,7 @@ import pytest
 from snakemake.iocontainers import ResourceList
 from snakemake.resources import GroupResources, Resources
 
-from preimage.nodes import Kind, Partitions, bound, wish
+from preimage.running.slurm_nodes import Kind, Partitions, bound, wish
 
 from ..conftest import refusal
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preimage.errors import StudyError
 from preimage.inference.answer import Means, Task
 from preimage.inference.checks import coverage
 from preimage.inference.methods import dense, npe, set_encoder, support, training
@@ -16,6 +15,7 @@ from preimage.inference.methods.flow_matching import Flow
 from preimage.inference.methods.unbounded import Unbounded
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
+from preimage.support.errors import StudyError
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 

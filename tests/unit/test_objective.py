@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from preimage.objective import KINDS, Objective, build
+from preimage.core.objective import KINDS, Objective, build
 
 from ..conftest import refusal
 

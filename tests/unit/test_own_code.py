@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from preimage import own_code, own_import, own_trial, problem, study
+from preimage import study
+from preimage.problems import loading, user_code, user_import
+from preimage.running import user_trial
 
 from ..conftest import refusal
 
@@ -22,7 +24,7 @@ inverters: {{r: {{kind: random}}}}
 
 @pytest.fixture(autouse=True)
 def nothing_is_allowed(monkeypatch):
-    monkeypatch.setenv(own_code.ALLOWED, "")
+    monkeypatch.setenv(user_code.ALLOWED, "")
 
 
 @pytest.fixture
@@ -46,7 +48,9 @@ def test_the_standard_library_is_refused_with_the_remedy(read, name):
     assert "beside the study or below the working directory" in said
 
 
-@pytest.mark.parametrize("name", ["numpy:load", "yaml:unsafe_load", "scipy.optimize:minimize", "preimage.files:remove"])
+@pytest.mark.parametrize(
+    "name", ["numpy:load", "yaml:unsafe_load", "scipy.optimize:minimize", "preimage.support.files:remove"]
+)
 def test_installed_packages_and_this_workflow_are_refused_with_the_remedy(read, name):
     said = refusal(read, name)
     assert "installed, and none of your files" in said and "--config allow=" in said
@@ -63,7 +67,7 @@ def test_installed_packages_and_this_workflow_are_refused_with_the_remedy(read, 
 def test_what_is_no_module_and_function_is_refused(own_file, name):
     own_file(OWN)
     entry = {"simulator": name, "inputs": {"a": {"low": 0, "high": 1}}, "outputs": {"y": {}}}
-    refusal(lambda: problem.load({**entry, "simulator": own_code.located(name, ".")}))
+    refusal(lambda: loading.load({**entry, "simulator": user_code.located(name, ".")}))
 
 
 def test_a_file_in_the_working_directory_or_beside_the_study_is_found_and_not_imported(read, own_file):
@@ -81,11 +85,11 @@ def test_the_file_beside_the_study_comes_first_and_is_what_runs(read, own_file):
     own_file("from helper_beside import factor\n\n\ndef bake(X):\n    return X[:, 0] * factor\n", "there/double.py")
     own_file("factor = 2\n", "there/helper_beside.py")
     name = read("double:bake", "there")
-    assert set(own_code.files(name)) == {"double", "helper_beside"}
+    assert set(user_code.files(name)) == {"double", "helper_beside"}
     found = study.load("there/s.yaml")["problem"]
     import numpy as np
 
-    assert problem.load(found).simulate(np.array([[3.0]])).tolist() == [[6.0]]
+    assert loading.load(found).simulate(np.array([[3.0]])).tolist() == [[6.0]]
 
 
 def test_an_absolute_folder_elsewhere_is_one_too(own_file, tmp_path_factory, monkeypatch):
@@ -120,9 +124,9 @@ def test_packages_installed_below_the_working_directory_are_no_files_of_the_user
     (here / "lib/site-packages").mkdir(parents=True)
     own_file(OWN, "lib/site-packages/tool.py")
     (here / "inner").symlink_to("lib/site-packages")
-    assert "belongs to an installed package" in refusal(own_code.find, "inner.tool:bake")
+    assert "belongs to an installed package" in refusal(user_code.find, "inner.tool:bake")
     monkeypatch.chdir("lib/site-packages")
-    assert "belongs to an installed package" in refusal(own_code.find, "tool:bake")
+    assert "belongs to an installed package" in refusal(user_code.find, "tool:bake")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_packages_installed_below_the_working_directory_are_no_files_of_the_user
 def test_a_function_that_a_file_has_of_others_is_refused(own_file, text):
     own_file(text)
     own_file("from os import system\n", "relay.py")
-    said = refusal(own_import.load, "own:system")
+    said = refusal(user_import.load, "own:system")
     assert "imports 'system' from" in said or "is not made in own.py" in said or "found module" in said
 
 
@@ -147,27 +151,27 @@ def test_a_function_that_a_package_takes_from_its_own_files_is_fine(own_file):
     own_file("from .parts import bake as cook\nfrom .stars import *\n", "kitchen/__init__.py")
     own_file(OWN, "kitchen/parts.py")
     own_file(OWN.replace("bake", "fry"), "kitchen/stars.py")
-    assert callable(own_import.load("kitchen:cook")) and callable(own_import.load("kitchen:fry"))
+    assert callable(user_import.load("kitchen:cook")) and callable(user_import.load("kitchen:fry"))
 
 
 def test_a_name_that_another_module_has_taken_is_refused(own_file):
     own_file(OWN, "yaml.py")
-    assert "the name is taken by" in refusal(own_import.load, "yaml:bake")
+    assert "the name is taken by" in refusal(user_import.load, "yaml:bake")
 
 
 def test_an_installed_package_that_the_user_allows_is_taken(read, own_file):
-    own_code.allow("scipy, math")
+    user_code.allow("scipy, math")
     assert read("scipy.optimize:rosen") == "scipy.optimize:rosen"
-    assert callable(own_import.load("scipy.optimize:rosen"))
+    assert callable(user_import.load("scipy.optimize:rosen"))
     assert "--config allow=numpy" in refusal(read, "numpy:load")
-    own_code.allow(["scipy.special"])
+    user_code.allow(["scipy.special"])
     assert "--config allow=scipy" in refusal(read, "scipy.optimize:rosen")
 
 
 def test_a_function_that_ends_python_is_one_that_fails(own_file):
     own_file("import sys\n\n\ndef bake(X):\n    sys.exit(0)\n")
     with pytest.raises(RuntimeError, match=r"it called sys.exit\(0\)"):
-        own_import.load("own:bake")(1)
+        user_import.load("own:bake")(1)
 
 
 # -- code that can't be imported ---------------------------------------------------------------------------------------
@@ -190,7 +194,7 @@ def test_a_file_that_fails_on_import_is_told_in_one_line_with_its_place(own_file
     own_file(text)
     own_file("y = 0\nx = 1 / y\n", "inner.py")
     own_file("y = 0\nx = = 1\n", "worse.py")
-    said = refusal(own_import.load, "own:bake")
+    said = refusal(user_import.load, "own:bake")
     assert said.startswith("problem.simulator 'own:bake': ") and BROKEN[text] in said
 
 
@@ -213,23 +217,23 @@ def completed(name):
     ],
 )
 def test_code_is_tried_in_a_process_apart(own_file, monkeypatch, text, words):
-    monkeypatch.setenv("PYTHONPATH", str(own_code.WORKFLOW))
-    monkeypatch.setattr(own_trial, "SECONDS", 3.0 if "while" in text else 100.0)
+    monkeypatch.setenv("PYTHONPATH", str(user_code.WORKFLOW))
+    monkeypatch.setattr(user_trial, "SECONDS", 3.0 if "while" in text else 100.0)
     own_file(text)
     studies = {"s": completed("own:bake")}
     if words:
-        assert words in refusal(own_trial.check, studies)
+        assert words in refusal(user_trial.check, studies)
     else:
-        own_trial.check(studies)
+        user_trial.check(studies)
     assert "own" not in sys.modules
 
 
 def test_two_studies_may_have_files_of_one_name(own_file, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(own_code.WORKFLOW))
+    monkeypatch.setenv("PYTHONPATH", str(user_code.WORKFLOW))
     own_file(OWN, "one/own.py")
     own_file("warm(3)\n", "two/own.py")
-    own_trial.check({"a": completed("one/own:bake")})
-    said = refusal(own_trial.check, {"a": completed("one/own:bake"), "b": completed("two/own:bake")})
+    user_trial.check({"a": completed("one/own:bake")})
+    said = refusal(user_trial.check, {"a": completed("one/own:bake"), "b": completed("two/own:bake")})
     assert said.startswith("study 'b': problem.simulator 'two/own:bake': two/own.py, line 1: NameError")
 
 
@@ -248,7 +252,7 @@ def test_reading_a_study_imports_nothing_of_the_users_whatever_its_kind(own_file
         "observations: {simulate: 1, size: 4}\ninference: {r: {kind: abc_rejection, simulations: 1000}}\n",
     ]
     code = (
-        "import sys\nfrom preimage import invocation, reproduction, study\n"
+        "import sys\nfrom preimage import study\nfrom preimage.running import invocation, reproduction\n"
         "found = study.load_all(sys.argv[1:])\ninvocation.check(found)\n"
         "for path, one in zip(sys.argv[1:], found.values()):\n    reproduction.origin(one, path)\n"
     )
@@ -256,7 +260,7 @@ def test_reading_a_study_imports_nothing_of_the_users_whatever_its_kind(own_file
         own_file(text, f"s{k}.yaml")
     done = subprocess.run(
         [sys.executable, "-c", code, "s0.yaml", "s1.yaml", "s2.yaml"], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(own_code.WORKFLOW)},
+        env={**os.environ, "PYTHONPATH": str(user_code.WORKFLOW)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not Path("imported").exists()

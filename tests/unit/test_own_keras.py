@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from preimage import own_models
+from preimage.study import user_models
 from preimage.surrogates import model
 from preimage.surrogates.brought import keras_file
 
@@ -130,7 +130,7 @@ def test_an_input_of_whole_numbers_takes_no_fractions(saved):
     own = keras_file.read(path)
     np.testing.assert_array_equal(own.predict(np.array([[2.9999999]])), own.predict(np.array([[3.0]])))
     assert "takes whole numbers as its input 1, found 2.9999" in refusal(own.predict, np.array([[2.9999]]))
-    spec = own_models.completed({"kind": "model", "path": str(path)})
+    spec = user_models.completed({"kind": "model", "path": str(path)})
     said = refusal(model.check, spec, ["n"], ["y"], np.array([[1.0], [2.5]]))
     assert "takes whole numbers only as 'n', found 2.5; say `integer: true` under problem.inputs" in said
 

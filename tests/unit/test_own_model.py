@@ -16,8 +16,8 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from preimage import own_models
 from preimage.data.rows import Rows
+from preimage.study import user_models
 from preimage.surrogates import gaussian_process, model
 from preimage.surrogates.brought import onnx_file, skops_file
 from preimage.surrogates.brought.signature import names_in_order
@@ -119,7 +119,7 @@ def test_onnx_files_that_cant_be_used_are_refused(tmp_path):
     assert "'x' is of type tensor(string), expected a tensor of numbers" in refusal(onnx_file.read, tmp_path / "t.onnx")
     assert "takes 4 rows at a time" in refusal(onnx_file.read, onnx_file_of(tmp_path / "r.onnx", rows=4))
     kept = onnx_file_of(tmp_path / "e.onnx", save_as_external_data=True, location="weights.data", size_threshold=0)
-    spec = own_models.completed({"kind": "model", "path": str(kept)})
+    spec = user_models.completed({"kind": "model", "path": str(kept)})
     message = refusal(model.check, spec, INPUTS, OUTPUTS, X[:2])
     assert "weights.data" in message and "from MLflow only" in message
 
@@ -145,7 +145,7 @@ def test_an_input_of_whole_numbers_takes_no_fractions(tmp_path, kind):
     own = onnx_file.read(path)
     np.testing.assert_allclose(own.predict(np.array([[3.0], [2.9999999]]))[:, 0], np.exp(3), rtol=1e-6)
     assert "takes whole numbers as its input 1, found 2.9999" in refusal(own.predict, np.array([[2.9999]]))
-    spec = own_models.completed({"kind": "model", "path": str(path)})
+    spec = user_models.completed({"kind": "model", "path": str(path)})
     said = refusal(model.check, spec, ["n"], ["y"], np.array([[1.0], [2.5]]))
     assert said.startswith("own.onnx: takes whole numbers only as 'n', found 2.5; say `integer: true` under")
     model.check(spec, ["n"], ["y"], np.array([[1.0], [2.0]]))
@@ -155,7 +155,7 @@ def test_an_input_of_whole_numbers_takes_no_fractions(tmp_path, kind):
 
 def test_a_row_for_which_a_model_gives_no_number_is_named(tmp_path):
     path = onnx_of(tmp_path / "own.onnx", [helper.make_node("Log", ["x"], ["y"])], width=1)
-    spec = own_models.completed({"kind": "model", "path": str(path)})
+    spec = user_models.completed({"kind": "model", "path": str(path)})
     rows = replace(Rows.plain(np.array([[1.0], [2.0], [-1.0]]), np.ones((3, 1))), numbers=np.array([4, 7, 9]))
     assert refusal(model.train, rows, spec, None) == (
         "own.onnx: gives nan as 'y0' for row 9 of the table, expected a number"
@@ -189,7 +189,7 @@ TWO_ANSWERS = {
 @pytest.mark.parametrize("nodes", TWO_ANSWERS.values(), ids=TWO_ANSWERS)
 def test_a_model_of_two_answers_for_one_point_is_refused(tmp_path, nodes):
     one = helper.make_node("Constant", [], ["one"], value_ints=[1])
-    spec = own_models.completed({"kind": "model", "path": str(onnx_of(tmp_path / "own.onnx", [one, *nodes]))})
+    spec = user_models.completed({"kind": "model", "path": str(onnx_of(tmp_path / "own.onnx", [one, *nodes]))})
     said = refusal(model.check, spec, INPUTS, ["y"], X[:3])
     assert said.startswith("own.onnx: gives two answers for one point, y = ") and "save it as for prediction" in said
 
@@ -200,7 +200,7 @@ def test_a_model_of_two_answers_for_one_point_is_refused(tmp_path, nodes):
 def test_both_lists_are_named_where_inputs_dont_match(saved):
     def check(made, inputs=INPUTS, outputs=OUTPUTS, stated=None):
         entry = {"kind": "model", "path": str(saved(made)), **({"inputs": stated} if stated else {})}
-        spec = own_models.completed(entry)
+        spec = user_models.completed(entry)
         return refusal(model.check, spec, inputs, outputs, X[:2])
 
     message = check(named(("age", "cemment", "water")))
@@ -218,7 +218,7 @@ def test_a_study_may_say_the_order_that_a_file_does_not(saved, tmp_path):
     made = dense()
     back, _ = trained(saved(made), tmp_path / "model", inputs=["age", "cement", "water"], outputs=OUTPUTS)
     other = {"inputs": ["cement", "age", "water"], "outputs": ["slump", "strength"]}
-    spec = own_models.completed({"kind": "model", "path": str(saved(made)), **other})
+    spec = user_models.completed({"kind": "model", "path": str(saved(made)), **other})
     rows = replace(Rows.plain(X, Y), inputs=INPUTS, outputs=OUTPUTS)
     found = model.train(rows, spec, np.random.default_rng(0)).surrogate
     np.testing.assert_allclose(found.predict(X), back.predict(X[:, [0, 2, 1]])[:, ::-1], rtol=1e-13)
@@ -245,7 +245,7 @@ def test_intervals_come_with_a_warning(saved, tmp_path):
 
 def test_files_that_are_not_there_or_of_no_format(tmp_path):
     def refused(**spec):
-        return refusal(own_models.completed, {"kind": "model", **spec})
+        return refusal(user_models.completed, {"kind": "model", **spec})
 
     (tmp_path / "mine.keras").touch()
     assert "no such file; did you mean 'mine.keras'?" in refused(path=str(tmp_path / "mime.keras"))

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
-from preimage import own_models
 from preimage.data.rows import Rows
+from preimage.study import user_models
 from preimage.surrogates import gaussian_process, model
 from preimage.surrogates.keras_files import keras_on_jax
 from preimage.tracking import models
@@ -64,9 +64,9 @@ def entry(store, monkeypatch):
 
     def call(address):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store[0])
-        monkeypatch.delenv(own_models.PINNED, raising=False)
+        monkeypatch.delenv(user_models.PINNED, raising=False)
         models.fetch.cache_clear()
-        return own_models.completed({"kind": "model", "uri": address.replace("RUN", store[1])})
+        return user_models.completed({"kind": "model", "uri": address.replace("RUN", store[1])})
 
     return call
 
@@ -126,11 +126,11 @@ def test_what_a_run_of_this_project_keeps_of_a_model_is_taken_again(taken, store
 def test_an_alias_is_looked_up_once_for_all_jobs_of_a_run(entry, monkeypatch):
     assert entry("models:/mixes@champion")["uri"] == "models:/mixes/1"
     monkeypatch.setattr(models, "resolve", None)
-    again = own_models.completed({"kind": "model", "uri": "models:/mixes@champion"})
+    again = user_models.completed({"kind": "model", "uri": "models:/mixes@champion"})
     assert (again["uri"], again["format"]) == ("models:/mixes/1", "skops")
     import os
 
-    assert json.loads(os.environ[own_models.PINNED])["models:/mixes@champion"]["uri"] == "models:/mixes/1"
+    assert json.loads(os.environ[user_models.PINNED])["models:/mixes@champion"]["uri"] == "models:/mixes/1"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_address_that_leads_to_nothing_that_can_be_taken(entry, address, said
 def test_a_store_that_is_not_there_is_not_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv(own_models.PINNED, raising=False)
-    message = refusal(own_models.completed, {"kind": "model", "uri": "models:/mixes/1"})
+    monkeypatch.delenv(user_models.PINNED, raising=False)
+    message = refusal(user_models.completed, {"kind": "model", "uri": "models:/mixes/1"})
     assert "no tracking store at sqlite:///results/mlflow.db; MLFLOW_TRACKING_URI names another" in message
     assert not list(tmp_path.iterdir())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preimage import invocation
+from preimage.running import invocation
 
 from ..conftest import refusal
 

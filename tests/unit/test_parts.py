@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, objective, study
-from preimage.inversion import certified, forest_branch_and_bound, parts
-from preimage.space import Input, Linear, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage import inversion, study
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
+from preimage.inversion import certified, parts
+from preimage.trees import branch_and_bound
+from preimage.trees.forest import from_sklearn
 
 from ..conftest import refusal
 
@@ -22,7 +24,7 @@ ENTRIES = [{"minimize": "a"}, HARD, {"within": {"a": [40, 60], "b": [40, 50]}}]
 @pytest.fixture(autouse=True)
 def few_boxes_before_sharing(monkeypatch):
     # Or these searches, which are small, would be over before they are shared.
-    monkeypatch.setattr(forest_branch_and_bound, "BOXES_A_PART", 4)
+    monkeypatch.setattr(branch_and_bound, "BOXES_A_PART", 4)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +159,7 @@ def test_a_killed_part_goes_on_where_it_was(model, tmp_path):
         raise KillError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("preimage.pace.SAVE_EVERY_SECONDS", -1.0)
+        patch.setattr("preimage.support.checkpoints.SAVE_EVERY_SECONDS", -1.0)
         patch.setattr(certified.Search, "save", save_and_die)
         with pytest.raises(KillError):
             certified.invert(q, options, rng(1), state, None)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import objective
+from preimage.core import objective
 from preimage.evidence import plateaus
 from preimage.evidence.plateaus import Plateau
 from preimage.reporting import words

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from preimage import polytope
-from preimage.space import Input, Linear, Space
+from preimage.core import polytope
+from preimage.core.space import Input, Linear, Space
 
 from ..conftest import refusal
 

@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import objective, pace, study
+from preimage import study
+from preimage.core import objective
+from preimage.core.space import Input, Space
 from preimage.figures import style
 from preimage.figures.preimage_set import _curve, preimage_set
-from preimage.inversion import forest_preimage
 from preimage.reporting import preimages
-from preimage.space import Input, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage.support import checkpoints
+from preimage.trees import preimage
+from preimage.trees.forest import from_sklearn
 
 from ..conftest import refusal
 
@@ -70,7 +72,7 @@ def forest():
 
 def found(forest, low, high, space=SPACE, **limits):
     band = objective.build("o", {"within": {"y": [low, high]}}, ["y"])
-    return forest_preimage.preimage(from_sklearn(forest), space, band, **{"boxes": 10**6, **limits})
+    return preimage.preimage(from_sklearn(forest), space, band, **{"boxes": 10**6, **limits})
 
 
 def test_the_clock_marks_rows_as_not_reproducible_and_the_limit_of_boxes_does_not(forest):
@@ -82,7 +84,7 @@ def test_the_clock_marks_rows_as_not_reproducible_and_the_limit_of_boxes_does_no
 
 
 def test_progress_says_what_is_undecided_and_what_is_inside(forest, monkeypatch):
-    monkeypatch.setattr(pace, "SHOW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SHOW_EVERY_SECONDS", 0.0)
     seen = []
     whole = found(forest, 20, 50, report=lambda done, open_, **more: seen.append((open_, more["inside"])))
     assert seen[-1] == (0, pytest.approx(whole.bracket[0])) and seen[0][0] > seen[-1][0]

@@ -3,15 +3,24 @@
 import numpy as np
 import pytest
 
-from preimage import problem, study
+from preimage import study
 from preimage.data import generate, setting
-from preimage.errors import StudyError
-from preimage.problems import BUILT_IN, ballistics, ballistics_stepped, binary_decimal, paraboloid, robot_arm, sine_wave
+from preimage.problems import (
+    BUILT_IN,
+    ballistics,
+    ballistics_stepped,
+    binary_decimal,
+    loading,
+    paraboloid,
+    robot_arm,
+    sine_wave,
+)
+from preimage.support.errors import StudyError
 
 
 def test_every_built_in_has_data_of_its_own_shape():
     for name in BUILT_IN:
-        found = problem.load({"simulator": name})
+        found = loading.load({"simulator": name})
         space = setting.of_simulator({"simulator": name}).space
         table = generate.generate(found, space, 50, np.random.default_rng(0))
         assert table.column_names == [*found.inputs, *found.outputs]
@@ -90,7 +99,7 @@ def test_the_stepped_landing_lags_the_exact_one_by_less_than_a_step():
 
 
 def test_natural_draws_have_the_distribution_of_the_literature():
-    found = problem.load({"simulator": "ballistics"})
+    found = loading.load({"simulator": "ballistics"})
     space = setting.of_simulator({"simulator": "ballistics", "inputs": {"speed": {"integer": True}}}).space
     X = space.encode(generate.generate(found, space, 20000, np.random.default_rng(1)).to_pandas())
     assert X[:, 0].std() == pytest.approx(0.5, rel=0.03) and X[:, 3].mean() == pytest.approx(15, rel=0.01)
@@ -100,7 +109,7 @@ def test_natural_draws_have_the_distribution_of_the_literature():
 def test_bounds_cut_natural_draws_and_fixed_inputs_are_held():
     spec = {"simulator": "robot_arm", "inputs": {"base": {"low": 0.0}, "angle1": {"fixed": 0.1}}}
     space = setting.of_simulator(spec).space
-    X = space.encode(generate.generate(problem.load(spec), space, 500, np.random.default_rng(0)).to_pandas())
+    X = space.encode(generate.generate(loading.load(spec), space, 500, np.random.default_rng(0)).to_pandas())
     assert (X[:, 0] >= 0).all() and (X[:, 1] == 0.1).all() and len(X) == 500
 
 
@@ -113,16 +122,16 @@ def test_whole_numbers_by_nature_are_marked_in_the_study(tmp_path):
 
 def test_a_dimension_is_refused_where_there_is_none_to_choose():
     with pytest.raises(StudyError, match=r"problem\.dimension: 'robot_arm' has a number of inputs of its own"):
-        problem.load({"simulator": "robot_arm", "dimension": 3})
+        loading.load({"simulator": "robot_arm", "dimension": 3})
 
 
 def test_a_shift_moves_the_minimum_and_nothing_else():
     spec = {"simulator": "paraboloid", "dimension": 3}
-    plain, moved, other = (problem.load({**spec, **more}) for more in ({}, {"shift": 1}, {"shift": 2}))
+    plain, moved, other = (loading.load({**spec, **more}) for more in ({}, {"shift": 1}, {"shift": 2}))
     at = np.array(moved.minimum["y"].x)
     assert moved.inputs == plain.inputs and (np.abs(at) <= 80).all() and (np.abs(at) > 1).all()
     assert moved.simulate(at[None]).item() == 0 and moved.minimum["y"].x != other.minimum["y"].x
     X = np.random.default_rng(0).uniform(-100, 100, (50, 3))
     np.testing.assert_allclose(moved.simulate(X), ((X - at) ** 2).sum(axis=1, keepdims=True))
     with pytest.raises(StudyError, match=r"problem\.shift: the minimum of 'robot_arm' is not known"):
-        problem.load({"simulator": "robot_arm", "shift": 1})
+        loading.load({"simulator": "robot_arm", "shift": 1})

@@ -12,10 +12,10 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from preimage.data.rows import Rows
 from preimage.surrogates import random_forest
-from preimage.surrogates.forest import Forest
 from preimage.tracking import models, registry
 from preimage.tracking.registry import CHALLENGER, CHAMPION, Registry, succession
 from preimage.tracking.registry.thresholds import thresholds_failed
+from preimage.trees.forest import Forest
 
 from ..conftest import refusal
 

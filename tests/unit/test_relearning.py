@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from preimage import objective
-from preimage.problem import load
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
+from preimage.problems.loading import load
 from preimage.relearning import acquire as acquiring
 from preimage.relearning import decide as deciding
 from preimage.relearning import drift, gate
 from preimage.relearning.acquire import Ask, acquire
 from preimage.relearning.interpolated import Interpolation, smallest
-from preimage.space import Input, Linear, Space
 
 from ..conftest import random_space, refusal
 
@@ -44,7 +44,7 @@ def rows(n=30, d=2, seed=0):
 @pytest.mark.parametrize("seed", range(12))
 def test_a_batch_satisfies_the_space_and_repeats_nothing(seed):
     space, point = random_space(seed)
-    from preimage import polytope
+    from preimage.core import polytope
 
     X = np.concatenate([point[None], polytope.sample(space, 30, np.random.default_rng(seed))])
     found = acquire([ask(space)], X, bowl(X), 12, 0.25, np.random.default_rng(seed))

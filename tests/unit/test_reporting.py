@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from preimage import objective
+from preimage.core import objective
 from preimage.reporting import dag, proofs, words
 
 SIXTY = objective.build("sixty", {"target": {"strength": 60}, "tolerance": 1}, ["strength"])

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import invocation, origin, reproduction, study
-from preimage.files import read_json, sha256, write_json
-from preimage.reproduction import compare
+from preimage import study
+from preimage.running import invocation, reproduction
+from preimage.running.reproduction import compare
+from preimage.study import origin
+from preimage.support.files import read_json, sha256, write_json
 from preimage.tracking.names import INVOCATION_TAG
 from preimage.tracking.sender import Sender
 from preimage.tracking.store import client as client_of_store

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preimage.rng import generator
+from preimage.support.rng import generator
 
 
 def test_the_same_seed_and_step_draw_the_same():

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from preimage import objective
+from preimage.core import objective
 from preimage.data.rows import Rows
 from preimage.evidence.by_round import Round, by_round
 from preimage.figures import scale, style

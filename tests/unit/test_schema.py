@@ -7,10 +7,12 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from preimage import documentation, inversion_kinds, objective, polytope, problem, schema, surrogates
+from preimage import surrogates
+from preimage.core import kinds, objective, polytope
+from preimage.core.space import Input, Space
 from preimage.inference import simulator
-from preimage.problems import BUILT_IN
-from preimage.space import Input, Space
+from preimage.problems import BUILT_IN, loading
+from preimage.study import documentation, schema
 
 from ..conftest import refusal
 from ..running import ROOT
@@ -260,13 +262,13 @@ def test_surrogates_are_those_of_the_code():
 
 
 def test_inverters_are_those_of_the_code():
-    assert set(branches(INVERTERS)) == set(inversion_kinds.MODULES)
-    for module in inversion_kinds.MODULES.values():
+    assert set(branches(INVERTERS)) == set(kinds.MODULES)
+    for module in kinds.MODULES.values():
         assert (ROOT / "workflow/preimage/inversion" / f"{module}.py").is_file()
 
 
 def test_differentiable_kinds_are_surrogates():
-    assert set(surrogates.KINDS) >= inversion_kinds.DIFFERENTIABLE
+    assert set(surrogates.KINDS) >= kinds.DIFFERENTIABLE
 
 
 def test_objectives_are_those_of_the_code():
@@ -291,7 +293,7 @@ def test_sampling_schemes_are_those_of_the_code():
 
 def test_built_in_problems_load_by_name():
     for name in BUILT_IN:
-        assert problem.load({"simulator": name}).name
+        assert loading.load({"simulator": name}).name
     assert {p.stem for p in (ROOT / "workflow/preimage/problems").glob("*.py")} >= set(BUILT_IN)
 
 
@@ -350,7 +352,7 @@ def test_documented_defaults_read_back():
 def test_reading_a_study_imports_no_heavy_module():
     import subprocess
 
-    code = "import sys; import preimage.schema, preimage.study; print([m for m in HEAVY if m in sys.modules])"
+    code = "import sys; import preimage.study.schema, preimage.study; print([m for m in HEAVY if m in sys.modules])"
     heavy = ["sklearn", "hyperopt", "jax", "keras", "mlflow", "pandera", "matplotlib", "numba", "scipy.optimize"]
     done = subprocess.run(
         [sys.executable, "-c", f"HEAVY = {heavy}; {code}"],

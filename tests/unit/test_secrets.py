@@ -8,10 +8,9 @@ import threading
 
 import pytest
 
-from preimage import record
-from preimage.errors import StudyError, without_secrets
-from preimage.record import Record
-from preimage.tracking import sending, store
+from preimage.support.errors import StudyError, without_secrets
+from preimage.tracking import record, sending, store
+from preimage.tracking.record import Record
 
 from ..running import ROOT
 
@@ -137,7 +136,7 @@ def test_what_is_kept_of_a_step_has_no_secrets(tmp_path, monkeypatch):
 STEP = """
 import logging, os
 from types import SimpleNamespace
-from preimage.step import step
+from preimage.running.step import step
 
 made = SimpleNamespace(params={}, wildcards={}, rule="r", input=[], output=SimpleNamespace(record="r"), log=["log"])
 with step(made):

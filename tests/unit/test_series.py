@@ -9,8 +9,9 @@ import pytest
 
 from preimage import study
 from preimage.calibration import fit
-from preimage.data import checks, series
+from preimage.data import series
 from preimage.problems import lotka_volterra, seird
+from preimage.study import data_checks
 
 from ..conftest import refusal
 
@@ -126,7 +127,7 @@ inverters: {{m: {{kind: multistart{inverter}}}}}
 
 def checked(study_file, tmp_path, more="", fit="", inverter=""):
     path = study_file(STUDY.format(path=long_table(tmp_path), more=more, fit=fit, inverter=inverter))
-    return checks.check(study.load(path))
+    return data_checks.check(study.load(path))
 
 
 def test_a_study_of_fits_is_checked_with_its_data(study_file, tmp_path):
@@ -157,7 +158,7 @@ def test_fits_stand_beside_nothing_else(study_file, tmp_path):
 def test_shipped_studies_of_fits_are_valid(monkeypatch):
     monkeypatch.chdir(ROOT)
     for name in ("epidemic", "lynx_hare", "tristan"):
-        checks.check(study.load(ROOT / f"config/studies/{name}.yaml"))
+        data_checks.check(study.load(ROOT / f"config/studies/{name}.yaml"))
 
 
 @pytest.mark.skipif("PREIMAGE_TEST_DATA" not in os.environ, reason="needs PREIMAGE_TEST_DATA")
@@ -166,7 +167,7 @@ def test_the_covid_study_reads_a_users_copy(monkeypatch, tmp_path):
     (tmp_path / "data/covid").symlink_to(Path(os.environ["PREIMAGE_TEST_DATA"]) / "covid")
     monkeypatch.chdir(tmp_path)
     loaded = study.load(ROOT / "config/studies/covid.yaml")
-    said = checks.check(loaded)
+    said = data_checks.check(loaded)
     assert any("germany" in w and "falls" in w for w in said)
     fits = fit.build_all(loaded["problem"], loaded["objectives"])
     assert {len(f.counted) for f in fits.values()} == {20}

@@ -7,10 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from preimage import problem
 from preimage.data import rows, setting, split, tables
 from preimage.data.generate import generate, simulate_part
-from preimage.problems import paraboloid
+from preimage.problems import loading, paraboloid
 from preimage.reporting import words
 
 from ..conftest import refusal
@@ -103,7 +102,7 @@ def test_categories_are_read_from_the_split_by_their_place_in_the_list(tmp_path)
 
 def bowl(**spec):
     found = setting.of_simulator({"simulator": "paraboloid", **spec})
-    return problem.load({"simulator": "paraboloid"}), found.space
+    return loading.load({"simulator": "paraboloid"}), found.space
 
 
 def test_simulated_rows_are_the_simulators_answers():
@@ -142,7 +141,7 @@ def test_an_answer_that_is_no_number_is_refused_with_its_point():
     def broken(X):
         return np.where(X[:, :1] > 50, np.nan, X[:, :1])
 
-    simulator = problem.Problem("broken", {"x1": (-100, 100), "x2": (-100, 100)}, {"y": ""}, broken)
+    simulator = loading.Problem("broken", {"x1": (-100, 100), "x2": (-100, 100)}, {"y": ""}, broken)
     message = refusal(generate, simulator, bowl()[1], 100, np.random.default_rng(0))
     assert message.startswith("simulator 'broken' gave [nan] at [")
 

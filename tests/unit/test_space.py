@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage.space import Input, Linear, Space, build, code
+from preimage.core.space import Input, Linear, Space, build, code
 
 from ..conftest import refusal
 

@@ -7,9 +7,9 @@ from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from preimage import surrogates
 from preimage.data.rows import Rows
-from preimage.errors import StudyError
-from preimage.inversion import forest_domain
-from preimage.surrogates import random_forest, standardised
+from preimage.support.errors import StudyError
+from preimage.surrogates import random_forest
+from preimage.trees import domain, standardised
 
 SPEC = {"trees": 20, "folds": 3}
 
@@ -231,7 +231,7 @@ def test_the_saved_estimator_predicts_in_the_users_units(tmp_path, levels, m, pl
 def test_isolation_is_the_same_in_any_unit_and_order_and_says_what_scikit_learn_says():
     X, _, levels = mixed()
     points = every_category(X, np.random.default_rng(1))
-    plain = forest_domain.isolation(X, 0.53, 0, levels)
+    plain = domain.isolation(X, 0.53, 0, levels)
     plain.check(points)
     assert 0.1 < plain.holds(points).mean() < 0.9
 
@@ -240,7 +240,7 @@ def test_isolation_is_the_same_in_any_unit_and_order_and_says_what_scikit_learn_
         P[:, 1] = np.array([4, 2, 0, 1, 3])[P[:, 1].astype(int)]
         return P
 
-    other = forest_domain.isolation(elsewhere(X), 0.53, 0, levels)
+    other = domain.isolation(elsewhere(X), 0.53, 0, levels)
     other.check(elsewhere(points))
     assert (np.abs(other.score(elsewhere(points)) - plain.score(points)) < 1e-12).mean() > 0.98
 

@@ -3,7 +3,7 @@
 import time
 from types import SimpleNamespace
 
-from preimage.step import Step
+from preimage.running.step import Step
 
 
 class Output(list):

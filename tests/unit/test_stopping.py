@@ -11,11 +11,14 @@ import pytest
 from hyperopt import hp
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, objective, stopping, tpe
-from preimage.files import replacing
-from preimage.inversion import certified, forest_branch_and_bound
-from preimage.space import Input, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Space
+from preimage.inversion import certified
+from preimage.support import stopping, tpe
+from preimage.support.files import replacing
+from preimage.trees import branch_and_bound
+from preimage.trees.forest import from_sklearn
 
 from ..running import ROOT
 
@@ -68,14 +71,14 @@ def test_branch_and_bound_saves_and_ends_and_goes_on_to_the_same_end(tmp_path, l
     q = inversion.Question(space, wanted, forest.predict, X, Y, np.arange(300), trees=forest)
     options = {"boxes": 2000, "gap": 0.0, "memory": 100, "starts": 4}
     whole = certified.invert(q, options, np.random.default_rng(1), None, None)
-    state, step = tmp_path / "state", forest_branch_and_bound.Search.step
+    state, step = tmp_path / "state", branch_and_bound.Search.step
 
     def stopped(search):
         if search.batches == 5 and not state.exists():
             signal.raise_signal(signal.SIGTERM)
         return step(search)
 
-    monkeypatch.setattr(forest_branch_and_bound.Search, "step", stopped)
+    monkeypatch.setattr(branch_and_bound.Search, "step", stopped)
     with pytest.raises(SystemExit):
         certified.invert(q, options, np.random.default_rng(1), state, None)
     assert state.exists()
@@ -96,7 +99,7 @@ def test_what_saves_nothing_is_broken_off_and_leaves_nothing(tmp_path, listening
 
 IN_C = """
 import ctypes, os, signal
-from preimage import stopping
+from preimage.support import stopping
 stopping.listen()
 for number in (signal.SIGTERM, signal.SIGALRM):
     signal.siginterrupt(number, False)  # a call that goes on after a signal, as a compiled program does
@@ -110,8 +113,8 @@ SLOW = """
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from preimage.files import replacing
-from preimage.step import step
+from preimage.support.files import replacing
+from preimage.running.step import step
 class Slow:
     def __del__(self, sleep=time.sleep):
         sleep(60)

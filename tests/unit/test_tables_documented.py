@@ -2,8 +2,8 @@
 
 import pytest
 
-from preimage import candidates
-from preimage.evidence import certificates, findings
+from preimage.core import candidates, certificates
+from preimage.evidence import findings
 from preimage.inference import answer
 from preimage.reporting import diagnosis
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import objective
+from preimage.core import objective
 from preimage.data import targets
 from preimage.data.setting import Rows
 from preimage.evidence.best_of import best_of, counts, running_minimum

@@ -2,8 +2,9 @@
 
 import pytest
 
-from preimage.data import checks, new_rows, tables, targets
+from preimage.data import new_rows, tables, targets
 from preimage.data.unit_row import bare, is_unit
+from preimage.study import data_checks
 
 from ..conftest import refusal
 from ..table_files import save
@@ -92,7 +93,7 @@ def test_a_unit_that_the_study_states_is_shown_and_that_of_the_file_still_compar
     save("new.csv", "a;b;y\n%;%;Pa·s\n1;2;3\n")
     said = refusal(new_rows.read, "new.csv", first, ["a", "b"], {}, {})
     assert said == "new.csv, column 'y': found unit Pa·s, expected mPas or mPa·s as before"
-    assert checks._other_units(found("%;%;mPa·s").table, {"y": "mPas", "a": "%"}) == [
+    assert data_checks._other_units(found("%;%;mPa·s").table, {"y": "mPas", "a": "%"}) == [
         "column 'y': its file says mPa·s, the study mPas: nothing is converted"
     ]
 

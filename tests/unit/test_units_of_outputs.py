@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import digits, inversion, objective
+from preimage import inversion
+from preimage.core import objective
+from preimage.core.space import Input, Space
 from preimage.evidence.windows import with_windows
-from preimage.inversion import forest_preimage
 from preimage.reporting import windows
-from preimage.space import Input, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage.support import digits
+from preimage.trees import preimage
+from preimage.trees.forest import from_sklearn
 
 SPACE = Space((Input("a", 0, 1), Input("b", 0, 1)))
 OUTPUTS = ["purity", "load"]
@@ -60,7 +62,7 @@ def test_certified_preimage_and_window_keep_each_output_to_its_own_tolerance(uni
     reference, _ = asked(*told_in(1.0, forest, rows, **entry))
     np.testing.assert_array_equal(answer.X, reference.X)
 
-    found = forest_preimage.preimage(model, SPACE, wanted, 10_000)
+    found = preimage.preimage(model, SPACE, wanted, 10_000)
     rng = np.random.default_rng(1)
     points = rng.uniform(size=(5000, 2))
     held = ((found.low[:, None] <= points) & (points <= found.high[:, None])).all(axis=2).any(axis=0)

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import objective
+from preimage.core import objective
+from preimage.core.space import Input, Space
 from preimage.evidence.windows import with_windows
 from preimage.reporting import windows
-from preimage.space import Input, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage.trees.forest import from_sklearn
 
 SPACE = Space((Input("a", -10, 10, unit="kg"), Input("grade", 0, 2, categories=("x", "y", "z")), Input("b", -10, 10)))
 NEAR = objective.build("near", {"target": {"y": 40}, "tolerance": 15}, ["y"])

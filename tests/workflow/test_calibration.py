@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import curve_fit
 from scipy.stats import t as student
 
-from preimage.files import read_json
+from preimage.support.files import read_json
 
 from ..running import assert_documented, snakemake, study_argument, write_study
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage.files import read_json
+from preimage.support.files import read_json
 
 from ..running import assert_documented, snakemake, study_argument, write_study
 

@@ -7,8 +7,8 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
 
-from preimage.files import read_json
 from preimage.problems import robot_arm
+from preimage.support.files import read_json
 from preimage.surrogates.keras_files import keras_on_jax
 
 from ..running import snakemake, study_argument, write_study

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from preimage import origin, reproduction
+from preimage.running import reproduction
+from preimage.study import origin
 
 from ..running import snakemake, study_argument, write_study
 

@@ -10,7 +10,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
 from preimage import study
-from preimage.files import read_json
+from preimage.support.files import read_json
 
 from ..conftest import refusal
 from ..running import snakemake, study_argument, write_study

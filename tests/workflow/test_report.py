@@ -11,9 +11,9 @@ import pytest
 
 from preimage import study
 from preimage.data import rows, setting, targets
-from preimage.files import read_json
 from preimage.reporting.material import Material
 from preimage.reporting.page import render
+from preimage.support.files import read_json
 
 from ..running import assert_documented
 

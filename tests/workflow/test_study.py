@@ -5,8 +5,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from preimage import candidates
-from preimage.files import read_json
+from preimage.core import candidates
+from preimage.support.files import read_json
 
 from ..running import TINY, run_tiny, snakemake, study_argument, write_study
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import reproduction
-from preimage.files import read_json, remove, sha256, write_json
+from preimage.running import reproduction
+from preimage.support.files import read_json, remove, sha256, write_json
 
 from ..running import ROOT, environment, snakemake, study_argument, write_study
 
@@ -81,7 +81,7 @@ def test_what_is_known_only_later_stands_on_the_runs_of_the_inversions(tiny):
 def test_the_model_has_signature_and_example_and_predicts_as_the_forest_does(tiny):
     import pandas as pd
 
-    from preimage.surrogates.forest import Forest
+    from preimage.trees.forest import Forest
 
     _, found = runs(tiny)
     (train,) = (r for r in found if r.info.run_name == "train forest" and r.data.tags["wildcard.seed"] == "0")

@@ -7,20 +7,20 @@ from snakemake.logging import logger
 WORKFLOW = os.path.dirname(str(workflow.current_basedir))
 sys.path.insert(0, WORKFLOW)
 
-from preimage import (
-    cluster,
+from preimage import study as study_module
+from preimage.problems import user_code
+from preimage.running import (
+    slurm,
     fingerprint,
     invocation,
-    limits,
-    nodes,
-    own_code,
-    own_trial,
+    slurm_nodes,
+    user_trial,
     reproduction,
-    study as study_module,
 )
+from preimage.support import limits
 from preimage.data import series, setting, targets
-from preimage.errors import StudyError
-from preimage.inversion_kinds import MODULES
+from preimage.support.errors import StudyError
+from preimage.core.kinds import MODULES
 
 invocation.share_library()
 
@@ -32,7 +32,7 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 
 try:
     FILES = study_module.configured(config, CONFIG)
-    own_code.allow(config.get("allow"))
+    user_code.allow(config.get("allow"))
     limits.allow(config.get("memory"))
     RUN, BESIDE = reproduction.asked(config), None
     if RUN is not None:
@@ -93,7 +93,7 @@ def of(wildcards):
 def before_any_job(workflow):
     """Refuse what the user's own code would fail in, and what Slurm would refuse."""
     try:
-        own_trial.check(STUDIES)
+        user_trial.check(STUDIES)
     except StudyError as error:
         sys.exit(f"preimage: {error}")
     on_slurm(workflow)
@@ -109,11 +109,11 @@ def on_slurm(workflow):
         for key in ("slurm_partition", "slurm_account")
     ]
     try:
-        cluster.check(*asked)
-        nodes.bound(workflow, cluster.partitions())
+        slurm.check(*asked)
+        slurm_nodes.bound(workflow, slurm.partitions())
     except StudyError as error:
         sys.exit(f"preimage: {error}")
-    cluster.suit(workflow.scheduler._executor, cluster.keeps_accounts())
+    slurm.suit(workflow.scheduler._executor, slurm.keeps_accounts())
 
 
 # -- fingerprints ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 # What the rules of inference take, and where its files are.
-from preimage import inference_kinds
-from preimage.inference import setting as inference_setting
+from preimage.core import kinds
+from preimage.study import inference as inference_setting
 
 INFERENCE_SEED = "results/{study}/seed{seed}"
 INFERENCE_RECORDS = "results/{study}/tracking/seed{seed}"
@@ -32,7 +32,7 @@ def method_modules(wildcards):
 
 def bank_parts(wildcards):
     """The parts of the bank, for a method that works on it."""
-    if method_of(wildcards)["kind"] not in inference_kinds.BANKED:
+    if method_of(wildcards)["kind"] not in kinds.BANKED:
         return []
     parts = range(of(wildcards)["bank"]["jobs"])
     return expand(f"{INFERENCE_SEED}/bank/{{part}}.npz", part=parts, allow_missing=True)

@@ -1,9 +1,9 @@
 """One part of the simulations from the prior that methods share; those that failed stay in it as rows of NaN."""
 
-from preimage.files import read_json
 from preimage.inference import arrays, bank, simulator
 from preimage.inference.answer import Task
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json
 
 
 def main(snakemake):

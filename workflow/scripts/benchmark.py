@@ -5,7 +5,7 @@ import logging
 
 import pandas as pd
 
-from preimage.files import replacing
+from preimage.support.files import replacing
 
 
 def main(snakemake):

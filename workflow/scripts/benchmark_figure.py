@@ -6,7 +6,7 @@ import pandas as pd
 
 from preimage.figures.growth import growth
 from preimage.figures.style import to_svg
-from preimage.files import replacing
+from preimage.support.files import replacing
 
 
 def main(snakemake):

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from preimage import objective
+from preimage.core import objective
 from preimage.data import rows, setting, targets
 from preimage.evidence.by_round import Round, by_round
-from preimage.files import read_json, replacing
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing
 
 
 def main(snakemake):

@@ -4,8 +4,8 @@ import pandas as pd
 
 from preimage.calibration import judge
 from preimage.data import rows, setting
-from preimage.files import replacing, write_json
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import replacing, write_json
 
 
 def main(snakemake):

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from preimage.files import read_json, replacing, write_json
 from preimage.inference import arrays, bank, judge, methods, observations, simulator, table
 from preimage.inference.answer import Bank, Task
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing, write_json
 
 # Draws of an answer to a fresh set: enough for ranks and regions, whatever is wanted of the observed ones.
 DRAWS = 1000

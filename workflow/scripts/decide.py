@@ -1,9 +1,9 @@
 """Do the rows that the champion has not seen give reason to replace it?"""
 
 from preimage.data import rows
-from preimage.files import write_json
 from preimage.relearning.judging import judged
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import write_json
 
 
 def main(snakemake):

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage import problem
 from preimage.data import rows, setting, targets
 from preimage.evidence.diagnosis import Evidence, diagnose
 from preimage.evidence.findings import FOUND
-from preimage.files import read_json, replacing
-from preimage.rng import generator
-from preimage.step import step
+from preimage.problems import loading
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing
+from preimage.support.rng import generator
 
 
 def main(snakemake):
     with step(snakemake) as run:
-        simulator = problem.load(run.params["problem"])
+        simulator = loading.load(run.params["problem"])
         folders = [(Path(folder), seed) for folder, _, seed in run.params["folders"]]
         table = diagnose((read(run.params, *place, simulator), generator(place[1], "diagnose")) for place in folders)
         with replacing(snakemake.output.table) as path:

@@ -6,15 +6,17 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import problem, surrogates
-from preimage.candidates import without_formulas
-from preimage.data import checks, rows, setting, tables, targets
+from preimage import surrogates
+from preimage.core.candidates import without_formulas
+from preimage.data import rows, setting, tables, targets
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
-from preimage.files import read_json, replacing, write_json
-from preimage.step import step
+from preimage.problems import loading
+from preimage.running.step import step
+from preimage.study import data_checks
+from preimage.support.files import read_json, replacing, write_json
 from preimage.surrogates.intervals import Intervals
 
 
@@ -27,7 +29,7 @@ def main(snakemake):
         train, test = (rows.load(path, source.info, setting.categories(spec)) for path in (source.train, source.test))
         objectives = targets.objectives(run.params["objectives"], known, test.Y, train.Y)
         info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
-        simulator = problem.load(spec)
+        simulator = loading.load(spec)
 
         table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
         if any(w.kind == "fit" for w in objectives.values()):
@@ -100,7 +102,7 @@ def warnings(params, source, found):
     spec = params["problem"]
     both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
     whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, setting.categories(spec)))
-    return checks.warnings({"objectives": params["objectives"]}, both, whole)
+    return data_checks.warnings({"objectives": params["objectives"]}, both, whole)
 
 
 def log(run, summary):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage import problem
 from preimage.calibration import tables
 from preimage.data import rows, setting, targets
 from preimage.figures import gallery, style
-from preimage.files import replacing, write_json, write_text
-from preimage.step import step
+from preimage.problems import loading
+from preimage.running.step import step
+from preimage.support.files import replacing, write_json, write_text
 
 
 def main(snakemake):
@@ -58,7 +58,7 @@ def read(snakemake, params):
         candidates=pd.read_parquet(source.candidates),
         baselines=params["baselines"],
         solutions=pd.read_parquet(source.solutions),
-        simulator=problem.load(spec),
+        simulator=loading.load(spec),
         best_of=pd.read_csv(source.best_of).query("round == round.max()"),
         curves=curves,
         rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),

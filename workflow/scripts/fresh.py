@@ -1,9 +1,9 @@
 """Sets at known parameters from the prior, to check methods on; and whether the observed sets are of their kind."""
 
-from preimage.files import read_json, write_json
 from preimage.inference import arrays, bank, judge, simulator
 from preimage.inference.answer import Task
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, write_json
 
 
 def main(snakemake):

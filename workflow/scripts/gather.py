@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from preimage import candidates
+from preimage.core import candidates
 from preimage.evidence.best_of import best_of
-from preimage.files import replacing
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import replacing
 
 
 def main(snakemake):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage.files import replacing
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import replacing
 
 
 def main(snakemake):

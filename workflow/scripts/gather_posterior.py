@@ -4,9 +4,9 @@ from itertools import product
 
 import pandas as pd
 
-from preimage.files import read_json, replacing, write_json
 from preimage.inference import arrays, observations, simulator, summary, table
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing, write_json
 
 
 def main(snakemake):

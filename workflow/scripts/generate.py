@@ -1,10 +1,10 @@
 """Rows from a simulator, with noise, written as parquet with units."""
 
-from preimage import problem
 from preimage.data import setting, tables
 from preimage.data.generate import generate
-from preimage.files import sha256, write_json
-from preimage.step import step
+from preimage.problems import loading
+from preimage.running.step import step
+from preimage.support.files import sha256, write_json
 
 
 def main(snakemake):
@@ -12,7 +12,7 @@ def main(snakemake):
         spec = run.params["problem"]
         found = setting.of_simulator(spec)
         table = generate(
-            problem.load(spec),
+            loading.load(spec),
             found.space,
             spec["samples"],
             run.rng,

@@ -1,8 +1,8 @@
 """A user's table, checked and written as parquet with units."""
 
 from preimage.data import tables
-from preimage.files import sha256, write_json
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import sha256, write_json
 
 
 def main(snakemake):

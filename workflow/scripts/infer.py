@@ -1,10 +1,10 @@
 """The answers of one method to the observed sets."""
 
-from preimage.files import read_json, replacing, write_json
 from preimage.inference import arrays, methods, observations, simulator, table
 from preimage.inference.answer import Task
 from preimage.inference.callback import told_plainly
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing, write_json
 
 
 def main(snakemake):

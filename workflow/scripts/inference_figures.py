@@ -5,9 +5,9 @@ import logging
 import pandas as pd
 
 from preimage.figures import inference_gallery, style
-from preimage.files import read_json, replacing, write_json, write_text
 from preimage.inference import arrays, judge, observations, simulator, table
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing, write_json, write_text
 
 
 def main(snakemake):

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage import record
 from preimage.data import setting
-from preimage.files import read_json, write_text
 from preimage.inference import simulator
 from preimage.inference.observations import words
-from preimage.inference.setting import simulated_part
 from preimage.reporting import inference
 from preimage.reporting.templates import environment
-from preimage.step import step
+from preimage.running.step import step
+from preimage.study.inference import simulated_part
+from preimage.support.files import read_json, write_text
+from preimage.tracking import record
 
 
 def main(snakemake):

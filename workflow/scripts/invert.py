@@ -4,17 +4,18 @@ import numpy as np
 import pandas as pd
 
 from preimage import inversion
-from preimage.files import replacing
-from preimage.inversion import forest_threads, parts, questions
+from preimage.inversion import parts, questions
 from preimage.inversion.table import frame
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import replacing
+from preimage.trees import threads
 
 MOST_POINTS = 500
 
 
 def main(snakemake):
     with step(snakemake) as run:
-        forest_threads.use_at_most(snakemake.threads)
+        threads.use_at_most(snakemake.threads)
         asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
         options = run.params["inverter"]
         if snakemake.input.get("parts"):

@@ -1,14 +1,15 @@
 """One part of an inverter's work, as one of several jobs that `invert` puts together."""
 
 from preimage import inversion
-from preimage.inversion import forest_threads, parts, questions
-from preimage.step import step
+from preimage.inversion import parts, questions
+from preimage.running.step import step
+from preimage.trees import threads
 
 
 def main(snakemake):
     with step(snakemake) as run:
         # The other parts have the other cores.
-        forest_threads.use_at_most(snakemake.threads)
+        threads.use_at_most(snakemake.threads)
         asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
         options = {**run.params["inverter"], "part": run.part}
         report = run.progress(-(-len(asked.questions) * inversion.planned(options) // run.part[1]))

@@ -3,10 +3,11 @@
 import importlib
 from pathlib import Path
 
-from preimage import problem, surrogates
+from preimage import surrogates
 from preimage.data import rows, setting
-from preimage.files import replacing, write_json
-from preimage.step import step
+from preimage.problems import loading
+from preimage.running.step import step
+from preimage.support.files import replacing, write_json
 
 
 def main(snakemake):
@@ -16,7 +17,7 @@ def main(snakemake):
         model = surrogates.module(kind).load(Path(str(source.model)))
         # Picked at run time: each kind shows something of its own.
         shown = importlib.import_module(f"preimage.learning.{kind}")
-        found = shown.judge(model, train, test, problem.load(spec), run.rng)
+        found = shown.judge(model, train, test, loading.load(spec), run.rng)
         with replacing(snakemake.output.folder) as folder:
             folder.mkdir()
             for table, frame in found.tables.items():

@@ -1,8 +1,8 @@
 """Learning a line by inversion: truncation, optimisers, the cost of derivatives, and noise."""
 
-from preimage.files import replacing, write_json
 from preimage.learning import line
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import replacing, write_json
 
 
 def main(snakemake):

@@ -6,12 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import objective, problem, surrogates
+from preimage import surrogates
+from preimage.core import objective
 from preimage.data import new_rows, rows, setting, tables, targets
-from preimage.files import read_json, sha256, write_json
+from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, sha256, write_json
 from preimage.surrogates.intervals import Intervals
 
 
@@ -48,7 +50,7 @@ def simulated(run, source, train, test, gate, found, rng):
     )
     chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
     noise = spec.get("noise", {}).get("sd", 0.0)
-    return batch.simulated(problem.load(spec), space, chosen, train, noise, rng), []
+    return batch.simulated(loading.load(spec), space, chosen, train, noise, rng), []
 
 
 def measured(run, source, train, test, gate, found, rng):

@@ -1,8 +1,8 @@
 """The sets of samples to infer from: simulated at parameters from the prior, which are kept, or the user's own."""
 
-from preimage.files import write_json
 from preimage.inference import arrays, observations, simulator
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import write_json
 
 
 def main(snakemake):

@@ -4,21 +4,21 @@ from pathlib import Path
 
 from preimage import surrogates
 from preimage.data import rows, setting, targets
-from preimage.files import replacing
-from preimage.inversion import forest_preimage, forest_threads
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import replacing
+from preimage.trees import preimage, threads
 
 
 def main(snakemake):
     with step(snakemake) as run:
-        forest_threads.use_at_most(snakemake.threads)
+        threads.use_at_most(snakemake.threads)
         spec, options = run.params["problem"], run.params["options"]
         known = rows.known(snakemake.input.info)
         space = setting.of_rows(spec, known).space
         (wanted,) = targets.objectives({snakemake.wildcards.objective: run.params["objective"]}, known, None).values()
         model = surrogates.module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
         report = run.progress(options["boxes"])
-        found = forest_preimage.preimage(
+        found = preimage.preimage(
             model.trees, space.fix(wanted.fixed), wanted, options["boxes"], options.get("seconds"), run.state, report
         )
         inner, outer = found.bracket

@@ -6,9 +6,9 @@ import numpy as np
 
 from preimage import surrogates
 from preimage.data import rows
-from preimage.files import read_json, write_json
 from preimage.relearning.promotion import Challenger, relearned
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, write_json
 
 
 def main(snakemake):

@@ -1,9 +1,9 @@
 """The page that says, round by round, whether new rows gave reason to relearn, and whether the new model earned it."""
 
-from preimage.files import read_json, write_text
 from preimage.reporting.relearning import Outcome, context
 from preimage.reporting.templates import environment
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, write_text
 
 
 def main(snakemake):

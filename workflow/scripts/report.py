@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage import record
 from preimage.calibration import tables
 from preimage.data import rows, setting, targets
-from preimage.files import read_json, write_text
 from preimage.reporting.material import Material
 from preimage.reporting.page import render
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, write_text
+from preimage.tracking import record
 
 
 def main(snakemake):

@@ -4,8 +4,8 @@ import sys
 
 import pandas as pd
 
-from preimage import reproduction
-from preimage.files import replacing, write_text
+from preimage.running import reproduction
+from preimage.support.files import replacing, write_text
 
 
 def main(snakemake):

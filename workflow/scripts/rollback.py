@@ -2,8 +2,8 @@
 
 import sys
 
-from preimage.errors import StudyError
-from preimage.files import write_text
+from preimage.support.errors import StudyError
+from preimage.support.files import write_text
 
 
 def main(snakemake):

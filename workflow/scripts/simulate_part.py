@@ -1,9 +1,9 @@
 """One part of the rows from a simulator, as one of several jobs that `generate` puts together."""
 
-from preimage import problem
 from preimage.data import setting, tables
 from preimage.data.generate import simulate_part
-from preimage.step import step
+from preimage.problems import loading
+from preimage.running.step import step
 
 
 def main(snakemake):
@@ -11,7 +11,7 @@ def main(snakemake):
         spec = run.params["problem"]
         found = setting.of_simulator(spec)
         rng = run.rng_of("generate")
-        table = simulate_part(problem.load(spec), found.space, spec["samples"], rng, spec.get("sampling"), run.part)
+        table = simulate_part(loading.load(spec), found.space, spec["samples"], rng, spec.get("sampling"), run.part)
         tables.write(snakemake.output.part, table)
         run.metric("data/rows", len(table))
 

@@ -1,8 +1,9 @@
 """Rows held out by distinct input; what later steps may know of the data comes from the training rows alone."""
 
-from preimage.data import canonical, setting, split, tables
-from preimage.files import read_json, write_json
-from preimage.step import step
+from preimage.core import canonical
+from preimage.data import setting, split, tables
+from preimage.running.step import step
+from preimage.support.files import read_json, write_json
 
 
 def main(snakemake):

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from preimage.files import read_json, replacing
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing
 
 COLUMNS = ["wall_seconds", "cpu_seconds", "peak_memory_mb", "evaluations"]
 

@@ -1,6 +1,6 @@
 """The tracking store, created once, before anything is sent to it."""
 
-from preimage.files import write_text
+from preimage.support.files import write_text
 from preimage.tracking import sending
 
 

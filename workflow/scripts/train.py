@@ -9,8 +9,8 @@ import pandas as pd
 from preimage import surrogates
 from preimage.data import rows
 from preimage.evidence import learning
-from preimage.files import replacing, write_json
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import replacing, write_json
 from preimage.surrogates import intervals
 from preimage.surrogates.metrics import coverage, metrics
 

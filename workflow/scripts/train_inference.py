@@ -1,10 +1,10 @@
 """A method of inference made ready: trained where it is trained once for all observations."""
 
-from preimage.files import read_json, write_json
 from preimage.inference import arrays, bank, methods, simulator
 from preimage.inference.answer import Means, Task
 from preimage.inference.callback import told_plainly
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import read_json, write_json
 
 
 def main(snakemake):

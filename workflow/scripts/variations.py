@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage import problem
 from preimage import study as study_module
 from preimage.data import rows, setting, targets
 from preimage.evidence.variations import Member, side_by_side
-from preimage.files import read_json, replacing
-from preimage.step import step
+from preimage.problems import loading
+from preimage.running.step import step
+from preimage.support.files import read_json, replacing
 
 
 def main(snakemake):
@@ -41,7 +41,7 @@ def read(study, seed):
         about={name: read_json(place / f"surrogates/{name}/surrogate.json") for name in study["surrogates"]},
         summary=summary[(summary["seed"] == seed) & (summary["round"] == study["rounds"])],
         timings=timings[(timings["seed"] == seed) & (timings["round"] == study["rounds"])],
-        simulator=problem.load(spec),
+        simulator=loading.load(spec),
         baselines=study_module.baselines(study),
     )
 

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from preimage.figures import style, variations
-from preimage.files import write_text
 from preimage.reporting.templates import environment
 from preimage.reporting.variations import axes, context, with_shares
-from preimage.step import step
+from preimage.running.step import step
+from preimage.support.files import write_text
 
 
 def main(snakemake):

@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage import inversion, objective, surrogates
-from preimage.candidates import inputs_of
+from preimage import inversion, surrogates
+from preimage.core import objective
+from preimage.core.candidates import inputs_of
+from preimage.core.space import Input, Space
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
 from preimage.inversion import Question
 from preimage.inversion.committee import Committee
 from preimage.inversion.table import frame
-from preimage.problem import Problem
-from preimage.space import Input, Space
+from preimage.problems.loading import Problem
 from preimage.surrogates import Trained
 
 # The studies' defaults, with fewer folds: nothing here is about intervals.

@@ -18,15 +18,15 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
 from scipy.stats import f as fisher
 
-from preimage import polytope
 from preimage.benchmarks.timing import against, row
 from preimage.calibration import engine, fit, losses, profiles, reference
 from preimage.calibration.fit import Fit
-from preimage.clock import seconds
+from preimage.core import polytope
+from preimage.core.dynamics import Known
+from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.dynamics import Known
 from preimage.problems import seird
-from preimage.space import Input, Space
+from preimage.support.clock import seconds
 
 POPULATIONS = {"Italy": 60.4e6, "Germany": 83.2e6, "Japan": 126e6, "Korea, South": 51.7e6, "Brazil": 212e6}
 SPACE = Space(tuple(Input(name, *bounds) for name, bounds in seird.BOUNDS.items()))

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from preimage import inversion, objective
+from preimage import inversion
 from preimage.benchmarks import forest_peers
 from preimage.benchmarks.timing import row, typical
+from preimage.core import objective
+from preimage.core.space import Input, Space
 from preimage.inversion import certified, coordinate
-from preimage.space import Input, Space
-from preimage.surrogates.forest import from_sklearn
+from preimage.trees.forest import from_sklearn
 
 ROWS, TREES = 2_100, 100
 OPTIONS = {"boxes": 10**9, "gap": 0.0, "memory": 2000, "starts": 4}

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.benchmarks.asking import World, questions, ranked, rows, world
+from preimage.core.kinds import DIFFERENTIABLE
 from preimage.evidence.best_of import counts
-from preimage.inversion_kinds import DIFFERENTIABLE
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 
 TRAINING = 8000
 PUBLISHED = "published"

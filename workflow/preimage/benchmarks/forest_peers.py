@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from preimage import inversion
-from preimage.clock import seconds
+from preimage.support.clock import seconds
 
 
 def limited(call: Callable[[], Any], limit: float) -> tuple[float, Any]:
@@ -125,7 +125,7 @@ def hyperopt_tpe(model: Any, question: inversion.Question) -> float:
     """Return the least loss of 500 evaluations."""
     from hyperopt import hp
 
-    from preimage import tpe
+    from preimage.support import tpe
 
     names, f, ends = question.space.names, _losses(model, question), _ends(question)
     space = {n: hp.uniform(n, a, b) for n, (a, b) in zip(names, ends, strict=True)}

@@ -23,8 +23,8 @@ from preimage.inference.checks import coverage
 from preimage.inference.methods.amortised import Amortised
 from preimage.inference.methods.proposal import log_slopes
 from preimage.inference.simulators import collider
-from preimage.rng import generator
-from preimage.surrogates.precision import use_one_thread
+from preimage.support.jax_setup import use_one_thread
+from preimage.support.rng import generator
 
 SIZE, PROBLEMS, BUDGET = 500, 3000, 1e8
 # The forms of the ablation; none of them is judged.

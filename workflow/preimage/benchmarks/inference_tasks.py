@@ -19,8 +19,8 @@ from preimage.benchmarks.timing import row
 from preimage.inference import methods, reference, simulator
 from preimage.inference.answer import Task
 from preimage.inference.checks.c2st import c2st
-from preimage.rng import generator
-from preimage.surrogates.precision import use_one_thread
+from preimage.support.jax_setup import use_one_thread
+from preimage.support.rng import generator
 
 # What the best method is to reach, at most.
 REACH = {"two_moons": 0.58, "gaussian_linear": 0.54, "gaussian_mixture": 0.58, "slcp": 0.84, "sir": 0.62}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preimage.problem import Minimum, Problem, shifted
+from preimage.problems.loading import Minimum, Problem, shifted
 
 
 def _paraboloid(Z: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from preimage import study
 from preimage.data.rows import Rows
 from preimage.learning import latent_classes as shown
 from preimage.learning import line, recursion
+from preimage.support.jax_setup import enable_double
 from preimage.surrogates import latent_classes
 from preimage.surrogates.latent.inner import Inner
-from preimage.surrogates.precision import enable_double
 
 ROOT = Path(__file__).resolve().parents[3]
 SPLITS, LATENTS = 3, (8, 12, 16)

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from preimage import candidates, inversion, objective, problem, surrogates
+from preimage import inversion, surrogates
 from preimage import study as study_module
-from preimage.data import canonical, setting, split, tables
+from preimage.core import candidates, canonical, objective
+from preimage.data import setting, split, tables
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
 from preimage.evidence import assess, judge
@@ -23,14 +24,15 @@ from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.figures import gallery, style
 from preimage.inversion.table import frame
-from preimage.rng import generator
+from preimage.problems import loading
+from preimage.support.rng import generator
 from preimage.surrogates import intervals
 
 
 def run(study: study_module.Study, folder: Path) -> None:
     """Do for one study (and its first seed) what the workflow does, tracking and the page's text apart."""
     spec, seed = study["problem"], study["seeds"][0]
-    simulator = problem.load(spec)
+    simulator = loading.load(spec)
     if "table" in spec:
         table, inputs, outputs, _ = tables.import_table(spec["table"], setting.categories(spec))
         table = tables.with_units(table, setting.stated_units(spec))

@@ -18,16 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from preimage import inversion, objective, polytope, surrogates
+from preimage import inversion, surrogates
 from preimage.benchmarks import landscapes
 from preimage.benchmarks.timing import row
-from preimage.clock import seconds
+from preimage.core import objective, polytope
+from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 from preimage.relearning import gate
 from preimage.relearning.acquire import Ask, acquire
-from preimage.rng import generator
-from preimage.space import Input, Space
+from preimage.support.clock import seconds
+from preimage.support.rng import generator
 from preimage.surrogates import intervals
 
 PROCESS = {"kind": "gaussian_process", "kernel": "rbf", "rows": 10000, "hyperparameter_rows": 800, "restarts": 3}
@@ -116,7 +117,7 @@ def optuna_tpe(problem: Problem, seed: int) -> float:
 def hyperopt_tpe(problem: Problem, seed: int) -> float:
     from hyperopt import hp
 
-    from preimage import tpe
+    from preimage.support import tpe
 
     space = {name: hp.uniform(name, *bounds) for name, bounds in problem.inputs.items()}
 
@@ -167,8 +168,8 @@ def registration() -> dict[str, Any]:
     import skops.io
 
     from preimage.benchmarks.spine import bowl_forest
-    from preimage.surrogates.forest import from_sklearn
     from preimage.surrogates.random_forest import ARRAYS, MODEL
+    from preimage.trees.forest import from_sklearn
 
     fitted = bowl_forest(5)
     forest, points = from_sklearn(fitted), np.zeros((5, 5))

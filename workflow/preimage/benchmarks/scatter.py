@@ -15,7 +15,8 @@ import numpy as np
 
 from preimage.benchmarks.certified import OPTIONS, bowl
 from preimage.benchmarks.timing import row
-from preimage.inversion import certified, forest_threads
+from preimage.inversion import certified
+from preimage.trees import threads
 
 REPEATS = 5
 
@@ -48,7 +49,7 @@ def _jobs(count: int) -> list[dict[str, Any]]:
 
 
 def _job(part: int, parts: int, ready: Any, answers: Any) -> None:
-    forest_threads.use_at_most(1)
+    threads.use_at_most(1)
     _, question = bowl(10)
     _, small = bowl(2, 100, 5)
     options = {**OPTIONS, "part": (part, parts)}

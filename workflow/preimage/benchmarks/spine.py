@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from preimage.benchmarks.timing import against, row
-from preimage.files import read_json, write_text
+from preimage.support.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS, TREES, EVALUATIONS = 2_100, 100, 500
@@ -32,7 +32,7 @@ def bowl_forest(dimension: int = 2) -> Any:
 
 
 def one_row_prediction() -> dict[str, Any]:
-    from preimage.surrogates.forest import from_sklearn
+    from preimage.trees.forest import from_sklearn
 
     model = bowl_forest()
     forest = from_sklearn(model)
@@ -52,8 +52,8 @@ def tpe_on_forest() -> dict[str, Any]:
     from hyperopt import Trials, fmin, hp
     from hyperopt import tpe as hyperopt_tpe
 
-    from preimage import tpe
-    from preimage.surrogates.forest import from_sklearn
+    from preimage.support import tpe
+    from preimage.trees.forest import from_sklearn
 
     model = bowl_forest()
     forest = from_sklearn(model)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from preimage.clock import seconds
+from preimage.support.clock import seconds
 
 BURST = 0.05
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from preimage.benchmarks.timing import row
-from preimage.files import read_json, write_json
+from preimage.support.files import read_json, write_json
 from preimage.surrogates import keras_files
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,11 +74,11 @@ def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def ours(folder: Path) -> None:
-    from preimage.surrogates import precision
+    from preimage.support import jax_setup
 
-    precision.enable_double()
-    precision.use_one_thread()
-    precision.cache_compiled_programs()
+    jax_setup.enable_double()
+    jax_setup.use_one_thread()
+    jax_setup.cache_compiled_programs()
     from preimage.surrogates import network_tuning, neural_network, vmapped_training
 
     X, Y, held = rows()

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import candidates
 from preimage.calibration import fit
-from preimage.candidates import CASE
+from preimage.core import candidates
+from preimage.core.candidates import CASE
+from preimage.core.space import Space
 from preimage.evidence.assess import points
-from preimage.space import Space
 
 
 def assess(

@@ -15,8 +15,8 @@ from scipy.optimize import minimize
 from preimage.calibration import reference
 from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import NoSolutionError
-from preimage.secrecy import without_secrets
-from preimage.space import Space
+from preimage.core.space import Space
+from preimage.support.masking import without_secrets
 
 COMPLEX_STEP = 1e-30
 STEPS = np.logspace(-12, -1, 23)

@@ -15,10 +15,10 @@ from preimage.calibration import least_squares, stationary
 from preimage.calibration.fit import Fit
 from preimage.calibration.least_squares import WHY, Box, Found
 from preimage.calibration.starts import TRIALS, design, tried
-from preimage.dynamics import Curve
+from preimage.core.dynamics import Curve
+from preimage.core.space import Space
 from preimage.inversion import Question, Report
 from preimage.inversion.descents import Ends
-from preimage.space import Space
 
 # How many of the best ends are polished; equal numbers make one compiled program.
 POLISHED = 8

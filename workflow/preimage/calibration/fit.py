@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from preimage import own_code, problem
-from preimage.calibration import losses, own, solvers
+from preimage.calibration import losses, solvers
 from preimage.calibration.solvers import NoSolutionError, by_scipy
+from preimage.core.dynamics import Curve, Model
+from preimage.core.objective import NEAR_SHARE
 from preimage.data import series
 from preimage.data.series import Series
-from preimage.dynamics import Curve, Model
-from preimage.errors import StudyError
-from preimage.objective import NEAR_SHARE
+from preimage.problems import loading, user_code, user_series
+from preimage.support.errors import StudyError
 
 # Parameters evaluated in one compiled program.
 BATCH = 64
@@ -263,7 +263,7 @@ def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run
     """
     fits = build_all(spec, entries, run)
     settings = spec.get("inputs") or {}
-    found = problem.load(spec, run)
+    found = loading.load(spec, run)
     assert found is not None
     said = []
     for name, fit in fits.items():
@@ -277,14 +277,14 @@ def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run
                     f"problem.inputs.{parameter}: the start {value:g} is outside its bounds [{low:g}, {high:g}]; "
                     "name one with 'start'"
                 )
-        if run or own_code.named(spec) is None:
-            own.checked(fit.model, fit.named(fit.start), fit.series.at)
+        if run or user_code.named(spec) is None:
+            user_series.checked(fit.model, fit.named(fit.start), fit.series.at)
         said += [f"objective '{name}': {note}" for note in fit.series.notes]
     return said
 
 
 def _model(spec: Mapping[str, Any], run: bool = True) -> tuple[Model, tuple[str, ...], np.ndarray]:
-    found = problem.load(spec, run)
+    found = loading.load(spec, run)
     assert found is not None and found.dynamics is not None
     settings = spec.get("inputs") or {}
     names = tuple(found.inputs)

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage import polytope
 from preimage.calibration import derivatives, engine, fit, forecasts, losses, profiles
 from preimage.calibration.fit import Fit
+from preimage.core import polytope
+from preimage.core.space import Space
 from preimage.data.series import Series
-from preimage.space import Space
 
 # Starts of the fit to the whole series, which a forecast is tried with.
 STARTS = 50

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.errors import StudyError, did_you_mean
+from preimage.support.errors import StudyError, did_you_mean
 
 KINDS = ("msle", "log", "mse")
 # What a model gives in the place of a positive number, for the loss that takes its logarithm.

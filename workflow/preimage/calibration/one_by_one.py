@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import least_squares
 
-from preimage import npz
 from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import NoSolutionError
-from preimage.files import replacing
-from preimage.pace import Pace
-from preimage.resuming import resumed
+from preimage.support import npz
+from preimage.support.checkpoints import Pace
+from preimage.support.files import replacing
+from preimage.support.resume_state import resumed
 
 MOST_EVALUATIONS = 60
 # Solvers give what they are asked for; what is smaller than that is noise.

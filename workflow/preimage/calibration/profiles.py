@@ -19,8 +19,8 @@ from preimage.calibration import least_squares, one_by_one, stationary, traced
 from preimage.calibration.engine import box, program
 from preimage.calibration.fit import Fit
 from preimage.calibration.stationary import SAME
-from preimage.dynamics import Curve
-from preimage.space import Space
+from preimage.core.dynamics import Curve
+from preimage.core.space import Space
 
 LEVEL = 0.95
 # Held values: so many over the whole range, and at these multiples of the parameter's local standard deviation.

@@ -11,7 +11,7 @@ import numpy as np
 
 from preimage.calibration import losses
 from preimage.calibration.fit import Fit
-from preimage.dynamics import Curve, Dynamics, Known, Parameters
+from preimage.core.dynamics import Curve, Dynamics, Known, Parameters
 
 COLUMNS = 8
 TOLERANCE = 1e-17

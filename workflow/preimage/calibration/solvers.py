@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.dynamics import Curve, Known, Model, Parameters
+from preimage.core.dynamics import Curve, Known, Model, Parameters
 
 MOST_STEPS = 16384
 # Runge-Kutta steps over the first interval of the data, after which a state's size is known.

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preimage import polytope
-from preimage.space import Space
+from preimage.core import polytope
+from preimage.core.space import Space
 
 # Orders of magnitude below the larger bound, where the other is 0.
 DECADES = 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.files import read_json
+from preimage.support.files import read_json
 
 
 def findings(folder: str | Path) -> dict[str, Any]:

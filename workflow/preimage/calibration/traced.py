@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from preimage.calibration import losses, solvers
-from preimage.dynamics import Known, Model
-from preimage.surrogates.precision import cache_compiled_programs, enable_double
+from preimage.core.dynamics import Known, Model
+from preimage.support.jax_setup import cache_compiled_programs, enable_double
 
 enable_double()
 cache_compiled_programs()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage.data.sources import Source
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 # Row numbers that one sentence shows at most.
 SHOWN_ROWS = 10

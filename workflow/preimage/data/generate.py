@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from preimage import polytope
-from preimage.errors import StudyError
-from preimage.problem import Problem
-from preimage.space import Space
+from preimage.core import polytope
+from preimage.core.space import Space
+from preimage.problems.loading import Problem
+from preimage.support.errors import StudyError
 
 # A natural distribution is drawn from, and what falls outside bounds and constraints drawn anew, this many times.
 MOST_REDRAWS = 1000
@@ -28,7 +28,7 @@ def generate(
     """Simulate `samples` rows; columns are the inputs, then the outputs.
 
     Args:
-        sampling: "natural", the problem's own distribution, or see `preimage.polytope.sample`; by default natural
+        sampling: "natural", the problem's own distribution, or see `preimage.core.polytope.sample`; by default natural
             where the problem has one, uniform otherwise.
         noise: standard deviation of the normal noise added to every output, in its unit.
         parts: what `simulate_part` gave for each share, by generators in the same state; none where the rows are to be

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from preimage import apart, limits
-from preimage.errors import StudyError
+from preimage.support import child_process, limits
+from preimage.support.errors import StudyError
 
 MODULE = "preimage.data.measured"
 # Of a CSV file: bytes that each of its own may take (a digit and its comma become a number, which is copied), and that
@@ -32,7 +32,7 @@ def check(path: str, is_parquet: bool, options: list[Any]) -> None:
     if not (_parquet_may_burst(path) if is_parquet else _csv_may_burst(path)):
         return
     seconds = limits.seconds(Path(path).stat().st_size)
-    ended = apart.ask(MODULE, [path, is_parquet, *options], seconds)
+    ended = child_process.ask(MODULE, [path, is_parquet, *options], seconds)
     if ended.status is None:
         raise StudyError(f"{path}: not read within {seconds:.0f} s; it is damaged, or far too large")
     if not ended.answers:
@@ -108,7 +108,7 @@ def _width(kind: pa.DataType) -> int | None:
 
 def main() -> NoReturn:
     """Read the table, and answer where it was read, or refused, in the memory that there is."""
-    answers = apart.Answers()
+    answers = child_process.Answers()
     limits.bound()
     from preimage.data import sources
     from preimage.data.notation import Notation

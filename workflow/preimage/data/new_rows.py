@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from preimage.core.space import Space
 from preimage.data import gaps, tables
 from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
 from preimage.data.split import groups
-from preimage.errors import StudyError, did_you_mean
-from preimage.space import Space
+from preimage.support.errors import StudyError, did_you_mean
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
 

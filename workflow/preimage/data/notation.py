@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 # What may stand between thousands, by the sign that a study names: with its typographic relatives.
 THOUSANDS = {",": ",", ".": ".", "'": "'\u2019", " ": " \u00a0\u2007\u2009\u202f"}

@@ -13,7 +13,7 @@ from preimage.data import tables
 from preimage.data.setting import Rows as Known
 from preimage.data.setting import of_rows
 from preimage.data.split import group_rows
-from preimage.files import read_json
+from preimage.support.files import read_json
 
 
 @dataclass(frozen=True)

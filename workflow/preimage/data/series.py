@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import digits
+from preimage.core.dynamics import Curve, Known, Model
 from preimage.data import tables
 from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
-from preimage.dynamics import Curve, Known, Model
-from preimage.errors import StudyError, did_you_mean
+from preimage.support import digits
+from preimage.support.errors import StudyError, did_you_mean
 
 COUNTRY_COLUMNS = ("Country_Region", "Country/Region", "country")
 PROVINCE_COLUMNS = ("Province_State", "Province/State")

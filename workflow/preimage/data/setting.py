@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from preimage import digits, problem, space
+from preimage.core import space
 from preimage.data import tables
-from preimage.errors import StudyError, did_you_mean
+from preimage.problems import loading
+from preimage.support import digits
+from preimage.support.errors import StudyError, did_you_mean
 
 
 class Rows(NamedTuple):
@@ -73,7 +75,7 @@ def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], cat
 
 def of_simulator(spec: Mapping[str, Any]) -> Setting:
     """Return the setting of a simulator by itself: its natural bounds, narrowed by the study."""
-    found = problem.load(spec, run=False)
+    found = loading.load(spec, run=False)
     assert found is not None
     rows = Rows(list(found.inputs), list(found.outputs), _units(found.outputs), dict(found.inputs), [], [])
     return of_rows(spec, rows, natural=True)

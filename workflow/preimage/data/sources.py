@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from preimage import limits
 from preimage.data import measured, unit_row
 from preimage.data.notation import Dialect, Notation, decimal_sign, doubts, is_number, plain, ungrouped
-from preimage.errors import StudyError, did_you_mean
+from preimage.support import limits
+from preimage.support.errors import StudyError, did_you_mean
 
 # How much of a CSV file its dialect is read from.
 HEAD = 65536

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 
 def groups(columns: Iterable[np.ndarray]) -> np.ndarray:

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from preimage.data import gaps
 from preimage.data.notation import Dialect, Notation, first_inexact, hint, is_number
 from preimage.data.sources import Source, read_file
-from preimage.errors import StudyError, did_you_mean
-from preimage.files import replacing
+from preimage.support.errors import StudyError, did_you_mean
+from preimage.support.files import replacing
 
 # Position of each row in the source, carried along so that a row can be named to the user.
 ROW = "__row__"

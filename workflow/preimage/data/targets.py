@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.objective import Objective, Targets, build_all, many
 from preimage.data import tables
 from preimage.data.setting import Rows
 from preimage.data.sources import read_file
-from preimage.errors import StudyError, did_you_mean
-from preimage.objective import Objective, Targets, build_all, many
+from preimage.support.errors import StudyError, did_you_mean
 
 MOST_TARGETS = 100_000
 

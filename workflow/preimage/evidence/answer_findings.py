@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import polytope
-from preimage.candidates import DOMAIN_LIMIT
+from preimage.core import polytope
+from preimage.core.candidates import DOMAIN_LIMIT
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.evidence.findings import ABSENT, FOUND, Finding, judged, unknown
-from preimage.objective import Objective
-from preimage.space import Space
 
 # Intervals so many times as wide as the median one of the rows held out are those of sparse data.
 WIDE = 3.0

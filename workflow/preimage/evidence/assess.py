@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import candidates
-from preimage.candidates import CASE, DOMAIN_LIMIT
-from preimage.evidence.domain import Domain
-from preimage.objective import Objective
-from preimage.problem import Problem, Simulator
-from preimage.space import Space
+from preimage.core import candidates
+from preimage.core.candidates import CASE, DOMAIN_LIMIT
+from preimage.core.domain import Domain
+from preimage.core.objective import Objective
+from preimage.core.space import Space
+from preimage.problems.loading import Problem, Simulator
 from preimage.surrogates import Surrogate
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.metrics import coverage

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage.objective import Objective
+from preimage.core.objective import Objective
 
 KEYS = ["round", "seed", "surrogate", "objective", "inverter"]
 TAKEN = ["predicted_loss", "simulated_loss", "optimizer_regret", "surrogate_regret"]

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.candidates import inputs_of
+from preimage.core.candidates import inputs_of
+from preimage.core.objective import FIT, Objective
+from preimage.core.space import Space
 from preimage.data.rows import Rows
 from preimage.data.split import group_rows
 from preimage.evidence import answer_findings as answers
 from preimage.evidence import findings
 from preimage.evidence import model_findings as models
 from preimage.evidence.findings import Finding
-from preimage.objective import FIT, Objective
-from preimage.problem import Problem
-from preimage.space import Space
+from preimage.problems.loading import Problem
 
 Place = dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.objective import Objective
+from preimage.core.objective import Objective
 
 ROWS = 20
 

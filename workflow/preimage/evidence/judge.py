@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.candidates import inputs_of
+from preimage.core.candidates import inputs_of
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.data.rows import Rows
 from preimage.evidence.assess import candidate_coverage
 from preimage.evidence.held_out import promise
 from preimage.evidence.plateaus import by_case
-from preimage.objective import Objective
-from preimage.problem import Problem
-from preimage.space import Space
+from preimage.problems.loading import Problem
 
 
 def judge(

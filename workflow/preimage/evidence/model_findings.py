@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.neighbours import Nearest
 from preimage.evidence.findings import SURE, WORTH, Finding, judged, unknown
-from preimage.neighbours import Nearest
 
 SHARE = "share of the output's variance"
 # Of the test of residuals: fewest rows, most rows, folds, neighbours, and the largest part of the rows that features

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage.objective import Objective
+from preimage.core.objective import Objective
 
 FEWEST = 3
 # A search with fewer starts has no shape to speak of.

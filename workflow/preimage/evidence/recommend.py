@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from preimage.candidates import inputs_of
+from preimage.core.candidates import inputs_of
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.evidence.clusters import clusters
 from preimage.evidence.summary import QUESTION, solutions
-from preimage.objective import Objective
-from preimage.space import Space
 
 SHOWN = 12
 

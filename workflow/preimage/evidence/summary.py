@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from preimage.candidates import CASE, inputs_of
-from preimage.evidence.certificates import Certificate, together
+from preimage.core.candidates import CASE, inputs_of
+from preimage.core.certificates import Certificate, together
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.evidence.clusters import clusters
-from preimage.objective import Objective
-from preimage.space import Space
 
 QUESTION = ["round", "seed", "surrogate", "objective"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.candidates import inputs_of
-from preimage.objective import Objective
-from preimage.problem import Problem
-from preimage.space import Space
+from preimage.core.candidates import inputs_of
+from preimage.core.objective import Objective
+from preimage.core.space import Space
+from preimage.problems.loading import Problem
 
 CASE = ["surrogate", "objective", "inverter"]
 TAKEN = ["predicted_loss", "simulated_loss", "certified_bound", "gap", "optimizer_regret", "surrogate_regret"]

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.candidates import inputs_of
-from preimage.evidence.tolerance_box import Window, tolerance_box
-from preimage.objective import Objective
-from preimage.space import Space
+from preimage.core.candidates import inputs_of
+from preimage.core.objective import Objective
+from preimage.core.space import Space
+from preimage.trees.tolerance_box import Window, tolerance_box
 
 # Windows examined in search of the largest, before one is grown: enough in one dimension or two.
 EXAMINED = 30

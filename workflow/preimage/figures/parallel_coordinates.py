@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from preimage import digits
 from preimage.figures.style import INK, WIDTH, Look, legend, legend_columns, number, shorten, styled
+from preimage.support import digits
 
 MOST_INPUTS = 30
 # Inches: of an input's row, of a line of the legend, of the line of headings.

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from preimage.core.space import Space
 from preimage.figures.style import BLUE, INK, SKY, dense, legend, panels, styled
-from preimage.space import Space
 
 CERTAIN, UNDECIDED = BLUE, SKY
 FAINT = 0.35

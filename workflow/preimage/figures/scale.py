@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage import digits
+from preimage.core.objective import NEAR_LEAST, Objective
 from preimage.figures.style import INK, label, log_axis, number, widen
-from preimage.objective import NEAR_LEAST, Objective
+from preimage.support import digits
 
 # An output to be made small is shown on a log axis where its values span this much, but not where they end in what is
 # 0 but for rounding.

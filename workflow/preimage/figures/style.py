@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, SymmetricalLogLocator
 
-from preimage import digits
+from preimage.support import digits
 
 INK = "#010203"
 # Okabe and Ito's palette (2008) in the order that is best told apart on white and on black alike; its yellow is lost
@@ -135,7 +135,7 @@ def shorten(text: str, most: int) -> str:
 
 
 def number(value: float, step: float = 0.0) -> str:
-    """Return a number as a figure shows it (see `preimage.digits`)."""
+    """Return a number as a figure shows it (see `preimage.support.digits`)."""
     return digits.number(value, step, whole=False).replace(",", "").replace("-", "−")
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from preimage import digits
 from preimage.figures.style import number, panels
+from preimage.support import digits
 
 
 def panels_3d(n: int) -> tuple[Figure, list[Any]]:

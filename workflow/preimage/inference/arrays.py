@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from preimage import npz
-from preimage.files import replacing
+from preimage.support import npz
+from preimage.support.files import replacing
 
 
 def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:

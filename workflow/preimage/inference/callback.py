@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 
 def traceable(call: Callable[[np.ndarray, int, np.random.Generator], np.ndarray], coordinates: int) -> Any:

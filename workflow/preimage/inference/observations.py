@@ -12,9 +12,9 @@ import numpy as np
 from preimage.data import tables
 from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
-from preimage.errors import StudyError, did_you_mean
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
+from preimage.support.errors import StudyError, did_you_mean
 
 # The column that tells several sets of a table apart.
 SET = "observation"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special, stats
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 # A uniform margin of unit variance lies within this of its middle.
 HALF_WIDTH = 3**0.5

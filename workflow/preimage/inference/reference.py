@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from preimage import limits
-from preimage.errors import StudyError
 from preimage.inference.observations import Observed
 from preimage.inference.simulator import Simulator
+from preimage.support import limits
+from preimage.support.errors import StudyError
 
 OBSERVATION, TRUTH = "observation.csv", "true_parameters.csv"
 POSTERIOR = ("reference_posterior_samples.csv.bz2", "reference_posterior_samples.csv")

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from preimage import fingerprint
-from preimage.errors import StudyError, did_you_mean
-from preimage.files import digest
 from preimage.inference.prior import Prior, margin
+from preimage.running import fingerprint
+from preimage.support.errors import StudyError, did_you_mean
+from preimage.support.files import digest
 
 BUILT_IN = (
     "poisson",
@@ -66,7 +66,7 @@ class Simulator:
     def draw(self, rng: np.random.Generator, theta: np.ndarray, size: int) -> np.ndarray:
         """Return samples (..., size, D) as a NumPy array in double precision, for parameters (..., d).
 
-        Raises StudyError where a simulator of a user's own can't be used (see `preimage.inference.own`).
+        Raises StudyError where a simulator of a user's own can't be used (see `preimage.inference.simulators.user`).
         """
         import jax
 
@@ -101,7 +101,7 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Simulator:
     """
     name = spec.get("simulator", "")
     if ":" in name:
-        from preimage.inference.own import wrapped
+        from preimage.inference.simulators.user import wrapped
 
         return replace(wrapped(name, spec, run), version=fingerprint.digest(name))
     if name not in BUILT_IN:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.errors import StudyError, without_secrets
 from preimage.inference.answer import Answer, Trained
 from preimage.inference.checks.weighted import moments, resampled
 from preimage.inference.simulator import Simulator
+from preimage.support.errors import StudyError, without_secrets
 
 # Sets that a method is asked about in one call: methods that compile a program for many at once take no more.
 TOGETHER = 32

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from preimage import polytope
-from preimage.errors import StudyError, without_secrets
-from preimage.inversion_kinds import MODULES
-from preimage.objective import Objective
-from preimage.space import Space
+from preimage.core import polytope
+from preimage.core.kinds import MODULES
+from preimage.core.objective import Objective
+from preimage.core.space import Space
+from preimage.support.errors import StudyError, without_secrets
 
 Report = Callable[..., None]
 
@@ -40,7 +40,7 @@ class Question:
         traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
-        trees: the model's arrays where it is made of trees (`preimage.surrogates.forest.Forest`).
+        trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         errors: what `predict` raised, by point.
     """
@@ -98,9 +98,9 @@ class Answer:
     Attributes:
         X: points (n, d); a row of NaN where there is none.
         evaluations: model evaluations spent on each.
-        status: see `preimage.candidates.STATUSES`.
+        status: see `preimage.core.candidates.STATUSES`.
         message: in the method's words.
-        certificate: what is proven of the question (see `preimage.evidence.certificates`); None where nothing is.
+        certificate: what is proven of the question (see `preimage.core.certificates`); None where nothing is.
         history: iteration, best loss and its gradient's norm (NaN where unknown), where the method keeps them.
     """
 

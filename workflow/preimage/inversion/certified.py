@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from preimage import digits, polytope
-from preimage.evidence.certificates import Certificate, verdict
+from preimage.core import polytope
+from preimage.core.certificates import Certificate, verdict
+from preimage.core.objective import Objective
 from preimage.inversion import Answer, Question
 from preimage.inversion.coordinate import startpoints
-from preimage.inversion.forest_boxes import Trees, build, build_together
-from preimage.inversion.forest_branch_and_bound import FIRST, Search, run
-from preimage.inversion.forest_domain import Domain, Isolation, Near, isolation
-from preimage.inversion.forest_line_search import descend, lines
-from preimage.inversion.forest_objective import UNIT, largest_outputs, reduce
-from preimage.objective import Objective
-from preimage.resuming import resumed
+from preimage.support import digits
+from preimage.support.resume_state import resumed
+from preimage.trees.boxes import Trees, build, build_together
+from preimage.trees.branch_and_bound import FIRST, Search, run
+from preimage.trees.domain import Domain, Isolation, Near, isolation
+from preimage.trees.line_search import descend, lines
+from preimage.trees.objective import UNIT, largest_outputs, reduce
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from cmaes import CMA
 
-from preimage import polytope
+from preimage.core import polytope
 from preimage.inversion import Answer, Question, Report, repaired
 from preimage.inversion.rounding import Rounding
 

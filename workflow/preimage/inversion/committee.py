@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.evidence.domain import Domain
+from preimage.core.domain import Domain
+from preimage.core.neighbours import Nearest, spread_evenly
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.inversion import Question
-from preimage.neighbours import Nearest, spread_evenly
-from preimage.objective import Objective
-from preimage.space import Space
-from preimage.surrogates import standardised
+from preimage.trees import standardised
 
 DEFAULTS = {"trees": 200, "neighbours": 10, "domain": 0.9}
 # The least error that a judge is taken to have, as a share of an output's standard deviation.

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from preimage import polytope
+from preimage.core import polytope
 from preimage.inversion import Answer, Question, Report
-from preimage.inversion.forest_boxes import build_walked
-from preimage.inversion.forest_line_search import descend, lines
-from preimage.inversion.forest_objective import reduce
+from preimage.trees.boxes import build_walked
+from preimage.trees.line_search import descend, lines
+from preimage.trees.objective import reduce
 
 # Starts that descend at once: fixed, so that results don't depend on cores.
 TOGETHER = 64

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import LinearConstraint, OptimizeResult, minimize
 
+from preimage.core.kinds import HOLDS_CONSTRAINTS, NO_GRADIENT
+from preimage.core.space import Space
 from preimage.inversion import Question, Report
 from preimage.inversion.gradients import Line
-from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NO_GRADIENT
-from preimage.secrecy import without_secrets
-from preimage.space import Space
+from preimage.support.masking import without_secrets
 
 FIRST_STEP = 0.05
 # An input so near to a bound, as a share of its range, is on it.
@@ -52,7 +52,7 @@ class Ends(NamedTuple):
         X: last points (n, d); the start where a search failed.
         loss: of the model there (n,), NaN where there is none.
         evaluations: spent (n,).
-        status: see `preimage.candidates.STATUSES`.
+        status: see `preimage.core.candidates.STATUSES`.
         message: in the method's words.
         history: iteration, best loss and its gradient's norm, where the engine keeps them.
         slope: derivative of the loss there by the movable inputs scaled to [0, 1] (n, k), NaN where it is not known;

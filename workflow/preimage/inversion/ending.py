@@ -24,13 +24,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
-from preimage import polytope
+from preimage.core import polytope
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.inversion import Question
 from preimage.inversion.descents import HELD, Ends, scaled_rows
 from preimage.inversion.gradients import Line
 from preimage.inversion.rounding import CLOSE_SPREAD, Rounding
-from preimage.objective import Objective
-from preimage.space import Space
 
 PROBE, SMALL = 1e-3, 1e-3
 MOST_RESTARTS = 10

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import LinearConstraint, differential_evolution
 
-from preimage import polytope
+from preimage.core import polytope
 from preimage.inversion import Answer, Question, Report, repaired
 
 FEWEST, PER_INPUT = 20, 10

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage import digits
 from preimage.inversion import Answer, Question, Report
+from preimage.support import digits
 
 
 def invert(

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from preimage import polytope
-from preimage.errors import StudyError
+from preimage.core import polytope
+from preimage.core.kinds import UNMOVED
+from preimage.core.space import Space
 from preimage.inversion import Answer, Question, Report, descents, ending, repaired
 from preimage.inversion.descents import Ends
-from preimage.inversion_kinds import UNMOVED
-from preimage.space import Space
+from preimage.support.errors import StudyError
 
 MOST_COMBINATIONS = 1000
 NOTHING_TO_MOVE = "nothing to move"

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage import polytope
+from preimage.core import polytope
 from preimage.inversion import Answer, Question, Report, repaired, traced
 from preimage.inversion.ending import Judge
 from preimage.inversion.multistart import NOTHING_TO_MOVE, typical_loss

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from preimage.data.canonical import input_order
+from preimage.core.canonical import input_order
+from preimage.core.space import Space
 from preimage.inversion import Question
-from preimage.space import Space
 from preimage.surrogates.reordered import Order, Reordered, trees
 
 

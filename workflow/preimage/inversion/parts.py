@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.files import replacing
+from preimage.core.kinds import MODULES
 from preimage.inversion import Answer, Question, refuse_failed
-from preimage.inversion_kinds import MODULES
+from preimage.support.files import replacing
 
 Asked = list[tuple[Answer, np.ndarray]]
 

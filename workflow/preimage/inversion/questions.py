@@ -11,8 +11,8 @@ import numpy as np
 
 from preimage import surrogates
 from preimage.data import rows, setting, targets
-from preimage.files import read_json
 from preimage.inversion import Question
+from preimage.support.files import read_json
 from preimage.surrogates import simulator
 
 

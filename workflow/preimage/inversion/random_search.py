@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage import polytope
+from preimage.core import polytope
 from preimage.inversion import Answer, Question, Report
 
 

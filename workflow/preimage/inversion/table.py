@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.candidates import ranked
+from preimage.core.candidates import ranked
 from preimage.inversion import Answer, Question
 from preimage.inversion.rounding import Rounding
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from hyperopt import hp
 
-from preimage import tpe
+from preimage.core.space import Input, Space
 from preimage.inversion import Answer, Question, Report, repaired
-from preimage.space import Input, Space
+from preimage.support import tpe
 
 
 def invert(

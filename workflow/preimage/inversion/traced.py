@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from preimage.core.objective import Goal, loss_of
 from preimage.inversion import Question
-from preimage.objective import Goal, loss_of
-from preimage.surrogates.precision import cache_compiled_programs, enable_double
+from preimage.support.jax_setup import cache_compiled_programs, enable_double
 
 enable_double()
 cache_compiled_programs()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from preimage.data.rows import Rows
 from preimage.learning.found import Found
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 from preimage.surrogates.latent import Latent
 
 POINTS = 101

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from preimage.data.rows import Rows
 from preimage.learning.found import Found
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 from preimage.surrogates.latent_classes import LatentClasses, classes_of
 
 # A walk goes this many deviations to both sides of a class's mean latent value, along its widest direction.

@@ -16,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from preimage.clock import seconds
 from preimage.learning import recursion
 from preimage.learning.found import Found
 from preimage.learning.recursion import ALPHA, BETA, ITERATIONS, LATENTS, PREDICTION_STEPS, SLOPES
 from preimage.problems.linear_latent import INTERCEPT, LATENT, SLOPE, observed
+from preimage.support.clock import seconds
+from preimage.support.jax_setup import enable_double
 from preimage.surrogates.latent import decoders, inner, optimisers, training
-from preimage.surrogates.precision import enable_double
 
 LINE = decoders.Linear(1, 1)
 # Outer optimisers: starts, the error that counts as there, the most iterations, and the step widths that are tried.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 
 GRAVITY, DRAG, MASS = 9.81, 0.25, 0.2
 NEWTON_STEPS = 60

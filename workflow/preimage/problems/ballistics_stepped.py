@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from preimage.problem import Problem
 from preimage.problems.ballistics import described, position
+from preimage.problems.loading import Problem
 
 STEPS, SECONDS = 1500, 6.0
 ROWS_AT_A_TIME = 1000

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from preimage.errors import StudyError
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
+from preimage.support.errors import StudyError
 
 
 def build(dimension: int = 2) -> Problem:

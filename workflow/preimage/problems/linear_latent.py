@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 
 SLOPE, INTERCEPT = 2.0, -4.0
 LATENT = (-10.0, 10.0)

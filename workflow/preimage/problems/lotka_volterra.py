@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage.dynamics import Dynamics, Known, Parameters
-from preimage.problem import Problem, of_series
+from preimage.core.dynamics import Dynamics, Known, Parameters
+from preimage.problems.loading import Problem, of_series
 
 BOUNDS = {
     "growth": (0.1, 2.0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 
 SPREAD = np.array([0.25, 0.5, 0.5, 0.5])
 LENGTHS = (0.5, 0.5, 1.0)

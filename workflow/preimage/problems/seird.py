@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage.dynamics import Dynamics, Known, Parameters, floored
-from preimage.problem import Problem, of_series
+from preimage.core.dynamics import Dynamics, Known, Parameters, floored
+from preimage.problems.loading import Problem, of_series
 
 # Stand-ins for t = 0 and L = 0, with finite slopes.
 LEAST_TIME, LEAST_L = 1e-300, 1e-8

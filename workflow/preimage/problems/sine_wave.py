@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 
 
 def build() -> Problem:

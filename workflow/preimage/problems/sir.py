@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage.dynamics import Dynamics, Known, Parameters
-from preimage.problem import Problem, of_series
+from preimage.core.dynamics import Dynamics, Known, Parameters
+from preimage.problems.loading import Problem, of_series
 
 BOUNDS = {"contact": (1e-4, 0.2), "recovery": (0.01, 2.0), "susceptible": (5.0, 300.0)}
 START = {"contact": 0.02, "recovery": 0.3, "susceptible": 40.0}

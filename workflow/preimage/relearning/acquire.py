@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preimage.candidates import DOMAIN_LIMIT
-from preimage.errors import StudyError
-from preimage.evidence.domain import Domain
-from preimage.neighbours import Tree
-from preimage.objective import Objective
+from preimage.core.candidates import DOMAIN_LIMIT
+from preimage.core.domain import Domain
+from preimage.core.neighbours import Tree
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.relearning import pool
 from preimage.relearning.interpolated import Interpolation, smallest
-from preimage.space import Space
+from preimage.support.errors import StudyError
 
 CANDIDATE, INTERPOLATED, SPREAD, EDGE = "candidate", "interpolated", "spread", "edge"
 # In the space's coordinates: points nearer than SAME are one point; candidates of a batch lie APART.

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from preimage.candidates import inputs_of
+from preimage.core.candidates import inputs_of
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.data import new_rows, tables
-from preimage.errors import StudyError
-from preimage.objective import Objective
-from preimage.problem import Problem
+from preimage.problems.loading import Problem
 from preimage.relearning.acquire import Ask, Batch, Interval
 from preimage.relearning.gate import gate_rows
-from preimage.space import Space
+from preimage.support.errors import StudyError
 from preimage.surrogates import Surrogate
 from preimage.surrogates.intervals import Intervals
 

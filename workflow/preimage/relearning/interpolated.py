@@ -13,10 +13,10 @@ from scipy.interpolate import RBFInterpolator
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from preimage.core.neighbours import Tree
+from preimage.core.space import Space
 from preimage.data.split import group_rows
-from preimage.neighbours import Tree
 from preimage.relearning import pool
-from preimage.space import Space
 
 # Of more rows, those with the smallest losses are interpolated: the cost is their number cubed.
 MOST_ROWS = 1000

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from preimage import polytope
-from preimage.space import Space
+from preimage.core import polytope
+from preimage.core.space import Space
 
 # Draws around a point go a share of the way to a random point of the space, from this to all of it.
 NEAREST = 1e-3

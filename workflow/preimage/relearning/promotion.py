@@ -12,8 +12,8 @@ import numpy as np
 
 from preimage import surrogates
 from preimage.data.rows import Rows
-from preimage.errors import StudyError
 from preimage.relearning import gate
+from preimage.support.errors import StudyError
 from preimage.surrogates import Surrogate
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from preimage import digits
-from preimage.objective import NEAR_LEAST
+from preimage.core.objective import NEAR_LEAST
 from preimage.reporting import words
 from preimage.reporting.material import Material
+from preimage.support import digits
 
 KIND = "fit"
 LOSSES = {

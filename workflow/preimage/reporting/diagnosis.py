@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage import digits
+from preimage.core.objective import Objective
 from preimage.evidence.findings import ABSENT, COLUMNS, FOUND, UNKNOWN
-from preimage.objective import Objective
 from preimage.reporting import words
+from preimage.support import digits
 
 Units = Mapping[str, str]
 

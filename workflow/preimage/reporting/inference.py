@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import digits
 from preimage.inference import verdict
 from preimage.inference.checks import predictive
 from preimage.inference.checks.comparison import Compared, compared, shared
 from preimage.inference.judge import FEWEST_COMPARED, LEVEL
 from preimage.reporting import dag, told, words
+from preimage.support import digits
 
 # Answers shown before the others are folded away.
 FIRST = 3

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.objective import Objective
-from preimage.space import Space
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 
 
 @dataclass(frozen=True)

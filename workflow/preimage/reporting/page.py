@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from preimage import digits
-from preimage.inversion_kinds import POPULATIONS
-from preimage.objective import Objective
+from preimage.core.kinds import POPULATIONS
+from preimage.core.objective import Objective
+from preimage.core.space import Input
 from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.reporting.templates import environment
-from preimage.space import Input
+from preimage.support import digits
 
 # The report's own edges: it has no record yet when it is drawn.
 LAST = [("gather", "report"), ("figures", "report"), ("evidence", "report"), ("diagnose", "report")]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import digits
+from preimage.core.space import Input, Space
 from preimage.reporting import words
-from preimage.space import Input, Space
+from preimage.support import digits
 
 # Inputs that all solutions confine to less than this share of their range are named, the most confined first.
 CONFINED = 0.95

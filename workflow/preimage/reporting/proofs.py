@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from preimage import digits
-from preimage.objective import Objective
+from preimage.core.objective import Objective
 from preimage.reporting import words
+from preimage.support import digits
 
 
 def proof(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:

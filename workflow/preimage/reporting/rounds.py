@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import digits
 from preimage.reporting import words
+from preimage.support import digits
 
 SHOWN = ("test_rmse", "simulated_loss", "best_known_loss", "surrogate_regret", "optimizer_regret")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.objective import Objective
+from preimage.core.objective import Objective
 from preimage.reporting import words
 from preimage.reporting.material import Material
 

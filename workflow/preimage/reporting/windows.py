@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from preimage import digits
-from preimage.objective import Objective
+from preimage.core.objective import Objective
+from preimage.core.space import Input, Space
 from preimage.reporting import words
-from preimage.space import Input, Space
+from preimage.support import digits
 
 # The inputs that leave least room are named; all of them stand in the table beside the answer.
 NAMED = 3

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import digits
-from preimage.candidates import DOMAIN_LIMIT
-from preimage.inversion_kinds import UNMOVED
-from preimage.objective import Objective
+from preimage.core.candidates import DOMAIN_LIMIT
+from preimage.core.kinds import UNMOVED
+from preimage.core.objective import Objective
+from preimage.support import digits
 
 LEVEL = "90 %"
 NONE = "\N{EN DASH}"
@@ -19,7 +19,7 @@ MOST_PLATEAUS = 3
 
 
 def number(value: Any, step: float = 0.0) -> str:
-    """Return a number as people read it (see `preimage.digits`), text as it is, and a dash where there is neither."""
+    """Return a number as people read it (`preimage.support.digits`), text as it is, a dash where there is neither."""
     if value is None or pd.isna(value):
         return NONE
     return value if isinstance(value, str) else digits.number(value, step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from preimage.inversion_kinds import NEEDS_TREES, made_of_trees
+from preimage.core.kinds import NEEDS_TREES, made_of_trees
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"

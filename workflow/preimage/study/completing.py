@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage import digits, own_code, own_models
-from preimage.errors import StudyError
-from preimage.free_names import free_name
-from preimage.inference import setting as inference_setting
-from preimage.inversion_kinds import NO_VOLUME, made_of_trees
-from preimage.problem import load as load_problem
+from preimage.core.kinds import NO_VOLUME, made_of_trees
+from preimage.problems import user_code
+from preimage.problems.loading import load as load_problem
+from preimage.study import inference as inference_setting
+from preimage.study import user_models
 from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, parts
 from preimage.study.pairs import works_on
+from preimage.support import digits
+from preimage.support.errors import StudyError
+from preimage.support.free_names import free_name
 
 # Rows to simulate where a study doesn't say: to train on, and to be beaten by a fit.
 SAMPLES, RANDOM_PARAMETERS = 3000, 100
@@ -32,8 +34,8 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
         raise StudyError("key 'seed': found beside 'seeds', expected one of them")
     study["seeds"] = study.get("seeds", [study.pop("seed", 0)])
     _check_names(study)
-    if name := own_code.named(study["problem"]):
-        study["problem"]["simulator"] = own_code.located(name, folder)
+    if name := user_code.named(study["problem"]):
+        study["problem"]["simulator"] = user_code.located(name, folder)
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
@@ -41,9 +43,9 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     for name, spec in study["surrogates"].items():
         if spec["kind"] == "neural_network" and spec.get("tune"):
             _check_tuning(f"key 'surrogates.{name}.tune", spec["tune"])
-        if spec["kind"] == own_models.KIND:
+        if spec["kind"] == user_models.KIND:
             try:
-                study["surrogates"][name] = own_models.completed(spec)
+                study["surrogates"][name] = user_models.completed(spec)
             except StudyError as error:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
     inverters = study["inverters"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from preimage.errors import StudyError, did_you_mean
-from preimage.inversion_kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, differentiable, made_of_trees
-from preimage.problem import load as load_problem
+from preimage.core.kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, differentiable, made_of_trees
+from preimage.problems.loading import load as load_problem
 from preimage.study.cases import SIMULATOR, Study
+from preimage.support.errors import StudyError, did_you_mean
 
 
 def works_on(study: Study, name: str, inverter: Mapping[str, Any], run: bool = False) -> list[str]:

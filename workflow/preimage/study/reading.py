@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage import schema
-from preimage.errors import StudyError
+from preimage.study import schema
 from preimage.study.cases import Study
 from preimage.study.completing import completed
+from preimage.support.errors import StudyError
 
 
 def load(path: str | Path) -> Study:

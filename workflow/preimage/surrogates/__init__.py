@@ -2,8 +2,8 @@
 
 A kind's module has `train(rows, spec, rng, means)`, which returns a `Trained`; `load(folder)`, which returns a
 `Surrogate`; and `logged(folder)`, which says how a tracking server is to keep the model (see `preimage.tracking`).
-Points are those of `preimage.space`; where an input is a category (`levels` above 0) its number has no order, and a
-model that takes order for meaning must encode it.
+Points are those of `preimage.core.space`; where an input is a category (`levels` above 0) its number has no order, and
+a model that takes order for meaning must encode it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from preimage.data.rows import Rows
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 # An output that varies by so many roundings of its largest value is a constant that was computed.
 ROUNDINGS = 4

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.data.canonical import rounded
+from preimage.core.canonical import rounded
 
 # First rows by which columns are put in order.
 COMPARED = 100

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage.errors import StudyError
-from preimage.surrogates.forest import Forest, Nodes, assemble, float32_floor, from_sklearn
+from preimage.support.errors import StudyError
+from preimage.trees.forest import Forest, Nodes, assemble, float32_floor, from_sklearn
 
 
 def from_estimator(model: Any) -> Forest:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.surrogates.standardised import Trees
+from preimage.trees.standardised import Trees
 
 
 def as_estimator(trees: Trees, names: Sequence[str]) -> Any:

@@ -26,10 +26,10 @@ from scipy.linalg import cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dtrtri
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
-from preimage.files import replacing
+from preimage.support import npz
+from preimage.support.files import replacing
 from preimage.surrogates import ALONE, Means, Traceable, Trained, marginal_likelihood
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, Kernel, factorised, squared_distances
@@ -112,7 +112,7 @@ class GaussianProcess:
 
     def traceable(self) -> Traceable:
         """Return the mean for JAX to trace, in float64."""
-        from preimage.surrogates.precision import enable_double
+        from preimage.support.jax_setup import enable_double
 
         enable_double()
         e = self.encoding

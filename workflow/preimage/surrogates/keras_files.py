@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.files import replacing
+from preimage.support.files import replacing
 
 
 def keras_on_jax() -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cholesky
 from scipy.spatial.distance import cdist
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 # The least noise, as a share of the amplitude: rounding error of n terms, then up to this many times ten times that.
 RAISES = 8

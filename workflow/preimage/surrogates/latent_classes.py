@@ -25,14 +25,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
-from preimage.errors import StudyError
-from preimage.files import read_json, replacing, write_json
+from preimage.support import npz
+from preimage.support.errors import StudyError
+from preimage.support.files import read_json, replacing, write_json
+from preimage.support.jax_setup import enable_double
 from preimage.surrogates import ALONE, Means, Traceable, Trained
 from preimage.surrogates.latent import check_numbers, decoders, padded, refuse_diverged
-from preimage.surrogates.precision import enable_double
 
 ARRAYS, FORM = "latent_classes.npz", "latent_classes.json"
 # Temperatures that are looked at, in units of the mean residual.
@@ -282,7 +282,7 @@ def _compiled(function: Explaining, what: str) -> Any:
     """Return the compiled program of all inversions, or of the probabilities' derivatives."""
     import jax
 
-    from preimage.surrogates.precision import cache_compiled_programs
+    from preimage.support.jax_setup import cache_compiled_programs
 
     cache_compiled_programs()
     one = function.all if what == "all" else jax.jacrev(function, argnums=1)

@@ -17,10 +17,10 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
-from preimage.files import replacing
+from preimage.support import npz
+from preimage.support.files import replacing
 from preimage.surrogates import ALONE, Means, Traceable, Trained
 from preimage.surrogates.encoding import Encoding
 
@@ -64,7 +64,7 @@ class Linear:
 
     def traceable(self) -> Traceable:
         """Return the prediction for JAX to trace, in float64."""
-        from preimage.surrogates.precision import enable_double
+        from preimage.support.jax_setup import enable_double
 
         enable_double()
         e = self.encoding

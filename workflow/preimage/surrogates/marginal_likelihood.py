@@ -14,7 +14,7 @@ from scipy.linalg import cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 from preimage.surrogates.kernels import Hyperparameters, Kernel, factorised, squared_distances
 
 # For outputs of variance 1 at points of variance 1 in each input.

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from preimage import surrogates
+from preimage.core.kinds import DIFFERENTIABLE_FORMATS
 from preimage.data.rows import Rows
-from preimage.errors import StudyError
-from preimage.files import read_json, write_json
-from preimage.inversion_kinds import DIFFERENTIABLE_FORMATS
+from preimage.support.errors import StudyError
+from preimage.support.files import read_json, write_json
 from preimage.surrogates import ALONE, Means, Trained, reordered
 from preimage.surrogates.brought.signature import Signature, fractions, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
-from preimage.surrogates.forest import Forest
 from preimage.surrogates.reordered import Order, Reordered
+from preimage.trees.forest import Forest
 
 WARNING = (
     "This model was brought, not trained here. Its intervals come from its errors on the training rows, its scores "
@@ -127,7 +127,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     Args:
         spec: the study's entry (path or uri, format, inputs, outputs).
     """
-    from preimage.surrogates.precision import use_one_thread
+    from preimage.support.jax_setup import use_one_thread
 
     use_one_thread()
     source = find(spec)
@@ -157,7 +157,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
 
 
 def load(folder: Path) -> Brought:
-    from preimage.surrogates.precision import use_one_thread
+    from preimage.support.jax_setup import use_one_thread
 
     use_one_thread()
     about = read_json(folder / ABOUT)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.files import digest
+from preimage.support.files import digest
 from preimage.surrogates import ALONE, Means, Report
 from preimage.surrogates.vmapped_training import WIDTHS, Data, Jobs, Network, Trainer
 
@@ -137,7 +137,7 @@ def _after(trials: Sequence[Trial], report: Report | None) -> Report | None:
 
 
 def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, means: Means) -> list[Trial]:
-    from preimage import tpe
+    from preimage.support import tpe
 
     base = int(rng.integers(2**32))
     space = _space(question)

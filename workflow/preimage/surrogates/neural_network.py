@@ -22,15 +22,15 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
-from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.data.split import split
-from preimage.errors import StudyError
-from preimage.files import replacing
+from preimage.support import npz
+from preimage.support.errors import StudyError
+from preimage.support.files import replacing
+from preimage.support.jax_setup import cache_compiled_programs, enable_double, use_one_thread
 from preimage.surrogates import ALONE, Means, Traceable, Trained, keras_files
 from preimage.surrogates.encoding import Encoding
-from preimage.surrogates.precision import cache_compiled_programs, enable_double, use_one_thread
 
 if TYPE_CHECKING:
     from preimage.surrogates.network_tuning import Design

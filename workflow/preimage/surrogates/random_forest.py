@@ -10,10 +10,11 @@ import numpy as np
 
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
-from preimage.files import replacing
-from preimage.surrogates import ALONE, Means, Trained, standardised
+from preimage.support.files import replacing
+from preimage.surrogates import ALONE, Means, Trained
 from preimage.surrogates.estimator import as_estimator
-from preimage.surrogates.forest import Forest
+from preimage.trees import standardised
+from preimage.trees.forest import Forest
 
 ARRAYS = "forest.npz"
 MODEL = "model.skops"
@@ -102,7 +103,7 @@ def _tune(
     """
     from hyperopt import hp, space_eval
 
-    from preimage import tpe
+    from preimage.support import tpe
 
     space = {
         "max_depth": hp.choice("depth_limited", [None, hp.uniformint("max_depth", 2, 30)]),

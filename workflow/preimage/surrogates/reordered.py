@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.surrogates.forest import Forest
+from preimage.trees.forest import Forest
 
 
 class Order(NamedTuple):

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from preimage import problem
+from preimage.problems import loading
 
 
 @dataclass(frozen=True)
 class Simulator:
-    problem: problem.Problem
+    problem: loading.Problem
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return self.problem.simulate(X)
@@ -24,6 +24,6 @@ class Simulator:
 
 def load(spec: Mapping[str, Any]) -> Simulator:
     """Return the simulator of a study's `problem` entry, which must have one."""
-    found = problem.load(spec)
+    found = loading.load(spec)
     assert found is not None, "a study without a simulator has no case on it"
     return Simulator(found)

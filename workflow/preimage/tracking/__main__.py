@@ -2,8 +2,8 @@
 
 import sys
 
-from preimage import secrecy
+from preimage.support import masking
 from preimage.tracking.sending import watch
 
-sys.stderr = secrecy.Stream(sys.stderr)
+sys.stderr = masking.Stream(sys.stderr)
 watch()

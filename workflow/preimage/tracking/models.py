@@ -9,7 +9,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from preimage.errors import StudyError, did_you_mean
+from preimage.support.errors import StudyError, did_you_mean
 from preimage.tracking.store import asking
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-RECORD_TAG = "preimage.record"
-INVOCATION_TAG = "preimage.invocation"
+RECORD_TAG = "preimage.tracking.record"
+INVOCATION_TAG = "preimage.running.invocation"
 ORIGIN = "origin.json"
 
 

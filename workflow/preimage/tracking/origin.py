@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from preimage.errors import StudyError
-from preimage.files import sha256
-from preimage.origin import check_tables, parsed
+from preimage.study.origin import check_tables, parsed
+from preimage.support.errors import StudyError
+from preimage.support.files import sha256
 from preimage.tracking.names import INVOCATION_TAG, ORIGIN, digest_tag
 from preimage.tracking.store import asking, shown_uri
 

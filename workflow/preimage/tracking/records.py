@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from preimage.files import sha256
+from preimage.support.files import sha256
 from preimage.tracking.store import shown_uri
 
 RESULTS = Path("results")

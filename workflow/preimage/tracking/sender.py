@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from preimage import record
+from preimage.tracking import record
 from preimage.tracking.flavors import FLAVORS
 from preimage.tracking.names import INVOCATION_TAG, ORIGIN, RECORD_TAG, digest_tag, escaped
 from preimage.tracking.records import RESULTS, record_key

@@ -1,8 +1,8 @@
 """Records to MLflow.
 
-Steps never talk to a server. They write records (`preimage.record`); here each becomes an MLflow run, once, however
-often and by however many senders it is tried. A sender runs beside Snakemake (`watch`: `python -m preimage.tracking`),
-and `snakemake sync_tracking` sends what was left.
+Steps never talk to a server. They write records (`preimage.tracking.record`); here each becomes an MLflow run, once,
+however often and by however many senders it is tried. A sender runs beside Snakemake (`watch`: `python -m
+preimage.tracking`), and `snakemake sync_tracking` sends what was left.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from preimage import record
-from preimage.errors import StudyError
-from preimage.files import write_json
+from preimage.support.errors import StudyError
+from preimage.support.files import write_json
+from preimage.tracking import record
 from preimage.tracking.names import RECORD_TAG
 from preimage.tracking.records import RESULTS, pending, receipt, record_key
 from preimage.tracking.sender import Sender

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from preimage.errors import StudyError, without_secrets
+from preimage.support.errors import StudyError, without_secrets
 
 DEFAULT_URI = "sqlite:///results/mlflow.db"
 

@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from preimage.candidates import DOMAIN_LIMIT
+from preimage.core.candidates import DOMAIN_LIMIT
+from preimage.core.objective import Objective
 from preimage.figures import scale
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.domain_against_prediction import domain_against_prediction
@@ -16,7 +17,6 @@ from preimage.figures.gallery.material import Material
 from preimage.figures.parallel_coordinates import parallel_coordinates
 from preimage.figures.preimage_set import preimage_set
 from preimage.figures.shown import Shown
-from preimage.objective import Objective
 
 
 def plan(m: Material, name: str) -> Iterator[Shown]:

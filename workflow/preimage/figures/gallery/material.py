@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.candidates import inputs_of
+from preimage.core.candidates import inputs_of
+from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.figures import style
-from preimage.objective import Objective
-from preimage.problem import Problem
-from preimage.space import Space
+from preimage.problems.loading import Problem
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Material:
         tests: by surrogate, the predictions of the test rows with their intervals.
         simulator: None where there is only a table.
         best_of: r_T of tables of targets (see `preimage.evidence.best_of`), over every seed.
-        preimages: boxes of whole preimages by (surrogate, objective), see `preimage.inversion.forest_preimage`.
+        preimages: boxes of whole preimages by (surrogate, objective), see `preimage.trees.preimage`.
         fits: by objective that is a fit, its tables and findings (`preimage.calibration.judge`).
         learned: by surrogate that predicts by inverting a decoder, what there is to show of it (`preimage.learning`).
         line: what learning a line by inversion gives (`preimage.learning.line`), where that is the study's problem.

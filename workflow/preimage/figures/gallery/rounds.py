@@ -7,11 +7,11 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from preimage.core.objective import Objective
 from preimage.figures import scale, style
 from preimage.figures.gallery.material import Material
 from preimage.figures.round_courses import Course, round_courses
 from preimage.figures.shown import Shown
-from preimage.objective import Objective
 
 
 def plan(m: Material, wanted: Objective) -> Iterator[Shown]:

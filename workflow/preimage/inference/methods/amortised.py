@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.errors import StudyError
-from preimage.files import digest
 from preimage.inference.answer import Answer, Means, Task
 from preimage.inference.methods.proposal import Proposals, Truncated
 from preimage.inference.methods.set_encoder import SetEncoder
 from preimage.inference.methods.training import Course, Loss, Weights, train
-from preimage.surrogates.precision import cache_compiled_programs, use_one_thread
+from preimage.support.errors import StudyError
+from preimage.support.files import digest
+from preimage.support.jax_setup import cache_compiled_programs, use_one_thread
 
 # Of weights, sets (B, n, D) and a key: the proposals psi (steps, B, length) on the way to the answer.
 Path_ = Callable[[Weights, Any, Any], Any]

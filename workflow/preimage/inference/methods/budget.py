@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 
 def batches(spec: Mapping[str, Any], default: int, batch: int, what: str) -> int:

@@ -19,10 +19,10 @@ import numpy as np
 from scipy import optimize
 from scipy.special import logsumexp
 
-from preimage.errors import StudyError
 from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, Untrained, failed
 from preimage.inference.methods import likelihood
 from preimage.inference.prior import Prior
+from preimage.support.errors import StudyError
 
 # By number of parameters: cells an axis at first, and the effective number of cells that is enough.
 AXIS = {1: 512, 2: 64, 3: 24}

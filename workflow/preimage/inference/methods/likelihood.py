@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from preimage.errors import StudyError
 from preimage.inference.simulator import Simulator
+from preimage.support.errors import StudyError
 
 LogLikelihood = Callable[[np.ndarray], np.ndarray]
 # Numbers that one call may hold: parameters times samples times coordinates.

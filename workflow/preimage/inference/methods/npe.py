@@ -24,8 +24,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.errors import StudyError
-from preimage.files import digest
 from preimage.inference import arrays as stored
 from preimage.inference import bank
 from preimage.inference.answer import ALONE, Answer, Means, Task
@@ -35,8 +33,10 @@ from preimage.inference.methods.set_encoder import Seen, SetEncoder
 from preimage.inference.methods.training import Course, Weights
 from preimage.inference.methods.training import train as trained
 from preimage.inference.methods.unbounded import Unbounded
-from preimage.resuming import resumed
-from preimage.surrogates.precision import cache_compiled_programs, use_one_thread
+from preimage.support.errors import StudyError
+from preimage.support.files import digest
+from preimage.support.jax_setup import cache_compiled_programs, use_one_thread
+from preimage.support.resume_state import resumed
 
 KIND = "npe"
 # Sets of samples, where the budget isn't given.

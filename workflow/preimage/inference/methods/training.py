@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage import npz
-from preimage.files import replacing
 from preimage.inference.answer import Report
-from preimage.resuming import resumed
+from preimage.support import npz
+from preimage.support.files import replacing
+from preimage.support.resume_state import resumed
 
 # Updates between two times that the state is kept.
 CHUNK = 50

@@ -22,10 +22,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.errors import StudyError, did_you_mean
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 from preimage.inference.simulators.counts import poisson
+from preimage.support.errors import StudyError, did_you_mean
 
 RATES = {"rabbit_birth": 1.0, "predation": 0.01, "fox_birth": 0.01, "fox_death": 0.5}
 # By event, the change of (rabbits, foxes).

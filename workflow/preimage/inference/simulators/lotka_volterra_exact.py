@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from preimage.compiled import numba
 from preimage.inference.callback import traceable
 from preimage.inference.simulators.lotka_volterra import START, STEP, TIMES
+from preimage.support.numba_cache import numba
 
 # A trajectory of more events than this failed: without foxes, rabbits double until the end of time.
 MOST = 1_000_000

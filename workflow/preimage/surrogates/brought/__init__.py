@@ -7,6 +7,6 @@ model whose points and outputs are in its own order:
     predict(X)   outputs (n, m) at points (n, d)
     whole        which of its inputs take whole numbers only (d,), where some do
     resolution   the rounding of its numbers: that of float32 or of float64
-    trees        its arrays where it is made of trees (see `preimage.surrogates.forest.Forest`)
+    trees        its arrays where it is made of trees (see `preimage.trees.forest.Forest`)
     gradient(X), traceable()    where it has derivatives (see `preimage.surrogates.Differentiable`)
 """

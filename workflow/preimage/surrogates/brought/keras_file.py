@@ -29,11 +29,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage import limits
-from preimage.errors import StudyError
+from preimage.support import limits
+from preimage.support.errors import StudyError
+from preimage.support.jax_setup import cache_compiled_programs, enable_double
 from preimage.surrogates.brought.signature import Signature, rounded
 from preimage.surrogates.keras_files import keras_on_jax
-from preimage.surrogates.precision import cache_compiled_programs, enable_double
 
 CONFIG = "config.json"
 ROWS_AT_A_TIME = 4096

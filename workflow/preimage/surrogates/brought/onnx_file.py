@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage import limits
-from preimage.errors import StudyError
+from preimage.support import limits
+from preimage.support.errors import StudyError
 from preimage.surrogates.brought import onnx_wire
 from preimage.surrogates.brought.signature import Signature, rounded
 

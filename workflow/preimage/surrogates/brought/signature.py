@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preimage.errors import StudyError, did_you_mean
+from preimage.support.errors import StudyError, did_you_mean
 
 # How far a count may be from a whole number.
 ROUNDING = 1e-6

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage import limits
-from preimage.errors import StudyError
+from preimage.support import limits
+from preimage.support.errors import StudyError
 from preimage.surrogates.brought import skops_trees
 from preimage.surrogates.brought.signature import Signature
 from preimage.surrogates.ensembles import from_estimator
-from preimage.surrogates.forest import Forest
+from preimage.trees.forest import Forest
 
 # A forest of a hundred thousand trees has as many.
 MOST_STEPS = 5_000_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 
 
 def check(model: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from preimage import limits
-from preimage.errors import StudyError
-from preimage.files import read_json
+from preimage.support import limits
+from preimage.support.errors import StudyError
+from preimage.support.files import read_json
 from preimage.surrogates import KINDS
 
 # By the ending of a file: the module of this package that reads it.

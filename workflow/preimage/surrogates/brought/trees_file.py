@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preimage.surrogates.brought.signature import Signature
-from preimage.surrogates.forest import Forest, Nodes
+from preimage.trees.forest import Forest, Nodes
 
 
 def checked(tree: Nodes, inputs: int) -> Nodes:

@@ -1,7 +1,7 @@
 """Models of a user's own, loaded and tried before any job, in a process apart.
 
 A file may ask for more memory than there is, for an answer that takes for ever, or for what ends Python in compiled
-code. What can be seen to be so is refused as it is read; this ends the rest, within `preimage.limits`.
+code. What can be seen to be so is refused as it is read; this ends the rest, within `preimage.support.limits`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from preimage import apart, limits
-from preimage.errors import StudyError
+from preimage.support import child_process, limits
+from preimage.support.errors import StudyError
 from preimage.surrogates.brought.source import Source, find
 
 MODULE = "preimage.surrogates.brought.trial"
@@ -47,7 +47,7 @@ def check(
     if not question:
         return
     most = limits.seconds(size)
-    ended = apart.ask(MODULE, {"models": question, "inputs": inputs, "outputs": outputs, "X": X.tolist()}, most)
+    ended = child_process.ask(MODULE, {"models": question, "inputs": inputs, "outputs": outputs, "X": X.tolist()}, most)
     name, complaint = ended.answers[-1] if ended.answers else (next(iter(models)), _ending(ended, most))
     complaint = _ending(ended, most) if complaint is None else complaint
     if complaint:
@@ -60,7 +60,7 @@ def _size(source: Source) -> int:
     return sum(limits.check_file(file) for file in [*own, *source.beside])
 
 
-def _ending(ended: apart.Ended, seconds: float) -> str:
+def _ending(ended: child_process.Ended, seconds: float) -> str:
     """Say how a process ended that gave no answer."""
     if ended.status is None:
         return f"it was not loaded, and asked for a few points, within {seconds:.0f} s; it is damaged, or far too slow"
@@ -81,7 +81,7 @@ def _refused(name: str, spec: Mapping[str, Any], source: Source | None, said: st
 
 def main() -> NoReturn:
     """Answer with the name of each model before it is loaded, and at last with what is wrong; "" where nothing is."""
-    answers = apart.Answers()
+    answers = child_process.Answers()
     limits.bound()
     asked = json.load(sys.stdin)
     X = np.array(asked["X"])

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from preimage import limits
-from preimage.errors import StudyError
+from preimage.support import limits
+from preimage.support.errors import StudyError
 from preimage.surrogates.brought import ubjson
 from preimage.surrogates.brought.signature import Signature
 from preimage.surrogates.brought.trees_file import TreesModel, checked
-from preimage.surrogates.forest import Nodes, assemble
+from preimage.trees.forest import Nodes, assemble
 
 # Objectives whose output is the sum of the trees itself.
 SUMS = frozenset(

@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from preimage import npz
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
-from preimage.errors import StudyError
-from preimage.files import read_json, replacing, write_json
+from preimage.support import npz
+from preimage.support.errors import StudyError
+from preimage.support.files import read_json, replacing, write_json
+from preimage.support.jax_setup import enable_double
 from preimage.surrogates import ALONE, Means, Traceable, Trained
 from preimage.surrogates.latent import decoders
-from preimage.surrogates.precision import enable_double
 
 ARRAYS, FORM = "latent.npz", "latent.json"
 # A regression of what is observed on what is behind it gives the parameters to begin with.
@@ -231,7 +231,7 @@ def _compiled(function: Inverting, what: str) -> Any:
     """Return the compiled program of predictions or of their derivatives; models of one form share it."""
     import jax
 
-    from preimage.surrogates.precision import cache_compiled_programs
+    from preimage.support.jax_setup import cache_compiled_programs
 
     cache_compiled_programs()
     one = function if what == "value" else jax.jacfwd(function, argnums=1)

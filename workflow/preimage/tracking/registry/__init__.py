@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage.errors import StudyError
-from preimage.files import digest, sha256
+from preimage.support.errors import StudyError
+from preimage.support.files import digest, sha256
 from preimage.surrogates.brought.source import OWN_FILES as FILES
 from preimage.surrogates.brought.source import REGISTERED as ABOUT
 from preimage.tracking.registry.reached import is_away, reached, written

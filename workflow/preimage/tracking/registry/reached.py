@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from preimage.errors import StudyError
+from preimage.support.errors import StudyError
 from preimage.tracking.store import redacted, shown_uri
 
 # What MLflow's errors say where the server is away or won't have us.

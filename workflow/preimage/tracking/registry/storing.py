@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage.files import write_json
+from preimage.support.files import write_json
 from preimage.surrogates.brought.source import OWN as FLAVOR
 from preimage.surrogates.brought.source import OWN_FILES as FILES
 from preimage.surrogates.brought.source import REGISTERED as ABOUT

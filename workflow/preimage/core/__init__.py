@@ -1,0 +1,1 @@
+"""The nouns: input spaces, objectives, candidates, certificates, domains."""

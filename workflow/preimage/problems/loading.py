@@ -1,0 +1,173 @@
+"""A problem: an input space, named outputs with units, and where there is one, the simulator that is the truth."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from preimage.problems import user_import
+from preimage.support.errors import StudyError, did_you_mean
+
+Simulator = Callable[[np.ndarray], np.ndarray]
+Draw = Callable[[int, np.random.Generator], np.ndarray]
+# A minimum that is moved lies in this middle part of its box.
+MIDDLE = 0.8
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A known global minimum of one output, for the evidence step to measure distances to."""
+
+    x: tuple[float, ...]
+    y: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a simulator is by nature; a study may narrow its bounds.
+
+    Attributes:
+        inputs: natural bounds by input, in order.
+        outputs: unit by output, in order.
+        simulate: noise-free outputs (n, m) of points (n, d).
+        minimum: known global minimum by output.
+        complex_safe: whether `simulate` computes with complex inputs as it does with real ones, so that a complex step
+            gives its derivative.
+        integers: inputs that are whole numbers.
+        draw: points (n, d) from the distribution that the inputs have by nature; None where they are uniform.
+        dynamics: the model of series (`preimage.core.dynamics`) where that is what it simulates; it has no outputs
+            then, and objectives are fits to data.
+        start: where a fit starts first, by input.
+    """
+
+    name: str
+    inputs: Mapping[str, tuple[float, float]]
+    outputs: Mapping[str, str]
+    simulate: Simulator
+    minimum: Mapping[str, Minimum] = field(default_factory=dict)
+    complex_safe: bool = False
+    integers: frozenset[str] = frozenset()
+    draw: Draw | None = None
+    dynamics: Any = None
+    start: Mapping[str, float] = field(default_factory=dict)
+
+
+def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
+    """Return the problem of a study's `problem` entry; None where it is a table with no simulator.
+
+    Args:
+        run: whether it is to be run. Otherwise no code of the user's is imported: inputs and outputs are those of the
+            study, and a model of series is taken to be one that JAX can trace.
+
+    Raises StudyError for an unknown built-in, a function that can't be imported, or a dimension out of place.
+    """
+    name = spec.get("simulator")
+    if name is None:
+        return None
+    if ":" in name:
+        return _own(name, spec, run)
+    from preimage.problems import BUILT_IN
+
+    if name not in BUILT_IN:
+        raise StudyError(f"problem.simulator '{name}' is no built-in problem{did_you_mean(name, BUILT_IN)}")
+    build = importlib.import_module(f"preimage.problems.{name}").build
+    if spec.get("dimension") is not None and not inspect.signature(build).parameters:
+        raise StudyError(f"problem.dimension: '{name}' has a number of inputs of its own")
+    found: Problem = build() if spec.get("dimension") is None else build(int(spec["dimension"]))
+    return found if spec.get("shift") is None else shifted(found, np.random.default_rng(int(spec["shift"])))
+
+
+def shifted(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Return the problem with its minimum moved to a random place of its box, so that no method gains by trying the
+    middle first. Raises StudyError where no minimum is known."""
+    if not problem.minimum:
+        raise StudyError(f"problem.shift: the minimum of '{problem.name}' is not known, so it can't be moved")
+    low, high = np.array(list(problem.inputs.values())).T
+    place = (low + high) / 2 + MIDDLE * (high - low) / 2 * rng.uniform(-1, 1, len(low))
+    (output, before), *others = problem.minimum.items()
+    if others:
+        raise StudyError(f"problem.shift: '{problem.name}' has a minimum for each output; expected one output")
+    by, simulate = np.array(before.x) - place, problem.simulate
+    return replace(
+        problem,
+        simulate=lambda X: simulate(np.asarray(X) + by),
+        minimum={output: Minimum(tuple(map(float, place)), before.y)},
+    )
+
+
+def _own(name: str, spec: Mapping[str, Any], run: bool) -> Problem:
+    """Wrap a user's "package.module:function", which takes points (n, d) and returns outputs (n,) or (n, m)."""
+    call = user_import.load(name) if run else user_import.not_imported
+    settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
+    if "ode" in spec or "curve" in spec:
+        return _own_series(call, name, spec, _bounds(name, settings), run)
+    if not outputs:
+        raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
+    inputs = _bounds(name, settings)
+    units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
+    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+
+
+def _bounds(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Return the bounds of every input of a user's simulator; a category's are those of its index."""
+    inputs = {}
+    for key, value in settings.items():
+        last = len(value.get("categories", ())) - 1
+        low, high = value.get("low", value.get("fixed")), value.get("high", value.get("fixed"))
+        if last < 0 and (low is None or high is None):
+            raise StudyError(f"problem.inputs.{key}: a simulator of your own needs low and high for every input")
+        inputs[key] = (0.0, float(last)) if last >= 0 else (float(low), float(high))
+    if not inputs:
+        raise StudyError(f"problem.inputs: name the inputs of the simulator '{name}', each with low and high")
+    return inputs
+
+
+def _own_series(
+    call: Callable[..., Any],
+    name: str,
+    spec: Mapping[str, Any],
+    inputs: Mapping[str, tuple[float, float]],
+    run: bool,
+) -> Problem:
+    """Wrap a user's right-hand side or curve (see `preimage.problems.user_series`)."""
+    from preimage.problems import user_series
+
+    settings = spec.get("inputs") or {}
+    start = {key: settings[key].get("start", sum(bounds) / 2) for key, bounds in inputs.items()}
+    return of_series(
+        name.replace(":", "."), inputs, user_series.model(call, name, spec, run), start, complex_safe=False
+    )
+
+
+def of_series(
+    name: str,
+    inputs: Mapping[str, tuple[float, float]],
+    dynamics: Any,
+    start: Mapping[str, float],
+    complex_safe: bool = True,
+) -> Problem:
+    """Return the problem of a model of series, which has parameters for inputs and no outputs: it is fitted to data."""
+    nothing = lambda X: np.empty((len(X), 0))  # noqa: E731
+    return Problem(name, inputs, {}, nothing, complex_safe=complex_safe, dynamics=dynamics, start=start)
+
+
+def checked(call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str]) -> Simulator:
+    """Return `call` with its answer checked: float64 of shape (n, m), a clear StudyError otherwise."""
+
+    def simulate(X: np.ndarray) -> np.ndarray:
+        Y = np.asarray(call(X), float)
+        if Y.ndim == 1 and len(outputs) == 1:
+            Y = Y[:, None]
+        if Y.shape != (len(X), len(outputs)):
+            raise StudyError(
+                f"simulator '{name}': {len(X)} points of {X.shape[1]} inputs gave an array of shape {Y.shape}, "
+                f"expected {(len(X), len(outputs))}"
+            )
+        return Y
+
+    return simulate

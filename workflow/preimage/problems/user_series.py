@@ -1,0 +1,117 @@
+"""Right-hand sides and curves of the user's own, as models.
+
+A right-hand side is `rates(t, y, p)`: time, the list of states in the study's order, parameters by name; it returns the
+derivatives, one a state. A curve is `f(x, p)`: columns of the data by name; it returns the observed series. Written
+with `jax.numpy` they are differentiated exactly; with NumPy, by finite differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from preimage.core.dynamics import Curve, Dynamics, Known, Model
+from preimage.support.errors import StudyError, did_you_mean
+
+
+def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any], run: bool = True) -> Model:
+    """Return the model of a user's function, as the `problem` entry of a study describes it (`ode` or `curve`).
+
+    Args:
+        run: whether to call it, to see whether JAX can trace it; otherwise it is taken to be traceable.
+
+    Raises StudyError for an initial value that names no parameter, and for a function that can't be called.
+    """
+    inputs = list(spec.get("inputs") or {})
+    if "curve" in spec:
+        found: Model = _curve(call, spec)
+        probe: Callable[[Any], Any] = lambda p: _probed_curve(found, p)  # noqa: E731
+    else:
+        found = _dynamics(call, spec, inputs)
+        probe = lambda p: _probed_rates(found, p)  # noqa: E731
+    traceable = _traceable(probe, inputs) if run else True
+    return type(found)(**{**vars(found), "traceable": traceable})
+
+
+def _curve(call: Callable[..., Any], spec: Mapping[str, Any]) -> Curve:
+    outputs = tuple(spec.get("outputs") or ())
+    if not outputs:
+        raise StudyError("problem.outputs: name the series that the curve gives")
+    return Curve(
+        function=lambda x, p, xp: [call(x, p)] if len(outputs) == 1 else list(call(x, p)),
+        at=tuple(spec["curve"]["at"]),
+        observed=outputs,
+    )
+
+
+def _dynamics(call: Callable[..., Any], spec: Mapping[str, Any], inputs: Sequence[str]) -> Dynamics:
+    states: Mapping[str, float | str] = spec["ode"]["states"]
+    for state, value in states.items():
+        if isinstance(value, str) and value not in inputs:
+            raise StudyError(
+                f"problem.ode.states.{state}: found '{value}', expected a number or the name of an input"
+                f"{did_you_mean(value, inputs)}"
+            )
+    observed = tuple(spec.get("outputs") or states)
+    for name in observed:
+        if name not in states:
+            raise StudyError(f"problem.outputs.{name}: no such state{did_you_mean(name, states)}")
+    places = [list(states).index(name) for name in observed]
+    return Dynamics(
+        states=tuple(states),
+        rates=lambda t, y, p, known, xp: call(t, y, p),
+        initial=lambda p, known: tuple(p[v] if isinstance(v, str) else float(v) for v in states.values()),
+        observe=lambda y, p: tuple(y[k] for k in places),
+        observed=observed,
+    )
+
+
+def _traceable(probe: Callable[[Any], Any], inputs: Sequence[str]) -> bool:
+    """Return whether JAX can trace a function of the parameters: NumPy's functions refuse its tracers."""
+    from preimage.support.jax_setup import enable_double
+
+    enable_double()
+    import jax
+
+    try:
+        jax.make_jaxpr(probe)(dict.fromkeys(inputs, 1.0))
+    except Exception:
+        return False
+    return True
+
+
+def _probed_rates(found: Any, p: Any) -> Any:
+    import jax.numpy as jnp
+
+    y = [v + 0 * next(iter(p.values())) for v in found.initial(p, Known({}))]
+    return jnp.stack([jnp.asarray(v, float) for v in found.rates(jnp.asarray(0.0), y, p, Known({}), jnp)])
+
+
+def _probed_curve(found: Any, p: Any) -> Any:
+    import jax.numpy as jnp
+
+    return [jnp.asarray(v) for v in found.function({name: jnp.ones(3) for name in found.at}, p, jnp)]
+
+
+def checked(found: Model, p: Mapping[str, float], at: Mapping[str, np.ndarray]) -> None:
+    """Call a model once. Raises StudyError where it gives another number of values than it should."""
+    if isinstance(found, Curve):
+        n = len(next(iter(at.values())))
+        shapes = [np.shape(v) for v in found.function(at, p, np)]
+        if len(shapes) != len(found.observed) or any(s not in ((), (n,)) for s in shapes):
+            raise StudyError(
+                f"problem.simulator: the curve gave shapes {shapes}, expected {len(found.observed)} of ({n},)"
+            )
+        return
+    y = [float(np.real(v)) for v in found.initial(p, Known(dict.fromkeys(found.observed, 1.0), 1e6))]
+    try:
+        out = list(found.rates(0.0, y, p, Known(dict.fromkeys(found.observed, 1.0), 1e6), np))
+    except Exception as error:
+        raise StudyError(f"problem.simulator: the right-hand side raised {type(error).__name__}: {error}") from error
+    if len(out) != len(found.states) or any(np.ndim(v) for v in out):
+        raise StudyError(
+            f"problem.simulator: the right-hand side gave {len(out)} values of shapes {[np.shape(v) for v in out]}, "
+            f"expected {len(found.states)} numbers, one a state"
+        )

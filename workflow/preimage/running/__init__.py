@@ -1,0 +1,1 @@
+"""What surrounds a step's work: its record, its code's digest, the run of Snakemake that it is part of."""

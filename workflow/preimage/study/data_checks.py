@@ -1,0 +1,223 @@
+"""What can be said of a study's data before any job starts: refused with one error, or warned about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preimage.core import objective, polytope
+from preimage.core.space import Space
+from preimage.data import new_rows, tables, targets
+from preimage.data.setting import Rows, Setting, categories, describe, integers, of_rows, of_simulator, stated_units
+from preimage.problems import loading
+from preimage.support import digits
+from preimage.support.errors import StudyError
+
+Study = Mapping[str, Any]
+
+# Values of one input that a warning names.
+LISTED = 5
+GUESSED = "a model of these rows can only guess there, and candidates there count as outside the data"
+
+
+def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[str]:
+    """Check a study against its data; return warnings, raise StudyError for what can't work.
+
+    Reads the tables whole; writes nothing.
+
+    Args:
+        look: called with the setting for what else there is to check of it.
+    """
+    spec = study["problem"]
+    whole = integers(spec)
+    imported = tables.import_table(spec["table"], categories(spec), whole) if "table" in spec else None
+    if imported is not None:
+        table, inputs, outputs, _ = imported
+        found = of_rows(spec, describe(table, inputs, outputs, categories(spec)))
+        if all(_is_constant(table, name) for name in inputs):
+            raise StudyError("problem.table: every row has the same inputs; there is nothing to learn or to hold out")
+    else:
+        found = of_simulator(spec)
+    if imported is not None and "simulator" in spec:
+        _check_simulator(spec, found)
+    polytope.check_feasible(found.space)
+    _check_held_out(study["objectives"], found.outputs)
+    for name, wanted in _first_of_each(_objectives(study, found)).items():
+        try:
+            polytope.check_feasible(found.space.fix(wanted.fixed))
+        except StudyError as error:
+            raise StudyError(f"objectives.{name}: {error}") from None
+    if look is not None:
+        look(found)
+    if any("fit" in entry for entry in study["objectives"].values()):
+        from preimage.calibration import fit
+
+        return fit.check(spec, study["objectives"], run=False)
+    if imported is None:
+        return []
+    said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
+    first = tables.with_units(table, found.units)
+    for path in new_rows.files(spec["table"]):
+        said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
+    return [*said, *warnings(study, table, found)]
+
+
+def _other_units(table: pa.Table, stated: Mapping[str, str]) -> list[str]:
+    """Warn of units that the study states otherwise than the file: nothing is converted."""
+    return [
+        f"column '{name}': its file says {unit}, the study {stated[name]}: nothing is converted"
+        for name, unit in tables.units_of(table).items()
+        if stated.get(name, unit) != unit
+    ]
+
+
+def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
+    """Return what a user should know of rows and wishes that don't fit, one sentence each."""
+    said = [*_constant(table, found), *_without_rows(table, found), *_excluded(table, found), *_outside(table, found)]
+    objectives = _objectives(study, found)
+    said += [w for wanted in objectives.values() if "." not in wanted.name for w in _never_seen(table, wanted)]
+    said += _many_never_seen(table, objectives)
+    for name, wanted in _first_of_each(objectives).items():
+        pinned = found.space.fix(wanted.fixed)
+        said += [f"objective '{name}': {w}" for w in _fixed_outside(table, pinned, wanted.fixed)]
+    return said
+
+
+def _objectives(study: Study, found: Setting) -> dict[str, objective.Objective]:
+    """Return what is known of a study's objectives before there are test rows to take any from."""
+    entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
+    return targets.objectives(entries, Rows(found.inputs, found.outputs, found.units, {}, [], []))
+
+
+def _check_held_out(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[str]) -> None:
+    """Raise StudyError for targets from test rows, of all outputs, that can't be asked for whatever the rows are."""
+    for name, entry in entries.items():
+        if objective.many(entry) == "test_rows":
+            objective.build(name, {**entry, "target": dict.fromkeys(outputs, 0.0)}, outputs)
+
+
+def _first_of_each(objectives: Mapping[str, objective.Objective]) -> dict[str, objective.Objective]:
+    """Return one objective an entry: those of a table differ in nothing but the values wanted."""
+    return {w.entry: w for w in reversed(list(objectives.values()))}
+
+
+def _check_simulator(spec: Mapping[str, Any], found: Setting) -> None:
+    simulator = loading.load(spec, run=False)
+    assert simulator is not None
+    for kind, ours, its in (("inputs", found.inputs, simulator.inputs), ("outputs", found.outputs, simulator.outputs)):
+        if list(ours) != list(its):
+            raise StudyError(f"problem: the table's {kind} {ours} are not those of the simulator, {list(its)}")
+
+
+def _constant(table: pa.Table, found: Setting) -> list[str]:
+    return [
+        f"column '{name}' is constant: nothing can be learned of it"
+        for name in [*found.inputs, *found.outputs]
+        if _is_constant(table, name)
+    ]
+
+
+def _is_constant(table: pa.Table, name: str) -> bool:
+    extremes = pc.min_max(table[name])
+    return bool(extremes["min"] == extremes["max"])
+
+
+def _without_rows(table: pa.Table, found: Setting) -> list[str]:
+    """Warn once an input of categories that a search may take though no row has them."""
+    said = []
+    for i in found.space.inputs:
+        seen = set(pc.unique(table[i.name]).to_pylist()) if i.categories and i.fixed is None else set(i.categories)
+        if never := [value for value in i.categories if value not in seen]:
+            more = f" and {len(never) - LISTED} more" if len(never) > LISTED else ""
+            value = "value" if len(never) == 1 else "values"
+            said.append(
+                f"input '{i.name}': no row has the {value} {', '.join(map(repr, never[:LISTED]))}{more}; {GUESSED}"
+            )
+    return said
+
+
+def _excluded(table: pa.Table, found: Setting) -> list[str]:
+    """Warn of bounds that leave rows out: they still train, but no candidate will lie there."""
+    inside = np.ones(len(table), bool)
+    for i in found.space.inputs:
+        if not i.categories:
+            column = table[i.name].to_numpy()
+            inside &= (column >= i.low) & (column <= i.high)
+    share = 1 - inside.mean()
+    if not inside.any():
+        return ["bounds exclude 100% of the rows: every candidate will lie where no data was"]
+    return [f"bounds exclude {_share(share)} of the rows; they still train"] if share > 0 else []
+
+
+def _share(part: float) -> str:
+    """Return a share above 0 in words that don't round it to none or all."""
+    return "less than 0.1%" if part < 0.001 else "more than 99.9%" if part > 0.999 else f"{part:.1%}"
+
+
+def _outside(table: pa.Table, found: Setting) -> list[str]:
+    """Warn once of rows that violate the constraints, and of fixed values outside the data."""
+    said = []
+    matrix, low, high = found.space.rows
+    used = np.asarray(matrix.any(axis=0))
+    if used.any():
+        names = [n for n, u in zip(found.inputs, used, strict=True) if u]
+        value = np.column_stack([table[n].to_numpy() for n in names]) @ matrix[:, used].T
+        slack = 1e-6 * found.space.row_scale
+        broken = int(((value < low - slack) | (value > high + slack)).any(axis=1).sum())
+        if broken:
+            said.append(f"{broken} of {len(table)} rows violate the constraints; they still train")
+    return said + _fixed_outside(table, found.space, found.inputs)
+
+
+def _fixed_outside(table: pa.Table, space: Space, names: Collection[str]) -> list[str]:
+    said = []
+    for i in space.inputs:
+        if i.name not in names or i.fixed is None:
+            continue
+        if i.categories:
+            value = i.categories[int(i.fixed)]
+            if value not in pc.unique(table[i.name]).to_pylist():
+                said.append(f"input '{i.name}' is fixed at {value!r}, which no row has; {GUESSED}")
+        else:
+            seen = pc.min_max(table[i.name]).as_py()
+            if not seen["min"] <= i.fixed <= seen["max"]:
+                said.append(
+                    f"input '{i.name}' is fixed at {digits.plain(i.fixed)}, outside the data's range {_range(**seen)}"
+                )
+    return said
+
+
+def _range(min: float, max: float) -> str:
+    """Return a range in as many digits as tell its values apart, rounded inwards: what is outside of it stays so."""
+    low, high = digits.inside(min, max, digits.step(max - min)) if min < max else (digits.exact(min),) * 2
+    return f"[{low.replace(',', '')}, {high.replace(',', '')}]"
+
+
+def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
+    """Warn of wanted values outside the range ever measured."""
+    if not wanted.bounded:
+        return []
+    said = []
+    for output, low, high in zip(wanted.outputs, wanted.low, wanted.high, strict=True):
+        seen = pc.min_max(table[output]).as_py()
+        if high < seen["min"] or low > seen["max"]:
+            asked = digits.plain(low) if low == high else f"[{digits.plain(low)}, {digits.plain(high)}]"
+            said.append(
+                f"objective '{wanted.name}' wants {output} = {asked}, outside the range ever seen "
+                f"{_range(**seen)}: no model is to be trusted there"
+            )
+    return said
+
+
+def _many_never_seen(table: pa.Table, objectives: Mapping[str, objective.Objective]) -> list[str]:
+    """Warn once an entry of targets outside the range ever measured."""
+    outside = Counter(w.entry for w in objectives.values() if "." in w.name and _never_seen(table, w))
+    return [
+        f"{n} of the targets of '{entry}' lie outside the range ever seen of an output: no model is to be trusted there"
+        for entry, n in outside.items()
+    ]

@@ -1,0 +1,121 @@
+"""Makes `config/README.md`: every key of config and study, and every built-in simulator."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from preimage import problems
+from preimage.inference import simulator
+from preimage.study.schema import load_schema
+
+FILE = Path(__file__).resolve().parents[3] / "config" / "README.md"
+HEAD = """# Configuration
+
+Made from the schemas under `workflow/schemas/`, and from the built-in simulators, by `make docs`; a test holds it equal
+to them. Keys not listed here are refused, with the nearest valid key named.
+"""
+DETERMINISTIC = """## Built-in problems
+
+What `problem.simulator` may name in a study of objectives and inverters. `seird`, `lotka_volterra` and `sir` are
+differential equations: their inputs are parameters to fit, their outputs series; `columns` under `fit` says which
+columns of the data these are.
+"""
+STOCHASTIC = """## Built-in stochastic simulators
+
+What `problem.simulator` may name in a study with `inference`: `lotka_volterra` and `sir` are others there than above. A
+table of your observations has a column for each coordinate.
+"""
+
+
+def documentation() -> str:
+    """Return the text of `config/README.md`."""
+    parts = [HEAD]
+    titles = {"config": "`config/config.yaml`", "study": "A study (`config/studies/*.yaml`)"}
+    for name, title in titles.items():
+        parts += [f"## {title}\n", "| key | type | default | what |", "|---|---|---|---|"]
+        parts += ["| `{}` | {} | {} | {} |".format(*row) for row in _keys(load_schema(name), "")]
+        parts.append("")
+    parts += [DETERMINISTIC, "| name | inputs | outputs | what |", "|---|---|---|---|", *_problems(), ""]
+    parts += [STOCHASTIC, "| name | parameters | coordinates | what |", "|---|---|---|---|", *_simulators(), ""]
+    return "\n".join(parts)
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def _keys(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for key, part in schema.get("properties", {}).items():
+        yield from _key(part, prefix + key, key in schema.get("required", ()))
+    rest = schema.get("additionalProperties")
+    if isinstance(rest, Mapping) and ("properties" in rest or "oneOf" in rest):
+        yield from _keys(rest, prefix + "<name>.")
+    if "discriminator" in schema:
+        for branch in schema["oneOf"]:
+            named = f"{prefix.removesuffix('.')} ({branch['title']})"
+            yield named, "kind", "", branch["description"]
+            rest = {k: v for k, v in branch["properties"].items() if k != "kind"}
+            yield from _keys({"properties": rest}, f"{named}.")
+
+
+def _key(part: Mapping[str, Any], key: str, required: bool) -> Iterator[tuple[str, str, str, str]]:
+    default = "required" if required else f"`{_yaml(part['default'])}`" if "default" in part else ""
+    yield key, _type(part), default, part.get("description", "")
+    yield from _keys(part, key + ".")
+    if isinstance(part.get("items"), Mapping):
+        yield from _keys(part["items"], key + "[].")
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return "one of " + ", ".join(f"`{v}`" for v in part["enum"])
+    kind = part.get("type", "")
+    text = " or ".join(kind) if isinstance(kind, list) else kind
+    for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")):
+        if key in part:
+            text += f", {sign} {part[key]:g}" if isinstance(part[key], float) else f", {sign} {part[key]}"
+    return text
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
+
+
+# -- simulators --------------------------------------------------------------------------------------------------------
+
+
+def _problems() -> Iterator[str]:
+    for name in problems.BUILT_IN:
+        module = importlib.import_module(f"preimage.problems.{name}")
+        found = module.build()
+        outputs = found.outputs if found.dynamics is None else found.dynamics.observed
+        yield f"| `{name}` | {_names(found.inputs)} | {_names(outputs)} | {_summary(module)} |"
+
+
+def _simulators() -> Iterator[str]:
+    for name in simulator.BUILT_IN:
+        module = importlib.import_module(f"preimage.inference.simulators.{name}")
+        found = simulator.load({"simulator": name})
+        yield f"| `{name}` | {_names(found.prior.margins)} | {_names(found.coordinates)} | {_summary(module)} |"
+
+
+def _names(names: Any) -> str:
+    names = list(names)
+    shown = names if len(names) <= 6 else [*names[:2], "...", names[-1]]
+    return ", ".join(n if n == "..." else f"`{n}`" for n in shown)
+
+
+def _summary(module: ModuleType) -> str:
+    """Return the first paragraph of a module's docstring, in one line that a table can hold."""
+    first = (inspect.getdoc(module) or "").split("\n\n")[0]
+    return " ".join(first.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    FILE.write_text(documentation(), encoding="utf-8")

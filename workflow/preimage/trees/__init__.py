@@ -1,0 +1,1 @@
+"""Models made of trees, and everything that is computed exactly about them."""

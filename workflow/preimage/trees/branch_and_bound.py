@@ -1,0 +1,356 @@
+"""Best-first branch and bound over boxes of a forest's cells: the smallest loss, proven.
+
+Boxes (their bounds and splits: `forest_bounds`) are expanded in batches of a fixed size and merged in a fixed order, so
+that the answer depends on the number of boxes allowed and on nothing of the machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from preimage.core.space import Space
+from preimage.support import npz
+from preimage.support.checkpoints import Pace
+from preimage.support.errors import StudyError
+from preimage.support.files import replacing
+from preimage.trees.bounds import ATTAINED, bound, expand
+from preimage.trees.boxes import Grid, Trees
+from preimage.trees.constraints import Rows, rows
+from preimage.trees.domain import Domain
+from preimage.trees.nearest import near_point, valid_point
+from preimage.trees.objective import Wanted
+from preimage.trees.open_boxes import Box, Pool, around, halves
+from preimage.trees.threads import over
+
+BATCH = 128
+# Open boxes a job has to start with, at least, where several share a search: enough that their work is alike.
+BOXES_A_PART = 64
+# Boxes that a search for a point that is not isolated may take, where a bound is attained.
+MOST_FOR_A_POINT = 20_000
+
+Entry = tuple[float, int, int]  # bound, order, slot
+
+
+class Search:
+    """A branch and bound that can be stopped, saved and taken up again, with the same end.
+
+    Args:
+        evaluate: the loss (n,) that the model itself gives at points (n, d).
+        most_open: open boxes beyond which the search goes depth-first.
+        box: cells [low, high) to search; all of them by default.
+        domain: where inputs must lie; anywhere by default.
+
+    Attributes:
+        loss, x: the best point found (inf and NaN before there is one).
+        boxes: number expanded.
+        heap, stack: open boxes; those of the stack come first, the last one first: it is in use while the heap is full,
+            when depth-first search keeps their number down.
+        attained: least bound that a point of its box is known to have, up to rounding.
+        in_hand: least bound of the boxes that are being expanded.
+        unsure: least bound of cells that were left without a valid point and without a proof that they have none.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        grid: Grid,
+        trees: Trees,
+        wanted: Wanted,
+        evaluate: Callable[[np.ndarray], np.ndarray],
+        most_open: int = 1_000_000,
+        box: tuple[np.ndarray, np.ndarray] | None = None,
+        domain: Domain | None = None,
+    ) -> None:
+        self.space, self.grid, self.trees, self.wanted, self.evaluate = space, grid, trees, wanted, evaluate
+        self.domain = domain
+        self.rows: Rows = rows(space, grid, domain)
+        self.most_open = most_open
+        self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
+        self.boxes = self.batches = self.order = 0
+        self.attained = self.unsure = self.in_hand = np.inf
+        self.heap: list[Entry] = []
+        self.stack: list[Entry] = []
+        d, channels = len(space.inputs), len(trees.score)
+        self.pool = Pool(d, channels, len(trees.roots))
+        lo, hi = (np.zeros(d, np.int32), grid.shape) if box is None else box
+        self._push(lo[None].astype(np.int32), hi[None].astype(np.int32), False)
+
+    def offer(self, X: np.ndarray) -> None:
+        """Take the best of the points (n, d) that are valid, where it is better than what there is."""
+        X = X[self.space.contains(X)]
+        if self.domain is not None:
+            X = X[self.domain.holds(X)]
+        if len(X):
+            loss = self.evaluate(X)
+            k = int(np.argmin(loss))
+            if loss[k] < self.loss:
+                self._check(float(loss[k]), self.bound)
+                self.loss, self.x = float(loss[k]), X[k].copy()
+
+    @staticmethod
+    def _check(loss: float, bound: float) -> None:
+        """Raise RuntimeError where a point contradicts a bound: a fault of ours, and no certificate may hide it."""
+        if loss < bound:
+            raise RuntimeError(f"a point of loss {loss!r} contradicts the proven bound {bound!r}")
+
+    @property
+    def open(self) -> int:
+        return len(self.heap) + len(self.stack)
+
+    @property
+    def bound(self) -> float:
+        """A proven lower bound of the loss of every valid point."""
+        ends = [self.loss, self.attained, self.unsure, self.in_hand, *(entry[0] for entry in self.stack)]
+        return min(ends + ([self.heap[0][0]] if self.heap else []))
+
+    @property
+    def closed(self) -> bool:
+        """Whether no box is left that may hold a better point."""
+        least = min([self.unsure, *(e[0] for e in self.stack), *(e[0] for e in self.heap[:1])])
+        return least >= self.loss
+
+    @property
+    def rounding(self) -> float:
+        """What a bound may be below the best point's loss by though nothing is better but for rounding: its margin
+        twice, for what is computed in another order may be off to either side."""
+        relative = self.wanted.share * self.loss if np.isfinite(self.loss) else 0.0
+        return 2 * (self.wanted.margin + relative)
+
+    def keep_share(self, part: int, parts: int) -> None:
+        """Keep every `parts`-th open box from the `part`-th on, by bound: one of the jobs that share this search.
+
+        The box is split first, the same way in every job, until each has a number of boxes with bounds alike.
+        """
+        if parts == 1:
+            return
+        while 0 < self.open < BOXES_A_PART * parts and self.step():
+            pass
+        entries = sorted([*self.heap, *self.stack])
+        kept = entries[part::parts]
+        self.pool.free += [entry[2] for k, entry in enumerate(entries) if k % parts != part]
+        self.heap, self.stack = kept, []  # sorted, so a heap
+        self.batches = 0
+        if part:
+            self.boxes = 0  # those so far are counted by the first
+
+    def step(self) -> bool:
+        """Expand one batch of boxes; return False where none is left."""
+        deep = bool(self.stack) or len(self.heap) >= self.most_open
+        batch = self._take()
+        if not batch:
+            return False
+        self.in_hand = min(entry[0] for entry in batch)
+        slots = [slot for _, _, slot in batch]
+        n, (d, channels, count) = len(batch), (self.pool.d, self.pool.channels, self.pool.trees)
+        lo, hi, leaves = (part[slots] for part in self.pool.arrays)
+        state, loss = np.zeros(n, np.int8), np.full((n, 2), np.inf)
+        child_lo, child_hi = np.empty((n, 2, d), np.int32), np.empty((n, 2, d), np.int32)
+        child_leaves = np.empty((n, 2, channels, count), np.int32)
+        over(
+            expand, n, self.trees, self.wanted, self.rows, self.loss, lo, hi, leaves,
+            state, child_lo, child_hi, child_leaves, loss,
+        )  # fmt: skip
+        self.pool.free += slots
+        self.boxes += n
+        self.batches += 1
+        new: list[Entry] = []
+        for i in range(n):
+            if state[i] == ATTAINED:
+                self._attained(batch[i][0], (lo[i], hi[i]), (child_lo[i, 0], child_hi[i, 0]), deep)
+                continue
+            for side in range(2):
+                if loss[i, side] < self.loss:
+                    self.order -= 1  # of equal bounds the newest first: down to a point
+                    slot = self.pool.put(child_lo[i, side], child_hi[i, side], child_leaves[i, side])
+                    new.append((float(loss[i, side]), self.order, slot))
+        self._add(new, deep)
+        self.in_hand = np.inf
+        return True
+
+    def middle(self) -> np.ndarray | None:
+        """Return a point (d,) where many best leaves of the next box meet, where it is a valid one."""
+        if not self.open:
+            return None
+        _, _, slot = self.stack[-1] if self.stack else self.heap[0]
+        leaves = self.pool.leaves[slot].reshape(-1)
+        lo = np.maximum(self.trees.low[leaves], self.pool.lo[slot])
+        hi = np.minimum(self.trees.high[leaves], self.pool.hi[slot])
+        cell = np.floor((np.median(lo, axis=0) + np.median(hi - 1, axis=0)) / 2).astype(np.int32)
+        start, end = self.grid.ends(cell, cell + 1)
+        x = np.clip(np.where(self.space.discrete, end, start / 2 + end / 2), start, end)
+        if self.space.constraints:
+            from preimage.core.polytope import polish
+
+            x = polish(self.space, x)
+        return x if self.space.contains(x)[0] else None
+
+    def _take(self) -> list[Entry]:
+        """Remove and return the next boxes that may hold a better point."""
+        batch: list[Entry] = []
+        if self.stack:
+            while self.stack and len(batch) < BATCH:
+                entry = self.stack.pop()
+                if entry[0] < self.loss:
+                    batch.append(entry)
+                else:
+                    self.pool.free.append(entry[2])
+        while not batch and self.heap and not self.stack:
+            while self.heap and len(batch) < BATCH:
+                entry = heapq.heappop(self.heap)
+                if entry[0] >= self.loss:  # and so are all the others
+                    self.pool.free += [entry[2], *(e[2] for e in self.heap)]
+                    self.heap = []
+                else:
+                    batch.append(entry)
+            break
+        return batch
+
+    def _add(self, new: list[Entry], deep: bool) -> None:
+        if deep:
+            self.stack += sorted(new, key=lambda entry: (-entry[0], entry[1]))
+        else:
+            for entry in new:
+                heapq.heappush(self.heap, entry)
+
+    def _attained(self, bound: float, box: Box, inner: Box, deep: bool) -> None:
+        """Take the point where a bound is attained; where nothing valid is there, go on with the rest."""
+        pieces = []
+        try:
+            x = self._valid_point(*inner)
+        except StudyError:  # too much for one look: halves, down to a cell
+            x, pieces = None, halves(*inner)
+            if not pieces:
+                self.unsure = min(self.unsure, bound)
+        if x is not None:
+            self._check(float(self.evaluate(x[None])[0]), bound)
+            self.offer(x[None])
+            self.attained = min(self.attained, bound)
+            return
+        pieces += around(box, inner)
+        if pieces:
+            self._push(np.array([a for a, _ in pieces]), np.array([b for _, b in pieces]), deep)
+
+    def _valid_point(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray | None:
+        """Return a point (d,) of a box [lo, hi) that is valid and in the domain; None where it is proven to hold none.
+
+        Raises StudyError where neither is certain.
+        """
+        start, end = self.grid.ends(lo, hi)
+        if self.domain is None or self.domain.common is None:
+            near = self.domain.near if self.domain else None
+            return near_point(self.space, near, start, end) if near else valid_point(self.space, start, end)
+        # The input of the box whose paths are longest, by a search of its own: the first that is long enough will do.
+        common, paths = self.domain.common, self.domain.paths
+        assert paths is not None
+        one = np.ones(1)
+        longest = Wanted(1.0, -1.0, 1.0, one, one, one, 0.0, 0.0)
+        inner = Search(
+            self.space, self.grid, paths, longest, lambda X: -common.paths.predict(X)[:, 0],
+            box=(lo, hi), domain=replace(self.domain, common=None, paths=None) if self.domain.near else None,
+        )  # fmt: skip
+        inner.loss = float(np.nextafter(-common.least, np.inf))
+        while np.isnan(inner.x).any() and inner.boxes < MOST_FOR_A_POINT and inner.step():
+            pass
+        if not np.isnan(inner.x).any():
+            return inner.x
+        if inner.closed:
+            return None
+        raise StudyError("an input that is not isolated can't be told from none")
+
+    def _push(self, lo: np.ndarray, hi: np.ndarray, deep: bool) -> None:
+        """Bound boxes begin to stop of (n, d) afresh and keep those that may hold a better point."""
+        leaves = np.full((len(lo), self.pool.channels, self.pool.trees), -1, np.int32)
+        loss = np.empty(len(lo))
+        over(bound, len(lo), self.trees, self.wanted, self.rows, lo, hi, leaves, loss)
+        new = []
+        for i in np.flatnonzero(loss < self.loss):
+            self.order -= 1
+            new.append((float(loss[i]), self.order, self.pool.put(lo[i], hi[i], leaves[i])))
+        self._add(new, deep)
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write all that the search needs to go on."""
+        entries = [*self.heap, *self.stack]
+        slots = [slot for _, _, slot in entries]
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            np.savez(
+                stream,
+                lo=self.pool.lo[slots],
+                hi=self.pool.hi[slots],
+                leaves=self.pool.leaves[slots],
+                entry=np.array([e[0] for e in entries]),
+                order=np.array([e[1] for e in entries], np.int64),
+                counts=np.array([len(self.heap), self.boxes, self.batches, self.order]),
+                best=np.array([self.loss, self.attained, self.unsure]),
+                x=self.x,
+            )
+
+    def resume(self, path: Path) -> bool:
+        """Go on from what `save` wrote."""
+        parts = npz.read(path)
+        heap, number, batches, order = (int(v) for v in parts["counts"])
+        loss, attained, unsure = (float(v) for v in parts["best"])
+        pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)
+        boxes = zip(parts["entry"], parts["order"], parts["lo"], parts["hi"], parts["leaves"], strict=True)
+        entries = [(float(b), int(o), pool.put(lo, hi, leaves)) for b, o, lo, hi, leaves in boxes]
+        self.x, self.pool, self.boxes, self.batches, self.order = parts["x"], pool, number, batches, order
+        self.loss, self.attained, self.unsure = loss, attained, unsure
+        self.heap, self.stack = entries[:heap], entries[heap:]
+        heapq.heapify(self.heap)
+        return True
+
+
+# The line search is asked for a better point after batches 4, 8, ... 256, and every 256 from there on.
+FIRST, IMPROVE_EVERY = 4, 256
+
+
+def run(
+    search: Search,
+    boxes: int,
+    gap: float = 0.0,
+    rounding: float = 0.0,
+    seconds: float | None = None,
+    improve: Callable[[Search], np.ndarray] | None = None,
+    state: Path | None = None,
+    report: Callable[..., None] | None = None,
+) -> str:
+    """Search until the gap is closed or a limit is reached; return which: "closed", "gap", "boxes" or "seconds".
+
+    Args:
+        boxes: most boxes to expand (whole batches).
+        gap: loss that the best point may be above the bound.
+        rounding: a loss that rounding may make of none: a smaller gap counts as closed, as does `search.rounding`.
+        improve: a local search, which returns points (n, d).
+        report: called with boxes expanded, best loss, and by name bound, gap and open.
+    """
+
+    def tell() -> None:
+        assert report is not None
+        low = search.bound
+        report(min(search.boxes, boxes), search.loss, bound=low, gap=search.loss - low, open=search.open)
+
+    pace = Pace(search.save, state, tell if report else None)
+    while True:
+        left, none = search.loss - search.bound, max(rounding, search.rounding)
+        if search.boxes and left <= max(gap, none) and search.open:
+            return "closed" if left <= none else "gap"
+        if search.open and search.boxes >= boxes:
+            return "boxes"
+        if search.open and seconds is not None and pace.seconds >= seconds:
+            return "seconds"
+        if not search.step():
+            return "closed" if search.closed or left <= none else "unsure"
+        if improve and search.open and improves_after(search.batches):
+            search.offer(improve(search))
+        pace.turn()
+
+
+def improves_after(batch: int) -> bool:
+    return batch % IMPROVE_EVERY == 0 or (FIRST <= batch < IMPROVE_EVERY and batch & (batch - 1) == 0)
