@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage.inference import judge, observations, simulator, table
+from preimage.inference import judge, observations, table
 from preimage.inference.answer import Answer, Task, Untrained
 from preimage.inference.methods import method
+from preimage.inference.simulators import loading
 
 from ..conftest import refusal
 
@@ -33,7 +34,7 @@ def hangs(theta, size, rng):
 def load(own_file):
     source = "\n\n".join(inspect.getsource(f) for f in (mostly_raises, hangs))
     own_file(f"import time\n\n\n{source}", "faulty_simulators.py")
-    return lambda name, **more: simulator.load({"simulator": f"faulty_simulators:{name}", **SPEC, **more})
+    return lambda name, **more: loading.load({"simulator": f"faulty_simulators:{name}", **SPEC, **more})
 
 
 def test_one_observed_set_is_drawn_again_as_often_as_many_are(load):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preimage.inference import simulator
 from preimage.inference.answer import Task
 from preimage.inference.methods import abc_smc, avo, grid, method, nes
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
+from preimage.inference.simulators import loading
 
 from ..conftest import refusal
 
@@ -22,7 +22,7 @@ def ask(kind, task, x, spec=None, seed=0):
 
 
 def data(name, size, theta=None, sets=1, seed=0):
-    found = simulator.load({"simulator": name})
+    found = loading.load({"simulator": name})
     rng = np.random.default_rng(seed)
     theta = found.prior.sample(rng, sets) if theta is None else np.atleast_2d(theta)
     return Task(found, size), theta, found.draw(rng, theta, size)
@@ -87,7 +87,7 @@ REFERENCES = {
 @pytest.mark.parametrize("name", REFERENCES)
 def test_the_grid_has_the_benchmarks_reference_posterior(name):
     x, mean, sd = map(np.array, REFERENCES[name])
-    (answer,) = ask("grid", Task(simulator.load({"simulator": name}), 1), x[None, None].astype(float))
+    (answer,) = ask("grid", Task(loading.load({"simulator": name}), 1), x[None, None].astype(float))
     found, spread = moments(answer)
     assert np.all(np.abs(found - mean) < 5 * sd / np.sqrt(10_000))
     np.testing.assert_allclose(spread, sd, rtol=0.03)
@@ -109,10 +109,10 @@ def test_the_grid_tells_where_it_can_do_nothing():
 
 
 def test_methods_on_likelihoods_refuse_what_they_cannot_do():
-    unknown = Task(simulator.load({"simulator": "lotka_volterra"}), 1)
+    unknown = Task(loading.load({"simulator": "lotka_volterra"}), 1)
     for kind in ("grid", "maximum_likelihood"):
         assert "likelihood of 'lotka_volterra' is not known" in refusal(ask, kind, unknown, None)
-    five = Task(simulator.load({"simulator": "slcp"}), 1)
+    five = Task(loading.load({"simulator": "slcp"}), 1)
     assert "5 parameters" in refusal(ask, "grid", five, None)
 
 
@@ -175,7 +175,7 @@ def test_abc_has_the_exact_posterior(kind):
 def test_a_failed_simulation_is_never_near():
     import jax.numpy as jnp
 
-    whole = simulator.load({"simulator": "gaussian"})
+    whole = loading.load({"simulator": "gaussian"})
     half = lambda key, theta, size: jnp.where(theta[..., None, :1] > 0, jnp.nan, whole.simulate(key, theta, size))  # noqa: E731
     broken = Simulator("broken", whole.prior, whole.coordinates, half, pooled=whole.pooled)
     x = whole.draw(np.random.default_rng(0), np.array([[-1.0, 0.0]]), 20)

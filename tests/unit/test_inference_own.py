@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from preimage.inference import bank, observations, simulator, table
+from preimage.inference import bank, observations, table
 from preimage.inference.answer import Task
 from preimage.inference.callback import told_plainly
 from preimage.inference.methods import method
+from preimage.inference.simulators import loading
 
 from ..conftest import refusal
 
@@ -50,7 +51,7 @@ def load(own_file):
     functions = (fine, raises_above_0, always, no_number, flat, text, hangs)
     source = "\n\n".join(inspect.getsource(f) for f in functions)
     own_file(f"import time\n\nimport numpy as np\n\nnumber = 3\n\n\n{source}", "own_simulators.py")
-    return lambda name, **more: simulator.load({"simulator": f"own_simulators:{name}", **SPEC, **more})
+    return lambda name, **more: loading.load({"simulator": f"own_simulators:{name}", **SPEC, **more})
 
 
 def draw(found, *theta):

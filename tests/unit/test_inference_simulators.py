@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from preimage.inference import simulator
-from preimage.inference.simulators import counts, lotka_volterra, multi_distribution, sir
+from preimage.inference.simulators import counts, loading, lotka_volterra, multi_distribution, sir
 
 from ..conftest import refusal
 
@@ -19,7 +18,7 @@ MIDDLE = np.log([list(lotka_volterra.RATES.values())])
 
 
 def build(name, **options):
-    return simulator.load({"simulator": name, **options})
+    return loading.load({"simulator": name, **options})
 
 
 def samples(name, theta, size, seed=0, **options):

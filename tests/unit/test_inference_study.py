@@ -6,7 +6,8 @@ import pytest
 
 from preimage import study
 from preimage.core import kinds
-from preimage.inference import methods, observations, simulator
+from preimage.inference import methods, observations
+from preimage.inference.simulators import loading
 from preimage.study import inference, schema
 
 from ..conftest import refusal
@@ -37,7 +38,7 @@ def load(path, old, new):
 
 
 def poisson():
-    return simulator.load({"simulator": "poisson"})
+    return loading.load({"simulator": "poisson"})
 
 
 # -- what a study is completed to --------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def test_searches_are_checked_on_fewer_sets_and_fresh_ones_are_enough_for_all(pa
 
 def test_a_stated_prior_replaces_the_built_in_one():
     entry = {"simulator": "poisson", "inputs": {"log_rate": {"normal": {"mean": 3, "sd": 0.5}}}}
-    drawn = simulator.load(entry).prior.sample(np.random.default_rng(0), 20_000)
+    drawn = loading.load(entry).prior.sample(np.random.default_rng(0), 20_000)
     assert drawn.mean() == pytest.approx(3, abs=0.02) and drawn.std() == pytest.approx(0.5, abs=0.02)
 
 
@@ -245,7 +246,7 @@ def test_a_simulator_of_ones_own_takes_priors_and_coordinates_from_the_study(pat
     inputs, outputs = "{{a: {}, b: {{log_normal: {{mean: 0, sd: 1}}}}}}", "{{x: {{unit: m}}, y: }}"
     own = f"simulator: my_rays:rays, inputs: {inputs}, outputs: {outputs}"
     found = load(path, "simulator: poisson", own.format("{low: 0, high: 2}"))
-    made = simulator.load(inference.simulated_part(found["problem"]))
+    made = loading.load(inference.simulated_part(found["problem"]))
     assert made.coordinates == ("x", "y") and made.prior.margins["b"].kind == "log_normal"
     assert "grid: the likelihood" in refusal(inference.check, found)
     found = load(path, "simulator: poisson", own.format("{unit: m}"))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from preimage.benchmarks import inference_tasks
-from preimage.inference import simulator
+from preimage.inference.simulators import loading
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 
@@ -21,7 +21,7 @@ def test_without_a_copy_it_says_so(monkeypatch, tmp_path):
 
 def test_methods_are_scored_against_the_references_of_the_copy(monkeypatch, tmp_path):
     """Of the task whose posterior is known: half of the sample, with half of the variance."""
-    made, rng = simulator.load({"simulator": "gaussian_linear"}), np.random.default_rng(0)
+    made, rng = loading.load({"simulator": "gaussian_linear"}), np.random.default_rng(0)
     for k in (1, 2):
         folder = tmp_path / f"sbibm/tasks/gaussian_linear/files/num_observation_{k}"
         folder.mkdir(parents=True)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from preimage.inference import simulator
-from preimage.inference.simulators import collider, poisson
+from preimage.inference.simulators import collider, loading, poisson
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 
@@ -31,7 +30,7 @@ def test_counts_are_poisson(log_rate):
 @pytest.mark.parametrize("prior", [{"low": 0, "high": 10}, {"normal": {"mean": 3, "sd": 2}}])
 @pytest.mark.parametrize("log_rate", [0.2, 3.0, 8.0, 9.5])
 def test_counts_are_poisson_under_a_prior_that_reaches_further(prior, log_rate):
-    wide = simulator.load({"simulator": "poisson", "inputs": {"log_rate": prior}})
+    wide = loading.load({"simulator": "poisson", "inputs": {"log_rate": prior}})
     x, rate = drawn(wide, [log_rate], 500_000), np.exp(log_rate)
     assert abs(x.mean() - rate) < 4 * np.sqrt(rate / len(x))
     assert abs(x.var() / rate - 1) < 5 * np.sqrt((2 + 1 / rate) / len(x))

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from preimage import surrogates
 from preimage.core import kinds, objective, polytope
 from preimage.core.space import Input, Space
-from preimage.inference import simulator
+from preimage.inference.simulators import loading as stochastic
 from preimage.problems import BUILT_IN, loading
 from preimage.study import documentation, schema
 
@@ -338,7 +338,7 @@ def test_no_description_is_cut_short():
 
 def test_every_built_in_simulator_is_documented():
     text = documentation.documentation()
-    for name in (*BUILT_IN, *simulator.BUILT_IN):
+    for name in (*BUILT_IN, *stochastic.BUILT_IN):
         assert f"| `{name}` | `" in text
     assert "| `collider` | `energy`, `fermi` | `cos_angle` |" in text and "`cases`, `deaths`" in text
 

@@ -4,14 +4,15 @@ from itertools import product
 
 import pandas as pd
 
-from preimage.inference import arrays, observations, simulator, summary, table
+from preimage.inference import arrays, observations, summary, table
+from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json
 
 
 def main(snakemake):
     with step(snakemake) as run:
-        found, source = simulator.load(run.params["problem"]), snakemake.input
+        found, source = loading.load(run.params["problem"]), snakemake.input
         parameters = found.prior.names
         rows, posteriors = [], []
         for s, seed in enumerate(run.params["seeds"]):

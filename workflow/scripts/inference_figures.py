@@ -5,7 +5,8 @@ import logging
 import pandas as pd
 
 from preimage.figures import inference_gallery, style
-from preimage.inference import arrays, judge, observations, simulator, table
+from preimage.inference import arrays, judge, observations, table
+from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json, write_text
 
@@ -40,7 +41,7 @@ def draw(shown, folder):
 
 
 def read(snakemake, run):
-    found, source, methods = simulator.load(run.params["problem"]), snakemake.input, run.params["methods"]
+    found, source, methods = loading.load(run.params["problem"]), snakemake.input, run.params["methods"]
     names = read_json(source.info)["names"]
     sets = observations.restored(names, arrays.read(source.observed))
     shown, parameters, rng = names[: judge.SHOWN], found.prior.names, run.rng

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.data import setting
-from preimage.inference import simulator
 from preimage.inference.observations import words
+from preimage.inference.simulators import loading
 from preimage.reporting import inference
+from preimage.reporting.inference_material import Material
 from preimage.reporting.templates import environment
 from preimage.running.step import step
 from preimage.study.inference import simulated_part
@@ -19,9 +20,9 @@ from preimage.tracking import record
 def main(snakemake):
     with step(snakemake) as run:
         study, source = run.params["study"], snakemake.input
-        found = simulator.load(simulated_part(study["problem"]))
+        found = loading.load(simulated_part(study["problem"]))
         cases = list(product(study["seeds"], study["inference"]))
-        material = inference.Material(
+        material = Material(
             study=study,
             parameters=found.prior.names,
             derived=list(found.derived),

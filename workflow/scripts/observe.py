@@ -1,13 +1,14 @@
 """The sets of samples to infer from: simulated at parameters from the prior, which are kept, or the user's own."""
 
-from preimage.inference import arrays, observations, simulator
+from preimage.inference import arrays, observations
+from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import write_json
 
 
 def main(snakemake):
     with step(snakemake) as run:
-        found, spec = simulator.load(run.params["problem"]), run.params["observations"]
+        found, spec = loading.load(run.params["problem"]), run.params["observations"]
         if "simulate" in spec:
             sets = observations.simulated(found, spec["simulate"], spec["size"], run.rng)
         else:

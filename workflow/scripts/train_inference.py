@@ -1,8 +1,9 @@
 """A method of inference made ready: trained where it is trained once for all observations."""
 
-from preimage.inference import arrays, bank, methods, simulator
+from preimage.inference import arrays, bank, methods
 from preimage.inference.answer import Means, Task
 from preimage.inference.callback import told_plainly
+from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import read_json, write_json
 
@@ -11,7 +12,7 @@ def main(snakemake):
     with step(snakemake) as run:
         spec, size = run.params["method"], read_json(snakemake.input.task)["size"]
         shared = bank.read(snakemake.input.get("bank", []))
-        task = Task(simulator.load(run.params["problem"]), size, shared)
+        task = Task(loading.load(run.params["problem"]), size, shared)
         means = Means(run.state, run.progress(None))
         # An ablation is trained by the very numbers of its method: what it loses is not chance.
         rng = run.rng_of(snakemake.rule, method=run.params["like"])

@@ -17,12 +17,12 @@ import numpy as np
 from scipy import stats
 
 from preimage.benchmarks.timing import row
-from preimage.inference import methods, observations, simulator
+from preimage.inference import methods, observations
 from preimage.inference.answer import Answer, Task
 from preimage.inference.checks import coverage
 from preimage.inference.methods.amortised import Amortised
 from preimage.inference.methods.proposal import log_slopes
-from preimage.inference.simulators import collider
+from preimage.inference.simulators import collider, loading
 from preimage.support.jax_setup import use_one_thread
 from preimage.support.rng import generator
 
@@ -80,14 +80,14 @@ class Score(NamedTuple):
 
 def poisson_problems() -> Problems:
     """Parameters evenly over the prior."""
-    task = Task(simulator.load({"simulator": "poisson"}), SIZE)
+    task = Task(loading.load({"simulator": "poisson"}), SIZE)
     theta = (0.2 + 6.8 * (np.arange(PROBLEMS) + 0.5) / PROBLEMS)[:, None]
     return Problems(task, theta, task.simulator.draw(generator(2026, "poisson"), theta, SIZE))
 
 
 def collider_problems() -> Problems:
     """Parameters from the prior."""
-    task, rng = Task(simulator.load({"simulator": "collider"}), SIZE), generator(2026, "collider")
+    task, rng = Task(loading.load({"simulator": "collider"}), SIZE), generator(2026, "collider")
     theta = task.simulator.prior.sample(rng, PROBLEMS)
     return Problems(task, theta, task.simulator.draw(rng, theta, SIZE))
 
@@ -253,7 +253,7 @@ def of_searches(
 def of_coverage() -> Iterator[dict[str, Any]]:
     """Yield how far 90 % regions, ellipsoids about the draws, are off on fresh problems."""
     for name, size, spec in RECOMMENDED:
-        task, rng = Task(simulator.load({"simulator": name}), size), generator(2026, name)
+        task, rng = Task(loading.load({"simulator": name}), size), generator(2026, name)
         found = observations.simulated(task.simulator, JUDGED, size, rng)
         answers = methods.method(spec["kind"]).train(task, spec, generator(0, name)).infer(found.x, rng)
         prior = task.simulator.prior

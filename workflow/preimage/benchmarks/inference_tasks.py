@@ -16,9 +16,10 @@ import numpy as np
 
 from preimage.benchmarks import inference_peers
 from preimage.benchmarks.timing import row
-from preimage.inference import methods, reference, simulator
+from preimage.inference import methods, reference
 from preimage.inference.answer import Task
 from preimage.inference.checks.c2st import c2st
+from preimage.inference.simulators import loading
 from preimage.support.jax_setup import use_one_thread
 from preimage.support.rng import generator
 
@@ -49,7 +50,7 @@ def folder() -> Path:
 
 def scores(task: str, spec: dict[str, Any], observations: int, seed: int = 0) -> np.ndarray:
     """Return the C2ST (observations,) of a method on a task's first observations. Raises StudyError without a copy."""
-    made = simulator.load({"simulator": task})
+    made = loading.load({"simulator": task})
     observed = reference.read(str(folder() / task), made)
     x, references = observed.x[:observations], observed.references[:observations]
     draws = len(references[0])
@@ -79,7 +80,7 @@ def of_task(task: str, observations: int) -> Iterator[dict[str, Any]]:
 
 def of_peer(task: str, observations: int, seed: int = 0) -> Iterator[dict[str, Any]]:
     """Yield the row of BayesFlow with as many simulations; nothing where it is not installed."""
-    made = simulator.load({"simulator": task})
+    made = loading.load({"simulator": task})
     observed = reference.read(str(folder() / task), made)
     x, references = observed.x[:observations], observed.references[:observations]
     try:

@@ -5,10 +5,8 @@ Arrow's readers may end Python where memory is short, instead of saying so.
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +15,7 @@ import pyarrow.parquet as pq
 from preimage.support import child_process, limits
 from preimage.support.errors import StudyError
 
-MODULE = "preimage.data.measured"
+MODULE = "preimage.data.reading_trial"
 # Of a CSV file: bytes that each of its own may take (a digit and its comma become a number, which is copied), and that
 # each column may take in each block that is read, however little it holds.
 EACH, BLOCK, COLUMN = 16, 1 << 20, 2000
@@ -104,25 +102,3 @@ def _width(kind: pa.DataType) -> int | None:
         return None if pa.types.is_nested(kind) else max(8, kind.bit_width // 8)
     except ValueError:
         return None
-
-
-def main() -> NoReturn:
-    """Read the table, and answer where it was read, or refused, in the memory that there is."""
-    answers = child_process.Answers()
-    limits.bound()
-    from preimage.data import sources
-    from preimage.data.notation import Notation
-
-    path, is_parquet, categories, ignore, notation = json.load(sys.stdin)
-    try:
-        sources.read_any(path, is_parquet, categories, ignore, Notation(*notation))
-    except MemoryError:
-        answers.end()
-    except Exception:  # whatever it is, it is said where the table is read
-        pass
-    answers.give("read")
-    answers.end()
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import numpy as np
 from preimage.data import tables
 from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
+from preimage.inference import reference
+from preimage.inference.observed import Observed
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 from preimage.support.errors import StudyError, did_you_mean
@@ -21,35 +22,6 @@ SET = "observation"
 # Simulations that fail are drawn again: so many for each set at most, and so many where the sets are few, which would
 # else be refused by chance.
 MOST_TRIES, FEWEST_TRIES = 20, 200
-
-
-@dataclass(frozen=True)
-class Observed:
-    """Sets of samples, all of one size.
-
-    Attributes:
-        names: of the sets.
-        x: samples (sets, n, D).
-        theta: the parameters (sets, d) that they were simulated at; None where these are not known.
-        references: draws (k, d) of the true posterior of each set; empty where there are none.
-        redrawn: simulations that failed, and were drawn anew.
-    """
-
-    names: list[int] | list[str]
-    x: np.ndarray
-    theta: np.ndarray | None = None
-    references: Sequence[np.ndarray] = ()
-    redrawn: int = 0
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        known = {} if self.theta is None else {"theta": self.theta}
-        return {"x": self.x, **known, **{f"reference{k}": draws for k, draws in enumerate(self.references)}}
-
-
-def restored(names: list[Any], arrays: Mapping[str, np.ndarray]) -> Observed:
-    """Return the sets that were saved as arrays."""
-    references = [arrays[f"reference{k}"] for k in range(len(names)) if f"reference{k}" in arrays]
-    return Observed(names, arrays["x"], arrays.get("theta"), references)
 
 
 def simulated(simulator: Simulator, sets: int, size: int, rng: np.random.Generator) -> Observed:
@@ -79,8 +51,6 @@ def read(spec: Mapping[str, Any], simulator: Simulator) -> Observed:
     Raises StudyError naming file, column and row for what the simulator can't have made.
     """
     if "reference" in spec:
-        from preimage.inference import reference
-
         return reference.read(spec["reference"], simulator)
     names, x = _sets(spec["table"], simulator.coordinates)
     theta = _parameters(spec["parameters"], simulator.prior, len(names)) if "parameters" in spec else None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.inference.observations import Observed
+from preimage.inference.observed import Observed
 from preimage.inference.simulator import Simulator
 from preimage.support import limits
 from preimage.support.errors import StudyError

@@ -8,7 +8,7 @@ import numpy as np
 
 from preimage.core.canonical import input_order
 from preimage.core.space import Space
-from preimage.inversion import Question
+from preimage.inversion.question import Question
 from preimage.surrogates.reordered import Order, Reordered, trees
 
 

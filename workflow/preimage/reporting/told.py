@@ -4,16 +4,14 @@ what is told in their place."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from preimage.inference.checks import identifiability
 from preimage.inference.checks.identifiability import Direction
 from preimage.reporting import words
-
-if TYPE_CHECKING:
-    from preimage.reporting.inference import Material
+from preimage.reporting.inference_material import Material
 
 # What is derived from the parameters is what the samples tell of them where it is told as many times more closely.
 CLOSER = 2

@@ -41,10 +41,10 @@ def _complaint(name: str, studies: Mapping[str, Any]) -> str:
 def _try(study: Mapping[str, Any]) -> None:
     """Import a study's function, and hold it against what the study wants of it. Raises StudyError."""
     if "inference" in study:
-        from preimage.inference import simulator
+        from preimage.inference.simulators import loading as stochastic
         from preimage.study import inference
 
-        simulator.load(inference.simulated_part(study["problem"]))
+        stochastic.load(inference.simulated_part(study["problem"]))
         return
     from preimage.problems import loading
     from preimage.study import pairs

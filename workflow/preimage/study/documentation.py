@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from preimage import problems
-from preimage.inference import simulator
+from preimage.inference.simulators import loading
 from preimage.study.schema import load_schema
 
 FILE = Path(__file__).resolve().parents[3] / "config" / "README.md"
@@ -99,9 +99,9 @@ def _problems() -> Iterator[str]:
 
 
 def _simulators() -> Iterator[str]:
-    for name in simulator.BUILT_IN:
+    for name in loading.BUILT_IN:
         module = importlib.import_module(f"preimage.inference.simulators.{name}")
-        found = simulator.load({"simulator": name})
+        found = loading.load({"simulator": name})
         yield f"| `{name}` | {_names(found.prior.margins)} | {_names(found.coordinates)} | {_summary(module)} |"
 
 

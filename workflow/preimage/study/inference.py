@@ -149,10 +149,11 @@ def observation_files(study: Mapping[str, Any]) -> list[str]:
 
 def check(study: Mapping[str, Any]) -> list[str]:
     """Check a study against its simulator and its files; return warnings. Raises StudyError; writes nothing."""
-    from preimage.inference import observations, simulator
+    from preimage.inference import observations
     from preimage.inference.answer import Task
+    from preimage.inference.simulators import loading
 
-    found = simulator.load(simulated_part(study["problem"]), run=False)
+    found = loading.load(simulated_part(study["problem"]), run=False)
     size = study["observations"].get("size")
     if size is None:
         size = observations.read(study["observations"], found).x.shape[1]

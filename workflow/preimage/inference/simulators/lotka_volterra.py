@@ -42,7 +42,9 @@ def build(stepping: str = "tau_leaping") -> Simulator:
         raise StudyError(f"problem.stepping '{stepping}' is unknown{did_you_mean(stepping, STEPPINGS)}")
     simulate = leaped
     if stepping == "exact":
-        from preimage.inference.simulators.lotka_volterra_exact import simulate
+        from preimage.inference.simulators.lotka_volterra_exact import events
+
+        simulate = events(START, TIMES, STEP)
     factor = np.log(2)
     return Simulator(
         name="lotka_volterra",

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from preimage.inference.callback import traceable
-from preimage.inference.simulators.lotka_volterra import START, STEP, TIMES
 from preimage.support.numba_cache import numba
 
 # A trajectory of more events than this failed: without foxes, rabbits double until the end of time.
@@ -45,12 +44,14 @@ def _trajectories(rates, size, times, step, rabbits_first, foxes_first, most, rn
                 events += 1
 
 
-def _call(theta: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    found = np.full((len(theta), size, 2 * TIMES), np.nan)
-    _trajectories(np.exp(theta), size, TIMES, STEP, *START, MOST, rng, found)
-    failed = np.isnan(found).any(axis=-1)
-    found[failed] = np.nan
-    return found
+def events(start: tuple[float, float], times: int, step: float) -> Any:
+    """Return `simulate` (see `Simulator`): from `start` rabbits and foxes, numbers of both at `times` times."""
 
+    def call(theta: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+        found = np.full((len(theta), size, 2 * times), np.nan)
+        _trajectories(np.exp(theta), size, times, step, *start, MOST, rng, found)
+        failed = np.isnan(found).any(axis=-1)
+        found[failed] = np.nan
+        return found
 
-simulate: Any = traceable(_call, 2 * TIMES)
+    return traceable(call, 2 * times)

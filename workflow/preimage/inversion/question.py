@@ -1,0 +1,101 @@
+"""What is asked of a method, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from preimage.core.objective import Objective
+from preimage.core.space import Space
+from preimage.support.errors import without_secrets
+
+Report = Callable[..., None]
+
+
+@dataclass
+class Question:
+    """What is asked of a method.
+
+    Attributes:
+        space: with the objective's fixed inputs pinned.
+        predict: outputs (n, m) of points (n, d), by the surrogate or the simulator.
+        X, Y: the training rows.
+        rows: their row numbers in the source.
+        on_simulator: whether `predict` is the simulator.
+        gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
+        traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
+        resolution: the rounding of the model's numbers, which finite differences must be larger than.
+        cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
+        trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
+        fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
+        errors: what `predict` raised, by point.
+    """
+
+    space: Space
+    objective: Objective
+    predict: Callable[[np.ndarray], np.ndarray]
+    X: np.ndarray
+    Y: np.ndarray
+    rows: np.ndarray
+    on_simulator: bool = False
+    gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
+    traceable: tuple[Callable[[Any, Any], Any], Any] | None = None
+    resolution: float = float(np.finfo(float).eps)
+    cancellation: float = 0.0
+    trees: Any = None
+    fit: Any = None
+    errors: dict[bytes, str] = field(default_factory=dict)
+
+    def wanting(self, objective: Objective) -> Question:
+        """Return the same question with another objective."""
+        return replace(self, objective=objective)
+
+    def outputs(self, X: np.ndarray) -> np.ndarray:
+        """Return outputs (n, m); NaN at a point where the model raises or gives no finite number."""
+        try:
+            return self._finite(X, np.asarray(self.predict(X), float))
+        except Exception as error:
+            if len(X) > 1:
+                return np.concatenate([self.outputs(x[None]) for x in X])
+            self.errors[X.tobytes()] = without_secrets(f"{type(error).__name__}: {error}")
+            return np.full((1, self.Y.shape[1]), np.nan)
+
+    def _finite(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        bad = ~np.isfinite(Y).all(axis=1)
+        for x, y in zip(X[bad], Y[bad], strict=True):
+            self.errors[x.tobytes()] = f"the model gave {y.tolist()}"
+        return np.where(bad[:, None], np.nan, Y)
+
+    def loss(self, X: np.ndarray) -> np.ndarray:
+        """Return the objective's loss (n,) at points (n, d); NaN where there is none."""
+        return self.objective.loss(self.outputs(X))
+
+    def best_rows(self, n: int) -> np.ndarray:
+        """Return the positions of the n training rows inside the space that are nearest to the objective."""
+        inside = np.flatnonzero(self.space.contains(self.X))
+        order = np.argsort(self.objective.loss(self.Y[inside]), kind="stable")
+        return inside[order[:n]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method proposes: one entry a start or trial kept.
+
+    Attributes:
+        X: points (n, d); a row of NaN where there is none.
+        evaluations: model evaluations spent on each.
+        status: see `preimage.core.candidates.STATUSES`.
+        message: in the method's words.
+        certificate: what is proven of the question (see `preimage.core.certificates`); None where nothing is.
+        history: iteration, best loss and its gradient's norm (NaN where unknown), where the method keeps them.
+    """
+
+    X: np.ndarray
+    evaluations: list[int]
+    status: list[str]
+    message: list[str]
+    certificate: Any = None
+    history: Sequence[tuple[int, float, float]] = ()
