@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from preimage.core.kinds import BANKED, SEARCHING
-from preimage.study import schema
+from preimage.study.sections import Bank, Checks
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
 
@@ -55,7 +55,7 @@ def completed(study: Study) -> Study:
         raise StudyError("missing key 'observations': what the parameters are to be inferred from")
     _check_observations(study["observations"])
     kept = {key: study[key] for key in ("study", "seeds", "problem", "observations", "inference")}
-    parts = {key: schema.with_defaults(study.get(key, {}), "study", key) for key in ("checks", "bank")}
+    parts = {"checks": study.get("checks") or Checks().plain(), "bank": study.get("bank") or Bank().plain()}
     blind = _ablations(study["inference"], parts["checks"])
     unseen = {name: {**study["inference"][of], "simulated": False} for name, of in blind.items()}
     kept |= {"inference": {**study["inference"], **unseen}, "ablations": blind}
