@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from preimage import study
-from preimage.core import kinds
 from preimage.inference import methods, observations
 from preimage.inference.base import InferenceMethod
 from preimage.inference.simulators import loading
@@ -89,7 +88,6 @@ def test_a_stated_prior_replaces_the_built_in_one():
 
 def test_kinds_of_the_schema_are_those_of_the_code():
     assert set(InferenceMethod.registry) == set(methods.KINDS)
-    assert set(methods.KINDS) >= kinds.AMORTISED | kinds.BANKED | kinds.SEARCHING
 
 
 # -- what is refused as it is read -------------------------------------------------------------------------------------

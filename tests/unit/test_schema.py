@@ -8,9 +8,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from preimage import surrogates
-from preimage.core import kinds, objective, polytope
+from preimage.core import objective, polytope
 from preimage.core.space import Input, Space
 from preimage.inference.simulators import loading as stochastic
+from preimage.inversion.base import Inverter
 from preimage.problems import BUILT_IN, loading
 from preimage.study import documentation, messages, yaml_file
 from preimage.study.sections import Config, StudyFile
@@ -261,13 +262,11 @@ def test_surrogates_are_those_of_the_code():
 
 
 def test_inverters_are_those_of_the_code():
-    assert set(branches(INVERTERS)) == set(kinds.MODULES)
-    for module in kinds.MODULES.values():
-        assert (ROOT / "workflow/preimage/inversion" / f"{module}.py").is_file()
-
-
-def test_differentiable_kinds_are_surrogates():
-    assert set(surrogates.KINDS) >= kinds.DIFFERENTIABLE
+    assert set(branches(INVERTERS)) == set(Inverter.registry)
+    for kind in Inverter.registry.values():
+        module = kind.computing()
+        assert hasattr(module, "invert") or hasattr(module, "invert_many")
+        assert hasattr(module, "together") == ("scatter" in kind.model_fields)
 
 
 def test_objectives_are_those_of_the_code():

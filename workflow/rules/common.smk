@@ -20,7 +20,7 @@ from preimage.running import (
 from preimage.support import limits
 from preimage.data import series, setting, targets
 from preimage.support.errors import StudyError
-from preimage.core.kinds import MODULES
+from preimage.surrogates.base import SurrogateKind
 
 invocation.share_library()
 
@@ -133,9 +133,9 @@ def simulator_modules(wildcards):
 
 
 def kind_modules(wildcards, names):
+    kinds = (of(wildcards)["surrogates"][name]["kind"] for name in names)
     return [
-        f"preimage.surrogates.{of(wildcards)['surrogates'][name]['kind']}"
-        for name in names
+        module for kind in kinds for module in SurrogateKind.registry[kind].modules()
     ]
 
 
@@ -147,11 +147,10 @@ def surrogate_modules(wildcards):
 
 def inverter_modules(wildcards):
     """The method's module, and the committee's where the objective is judged by one."""
-    kind = of(wildcards)["inverters"][wildcards.inverter]["kind"]
     robust = of(wildcards)["objectives"][wildcards.objective].get("robust")
-    committee = ["committee"] if robust else []
-    found = [f"preimage.inversion.{name}" for name in [MODULES[kind], *committee]]
-    return [*found, *fit_modules(wildcards)]
+    committee = ["preimage.inversion.committee"] if robust else []
+    own = of(wildcards)["inverters"][wildcards.inverter].modules()
+    return [*own, *committee, *fit_modules(wildcards)]
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -244,7 +243,7 @@ def search_threads(wildcards):
     """Cores of a search. Where it is scattered its parts do the work, one core each."""
     study, name = of(wildcards), wildcards.inverter
     whole = study_module.parts(study, name) == 1
-    return study["inverters"][name].get("threads", 1) if whole else 1
+    return getattr(study["inverters"][name], "threads", 1) if whole else 1
 
 
 def model_of(wildcards):
@@ -363,8 +362,9 @@ def calibrations(wildcards):
 
 def inverting(wildcards):
     """The surrogates of a study that predict by inverting a decoder."""
-    kinds = ("latent", "latent_classes")
-    return [n for n, s in of(wildcards)["surrogates"].items() if s["kind"] in kinds]
+    kinds = SurrogateKind.registry
+    surrogates = of(wildcards)["surrogates"]
+    return [n for n, s in surrogates.items() if kinds[s["kind"]].inverts_decoder]
 
 
 def learned(wildcards):

@@ -245,7 +245,7 @@ rule inference_report:
     conda:
         ENVIRONMENT
     params:
-        study=of,
+        study=lambda w: study_module.plain(of(w)),
         code=lambda w: code("inference_report", *stochastic_modules(w)),
     script:
         "../scripts/inference_report.py"

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage import inversion, surrogates
+from preimage import surrogates
 from preimage.core import objective
 from preimage.core.candidates import inputs_of
 from preimage.core.space import Input, Space
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
-from preimage.inversion import Question
+from preimage.inversion import asking
+from preimage.inversion.base import Inverter
 from preimage.inversion.committee import Committee
+from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems.loading import Problem
 from preimage.surrogates import Trained
@@ -79,7 +81,8 @@ def ranked(
 ) -> tuple[list[np.ndarray], int]:  # fmt: skip
     """Return the candidates (k, d) of every target, in order of their rank, and the evaluations spent in all."""
     found, spent = [], 0
-    for question, (answer, predicted) in zip(asked, inversion.ask(kind, asked, options, rng), strict=True):
+    answers = asking.ask(Inverter.of({"kind": kind, **options}), asked, rng)
+    for question, (answer, predicted) in zip(asked, answers, strict=True):
         table = frame(answer, predicted, question, list(w.problem.outputs), committee)
         spent += int(table["evaluations"].sum())
         table = table[table["rank"].notna()].sort_values("rank")

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from preimage import inversion, surrogates
 from preimage import study as study_module
+from preimage import surrogates
 from preimage.core import candidates, canonical, objective
 from preimage.data import setting, split, tables
 from preimage.data.generate import generate
@@ -23,6 +23,8 @@ from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.figures import gallery, style
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems import loading
 from preimage.support.rng import generator
@@ -96,12 +98,12 @@ def _invert(
     for case in study_module.cases(study):
         predict = simulator.simulate if case.surrogate == "simulator" else models[case.surrogate][0].predict
         wanted = objectives[case.objective]
-        question = inversion.Question(
+        question = Question(
             found.space.fix(wanted.fixed), wanted, predict, train.X, train.Y, train.numbers,
             on_simulator=case.surrogate == "simulator",
         )  # fmt: skip
-        options = study["inverters"][case.inverter]
-        answer, Y = inversion.ask(options["kind"], [question], options, generator(seed, "/".join(case)))[0]
+        inverter = study["inverters"][case.inverter]
+        answer, Y = asking.ask(inverter, [question], generator(seed, "/".join(case)))[0]
         tables_found.append(frame(answer, Y, question, found.outputs).assign(**case._asdict()))
     return pd.concat(tables_found, ignore_index=True).assign(problem=study["study"], round=0, seed=seed)
 

@@ -27,9 +27,9 @@ from scipy.optimize import linprog
 from preimage.core import polytope
 from preimage.core.objective import Objective
 from preimage.core.space import Space
-from preimage.inversion import Question
 from preimage.inversion.descents import HELD, Ends, scaled_rows
 from preimage.inversion.gradients import Line
+from preimage.inversion.question import Question
 from preimage.inversion.rounding import CLOSE_SPREAD, Rounding
 
 PROBE, SMALL = 1e-3, 1e-3

@@ -11,7 +11,7 @@ import numpy as np
 
 from preimage import surrogates
 from preimage.data import rows, setting, targets
-from preimage.inversion import Question
+from preimage.inversion.question import Question
 from preimage.support.files import read_json
 from preimage.surrogates import simulator
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from preimage.core.objective import Objective
-from preimage.inversion import Question
+from preimage.inversion.question import Question
 
 CLOSE_TOLERANCE, CLOSE_SPREAD = 1e-4, 1e-6
 # Roundings that a chain of arithmetic may add up to.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage.core.objective import Goal, loss_of
-from preimage.inversion import Question
+from preimage.inversion.question import Question
 from preimage.support.jax_setup import cache_compiled_programs, enable_double
 
 enable_double()

@@ -24,6 +24,7 @@ from preimage.problems import user_code
 from preimage.running import integrity, reproduction
 from preimage.running.step import JOBS_LOCK
 from preimage.study import Study, data_checks, infers, searched_exactly, user_models
+from preimage.study.cases import plain as plain_study
 from preimage.study.inference import check as inference_check
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
@@ -140,7 +141,7 @@ def start(studies: Mapping[str, Study], files: Mapping[str, str | Path], reprodu
     os.environ[record.INVOCATION] = name
     for study, value in studies.items():
         path = Path("results") / study / "tracking" / f"invocation-{name}.json"
-        described = _description(name, study, value)
+        described = _description(name, study, plain_study(value))
         if study in files:
             described["origin"] = reproduction.origin(value, files[study])
         if reproduces is not None:

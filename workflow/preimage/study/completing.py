@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage.core.kinds import NO_VOLUME, made_of_trees
+from preimage.core.sentences import NO_VOLUME
+from preimage.inversion.base import Inverter
 from preimage.problems import user_code
 from preimage.problems.loading import load as load_problem
 from preimage.study import inference as inference_setting
 from preimage.study import user_models
-from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, parts
+from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers
 from preimage.study.pairs import works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
+from preimage.surrogates.base import made_of_trees
 
 # Rows to simulate where a study doesn't say: to train on, and to be beaten by a fit.
 SAMPLES, RANDOM_PARAMETERS = 3000, 100
@@ -49,13 +51,10 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
             except StudyError as error:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
     inverters = study["inverters"]
-    if not any(v["kind"] == LOOKUP for v in inverters.values()):
-        inverters[free_name(LOOKUP, inverters)] = {"kind": LOOKUP}
+    if not any(inverter.baseline for inverter in inverters.values()):
+        inverters[free_name(LOOKUP, inverters)] = Inverter.of({"kind": LOOKUP})
     for name, inverter in inverters.items():
-        inverter["on"] = works_on(study, name, inverter)
-        if inverter["kind"] == "multistart" and parts(study, name) > inverter["starts"]:
-            found = f"found {parts(study, name)}, expected at most its {inverter['starts']} starts"
-            raise StudyError(f"key 'inverters.{name}.scatter': {found}")
+        inverters[name] = inverter.changed(on=works_on(study, name, inverter))
     _check_problem(study["problem"])
     _add_nature(study["problem"])
     _complete_rounds(study)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from preimage.core.kinds import BANKED, SEARCHING
+from preimage.inference.base import InferenceMethod
 from preimage.study.sections import Bank, Checks
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
@@ -99,7 +99,7 @@ def _check_observations(observations: Mapping[str, Any]) -> None:
 
 def has_bank(study: Mapping[str, Any]) -> bool:
     """Whether any method of a study works on simulations that are made once for all."""
-    return any(spec["kind"] in BANKED for spec in study["inference"].values())
+    return any(InferenceMethod.registry[spec["kind"]].banked for spec in study["inference"].values())
 
 
 def bank_simulations(study: Mapping[str, Any]) -> list[int | None]:
@@ -107,7 +107,7 @@ def bank_simulations(study: Mapping[str, Any]) -> list[int | None]:
 
     Of several rounds only the first takes simulations from the prior.
     """
-    specs = [spec for spec in study["inference"].values() if spec["kind"] in BANKED]
+    specs = [spec for spec in study["inference"].values() if InferenceMethod.registry[spec["kind"]].banked]
     return [s["simulations"] // s.get("rounds", 1) if "simulations" in s else None for s in specs]
 
 
@@ -115,7 +115,7 @@ def checked_sets(study: Mapping[str, Any], method: str) -> int:
     """Return on how many fresh sets a method is checked: fewer where each is a search of its own."""
     checks = study["checks"]
     spec = study["inference"][method]
-    searches = spec["kind"] in SEARCHING or spec.get("rounds", 1) > 1
+    searches = InferenceMethod.registry[spec["kind"]].searching or spec.get("rounds", 1) > 1
     return int(checks["searches" if searches else "sets"])
 
 

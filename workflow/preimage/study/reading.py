@@ -30,7 +30,8 @@ def load_each(path: str | Path, folder: str | Path | None = None) -> list[Study]
     Args:
         folder: where the file was written to stand, if that isn't where it is: code of the user's is looked for there.
     """
-    study = checked(yaml_file.read(path), StudyFile, path).plain()
+    declared = checked(yaml_file.read(path), StudyFile, path)
+    study = {**declared.plain(), "inverters": dict(declared.inverters)}
     try:
         return [completed(one, Path(path).parent if folder is None else folder) for one in _varied(study)]
     except StudyError as error:

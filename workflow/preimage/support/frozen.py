@@ -162,19 +162,20 @@ class Frozen(BaseModel):
     def plain(self) -> dict[str, Any]:
         """Return plain values by key, in the order of the fields; a key without a value is left out."""
         found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: _plain(value) for name, value in found.items() if value is not None}
+        return {name: plain_value(value) for name, value in found.items() if value is not None}
 
     def changed(self, **values: Any) -> Self:
         """Return a copy with other values, which are checked."""
         return type(self).model_validate({**self.plain(), **values})
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """Return a value with all that is frozen in it as plain values."""
     if isinstance(value, Frozen):
         return value.plain()
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {key: plain_value(item) for key, item in value.items()}
+    return [plain_value(item) for item in value] if isinstance(value, list) else value
 
 
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -29,10 +30,11 @@ class Registry(Generic[E]):
     Args:
         what: the point's name in messages.
         package: where the built-in kinds are declared.
+        computing: where the module of the same name is that computes.
     """
 
-    def __init__(self, what: str, package: str) -> None:
-        self.what, self.package = what, package
+    def __init__(self, what: str, package: str, computing: str) -> None:
+        self.what, self.package, self.computing = what, package, computing
         self._known: dict[str, type[E]] = {}
 
     def add(self, kind: type[E]) -> None:
@@ -115,6 +117,19 @@ class Entry(Frozen):
             "properties": {"kind": {"type": "string", "description": f"Kind of {cls.registry.what}."}},
             "oneOf": [_branch(kind) for kind in cls.registry.values()],
         }
+
+    @classmethod
+    def modules(cls) -> list[str]:
+        """Return the modules that a result depends on, as fingerprints name them: the one that declares the kind, and
+        the one that computes."""
+        if cls.__module__ == f"{cls.registry.package}.{cls.kind}":
+            return [cls.__module__, f"{cls.registry.computing}.{cls.kind}"]
+        return [f"{cls.__module__}:{cls.__name__}"]
+
+    @classmethod
+    def computing(cls) -> ModuleType:
+        """Return the module that computes; imported only by the step that needs it."""
+        return importlib.import_module(cls.modules()[-1].partition(":")[0])
 
     @classmethod
     def words(cls) -> str:

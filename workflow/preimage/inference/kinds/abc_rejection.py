@@ -14,5 +14,6 @@ class AbcRejection(InferenceMethod):
     """
 
     kind: ClassVar[str] = "abc_rejection"
+    banked: ClassVar[bool] = True
 
     simulations: Whole = option(5_000_000, "Single samples in the bank.", ge=1, le=1_000_000_000_000)

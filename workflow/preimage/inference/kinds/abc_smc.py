@@ -12,5 +12,6 @@ class AbcSmc(InferenceMethod):
     """Approximate Bayesian computation in rounds (population Monte Carlo)."""
 
     kind: ClassVar[str] = "abc_smc"
+    searching: ClassVar[bool] = True
 
     simulations: Whole = option(5_000_000, "Single samples to simulate for each set.", ge=1, le=1_000_000_000_000)

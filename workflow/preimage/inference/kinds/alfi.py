@@ -14,6 +14,7 @@ class Alfi(InferenceMethod):
     """
 
     kind: ClassVar[str] = "alfi"
+    amortised: ClassVar[bool] = True
 
     simulations: Whole = option(100_000_000, "Single samples to simulate in training.", ge=1, le=1_000_000_000_000)
     passes: Whole = option(

@@ -12,5 +12,6 @@ class Nes(InferenceMethod):
     """Separable natural evolution strategies: a search for each set."""
 
     kind: ClassVar[str] = "nes"
+    searching: ClassVar[bool] = True
 
     simulations: Whole = option(128_000, "Single samples to simulate for each set.", ge=1, le=1_000_000_000_000)

@@ -12,6 +12,8 @@ class Npe(InferenceMethod):
     """Neural posterior estimation by flow matching, for posteriors of any shape."""
 
     kind: ClassVar[str] = "npe"
+    banked: ClassVar[bool] = True
+    amortised: ClassVar[bool] = True
 
     simulations: Maybe[Whole] = option(
         None, "Single samples, of the bank in the first round. Default: 10,000 sets.", ge=1, le=1_000_000_000_000

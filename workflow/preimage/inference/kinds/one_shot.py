@@ -12,6 +12,7 @@ class OneShot(InferenceMethod):
     """One network from a set of samples to the posterior, trained once; it simulates nothing for an answer."""
 
     kind: ClassVar[str] = "one_shot"
+    amortised: ClassVar[bool] = True
 
     simulations: Whole = option(100_000_000, "Single samples to simulate in training.", ge=1, le=1_000_000_000_000)
     passes: Whole = option(1, "How often it is trained on each set; above 1 all are kept in memory.", ge=1, le=1000)

@@ -12,6 +12,7 @@ class Certified(Inverter):
     """Branch and bound on a model made of trees: the optimum or the answer that there is none, proven."""
 
     kind: ClassVar[str] = "certified"
+    needs_trees: ClassVar[bool] = True
 
     boxes: Whole = option(
         100_000, "Most boxes to expand; at this limit the answer has a proven bound and a gap.", ge=1, le=1_000_000_000

@@ -12,6 +12,7 @@ class Coordinate(Inverter):
     """Descent by exact line searches, on a model made of trees."""
 
     kind: ClassVar[str] = "coordinate"
+    needs_trees: ClassVar[bool] = True
 
     starts: Whole = option(
         100,

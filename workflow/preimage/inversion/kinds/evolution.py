@@ -12,6 +12,7 @@ class Evolution(Inverter):
     """Differential evolution (scipy)."""
 
     kind: ClassVar[str] = "evolution"
+    population: ClassVar[bool] = True
 
     evaluations: Whole = option(
         2000, "Evaluations to spend; each member of the last population is a row.", ge=20, le=10_000_000

@@ -12,5 +12,6 @@ class Lookup(Inverter):
     """The training rows whose measured outputs are nearest to the objective."""
 
     kind: ClassVar[str] = "lookup"
+    baseline: ClassVar[bool] = True
 
     rows: Whole = option(1, "Nearest training rows; each is a row.", ge=1, le=1_000_000)

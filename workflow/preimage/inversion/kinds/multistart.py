@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from preimage.inversion.base import Inverter
+from pydantic import ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from preimage.inversion.base import Inverter, Target
 from preimage.support.frozen import Maybe, Whole, option
 
 
@@ -12,6 +15,8 @@ class Multistart(Inverter):
     """Local search from many starts (scipy)."""
 
     kind: ClassVar[str] = "multistart"
+    # scipy's methods that hold linear constraints.
+    hold_constraints: ClassVar[tuple[str, ...]] = ("SLSQP", "trust-constr")
 
     starts: Whole = option(20, "Starts; each is a row.", ge=1, le=1_000_000)
     gradient: Maybe[Literal["exact", "2-point", "3-point", "cs"]] = option(
@@ -55,3 +60,27 @@ class Multistart(Inverter):
         "half over its orders of magnitude; with `engine: batched` each is the most promising of several "
         "after some iterations.",
     )
+
+    @field_validator("scatter")
+    @classmethod
+    def _check_scatter(cls, scatter: int, info: ValidationInfo) -> int:
+        if scatter > (starts := info.data.get("starts", scatter)):
+            raise PydanticCustomError("scatter", f"found {scatter}, expected at most its {starts} starts")
+        return scatter
+
+    def refusal(self, target: Target) -> str:
+        """Return why it can't work on a target; "" where it can."""
+        exact = target.gradient or target.traceable
+        if self.gradient == "exact" and not exact:
+            return "it has no gradient of its own; use 2-point or 3-point"
+        if self.engine == "batched" and not exact:
+            return "the method needs a model with a gradient of its own, a network or a Gaussian process"
+        if self.gradient == "cs" and not target.complex_safe:
+            return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
+        return super().refusal(target)
+
+    def clash(self, constrained: bool) -> tuple[str, str] | None:
+        """Return a method of scipy's that can't hold the constraints there are."""
+        if constrained and self.method and self.method not in self.hold_constraints:
+            return "method", f"{self.method} can't hold constraints; use {' or '.join(self.hold_constraints)}"
+        return None

@@ -12,5 +12,6 @@ class NeuralAdjoint(Inverter):
     """Adam on the inputs of a differentiable model, with a boundary loss (Ren et al. 2020)."""
 
     kind: ClassVar[str] = "neural_adjoint"
+    needs_gradient: ClassVar[bool] = True
 
     starts: Whole = option(100, "Starts; each is a row.", ge=1, le=1_000_000)

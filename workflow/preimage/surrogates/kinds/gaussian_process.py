@@ -12,6 +12,7 @@ class GaussianProcess(SurrogateKind):
     """Gaussian process with one length scale an input."""
 
     kind: ClassVar[str] = "gaussian_process"
+    differentiable: ClassVar[bool] = True
 
     kernel: Literal["rbf", "matern52"] = option(
         "rbf", "Covariance: squared exponential, or Matérn 5/2 for rougher outputs."

@@ -43,6 +43,8 @@ class Latent(SurrogateKind):
     """Inverts a decoder: its outputs are what explains its inputs best."""
 
     kind: ClassVar[str] = "latent"
+    differentiable: ClassVar[bool] = True
+    inverts_decoder: ClassVar[bool] = True
 
     decoder: Literal["linear", "network"] = option(
         "network", "The function from outputs to inputs that is learned and inverted."

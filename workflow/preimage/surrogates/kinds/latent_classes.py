@@ -32,6 +32,8 @@ class LatentClasses(SurrogateKind):
     """A decoder for each class, inverted: the class is the one whose decoder explains the inputs best."""
 
     kind: ClassVar[str] = "latent_classes"
+    differentiable: ClassVar[bool] = True
+    inverts_decoder: ClassVar[bool] = True
 
     latent: Whole = option(12, "Latent coordinates of each class.", ge=1, le=1000)
     layers: list[Annotated[Whole, Field(ge=1, le=10_000)]] = option(

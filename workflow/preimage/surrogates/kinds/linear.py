@@ -12,6 +12,7 @@ class Linear(SurrogateKind):
     """A plane by least squares."""
 
     kind: ClassVar[str] = "linear"
+    differentiable: ClassVar[bool] = True
 
     penalty: Number = option(
         0,

@@ -11,7 +11,7 @@ from preimage.surrogates.base import Folds, SurrogateKind
 
 
 class NeuralNetworkTune(Frozen):
-    """Tune the learning rate, and what is listed here beside it, by validation loss; the best setting is then trained."""
+    """Tune the learning rate, and what is listed here beside it, by validation loss; the best setting is retrained."""
 
     method: Literal["grid", "hyperopt"] = option(
         "grid",
@@ -41,6 +41,7 @@ class NeuralNetwork(SurrogateKind):
     """Ensemble of dense networks (Keras on JAX)."""
 
     kind: ClassVar[str] = "neural_network"
+    differentiable: ClassVar[bool] = True
 
     layers: list[Annotated[Whole, Field(ge=1, le=10_000)]] = option(
         [64, 32, 16], "Width of each hidden layer.", min_length=1, max_length=20

@@ -20,6 +20,7 @@ class RandomForest(SurrogateKind):
     """Random forest (scikit-learn)."""
 
     kind: ClassVar[str] = "random_forest"
+    made_of_trees: ClassVar[bool] = True
 
     trees: Whole = option(100, "Number of trees.", ge=1, le=10_000)
     max_depth: Maybe[Whole] = option(None, "Deepest level of a tree; unlimited if left out.", ge=1)

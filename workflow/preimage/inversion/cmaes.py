@@ -12,15 +12,14 @@ reached the target, or draws all but the same point, or sees losses that differ 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from cmaes import CMA
 
 from preimage.core import polytope
-from preimage.inversion import Answer, Question, Report, repaired
+from preimage.inversion.kinds.cmaes import Cmaes
+from preimage.inversion.question import Answer, Question, SearchContext, repaired
 from preimage.inversion.rounding import Rounding
 
 # Standard deviation of the first draws, as a share of each input's range (Hansen's 0.3 of the search interval).
@@ -42,17 +41,15 @@ class Run(NamedTuple):
     converged: bool
 
 
-def invert(
-    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
-) -> Answer:
+def invert(question: Question, options: Cmaes, context: SearchContext) -> Answer:
     """Spend `evaluations` on runs from uniform starts, each with twice the population of the one before."""
-    space, total = question.space, int(options["evaluations"])
+    space, total, report = question.space, options.evaluations, context.report
     if not space.free.any():
         return Answer(space.low[None], [1], ["ok"], ["every input is fixed"])
     population = min(4 + int(3 * np.log(space.free.sum())), total)
     runs, left, best = list[Run](), total, np.inf
     while left >= population:
-        runs.append(_run(question, population, left // population, rng))
+        runs.append(_run(question, population, left // population, context.rng))
         left -= runs[-1].generations * population
         best = float(np.fmin(best, runs[-1].loss))
         if report:

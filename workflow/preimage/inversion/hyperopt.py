@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hyperopt import hp
 
 from preimage.core.space import Input, Space
-from preimage.inversion import Answer, Question, Report, repaired
+from preimage.inversion.kinds.hyperopt import Hyperopt
+from preimage.inversion.question import Answer, Question, SearchContext, repaired
 from preimage.support import tpe
 
 
-def invert(
-    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
-) -> Answer:
+def invert(question: Question, options: Hyperopt, context: SearchContext) -> Answer:
     """Run `evaluations` trials; a trial that violates the constraints is repaired first, and its message says so."""
     space = question.space
     if not space.free.any():
@@ -26,7 +24,7 @@ def invert(
         x = _point(space, values)[None]
         return float(question.loss(repaired(space, x)[0] if space.constraints else x)[0])
 
-    trials = tpe.search(_expressions(space), evaluate, int(options["evaluations"]), rng, state, report)
+    trials = tpe.search(_expressions(space), evaluate, options.evaluations, context.rng, context.state, context.report)
     X, message = repaired(space, np.array([_point(space, t.values) for t in trials]))
     return Answer(X, [1] * len(X), ["ok"] * len(X), message)
 
