@@ -12,8 +12,8 @@ from preimage.core import objective
 from preimage.core.dynamics import Curve, Known
 from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.inversion import Question, multistart
-from preimage.inversion.question import SearchContext
+from preimage.inversion import multistart
+from preimage.inversion.question import Question, SearchContext
 from preimage.problems import user_series
 
 from ..conftest import inverter

@@ -133,10 +133,9 @@ def simulator_modules(wildcards):
 
 
 def kind_modules(wildcards, names):
-    kinds = (of(wildcards)["surrogates"][name]["kind"] for name in names)
-    return [
-        module for kind in kinds for module in SurrogateKind.registry[kind].modules()
-    ]
+    specs = of(wildcards)["surrogates"]
+    classes = [SurrogateKind.registry[specs[name]["kind"]] for name in names]
+    return [part for each in classes for part in each.modules()]
 
 
 def surrogate_modules(wildcards):
