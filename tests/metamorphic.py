@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from preimage import study, surrogates
+from preimage import study
 from preimage.core import canonical
 from preimage.data import rows, setting, split, tables, targets
 from preimage.evidence import assess
@@ -25,6 +25,7 @@ from preimage.inversion.table import frame
 from preimage.support.files import write_json
 from preimage.support.rng import generator
 from preimage.surrogates import intervals
+from preimage.surrogates.base import module
 
 from ..conftest import inverter
 
@@ -156,10 +157,10 @@ def _rows(found, folder, rng):
 
 
 def _trained(spec, train, folder, seed, name):
-    trained = surrogates.module(spec["kind"]).train(train, spec, generator(seed, f"train/{name}"))
+    trained = module(spec["kind"]).train(train, spec, generator(seed, f"train/{name}"))
     folder.mkdir(exist_ok=True)
     trained.save(folder)
-    return surrogates.module(spec["kind"]).load(folder), intervals.fit(train.Y, *trained.out_of_fold)
+    return module(spec["kind"]).load(folder), intervals.fit(train.Y, *trained.out_of_fold)
 
 
 def _answers(found, folder, seed, models):

@@ -7,7 +7,6 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from preimage import surrogates
 from preimage.core import objective, polytope
 from preimage.core.space import Input, Space
 from preimage.inference.simulators import loading as stochastic
@@ -16,6 +15,7 @@ from preimage.problems import BUILT_IN, loading
 from preimage.study import documentation, messages, yaml_file
 from preimage.study.sections import Config, StudyFile
 from preimage.support.frozen import json_schema
+from preimage.surrogates.base import SurrogateKind
 
 from ..conftest import refusal
 from ..running import ROOT
@@ -256,8 +256,8 @@ def test_branches_are_told_apart_by_their_kind():
 
 
 def test_surrogates_are_those_of_the_code():
-    assert set(branches(SURROGATES)) == set(surrogates.KINDS)
-    for kind in surrogates.KINDS:
+    assert set(branches(SURROGATES)) == set(SurrogateKind.registry)
+    for kind in SurrogateKind.registry:
         assert importlib.util.find_spec(f"preimage.surrogates.{kind}")
 
 

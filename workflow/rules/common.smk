@@ -17,7 +17,7 @@ from preimage.running import (
     user_trial,
     reproduction,
 )
-from preimage.support import limits
+from preimage.support import extensions, limits
 from preimage.data import series, setting, targets
 from preimage.support.errors import StudyError
 from preimage.surrogates.base import SurrogateKind
@@ -33,6 +33,7 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 try:
     FILES = study_module.configured(config, CONFIG)
     user_code.allow(config.get("allow"))
+    extensions.use(config.get("extensions"))
     limits.allow(config.get("memory"))
     RUN, BESIDE = reproduction.asked(config), None
     if RUN is not None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import surrogates
 from preimage.core.candidates import without_formulas
 from preimage.data import rows, setting, tables, targets
 from preimage.evidence import assess, judge
@@ -17,6 +16,7 @@ from preimage.problems import loading
 from preimage.running.step import step
 from preimage.study import data_checks
 from preimage.support.files import read_json, replacing, write_json
+from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
 
@@ -64,7 +64,7 @@ def read_models(names, source, outputs):
     paths = (source.get(key, []) for key in ("models_info", "models", "tests"))
     for name, about, folder, test in zip(names, *paths, strict=True):
         info[name] = read_json(about)
-        model = surrogates.module(info[name]["kind"]).load(Path(folder))
+        model = module(info[name]["kind"]).load(Path(folder))
         models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
         tests[name] = pd.read_parquet(test)[[f"predicted.{o}" for o in outputs]].to_numpy(float)
     return info, models, tests

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import surrogates
 from preimage.core import objective
 from preimage.data import new_rows, rows, setting, tables, targets
 from preimage.problems import loading
@@ -14,6 +13,7 @@ from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
 from preimage.running.step import step
 from preimage.support.files import read_json, sha256, write_json
+from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
 
@@ -72,7 +72,7 @@ def models(run, source):
     out = {}
     for name, folder, about in zip(run.params["surrogates"], source.models, source.models_info, strict=True):
         info = read_json(about)
-        model = surrogates.module(info["kind"]).load(Path(folder))
+        model = module(info["kind"]).load(Path(folder))
         out[name] = (model, Intervals.from_dict(info["intervals"]), info)
     return out
 

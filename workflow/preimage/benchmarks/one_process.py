@@ -14,7 +14,6 @@ import pandas as pd
 import yaml
 
 from preimage import study as study_module
-from preimage import surrogates
 from preimage.core import candidates, canonical, objective
 from preimage.data import setting, split, tables
 from preimage.data.generate import generate
@@ -28,7 +27,8 @@ from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems import loading
 from preimage.support.rng import generator
-from preimage.surrogates import intervals
+from preimage.surrogates import intervals, protocol
+from preimage.surrogates.base import module
 
 
 def run(study: study_module.Study, folder: Path) -> None:
@@ -79,7 +79,7 @@ def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path
     train, test = parts
     models, info, tests = {}, {}, {}
     for name, spec in study["surrogates"].items():
-        trained = surrogates.module(spec["kind"]).train(train, spec, generator(seed, name), surrogates.Means(2))
+        trained = module(spec["kind"]).train(train, spec, generator(seed, name), protocol.Means(2))
         trained.save(folder)
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
         models[name] = (trained.surrogate, fitted)

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from preimage import surrogates
 from preimage.benchmarks import landscapes
 from preimage.benchmarks.timing import row
 from preimage.core import objective, polytope
@@ -33,6 +32,7 @@ from preimage.relearning.acquire import Ask, acquire
 from preimage.support.clock import seconds
 from preimage.support.rng import generator
 from preimage.surrogates import intervals
+from preimage.surrogates.base import module
 
 PROCESS = {"kind": "gaussian_process", "kernel": "rbf", "rows": 10000, "hyperparameter_rows": 800, "restarts": 3}
 FOREST = {"kind": "random_forest", "trees": 100}
@@ -72,7 +72,7 @@ def _ask(
 ) -> Ask:  # fmt: skip
     """Train, and invert."""
     spec = {**surrogate, "folds": 5}
-    trained = surrogates.module(spec["kind"]).train(Rows.plain(X, Y), spec, rng)
+    trained = module(spec["kind"]).train(Rows.plain(X, Y), spec, rng)
     model, fitted = trained.surrogate, intervals.fit(Y, *trained.out_of_fold)
     question = Question(
         space, wanted, model.predict, X, Y, np.arange(len(X)), gradient=getattr(model, "gradient", None)

@@ -28,8 +28,8 @@ class Question:
         X, Y: the training rows.
         rows: their row numbers in the source.
         on_simulator: whether `predict` is the simulator.
-        gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
-        traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
+        gradient: outputs and derivatives (see `preimage.surrogates.protocol.Differentiable`); None without.
+        traceable: the prediction for JAX (see `preimage.surrogates.protocol.Traceable`); None where there is none.
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage import surrogates
 from preimage.data import rows, setting, targets
 from preimage.inversion.question import Question
 from preimage.support.files import read_json
 from preimage.surrogates import simulator
+from preimage.surrogates.base import module
 
 
 class Asked(NamedTuple):
@@ -45,7 +45,7 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
     elif on_simulator:
         model = simulator.load(spec)
     else:
-        model = surrogates.module(params["surrogate"]["kind"]).load(Path(str(files.model)))
+        model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
     test = rows.load(files.test, files.info, setting.categories(spec)).Y if files.get("test") else None
     wanted = list(targets.objectives({name: entry}, known, test, None if "fit" in entry else train.Y).values())
     first = Question(

@@ -208,6 +208,11 @@ class Config(Frozen):
         "several with commas). Otherwise these are only functions in files beside the study or below the "
         "working directory.",
     )
+    extensions: Maybe[ByType[list[Text] | Text]] = option(
+        None,
+        "Modules of yours that add inverters, surrogates or methods of inference (`--config extensions=my_inverters`, "
+        "of several with commas): files in the working directory, or installed.",
+    )
     memory: Maybe[Number] = option(
         None,
         "Memory in GB that files of yours are measured by (see [SECURITY.md](../SECURITY.md)): half of it for"

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from preimage.support import extensions
 from preimage.support.errors import StudyError
 from preimage.support.frozen import Frozen, json_schema
 
@@ -39,18 +40,25 @@ class Registry(Generic[E]):
 
     def add(self, kind: type[E]) -> None:
         """Register a class. Raises StudyError where another module has that kind."""
-        other = self._known.setdefault(kind.kind, kind)
-        if other.__module__ != kind.__module__:
-            raise StudyError(f"{self.what} '{kind.kind}' of {kind.__module__}: {other.__module__} has that kind too")
+        built_in = f"{self.package}.{kind.kind}" if kind.kind in self._built_in() else kind.__module__
+        if kind.__module__ != built_in or self._known.get(kind.kind, kind).__module__ != built_in:
+            raise StudyError(f"{self.what} '{kind.kind}' of {kind.__module__}: another module has that kind too")
         self._known[kind.kind] = kind
 
     def __getitem__(self, kind: str) -> type[E]:
         """Return the class of a kind. Raises KeyError for an unknown one."""
-        if kind not in self._known and kind in self._built_in():
-            importlib.import_module(f"{self.package}.{kind}")
+        if kind not in self._known:
+            if kind in self._built_in():
+                importlib.import_module(f"{self.package}.{kind}")
+            else:
+                extensions.load()
         return self._known[kind]
 
+    def __contains__(self, kind: object) -> bool:
+        return kind in list(self)
+
     def __iter__(self) -> Iterator[str]:
+        extensions.load()
         return iter(dict.fromkeys([*self._built_in(), *self._known]))
 
     def values(self) -> list[type[E]]:
@@ -95,7 +103,7 @@ class Entry(Frozen):
         kind = value["kind"]
         if not isinstance(kind, str):
             raise PydanticCustomError("kind_type", "expected text")
-        if kind not in list(cls.registry):
+        if kind not in cls.registry:
             raise PydanticCustomError("kind", "unknown kind", {"valid": list(cls.registry)})
         rest = {key: item for key, item in value.items() if key != "kind"}
         return cast(Entry, cls.registry[kind].model_validate(rest))

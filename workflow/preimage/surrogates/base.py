@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -46,3 +47,8 @@ def differentiable(spec: Mapping[str, Any]) -> bool:
     form = spec.get("format", spec["kind"])
     known = SurrogateKind.registry
     return form in DIFFERENTIABLE_FORMATS or (form in known and known[form].differentiable)
+
+
+def module(kind: str) -> ModuleType:
+    """Return the module that trains and loads a kind."""
+    return SurrogateKind.registry[kind].computing()
