@@ -32,7 +32,7 @@ def main(snakemake):
         simulator = loading.load(spec)
 
         table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
-        if any(w.kind == "fit" for w in objectives.values()):
+        if any(isinstance(w, objective.Fit) for w in objectives.values()):
             # Picked at run time: no other study depends on it.
             calibrated = importlib.import_module("preimage.calibration.assess")
             table = calibrated.assess(table, space, spec, run.params["objectives"])

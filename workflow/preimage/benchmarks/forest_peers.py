@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.objective import Minimize
 from preimage.inversion.question import Question
 from preimage.support.clock import seconds
 
@@ -47,7 +48,7 @@ def veritas(model: Any, question: Question, limit: float) -> tuple[float, str]:
     """Return the seconds dtai-veritas took and its interval of the optimum, in the loss's unit."""
     import veritas as peer
 
-    least = question.objective.kind == "minimize"
+    least = isinstance(question.objective, Minimize)
     with contextlib.redirect_stdout(io.StringIO()):
         trees = peer.get_addtree(model)
     space = question.space

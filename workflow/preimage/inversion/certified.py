@@ -14,7 +14,7 @@ import numpy as np
 
 from preimage.core import polytope
 from preimage.core.certificates import Certificate, verdict
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, Target, Within
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Answer, Question, SearchContext
@@ -53,7 +53,7 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
         return nothing if context.part else replace(nothing, certificate=None)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
-    if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
+    if isinstance(wanted, Target) and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
         second = _search(question, _as_interval(wanted), common, options, replace(context, state=None))
         if wanted.met(question.outputs(second.x[None]))[0]:
             X.append(second.x)
@@ -255,12 +255,9 @@ def _limits(options: Certified) -> str:
     return " and ".join(said)
 
 
-def _as_interval(target: Objective) -> Objective:
+def _as_interval(target: Target) -> Within:
     """Return the target as intervals of its tolerance, wider by a rounding, so that meeting it means loss 0."""
-    slack = [t + 4e-16 * (abs(v) + t) for v, t in zip(target.low, target.tolerance, strict=True)]
-    low = tuple(v - s for v, s in zip(target.low, slack, strict=True))
-    high = tuple(v + s for v, s in zip(target.high, slack, strict=True))
-    return replace(target, kind="within", low=low, high=high)
+    return target.as_interval([4e-16 * (abs(v) + t) for v, t in zip(target.low, target.tolerance, strict=True)])
 
 
 def _words(objective: Objective, c: Certificate) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.objective import Objective
+from preimage.core.objective import Fit, Objective
 from preimage.core.space import Input
 from preimage.inversion.base import Inverter
 from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
@@ -34,7 +34,7 @@ def render(material: Material) -> str:
             answers=[
                 _answer(material, name)
                 for name, w in material.objectives.items()
-                if name == w.entry and w.kind != calibration.KIND
+                if name == w.entry and not isinstance(w, Fit)
             ],
             fits=calibration.fits(material),
             line=learning.line(material),
