@@ -131,7 +131,7 @@ def test_held_out_rows_are_those_that_the_model_places_nearest():
     wanted = objective.build("t", {"target": {"y": 50}, "tolerance": 5}, ["y"])
     found = promise(wanted, Y, predicted, np.ones(100, bool))
     assert found["rows"] == 20
-    assert found["promised"][0] == pytest.approx(50, abs=0.5) and found["measured"][0] == pytest.approx(45, abs=0.5)
+    assert found["predicted"][0] == pytest.approx(50, abs=0.5) and found["measured"][0] == pytest.approx(45, abs=0.5)
     assert found["rmse"] == [5.0]
     assert found["met"] == int((np.abs(np.sort(Y[:, 0])[35:55] - 50) <= 5).sum())
     assert promise(wanted, Y, predicted, np.zeros(100, bool))["rows"] == 0

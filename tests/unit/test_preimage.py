@@ -99,10 +99,12 @@ def say(p, space=SPACE):
 def test_words_of_a_whole_an_open_and_an_empty_preimage(forest):
     whole = found(forest, 90, 200)
     said = " ".join(say(whole))
-    assert f"All inputs that meet this by the model forest are known: {100 * whole.bracket[0]:.4g} % of" in said
-    assert "Nothing outside them does, which is proven." in said
+    assert (
+        f"All inputs that meet this objective on the model forest are known: {100 * whole.bracket[0]:.4g} % of" in said
+    )
+    assert "It is proven that nothing outside them does." in said
     assert say(found(forest, 1e6, 2e6)) == [
-        "The whole preimage is empty: by the model forest no inputs meet this, which is proven."
+        "The preimage is empty: it is proven that no inputs meet this objective on the model forest."
     ]
     (first, *_) = say(found(forest, 20, 50, boxes=3))
     assert "at least 0 % and at most" in first and "stopped by its limit of boxes" in first
@@ -113,7 +115,7 @@ def test_words_of_a_whole_an_open_and_an_empty_preimage(forest):
         }
     )  # fmt: skip
     said = preimages.preimage(table, {"inner": 0.1, "outer": 0.1, "stopped": "closed"}, "forest", SPACE)
-    assert said[1] == "Whatever meets it has x from -3 to 5 kg and grade b or c."
+    assert said[1] == "All inputs that meet it have x from -3 to 5 kg and grade b or c."
 
 
 def test_shares_by_value_are_those_of_a_grid(forest):

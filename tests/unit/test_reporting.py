@@ -34,12 +34,12 @@ def row(**more):
 def test_an_answer_without_a_simulator_says_to_measure_it():
     said = " ".join(words.answer(row(), SIXTY, UNITS))
     assert "Forest predicts 59.9 MPa (90 % interval 50 to 70 MPa)." in said
-    assert "measure it before you rely on it" in said and "lies where the data was" in said
+    assert "measure it before you rely on it" in said and "lies within the data" in said
 
 
 def test_an_answer_with_a_simulator_says_the_truth():
     said = " ".join(words.answer(row(**{"simulated.strength": 52.0, "simulated_loss": 64.0}), SIXTY, UNITS))
-    assert "Re-simulated, it is in truth 52 MPa." in said and "measure it" not in said
+    assert "Re-simulated, the true value is 52 MPa." in said and "measure it" not in said
 
 
 def test_an_answer_that_solves_nothing_and_lies_outside_says_both():
@@ -91,26 +91,28 @@ def proven(entry, **more):
 
 def test_what_is_proven_out_of_reach_says_between_which_values_nothing_lies():
     said = proven({"within": {"y": [85, 120]}}, certified_bound=4.3**2, feasible="no", **{"predicted.y": 80.7})
-    assert said.startswith("Proven: by the model forest, no inputs within the bounds and constraints meet this")
-    assert "it gives no y between 80.7 and 124.3 MPa, and comes as near as 80.7 MPa" in said
+    assert said.startswith(
+        "Proven for the model forest: no inputs within the bounds and constraints meet this objective"
+    )
+    assert "the model gives no y between 80.7 and 124.3 MPa; the nearest it gives is 80.7 MPa" in said
 
 
 def test_an_open_gap_is_not_called_proven_and_a_met_objective_needs_no_proof():
     open_ = proven({"target": {"y": 50}}, certified_bound=4.0, gap=1.0)
-    assert open_.startswith("Not decided") and "it gives no y between 48 and 52 MPa" in open_
+    assert open_.startswith("Undecided") and "the model gives no y between 48 and 52 MPa" in open_
     assert proven({"target": {"y": 50}}, feasible="yes") == ""
     assert proven({"minimize": "y"}, certified_bound=float("nan")) == ""
 
 
 def test_an_optimum_is_proven_only_where_the_gap_is_closed():
-    assert "nothing within the bounds and constraints lies above 80.7 MPa" in proven(
+    assert "no inputs within the bounds and constraints give a value above 80.7 MPa" in proven(
         {"maximize": "y"}, certified_bound=-80.7, feasible="yes"
     )
-    assert "nothing lies below 3 MPa: proven; the best found is 0.5 MPa from that" in proven(
+    assert "nothing lies below 3 MPa; the best found is 0.5 MPa from that bound" in proven(
         {"minimize": "y"}, certified_bound=3.0, gap=0.5, feasible="yes"
     )
 
 
 def test_several_outputs_are_proven_by_their_loss():
     said = proven({"target": {"y": 1, "z": 2}}, certified_bound=0.25, feasible="no")
-    assert "no inputs within the bounds and constraints meet this; the loss is nowhere below 0.25" in said
+    assert "no inputs within the bounds and constraints meet this objective; the loss is nowhere below 0.25" in said

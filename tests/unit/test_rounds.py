@@ -1,4 +1,4 @@
-"""What the rounds have bought, and what the new rows say of the champion: tables, figures and pages."""
+"""What each round gained, and what the new rows say of the champion: tables, figures and pages."""
 
 import numpy as np
 import pandas as pd

@@ -76,7 +76,7 @@ def test_no_window_where_none_can_be_had(model):
     assert windows.ends(found.iloc[0].to_dict(), SPACE.inputs[0]) == (None, None)
 
 
-def test_words_name_the_tightest_inputs_and_what_is_promised():
+def test_words_name_the_tightest_inputs_and_what_is_proven():
     row = {
         "surrogate": "forest", "tolerance_width": 0.1, "tolerance_low.a": 3.0, "tolerance_high.a": 5.0,
         "tolerance_low.grade": "x", "tolerance_high.grade": "y", "tolerance_low.b": 4.0, "tolerance_high.b": 14.0,
@@ -84,8 +84,8 @@ def test_words_name_the_tightest_inputs_and_what_is_promised():
     units = {"y": "MPa"}
     said = windows.window(row, NEAR, SPACE, units)
     assert said == (
-        "Keep a between 3 and 5 kg, b between 4 and 14 and grade x or y: everywhere in that window the model forest "
-        "predicts y between 25 and 55 MPa, which is proven."
+        "Keep a between 3 and 5 kg, b between 4 and 14 and grade x or y: everywhere in that window, forest predicts y "
+        "between 25 and 55 MPa (proven)."
     )
     assert "a between" not in windows.window(row, AT, SPACE, units)
     assert "stays within 12 MPa of the best found" in windows.window(row, LOW, SPACE, units)

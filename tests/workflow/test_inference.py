@@ -76,7 +76,7 @@ def test_answers_are_near_the_closed_form_and_what_can_not_be_is_flagged(counts)
     assert (summary.loc["odd", "predictive_p"] < 0.1).all()
     page = (counts / "results/counts/report.html").read_text(encoding="utf-8")
     assert "Observation odd lies outside of what the simulator produces under the prior" in page
-    assert "Whose answers to trust" in page and "<svg" in page and "could not be drawn" not in page
+    assert "Which answers to trust" in page and "<svg" in page and "could not be drawn" not in page
 
 
 def test_the_bank_is_made_by_as_many_jobs_as_the_study_says_and_trains_what_needs_it(counts):

@@ -98,7 +98,7 @@ def test_what_each_round_bought_is_a_table_a_figure_and_in_the_report(bowl):
     summary = pd.read_csv(bowl / "results/rounds/summary.csv")
     assert table["simulated_loss"].tolist() == summary["simulated_loss"].tolist()
     assert (bowl / "results/rounds/figures/rounds.lowest.svg").exists()
-    assert "What the rounds have bought" in (bowl / "results/rounds/report.html").read_text()
+    assert "What each round gained" in (bowl / "results/rounds/report.html").read_text()
 
 
 def test_a_page_says_why_each_model_was_promoted_or_refused(bowl):

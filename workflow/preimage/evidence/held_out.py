@@ -28,7 +28,7 @@ def promise(wanted: Objective, Y: np.ndarray, predicted: np.ndarray, inside: np.
     met = wanted.met(Y[nearest], None if wanted.bounded else float(wanted.loss(Y[nearest]).min(initial=np.inf)))
     return {
         "rows": len(nearest),
-        "promised": _mean(predicted[nearest][:, c]),
+        "predicted": _mean(predicted[nearest][:, c]),
         "measured": _mean(Y[nearest][:, c]),
         "rmse": np.sqrt(_array((Y - predicted)[nearest][:, c] ** 2)).tolist(),
         "met": int(met.sum()) if wanted.bounded else None,

@@ -75,26 +75,28 @@ def _of_observation(m: Material, k: int) -> Iterator[Shown]:
     draws = {method: found[k] for method, found in m.draws.items()}
     yield Shown(
         f"posterior_{k}.svg",
-        f"Which parameters are plausible, given observation {name}",
-        "The margins of each parameter and, of several, contours that hold 50 % and 90 % of the draws of each pair. "
-        "Points, of methods that give no more, are lines or marks.",
+        f"Posterior given observation {name}",
+        "Marginal distribution of each parameter, and contours that hold 50 % and 90 % of the draws of each pair. "
+        "Methods "
+        "that give a point estimate appear as lines or marks.",
         None,
         partial(posterior_pairs, draws, m.prior, m.labels(m.parameters), m.truth(k), m.looks),
     )
     simulated = {method: s[f"predictive.{k}"] for method, s in m.shown.items() if f"predictive.{k}" in s}
     yield Shown(
         f"predictive_{k}.svg",
-        f"Observation {name} beside what the answers simulate",
-        "Where samples simulated at draws of an answer don't look like the observed ones, the answer is wrong, or the "
-        "simulator is.",
+        f"Posterior predictive check of observation {name}",
+        "Observed samples beside samples simulated at draws from each answer. If they differ, the answer or the "
+        "simulator "
+        "is wrong.",
         None,
         partial(predictive_overlay, m.x[k], simulated, m.labels(m.coordinates), m.looks),
     )
     yield Shown(
         f"path_{k}.svg",
-        f"The way of the proposals for observation {name}",
-        "Left the proposals, mean and two sds, six of the way at most, not yet cut to the prior; right samples "
-        "simulated at their means. A network that was not trained is shown beside the trained one.",
+        f"Optimisation path of the proposals for observation {name}",
+        "Left: up to six proposals along the path, mean and two standard deviations, before truncation to the prior. "
+        "Right: samples simulated at their means. An untrained network is shown beside the trained one.",
         None,
         partial(
             proposal_path,
@@ -127,9 +129,7 @@ def _of_problems(common: int, few: bool) -> str:
     """Return which fresh problems errors are of."""
     same = f"Of the same {common} fresh problems, whose parameters were drawn from the prior. " if common else ""
     return same + (
-        "Methods with a number were asked or answered fewer: theirs is of these only, and not to be compared closely. "
-        if few
-        else ""
+        "Methods with a number were run on, or answered, only that many: do not compare them closely. " if few else ""
     )
 
 
@@ -146,26 +146,27 @@ def _of_fresh_sets(m: Material) -> Iterator[Shown]:
         few = {method: f"on {len(c.values)}" for method, c in errors.items() if len(c.values) and not c.shared}
         yield Shown(
             f"errors_{name}.svg",
-            f"How far answers are from the true {style.label(name)}",
-            _of_problems(shared(errors), bool(few)) + "Posterior mean, or point, less the truth. Boxes are quartiles, "
-            "whiskers end at the 5 % and 95 % quantiles.",
+            f"Errors of {style.label(name)}",
+            _of_problems(shared(errors), bool(few))
+            + "Posterior mean, or point estimate, less the true value. Boxes show "
+            "quartiles, whiskers the 5 % and 95 % quantiles.",
             None,
             partial(error_boxes, values, style.label(name, m.units.get(name, "")), m.looks, few),
         )
     levels = {method: t["level"].dropna().to_numpy(float) for method, t in m.sets.items() if "level" in t}
     yield Shown(
         "coverage.svg",
-        "Do regions hold what they promise?",
-        "Over fresh problems: the share of true parameters within the regions of each mass. Below the diagonal answers "
-        "are too narrow. The band is for the method with the fewest problems.",
+        "Expected coverage",
+        "Share of true parameters within the credible region of each mass, over fresh problems. Below the diagonal the "
+        "answers are too narrow. The band is for the method with the fewest problems.",
         None,
         partial(coverage_curves, levels, m.looks),
     )
     near = {method: t["tarp"].dropna().to_numpy(float) for method, t in m.sets.items() if "tarp" in t}
     yield Shown(
         "tarp.svg",
-        "The same, in balls around guesses from the samples (TARP)",
-        "Sees all parameters at once, and needs draws only; answers that ignore the samples fail it.",
+        "Expected coverage around random reference points (TARP)",
+        "Tests all parameters jointly and needs only draws; answers that ignore the samples fail it.",
         None,
         partial(coverage_curves, near, m.looks),
     )
@@ -177,7 +178,7 @@ def _of_fresh_sets(m: Material) -> Iterator[Shown]:
         yield Shown(
             "ranks.svg",
             "Ranks of true parameters among their draws (simulation-based calibration)",
-            "Outside of the band answers are wrong: a slope is a shift, an S too narrow or too wide.",
+            "Answers are wrong outside the band: a slope is a bias, an S shape means too narrow or too wide.",
             None,
             partial(
                 rank_differences,

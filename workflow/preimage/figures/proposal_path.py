@@ -1,4 +1,4 @@
-"""The way of a method's proposals, in the parameters and in what they predict, untrained and trained.
+"""The optimisation path of proposals, in the parameters and in what they predict, untrained and trained.
 
 As in Pesah, Wehenkel, Louppe, "Recurrent machines for likelihood-free inference" (2018), figure 2.
 """

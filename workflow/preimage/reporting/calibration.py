@@ -81,9 +81,7 @@ def _told(said: Mapping[str, Any]) -> list[str]:
     unknown = [r["parameter"] for r in rows if not r["determined"] and r not in open_one]
     for r in open_one:
         side, end = ("at least", r["low"]) if r["open_above"] else ("at most", r["high"])
-        out.append(
-            f"Do not interpret {r['parameter']}: the data says no more than that it is {side} {words.number(end)}."
-        )
+        out.append(f"Do not interpret {r['parameter']}: the data only shows that it is {side} {words.number(end)}.")
     if unknown:
         out.append(f"Do not interpret {words.listing(unknown)}: any value within most of the bounds fits as well.")
     if all(r["determined"] for r in rows):
@@ -164,12 +162,12 @@ def _verdict(said: Mapping[str, Any]) -> str:
     error = rows.groupby("method", sort=False)["error"].mean()
     best = str(error.idxmin())
     if best == "this fit":
-        return "The fit forecasts better than the naive ways do."
+        return "The fit forecasts better than the naive methods."
     beaten = [m for m in ("last value", "last week's growth") if error[m] < error["this fit"]]
     if not beaten:
-        return f"The smallest error is that of the {best}; the fit still beats the naive ways."
+        return f"The smallest error is that of the {best}; the fit still beats the naive methods."
     return (
-        f"The fit forecasts worse than {words.listing(beaten)}: to fit the last rows well is not to know the next "
+        f"The fit forecasts worse than {words.listing(beaten)}: a good fit to the last rows does not predict the next "
         f"ones. The smallest error is that of {best}."
     )
 
@@ -199,7 +197,7 @@ def _answer(found: Mapping[str, Any], times: Mapping[str, float]) -> str:
     rows = found["derivatives"].set_index("way")
     unasked = rows.iloc[0]
     text = (
-        f"Unasked, it takes differences: {unasked['calls']} solutions of the equations for one gradient, "
+        f"By default it takes finite differences: {unasked['calls']} solutions of the equations for one gradient, "
         f"with a relative error of {unasked['error']:.1g} at the solver's default tolerance."
     )
     exact = rows[rows["rule"] == "exact"]

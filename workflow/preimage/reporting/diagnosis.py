@@ -62,9 +62,9 @@ def section(table: pd.DataFrame, objectives: Mapping[str, Objective], units: Uni
 def _summary(table: pd.DataFrame, traps: list[dict[str, Any]]) -> str:
     unknown = table.groupby("finding", sort=False)["verdict"].agg(lambda v: v.eq(UNKNOWN).all())
     open_ = [TRAPS[kind].title.lower() for kind in unknown.index[unknown]]
-    rest = f" Not to be told here: {words.listing(open_)}." if open_ else ""
-    showed = f"{len(traps)} showed" if traps else "none showed"
-    return f"Of the {len(TRAPS)} traps of inverse analysis that were looked for, {showed} in what was measured.{rest}"
+    rest = f" Cannot be determined here: {words.listing(open_)}." if open_ else ""
+    showed = f"{len(traps)} were found" if len(traps) > 1 else "1 was found" if traps else "none was found"
+    return f"Of {len(TRAPS)} common pitfalls of inverse analysis, {showed}.{rest}"
 
 
 def _found(part: pd.DataFrame, objectives: Mapping[str, Objective], units: Units) -> list[Found]:
@@ -150,7 +150,8 @@ def _too_many_inputs(f: Found) -> str:
 def _noise_as_signal(f: Found) -> str:
     own, test, noise = (words.quantity(f.details[key], f.unit) for key in ("training", "test", "noise"))
     return (
-        f"The model {f.model} is nearer to its own rows than the noise permits (RMSE {own}, noise {noise}), and on "
+        f"The model {f.model} fits its training rows more closely than the noise permits (RMSE {own}, noise "
+        f"{noise}), and on "
         f"held-out rows it errs by {test}: {f.share} of the variance of {f.output} is what fitting the noise, or too "
         "few rows to tell it from signal, costs."
     )
@@ -160,16 +161,16 @@ def _poor_search(f: Found) -> str:
     method = words.label(str(f.row["inverter"]))
     if f.wanted is not None and f.wanted.bounded:
         away = words.away(float(f.row["measured"]), f.wanted, f.unit)
-        return f"{f.objective}: {method} on {f.model} ended {away} from what is wanted, though it can be met."
+        return f"{f.objective}: {method} on {f.model} ended {away} from the objective, although it can be met."
     short, known = words.quantity(f.row["measured"], f.unit), f.details["certified"]
-    what = "the bound that is proven of the model" if known else "the best that was found on the model"
+    what = "the proven bound of the model" if known else "the best value found on the model"
     return f"{f.objective}: {method} on {f.model} ended {short} short of {what}."
 
 
 def _sparse_data(f: Found) -> str:
     score, ratio = float(f.row["measured"]), f.details["interval"]
     return (
-        f"There is hardly any data where the answer to {f.objective} by {f.model} lies: its domain score is "
+        f"The answer to {f.objective} by {f.model} lies where data is sparse: its domain score is "
         f"{score:.2f} ({f.row['threshold']:g} is the edge of the data), its "
         f"interval {words.number(ratio)} times as wide as usual."
     )
@@ -177,10 +178,8 @@ def _sparse_data(f: Found) -> str:
 
 def _no_solution(f: Found) -> str:
     near = words.away(float(f.row["measured"]), f.wanted, f.unit) if f.wanted and len(f.wanted.outputs) == 1 else ""
-    more = f": it comes no nearer to it than {near}" if near else ""
-    return (
-        f"By the model {f.model} nothing within the bounds and constraints meets {f.objective}, which is proven{more}."
-    )
+    more = f"; the nearest is {near} away" if near else ""
+    return f"Proven for the model {f.model}: nothing within the bounds and constraints meets {f.objective}{more}."
 
 
 def _several_solutions(f: Found) -> str:
@@ -191,21 +190,21 @@ def _several_solutions(f: Found) -> str:
     )
     if count > 1 and "truly" in f.details:
         true = {0: "none", count: "all"}.get(f.details["truly"], f.details["truly"])
-        text += f" In truth {true} of the {count} are as good."
+        text += f" Re-simulated, {true} of the {count} are equally good."
     return text
 
 
 def _unstable_answer(f: Found) -> str:
     low, high = (words.number(v, digits.step(np.ptp(f.details["spread"]))) for v in f.details["spread"])
     where = (
-        f"the window in which {f.model} provably keeps to what is wanted"
+        f"the window in which {f.model} provably meets the objective"
         if f.details["proven"]
         else "1 % of each input's range around it"
     )
     return (
         f"The truth jumps by {words.quantity(f.row['measured'], f.unit)} at the answer to {f.objective} by {f.model}: "
         f"within {where} it goes from {low} to {words.quantity(high, f.unit)} (5 % to 95 %), and "
-        f"{words.share(f.details['missed'])} of it misses what is wanted."
+        f"{words.share(f.details['missed'])} of it misses the objective."
     )
 
 
@@ -224,7 +223,7 @@ def _elsewhere(table: pd.DataFrame, f: Found) -> str:
     if f.row["finding"] != "poor_search":
         return ""
     others = _near(table, f)
-    return f" Not caught: {words.listing(others)}." if others else " No method came within what counts as equally good."
+    return f" Methods that did better: {words.listing(others)}." if others else " No method came closer."
 
 
 class Trap(NamedTuple):
@@ -260,20 +259,20 @@ TRAPS: dict[str, Trap] = {
         "What helps: a smoother model (larger leaves, a penalty, fewer inputs), repeated measurements, more rows.",
     ),
     "poor_search": Trap(
-        "A search caught in a poor optimum",
+        "A search stuck in a poor optimum",
         _poor_search,
         "What helps: more starts or evaluations, another method; on trees, exact line searches and branch and bound.",
     ),
     "sparse_data": Trap(
-        "Sparse data where the answer lies",
+        "Sparse data around the answer",
         _sparse_data,
         "What helps: measure or simulate there before you rely on it; narrower bounds keep the search where data is.",
     ),
     "no_solution": Trap(
         "No solution",
         _no_solution,
-        "What helps: wider bounds or tolerance, or another wish. The proof is of the model: where that errs, the world "
-        "may do better.",
+        "What helps: wider bounds or tolerance, or another objective. The proof is about the model: where the model is "
+        "wrong, reality may do better.",
     ),
     "several_solutions": Trap(
         "Several solutions",

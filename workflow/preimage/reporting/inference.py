@@ -147,7 +147,8 @@ def _predictive(m: Material) -> list[str]:
         least = predictive.least_p(sets - failed)
         said.append(
             f"Whether samples simulated from the answers of {words.label(str(method))} look like the observed ones "
-            f"can't be told for {_observations(m, method, part)}: of {sets} simulated sets up to {failed} failed, and "
+            f"cannot be determined for {_observations(m, method, part)}: of {sets} simulated sets up to {failed} "
+            "failed, and "
             f"with those left p of the posterior predictive check is {least:.2g} at the least, where {PREDICTIVE_P:g} "
             "would count."
         )

@@ -26,17 +26,18 @@ def preimage(table: pd.DataFrame, found: Mapping[str, Any], surrogate: str, spac
     """
     model = words.label(surrogate)
     if not len(table):
-        return [f"The whole preimage is empty: by the model {model} no inputs meet this, which is proven."]
+        return [f"The preimage is empty: it is proven that no inputs meet this objective on the model {model}."]
     inner, outer = found["inner"], found["outer"]
     whole = "the space within the bounds" if space.constraints else "the space"
     if found["stopped"] == "closed":
-        said = f"All inputs that meet this by the model {model} are known: {words.number(100 * inner)} % of {whole}"
-        said += f", in {words.number(len(table))} boxes. Nothing outside them does, which is proven."
+        said = f"All inputs that meet this objective on the model {model} are known: "
+        said += f"{words.number(100 * inner)} % of {whole}"
+        said += f", in {words.number(len(table))} boxes. It is proven that nothing outside them does."
     else:
         why = "clock" if found["stopped"] == "seconds" else "limit of boxes"
         also = " and the constraints" if space.constraints else ""
         bracket = f"at least {digits.down(100 * inner)} % and at most {digits.up(100 * outer)} %"
-        said = f"By the model {model}, {bracket} of {whole} meet this{also}: "
+        said = f"On the model {model}, {bracket} of {whole} meet this objective{also}: "
         said += f"proven, stopped by its {why}; more boxes narrow the bracket."
     return [said, *_confined(table, space)]
 
@@ -50,7 +51,7 @@ def _confined(table: pd.DataFrame, space: Space) -> list[str]:
         return []
     inputs = {i.name: i for i in space.inputs}
     kept = [_kept(inputs[n], *ends[n][:2]) for n in named]
-    return [f"Whatever meets it has {words.listing(kept)}."]
+    return [f"All inputs that meet it have {words.listing(kept)}."]
 
 
 def _ends(table: pd.DataFrame, i: Input) -> tuple[float, float, float, float]:

@@ -33,20 +33,20 @@ def proof(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -
     (output,), away = wanted.outputs, math.sqrt(max(bound, 0.0)) * wanted.scale[0]
     step = digits.step_of(units, output)
     low, high = digits.up(wanted.low[0] - away, step), digits.down(wanted.high[0] + away, step)
-    empty = f"it gives no {words.label(output)} between {low} and {high} {units.get(output, '')}".rstrip()
+    empty = f"the model gives no {words.label(output)} between {low} and {high} {units.get(output, '')}".rstrip()
     if row["feasible"] != "no":
         return _open(model, empty)
     nearest = float(row[f"predicted.{output}"])
-    best = f", and comes as near as {words.of(nearest, output, units)}" if closed and math.isfinite(nearest) else ""
+    best = f"; the nearest it gives is {words.of(nearest, output, units)}" if closed and math.isfinite(nearest) else ""
     return _impossible(model, empty + best)
 
 
 def _impossible(model: str, least: str) -> str:
-    return f"Proven: by the model {model}, no inputs within the bounds and constraints meet this; {least}."
+    return f"Proven for the model {model}: no inputs within the bounds and constraints meet this objective; {least}."
 
 
 def _open(model: str, least: str) -> str:
-    return f"Not decided: the exact search on {model} stopped at its limit. So far it has proven that {least}."
+    return f"Undecided: the exact search on {model} stopped at its limit; it has proven so far that {least}."
 
 
 def _direction(bound: float, gap: float, closed: bool, wanted: Objective, units: Mapping[str, str], model: str) -> str:
@@ -56,6 +56,6 @@ def _direction(bound: float, gap: float, closed: bool, wanted: Objective, units:
     value = f"{digits.up(-bound, step) if most else digits.down(bound, step)} {unit}".rstrip()
     side = "above" if most else "below"
     if closed:
-        return f"Proven: by the model {model}, nothing within the bounds and constraints lies {side} {value}."
+        return f"Proven for the model {model}: no inputs within the bounds and constraints give a value {side} {value}."
     left = words.quantity(gap, unit)
-    return f"By the model {model}, nothing lies {side} {value}: proven; the best found is {left} from that."
+    return f"Proven for the model {model}: nothing lies {side} {value}; the best found is {left} from that bound."

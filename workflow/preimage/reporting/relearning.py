@@ -74,7 +74,7 @@ def _row(o: Outcome) -> dict[str, Any]:
         "surrogate": o.surrogate,
         "version": o.promotion["version"],
         "wanted": wanted or words.NONE,
-        "why": [] if o.decision is None else (o.decision["reasons"] or ["nothing reached its limit"]),
+        "why": [] if o.decision is None else (o.decision["reasons"] or ["no limit was reached"]),
         "champion": c.get("champion"),
         "challenger": c.get("challenger"),
         "gate_rows": c.get("rows"),

@@ -51,7 +51,7 @@ def _row(
         "surrogate": surrogate,
         "inverter": inverter,
         "baseline": material.study["inverters"][inverter]["kind"] == "lookup",
-        "promised": words.share(met(part, wanted, "predicted")),
+        "predicted": words.share(met(part, wanted, "predicted")),
         "true": words.share(met(part, wanted, "simulated")) if known else words.NONE,
         "r": [(int(T), words.number(r[T])) for T in shown],
         "in_domain": words.share(part["in_domain"].astype("boolean").fillna(False).mean()),

@@ -24,7 +24,7 @@ def sentences(m: Material, best: str) -> list[str]:
         return []
     weak = identifiability.words(_directions(found), [words.label(p) for p in m.parameters])
     together = _together(m, best)
-    who = f"Over fresh problems, by {words.label(best)}: "
+    who = f"On fresh problems, according to {words.label(best)}: "
     if not weak and not together:
         widest = max(d["width"] for d in found)
         which = "every direction of the parameters" if len(m.parameters) > 1 else words.label(m.parameters[0])
@@ -32,7 +32,8 @@ def sentences(m: Material, best: str) -> list[str]:
     said = [f"{who}{words.listing(weak)}. Do not interpret these alone."] if weak else []
     if together:
         said.append(
-            f"{words.listing([words.label(p) for p in together])} are told in combination rather than apart: in the "
+            f"{words.listing([words.label(p) for p in together])} are identified in combination rather than "
+            "separately: in the "
             "answers to the observed sets they depend on each other, and were the others known, each would be "
             f"{words.share(max(together.values()))} as wide as it is, or less. Do not interpret one without the others."
         )
@@ -74,8 +75,8 @@ def _told_instead(m: Material, method: str, parameters: Sequence[str]) -> list[s
         width = f"to {100 * widths[name]:.2g} % of the prior's width over fresh problems"
         if CLOSER * widths[name] <= min(widths[p] for p in parameters):
             said.append(
-                f"What the samples do tell is {words.label(name)}, a function of the parameters: {width}, but {apart}."
+                f"The samples identify {words.label(name)}, a function of the parameters: {width}, but {apart}."
             )
         else:
-            said.append(f"{words.label(name)}, a function of the parameters, is told {width}.")
+            said.append(f"{words.label(name)}, a function of the parameters, is identified {width}.")
     return said

@@ -22,9 +22,9 @@ def window(row: Mapping[str, Any], wanted: Objective, space: Space, units: Mappi
         return ""
     free = [i for i in space.inputs if i.name not in wanted.fixed and i.fixed is None]
     tightest = sorted(free, key=lambda i: _width(row, i))[:NAMED]
-    others = ["the others as the table says"] if len(free) > NAMED else []
+    others = ["the others as in the table"] if len(free) > NAMED else []
     keep = words.listing([*(_kept(row, i) for i in tightest), *others])
-    return f"Keep {keep}: everywhere in that window the model {_promise(row, wanted, units)}, which is proven."
+    return f"Keep {keep}: everywhere in that window, {_promise(row, wanted, units)} (proven)."
 
 
 def ends(row: Mapping[str, Any], i: Input) -> tuple[Any, Any]:
@@ -62,7 +62,7 @@ def _promise(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]
     model = words.label(str(row["surrogate"]))
     if not wanted.bounded:
         unit = units.get(wanted.outputs[0], "")
-        return f"{model} stays within {words.quantity(wanted.tolerance[0], unit)} of the best found"
+        return f"the prediction of {model} stays within {words.quantity(wanted.tolerance[0], unit)} of the best found"
     kept = [
         f"{words.label(o)} between {_outside(low - margin, high + margin, o, units)}"
         for o, low, high, margin in zip(wanted.outputs, wanted.low, wanted.high, wanted.margin, strict=True)

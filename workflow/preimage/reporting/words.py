@@ -86,11 +86,11 @@ def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
         said += f" ({LEVEL} interval {interval(row, outputs, units)})"
     sentences = [said + "."]
     if not row["solves"]:
-        sentences.insert(0, "No method found inputs that meet this; the nearest that was found is shown.")
+        sentences.insert(0, "No method found inputs that meet this objective; the nearest found is shown.")
     if not pd.isna(row["simulated_loss"]) and row["surrogate"] != "simulator":
-        sentences.append(f"Re-simulated, it is in truth {values(row, 'simulated', outputs, units)}.")
+        sentences.append(f"Re-simulated, the true value is {values(row, 'simulated', outputs, units)}.")
     elif pd.isna(row["simulated_loss"]):
-        sentences.append("There is no simulator to run it through: measure it before you rely on it.")
+        sentences.append("No simulator is available to check it: measure it before you rely on it.")
     sentences.append(domain(row))
     return sentences
 
@@ -100,26 +100,26 @@ def domain(row: Mapping[str, Any]) -> str:
     if pd.isna(score):
         return ""
     if score <= DOMAIN_LIMIT:
-        return f"It lies where the data was (domain score {score:.2f}, at most {DOMAIN_LIMIT} is inside)."
+        return f"It lies within the data (domain score {score:.2f}; up to {DOMAIN_LIMIT} counts as inside)."
     return (
-        f"It lies outside the data (domain score {score:.2f}, over {DOMAIN_LIMIT}): the model guesses there, and its "
-        "interval is not to be trusted."
+        f"It lies outside the data (domain score {score:.2f}, above {DOMAIN_LIMIT}): the prediction is an "
+        "extrapolation, and its interval is not reliable."
     )
 
 
 def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, str], trained_here: bool = True) -> str:
-    """Return what the held-out rows say of the model's promises near an objective."""
+    """Return how well predictions near an objective hold on held-out rows."""
     if not promise["rows"]:
         return "No held-out row satisfies the bounds, constraints and fixed inputs of this objective."
     rows = promise["rows"]
-    promised, measured, error = (
+    predicted, measured, error = (
         listing([of(v, o, units) for o, v in zip(wanted.outputs, promise[key], strict=True)])
-        for key in ("promised", "measured", "rmse")
+        for key in ("predicted", "measured", "rmse")
     )
-    which = "rows that it never saw" if trained_here else "held-out rows, which it may have seen elsewhere"
+    which = "held-out rows" if trained_here else "held-out rows (which it may have been trained on elsewhere)"
     text = (
-        f"Asked of {which}: the {rows} that the model places nearest to this objective were promised "
-        f"{promised} on average and measured {measured} (typical error {error})."
+        f"Check on {which}: for the {rows} predicted to be nearest to this objective, the mean prediction is "
+        f"{predicted} and the mean measurement {measured} (RMSE {error})."
     )
     if promise["met"] is not None:
         text += f" {promise['met']} of the {rows} met the objective."
@@ -128,14 +128,16 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
 
 def coverage(found: Mapping[str, Any] | None, test: Sequence[float]) -> str:
     """Return how often intervals held, on held-out rows and, apart, on candidates."""
-    text = f"On held-out rows {share(min(test))} of the {LEVEL} intervals hold the truth."
+    text = f"On held-out rows, {share(min(test))} of the {LEVEL} intervals contain the true value."
     if not found or not found["all"]["rows"]:
-        return text + " Candidates could not be re-simulated, so whether theirs hold is not known; expect fewer."
+        return (
+            text + " Candidates could not be re-simulated, so the coverage of their intervals is unknown; expect less."
+        )
     every, first = found["all"], found["first"]
     text += f" Of {every['rows']} re-simulated candidates {share(min(every['coverage']))} do"
     if first["coverage"]:
         text += f", of the {first['rows']} that their methods rank in the first ten {share(min(first['coverage']))}"
-    return text + ". Choosing the best by the model's word favours its errors, so the second number is the one to heed."
+    return text + ". Selecting the best predictions also selects prediction errors, so use the second number."
 
 
 def unmoved(candidates: pd.DataFrame) -> list[str]:
@@ -154,7 +156,7 @@ def unmoved(candidates: pd.DataFrame) -> list[str]:
 def plateaus(found: Mapping[str, Any]) -> str:
     """Return where the starts of one case ended: how many at one loss, and at which."""
     if not found["count"]:
-        return f"no three of {found['starts']} starts ended at one loss: more starts may find better"
+        return f"no three of {found['starts']} starts ended at the same loss: more starts may find a better one"
     shown = found["plateaus"][:MOST_PLATEAUS]
     step = digits.step(float(np.ptp([p["loss"] for p in shown])))
     levels = [f"{p['size']} at loss {number(p['loss'], step)}" for p in shown]

@@ -103,6 +103,13 @@ def _common(trees, leaves, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _put(lo, hi, lo_there, hi_there):  # type: ignore[no-untyped-def]
+    """Copy a box. Assigning a slice would take 4 s more to compile, for an error message that can't be."""
+    for j in range(len(lo)):
+        lo_there[j], hi_there[j] = lo[j], hi[j]
+
+
+@numba.njit(cache=True)
 def _expand_one(  # type: ignore[no-untyped-def]
     trees, wanted, rows, limit, lo, hi, leaves, child_lo, child_hi, child_leaves, child_loss
 ):
@@ -115,15 +122,17 @@ def _expand_one(  # type: ignore[no-untyped-def]
         # This channel's bound is attained, but others bear on the loss: split until all of them are.
         conflict = leaves.copy().reshape(leaves.size)
         j, cut = best_split(trees.low, trees.high, conflict, lo, hi)
-    child_lo[0, :], child_hi[0, :] = lo, hi
+    _put(lo, hi, child_lo[0], child_hi[0])
     if j < 0:
         _common(trees, conflict, child_lo[0], child_hi[0])
         return ATTAINED
-    child_lo[1, :], child_hi[1, :] = lo, hi
+    _put(lo, hi, child_lo[1], child_hi[1])
     child_hi[0, j] = cut
     child_lo[1, j] = cut
     for side in range(2):
-        child_leaves[side] = leaves
+        for c in range(len(leaves)):
+            for t in range(leaves.shape[1]):
+                child_leaves[side, c, t] = leaves[c, t]
         child_loss[side] = np.inf
         if propagate(rows, child_lo[side], child_hi[side]):
             narrowed = j if len(rows.matrix) == 0 else -1

@@ -120,11 +120,10 @@ def is_far(matrix, low, high, unit, least, most, limit):  # type: ignore[no-unty
 def _project(rows, low, high, unit, least, most, limit, multipliers, step):  # type: ignore[no-untyped-def]
     m, d = rows.matrix.shape
     pull, inner_low, inner_high = np.empty(d), np.empty(m), np.empty(m)
-    inner_low[:], inner_high[:] = low, high
     for r in range(m):
         # Half of the tolerance for the point, all of it for the bound: either one or the other is reached.
-        inner_low[r] += rows.tolerance[r] / 2
-        inner_high[r] -= rows.tolerance[r] / 2
+        inner_low[r] = low[r] + rows.tolerance[r] / 2
+        inner_high[r] = high[r] - rows.tolerance[r] / 2
     for _ in range(SWEEPS):
         _sweep(rows.matrix, inner_low, inner_high, unit, least, most, multipliers, pull, step)
         if least_square(rows.matrix, low, high, unit, least, most, multipliers) > limit:

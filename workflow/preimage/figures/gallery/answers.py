@@ -25,8 +25,9 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"answers_on_test.{name}.svg",
             f"{name}: the answers among the held-out rows",
-            "The best answer of each method, by what its model predicts. Good answers lie where the colour of the "
-            "rows around them is the one that was asked for.",
+            "The best predicted answer of each method. Good answers lie where the rows around them have the colour "
+            "of the "
+            "objective.",
             name,
             partial(_answers_on_test, m, m.objectives[name]),
         )
@@ -34,10 +35,10 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
         plane = m.space.fix(m.objectives[name].fixed).free.sum() == 2
         yield Shown(
             f"preimage.{surrogate}.{name}.svg",
-            f"{name}: all that meets it by {surrogate}",
-            "Every input of the model's space that does what is wanted, proven: not a sample of it. "
+            f"{name}: the whole preimage on {surrogate}",
+            "All inputs that provably meet the objective on the model, not a sample. "
             + (
-                "What is not coloured does not."
+                "Inputs outside the coloured area do not."
                 if plane
                 else "For each value of an input, the share of all settings of the other inputs that meet it: where "
                 "the curve is high there is freedom, where it is 0 nothing helps."
@@ -49,8 +50,8 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"parallel_coordinates.{surrogate}.{name}.svg",
             f"{name}: distinct solutions on {surrogate}",
-            "Each line is one way to get there, from input to input; the thick one is recommended. Where lines run "
-            "apart you are free to choose; outside the boxes data is rare."
+            "Each line is one solution; the thick one is recommended. Where lines run apart you are free to choose; "
+            "outside the boxes data is rare."
             if m.solved(surrogate, name)["solves"].all()
             else "No candidate does what was asked: the line is the one that comes nearest.",
             name,
@@ -58,9 +59,9 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
         )
         yield Shown(
             f"domain.{surrogate}.{name}.svg",
-            f"{name}: promise against domain on {surrogate}",
-            "All candidates; large marks are the best of each method. If the best promises are made right of the "
-            "line, nobody has seen data there: doubt them.",
+            f"{name}: prediction against domain score on {surrogate}",
+            "All candidates; large marks are the best of each method. Right of the line there is no data: predictions "
+            "there are extrapolations.",
             name,
             partial(_domain, m, surrogate, m.objectives[name]),
         )

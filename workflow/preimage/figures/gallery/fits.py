@@ -21,7 +21,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
             f"parallel_coordinates.{surrogate}.{name}.svg",
             f"{name}: parameters that fit as well as the best",
             "Each line is a set of parameters; the thick one has the smallest loss, the boxes are random parameters. "
-            "Where lines run apart, the data does not say what the parameter is.",
+            "Where lines run apart, the data does not determine the parameter.",
             name,
             partial(parallel, m, surrogate, name, "random parameters"),
         )
@@ -33,16 +33,17 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"fitted.{name}.svg",
             f"{name}: the data and the fits",
-            "All sets of parameters that fit as well as the best. Only filled points count in the loss.",
+            "All parameter sets that fit as well as the best. Only filled points enter the loss.",
             name,
             partial(fitted_series, found["fit"], bool(found["findings"]["logarithmic"])),
         )
     if "forecast" in found:
         yield Shown(
             f"forecast.{name}.svg",
-            f"{name}: forecast of the rows held out",
-            "Nothing was fitted to the crosses. Shaded are intervals from all parameters within the limit of their "
-            "likelihood; a fit that the last value beats has no forecast to offer.",
+            f"{name}: forecast of the held-out rows",
+            "The crosses were not used in the fit. Shaded: intervals from all parameters within their likelihood "
+            "limit. "
+            "A fit that does worse than repeating the last value is of no use as a forecast.",
             name,
             partial(forecasts, found["forecast"], found["fit"]),
         )
@@ -51,9 +52,10 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
         units = {i.name: i.unit for i in m.space.inputs}
         yield Shown(
             f"profiles.{name}.svg",
-            f"{name}: what the data tells of each parameter",
-            "Each parameter is held in turn and all others are fitted anew. A curve that stays under the dashed line "
-            "up to a bound means: the data does not say what this parameter is.",
+            f"{name}: profile likelihoods",
+            "Each parameter is held fixed in turn and all others are refitted. If a curve stays below the dashed "
+            "line up "
+            "to a bound, the data does not determine that parameter.",
             name,
             partial(
                 profiles,

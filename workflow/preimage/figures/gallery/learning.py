@@ -35,9 +35,9 @@ def _models(m: Material) -> Iterator[Shown]:
         if "decoder" in found:
             yield Shown(
                 f"decoder.{name}.svg",
-                f"{name}: what it takes {m.input_labels[0]} to be made of",
+                f"{name}: the learned decoder of {m.input_labels[0]}",
                 "The decoder that was learned, from the latent value to what is seen of it. Predictions invert this "
-                "curve: where it is level, the value behind an observation can't be told.",
+                "curve: where it is flat, the value behind an observation cannot be determined.",
                 None,
                 partial(_decoder, m, found),
             )
@@ -65,9 +65,9 @@ def _classes(name: str, found: Mapping[str, Any]) -> Iterator[Shown]:
         )
     yield Shown(
         f"residuals.{name}.svg",
-        f"{name}: is it of any class at all?",
+        f"{name}: inputs of no class",
         "The distance of an input from its best explanation. Inputs of no class should lie right of the test rows; "
-        "where curves overlap, the residual can't tell.",
+        "where curves overlap, the residual cannot separate them.",
         None,
         partial(residual_histograms, found["residuals"]),
     )

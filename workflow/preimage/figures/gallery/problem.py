@@ -33,7 +33,7 @@ def plan(m: Material) -> Iterator[Shown]:
     yield Shown(
         "training_scatter.svg",
         "The training rows",
-        "All that the surrogates were shown. Where there are no rows, they can only guess.",
+        "All rows that the surrogates were trained on. Where there are no rows, predictions are extrapolations.",
         None,
         partial(training_scatter, *m.train, m.input_labels, m.output_labels),
     )

@@ -19,10 +19,12 @@ def plan(m: Material, wanted: Objective) -> Iterator[Shown]:
     if len(m.rounds) and m.rounds["round"].max() > 0:
         yield Shown(
             f"rounds.{wanted.name}.svg",
-            f"{wanted.name}: what the rounds have bought",
-            "Each round trains again on the rows it added and inverts again. Left, where there is a simulator: the "
-            "true value of the answer that the model ranks first, beside the best row of the data; right: the model's "
-            "error on the test rows, which stay the same.",
+            f"{wanted.name}: what each round gained",
+            "Each round adds rows, retrains and inverts again. Left (with a simulator): the true value of the answer "
+            "that the "
+            "model ranks first, beside the best measured row. Right: the model's error on the test rows, which stay "
+            "the "
+            "same.",
             wanted.name,
             partial(_courses, m, wanted),
         )

@@ -26,8 +26,8 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"convergence.{surrogate}.{name}.svg",
             f"{name}: convergence on {surrogate}",
-            "The best found so far against evaluations of the model; a line that still moves at its end was stopped "
-            "too early." + (" The level dashed line is the best row of the data, which costs nothing." if free else ""),
+            "Best value found so far against model evaluations; a line that still moves at its end was stopped too "
+            "early." + (" The dashed line is the best measured row, which costs nothing." if free else ""),
             name,
             partial(convergence, mine, shown, m.looks),
         )
@@ -37,7 +37,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"history.{name}.svg",
             f"{name}: history of the trials",
-            "Every trial in its order. A search that learns gets better from left to right; a random one does not.",
+            "Every trial in order. A search that learns improves from left to right; a random one does not.",
             name,
             partial(history, trials, shown, m.looks),
         )
@@ -45,9 +45,9 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
     if starts:
         yield Shown(
             f"waterfall.{name}.svg",
-            f"{name}: where the starts ended",
-            "The final value of each start, best first. A plateau, shaded with its number of starts, is the same "
-            "optimum found again and again; a slope from the first start on means that more starts may find better.",
+            f"{name}: final values of the starts (waterfall)",
+            "Final value of each start, best first. A plateau, shaded with its number of starts, is one optimum found "
+            "repeatedly; a slope from the first start on means that more starts may find a better one.",
             name,
             partial(waterfall, starts, shown, m.looks),
         )

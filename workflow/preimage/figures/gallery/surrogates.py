@@ -23,8 +23,7 @@ def plan(m: Material) -> Iterator[Shown]:
             yield Shown(
                 f"predicted_against_truth.{name}{part}.svg",
                 f"{name}: predicted against {truth_is}{words}",
-                f"Rows that {name} never saw: on the diagonal it is right. The bars are its intervals, and say how "
-                "wrong it takes itself to be.",
+                "Held-out rows: points on the diagonal are predicted exactly. Bars are prediction intervals.",
                 None,
                 partial(_predicted, m, name, k, truth_is),
             )
@@ -33,8 +32,9 @@ def plan(m: Material) -> Iterator[Shown]:
             yield Shown(
                 f"training_curves.{name}.svg",
                 f"{name}: the training of its first network",
-                "Loss by epoch. A validation loss that still falls at the end was given too few epochs; one that rises "
-                "while the training loss falls is learning by heart, and the weights before that are kept.",
+                "Loss by epoch. If the validation loss still falls at the end, more epochs would help; if it rises "
+                "while the "
+                "training loss falls, the network overfits, and the weights from before that are kept.",
                 None,
                 partial(training_curves, *losses),
             )

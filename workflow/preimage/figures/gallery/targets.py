@@ -18,9 +18,9 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
     yield Shown(
         f"best_of.{name}.svg",
         f"{name}: the error left after T candidates",
-        "Each target's first T candidates, ranked by the model's word, are run through the simulator, and the best one "
-        "counts. At T = 1 stands what you get without a simulator; a line that falls steeply means that good answers "
-        "are there, but that the model can't tell which.",
+        "The first T candidates of each target, ranked by predicted loss, are run through the simulator, and the best "
+        "one counts. T = 1 is what you get without a simulator; a steep fall means that good answers are among the "
+        "candidates, but the model does not rank them first.",
         name,
         partial(_best_of, m, name),
     )
