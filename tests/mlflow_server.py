@@ -17,7 +17,7 @@ import pytest
 from .running import ROOT, environment
 
 START = ROOT / "contrib/tracking-server/start.sh"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 def free_port():

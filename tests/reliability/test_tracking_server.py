@@ -222,8 +222,6 @@ def test_a_server_on_sqlite_keeps_its_data_in_files_of_its_owner_alone(folder, m
     try:
         run = client.create_run(client.create_experiment("kept"))
         client.log_text(run.info.run_id, "text", "a.txt")
-        again = subprocess.run(server.command, capture_output=True, text=True, env=server.variables, timeout=120)
-        assert "address already in use" in again.stderr and server.answers()
         assert open_to_others(folder) == []
         server.stop(signal.SIGKILL)
         server.start()
