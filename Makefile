@@ -7,10 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed.lock
 
-# Where `make tracking-server` keeps its data and listens, and what else it is told (AUTH=--auth asks for passwords).
+# Where `make tracking-server` keeps its data, and where it listens.
 FOLDER ?= results/.server
 PORT ?= 5000
-AUTH ?=
 ARGS ?=
 
 .PHONY: help run test test-long lint format bench venv lock docs clean tracking-server
@@ -19,7 +18,7 @@ help:
 	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml,"
 	@echo "            or of STUDIES=my.yaml; ARGS=... for what else snakemake takes"
 	@echo "make test   set up and run every check"
-	@echo "make tracking-server   MLflow on PostgreSQL, for this machine (FOLDER=... PORT=... AUTH=--auth)"
+	@echo "make tracking-server   an MLflow server for this machine (FOLDER=... PORT=... ARGS=...)"
 	@echo "make venv | lint | format | bench | test-long | docs | lock"
 
 run: venv
@@ -49,7 +48,7 @@ bench: venv
 	@exec $(BIN)/python workflow/run.py --cores $(CORES) benchmark
 
 tracking-server: venv
-	@$(BIN)/python workflow/tracking_server.py --folder $(FOLDER) --port $(PORT) $(AUTH) -- $(ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" FOLDER="$(FOLDER)" PORT="$(PORT)" exec contrib/tracking-server/start.sh $(ARGS)
 
 docs: venv
 	PYTHONPATH=workflow $(BIN)/python -m preimage.study.documentation

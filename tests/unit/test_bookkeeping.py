@@ -3,13 +3,11 @@
 import json
 import logging
 import os
-import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import tracking_server
 from preimage.inference import arrays
 from preimage.running import integrity, invocation
 from preimage.support import files, resume_state, tpe
@@ -149,34 +147,3 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(here, monkeypatch
         temporary.mkdir()
         (temporary / "inner").write_text("x")
     assert done.index("named") > next(k for k, name in enumerate(done) if name.endswith("inner"))
-
-
-# -- the tracking server -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("content", [b"", b"short", b"\0" * 32, b"\xff" * 32])
-def test_a_damaged_password_is_made_again_and_a_whole_one_kept(here, content):
-    path = here / "database.password"
-    made, new = tracking_server._secret(path)
-    assert new and tracking_server._secret(path) == (made, False) and stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.write_bytes(content)
-    again, new = tracking_server._secret(path)
-    assert new and again != made and path.read_text() == again and list(here.iterdir()) == [path]
-    path.write_text("a word of mine")
-    assert tracking_server._secret(path, tracking_server.CHOSEN) == ("a word of mine", False)
-
-
-def test_what_the_server_keeps_is_for_its_owner_alone(here):
-    before = os.umask(0o022)
-    try:
-        folder = here / "results/.server"
-        (folder / "artifacts").mkdir(parents=True)
-        (folder / "mlflow.log").write_text("old")
-        tracking_server._keep_private(folder)
-        (folder / "new").write_text("x")
-        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in [folder, *folder.rglob("*")]}
-    finally:
-        os.umask(before)
-    assert all(mode & 0o007 == 0 for mode in modes.values())
-    assert modes["mlflow.log"] == modes["new"] == 0o600 and modes["artifacts"] == 0o700
-    assert stat.S_IMODE((here / "results").stat().st_mode) == 0o755

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +32,30 @@ def test_containers_install_the_lock_on_the_python_of_the_environment():
         ], name
         assert "/opt/preimage/Snakefile" in text
     assert (ROOT / ".containerignore").read_text() == (ROOT / ".dockerignore").read_text()
+
+
+def test_the_tracking_server_in_containers_is_as_documented(tmp_path):
+    """It was not started here; that it runs the lock's MLflow, for this machine alone, with the passwords that the docs
+    tell how to make, is held."""
+    import from_lock
+
+    text = (ROOT / "contrib/tracking-server/compose.yaml").read_text(encoding="utf-8")
+    docs = (ROOT / "docs/tracking-server.md").read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    assert services["mlflow"]["image"].endswith(f":v{from_lock.pinned('mlflow')}-full")
+    assert all(re.search(r":v?\d+[.\w-]*$", s["image"]) and s["healthcheck"]["test"] for s in services.values())
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert ports == ["127.0.0.1:${PORT:-5000}:5000"]
+    (make,) = re.findall(r"(?ms)^\(umask 077; .*?passwords\.env\)$", docs)
+    subprocess.run(make, shell=True, cwd=tmp_path, check=True)
+    made = tmp_path / "passwords.env"
+    assert made.stat().st_mode & 0o777 == 0o600
+    required = set(re.findall(r"\$\{(\w+):\?", text))
+    assert sorted(line.partition("=")[0] for line in made.read_text().split()) == sorted(required)
+    assert all(len(line.partition("=")[2]) == 48 for line in made.read_text().split())
+    documented = dict(re.findall(r"(?m)^\| `(\w+)` \| `?(.*?)`? \|", docs.partition("## With containers")[2]))
+    defaults = dict(re.findall(r"\$\{(\w+):-(.*?)\}", text))
+    assert documented == {**dict.fromkeys(required, "required"), **defaults}
 
 
 def test_every_rule_names_that_environment():
