@@ -61,17 +61,17 @@ def _found() -> int:
     )
 
 
-def _of_groups() -> Iterator[int]:
+def _of_groups(listed: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
     """Yield the limits of this process's control groups, of either version, and of the groups around them."""
     with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in listed.read_text().splitlines():
             _, kinds, path = line.split(":", 2)
             if kinds and "memory" not in kinds.split(","):
                 continue
-            root = Path("/sys/fs/cgroup/memory" if kinds else "/sys/fs/cgroup")
+            root = mounted / "memory" if kinds else mounted
             folder = root / path.lstrip("/")
             for at in {root, folder, *(p for p in folder.parents if p.is_relative_to(root))}:
-                with contextlib.suppress(OSError, ValueError):
+                with contextlib.suppress(OSError, ValueError):  # "max" is no limit
                     yield int((at / ("memory.limit_in_bytes" if kinds else "memory.max")).read_text())
 
 
@@ -105,13 +105,15 @@ def check_file(path: str | Path, most: int | None = None, kind: str = "model") -
     return size
 
 
-def check_share(size: int, what: str, kind: str = "model") -> None:
-    """Raise StudyError, which begins with `what`, for more bytes than a model or a table may have of the memory."""
+def check_share(size: int, what: str, kind: str = "model") -> int:
+    """Return the bytes that a model or a table may have of the memory. Raises StudyError, which begins with `what`, for
+    more."""
     parts, words = PARTS[kind]
     if size > share(parts):
         raise StudyError(
             f"{what} {shown(size)}, expected at most {shown(share(parts))}, {words} of the memory here; {REMEDY}"
         )
+    return share(parts)
 
 
 def too_much(path: str | Path) -> StudyError:
