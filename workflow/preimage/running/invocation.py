@@ -25,6 +25,7 @@ from preimage.running import integrity, reproduction
 from preimage.running.step import JOBS_LOCK
 from preimage.study import Study, data_checks, infers, searched_exactly, user_models
 from preimage.study.inference import check as inference_check
+from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
 from preimage.support.masking import plainly
@@ -43,6 +44,8 @@ SENDER_LOG = Path("results/.tracking/sender.log")
 _sender: list[subprocess.Popen[bytes]] = []
 _records: dict[Path, dict[str, Any]] = {}
 _lock: list[Any] = []
+# Processes that the kernel had ended for want of memory as this run started.
+_ended_before: list[int] = []
 
 
 def share_library() -> None:
@@ -136,6 +139,7 @@ def start(studies: Mapping[str, Study], files: Mapping[str, str | Path], reprodu
     """
     _hold_lock()
     _note_killed(studies)
+    _ended_before.append(limits.ended_by_kernel())
     name = f"{record.now()}-{os.getpid()}"
     os.environ[record.INVOCATION] = name
     for study, value in studies.items():
@@ -199,6 +203,13 @@ def end(status: str) -> None:
             said = [line for line in log.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
         for line in said:
             print(f"preimage: {line}", file=sys.stderr)
+    if status == "FAILED" and (count := limits.ended_by_kernel() - sum(_ended_before)) > 0:
+        # Else a step that the kernel has ended would have said nothing.
+        print(
+            f"preimage: memory ran out, and the kernel ended {count} process{'es' if count > 1 else ''} on this "
+            f"machine during this run: {limits.remedy()}",
+            file=sys.stderr,
+        )
 
 
 def _close_sender() -> None:

@@ -129,8 +129,28 @@ def bound() -> None:
     the machine has none left."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (_least(process_memory(), hard), hard))
+    end_first(1000)
+
+
+def end_first(score: int = 500) -> None:
+    """Have the kernel end this process before others, where the machine has no memory left."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text(str(score))
+
+
+def remedy() -> str:
+    """Say what helps where the memory ran out."""
+    return (
+        f"there are {shown(memory())} here; fewer rows, trees or starts take less, and `--cores 1` gives all of it to "
+        "one step at a time"
+    )
+
+
+def ended_by_kernel(counts: Path = Path("/proc/vmstat")) -> int:
+    """Return how many processes the kernel has ended on this machine, for want of memory, since it was started."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(counts.read_text().split("oom_kill ")[1].split()[0])
+    return 0
 
 
 @contextlib.contextmanager
