@@ -12,7 +12,7 @@ import pytest
 import tracking_server
 from preimage.inference import arrays
 from preimage.running import integrity, invocation
-from preimage.support import files, resume_state, tpe
+from preimage.support import files, limits, resume_state, tpe
 from preimage.support.files import read_json, write_json
 from preimage.tracking import record, sending
 from preimage.tracking.record import Record
@@ -51,6 +51,22 @@ def test_the_end_of_an_invocation_does_not_rely_on_its_file(here, monkeypatch):
     path.write_text("")
     invocation.end("FINISHED")
     assert read_json(path)["status"] == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("status", "ended", "said"), [("FAILED", 2, True), ("FAILED", 0, False), ("FINISHED", 2, False)]
+)
+def test_a_run_that_failed_says_where_the_kernel_has_ended_its_steps(here, monkeypatch, capsys, status, ended, said):
+    counts = here / "vmstat"
+    counts.write_text(f"nr_free_pages 7\noom_kill {3 + ended}\nnuma_hit 9\n")
+    count = limits.ended_by_kernel(counts)
+    assert (count, limits.ended_by_kernel(here / "none")) == (3 + ended, 0)
+    monkeypatch.setattr(limits, "ended_by_kernel", lambda: count)
+    monkeypatch.setattr(invocation, "_ended_before", [3])
+    invocation.end(status)
+    err = capsys.readouterr().err
+    assert ("preimage: memory ran out, and the kernel ended 2 processes on this machine" in err) == said
+    assert err.count("\n") == said
 
 
 @pytest.mark.parametrize(
