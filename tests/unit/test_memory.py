@@ -1,8 +1,15 @@
 """How much memory there is: by the limits of control groups, read from files as the kernel shows them."""
 
+import os
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 
 from preimage.support import limits
+
+from ..running import ROOT
 
 # What version 1 says where there is no limit.
 NONE = "9223372036854771712"
@@ -50,3 +57,11 @@ def test_the_limits_of_control_groups_are_read(tmp_path, system):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n")
     assert set(limits._of_groups(tmp_path / "cgroup", tmp_path / "mounted")) == expected
+
+
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_the_process_that_started_it():
+    held = np.ones(40_000_000)
+    code = "from preimage.support import limits; print(limits.peak())"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert limits.peak() > held.nbytes > int(done.stdout) > 1_000_000

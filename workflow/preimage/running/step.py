@@ -137,7 +137,7 @@ class Step:
         self.record.timing = {
             "wall_seconds": time.time() - started,
             "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-            "peak_memory_mb": max(own.ru_maxrss, children.ru_maxrss) / 1024,
+            "peak_memory_mb": max(limits.peak() / 1024, children.ru_maxrss) / 1024,
             **self.record.timing,
         }
         self.record.imported = [name for name in record.SLOW_TO_IMPORT if name in sys.modules]

@@ -175,10 +175,20 @@ def _least(wanted: int, limit: int) -> int:
     return wanted if limit == resource.RLIM_INFINITY else min(wanted, limit)
 
 
+def peak() -> int:
+    """Return the most bytes of memory that this process has held. `getrusage` would count those of its parent too."""
+    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _held() -> int:
     """Return the bytes of data that this process has."""
+    return _status("VmData")
+
+
+def _status(name: str) -> int:
+    """Return bytes of which the kernel keeps account for this process; 0 where it doesn't."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0]) * 1024
+        return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) * 1024
     return 0
 
 
