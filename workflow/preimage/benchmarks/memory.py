@@ -71,4 +71,5 @@ def made(rows: int, inputs: int) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    print(of_size(*map(int, sys.argv[1:4]), *sys.argv[4:]))
+    rows, inputs, trees, *kind = sys.argv[1:]
+    print(of_size(int(rows), int(inputs), int(trees), *kind))
