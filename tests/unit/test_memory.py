@@ -1,6 +1,7 @@
 """How much memory there is: by the limits of control groups, read from files as the kernel shows them."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from preimage.support import limits
 
+from ..conftest import refusal
 from ..running import ROOT
 
 # What version 1 says where there is no limit.
@@ -65,3 +67,12 @@ def test_the_peak_of_a_process_is_its_own_and_not_that_of_the_process_that_start
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert limits.peak() > held.nbytes > int(done.stdout) > 1_000_000
+
+
+@pytest.mark.parametrize(("most", "refused"), [(2 * 2**30, True), (8 * 2**30, False), (resource.RLIM_INFINITY, False)])
+def test_too_few_addresses_are_refused_before_libraries_end_in_any_way(monkeypatch, most, refused):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (most, most))
+    if not refused:
+        return limits.check_addresses()
+    said = refusal(limits.check_addresses)
+    assert said.startswith("`ulimit -v` allows 2.15 GB of addresses, expected at least 4 GB") and "unlimited" in said

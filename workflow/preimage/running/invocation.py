@@ -57,6 +57,7 @@ def share_library() -> None:
 
 def check(studies: Mapping[str, Study]) -> list[str]:
     """Check every study against its data; return warnings, raise StudyError."""
+    limits.check_addresses()
     said = []
     for name, study in studies.items():
         try:

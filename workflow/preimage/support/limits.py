@@ -33,6 +33,8 @@ MEMORY = "PREIMAGE_MEMORY"
 REMEDY = "use a machine with more, or state another memory with `--config memory=<GB>`"
 PARTS = {"model": (2, "half"), "table": (4, "a quarter")}
 SECONDS, BYTES_A_SECOND = 120.0, 4e6
+# Addresses that steps reserve with scikit-learn, numba or JAX, however small the study: up to 3.3 GB were seen.
+ADDRESSES = 4_000_000_000
 # Of an archive: packed a hundred times is suspicious from here on.
 SMALL, RATIO = 64_000_000, 100
 # Bytes of a list of members, of which each takes 46 and more, and of a document within or beside a model.
@@ -73,6 +75,16 @@ def _of_groups(listed: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/
             for at in {root, folder, *(p for p in folder.parents if p.is_relative_to(root))}:
                 with contextlib.suppress(OSError, ValueError):  # "max" is no limit
                     yield int((at / ("memory.limit_in_bytes" if kinds else "memory.max")).read_text())
+
+
+def check_addresses() -> None:
+    """Raise StudyError where `ulimit -v` leaves fewer addresses than libraries reserve: they would end in any way."""
+    left = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if left != resource.RLIM_INFINITY and left < ADDRESSES:
+        raise StudyError(
+            f"`ulimit -v` allows {shown(left)} of addresses, expected at least {shown(ADDRESSES)}, which libraries "
+            "reserve whether they use them or not: `ulimit -v unlimited`, and limit the memory by a control group"
+        )
 
 
 def share(parts: int) -> int:
