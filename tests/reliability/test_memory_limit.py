@@ -57,5 +57,5 @@ def test_a_step_that_the_kernel_ends_is_told(tmp_path, group):
     )  # fmt: skip
     assert done.returncode == 1 and "SIGKILL" in done.stderr, done.stderr[-4000:]
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("preimage:")]
-    assert said.startswith("preimage: memory ran out, and the kernel ended ")
+    assert said.startswith("preimage: memory ran out, and the kernel ended a step: ")
     assert "there are 0.47 GB here; fewer rows, trees or starts take less" in said

@@ -189,8 +189,12 @@ def _note_killed(studies: Mapping[str, Study]) -> None:
                 write_json(path, {**value, "status": "KILLED", "ended": record.now()})
 
 
-def end(status: str) -> None:
-    """Note how the invocation ended, and wait for the sender to send what is left."""
+def end(status: str, log: str | None = None) -> None:
+    """Note how the invocation ended, and wait for the sender to send what is left.
+
+    Args:
+        log: Snakemake's own, of a run that failed.
+    """
     for path, value in _records.items():
         if path.exists():
             if "origin" in value:
@@ -204,13 +208,9 @@ def end(status: str) -> None:
             said = [line for line in log.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
         for line in said:
             print(f"preimage: {line}", file=sys.stderr)
-    if status == "FAILED" and (count := limits.ended_by_kernel() - sum(_ended_before)) > 0:
-        # Else a step that the kernel has ended would have said nothing.
-        print(
-            f"preimage: memory ran out, and the kernel ended {count} process{'es' if count > 1 else ''} on this "
-            f"machine during this run: {limits.remedy()}",
-            file=sys.stderr,
-        )
+    if log and limits.ended_by_kernel() > sum(_ended_before) and "SIGKILL" in Path(log).read_text(errors="replace"):
+        # Such a step had no time to say anything.
+        print(f"preimage: memory ran out, and the kernel ended a step: {limits.remedy()}", file=sys.stderr)
 
 
 def _close_sender() -> None:
