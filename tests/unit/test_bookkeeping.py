@@ -68,6 +68,8 @@ def test_a_run_that_failed_says_where_the_kernel_has_ended_a_step(here, monkeypa
     assert (count, limits.ended_by_kernel(here / "none")) == (3 + ended, 0)
     monkeypatch.setattr(limits, "ended_by_kernel", lambda: count)
     monkeypatch.setattr(invocation, "_ended_before", [3])
+    invocation.SENDER_LOG.parent.mkdir(parents=True)
+    invocation.SENDER_LOG.write_text("")
     if text is None:
         invocation.end("FINISHED")
     else:

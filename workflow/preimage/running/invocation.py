@@ -203,9 +203,9 @@ def end(status: str, log: str | None = None) -> None:
     offset = SENDER_LOG.stat().st_size if SENDER_LOG.exists() else 0
     _close_sender()
     if SENDER_LOG.exists():
-        with SENDER_LOG.open("rb") as log:
-            log.seek(offset)
-            said = [line for line in log.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
+        with SENDER_LOG.open("rb") as sent:
+            sent.seek(offset)
+            said = [line for line in sent.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
         for line in said:
             print(f"preimage: {line}", file=sys.stderr)
     if log and limits.ended_by_kernel() > sum(_ended_before) and "SIGKILL" in Path(log).read_text(errors="replace"):
