@@ -74,7 +74,7 @@ def test_a_run_that_failed_says_where_the_kernel_has_ended_a_step(here, monkeypa
         invocation.end("FINISHED")
     else:
         log.write_text(text)
-        invocation.end("FAILED", str(log))
+        invocation.end("FAILED", [str(log)])
     err = capsys.readouterr().err
     assert ("preimage: memory ran out, and the kernel ended a step: there are" in err) == said
     assert err.count("\n") == said

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -189,11 +189,11 @@ def _note_killed(studies: Mapping[str, Study]) -> None:
                 write_json(path, {**value, "status": "KILLED", "ended": record.now()})
 
 
-def end(status: str, log: str | None = None) -> None:
+def end(status: str, logs: Sequence[str] = ()) -> None:
     """Note how the invocation ended, and wait for the sender to send what is left.
 
     Args:
-        log: Snakemake's own, of a run that failed.
+        logs: Snakemake's own, of a run that failed.
     """
     for path, value in _records.items():
         if path.exists():
@@ -208,7 +208,8 @@ def end(status: str, log: str | None = None) -> None:
             said = [line for line in sent.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
         for line in said:
             print(f"preimage: {line}", file=sys.stderr)
-    if log and limits.ended_by_kernel() > sum(_ended_before) and "SIGKILL" in Path(log).read_text(errors="replace"):
+    killed = any("SIGKILL" in Path(log).read_text(errors="replace") for log in logs)
+    if killed and limits.ended_by_kernel() > sum(_ended_before):
         # Such a step had no time to say anything.
         print(f"preimage: memory ran out, and the kernel ended a step: {limits.remedy()}", file=sys.stderr)
 
