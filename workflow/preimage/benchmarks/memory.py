@@ -56,9 +56,9 @@ def of_size(rows: int, inputs: int, trees: int, kind: str = "parquet") -> dict[s
     largest = took.loc[took["peak_memory_mb"].idxmax()]
     return {
         **{"rows": rows, "inputs": inputs, "trees": trees, "file": kind, "step": largest["step"]},
-        "peak_gb": largest["peak_memory_mb"] * 2**20 / 1e9,
-        "minutes": took["wall_seconds"].sum() / 60,
-        "processor_minutes": took["cpu_seconds"].sum() / 60,
+        "peak_gb": float(largest["peak_memory_mb"]) * 2**20 / 1e9,
+        "minutes": float(took["wall_seconds"].sum()) / 60,
+        "processor_minutes": float(took["cpu_seconds"].sum()) / 60,
     }
 
 
