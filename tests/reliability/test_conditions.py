@@ -92,14 +92,15 @@ def rows(folder, size=260, order=None):
 
 
 def run(folder, *arguments, kind="ordinary", order=None, root=ROOT, cores=2, before=(), **variables):
-    """Run the study of a kind as a user would, with variables set and a command before Snakemake's."""
+    """Run the study of a kind as a user would, with variables set ("{folder}" is its own) and a command before
+    Snakemake's."""
     write_study(folder, STUDIES[kind], "small.yaml")
     rows(folder, order=order)
     shutil.copy(ROOT / "config/data/lynx_hare_1900_1920.csv", folder / "pelts.csv")
     command = [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), "--cores", str(cores)]
     return subprocess.run(
         [*before, *command, *study_argument("small.yaml"), *arguments], cwd=folder, capture_output=True, text=True,
-        env=environment(**variables),
+        env=environment(**{name: value.format(folder=folder) for name, value in variables.items()}),
     )  # fmt: skip
 
 
@@ -142,7 +143,7 @@ CONDITIONS = {
     },
     "four threads, another hash seed, few open files, no home": {
         **dict.fromkeys(THREADS, "4"), "PYTHONHASHSEED": "4242", "before": ["sh", "-c", 'ulimit -n 64; exec "$@"', "-"],
-        "HOME": "/proc/no-such-home", "XDG_CACHE_HOME": ".snakemake/cache",  # which Snakemake itself can't do without
+        "HOME": "/proc/no-such-home", "XDG_CACHE_HOME": "{folder}/cache",  # which Snakemake itself can't do without
     },
 }  # fmt: skip
 NO_SHARED_MEMORY = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro,mode=000 none /dev/shm && exec "$@"', "-"]
