@@ -10,7 +10,7 @@ import pytest
 
 from preimage.inference import arrays
 from preimage.running import integrity, invocation
-from preimage.support import files, resume_state, tpe
+from preimage.support import files, limits, resume_state, tpe
 from preimage.support.files import read_json, write_json
 from preimage.tracking import record, sending
 from preimage.tracking.record import Record
@@ -49,6 +49,33 @@ def test_the_end_of_an_invocation_does_not_rely_on_its_file(here, monkeypatch):
     path.write_text("")
     invocation.end("FINISHED")
     assert read_json(path)["status"] == "FINISHED"
+
+
+KILLED = "Command 'python train.py' died with <Signals.SIGKILL: 9>."
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "said"),
+    [(KILLED, 2, True), (KILLED, 0, False), ("returned non-zero exit status 1", 2, False), (None, 2, False)],
+)
+def test_a_run_that_failed_says_where_the_kernel_has_ended_a_step(here, monkeypatch, capsys, text, ended, said):
+    """The kernel may have ended something else, and a step may have been killed by somebody else."""
+    counts, log = here / "vmstat", here / "snakemake.log"
+    counts.write_text(f"nr_free_pages 7\noom_kill {3 + ended}\nnuma_hit 9\n")
+    count = limits.ended_by_kernel(counts)
+    assert (count, limits.ended_by_kernel(here / "none")) == (3 + ended, 0)
+    monkeypatch.setattr(limits, "ended_by_kernel", lambda: count)
+    monkeypatch.setattr(invocation, "_ended_before", [3])
+    invocation.SENDER_LOG.parent.mkdir(parents=True)
+    invocation.SENDER_LOG.write_text("")
+    if text is None:
+        invocation.end("FINISHED")
+    else:
+        log.write_text(text)
+        invocation.end("FAILED", [str(log)])
+    err = capsys.readouterr().err
+    assert ("preimage: memory ran out, and the kernel ended a step: there are" in err) == said
+    assert err.count("\n") == said
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from preimage.running.step import JOBS_LOCK
 from preimage.study import Study, data_checks, infers, searched_exactly, user_models
 from preimage.study.cases import plain as plain_study
 from preimage.study.inference import check as inference_check
+from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
 from preimage.support.masking import plainly
@@ -44,6 +45,8 @@ SENDER_LOG = Path("results/.tracking/sender.log")
 _sender: list[subprocess.Popen[bytes]] = []
 _records: dict[Path, dict[str, Any]] = {}
 _lock: list[Any] = []
+# Processes that the kernel had ended for want of memory as this run started.
+_ended_before: list[int] = []
 
 
 def share_library() -> None:
@@ -55,6 +58,7 @@ def share_library() -> None:
 
 def check(studies: Mapping[str, Study]) -> list[str]:
     """Check every study against its data; return warnings, raise StudyError."""
+    limits.check_addresses()
     said = []
     for name, study in studies.items():
         try:
@@ -137,6 +141,7 @@ def start(studies: Mapping[str, Study], files: Mapping[str, str | Path], reprodu
     """
     _hold_lock()
     _note_killed(studies)
+    _ended_before.append(limits.ended_by_kernel())
     name = f"{record.now()}-{os.getpid()}"
     os.environ[record.INVOCATION] = name
     for study, value in studies.items():
@@ -185,8 +190,12 @@ def _note_killed(studies: Mapping[str, Study]) -> None:
                 write_json(path, {**value, "status": "KILLED", "ended": record.now()})
 
 
-def end(status: str) -> None:
-    """Note how the invocation ended, and wait for the sender to send what is left."""
+def end(status: str, logs: Sequence[str] = ()) -> None:
+    """Note how the invocation ended, and wait for the sender to send what is left.
+
+    Args:
+        logs: Snakemake's own, of a run that failed.
+    """
     for path, value in _records.items():
         if path.exists():
             if "origin" in value:
@@ -195,11 +204,15 @@ def end(status: str) -> None:
     offset = SENDER_LOG.stat().st_size if SENDER_LOG.exists() else 0
     _close_sender()
     if SENDER_LOG.exists():
-        with SENDER_LOG.open("rb") as log:
-            log.seek(offset)
-            said = [line for line in log.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
+        with SENDER_LOG.open("rb") as sent:
+            sent.seek(offset)
+            said = [line for line in sent.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
         for line in said:
             print(f"preimage: {line}", file=sys.stderr)
+    killed = any("SIGKILL" in Path(log).read_text(errors="replace") for log in logs)
+    if killed and limits.ended_by_kernel() > sum(_ended_before):
+        # Such a step had no time to say anything.
+        print(f"preimage: memory ran out, and the kernel ended a step: {limits.remedy()}", file=sys.stderr)
 
 
 def _close_sender() -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.support import masking, stopping
+from preimage.support import limits, masking, stopping
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, remove
 from preimage.support.rng import generator
@@ -47,7 +47,7 @@ class Step:
         self.record = record.Record(
             study=wildcards.get("study", ""),
             rule=snakemake.rule,
-            name=" ".join([snakemake.rule, *(v for k, v in wildcards.items() if k not in ("study", "round", "seed"))]),
+            name=_name(snakemake),
             wildcards=wildcards,
             invocation=record.invocation(),
             started=record.now(),
@@ -137,7 +137,7 @@ class Step:
         self.record.timing = {
             "wall_seconds": time.time() - started,
             "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-            "peak_memory_mb": max(own.ru_maxrss, children.ru_maxrss) / 1024,
+            "peak_memory_mb": max(limits.peak() / 1024, children.ru_maxrss) / 1024,
             **self.record.timing,
         }
         self.record.imported = [name for name in record.SLOW_TO_IMPORT if name in sys.modules]
@@ -146,6 +146,11 @@ class Step:
         path = str(self.snakemake.output.record)
         self.record.outputs = record.digests(o for o in self.snakemake.output if str(o) != path)
         self.record.write(path)
+
+
+def _name(snakemake: Any) -> str:
+    own = [str(v) for k, v in snakemake.wildcards.items() if k not in ("study", "round", "seed")]
+    return " ".join([snakemake.rule, *own])
 
 
 @contextmanager
@@ -162,6 +167,7 @@ def step(snakemake: Any) -> Iterator[Step]:
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     stopping.listen()
+    limits.end_first()
     with running(), secretive():
         try:
             run = Step(snakemake)
@@ -171,6 +177,10 @@ def step(snakemake: Any) -> Iterator[Step]:
         except StudyError as error:
             logging.error("%s", error)
             print(f"preimage: {error}", file=sys.stderr)
+            sys.exit(1)
+        except MemoryError:
+            logging.error("%s", traceback.format_exc())
+            print(f"preimage: {_name(snakemake)}: memory ran out: {limits.remedy()}", file=sys.stderr)
             sys.exit(1)
         except SystemExit:
             logging.error("asked to end: what could be saved is saved")

@@ -31,7 +31,7 @@ def fits(study: Mapping[str, Any]) -> bool:
     return any("fit" in entry for entry in study["objectives"].values())
 
 
-def cases(study: Study) -> list[Case]:
+def cases(study: Mapping[str, Any]) -> list[Case]:
     """Return every (surrogate, objective, inverter) of a study, in its own order."""
     return [
         Case(surrogate, objective, name)
