@@ -197,6 +197,8 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
     for key in ("dimension", "shift"):
         if key in problem and ":" in problem.get("simulator", ":"):
             raise StudyError(f"key 'problem.{key}': only for a built-in simulator")
+    if "batch" in problem and (":" not in problem.get("simulator", "") or {"ode", "curve"} & set(problem)):
+        raise StudyError("key 'problem.batch': only for a simulator of your own, of points to outputs")
     for name, settings in (problem.get("inputs") or {}).items():
         low, high = settings.get("low"), settings.get("high")
         if low is not None and high is not None and low > high:

@@ -23,6 +23,7 @@ import numpy as np
 from preimage.inference.prior import Prior, margin
 from preimage.inference.simulator import Simulator
 from preimage.problems import user_import
+from preimage.support import kept_calls
 from preimage.support.errors import StudyError
 
 SECONDS = 600.0
@@ -68,19 +69,23 @@ class Guarded:
 
     def _batch(self, theta: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
         try:
-            return self._checked(self.call(theta.copy(), size, rng), (len(theta), size, self.coordinates))
+            return self._checked(self._called(theta, size, rng), (len(theta), size, self.coordinates))
         except StudyError:
             raise
         except Exception as error:
             self.complaint = user_import.said(error)
             return self._by_row(theta, size, rng.spawn(len(theta)))
 
+    def _called(self, theta: np.ndarray, size: int, rng: np.random.Generator) -> Any:
+        asked = [theta, size, rng.bit_generator.state]
+        return kept_calls.kept(asked, lambda: self.call(theta.copy(), size, rng))
+
     def _by_row(self, theta: np.ndarray, size: int, rows: list[np.random.Generator]) -> np.ndarray:
         shape = (size, self.coordinates)
         found = np.full((len(theta), *shape), np.nan)
         for k, (one, rng) in enumerate(zip(theta, rows, strict=True)):
             try:
-                found[k] = self._checked(self.call(one[None].copy(), size, rng), (1, *shape))[0]
+                found[k] = self._checked(self._called(one[None], size, rng), (1, *shape))[0]
             except StudyError:
                 raise
             except Exception as error:
