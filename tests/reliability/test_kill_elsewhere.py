@@ -1,0 +1,127 @@
+"""`make run` killed at random moments where that costs most: a costly simulator of one's own, scattered, in rounds with
+a registry, in inference, and as a run is reproduced. The same bytes each time, and no finished call is made again."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import mlflow
+import pytest
+
+from ..running import study_argument, write_study
+from . import costly
+from .killing import assert_nothing_left, assert_same_files, finish, kill_many
+
+pytestmark = pytest.mark.long
+
+KILLS = 20
+STUDY = study_argument("tiny.yaml")
+PROBLEM = 'simulator: "oven:bake", inputs: {a: {low: 0, high: 1}, b: {low: 0, high: 2}}, outputs: {y: }'
+# Asked for data, in searches, as candidates are judged, diagnosed and drawn.
+OWN = f"""
+study: tiny
+problem: {{{PROBLEM}, samples: 60, batch: 4}}
+surrogates: {{forest: {{kind: random_forest, trees: 5, folds: 2}}}}
+objectives: {{lowest: {{minimize: y}}}}
+inverters:
+  random: {{kind: random, evaluations: 10, on: [forest]}}
+  tpe: {{kind: hyperopt, evaluations: 25, on: [simulator]}}
+  starts: {{kind: multistart, starts: 2, gradient: 2-point, on: [simulator]}}
+"""
+SCATTERED = f"""
+study: tiny
+problem: {{{PROBLEM}, samples: 30, batch: 2, scatter: 3}}
+objectives: {{ring: {{target: {{y: 0.5}}, tolerance: 0.01}}}}
+inverters: {{starts: {{kind: multistart, starts: 4, scatter: 2}}}}
+"""
+ROUNDS = f"""
+study: tiny
+problem: {{{PROBLEM}, samples: 30, batch: 3}}
+surrogates: {{forest: {{kind: random_forest, trees: 5, folds: 2}}}}
+objectives: {{lowest: {{minimize: y}}}}
+inverters: {{random: {{kind: random, evaluations: 20}}}}
+rounds: 1
+relearning: {{simulations: 10, explore: 0.2, gate: 0.5}}
+"""
+INFERENCE = """
+study: tiny
+problem: {simulator: "oven:fish", inputs: {depth: {low: 0, high: 4}}, outputs: {weight: }}
+observations: {simulate: 2, size: 10, draws: 100}
+inference:
+  rejection: {kind: abc_rejection, simulations: 4000}
+  smc: {kind: abc_smc, simulations: 2000}
+  npe: {kind: npe, simulations: 4000, updates: 60}
+checks: {sets: 20, searches: 2, predictive: 220}
+bank: {jobs: 2}
+"""
+ONCE = OWN.replace("samples: 60", "samples: 20").replace(", gradient: 2-point, on: [simulator]", "")
+TABLES = ("candidates.parquet", "summary.csv")
+
+
+class Setting(NamedTuple):
+    """What is run, and which files of its results are compared, those of `study` and then any other.
+
+    Attributes:
+        before: returns more arguments after what must be run once before, in a folder.
+    """
+
+    text: str
+    files: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    before: Callable[[Path], list[str]] | None = None
+
+
+def run_once(folder):
+    """Run the study; return how its run is asked for again. The calls that it made don't count."""
+    finish(folder)
+    (folder / costly.NOTES).unlink()
+    api = mlflow.MlflowClient(f"sqlite:///{folder}/results/mlflow.db")
+    (parent,) = api.search_runs([api.get_experiment_by_name("tiny").experiment_id], "tags.rule = 'invocation'")
+    return ["reproduce", "--config", f"run={parent.info.run_id}", "trust=yes"]
+
+
+SETTINGS = {
+    "own simulator": Setting(OWN, tuple(f"tiny/{t}" for t in (*TABLES, "diagnosis.csv"))),
+    "scatter": Setting(SCATTERED, tuple(f"tiny/{t}" for t in TABLES)),
+    "relearning": Setting(ROUNDS, tuple(f"tiny/{t}" for t in (*TABLES, "rounds.csv")), ("relearn",)),
+    "inference": Setting(INFERENCE, ("tiny/posterior.parquet", "tiny/summary.csv")),
+    "reproduce": Setting(ONCE, tuple(f"tiny-reproduced-*/{t}" for t in (*TABLES, "reproduced.csv")), before=run_once),
+}
+
+
+@pytest.fixture(scope="module", params=SETTINGS)
+def whole(request, tmp_path_factory):
+    """A setting, the folder that each command starts from, its arguments, and the folder of one that nothing broke."""
+    setting = SETTINGS[request.param]
+    first = write_study(tmp_path_factory.mktemp("first"), setting.text)
+    write_study(first, costly.SOURCE, "oven.py")
+    arguments = setting.before(first) if setting.before else [*setting.arguments, *STUDY]
+    undisturbed = shutil.copytree(first, tmp_path_factory.mktemp("whole") / "folder")
+    finish(undisturbed, *arguments)
+    return setting, first, arguments, undisturbed
+
+
+def test_a_hundred_kills_end_with_the_same_bytes_and_no_finished_call_is_repeated(whole, tmp_path):
+    """Twenty in each setting."""
+    setting, first, arguments, undisturbed = whole
+
+    def fresh(kills):
+        return shutil.copytree(first, tmp_path / f"after {kills}")
+
+    def ends_well(folder):
+        said = finish(folder, *arguments)
+        assert_same_files(undisturbed, folder, setting.files)
+        assert registered(folder) == registered(undisturbed)
+        costly.assert_only_interrupted_calls_repeated(undisturbed, folder)
+        assert_nothing_left(folder, said)
+
+    kill_many(fresh, ends_well, 0, KILLS, *arguments)
+
+
+def registered(folder):
+    """Return every version in the registry with what it says of itself, and every alias."""
+    api = mlflow.MlflowClient(f"sqlite:///{folder}/results/mlflow.db")
+    versions = api.search_model_versions()
+    aliases = {model.name: model.aliases for model in api.search_registered_models()}
+    return aliases, sorted((v.name, int(v.version), sorted(v.tags.items())) for v in versions)
