@@ -99,7 +99,7 @@ def assert_nothing_left(folder, said):
             succeeded are there until the next one.
     """
     assert [p for p in (folder / "results").rglob("*") if p.name.endswith(".tmp")] == []
-    state = [p for p in (folder / "results").glob("*/.resume/*")]
+    state = list((folder / "results").glob("*/.resume/*"))
     assert [p for p in state if p.suffix != ".calls" or "Nothing to be done" not in said] == []
     assert list((folder / ".snakemake/locks").glob("*")) == []
     for lock in (folder / "results/.locks").iterdir():
