@@ -46,6 +46,8 @@ def keeping_at(where: Callable[[], Path]) -> Iterator[None]:
     try:
         yield
     finally:
+        if _store is not None:
+            _store.file.close()
         _where = _store = None
 
 
