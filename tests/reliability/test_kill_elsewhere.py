@@ -46,7 +46,7 @@ relearning: {{simulations: 40, explore: 0.2, gate: 0.5}}
 """
 INFERENCE = """
 study: tiny
-problem: {simulator: "oven:fish", inputs: {depth: {low: 0, high: 4}}, outputs: {weight: }}
+problem: {simulator: "oven:fish", inputs: {depth: {low: 0, high: 4}}, outputs: {weight: }, batch: 100}
 observations: {simulate: 2, size: 10, draws: 100}
 inference:
   rejection: {kind: abc_rejection, simulations: 4000}

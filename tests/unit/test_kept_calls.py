@@ -124,6 +124,28 @@ def test_a_simulator_may_change_the_points_that_it_gets():
     assert (X == 1).all()
 
 
+def test_parameters_are_simulated_in_batches_each_with_random_numbers_of_its_own(path):
+    theta = np.arange(5.0)[:, None]
+    seen = []
+
+    def call(theta, size, rng):
+        seen.append(len(theta))
+        if (theta == 2).any():
+            raise ValueError("no answer for 2")
+        return theta[:, :, None] + rng.random((len(theta), size, 1))
+
+    own = Guarded(call, "own:call", 1, 60.0, batch=2)
+    with keeping_at(lambda: path):
+        found = own(theta, 3, np.random.default_rng(0))
+    assert seen == [2, 2, 1, 1, 1]  # the second batch fails, and is asked row by row
+    assert np.isnan(found[2]).all() and len(np.unique(found[[0, 1, 3, 4]] % 1)) == 12
+    assert (np.floor(found[[0, 1, 3, 4], 0, 0]) == [0, 1, 3, 4]).all()
+    seen.clear()
+    with keeping_at(lambda: path):
+        again = own(theta, 3, np.random.default_rng(0))
+    assert seen == [2, 1] and np.array_equal(again, found, equal_nan=True)  # what raised is asked again
+
+
 def test_a_stochastic_simulator_is_asked_again_by_no_generator_that_it_had(path):
     seen = []
 

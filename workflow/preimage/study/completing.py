@@ -36,6 +36,8 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     _check_names(study)
     if name := user_code.named(study["problem"]):
         study["problem"]["simulator"] = user_code.located(name, folder)
+    if "batch" in study["problem"] and (name is None or {"ode", "curve"} & set(study["problem"])):
+        raise StudyError("key 'problem.batch': only for a simulator of your own that takes points, no series")
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
@@ -197,8 +199,6 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
     for key in ("dimension", "shift"):
         if key in problem and ":" in problem.get("simulator", ":"):
             raise StudyError(f"key 'problem.{key}': only for a built-in simulator")
-    if "batch" in problem and (":" not in problem.get("simulator", "") or {"ode", "curve"} & set(problem)):
-        raise StudyError("key 'problem.batch': only for a simulator of your own, of points to outputs")
     for name, settings in (problem.get("inputs") or {}).items():
         low, high = settings.get("low"), settings.get("high")
         if low is not None and high is not None and low > high:

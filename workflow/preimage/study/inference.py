@@ -18,9 +18,7 @@ Study = dict[str, Any]
 # What only a study with `inference` has, and what it has no use for.
 OWN_PARTS = ("observations", "checks", "bank")
 OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds")
-OTHER_PROBLEM = (
-    *("table", "samples", "scatter", "batch", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints"),
-)
+OTHER_PROBLEM = "table", "samples", "scatter", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints"
 
 # Sets that show what prior and simulator can produce, for the observed ones to be compared with.
 FEWEST_FRESH = 300
@@ -132,7 +130,7 @@ def simulated_part(problem: Mapping[str, Any]) -> dict[str, Any]:
         name: {k: v for k, v in entry.items() if k in ("low", "high", "normal", "log_normal")}
         for name, entry in (problem.get("inputs") or {}).items()
     }
-    given = {key: problem[key] for key in ("simulator", "stepping", "seconds") if key in problem}
+    given = {key: problem[key] for key in ("simulator", "stepping", "seconds", "batch") if key in problem}
     return {**given, "inputs": inputs, "outputs": dict.fromkeys(problem.get("outputs") or {})}
 
 
