@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -15,6 +18,14 @@ from ..running import ROOT, environment, study_argument
 
 VICTIMS = ["everything", "the launcher", "Snakemake", "a step"]
 STUDY = study_argument("tiny.yaml")
+
+
+class After(NamedTuple):
+    """Moments to kill at: when up to `most` more are counted in a folder, and up to so many seconds later."""
+
+    count: Callable[[Path], int]
+    most: int
+    seconds: float
 
 
 def start(folder, *arguments):
@@ -34,22 +45,27 @@ def finish(folder, *arguments):
     return said
 
 
-def kill_many(fresh, ends_well, seed, count, *arguments):
-    """Kill `count` times: everything, one of the programs above the steps, or a step or the sender.
+def kill_many(fresh, ends_well, seed, count, *arguments, after=()):
+    """Kill `count` times: everything, one of the programs above the steps, or a step or the sender; after up to three
+    more ended steps and a while, or after something else.
 
     Args:
         fresh: returns a new folder for the command, by a number.
         ends_well: called with a folder where the command has ended, or is to be run to its end.
+        after: other moments (`After`).
     """
     moments, folder, kills = random.Random(seed), None, 0
     while kills < count:
         if folder is None:
             folder = fresh(kills)
-        process, before = start(folder, *arguments), ended_steps(folder)
-        while process.poll() is None and ended_steps(folder) < before + (kills + seed) % 4:
-            time.sleep(0.05)
-        time.sleep(moments.uniform(0, 3))
+        moment = moments.choice([STEPS, *after])
+        process, until = start(folder, *arguments), moment.count(folder) + moments.randint(0, moment.most)
+        while process.poll() is None and moment.count(folder) < until:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, moment.seconds))
         kills += killed(process, moments.choice(VICTIMS), moments)
+        with (folder / "kills.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{kills} {process.returncode}\n")
         if process.returncode == 0:
             ends_well(folder)
             folder = None
@@ -61,6 +77,9 @@ def ended_steps(folder):
     """Count the records that steps have written, each as it ended."""
     records = (folder / "results").glob("*/tracking/**/*.json")
     return sum("sent" not in path.parts and not path.name.startswith("invocation") for path in records)
+
+
+STEPS = After(ended_steps, 3, 3.0)
 
 
 def killed(process, victim, moments):

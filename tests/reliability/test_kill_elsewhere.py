@@ -11,7 +11,7 @@ import pytest
 
 from ..running import study_argument, write_study
 from . import costly
-from .killing import assert_nothing_left, assert_same_files, finish, kill_many
+from .killing import After, assert_nothing_left, assert_same_files, finish, kill_many
 
 pytestmark = pytest.mark.long
 
@@ -56,20 +56,30 @@ checks: {sets: 20, searches: 2, predictive: 220}
 bank: {jobs: 2}
 """
 ONCE = OWN.replace("samples: 60", "samples: 20").replace(", gradient: 2-point, on: [simulator]", "")
-TABLES = ("candidates.parquet", "summary.csv")
+TABLES = ("tiny/candidates.parquet", "tiny/summary.csv")
+ROUND_TABLES = (*TABLES, "tiny/rounds.csv")
+POSTERIORS = ("tiny/posterior.parquet", "tiny/summary.csv")
+AGAIN = tuple(f"tiny-reproduced-*/{name}" for name in ("candidates.parquet", "summary.csv", "reproduced.csv"))
 
 
 class Setting(NamedTuple):
-    """What is run, and which files of its results are compared, those of `study` and then any other.
+    """What is run.
 
     Attributes:
-        before: returns more arguments after what must be run once before, in a folder.
+        text: of the study.
+        files: those of the results that are compared.
+        asked: what Snakemake is asked for; everything where it is empty.
+        before: runs what must be done once before, in a folder, and returns all arguments instead.
     """
 
     text: str
     files: tuple[str, ...]
-    arguments: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     before: Callable[[Path], list[str]] | None = None
+
+
+def results(*names):
+    return tuple(f"results/{name}" for name in names)
 
 
 def run_once(folder):
@@ -82,11 +92,11 @@ def run_once(folder):
 
 
 SETTINGS = {
-    "own simulator": Setting(OWN, tuple(f"tiny/{t}" for t in (*TABLES, "diagnosis.csv"))),
-    "scatter": Setting(SCATTERED, tuple(f"tiny/{t}" for t in TABLES)),
-    "relearning": Setting(ROUNDS, tuple(f"tiny/{t}" for t in (*TABLES, "rounds.csv")), ("relearn",)),
-    "inference": Setting(INFERENCE, ("tiny/posterior.parquet", "tiny/summary.csv")),
-    "reproduce": Setting(ONCE, tuple(f"tiny-reproduced-*/{t}" for t in (*TABLES, "reproduced.csv")), before=run_once),
+    "own simulator": Setting(OWN, (*TABLES, "tiny/diagnosis.csv")),
+    "scatter": Setting(SCATTERED, TABLES, results(*TABLES)),
+    "relearning": Setting(ROUNDS, ROUND_TABLES, results(*ROUND_TABLES, "tiny/relearning.html")),
+    "inference": Setting(INFERENCE, POSTERIORS, results(*POSTERIORS)),
+    "reproduce": Setting(ONCE, AGAIN, before=run_once),
 }
 
 
@@ -96,7 +106,7 @@ def whole(request, tmp_path_factory):
     setting = SETTINGS[request.param]
     first = write_study(tmp_path_factory.mktemp("first"), setting.text)
     write_study(first, costly.SOURCE, "oven.py")
-    arguments = setting.before(first) if setting.before else [*setting.arguments, *STUDY]
+    arguments = setting.before(first) if setting.before else [*setting.asked, *STUDY]
     undisturbed = shutil.copytree(first, tmp_path_factory.mktemp("whole") / "folder")
     finish(undisturbed, *arguments)
     return setting, first, arguments, undisturbed
@@ -116,7 +126,8 @@ def test_a_hundred_kills_end_with_the_same_bytes_and_no_finished_call_is_repeate
         costly.assert_only_interrupted_calls_repeated(undisturbed, folder)
         assert_nothing_left(folder, said)
 
-    kill_many(fresh, ends_well, 0, KILLS, *arguments)
+    calls = After(lambda folder: len(costly.notes(folder)), 40, 0.05)
+    kill_many(fresh, ends_well, 0, KILLS, *arguments, after=[calls])
 
 
 def registered(folder):
