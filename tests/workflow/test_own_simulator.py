@@ -95,9 +95,8 @@ def test_a_killed_step_makes_the_calls_that_it_lacks_and_none_again(kitchen):
     (kitchen / "lab/s.yaml").write_text(text)
     (kitchen / "lab/oven.py").write_text(FRAGILE.replace("    return", "    import time; time.sleep(0.01)\n    return"))
     table = "results/s/round0/seed0/inversion/simulator/o/r.parquet"
-    codes = [
-        snakemake(kitchen, table, "--rerun-incomplete", *study_argument("lab/s.yaml")).returncode for _ in range(3)
-    ]
+    command = (table, "--rerun-incomplete", *study_argument("lab/s.yaml"))
+    assert [snakemake(kitchen, *command).returncode for _ in range(3)] == [1, 1, 0]
     asked = (kitchen / "asked").read_text().splitlines()
     # 20 rows, 5 trials, which are all predicted once more at the end (in 5 calls), and the two that were interrupted.
     assert len(asked) == 20 + 5 + 5 + 2 and asked[6] == asked[7] and asked[24] == asked[25]
