@@ -87,7 +87,8 @@ def run_once(folder):
     finish(folder)
     (folder / costly.NOTES).unlink()
     api = mlflow.MlflowClient(f"sqlite:///{folder}/results/mlflow.db")
-    (parent,) = api.search_runs([api.get_experiment_by_name("tiny").experiment_id], "tags.rule = 'invocation'")
+    runs = api.search_runs([api.get_experiment_by_name("tiny").experiment_id])
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     return ["reproduce", "--config", f"run={parent.info.run_id}", "trust=yes"]
 
 
