@@ -40,7 +40,7 @@ def start(folder, *arguments):
 def finish(folder, *arguments):
     """Run to the end; return what was said."""
     process = start(folder, *arguments)
-    said, _ = process.communicate(timeout=600)
+    said, _ = process.communicate(timeout=3600)
     assert process.returncode == 0, said[-4000:]
     return said
 
@@ -96,7 +96,7 @@ def killed(process, victim, moments):
             found = {"Snakemake": below[:1], "a step": below[1:]}.get(victim) or [process]
             moments.choice(found).kill()
     if victim == "a step":
-        process.communicate(timeout=600)
+        process.communicate(timeout=3600)
     else:
         process.stdout.close()  # whoever is left alive can write there no more, as in a terminal that was closed
         process.wait()
