@@ -23,7 +23,7 @@ def note(*asked):
     os.write(at, f"{PROCESS} {whole.hexdigest()}\\n".encode())
     os.fsync(at)
     os.close(at)
-    time.sleep(0.02)
+    time.sleep(0.1)
 
 
 def bake(X):
