@@ -189,6 +189,16 @@ def test_simulations_that_can_not_be_shared_are_refused(study_file, problem, tol
     assert "key 'problem.scatter'" in message and told in message
 
 
+@pytest.mark.parametrize("rest", [
+    "problem: {simulator: paraboloid, batch: 2}\nobjectives: {o: {minimize: y}}",
+    "problem: {table: {file: a.csv, outputs: [y]}, batch: 2}\nobjectives: {o: {minimize: y}}",
+    "problem: {simulator: poisson, batch: 2}\nobservations: {simulate: 2, size: 5}\ninference: {exact: {kind: grid}}",
+])  # fmt: skip
+def test_batches_are_for_a_simulator_of_ones_own(study_file, rest):
+    message = refusal(study.load, study_file(f"study: s\n{rest}\n"))
+    assert "key 'problem.batch': only for a simulator of your own" in message
+
+
 def test_how_rows_are_shared_is_no_part_of_the_problem(study_file):
     text = "study: s\nproblem: {simulator: paraboloid, samples: 20, scatter: 4}\nobjectives: {o: {minimize: y}}\n"
     found = study.load(study_file(text))

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
+from preimage.running import invocation
 from preimage.running.step import Step
 
 from ..running import ROOT, environment
@@ -36,6 +38,22 @@ def test_a_folder_of_state_outlives_a_kill_but_neither_success_nor_a_change_of_c
     assert last.state == other
     last.finish(time.time())
     assert not other.exists() and (tmp_path / Output.record).exists()
+
+
+def test_calls_of_a_simulator_are_kept_until_the_whole_run_has_succeeded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    last = step("one")
+    assert last.calls != step("two").calls
+    last.calls.parent.mkdir(parents=True)
+    last.calls.write_bytes(b"1")
+    last.finish(time.time())
+    # Snakemake may be killed before it knows that the step has ended, and then runs it again.
+    assert last.calls.exists()
+    monkeypatch.setattr(invocation, "_records", {Path("absent.json"): {"study": "s"}})
+    invocation.end("FAILED")
+    assert last.calls.exists()
+    invocation.end("FINISHED")
+    assert not last.calls.exists()
 
 
 def test_a_part_is_named_as_snakemake_names_it():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from preimage.problems import user_import
+from preimage.support import kept_calls
 from preimage.support.errors import StudyError, did_you_mean
 
 Simulator = Callable[[np.ndarray], np.ndarray]
@@ -110,7 +111,7 @@ def _own(name: str, spec: Mapping[str, Any], run: bool) -> Problem:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
     inputs = _bounds(name, settings)
     units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
-    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs), spec.get("batch")))
 
 
 def _bounds(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
@@ -156,11 +157,23 @@ def of_series(
     return Problem(name, inputs, {}, nothing, complex_safe=complex_safe, dynamics=dynamics, start=start)
 
 
-def checked(call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str]) -> Simulator:
-    """Return `call` with its answer checked: float64 of shape (n, m), a clear StudyError otherwise."""
+def checked(
+    call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str], batch: int | None = None
+) -> Simulator:
+    """Return `call` with its answer checked: float64 of shape (n, m), a clear StudyError otherwise.
+
+    Args:
+        batch: most points in one call, each of which is kept as it returns; all at once where it is None.
+    """
 
     def simulate(X: np.ndarray) -> np.ndarray:
-        Y = np.asarray(call(X), float)
+        if batch is None or len(X) <= batch:
+            return one(X)
+        return np.concatenate([one(X[k : k + batch]) for k in range(0, len(X), batch)])
+
+    def one(X: np.ndarray) -> np.ndarray:
+        # A copy: what the function does to its points must not show in ours, which a kept answer leaves as they are.
+        Y = np.asarray(kept_calls.kept([X], lambda: call(X.copy())), float)
         if Y.ndim == 1 and len(outputs) == 1:
             Y = Y[:, None]
         if Y.shape != (len(X), len(outputs)):

@@ -22,11 +22,11 @@ import numpy as np
 from preimage.data.setting import Setting
 from preimage.problems import user_code
 from preimage.running import integrity, reproduction
-from preimage.running.step import JOBS_LOCK
+from preimage.running.step import JOBS_LOCK, resume_folder
 from preimage.study import Study, data_checks, infers, searched_exactly, user_models
 from preimage.study.cases import plain as plain_study
 from preimage.study.inference import check as inference_check
-from preimage.support import limits
+from preimage.support import kept_calls, limits
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
 from preimage.support.masking import plainly
@@ -201,6 +201,8 @@ def end(status: str, logs: Sequence[str] = ()) -> None:
             if "origin" in value:
                 value["origin"]["tables"] = reproduction.tables_of(value["study"])
             write_json(path, {**value, "status": status, "ended": record.now()})
+        if status == "FINISHED":
+            kept_calls.forget(resume_folder(value["study"]))
     offset = SENDER_LOG.stat().st_size if SENDER_LOG.exists() else 0
     _close_sender()
     if SENDER_LOG.exists():

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.support import limits, masking, stopping
+from preimage.support import kept_calls, limits, masking, stopping
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, remove
 from preimage.support.rng import generator
@@ -35,6 +35,11 @@ JOBS_LOCK = Path("results/.locks/jobs")
 SHOW_EVERY_SECONDS = 0.2
 # What a full, read-only or closed disk says: nothing in the code is to blame, so no traceback.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def resume_folder(study: str) -> Path:
+    """Return the folder of what a study's steps keep for their next attempt."""
+    return Path("results") / study / ".resume"
 
 
 class Step:
@@ -80,14 +85,23 @@ class Step:
         """Where this step may keep what it needs to go on after a kill, as a file or as a folder: named by inputs,
         params and code."""
         if self._state is None:
-            folder = Path("results") / self.record.study / ".resume"
-            stem = ".".join([self.record.rule, *(v for k, v in self.record.wildcards.items() if k != "study")])
-            key = digest([self.inputs, self.params])[:16]
-            self._state = folder / f"{stem}.{key}.json"
-            for other in folder.glob(f"{stem}.*.json"):
-                if other != self._state:
-                    remove(other)
+            self._state = self._kept(".json")
         return self._state
+
+    @property
+    def calls(self) -> Path:
+        """Where the calls of a user's simulator are kept: like `state`, but until Snakemake has taken the whole run
+        for done. A step that ends as Snakemake is killed runs again."""
+        return self._kept(kept_calls.SUFFIX)
+
+    def _kept(self, suffix: str) -> Path:
+        """Return the file of this step's inputs, params and code, and remove those of others."""
+        stem = ".".join([self.record.rule, *(v for k, v in self.record.wildcards.items() if k != "study")])
+        found = resume_folder(self.record.study) / f"{stem}.{digest([self.inputs, self.params])[:16]}{suffix}"
+        for other in found.parent.glob(f"{stem}.*{suffix}"):
+            if other != found:
+                remove(other)
+        return found
 
     def metric(self, name: str, value: float | None, at: int = 0) -> None:
         """Record a number; what is missing or not finite is left out."""
@@ -171,7 +185,8 @@ def step(snakemake: Any) -> Iterator[Step]:
     with running(), secretive():
         try:
             run = Step(snakemake)
-            yield run
+            with kept_calls.keeping_at(lambda: run.calls):
+                yield run
             run.finish(started)
             logging.info("done in %.1f s", run.record.timing["wall_seconds"])
         except StudyError as error:

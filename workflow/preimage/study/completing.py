@@ -38,6 +38,8 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     _check_names(study)
     if name := user_code.named(study["problem"]):
         study["problem"]["simulator"] = user_code.located(name, folder)
+    if "batch" in study["problem"] and (name is None or {"ode", "curve"} & set(study["problem"])):
+        raise StudyError("key 'problem.batch': only for a simulator of your own that takes points, no series")
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)

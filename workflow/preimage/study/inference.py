@@ -130,7 +130,7 @@ def simulated_part(problem: Mapping[str, Any]) -> dict[str, Any]:
         name: {k: v for k, v in entry.items() if k in ("low", "high", "normal", "log_normal")}
         for name, entry in (problem.get("inputs") or {}).items()
     }
-    given = {key: problem[key] for key in ("simulator", "stepping", "seconds") if key in problem}
+    given = {key: problem[key] for key in ("simulator", "stepping", "seconds", "batch") if key in problem}
     return {**given, "inputs": inputs, "outputs": dict.fromkeys(problem.get("outputs") or {})}
 
 

@@ -172,6 +172,15 @@ class Problem(Frozen):
         ge=1,
         le=1000,
     )
+    batch: Maybe[Whole] = option(
+        None,
+        "Most points in one call of a simulator of your own; for inference, most parameters, each call with random "
+        "numbers of its own. A run that is killed goes on with every call that had returned, and repeats the one that "
+        "it was in: with 1, a single simulation. Without chance, answers are the same, but for the rounding of "
+        "simulators that compute many rows at once. Default: all that a step asks at once.",
+        ge=1,
+        le=100_000_000,
+    )
     ode: Maybe[Ode] = option(None)
     curve: Maybe[Curve] = option(None)
     solver: Solver = option(Solver())
