@@ -26,12 +26,12 @@ WORDS = ("true", "false", "null", "yes", "no", "on", "off")
 HEAD = """\
 # A study of {file}, written by `preimage new` from a look at its columns. It runs as it is:
 #   preimage run {path}
-# Every key is described in config/README.md of the project.
+# Every key is described in the project's config/README.md.
 study: {name}
 problem:
   table:
     file: {file}
-    # What you want to set. {choice}
+    # What you measure, and want at a certain value. {choice}
     outputs: [{outputs}]
 """
 REST = """\
@@ -39,17 +39,17 @@ REST = """\
   # constraints:
   #   - {{linear: {{{first}: 1}}, at_most: {high}}}
 surrogates:
-  forest: {{kind: random_forest}}          # its optimum can be proven
-  # smooth: {{kind: gaussian_process}}     # for smooth outcomes and few rows
-  # network: {{kind: neural_network}}      # for many rows
+  forest: {{kind: random_forest}}  # its optimum can be proven
+  # smooth: {{kind: gaussian_process}}  # for smooth outcomes and few rows
+  # network: {{kind: neural_network}}  # for many rows
 objectives:
-  highest: {{maximize: {output}}}           # or minimize
+  highest: {{maximize: {output}}}  # or minimize
   wanted: {{target: {{{output}: {target}}}}}  # a value that a fifth of the rows exceed; tolerance: 1 % of the range
   # band: {{within: {{{output}: [{lower}, {upper}]}}}}
 inverters:
   tpe: {{kind: hyperopt, evaluations: 500}}
   certified: {{kind: certified, boxes: 20000}}  # proves the optimum of the forest, or how far off it may be
-  random: {{kind: random, evaluations: 500}}    # what every other method must beat
+  random: {{kind: random, evaluations: 500}}  # what every other method must beat
 """
 
 
@@ -146,8 +146,7 @@ def _is_useful(column: Column, rows: int) -> bool:
 
 def _choice(numbers: Sequence[str], chosen: Sequence[str], given: bool) -> str:
     others = ", ".join(n for n in numbers if n not in chosen)
-    why = "Named on the command line." if given else "The last column of numbers is taken."
-    return f"{why} Others may be: {others}"
+    return f"Others may be: {others}." if given else f"This is the last column of numbers; others may be: {others}."
 
 
 def _reading(ignored: Sequence[Column], used: Sequence[Column]) -> str:
