@@ -30,6 +30,7 @@ from preimage.support import kept_calls, limits
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
 from preimage.support.masking import plainly
+from preimage.support.places import python_path
 from preimage.surrogates.brought import trial
 from preimage.tracking import record
 
@@ -51,9 +52,7 @@ _ended_before: list[int] = []
 
 def share_library() -> None:
     """Let every script find this library, on whatever node it runs."""
-    workflow = str(Path(__file__).resolve().parents[2])
-    rest = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != workflow]
-    os.environ["PYTHONPATH"] = os.pathsep.join([workflow, *rest])
+    os.environ["PYTHONPATH"] = python_path()
 
 
 def check(studies: Mapping[str, Study]) -> list[str]:

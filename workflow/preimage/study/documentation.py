@@ -16,8 +16,9 @@ from preimage import problems
 from preimage.inference.simulators import loading
 from preimage.study.sections import Config, StudyFile
 from preimage.support.frozen import Frozen, json_schema
+from preimage.support.places import REPOSITORY
 
-CONFIG = Path(__file__).resolve().parents[3] / "config"
+CONFIG = REPOSITORY / "config"
 HEAD = """# Configuration
 
 `make docs` generates this page from the classes of `workflow/preimage/study/sections.py` and of the built-in methods
