@@ -16,7 +16,7 @@ import yaml
 
 from preimage import study
 from preimage.core import canonical
-from preimage.data import rows, setting, split, tables, targets
+from preimage.data import named, rows, setting, split, tables, targets
 from preimage.evidence import assess
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
@@ -143,7 +143,7 @@ def solve(folder, spec, base, change=PLAIN):
 
 def _rows(found, folder, rng):
     problem = found["problem"]
-    category = setting.categories(problem)
+    category = named.categories(problem)
     table, inputs, outputs, _ = tables.import_table(problem["table"], category)
     table = tables.numbered(table)
     table = table.take(canonical.row_order(table, inputs, outputs, rng.spawn(1)[0]))

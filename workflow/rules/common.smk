@@ -19,7 +19,7 @@ from preimage.running import (
     reproduction,
 )
 from preimage.support import extensions, limits
-from preimage.data import series, setting, targets
+from preimage.data import named
 from preimage.support.errors import StudyError
 from preimage.surrogates.base import SurrogateKind
 
@@ -256,14 +256,14 @@ def model_of(wildcards):
 
 def target_files(wildcards):
     """The user's tables of targets."""
-    return targets.files(of(wildcards)["objectives"])
+    return named.target_files(of(wildcards)["objectives"])
 
 
 def series_files(wildcards):
     """The data that a study's fits, or the fit of one objective, are to reproduce."""
     entries = of(wildcards)["objectives"]
     name = getattr(wildcards, "objective", None)
-    return series.files({name: entries[name]} if name else entries)
+    return named.series_files({name: entries[name]} if name else entries)
 
 
 def fit_modules(wildcards):

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core.candidates import without_formulas
-from preimage.data import rows, setting, tables, targets
+from preimage.data import named, rows, setting, tables, targets
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
@@ -26,7 +26,7 @@ def main(snakemake):
         known = rows.known(source.info)
         found = setting.of_rows(spec, known)
         space, outputs = found.space, found.outputs
-        train, test = (rows.load(path, source.info, setting.categories(spec)) for path in (source.train, source.test))
+        train, test = (rows.load(path, source.info, named.categories(spec)) for path in (source.train, source.test))
         objectives = targets.objectives(run.params["objectives"], known, test.Y, train.Y)
         info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
         simulator = loading.load(spec)
@@ -101,7 +101,7 @@ def warnings(params, source, found):
     """What is to be said of all the rows, held-out ones too, and of the objectives."""
     spec = params["problem"]
     both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
-    whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, setting.categories(spec)))
+    whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, named.categories(spec)))
     return data_checks.warnings({"objectives": params["objectives"]}, both, whole)
 
 

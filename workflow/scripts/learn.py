@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from preimage.data import rows, setting
+from preimage.data import named, rows
 from preimage.problems import loading
 from preimage.running.step import step
 from preimage.support.files import replacing, write_json
@@ -13,7 +13,7 @@ from preimage.surrogates.base import module
 def main(snakemake):
     with step(snakemake) as run:
         spec, kind, source = run.params["problem"], run.params["surrogate"]["kind"], snakemake.input
-        train, test = (rows.load(p, source.info, setting.categories(spec)) for p in (source.train, source.test))
+        train, test = (rows.load(p, source.info, named.categories(spec)) for p in (source.train, source.test))
         model = module(kind).load(Path(str(source.model)))
         # Picked at run time: each kind shows something of its own.
         shown = importlib.import_module(f"preimage.learning.{kind}")

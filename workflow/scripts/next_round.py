@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core import objective
-from preimage.data import new_rows, rows, setting, tables, targets
+from preimage.data import named, new_rows, rows, setting, tables, targets
 from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
@@ -29,7 +29,7 @@ def main(snakemake):
         after, gate = batch.shared(train, gate, new, known.inputs, run.params["relearning"]["gate"], rng)
         for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
             tables.write(path, table)
-        category = setting.categories(run.params["problem"])
+        category = named.categories(run.params["problem"])
         described = setting.describe(after, known.inputs, known.outputs, category)
         counts = {"train_rows": len(after), "test_rows": len(test), "gate_rows": len(gate), "new_rows": len(new)}
         rest = {"categories": category, "data_sha256": sha256(output.train)}
@@ -44,7 +44,7 @@ def simulated(run, source, train, test, gate, found, rng):
     spec, options = run.params["problem"], run.params["relearning"]
     known = rows.known(source.info)
     space = setting.of_simulator(spec).space
-    category = setting.categories(spec)
+    category = named.categories(spec)
     before, held = (rows.load(path, source.info, category) for path in (source.train, source.test))
     objectives = targets.objectives(run.params["objectives"], known, held.Y, before.Y)
     asked = batch.asks(
@@ -59,7 +59,7 @@ def measured(run, source, train, test, gate, found, rng):
     """What the next file brings."""
     spec, known = run.params["problem"], rows.known(source.info)
     table = {**spec["table"], "incomplete": run.params["incomplete"]}
-    new = new_rows.read(source.file, train, known.inputs, table, setting.categories(spec), setting.integers(spec))
+    new = new_rows.read(source.file, train, known.inputs, table, named.categories(spec), setting.integers(spec))
     held = pa.concat_tables([test, gate]).drop_columns([tables.ROW])
     everything = pa.concat_tables([train.drop_columns([tables.ROW]), held])
     kept = new_rows.keep(new, everything, held, known.inputs, setting.of_rows(spec, known).space)

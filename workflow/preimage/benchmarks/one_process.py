@@ -15,7 +15,7 @@ import yaml
 
 from preimage import study as study_module
 from preimage.core import candidates, canonical, objective
-from preimage.data import setting, split, tables
+from preimage.data import named, setting, split, tables
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
 from preimage.evidence import assess, judge
@@ -36,8 +36,8 @@ def run(study: study_module.Study, folder: Path) -> None:
     spec, seed = study["problem"], study["seeds"][0]
     simulator = loading.load(spec)
     if "table" in spec:
-        table, inputs, outputs, _ = tables.import_table(spec["table"], setting.categories(spec))
-        table = tables.with_units(table, setting.stated_units(spec))
+        table, inputs, outputs, _ = tables.import_table(spec["table"], named.categories(spec))
+        table = tables.with_units(table, named.stated_units(spec))
     else:
         assert simulator is not None
         table = generate(simulator, setting.of_simulator(spec).space, spec["samples"], generator(seed, "generate"))
@@ -46,7 +46,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     rng = generator(seed, "split")
     table = table.take(canonical.row_order(table, inputs, outputs, rng.spawn(1)[0]))
     train, test = split.split(table, inputs, study["split"]["test_fraction"], rng)
-    known = setting.describe(table.take(train), inputs, outputs, setting.categories(spec))
+    known = setting.describe(table.take(train), inputs, outputs, named.categories(spec))
     found = setting.of_rows(spec, known)
     parts = [_rows(table.take(part), found, outputs) for part in (train, test)]
     models, info, tests = _train(study, parts, seed, folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preimage.core.sentences import NO_VOLUME
+from preimage.data import named
 from preimage.inversion.base import Inverter
 from preimage.problems import user_code
 from preimage.problems.loading import load as load_problem
@@ -139,10 +140,8 @@ def _simulation_parts(study: Study) -> int:
 
 def _complete_rounds(study: Study) -> None:
     """Set the number of rounds; raise StudyError where there is nothing to make them of."""
-    from preimage.data import new_rows
-
     problem = study["problem"]
-    files = new_rows.files(problem.get("table", {}))
+    files = named.new_files(problem.get("table", {}))
     rounds = study.setdefault("rounds", len(files))
     if not rounds:
         return
@@ -162,7 +161,7 @@ def _add_nature(problem: dict[str, Any]) -> None:
     """Mark the inputs of a built-in problem that are whole numbers by nature."""
     name = problem.get("simulator", ":")
     if ":" not in name:
-        found = load_problem(problem)
+        found = load_problem(problem, run=False)
         for key in sorted(found.integers) if found else ():
             inputs = problem.setdefault("inputs", {})
             inputs[key] = {**inputs.get(key, {}), "integer": True}

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
 from preimage.core.space import Space
-from preimage.data import new_rows, tables, targets
-from preimage.data.setting import Rows, Setting, categories, describe, integers, of_rows, of_simulator, stated_units
+from preimage.data import named, new_rows, tables, targets
+from preimage.data.named import categories, stated_units
+from preimage.data.setting import Rows, Setting, describe, integers, of_rows, of_simulator
 from preimage.problems import loading
 from preimage.study.cases import cases
 from preimage.support import digits
@@ -65,7 +66,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         return _one_by_one(study)
     said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
     first = tables.with_units(table, found.units)
-    for path in new_rows.files(spec["table"]):
+    for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
     return [*said, *warnings(study, table, found), *_one_by_one(study)]
 
