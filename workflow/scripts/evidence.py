@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from preimage.core import objective
 from preimage.core.candidates import without_formulas
 from preimage.data import named, rows, setting, tables, targets
 from preimage.evidence import assess, judge
