@@ -135,7 +135,7 @@ def registered(folder):
     """Return every version in the registry with what it says of itself, and every alias."""
     api = mlflow.MlflowClient(f"sqlite:///{folder}/results/mlflow.db")
     aliases = {model.name: model.aliases for model in api.search_registered_models()}
-    # The checkout may be worked in meanwhile, and no two files of one forest are the same: they hold times.
+    # The checkout may be worked in meanwhile, and no two files of one forest are equal: they hold times and addresses.
     other = {"git_commit", "preimage.key"}
     versions = [
         (v.name, int(v.version), sorted((k, t) for k, t in v.tags.items() if k not in other))
