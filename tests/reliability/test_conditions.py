@@ -159,11 +159,16 @@ def test_tables_are_the_same_bytes(usual, tmp_path, condition, kind):
 
 
 @pytest.mark.long
-def test_rows_in_another_order_give_the_same_bytes(usual, tmp_path):
+def test_rows_in_another_order_give_the_same_answers(usual, tmp_path):
+    """Only the number of the row that a lookup took is another, as the row stands elsewhere in the file."""
     done = run(tmp_path, order=1)
     assert done.returncode == 0, done.stderr[-4000:]
     assert (tmp_path / "rows.csv").read_bytes() != (usual() / "rows.csv").read_bytes()
-    assert differing(tmp_path, usual()) == []
+    assert differing(tmp_path, usual()) == ["candidates.parquet"]
+    here, there = (pd.read_parquet(folder / "results/small/candidates.parquet") for folder in (tmp_path, usual()))
+    for table in (here, there):
+        table["message"] = table["message"].str.replace(r"^row \d+ of", "row of", regex=True)
+    pd.testing.assert_frame_equal(here, there, check_exact=True)
 
 
 @pytest.mark.long
