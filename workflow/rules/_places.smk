@@ -8,11 +8,8 @@ from pathlib import Path
 
 
 def cloned(source):
-    """The folder of a git address' commit, cloned once beside the other sources that Snakemake keeps."""
-    import git
-
-    hosted = getattr(source, "hosted_repo", None)
-    repository = hosted.repo if hosted else git.Repo(source.repo_path)
+    """The folder of the commit of a git address, cloned once beside the other sources that Snakemake keeps."""
+    repository = source.hosted_repo.repo
     commit = repository.commit(source.ref).hexsha
     folder = Path(workflow.sourcecache.cache_path) / "preimage" / commit
     if not folder.exists():
@@ -32,11 +29,9 @@ def cloned(source):
     return str(folder / "workflow")
 
 
-def beside(source):
-    return os.path.dirname(str(source))
-
-
-WORKFLOW = (cloned if hasattr(workflow.current_basedir, "ref") else beside)(
-    workflow.current_basedir
+WORKFLOW = (
+    cloned(workflow.current_basedir)
+    if hasattr(workflow.current_basedir, "hosted_repo")
+    else os.path.dirname(str(workflow.current_basedir))
 )
 sys.path.insert(0, WORKFLOW)
