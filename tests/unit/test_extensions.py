@@ -13,6 +13,7 @@ from preimage.inversion.base import Inverter
 from preimage.inversion.question import Question
 from preimage.running import fingerprint
 from preimage.study import documentation
+from preimage.study.objectives import ObjectiveEntry
 from preimage.study.sections import StudyFile
 from preimage.support import extensions
 from preimage.support.frozen import json_schema
@@ -55,7 +56,7 @@ def extend(tmp_path, monkeypatch):
 
     yield add
     sys.modules.pop("toy", None)
-    for registry in (Inverter.registry,):
+    for registry in (Inverter.registry, ObjectiveEntry.registry):
         registry._known = {kind: found for kind, found in registry._known.items() if found.__module__ != "toy"}
 
 
@@ -116,3 +117,55 @@ def test_an_extension_that_is_none_is_refused(extend):
 def test_a_kind_is_declared_once(extend):
     said = refusal(extend, toy().replace('"middle"', '"random"'))
     assert "inverter 'random' of toy: another module has that kind too" in said
+
+
+OBJECTIVE = '''
+"""Objective `near_zero`: an output as near to zero as it can be."""
+from dataclasses import dataclass
+from typing import ClassVar
+from preimage.study.objectives import ObjectiveEntry
+from preimage.support.frozen import Text, option
+
+class NearZeroEntry(ObjectiveEntry):
+    """An output near zero."""
+
+    kind: ClassVar[str] = "near_zero"
+    near_zero: Text = option(..., "Output to bring near zero.")
+
+def _declare():
+    from preimage.core.objective import Direction
+
+    @dataclass(frozen=True)
+    class NearZero(Direction):
+        kind: ClassVar[str] = "near_zero"
+        adjective: ClassVar[str] = "nearest to zero:"
+
+        @staticmethod
+        def loss_of(Y, goal, xp=None):
+            return (abs(Y) * goal.low).sum(axis=-1)
+
+_declare()
+'''
+
+
+def test_a_module_adds_an_objective(extend, study_file):
+    text = BOWL.replace("minimize: y", "near_zero: y")
+    said = refusal(study.load, study_file(text))
+    assert "key 'objectives.lowest.near_zero': unknown key" in said
+    extend(OBJECTIVE)
+    entries = study.load(study_file(text))["objectives"]
+    assert entries == {"lowest": {"near_zero": "y"}}
+    found = objective.build_all(entries, ["y"])["lowest"]
+    assert found.loss(np.array([[-3.0], [2.0]])).tolist() == [3.0, 2.0]
+    assert found.words() == "nearest to zero: y" and not found.bounded
+    said = refusal(study.load, study_file(text.replace("near_zero: y", "near_zero: y, minimize: y")))
+    assert "expected exactly one of" in said and "near_zero" in said
+
+
+@pytest.fixture(autouse=True)
+def forget_objectives():
+    """Forget the kinds of objective that a test has added."""
+    before = dict(objective.Objective.kinds)
+    yield
+    objective.Objective.kinds.clear()
+    objective.Objective.kinds.update(before)

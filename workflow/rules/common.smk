@@ -20,6 +20,7 @@ from preimage.running import (
 )
 from preimage.support import extensions, limits
 from preimage.data import named
+from preimage.study.objectives import ObjectiveEntry
 from preimage.support.errors import StudyError
 from preimage.surrogates.base import SurrogateKind
 
@@ -147,11 +148,16 @@ def surrogate_modules(wildcards):
 
 
 def inverter_modules(wildcards):
-    """The method's module, and the committee's where the objective is judged by one."""
-    robust = of(wildcards)["objectives"][wildcards.objective].get("robust")
-    committee = ["preimage.inversion.committee"] if robust else []
+    """The method's module, the committee's where it ranks, and that of an objective of an extension."""
+    entry = of(wildcards)["objectives"][wildcards.objective]
+    committee = ["preimage.inversion.committee"] if entry.get("robust") else []
     own = of(wildcards)["inverters"][wildcards.inverter].modules()
-    return [*own, *committee, *fit_modules(wildcards)]
+    return [
+        *own,
+        *ObjectiveEntry.named(entry).modules(),
+        *committee,
+        *fit_modules(wildcards),
+    ]
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------

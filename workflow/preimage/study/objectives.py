@@ -1,58 +1,15 @@
-"""The objectives of a study: what is wanted."""
+"""What every kind of objective is: an entry of a study, which names its kind by the key that it has."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError
 
-from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, option
-
-
-class Fit(Frozen):
-    """Data that a simulator of series is to reproduce, and the loss: calibration."""
-
-    data: ByType[Text | Annotated[dict[Text, Text], Field(min_length=1)]] = option(
-        ...,
-        "Table with a row a time (parquet or CSV); or by series a wide file with a row a province and a "
-        "column a date, as Johns Hopkins University publishes them.",
-    )
-    columns: Maybe[dict[Text, Text]] = option(
-        None,
-        "Column of the table by series. Default: the built-in problem's own (ConfirmedCases and Fatalities), "
-        "or the series' name.",
-    )
-    time: Maybe[Text] = option(None, "Column of dates or numbers. Default: the first of Date, date, time, day, year.")
-    country: Maybe[Text] = option(
-        None, "Which country's rows, where the data has several; provinces of a wide file are summed."
-    )
-    since: Number = option(1, "The series begins with the first row of at least so many cases.", ge=0)
-    population: Maybe[Number] = option(None, "People of the country, for models that need it.", gt=0)
-    outputs: Maybe[Distinct[Text]] = option(
-        None, "Series that the loss takes, equally weighted. Default: all.", min_length=1
-    )
-    loss: Literal["msle", "log", "mse"] = option(
-        "msle",
-        "`msle` (scikit-learn's mean squared log error, of log(1 + y)), `log` (the same of log y: log-normal "
-        "noise) or `mse`.",
-    )
-    window: Maybe[Whole] = option(None, "The loss takes the last so many rows. Default: all.", ge=1)
-    weights: Literal["recent", "equal"] = option("equal", "`recent`: rows weigh 1 / age, the newest most.")
-    decimal: Maybe[Literal[".", ","]] = option(None, "Decimal sign of the CSV files, as under `problem.table`.")
-    thousands: Maybe[Literal[",", ".", "'", " "]] = option(
-        None, "Sign between thousands in the CSV files, as under `problem.table`."
-    )
-    unit_row: Maybe[Flag] = option(None, "Whether the row below the title holds units, as under `problem.table`.")
-    falling: Literal["refuse", "keep", "lift"] = option(
-        "refuse",
-        "What is done with cumulative counts that fall: refused, left as they are, or lifted to the highest so far.",
-    )
-    hold_out: Whole = option(
-        0,
-        "Last rows that nothing is fitted to; the fit's forecast of them is judged beside naive ones.",
-        ge=0,
-        le=10_000,
-    )
+from preimage.support.frozen import ByType, Flag, Frozen, Maybe, Number, Text, Whole, json_schema, option
+from preimage.support.registry import Entry, Registry
 
 
 class Robust(Frozen):
@@ -87,41 +44,20 @@ class Preimage(Frozen):
     )
 
 
-class Objective(Frozen):
-    """What is wanted of the outputs."""
+class ObjectiveEntry(Entry):
+    """What is wanted of the outputs.
 
-    choices: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("minimize",),
-        ("maximize",),
-        ("target",),
-        ("within",),
-        ("targets",),
-        ("test_rows",),
-        ("fit",),
-    )
+    A kind is named by the one key that only its entries have, which is a field of its class.
 
-    minimize: Maybe[ByType[Text | Annotated[dict[Text, Number], Field(min_length=1)]]] = option(
-        None, "Output to make small, or weights by output."
+    Attributes:
+        many: it stands for many objectives, one per row of a table.
+    """
+
+    registry: ClassVar[Registry[ObjectiveEntry]] = Registry(
+        "objective", "preimage.study.objective_kinds", "preimage.core.objective"
     )
-    maximize: Maybe[ByType[Text | Annotated[dict[Text, Number], Field(min_length=1)]]] = option(
-        None, "Output to make large, or weights by output."
-    )
-    target: Maybe[dict[Text, Number]] = option(None, "Wanted value by output.", min_length=1)
-    within: Maybe[dict[Text, Annotated[list[Number], Field(min_length=2, max_length=2)]]] = option(
-        None, "Wanted interval by output.", min_length=1
-    )
-    targets: Maybe[Text] = option(
-        None,
-        "Parquet or CSV file of wanted outputs, one row an objective: `<name>.0`, `<name>.1`, ...; all are one step.",
-    )
-    test_rows: Maybe[Whole] = option(
-        None,
-        "The measured outputs of this many test rows, one an objective, as in `targets`: a benchmark, as all "
-        "can be reached.",
-        ge=1,
-        le=100_000,
-    )
-    fit: Maybe[Fit] = option(None)
+    many: ClassVar[bool] = False
+
     robust: Maybe[ByType[Flag | Robust]] = option(
         None,
         "Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and "
@@ -147,3 +83,54 @@ class Objective(Frozen):
         " can be added. Default true where there are several, false for one.",
     )
     fixed: Maybe[dict[Text, ByType[Number | Text]]] = option(None, "Inputs pinned for this objective alone, by name.")
+
+    @classmethod
+    def named(cls, entry: Mapping[str, Any]) -> type[ObjectiveEntry]:
+        """Return the class of a valid entry in plain values."""
+        return cls.registry[next(kind for kind in cls.registry if kind in entry)]
+
+    @classmethod
+    def _dispatched(cls, value: Any) -> Entry:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("dict_type", "expected a mapping")
+        kinds = list(cls.registry)
+        named = [kind for kind in kinds if kind in value]
+        shared = [*kinds, *cls.model_fields]
+        if unknown := [key for key in value if key not in shared]:
+            raise PydanticCustomError("unknown_key", "unknown key", {"key": unknown[0], "valid": shared})
+        if len(named) != 1:
+            groups = " | ".join(kinds)
+            raise PydanticCustomError("choices", "expected exactly one", {"many": "exactly", "groups": groups})
+        return cast(Entry, cls.registry[named[0]].model_validate(value))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        if hasattr(cls, "kind"):
+            return super().__get_pydantic_json_schema__(schema, handler)
+        branches = {kind.kind: json_schema(kind)["properties"] for kind in cls.registry.values()}
+        own = {kind: properties[kind] for kind, properties in branches.items()}
+        common = {key: part for key, part in next(iter(branches.values())).items() if key in cls.model_fields}
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "oneOf": [{"required": [kind]} for kind in branches],
+            "properties": {**own, **common},
+        }
+
+    @classmethod
+    def modules(cls) -> list[str]:
+        """Return the modules that a result depends on beyond `preimage.core.objective`: those of an extension."""
+        built_in = cls.__module__.startswith(f"{cls.registry.package}.")
+        return [] if built_in else [f"{cls.__module__}:{cls.__name__}"]
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys that may be written."""
+        return list(cls.model_fields)
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain values by key, the kind's own first."""
+        found = super().plain()
+        return {key: found[key] for key in (self.kind, *found) if key in found and key != "kind"}

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from preimage.inference.base import InferenceMethod
 from preimage.inversion.base import Inverter
-from preimage.study.objectives import Objective
+from preimage.study.objectives import ObjectiveEntry
 from preimage.study.problem import Problem
 from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, option
 from preimage.surrogates.base import SurrogateKind
@@ -165,7 +165,7 @@ class StudyFile(Frozen):
     surrogates: dict[Text, SurrogateKind] = option(
         {}, "Models to train, by name. Without any, inverters work on the simulator."
     )
-    objectives: Maybe[dict[Text, Objective]] = option(
+    objectives: Maybe[dict[Text, ObjectiveEntry]] = option(
         None,
         "What is wanted, by name (required, but of a study with `inference`); each has exactly one of "
         "`minimize`, `maximize`, `target`, `within`, `targets`, `test_rows`, `fit`.",

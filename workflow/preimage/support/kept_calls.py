@@ -23,8 +23,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from preimage.support.files import remove
 
 SUFFIX = ".calls"
@@ -72,6 +70,8 @@ def forget(folder: Path) -> None:
 
 
 def _digest(asked: Iterable[Any]) -> bytes:
+    import numpy as np
+
     whole = hashlib.sha256()
     for part in asked:
         if isinstance(part, np.ndarray):
@@ -94,6 +94,8 @@ class KeptCalls:
 
     def answer(self, asked: bytes, call: Callable[[], Any]) -> Any:
         """Return the next answer that is left to what was asked; call, and keep what returns, where there is none."""
+        import numpy as np
+
         with self.lock:
             if left := self.left.get(asked):
                 self.file.seek(left.popleft())
@@ -132,6 +134,8 @@ class KeptCalls:
 
 def _record(asked: bytes, value: Any) -> bytes | None:
     """Return the record of an answer; None for what is no array of numbers, which is refused elsewhere."""
+    import numpy as np
+
     try:
         array = np.asarray(value)
     except ValueError:

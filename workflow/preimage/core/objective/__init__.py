@@ -11,6 +11,7 @@ from preimage.core.objective.base import Goal, Known, Objective
 from preimage.core.objective.directions import Direction, Maximize, Minimize
 from preimage.core.objective.fit import LOSS, NEAR_LEAST, NEAR_SHARE, Fit
 from preimage.core.objective.values import Target, Values, Within
+from preimage.support import extensions
 
 __all__ = [
     "LOSS", "NEAR_LEAST", "NEAR_SHARE", "TABLES", "Direction", "Fit", "Goal", "Known", "Maximize",
@@ -38,7 +39,10 @@ def build(
 
     Raises StudyError for an unknown output or an interval with low above high.
     """
-    kind = next(k for k in Objective.kinds if k in spec)
+    kind = next((k for k in Objective.kinds if k in spec), None)
+    if kind is None:
+        extensions.load()
+        kind = next(k for k in Objective.kinds if k in spec)
     return Objective.kinds[kind].build(name, spec, outputs, Known(spread, reach, rows))
 
 
