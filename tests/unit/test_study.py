@@ -155,7 +155,7 @@ def test_a_search_depends_on_the_space_and_not_on_where_the_rows_are_from():
         (
             "sixty: {target",
             "sixty: {minimize: strength, target",
-            ", line 6, key 'objectives.sixty': found keys minimize, target; expected exactly one of fit | maximize | min",
+            ", line 6, key 'objectives.sixty': found keys minimize, target; expected exactly one of fit | max",
         ),
         ("target: {strength: 60}", "target: {}", ", line 6, key 'objectives.sixty.target': {} should be non-empty"),
         ("strength: 60}", "strength: .nan}", ", line 6, key 'objectives.sixty.target.strength': found nan, expected"),

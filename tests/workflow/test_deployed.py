@@ -141,3 +141,5 @@ def test_the_wheel_has_every_file_of_the_workflow(installed):
                 inside = library.parent if folder == "preimage" else library / "workflow"
                 copy = inside / path.relative_to(ROOT / "workflow")
                 assert copy.read_bytes() == path.read_bytes() and os.access(copy, os.X_OK) == os.access(path, os.X_OK)
+    for name in ("Snakefile", "workflow/Snakefile", "workflow/run.py", "requirements.lock", "envs/preimage.yaml"):
+        assert (library / name).read_bytes() == (ROOT / name).read_bytes()

@@ -61,8 +61,9 @@ def cpu_seconds(code: str) -> float:
 
 def loaded(script: Path) -> list[str]:
     """Return which packages that are slow to import the import statements at the top of a script load."""
-    nodes = ast.parse(script.read_bytes()).body
-    body: list[ast.stmt] = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    body: list[ast.stmt] = [
+        node for node in ast.parse(script.read_bytes()).body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
     found: list[str] = json.loads(_python(f"{ast.unparse(ast.Module(body, []))}\n{LOADED}", *SLOW_TO_IMPORT))
     return found
 
