@@ -5,42 +5,43 @@ CORES ?= 2
 STUDIES ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# A stamp is a copy of the lock that was installed: an interrupted or outdated set-up never looks complete.
 STAMP := $(VENV)/.installed.lock
+DEV_STAMP := $(VENV)/.installed-dev.lock
 
-# Where `make tracking-server` keeps its data and listens, and what else it is told (AUTH=--auth asks for passwords).
+# Where `make tracking-server` keeps its data, and where it listens.
 FOLDER ?= results/.server
 PORT ?= 5000
-AUTH ?=
 ARGS ?=
 
-.PHONY: help run test test-long lint format bench venv lock docs clean tracking-server
+.PHONY: help run test test-long lint format bench venv venv-dev lock docs clean tracking-server
 
 help:
 	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml,"
 	@echo "            or of STUDIES=my.yaml; ARGS=... for what else snakemake takes"
 	@echo "make test   set up and run every check"
-	@echo "make tracking-server   MLflow on PostgreSQL, for this machine (FOLDER=... PORT=... AUTH=--auth)"
+	@echo "make tracking-server   an MLflow server for this machine (FOLDER=... PORT=... ARGS=...)"
 	@echo "make venv | lint | format | bench | test-long | docs | lock"
 
 run: venv
 	@exec $(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
 
-test: venv
+test: venv-dev
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder
 
-test-long: venv
+test-long: venv-dev
 	$(BIN)/python -m pytest -q -m long
 	PREIMAGE_EXAMPLES=all $(BIN)/python -m pytest -q tests/property
 
-lint: venv
+lint: venv-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-format: venv
+format: venv-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
@@ -49,27 +50,44 @@ bench: venv
 	@exec $(BIN)/python workflow/run.py --cores $(CORES) benchmark
 
 tracking-server: venv
-	@$(BIN)/python workflow/tracking_server.py --folder $(FOLDER) --port $(PORT) $(AUTH) -- $(ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" FOLDER="$(FOLDER)" PORT="$(PORT)" exec contrib/tracking-server/start.sh $(ARGS)
 
 docs: venv
 	PYTHONPATH=workflow $(BIN)/python -m preimage.study.documentation
 
-# The stamp is a copy of the lock: an interrupted or outdated set-up never looks complete.
+# uv installs ten times as fast as pip, and replaces what an interrupted set-up has left half there.
+EXACTLY := --quiet --require-hashes --no-deps
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+UV := $(BIN)/python envs/uv_like_pip.py pip
+install = { $(PIP) install $(EXACTLY) -r requirements-uv.lock \
+    && $(UV) install --python $(BIN)/python $(EXACTLY) --reinstall -r $(1); } \
+  || { echo "uv can't install here, as it says above: pip does, which takes minutes"; \
+       $(PIP) install $(EXACTLY) -r $(1); }
+
 venv:
 	@cmp -s requirements.lock $(STAMP) || { \
-	  echo "setting up $(VENV) from requirements.lock (about 90 s the first time)"; \
+	  echo "setting up $(VENV) from requirements.lock (about 30 s the first time)"; rm -f $(STAMP); \
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "preimage needs Python 3.11 or later: set PYTHON=..."; exit 1; }; \
 	  $(PYTHON) -m venv $(VENV) \
 	    || { echo "could not create $(VENV): on Debian, install python3-venv"; exit 1; }; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
-	    && cp requirements.lock $(STAMP); }
+	  { $(call install,requirements.lock); } && cp requirements.lock $(STAMP); }
 
-# Needs uv (https is its business, not the lock's): pins every package with its hashes, for Python 3.11 and later.
-lock:
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
-	$(PYTHON) envs/from_lock.py
+# The tools that check the project, beside what it needs to run.
+venv-dev: venv
+	@cmp -s requirements-dev.lock $(DEV_STAMP) || { \
+	  echo "adding the tools of requirements-dev.lock to $(VENV)"; rm -f $(DEV_STAMP); \
+	  { $(call install,requirements-dev.lock); } && cp requirements-dev.lock $(DEV_STAMP); }
+
+# Pins every package with its hashes, for Python 3.11 and later. What is pinned stays; ARGS=--upgrade renews it. pip's
+# configuration doesn't count here: an index of a few files of each package would give too few hashes.
+PIN := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --quiet
+lock: venv
+	$(PIN) $(ARGS) pyproject.toml -o requirements.lock
+	$(PIN) $(ARGS) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(PIN) $(ARGS) --group setup -o requirements-uv.lock
+	$(BIN)/python envs/from_lock.py
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache

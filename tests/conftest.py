@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from preimage.core.space import Input, Linear, Space
+from preimage.inversion.base import Inverter
 from preimage.support.errors import StudyError
 
 from .running import tiny  # noqa: F401  (the fixture, for every test below this folder)
@@ -39,6 +40,11 @@ study: bowl
 problem: {simulator: paraboloid}
 objectives: {lowest: {minimize: y}}
 """
+
+
+def inverter(kind, options):
+    """Return the inverter of a kind with these options, as a study would name it."""
+    return Inverter.of({"kind": kind, **options})
 
 
 def refusal(call, *arguments, **keywords):

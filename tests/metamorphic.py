@@ -14,17 +14,20 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from preimage import inversion, study, surrogates
+from preimage import study
 from preimage.core import canonical
-from preimage.data import rows, setting, split, tables, targets
+from preimage.data import named, rows, setting, split, tables, targets
 from preimage.evidence import assess
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
-from preimage.inversion import questions
+from preimage.inversion import asking, questions
 from preimage.inversion.table import frame
 from preimage.support.files import write_json
 from preimage.support.rng import generator
 from preimage.surrogates import intervals
+from preimage.surrogates.base import module
+
+from ..conftest import inverter
 
 # What must be equal in any unit; `distinct` and `hits` count, the others are words.
 VERDICTS = ["feasible", "in_domain", "failed", "distinct"]
@@ -140,7 +143,7 @@ def solve(folder, spec, base, change=PLAIN):
 
 def _rows(found, folder, rng):
     problem = found["problem"]
-    category = setting.categories(problem)
+    category = named.categories(problem)
     table, inputs, outputs, _ = tables.import_table(problem["table"], category)
     table = tables.numbered(table)
     table = table.take(canonical.row_order(table, inputs, outputs, rng.spawn(1)[0]))
@@ -154,10 +157,10 @@ def _rows(found, folder, rng):
 
 
 def _trained(spec, train, folder, seed, name):
-    trained = surrogates.module(spec["kind"]).train(train, spec, generator(seed, f"train/{name}"))
+    trained = module(spec["kind"]).train(train, spec, generator(seed, f"train/{name}"))
     folder.mkdir(exist_ok=True)
     trained.save(folder)
-    return surrogates.module(spec["kind"]).load(folder), intervals.fit(train.Y, *trained.out_of_fold)
+    return module(spec["kind"]).load(folder), intervals.fit(train.Y, *trained.out_of_fold)
 
 
 def _answers(found, folder, seed, models):
@@ -174,7 +177,7 @@ def _answers(found, folder, seed, models):
         asked = questions.build(params, files, case.objective)
         options = found["inverters"][case.inverter]
         rng = generator(seed, "/".join(["invert", *case]))
-        (answer, Y) = inversion.ask(options["kind"], asked.questions, options, rng)[0]
+        (answer, Y) = asking.ask(inverter(options["kind"], options), asked.questions, rng)[0]
         if answer.certificate is not None and not answer.certificate["limited"]:
             certificates.setdefault((case.surrogate, case.objective), []).append(answer.certificate)
         parts.append(frame(answer, Y, asked.questions[0], asked.outputs).assign(**case._asdict()))

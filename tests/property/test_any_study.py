@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage import study
-from preimage.core.kinds import MODULES
+from preimage.inversion.base import Inverter
 from preimage.study import data_checks
 from preimage.support.errors import StudyError
 
@@ -41,7 +41,7 @@ KEYS = (
     "study kind random_forest on f simulator x1 x2 y low minimize target within equals linear fixed categories "
     "integer paraboloid tune lookup exact cs 1 a/b dimension samples batched table file outputs"
 )
-WORDS = st.sampled_from(KEYS.split()) | st.sampled_from(sorted(MODULES)) | st.text(max_size=5)
+WORDS = st.sampled_from(KEYS.split()) | st.sampled_from(sorted(Inverter.registry)) | st.text(max_size=5)
 NUMBERS = st.integers(-3, 200) | st.sampled_from([10**400, 2**64, 1e308, 1e100, -1e100, 1e-100, 5e-324]) | st.floats()
 SCALARS = st.none() | st.booleans() | NUMBERS | WORDS
 ANYTHING = st.recursive(

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage import inversion
 from preimage.core import objective, polytope
 from preimage.core.candidates import DOMAIN_LIMIT
 from preimage.core.domain import Domain
@@ -22,11 +21,14 @@ from preimage.evidence.answer_findings import several_solutions
 from preimage.evidence.assess import with_domain
 from preimage.evidence.clusters import clusters
 from preimage.evidence.model_findings import unsuitable_model
-from preimage.inversion import committee
+from preimage.inversion import asking, committee
+from preimage.inversion.question import Question
 from preimage.relearning.acquire import Ask, acquire
 from preimage.relearning.interpolated import Interpolation
 from preimage.surrogates import gaussian_process, linear, neural_network
 from preimage.surrogates.encoding import Encoding
+
+from ..conftest import inverter
 
 LABELS = ("north", "east", "south", "west", "up")
 SPACE = Space(
@@ -325,10 +327,8 @@ def test_a_search_finds_the_same_whatever_the_order_of_the_list(kind):
     found = []
     for s, code in [(SPACE, lambda A: A), *(moved(order) for order in ORDERS)]:
         labels = s.inputs[1].categories
-        q = inversion.Question(
-            s, wanted, lambda A, labels=labels: truth(A, labels), code(X), Y, np.arange(40), on_simulator=True
-        )
-        answer, _ = inversion.ask(kind, [q], OPTIONS[kind], np.random.default_rng(0))[0]
+        q = Question(s, wanted, lambda A, labels=labels: truth(A, labels), code(X), Y, np.arange(40), on_simulator=True)
+        answer, _ = asking.ask(inverter(kind, OPTIONS[kind]), [q], np.random.default_rng(0))[0]
         found.append(by_label(s, answer.X))
     assert all(f == found[0] for f in found[1:])
 

@@ -17,14 +17,15 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 from threadpoolctl import threadpool_limits
 
-from preimage import inversion
 from preimage.core import objective
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.study import user_models
 from preimage.surrogates import ensembles
 from preimage.surrogates.brought import lightgbm_file, ubjson, xgboost_file
 from preimage.surrogates.ensembles import from_estimator
 
-from ..conftest import examples, refusal
+from ..conftest import examples, inverter, refusal
 from .test_forest import around
 from .test_forest_certificates import CERTIFIED, random_entry, small_space
 
@@ -167,9 +168,9 @@ def test_what_is_proven_is_what_every_cell_says(library, tmp_path, seed):
     space = small_space(rng, X.shape[1], X)
     entry = random_entry(rng, Y)
     wanted = objective.build("o", entry, [f"y{k}" for k in range(m)], Y.std(axis=0), np.ptp(Y, axis=0))
-    question = inversion.Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
-    ((answer, predicted),) = inversion.ask("certified", [question], CERTIFIED, np.random.default_rng(0))
-    ((descents, reached),) = inversion.ask("coordinate", [question], {"starts": 6}, np.random.default_rng(0))
+    question = Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
+    ((answer, predicted),) = asking.ask(inverter("certified", CERTIFIED), [question], np.random.default_rng(0))
+    ((descents, reached),) = asking.ask(inverter("coordinate", {"starts": 6}), [question], np.random.default_rng(0))
     values = own(all_cells(forest, space))
     loss = wanted.loss(values)
     proof, found = answer.certificate, wanted.loss(predicted)[0]

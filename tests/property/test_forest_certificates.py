@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import TOLERANCE, Input, Linear, Space
-from preimage.inversion import certified
+from preimage.inversion import asking, certified
+from preimage.inversion.question import Question
 from preimage.trees import boxes as tree_boxes
 from preimage.trees import forest
 from preimage.trees.boxes import build, last_left
 from preimage.trees.forest import from_sklearn
 
-from ..conftest import examples
+from ..conftest import examples, inverter
 from .test_forest import on_thresholds
 
 ULP = float(np.spacing(np.float32(1)))
@@ -94,9 +94,9 @@ def ask(kind, model, space, entry, X, Y, **options):
     outputs = [f"y{k}" for k in range(Y.shape[1])]
     wanted = objective.build("o", entry, outputs, Y.std(axis=0), np.ptp(Y, axis=0))
     trees = from_sklearn(model)
-    question = inversion.Question(space, wanted, trees.predict, X, Y, np.arange(len(X)), trees=trees)
+    question = Question(space, wanted, trees.predict, X, Y, np.arange(len(X)), trees=trees)
     given_ = {**CERTIFIED, **options} if kind == "certified" else {"starts": 6, **options}
-    return wanted, *inversion.ask(kind, [question], given_, np.random.default_rng(0))[0]
+    return wanted, *asking.ask(inverter(kind, given_), [question], np.random.default_rng(0))[0]
 
 
 def random_entry(rng, Y):

@@ -19,12 +19,13 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Linear, Space
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.support.errors import StudyError
 
-from ..conftest import examples
+from ..conftest import examples, inverter
 from .test_ensembles import fitted
 from .test_forest_certificates import CERTIFIED, last_going_left, random_entry
 from .test_forest_isolation import scores, with_isolation
@@ -220,13 +221,13 @@ def tried(library, seed, folder):
     if len(start) > MOST_CELLS:
         return "left out"
     wanted = objective.build("o", entry, [f"y{k}" for k in range(m)], Y.std(axis=0), np.ptp(Y, axis=0))
-    question = inversion.Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
+    question = Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
     with pytest.MonkeyPatch.context() as patch:
         if rare:
             with_isolation(patch, rare)
         try:
-            ((answer, predicted),) = inversion.ask(
-                "certified", [question], {**CERTIFIED, **options}, np.random.default_rng(0)
+            ((answer, predicted),) = asking.ask(
+                inverter("certified", {**CERTIFIED, **options}), [question], np.random.default_rng(0)
             )
         except StudyError as error:
             assert "no point within the bounds satisfies" in str(error)

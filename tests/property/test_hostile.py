@@ -25,7 +25,7 @@ from preimage import study
 from preimage.core import candidates
 from preimage.data import tables
 from preimage.running import invocation
-from preimage.study import schema, user_models
+from preimage.study import user_models, yaml_file
 from preimage.support.errors import StudyError
 from preimage.surrogates import model
 from preimage.surrogates.brought import source
@@ -294,7 +294,7 @@ def test_what_stands_beside_a_model_leads_nowhere_else(tmp_path, name, text):
 @cache
 def documents():
     """Return studies of every kind: one of many keys, and those shipped that need no other files."""
-    found = {path.stem: schema.read(path) for path in sorted((ROOT / "config/studies").glob("*.yaml"))}
+    found = {path.stem: yaml_file.read(path) for path in sorted((ROOT / "config/studies").glob("*.yaml"))}
     return {"": studies.WHOLE, **{name: value for name, value in found.items() if name not in NEED_FILES}}
 
 

@@ -235,8 +235,8 @@ def numbers(name, *values):
     return numpy_helper.from_array(np.array(values, np.int64), name)
 
 
-def loop(path):
-    """The sum of x, once; and then as it is, 2**62 times."""
+def loop(path, turns=()):
+    """The sum of x, once; and then as it is, 2**62 times, or as often as some nodes compute."""
     value = helper.make_tensor_value_info
     inner = helper.make_graph(
         [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Identity", ["s"], ["t"])], "inner",
@@ -245,10 +245,21 @@ def loop(path):
     )  # fmt: skip
     nodes = [
         helper.make_node("ReduceSum", ["x", "one"], ["z"]),
+        *turns,
         helper.make_node("Loop", ["turns", "", "z"], ["y"], body=inner),
     ]
-    turns = numpy_helper.from_array(np.array(2**62), "turns")
-    return onnx_model(path, nodes, [numbers("one", 1), turns])
+    stated = [] if turns else [numpy_helper.from_array(np.array(2**62), "turns")]
+    return onnx_model(path, nodes, [numbers("one", 1), *stated])
+
+
+def computed_loop(path):
+    """The same, as often as x says: exp(40 + the largest square of x) times, which no look at the file can tell."""
+    squared = helper.make_node("Mul", ["x", "x"], ["squares"])
+    largest = helper.make_node("ReduceMax", ["squares"], ["largest"], keepdims=0)
+    forty = helper.make_node("Constant", [], ["forty"], value_float=40.0)
+    turns = helper.make_node("Cast", ["many"], ["turns"], to=TensorProto.INT64)
+    add, exp = helper.make_node("Add", ["largest", "forty"], ["more"]), helper.make_node("Exp", ["more"], ["many"])
+    return loop(path, [squared, largest, forty, add, exp, turns])
 
 
 def constant(path):
@@ -259,7 +270,8 @@ def constant(path):
 def test_a_model_is_tried_apart_in_bounded_time_and_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "SECONDS", 10.0)
     monkeypatch.chdir(tmp_path)
-    for make, words in ((loop, "not loaded, and asked for a few points, within 10 s"), (constant, "llocat")):
+    late = "not loaded, and asked for a few points, within 10 s"
+    for make, words in ((loop, late), (computed_loop, late), (constant, "llocat")):
         spec = user_models.completed({"kind": "model", "path": make(Path("own.onnx")).name})
         said = refusal(trial.check, {"mine": spec}, INPUTS, OUTPUTS, X[:2])
         assert said.startswith("key 'surrogates.mine': own.onnx: ") and words in said

@@ -8,7 +8,7 @@ import pytest
 from preimage.tracking.registry import Registry
 
 from ..conftest import refusal
-from ..mlflow_server import free_port, mlflow_on_postgres
+from ..mlflow_server import free_port, programs
 from .registry_cases import *  # noqa: F403
 from .registry_cases import relearn, study
 from .registry_faults import GOOD, POOR
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.long  # the same cases on SQLite are not
 
 @pytest.fixture(scope="module")
 def address():
-    with mlflow_on_postgres() as found:
-        yield found
+    with programs() as (_, server):
+        yield server.address
 
 
 class Wire:

@@ -3,24 +3,20 @@ after `sync_tracking` the store is what it is of a run that nothing disturbed.""
 
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import mlflow
 import pytest
 
-import tracking_server
 from preimage.support.files import write_json
 
-from ..mlflow_server import free_port, programs
+from ..mlflow_server import Server, programs
 from ..running import ROOT, environment, snakemake, study_argument, write_study
 
 pytestmark = pytest.mark.long
@@ -65,10 +61,10 @@ def tables(folder):
 def undisturbed(tmp_path_factory):
     """What the store has of a small study that nothing disturbed, and the tables of that."""
     folder = write_study(tmp_path_factory.mktemp("undisturbed"), SMALL, "small.yaml")
-    with programs() as (address, _, _):
-        done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=address)
+    with programs() as (_, server):
+        done = snakemake(folder, *study_argument("small.yaml"), MLFLOW_TRACKING_URI=server.address)
         assert done.returncode == 0, done.stderr[-4000:]
-        found = contents(address, "small")
+        found = contents(server.address, "small")
     assert sum(found.values()) > 10
     return found, tables(folder)
 
@@ -94,27 +90,27 @@ def disturbed(folder, address, fault):
 
 
 def test_a_server_that_is_killed_and_comes_back(undisturbed, tmp_path):
-    with programs() as (address, _, server):
+    with programs() as (_, server):
 
         def fault():
             server.stop(signal.SIGKILL)
             time.sleep(5)
             server.start()
 
-        assert disturbed(tmp_path, address, fault) == undisturbed[1]
-        assert contents(address, "small") == undisturbed[0]
+        assert disturbed(tmp_path, server.address, fault) == undisturbed[1]
+        assert contents(server.address, "small") == undisturbed[0]
 
 
 def test_a_database_that_is_away_for_a_minute(undisturbed, tmp_path):
-    with programs() as (address, store, _):
+    with programs() as (store, server):
 
         def fault():
             store.stop()
             time.sleep(60)
             store.start()
 
-        assert disturbed(tmp_path, address, fault) == undisturbed[1]
-        assert contents(address, "small") == undisturbed[0]
+        assert disturbed(tmp_path, server.address, fault) == undisturbed[1]
+        assert contents(server.address, "small") == undisturbed[0]
 
 
 def test_a_full_disk_of_artifacts(undisturbed, tmp_path, tmp_path_factory):
@@ -124,7 +120,7 @@ def test_a_full_disk_of_artifacts(undisturbed, tmp_path, tmp_path_factory):
         pytest.skip("no small disk can be mounted here: a full one was not tested")
     try:
         (disk / "filling").write_bytes(os.urandom(DISK_MB * 2**20 - 2**16))
-        with programs(artifacts=disk) as (address, _, _):
+        with programs(disk) as (_, server):
             waiting = []
 
             def room():
@@ -136,9 +132,9 @@ def test_a_full_disk_of_artifacts(undisturbed, tmp_path, tmp_path_factory):
                 waiting.append(records - 2 * sent)  # a receipt is a file of its own
                 subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
 
-            assert disturbed(tmp_path, address, room) == undisturbed[1]
+            assert disturbed(tmp_path, server.address, room) == undisturbed[1]
             assert waiting[0] > 3
-            assert contents(address, "small") == undisturbed[0]
+            assert contents(server.address, "small") == undisturbed[0]
     finally:
         subprocess.run(["umount", "-l", disk], check=False)
 
@@ -174,14 +170,14 @@ def write_records(folder, k):
 
 
 def test_64_concurrent_steps_lose_no_run(tmp_path):
-    with programs() as (address, _, _):
+    with programs() as (_, server):
         senders, writers = [], []
         for k in range(FOLDERS):
             folder = tmp_path / str(k)
             (folder / "results/.tracking").mkdir(parents=True)
             (folder / "results/.tracking/store.created").touch()
             command = [sys.executable, "-m", "preimage.tracking"]
-            variables = environment(MLFLOW_TRACKING_URI=address, PYTHONPATH=str(ROOT / "workflow"))
+            variables = environment(MLFLOW_TRACKING_URI=server.address, PYTHONPATH=str(ROOT / "workflow"))
             senders.append(subprocess.Popen(command, cwd=folder, env=variables, stdin=subprocess.PIPE))
             writers += write_records(folder, k)
         for thread in writers:
@@ -189,7 +185,7 @@ def test_64_concurrent_steps_lose_no_run(tmp_path):
         for sender in senders:
             sender.stdin.close()
             assert sender.wait(timeout=600) == 0
-        client = mlflow.MlflowClient(address)
+        client = mlflow.MlflowClient(server.address)
         runs = client.search_runs([client.get_experiment_by_name("many").experiment_id], max_results=1000)
         names = Counter(r.info.run_name for r in runs)
         wanted = [f"many {k}" for k in range(FOLDERS)]
@@ -203,84 +199,52 @@ def test_64_concurrent_steps_lose_no_run(tmp_path):
                 assert parents[run.data.tags["mlflow.parentRunId"]] == f"many {run.data.params['folder']}"
 
 
-# -- the command -------------------------------------------------------------------------------------------------------
+# -- the start without containers --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("auth", [False, True])
-def test_the_command_serves_keeps_its_data_and_lets_nobody_in_without_a_password(tmp_path_factory, auth):
-    if tracking_server.postgres_programs() is None:
-        pytest.skip("PostgreSQL is not installed: nothing was tested against a server")
-    if auth:
-        pytest.importorskip("flask_wtf", reason="Flask-WTF is not installed: basic auth was not tested")
-    folder, port = Path(tempfile.mkdtemp(prefix="preimage-server-")), free_port()
+@pytest.fixture
+def folder(tmp_path):
+    """One that others may read, until a server is started in it."""
+    folder = tmp_path / "server"
+    folder.mkdir()
     folder.chmod(0o755)
-    command = [sys.executable, ROOT / "workflow/tracking_server.py", "--folder", folder / "server", "--port", str(port)]
-    address = f"http://127.0.0.1:{port}"
-    for k in range(2):
-        process = subprocess.Popen(
-            [*map(str, command), *(["--auth"] if auth else [])],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN),  # as a script's `&` starts it
-        )  # fmt: skip
-        said = [process.stdout.readline() for _ in range(3 if auth else 2)]
-        assert "is ready" in said[0] and address in said[1], said + process.stdout.readlines()
-        kept = [p for p in (folder / "server").rglob("*") if p.name.endswith((".password", ".key"))]
-        assert kept and all(p.stat().st_mode & 0o077 == 0 for p in kept)
-        with pytest.MonkeyPatch.context() as patch:
-            if auth:
-                client = mlflow.MlflowClient(address)
-                with pytest.raises(mlflow.MlflowException, match=r"401|not authenticated|authenticat"):
-                    client.search_experiments()
-                secret = (folder / "server/admin.password").read_text()
-                patch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-                patch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
-            client = mlflow.MlflowClient(address)
-            if k == 0:
-                client.create_experiment("kept")
-                refused = subprocess.run([*map(str, command)], capture_output=True, text=True, env=environment())
-                assert refused.returncode and refused.stderr.startswith(
-                    f"preimage: port {port} of this machine is in use"
-                )
-            else:
-                assert client.get_experiment_by_name("kept") is not None
-        # Once asked to stop; once killed, which leaves the database at work: the next start sees to it.
-        process.send_signal(signal.SIGKILL if k == 0 else signal.SIGTERM if auth else signal.SIGINT)
-        process.communicate(timeout=60)
-        if k == 0:
-            port = free_port()
-            command[-1], address = str(port), f"http://127.0.0.1:{port}"
-    assert process.returncode == 0
-    shutil.rmtree(folder)
+    return folder
 
 
-def test_lost_passwords_and_a_half_written_pid_file_are_made_again_and_all_files_are_the_owners_alone():
-    if tracking_server.postgres_programs() is None:
-        pytest.skip("PostgreSQL is not installed: nothing was tested against a server")
-    folder = Path(tempfile.mkdtemp(prefix="preimage-server-"))
-    folder.chmod(0o755)
-    server = folder / "server"
-    for damage in ("", "short"):
-        port = free_port()
-        command = [sys.executable, ROOT / "workflow/tracking_server.py", "--folder", server, "--port", port]
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
-        )
-        said = [process.stdout.readline() for _ in range(3 if damage else 2)]
-        assert any("is ready" in line for line in said), said
-        assert not damage or "database.password was damaged" in said[0]
-        client = mlflow.MlflowClient(f"http://127.0.0.1:{port}")
-        if damage:
-            assert client.get_experiment_by_name("kept") is not None
-        else:
-            client.create_experiment("kept")
-        open_to_others = [str(p) for p in [server, *server.rglob("*")] if p.lstat().st_mode & 0o007]
-        assert [p for p in open_to_others if not Path(p).is_symlink()] == []
-        assert all(p.stat().st_mode & 0o077 == 0 for p in server.iterdir())
-        process.terminate()
-        process.communicate(timeout=60)
-        assert process.returncode == 0
-        (server / "database.password").write_text("cut sho")
-        pid_file = server / "postgres/data/postmaster.pid"
-        pid_file.write_text("")
-        shutil.chown(pid_file, pid_file.parent.owner())
-    shutil.rmtree(folder)
+def open_to_others(folder):
+    return [str(p) for p in [folder, *folder.rglob("*")] if p.stat().st_mode & 0o077]
+
+
+def test_a_server_on_sqlite_keeps_its_data_in_files_of_its_owner_alone(folder, monkeypatch):
+    server = Server(folder)
+    client = mlflow.MlflowClient(server.address)
+    server.start()
+    try:
+        run = client.create_run(client.create_experiment("kept"))
+        client.log_text(run.info.run_id, "text", "a.txt")
+        assert open_to_others(folder) == []
+        server.stop(signal.SIGKILL)
+        server.start()
+        assert client.get_experiment_by_name("kept") is not None
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+        assert Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/a.txt")).read_text() == "text"
+    finally:
+        server.stop()
+    assert server.process.returncode == 0 and not server.answers()
+
+
+def test_nobody_gets_in_without_a_password(folder, monkeypatch):
+    pytest.importorskip("flask_wtf", reason="Flask-WTF is not installed: basic auth was not tested")
+    secrets = {"MLFLOW_AUTH_ADMIN_PASSWORD": "a-long-password", "MLFLOW_FLASK_SERVER_SECRET_KEY": "a-long-key"}
+    server = Server(folder, "", ["--app-name", "basic-auth"], MLFLOW_AUTH_ADMIN_USERNAME="admin", **secrets)
+    server.start()
+    try:
+        client = mlflow.MlflowClient(server.address)
+        with pytest.raises(mlflow.MlflowException, match=r"401|not authenticated|authenticat"):
+            client.search_experiments()
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password")
+        client.create_experiment("kept")
+        assert (folder / "users.db").exists() and open_to_others(folder) == []
+    finally:
+        server.stop()

@@ -3,16 +3,14 @@
 import json
 import logging
 import os
-import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import tracking_server
 from preimage.inference import arrays
 from preimage.running import integrity, invocation
-from preimage.support import files, resume_state, tpe
+from preimage.support import files, limits, resume_state, tpe
 from preimage.support.files import read_json, write_json
 from preimage.tracking import record, sending
 from preimage.tracking.record import Record
@@ -51,6 +49,33 @@ def test_the_end_of_an_invocation_does_not_rely_on_its_file(here, monkeypatch):
     path.write_text("")
     invocation.end("FINISHED")
     assert read_json(path)["status"] == "FINISHED"
+
+
+KILLED = "Command 'python train.py' died with <Signals.SIGKILL: 9>."
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "said"),
+    [(KILLED, 2, True), (KILLED, 0, False), ("returned non-zero exit status 1", 2, False), (None, 2, False)],
+)
+def test_a_run_that_failed_says_where_the_kernel_has_ended_a_step(here, monkeypatch, capsys, text, ended, said):
+    """The kernel may have ended something else, and a step may have been killed by somebody else."""
+    counts, log = here / "vmstat", here / "snakemake.log"
+    counts.write_text(f"nr_free_pages 7\noom_kill {3 + ended}\nnuma_hit 9\n")
+    count = limits.ended_by_kernel(counts)
+    assert (count, limits.ended_by_kernel(here / "none")) == (3 + ended, 0)
+    monkeypatch.setattr(limits, "ended_by_kernel", lambda: count)
+    monkeypatch.setattr(invocation, "_ended_before", [3])
+    invocation.SENDER_LOG.parent.mkdir(parents=True)
+    invocation.SENDER_LOG.write_text("")
+    if text is None:
+        invocation.end("FINISHED")
+    else:
+        log.write_text(text)
+        invocation.end("FAILED", [str(log)])
+    err = capsys.readouterr().err
+    assert ("preimage: memory ran out, and the kernel ended a step: there are" in err) == said
+    assert err.count("\n") == said
 
 
 @pytest.mark.parametrize(
@@ -149,34 +174,3 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(here, monkeypatch
         temporary.mkdir()
         (temporary / "inner").write_text("x")
     assert done.index("named") > next(k for k, name in enumerate(done) if name.endswith("inner"))
-
-
-# -- the tracking server -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("content", [b"", b"short", b"\0" * 32, b"\xff" * 32])
-def test_a_damaged_password_is_made_again_and_a_whole_one_kept(here, content):
-    path = here / "database.password"
-    made, new = tracking_server._secret(path)
-    assert new and tracking_server._secret(path) == (made, False) and stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.write_bytes(content)
-    again, new = tracking_server._secret(path)
-    assert new and again != made and path.read_text() == again and list(here.iterdir()) == [path]
-    path.write_text("a word of mine")
-    assert tracking_server._secret(path, tracking_server.CHOSEN) == ("a word of mine", False)
-
-
-def test_what_the_server_keeps_is_for_its_owner_alone(here):
-    before = os.umask(0o022)
-    try:
-        folder = here / "results/.server"
-        (folder / "artifacts").mkdir(parents=True)
-        (folder / "mlflow.log").write_text("old")
-        tracking_server._keep_private(folder)
-        (folder / "new").write_text("x")
-        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in [folder, *folder.rglob("*")]}
-    finally:
-        os.umask(before)
-    assert all(mode & 0o007 == 0 for mode in modes.values())
-    assert modes["mlflow.log"] == modes["new"] == 0o600 and modes["artifacts"] == 0o700
-    assert stat.S_IMODE((here / "results").stat().st_mode) == 0o755

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Space
+from preimage.inversion.question import Answer, Question
 from preimage.inversion.table import frame
 
 ROWS = np.random.default_rng(0).uniform(-10, 10, (40, 1))
@@ -17,10 +17,8 @@ def ranks(entry, misses, on_simulator=False):
     Y = 30 + UNIT * np.array(misses)[:, None]
     n = len(Y)
     space = Space((Input("a", -100, 100),))
-    question = inversion.Question(
-        space, wanted, lambda X: 3 * X, ROWS, 3 * ROWS, np.arange(40), on_simulator=on_simulator
-    )
-    answer = inversion.Answer(Y / 3, [1] * n, ["ok"] * n, [""] * n)
+    question = Question(space, wanted, lambda X: 3 * X, ROWS, 3 * ROWS, np.arange(40), on_simulator=on_simulator)
+    answer = Answer(Y / 3, [1] * n, ["ok"] * n, [""] * n)
     return frame(answer, Y, question, ["y"])["rank"].tolist()
 
 

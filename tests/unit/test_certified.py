@@ -5,19 +5,20 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, study
+from preimage import study
 from preimage.core import candidates, objective
 from preimage.core.certificates import together, verdict
-from preimage.core.kinds import NEEDS_TREES
 from preimage.core.space import Input, Linear, Space
 from preimage.evidence.summary import summarise
-from preimage.inversion import certified
+from preimage.inversion import asking, certified
+from preimage.inversion.base import Inverter
+from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.support import checkpoints
 from preimage.trees import branch_and_bound, threads
 from preimage.trees.forest import from_sklearn
 
-from ..conftest import refusal
+from ..conftest import inverter, refusal
 
 OPTIONS = {"boxes": 100_000, "gap": 0.0, "memory": 100, "starts": 4}
 D = 5
@@ -36,11 +37,13 @@ def question(model, entry, constraints=()):
     forest, X, Y = model
     space = Space(tuple(Input(f"x{j}", -10, 10) for j in range(D)), tuple(constraints))
     wanted = objective.build("o", entry, ["a", "b"], Y.std(axis=0), np.ptp(Y, axis=0))
-    return inversion.Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
+    return Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
 
 
 def ask(q, state=None, report=None, **options):
-    ((answer, Y),) = inversion.ask("certified", [q], {**OPTIONS, **options}, np.random.default_rng(1), state, report)
+    ((answer, Y),) = asking.ask(
+        inverter("certified", {**OPTIONS, **options}), [q], np.random.default_rng(1), state, report
+    )
     return answer, q.objective.loss(Y)
 
 
@@ -170,7 +173,7 @@ def test_of_several_outputs_a_target_may_be_met_elsewhere_than_at_the_least_loss
     X, Y = np.array([[0.0], [1.0]]), np.array([[1.1, 0.0], [0.9, 0.9]])
     forest = from_sklearn(RandomForestRegressor(1, bootstrap=False, n_jobs=1).fit(X, Y))
     wanted = objective.build("o", {"target": {"a": 0, "b": 0}, "tolerance": 1}, ["a", "b"])
-    q = inversion.Question(Space((Input("x", 0, 1),)), wanted, forest.predict, X, Y, np.arange(2), trees=forest)
+    q = Question(Space((Input("x", 0, 1),)), wanted, forest.predict, X, Y, np.arange(2), trees=forest)
     answer, loss = ask(q)
     assert answer.certificate["feasible"] == "yes"
     assert loss == pytest.approx([0.605, 0.81])
@@ -212,7 +215,7 @@ def test_words_say_what_is_proven():
 
 def test_a_certificate_goes_with_the_candidates_and_into_the_summary_of_every_inverter(model, tmp_path):
     q = question(model, {"within": {"a": [10_000, 20_000]}})
-    ((answer, predicted),) = inversion.ask("certified", [q], OPTIONS, np.random.default_rng(1))
+    ((answer, predicted),) = asking.ask(inverter("certified", OPTIONS), [q], np.random.default_rng(1))
     table = frame(answer, predicted, q, ["a", "b"])
     table.attrs["certificates"] = {"o": dict(answer.certificate)}
     table.to_parquet(tmp_path / "candidates.parquet")
@@ -230,12 +233,12 @@ def test_a_certificate_goes_with_the_candidates_and_into_the_summary_of_every_in
     assert "proven that no input meets" in answer.message[0]
 
 
-@pytest.mark.parametrize("kind", sorted(NEEDS_TREES))
+@pytest.mark.parametrize("kind", [kind.kind for kind in Inverter.registry.values() if kind.needs_trees])
 def test_a_model_that_is_not_trees_is_refused_before_any_job(kind, study_file):
     bowl = "study: bowl\nproblem: {simulator: paraboloid}\nobjectives: {lowest: {minimize: y}}\n"
     models = "surrogates: {gp: {kind: gaussian_process}, forest: {kind: random_forest}}\n"
     text = bowl + models + f"inverters: {{proof: {{kind: {kind}}}}}\n"
-    assert study.load(study_file(text))["inverters"]["proof"]["on"] == ["forest"]
+    assert study.load(study_file(text))["inverters"]["proof"].on == ["forest"]
     named = text.replace(f"kind: {kind}", f"kind: {kind}, on: [gp]")
     assert "made of trees" in refusal(study.load, study_file(named))
     assert "made of trees" in refusal(study.load, study_file(text.replace(", forest: {kind: random_forest}", "")))

@@ -67,6 +67,18 @@ def test_bounds_that_exclude_all_rows_say_so(check):
     assert check("{cement: {low: 150}, water: {high: 250}}") == said  # each alone leaves some
 
 
+def test_targets_one_by_one_are_better_a_table(check):
+    def entries(count):
+        return "{" + ", ".join(f"o{k}: {{target: {{strength: {50 + k / 4}}}}}" for k in range(count)) + "}"
+
+    assert check(objectives=entries(49)) == []
+    (said,) = check(objectives=entries(50))
+    assert said.startswith("50 objectives of a single target each make 50 jobs, each of which takes seconds to start")
+    text = BOWL.replace("{lowest: {minimize: y}}", entries(50).replace("strength", "y")) + "seeds: [0, 1]\n"
+    (said,) = check(text=text + "inverters: {a: {kind: random}, b: {kind: hyperopt}}\n")
+    assert "make 300 jobs" in said  # the lookup beside both
+
+
 def test_a_tiny_share_is_not_called_none(check):
     k = np.arange(4000)
     table = pd.DataFrame({"cement": k, "strength": k + 0.5})

@@ -1,6 +1,7 @@
 """What Slurm would refuse, refused before a job is submitted; and how often its queue is looked at."""
 
 import asyncio
+import inspect
 import sys
 from types import SimpleNamespace
 
@@ -83,13 +84,33 @@ class Executor:
 
     next_seconds_between_status_checks = 2
     run_uuid = "this run"
+    logger = SimpleNamespace(warning=print)
 
-    async def check_active_jobs(self, active_jobs):
-        for job in active_jobs:
-            yield job
+    def __init__(self):
+        self._failed_nodes = set()
+        self.workflow = SimpleNamespace(executor_settings=SimpleNamespace(status_command="sacct"))
 
-    def get_status_command(self):
-        return "sacct"
+
+async def query_job_status(command, logger):
+    """As the executor's own, which it looks up in its module."""
+    return ({"1": "CANCELLED by 0", "2": "RUNNING"}, 0.1) if command == "sacct" else (None, None)
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch):
+    """Put the module's function back after each test, and start no thread."""
+    monkeypatch.setattr(sys.modules[__name__], "query_job_status", query_job_status)
+    monkeypatch.setattr(slurm.threading.Thread, "start", lambda self: None)
+
+
+def test_the_executor_of_the_lock_has_what_is_changed():
+    import snakemake_executor_plugin_slurm as plugin
+
+    source = inspect.getsource(plugin.Executor)
+    assert {"additional_general_args", "check_active_jobs"} <= vars(plugin.Executor).keys()
+    assert all(name in source for name in ("self.next_seconds_between_status_checks =", "self._failed_nodes.add"))
+    assert hasattr(plugin, "query_job_status") and "await query_job_status(" in source
+    assert "status_command" in plugin.ExecutorSettings.__dataclass_fields__
 
 
 def test_a_node_that_failed_is_asked_again_but_for_those_that_the_user_leaves_out():
@@ -100,34 +121,18 @@ def test_a_node_that_failed_is_asked_again_but_for_those_that_the_user_leaves_ou
     assert executor._failed_nodes == {"broken"}
 
 
-async def query_job_status(command, logger):
-    """As the executor's own, which it looks up in its module."""
-    return ({"1": "CANCELLED by 0", "2": "RUNNING"}, 0.1) if command == "sacct" else (None, None)
-
-
-def test_who_cancelled_a_job_is_no_part_of_its_state(monkeypatch):
+def test_who_cancelled_a_job_is_no_part_of_its_state():
     module = sys.modules[__name__]
-    monkeypatch.setattr(module, "query_job_status", query_job_status)  # puts it back
     slurm.suit(Executor())
     assert asyncio.run(module.query_job_status("sacct", None)) == ({"1": "CANCELLED", "2": "RUNNING"}, 0.1)
     assert asyncio.run(module.query_job_status("broken", None)) == (None, None)
 
 
-def is_query_tool_available(name):
-    """As the executor's own: the command is there."""
-    return True
-
-
-def test_without_accounts_the_queue_is_asked(monkeypatch):
-    module = sys.modules[__name__]
-    monkeypatch.setattr(module, "is_query_tool_available", is_query_tool_available)  # puts it back
+@pytest.mark.parametrize(("accounts", "command"), [(True, "sacct"), (False, "squeue")])
+def test_without_accounts_the_queue_is_asked(accounts, command):
     executor = Executor()
-    slurm.suit(executor, accounts=True)
-    assert executor.get_status_command() == "sacct" and module.is_query_tool_available("sacct")
-    executor = Executor()
-    slurm.suit(executor, accounts=False)
-    assert executor.get_status_command() == "squeue"
-    assert not module.is_query_tool_available("sacct") and module.is_query_tool_available("squeue")
+    slurm.suit(executor, accounts)
+    assert executor.workflow.executor_settings.status_command == command
 
 
 def test_the_queue_is_looked_at_after_a_tenth_of_the_time_waited(monkeypatch):
@@ -159,25 +164,19 @@ WAITING = """7|13|24000M|1:00:00|main|PartitionConfig
 
 
 def test_a_job_that_waits_for_more_than_its_turn_is_told_once(commands, monkeypatch):
-    now, told = [100.0], []
-    commands(squeue=WAITING)
-    monkeypatch.setattr(slurm.time, "monotonic", lambda: now[0])
-    executor = Executor()
-    executor.logger = SimpleNamespace(warning=told.append)
-    slurm.suit(executor)
+    said, told = [WAITING, WAITING + "\n17|4|2000M|1:00:00|main|BadConstraints", None, WAITING], []
+    slept = []
 
-    async def look():
-        return [job async for job in executor.check_active_jobs(["a", "b"])]
+    def sleep(seconds):
+        slept.append(seconds)
+        if not said:
+            raise InterruptedError
+        commands(squeue=said.pop(0))
 
-    assert asyncio.run(look()) == ["a", "b"]
-    assert [line.split("job ")[1].split()[0] for line in told] == ["7", "11", "12", "14", "15", "16"]
+    monkeypatch.setattr(slurm, "time", SimpleNamespace(sleep=sleep))  # not that of all modules
+    with pytest.raises(InterruptedError):
+        slurm._watch("this run", told.append)
+    jobs = [line.split("job ")[1].split()[0] for line in told]
+    assert jobs == ["7", "11", "12", "14", "15", "16", "17"]
     assert "PartitionConfig" in told[0] and "13 CPUs, 24000M of memory" in told[0] and "scancel 7" in told[0]
-    commands(squeue=WAITING + "\n17|4|2000M|1:00:00|main|BadConstraints")
-    asyncio.run(look())
-    assert len(told) == 6  # too soon to ask again
-    now[0] += 60 - slurm.MOST  # however long the pauses, within a minute
-    asyncio.run(look())
-    assert len(told) == 7 and "job 17" in told[-1]
-    commands(squeue=None)
-    now[0] += 60
-    assert asyncio.run(look()) == ["a", "b"] and len(told) == 7
+    assert max(slept) <= 30  # within a minute, with all that asking may take

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Space
+from preimage.inversion import asking
 from preimage.inversion.gradients import Line
+from preimage.inversion.question import Question
 
+from ..conftest import inverter
 from ..own_models import INPUTS, OUTPUTS, W1, W2, X, by_hand
 
 
@@ -19,7 +21,7 @@ def coarse_question(resolution):
     def predict(points):
         return (np.tanh(points.astype(np.float32) @ W1.astype(np.float32)) @ W2.astype(np.float32)).astype(float)
 
-    return inversion.Question(space, wanted, predict, X, by_hand(X), np.arange(40), resolution=resolution)
+    return Question(space, wanted, predict, X, by_hand(X), np.arange(40), resolution=resolution)
 
 
 @pytest.mark.parametrize(("gradient", "error"), [("2-point", 2e-2), ("3-point", 2e-3)])
@@ -44,7 +46,7 @@ def test_multistart_on_a_float32_model_goes_down_to_its_rounding_where_scipys_st
     def median_loss(gradient, dtype):
         question = coarse_question(float(np.finfo(dtype).eps))
         options = {"starts": 10, "gradient": gradient}
-        ((_, outputs),) = inversion.ask("multistart", [question], options, np.random.default_rng(0))
+        ((_, outputs),) = asking.ask(inverter("multistart", options), [question], np.random.default_rng(0))
         return np.median(((outputs - [0.3, -0.4]) ** 2).mean(axis=1))
 
     assert median_loss("3-point", np.float32) < 1e-12

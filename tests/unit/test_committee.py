@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.domain import Domain
 from preimage.core.space import Input, Space
 from preimage.inversion import committee
 from preimage.inversion.committee import Committee, Judge
+from preimage.inversion.question import Answer, Question
 from preimage.inversion.table import frame
 
 SPACE = Space((Input("a", 0.0, 1.0), Input("b", 0.0, 1.0)))
@@ -29,7 +29,7 @@ class Model:
 def question(entry, n=400):
     X = np.random.default_rng(0).random((n, 2))
     wanted = objective.build("o", entry, ["y", "z"])
-    return inversion.Question(SPACE, wanted, Model().predict, X, truth(X), np.arange(n))
+    return Question(SPACE, wanted, Model().predict, X, truth(X), np.arange(n))
 
 
 def fixed(outputs, error):
@@ -80,7 +80,7 @@ def test_what_one_model_promises_falsely_is_ranked_behind_what_all_agree_on():
     false, true = [0.6, 0.1], [0.7, 0.5]  # the model takes the first for (1.2, 1.0), and the second for (1.7, 0.7)
     q = q.wanting(objective.build("o", {"target": {"y": 1.2}}, ["y", "z"]))
     X = np.array([false, true])
-    answer = inversion.Answer(X, [1, 1], ["ok", "ok"], ["", ""])
+    answer = Answer(X, [1, 1], ["ok", "ok"], ["", ""])
     made = committee.assemble(Model(), np.array([0.25, 0.25]), q, LEVELS, {}, np.random.default_rng(0))
     assert frame(answer, q.outputs(X), q, ["y", "z"])["rank"].tolist() == [1, 2]
     assert frame(answer, q.outputs(X), q, ["y", "z"], made)["rank"].tolist() == [2, 1]
@@ -91,7 +91,7 @@ def test_rejected_candidates_keep_their_point_and_say_why_but_have_no_rank():
     q = q.__class__(**{**vars(q), "X": q.X * 0.4, "Y": truth(q.X * 0.4)})
     X = np.array([[0.1, 0.2], [0.95, 0.95]])
     made = committee.assemble(Model(), np.array([0.1, 0.1]), q, LEVELS, {}, np.random.default_rng(0))
-    table = frame(inversion.Answer(X, [1, 1], ["ok", "ok"], ["", "x"]), q.outputs(X), q, ["y", "z"], made)
+    table = frame(Answer(X, [1, 1], ["ok", "ok"], ["", "x"]), q.outputs(X), q, ["y", "z"], made)
     assert table["status"].tolist() == ["ok", "rejected"]
     assert table["x.a"].tolist() == [0.1, 0.95] and np.isnan(table["predicted_loss"][1])
     assert table["rank"].isna().tolist() == [False, True]

@@ -2,7 +2,9 @@
 
 import os
 import re
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,29 @@ import yaml
 from ..running import ROOT
 
 sys.path.insert(0, str(ROOT / "envs"))
+LOCKS = [ROOT / f"requirements{part}.lock" for part in ("", "-dev", "-uv")]
 
 
 def test_the_environment_of_the_rules_equals_the_lock():
     import from_lock
 
     assert from_lock.TARGET.read_text(encoding="utf-8") == from_lock.environment()
+
+
+def test_the_lock_of_the_tools_has_what_the_other_has_not():
+    import from_lock
+
+    assert from_lock.DEV_LOCK.read_text(encoding="utf-8") == from_lock.only_dev()
+    names = {lock: {re.split("[ =]", pin)[0] for pin in from_lock.pins(lock)} for lock in LOCKS}
+    assert {"pytest", "mypy", "ruff"} <= names[from_lock.DEV_LOCK] and not names[from_lock.LOCK] & names[
+        from_lock.DEV_LOCK
+    ]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for lock, asked in (
+        (from_lock.LOCK, project["dependencies"]),
+        (from_lock.DEV_LOCK, project["optional-dependencies"]["dev"]),
+    ):
+        assert {re.match("[A-Za-z0-9_-]+", one).group().lower() for one in asked} <= names[lock]
 
 
 def test_containers_install_the_lock_on_the_python_of_the_environment():
@@ -33,6 +52,30 @@ def test_containers_install_the_lock_on_the_python_of_the_environment():
     assert (ROOT / ".containerignore").read_text() == (ROOT / ".dockerignore").read_text()
 
 
+def test_the_tracking_server_in_containers_is_as_documented(tmp_path):
+    """It was not started here; that it runs the lock's MLflow, for this machine alone, with the passwords that the docs
+    tell how to make, is held."""
+    import from_lock
+
+    text = (ROOT / "contrib/tracking-server/compose.yaml").read_text(encoding="utf-8")
+    docs = (ROOT / "docs/tracking-server.md").read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    assert services["mlflow"]["image"].endswith(f":v{from_lock.pinned('mlflow')}-full")
+    assert all(re.search(r":v?\d+[.\w-]*$", s["image"]) and s["healthcheck"]["test"] for s in services.values())
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert ports == ["127.0.0.1:${PORT:-5000}:5000"]
+    (make,) = re.findall(r"(?ms)^\(umask 077; .*?passwords\.env\)$", docs)
+    subprocess.run(make, shell=True, cwd=tmp_path, check=True)
+    made = tmp_path / "passwords.env"
+    assert made.stat().st_mode & 0o777 == 0o600
+    required = set(re.findall(r"\$\{(\w+):\?", text))
+    assert sorted(line.partition("=")[0] for line in made.read_text().split()) == sorted(required)
+    assert all(len(line.partition("=")[2]) == 48 for line in made.read_text().split())
+    documented = dict(re.findall(r"(?m)^\| `(\w+)` \| `?(.*?)`? \|", docs.partition("## With containers")[2]))
+    defaults = dict(re.findall(r"\$\{(\w+):-(.*?)\}", text))
+    assert documented == {**dict.fromkeys(required, "required"), **defaults}
+
+
 def test_every_rule_names_that_environment():
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")
@@ -40,11 +83,12 @@ def test_every_rule_names_that_environment():
             assert "script:" not in rule or "ENVIRONMENT" in rule, rule.split(":")[0]
 
 
-def test_the_lock_is_hashed_and_names_no_host():
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("lock, least", [(LOCKS[0], 100), (LOCKS[1], 20), (LOCKS[2], 1)], ids=lambda v: str(v))
+def test_each_lock_is_hashed_and_names_no_host(lock, least):
+    text = lock.read_text(encoding="utf-8")
     assert "://" not in text and "--index" not in text and "--find" not in text
     pins = [block for block in re.split(r"(?m)^(?=\S)", text) if block.strip()]
-    assert len(pins) > 100
+    assert len(pins) >= least
     assert all("--hash=sha256:" in pin for pin in pins)
 
 

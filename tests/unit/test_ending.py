@@ -5,12 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Linear, Space
-from preimage.inversion import descents, ending
+from preimage.inversion import asking, descents, ending
 from preimage.inversion.ending import FLAT, Judge
+from preimage.inversion.question import Question
 from preimage.support.jax_setup import enable_double
+
+from ..conftest import inverter
 
 enable_double()
 
@@ -64,14 +66,14 @@ def question(function, entry, rows=150, low=0.0, width=1.0, scale=1.0, offset=0.
     if wild:
         Y[0] *= 1e6
     wanted = objective.build("o", entry, ["y"], [1.0], [float(np.ptp(Y))])
-    return inversion.Question(
+    return Question(
         space, wanted, predict, X, Y, np.arange(rows), gradient=gradient if exact else None,
         traceable=(at, ()) if exact else None,
     )  # fmt: skip
 
 
 def ask(q, **options):
-    return inversion.ask("multistart", [q], {"starts": 4, **options}, np.random.default_rng(0))[0]
+    return asking.ask(inverter("multistart", {"starts": 4, **options}), [q], np.random.default_rng(0))[0]
 
 
 def ok(answer):
@@ -205,5 +207,5 @@ def test_cmaes_converges_alike_in_every_unit(scale):
     function, value, tolerance = WIDE["exp"]
     entry = {"target": {"y": value * scale}, "tolerance": tolerance * scale}
     q = question(function, entry, scale=scale)
-    answer, Y = inversion.ask("cmaes", [q], {"evaluations": 1500}, np.random.default_rng(1))[0]
+    answer, Y = asking.ask(inverter("cmaes", {"evaluations": 1500}), [q], np.random.default_rng(1))[0]
     assert not (ok(answer) & (np.abs(Y[:, 0] - value * scale) > tolerance * scale)).any() and ok(answer).any()

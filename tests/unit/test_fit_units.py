@@ -12,9 +12,11 @@ from preimage.core import objective
 from preimage.core.dynamics import Curve, Known
 from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.inversion import Question, multistart
+from preimage.inversion import multistart
+from preimage.inversion.question import Question, SearchContext
 from preimage.problems import user_series
 
+from ..conftest import inverter
 from ..regressions import REGRESSIONS, least_squares, observed
 
 # Units of the series, and a seed of the parameters' own: 0 leaves those as they are.
@@ -33,7 +35,9 @@ def asked(found, space):
 def search(found, space, starts=20, seed=0):
     """The answer of the batched engine, losses (n,), and which are called solved (n,)."""
     options = {"starts": starts, "engine": "batched"}
-    (answer,) = multistart.invert_many([asked(found, space)], options, np.random.default_rng(seed), None, None)
+    (answer,) = multistart.invert_many(
+        [asked(found, space)], inverter("multistart", options), SearchContext(np.random.default_rng(seed))
+    )
     return answer, found.losses(answer.X), np.array(answer.status) == "ok"
 
 

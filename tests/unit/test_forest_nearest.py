@@ -8,12 +8,15 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Linear, Space
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.trees import nearest, projection
 from preimage.trees.domain import Near
 from preimage.trees.forest import from_sklearn
+
+from ..conftest import inverter
 
 OPTIONS = {"boxes": 100_000, "gap": 0.0, "memory": 100, "starts": 2}
 
@@ -22,8 +25,8 @@ def asked(model, space, entry, X, Y, **options):
     outputs = [f"y{k}" for k in range(Y.shape[1])]
     wanted = objective.build("o", entry, outputs, Y.std(axis=0), np.ptp(Y, axis=0))
     trees = from_sklearn(model)
-    question = inversion.Question(space, wanted, trees.predict, X, Y, np.arange(len(X)), trees=trees)
-    return inversion.ask("certified", [question], {**OPTIONS, **options}, np.random.default_rng(0))[0]
+    question = Question(space, wanted, trees.predict, X, Y, np.arange(len(X)), trees=trees)
+    return asking.ask(inverter("certified", {**OPTIONS, **options}), [question], np.random.default_rng(0))[0]
 
 
 def equal(space_names, at, slope=1.0):
@@ -61,10 +64,10 @@ def test_of_numbers_on_a_plane_the_best_near_a_row_is_proven_in_any_unit(scale):
     names = [f"x{j}" for j in range(3)]
     space = Space(tuple(Input(n, 0, scale) for n in names), (equal(names, 1.25 * scale),))
     wanted = objective.build("o", {"maximize": "y0"}, ["y0"], Y.std(axis=0), np.ptp(Y, axis=0))
-    question = inversion.Question(space, wanted, trees.predict, X, Y, np.arange(60), trees=trees)
+    question = Question(space, wanted, trees.predict, X, Y, np.arange(60), trees=trees)
     for distance in (0.02, 0.1):
         options = {**OPTIONS, "distance": distance}
-        ((answer, predicted),) = inversion.ask("certified", [question], options, np.random.default_rng(0))
+        ((answer, predicted),) = asking.ask(inverter("certified", options), [question], np.random.default_rng(0))
         assert answer.certificate["closed"] and space.contains(answer.X)[0]
         points = rng.uniform(0, 1, (20_000, 3))
         points = scale * (points + (1.25 - points.sum(axis=1, keepdims=True)) / 3)

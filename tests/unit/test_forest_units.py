@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Space
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.trees import standardised
 from preimage.trees.preimage import preimage
+
+from ..conftest import inverter
 
 OPTIONS = {"boxes": 10**6, "gap": 0.0, "memory": 200, "starts": 4}
 
@@ -31,8 +34,8 @@ def asked(X, Y, entry, space=None, levels=(0, 0), **options):
     """Return the answer of the certified search, and whether it meets the objective."""
     trees, space = forest(X, Y, levels), space or space_of(X)
     wanted = objective.build("o", entry, ["y"], Y.std(axis=0), np.ptp(Y, axis=0))
-    question = inversion.Question(space, wanted, trees.predict, X, Y, np.arange(len(X)), trees=trees)
-    ((answer, predicted),) = inversion.ask("certified", [question], OPTIONS | options, np.random.default_rng(0))
+    question = Question(space, wanted, trees.predict, X, Y, np.arange(len(X)), trees=trees)
+    ((answer, predicted),) = asking.ask(inverter("certified", OPTIONS | options), [question], np.random.default_rng(0))
     return answer, predicted, wanted.met(predicted, answer.certificate["loss"])
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scipy.linalg import cholesky
 
-from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.data.split import folds, group_rows
 from preimage.support.errors import StudyError
-from preimage.surrogates import Means
 from preimage.surrogates import gaussian_process as gp
 from preimage.surrogates import marginal_likelihood as ml
+from preimage.surrogates.base import module
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, covariance, factorised
+from preimage.surrogates.protocol import Means
 
 SPEC = {"kernel": "rbf", "rows": 10_000, "hyperparameter_rows": 200, "restarts": 2, "folds": 5}
 
@@ -286,7 +286,7 @@ def test_saved_and_loaded_it_is_the_same_and_the_same_seed_gives_the_same_bytes(
     files = [(tmp_path / name / gp.ARRAYS).read_bytes() for name in ("a", "b")]
     assert files[0] == files[1]
     assert first.parameters == second.parameters
-    loaded, new = surrogates.module("gaussian_process").load(tmp_path / "a"), X[:9] + 0.1
+    loaded, new = module("gaussian_process").load(tmp_path / "a"), X[:9] + 0.1
     for said, again in zip(loaded.gradient(new), first.surrogate.gradient(new), strict=True):
         assert np.array_equal(said, again)
     assert np.array_equal(loaded.spread(new), first.surrogate.spread(new))

@@ -152,6 +152,8 @@ def errors_of(**counts):
 
 def test_methods_that_search_anew_do_not_take_problems_from_the_others():
     shown = errors_of(alfi=300, nes=4)
-    assert shown.caption.startswith("Of the same 300 fresh problems") and "were run on, or answered, only" in shown.caption
+    assert (
+        shown.caption.startswith("Of the same 300 fresh problems") and "were run on, or answered, only" in shown.caption
+    )
     assert "(300 problems)" in shown.draw().get_label() and "(4 problems)" in shown.draw().get_label()
     assert "fewer" not in errors_of(alfi=300, nes=300).caption

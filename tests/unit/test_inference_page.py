@@ -1,19 +1,18 @@
 """The page of a study of inference: its words and tables, from findings that are made up."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from preimage.inference import verdict
 from preimage.inference.checks import predictive
 from preimage.reporting import inference
 from preimage.reporting.templates import environment
+from preimage.study.sections import Checks
+from preimage.support.frozen import json_schema
 
-SCHEMA = Path(__file__).parents[2] / "workflow/schemas/study.schema.yaml"
 METHODS = {"loop": "alfi", "loop_blind": "alfi", "narrow": "one_shot", "best": "maximum_likelihood"}
 
 
@@ -176,7 +175,7 @@ def test_a_predictive_check_that_could_not_speak_up_is_no_good_news(failed, sile
 
 
 def test_the_schema_leaves_room_for_failed_predictive_sets():
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["properties"]["checks"]["properties"]["predictive"]
+    schema = json_schema(Checks)["properties"]["predictive"]
     assert predictive.least_p(int(0.9 * schema["minimum"])) <= inference.PREDICTIVE_P
     assert predictive.least_p(int(0.67 * schema["default"])) <= inference.PREDICTIVE_P
 

@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
-from preimage import inversion
 from preimage.core import objective
-from preimage.core.kinds import MODULES, UNMOVED
+from preimage.core.sentences import UNMOVED
 from preimage.core.space import Input, Linear, Space
+from preimage.inversion import asking
+from preimage.inversion.base import Inverter
+from preimage.inversion.question import Answer, Question
 from preimage.problems import paraboloid
 from preimage.support.errors import StudyError
+
+from ..conftest import inverter
 
 OPTIONS = {
     "hyperopt": {"evaluations": 60},
@@ -48,11 +52,11 @@ def question(space, entry=None, predict=bowl, on_simulator=True, rows=40):
     X = np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high)
     wanted = objective.build("o", entry or OBJECTIVES["minimize"], ["y"], [1.0], [100.0])
     numbers = np.arange(1, rows + 1)
-    return inversion.Question(space, wanted, predict, X, bowl(X), numbers, on_simulator=on_simulator)
+    return Question(space, wanted, predict, X, bowl(X), numbers, on_simulator=on_simulator)
 
 
 def ask(kind, q, seed=0, **more):
-    return inversion.ask(kind, [q], {**OPTIONS[kind], **more}, np.random.default_rng(seed))[0]
+    return asking.ask(inverter(kind, {**OPTIONS[kind], **more}), [q], np.random.default_rng(seed))[0]
 
 
 def test_every_kind_is_tried_here():
@@ -61,7 +65,7 @@ def test_every_kind_is_tried_here():
         "coordinate",
         "certified",
     }  # need a gradient (test_multistart), trees (test_certified)
-    assert set(OPTIONS) | elsewhere == set(MODULES)
+    assert set(OPTIONS) | elsewhere == set(Inverter.registry)
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
@@ -119,7 +123,9 @@ def test_cmaes_restarts_with_doubled_populations_within_its_evaluations():
 
     q = question(SPACES["box"], predict=counted)
     rng = np.random.default_rng(0)
-    ((answer, _),) = inversion.ask("cmaes", [q], {"evaluations": 3000}, rng, None, lambda *told: heard.append(told))
+    ((answer, _),) = asking.ask(
+        inverter("cmaes", {"evaluations": 3000}), [q], rng, None, lambda *told: heard.append(told)
+    )
     populations = [int(m.split(" of ")[1]) for m in answer.message]
     assert populations == [6 * 2**k for k in range(len(populations))] and len(populations) > 2
     assert sum(answer.evaluations) == sum(spent) - len(answer.X) <= 3000  # `ask` looks at each row once more
@@ -217,9 +223,9 @@ def test_a_loss_that_is_not_a_number_is_a_failed_row():
 
 
 def test_a_method_that_leaves_the_space_is_a_fault_not_an_answer(monkeypatch):
-    from preimage.inversion import random_search
+    from preimage.inversion import random as random_search
 
-    outside = inversion.Answer(np.array([[99.0, 0.0]]), [1], ["ok"], [""])
+    outside = Answer(np.array([[99.0, 0.0]]), [1], ["ok"], [""])
     monkeypatch.setattr(random_search, "invert", lambda *_: outside)
     with pytest.raises(RuntimeError, match="outside the space"):
         ask("random", question(SPACES["box"]))
@@ -231,7 +237,7 @@ def test_every_inverter_nears_the_known_minimum_of_every_built_in_problem(kind):
     space = Space(tuple(Input(n, *b) for n, b in problem.inputs.items()))
     X = np.random.default_rng(0).uniform(space.low, space.high, (50, 3))
     wanted = objective.build("o", {"minimize": "y"}, ["y"])
-    q = inversion.Question(space, wanted, problem.simulate, X, problem.simulate(X), np.arange(50), on_simulator=True)
+    q = Question(space, wanted, problem.simulate, X, problem.simulate(X), np.arange(50), on_simulator=True)
     _, Y = ask(kind, q, evaluations=200)
     # Half of all uniform points of this cube lie above 10,000; 200 draws come far below.
     assert Y.min() < 1500

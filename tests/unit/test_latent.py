@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.learning import line, recursion
 from preimage.problems.loading import load as load_problem
-from preimage.surrogates import latent
+from preimage.surrogates import latent, protocol
 
 from ..conftest import refusal
 
@@ -135,12 +134,12 @@ def test_a_network_learns_a_curve_and_its_gradient_is_that_of_differences(curved
 def test_a_saved_model_is_the_same_and_holds_no_code(curved, tmp_path):
     X, _, trained = curved
     trained.save(tmp_path)
-    again = surrogates.kept("latent", tmp_path, "mine")
+    again = protocol.kept("latent", tmp_path, "mine")
     assert np.array_equal(again.predict(X), trained.surrogate.predict(X))
     assert again.traceable().function == trained.surrogate.traceable().function
     assert {p.suffix for p in tmp_path.iterdir()} == {".npz", ".json"}
     (tmp_path / "latent.npz").write_bytes(b"x")
-    assert "mine: its files are damaged" in refusal(surrogates.kept, "latent", tmp_path, "mine")
+    assert "mine: its files are damaged" in refusal(protocol.kept, "latent", tmp_path, "mine")
 
 
 def test_training_by_inversion_of_a_line_is_least_squares_of_y_on_x(rng):

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.learning import latent_classes as show
-from preimage.surrogates import latent_classes
+from preimage.surrogates import latent_classes, protocol
 
 from ..conftest import refusal
 from ..running import ROOT
@@ -85,7 +84,7 @@ def test_gradient_is_that_of_differences(digits):
 def test_probabilities_add_up_and_a_saved_model_is_the_same(digits, tmp_path):
     _, test, trained = digits
     trained.save(tmp_path)
-    again = surrogates.kept("latent_classes", tmp_path, "mine")
+    again = protocol.kept("latent_classes", tmp_path, "mine")
     found = again.predict(test.X[:50])
     assert np.allclose(found.sum(axis=1), 1)
     assert np.array_equal(found, trained.surrogate.predict(test.X[:50]))

@@ -5,17 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from preimage import inversion, study
+from preimage import study
 from preimage.core import objective
-from preimage.core.kinds import UNMOVED
+from preimage.core.sentences import UNMOVED
 from preimage.core.space import Input, Linear, Space
-from preimage.inversion import batched, multistart
+from preimage.inversion import asking, batched, multistart
 from preimage.inversion.gradients import Line
+from preimage.inversion.question import Question
 from preimage.problems import robot_arm, sine_wave
 from preimage.support.errors import StudyError
 from preimage.support.jax_setup import enable_double
 
-from ..conftest import refusal
+from ..conftest import inverter, refusal
 
 enable_double()
 
@@ -45,14 +46,14 @@ def arm_gradient(X):
 def question(entry=None, space=ARM_SPACE, exact=True, rows=200):
     X = np.clip(ARM.draw(rows, np.random.default_rng(0)), space.low, space.high)
     wanted = objective.build("o", entry or {"target": {"hand_x": 1.2, "hand_y": 0.7}}, list(ARM.outputs))
-    return inversion.Question(
+    return Question(
         space, wanted, ARM.simulate, X, ARM.simulate(X), np.arange(rows),
         gradient=arm_gradient if exact else None, traceable=(arm_at, ()) if exact else None,
     )  # fmt: skip
 
 
 def ask(q, **options):
-    return inversion.ask("multistart", [q], {"starts": 8, **options}, np.random.default_rng(0))[0]
+    return asking.ask(inverter("multistart", {"starts": 8, **options}), [q], np.random.default_rng(0))[0]
 
 
 ENTRIES = [
@@ -173,13 +174,13 @@ def test_a_complex_step_is_exact_where_finite_differences_are_not():
     true = np.array([3 * np.pi * np.cos(0.9 * np.pi), -3 * np.pi * np.sin(-0.6 * np.pi)])
     space = Space((Input("x1", 0, 1), Input("x2", -1, 0)))
     wanted = objective.build("o", {"minimize": "y"}, ["y"])
-    q = inversion.Question(space, wanted, wave.simulate, x[None], wave.simulate(x[None]), np.zeros(1))
+    q = Question(space, wanted, wave.simulate, x[None], wave.simulate(x[None]), np.zeros(1))
     assert Line(q, x).complex_step(Line(q, x).start)[1] == pytest.approx(true, rel=1e-14)
 
 
 def test_the_neural_adjoint_comes_near_but_less_near_than_exact_descent():
     q = question()
-    answer, Y = inversion.ask("neural_adjoint", [q], {"starts": 64}, np.random.default_rng(0))[0]
+    answer, Y = asking.ask(inverter("neural_adjoint", {"starts": 64}), [q], np.random.default_rng(0))[0]
     assert q.space.contains(answer.X).all() and len(answer.X) == 64
     error = np.abs(Y - [1.2, 0.7]).max(axis=1)
     assert 1e-9 < error.min() < 0.02
@@ -205,7 +206,7 @@ def lattice(X):
 def mixed_question(entry):
     X = np.column_stack([np.linspace(-1, 1, 30), np.arange(30) % 7, np.arange(30) % 3]).astype(float)
     wanted = objective.build("o", entry, ["y"])
-    return inversion.Question(MIXED, wanted, lattice, X, lattice(X), np.arange(30))
+    return Question(MIXED, wanted, lattice, X, lattice(X), np.arange(30))
 
 
 def grid_minimum(q):
@@ -238,9 +239,7 @@ def test_enumeration_finds_the_optimum_over_all_combinations_from_any_start():
 def test_enumeration_of_too_many_combinations_is_refused():
     space = Space((Input("a", 0.0, 1.0), Input("m", 0, 40, integer=True), Input("n", 0, 40, integer=True)))
     X = np.zeros((5, 3))
-    q = inversion.Question(
-        space, objective.build("o", {"minimize": "y"}, ["y"]), lambda X: X[:, :1], X, X[:, :1], X[:, 0]
-    )
+    q = Question(space, objective.build("o", {"minimize": "y"}, ["y"]), lambda X: X[:, :1], X, X[:, :1], X[:, 0])
     with pytest.raises(StudyError, match="found 1681 combinations of m, n, expected at most 1000"):
         ask(q, discrete="enumerate")
 
@@ -253,9 +252,11 @@ def test_many_questions_at_once_get_the_answers_of_each_alone():
         for g in goals
     ]
     for engine in ("batched", "scipy"):
-        together = inversion.ask("multistart", asked, {"starts": 4, "engine": engine}, np.random.default_rng(0))
+        together = asking.ask(inverter("multistart", {"starts": 4, "engine": engine}), asked, np.random.default_rng(0))
         for one, (answer, Y) in zip(asked, together, strict=True):
-            alone, _ = inversion.ask("multistart", [one], {"starts": 4, "engine": engine}, np.random.default_rng(0))[0]
+            alone, _ = asking.ask(
+                inverter("multistart", {"starts": 4, "engine": engine}), [one], np.random.default_rng(0)
+            )[0]
             assert np.abs(alone.X - answer.X).max() < 1e-5
             assert one.objective.loss(Y).min() < 1e-12
 

@@ -6,7 +6,8 @@ import pytest
 from preimage import study
 from preimage.data.rows import Rows
 from preimage.support import tpe
-from preimage.surrogates import Means, network_tuning, neural_network, vmapped_training
+from preimage.surrogates import network_tuning, neural_network, vmapped_training
+from preimage.surrogates.protocol import Means
 
 from ..conftest import refusal
 

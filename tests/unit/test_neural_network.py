@@ -9,9 +9,10 @@ from preimage import study
 from preimage.data.rows import Rows
 from preimage.support import jax_setup
 from preimage.support.errors import StudyError
-from preimage.surrogates import Means, keras_files, neural_network, vmapped_training
+from preimage.surrogates import keras_files, neural_network, vmapped_training
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.metrics import metrics
+from preimage.surrogates.protocol import Means
 
 from ..conftest import refusal
 

@@ -7,7 +7,7 @@ import pytest
 
 from preimage import study
 from preimage.core.space import Input, Space
-from preimage.data import new_rows, tables
+from preimage.data import named, new_rows, tables
 from preimage.relearning import batch
 from preimage.study import data_checks
 
@@ -137,11 +137,11 @@ def test_repeats_and_leaks_are_left_out_and_what_is_outside_is_kept():
 def test_a_folder_gives_its_tables_by_name(tmp_path):
     for name in ("2.csv", "1.parquet", "notes.md", ".hidden.csv"):
         (tmp_path / name).write_text("")
-    assert new_rows.files({"new": str(tmp_path)}) == [str(tmp_path / "1.parquet"), str(tmp_path / "2.csv")]
-    assert new_rows.files({"new": ["b.csv", "a.csv"]}) == ["b.csv", "a.csv"] and new_rows.files({}) == []
-    assert "no such folder" in refusal(new_rows.files, {"new": str(tmp_path / "none")})
+    assert named.new_files({"new": str(tmp_path)}) == [str(tmp_path / "1.parquet"), str(tmp_path / "2.csv")]
+    assert named.new_files({"new": ["b.csv", "a.csv"]}) == ["b.csv", "a.csv"] and named.new_files({}) == []
+    assert "no such folder" in refusal(named.new_files, {"new": str(tmp_path / "none")})
     (tmp_path / "empty").mkdir()
-    assert "no table in this folder" in refusal(new_rows.files, {"new": str(tmp_path / "empty")})
+    assert "no table in this folder" in refusal(named.new_files, {"new": str(tmp_path / "empty")})
 
 
 def numbered(n, first=1, seed=0, repeats=1):

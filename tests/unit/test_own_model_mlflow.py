@@ -1,16 +1,19 @@
 """Models of a user's own that MLflow keeps: every flavour that is taken, and every address that leads nowhere."""
 
 import json
+import resource
 from dataclasses import replace
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities import FileInfo
 from sklearn.linear_model import Ridge
 
 from preimage.data.rows import Rows
 from preimage.study import user_models
+from preimage.support import limits
 from preimage.surrogates import gaussian_process, model
 from preimage.surrogates.keras_files import keras_on_jax
 from preimage.tracking import models
@@ -149,6 +152,35 @@ def test_an_alias_is_looked_up_once_for_all_jobs_of_a_run(entry, monkeypatch):
 def test_an_address_that_leads_to_nothing_that_can_be_taken(entry, address, said):
     message = refusal(entry, address)
     assert message.startswith("uri '") and said in message
+
+
+@pytest.mark.parametrize("address", ["runs:/RUN/keras", "runs:/RUN/files/a.onnx", "runs:/RUN/gp", "models:/mixes/1"])
+def test_a_model_is_measured_before_it_is_downloaded(entry, monkeypatch, address):
+    monkeypatch.setenv(limits.MEMORY, "200")
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", None)
+    said = refusal(entry, address)
+    assert said.startswith("uri '") and "its files have" in said and "expected at most 100 bytes, half of" in said
+
+
+@pytest.mark.parametrize("size", [1, None])
+def test_a_file_that_grows_beyond_what_was_said_of_it_is_not_downloaded_whole(entry, monkeypatch, size):
+    """A server may say what it likes of sizes; the kernel keeps to the limit."""
+    listed = mlflow.artifacts.list_artifacts
+
+    def stated(**about):
+        return [FileInfo(part.path, part.is_dir, size) for part in listed(**about)]
+
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", stated)
+    monkeypatch.setenv(limits.MEMORY, "600")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    said = refusal(entry, "runs:/RUN/keras")
+    assert "it has a file of more than was said of it: at least 301 bytes, expected at most 300 bytes, half of" in said
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
+
+
+def test_a_list_without_end_is_not_followed(entry, monkeypatch):
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", lambda **about: [FileInfo("more", True, None)] * 2)
+    assert "found more than 1000 files, expected a logged model" in refusal(entry, "runs:/RUN/keras")
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path, monkeypatch):

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion, study
+from preimage import study
 from preimage.core import objective
 from preimage.core.space import Input, Linear, Space
-from preimage.inversion import certified, parts
+from preimage.inversion import asking, certified, parts
+from preimage.inversion.question import Question, SearchContext
 from preimage.trees import branch_and_bound
 from preimage.trees.forest import from_sklearn
 
-from ..conftest import refusal
+from ..conftest import inverter, refusal
 
 CERTIFIED = {"boxes": 100_000, "gap": 0.0, "memory": 100, "starts": 4}
 MULTISTART = {"starts": 7, "gradient": "3-point", "start_from": "latin_hypercube"}
@@ -39,7 +40,7 @@ def question(model, entry, predict=None, constraints=()):
     forest, X, Y = model
     space = Space(tuple(Input(f"x{j}", -10, 10) for j in range(D)), tuple(constraints))
     wanted = objective.build("o", entry, ["a", "b"], Y.std(axis=0), np.ptp(Y, axis=0))
-    return inversion.Question(space, wanted, predict or forest.predict, X, Y, np.arange(len(X)), trees=forest)
+    return Question(space, wanted, predict or forest.predict, X, Y, np.arange(len(X)), trees=forest)
 
 
 def smooth(X):
@@ -48,16 +49,16 @@ def smooth(X):
 
 
 def alone(kind, questions, options):
-    return inversion.ask(kind, questions, options, np.random.default_rng(1))
+    return asking.ask(inverter(kind, options), questions, np.random.default_rng(1))
 
 
 def shared(kind, questions, options, count, folder):
     """Return the answers of that many parts, each made by itself, the last first, and left in a file."""
     paths = [folder / f"{k}.parquet" for k in range(count)]
     for k in reversed(range(count)):
-        part = {**options, "part": (k, count)}
-        parts.write(paths[k], inversion.propose(kind, questions, part, np.random.default_rng(1)))
-    return parts.gather(kind, questions, options, paths)
+        context = SearchContext(np.random.default_rng(1), part=(k, count))
+        parts.write(paths[k], asking.propose(inverter(kind, options), questions, context))
+    return parts.gather(inverter(kind, options), questions, paths)
 
 
 def rows(asked):
@@ -92,8 +93,9 @@ def test_parts_do_share_the_work(model, tmp_path):
     ((whole, _),) = alone("certified", [q], CERTIFIED)
     shares = []
     for k in range(2):
-        part = {**CERTIFIED, "part": (k, 2)}
-        shares.append(inversion.propose("certified", [q], part, np.random.default_rng(1))[0][0].certificate["boxes"])
+        context = SearchContext(np.random.default_rng(1), part=(k, 2))
+        ((answer, _),) = asking.propose(inverter("certified", CERTIFIED), [q], context)
+        shares.append(answer.certificate["boxes"])
     assert max(shares) < whole.certificate["boxes"] and sum(shares) < 1.5 * whole.certificate["boxes"]
 
 
@@ -145,8 +147,8 @@ def test_a_part_whose_starts_all_fail_is_not_refused_but_the_whole_is(model, tmp
 
 def test_a_killed_part_goes_on_where_it_was(model, tmp_path):
     q, rng = question(model, HARD), np.random.default_rng
-    options = {**CERTIFIED, "part": (1, 2)}
-    whole = certified.invert(q, options, rng(1), None, None)
+    options = inverter("certified", CERTIFIED)
+    whole = certified.invert(q, options, SearchContext(rng(1), part=(1, 2)))
     state = tmp_path / "state"
 
     class KillError(Exception):
@@ -162,8 +164,8 @@ def test_a_killed_part_goes_on_where_it_was(model, tmp_path):
         patch.setattr("preimage.support.checkpoints.SAVE_EVERY_SECONDS", -1.0)
         patch.setattr(certified.Search, "save", save_and_die)
         with pytest.raises(KillError):
-            certified.invert(q, options, rng(1), state, None)
-    again = certified.invert(q, options, rng(1), state, None)
+            certified.invert(q, options, SearchContext(rng(1), state, part=(1, 2)))
+    again = certified.invert(q, options, SearchContext(rng(1), state, part=(1, 2)))
     assert np.array_equal(again.X, whole.X) and again.certificate == whole.certificate
 
 
@@ -185,6 +187,16 @@ def test_simulations_that_can_not_be_shared_are_refused(study_file, problem, tol
     text = f"study: s\nproblem: {problem}\nobjectives: {{o: {{minimize: y}}}}\n"
     message = refusal(study.load, study_file(text))
     assert "key 'problem.scatter'" in message and told in message
+
+
+@pytest.mark.parametrize("rest", [
+    "problem: {simulator: paraboloid, batch: 2}\nobjectives: {o: {minimize: y}}",
+    "problem: {table: {file: a.csv, outputs: [y]}, batch: 2}\nobjectives: {o: {minimize: y}}",
+    "problem: {simulator: poisson, batch: 2}\nobservations: {simulate: 2, size: 5}\ninference: {exact: {kind: grid}}",
+])  # fmt: skip
+def test_batches_are_for_a_simulator_of_ones_own(study_file, rest):
+    message = refusal(study.load, study_file(f"study: s\n{rest}\n"))
+    assert "key 'problem.batch': only for a simulator of your own" in message
 
 
 def test_how_rows_are_shared_is_no_part_of_the_problem(study_file):

@@ -11,6 +11,7 @@ import requests
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from preimage.data.rows import Rows
+from preimage.support import limits
 from preimage.surrogates import random_forest
 from preimage.tracking import models, registry
 from preimage.tracking.registry import CHALLENGER, CHAMPION, Registry, succession
@@ -61,6 +62,13 @@ def test_a_version_comes_back_as_it_was_and_runs_no_code(store, forests, tmp_pat
     kept = [p for p in (tmp_path / "copy").rglob("*") if p.is_file()]
     assert not [p for p in kept if p.suffix in (".pkl", ".pickle", ".py", ".joblib")]
     assert "loader_module" not in (folder.parent / "MLmodel").read_text()
+
+
+def test_a_version_is_measured_before_it_is_fetched(store, forests, tmp_path, monkeypatch):
+    made = register(store, forests[0])
+    monkeypatch.setenv(limits.MEMORY, "1000")
+    assert "its files have" in refusal(store.fetch, made.uri, tmp_path / "copy")
+    assert not [p for p in (tmp_path / "copy").rglob("*") if p.is_file()]
 
 
 def test_a_version_carries_tags_signature_example_and_its_run(store, forests):

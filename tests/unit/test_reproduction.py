@@ -10,6 +10,7 @@ from preimage import study
 from preimage.running import invocation, reproduction
 from preimage.running.reproduction import compare
 from preimage.study import origin
+from preimage.support import limits
 from preimage.support.files import read_json, sha256, write_json
 from preimage.tracking.names import INVOCATION_TAG
 from preimage.tracking.sender import Sender
@@ -112,6 +113,14 @@ def test_what_was_fetched_and_is_damaged_is_fetched_again(left, tmp_path):
     kept_origin.unlink()
     reproduction.fetch(left)
     assert kept_origin.read_bytes() == kept[kept_origin]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("model", "origin.json"), ("table", "candidates.parquet")])
+def test_what_is_fetched_is_measured_first(left, monkeypatch, kind, name):
+    monkeypatch.setenv(limits.MEMORY, str(10**9))
+    monkeypatch.setitem(limits.PARTS, kind, (10**8, "a part"))
+    found = refusal(reproduction.fetch, left)
+    assert f"{name}': its files have " in found and "expected at most 10 bytes, a part of the memory here" in found
 
 
 GOOD = {

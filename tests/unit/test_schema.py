@@ -7,26 +7,30 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from preimage import surrogates
-from preimage.core import kinds, objective, polytope
+from preimage.core import objective, polytope
 from preimage.core.space import Input, Space
 from preimage.inference.simulators import loading as stochastic
+from preimage.inversion.base import Inverter
 from preimage.problems import BUILT_IN, loading
-from preimage.study import documentation, schema
+from preimage.study import documentation, messages, yaml_file
+from preimage.study.sections import Config, StudyFile
+from preimage.support.frozen import json_schema
+from preimage.surrogates.base import SurrogateKind
 
 from ..conftest import refusal
 from ..running import ROOT
 
 
 def read(study_file, text):
-    return schema.read(study_file(text))
+    return yaml_file.read(study_file(text))
 
 
 def branches(part):
     return {b["title"]: b for b in part["oneOf"]}
 
 
-STUDY = schema.load_schema("study")["properties"]
+SCHEMAS = {"study": json_schema(StudyFile), "config": json_schema(Config)}
+STUDY = SCHEMAS["study"]["properties"]
 SURROGATES = STUDY["surrogates"]["additionalProperties"]
 INVERTERS = STUDY["inverters"]["additionalProperties"]
 OBJECTIVES = STUDY["objectives"]["additionalProperties"]
@@ -105,23 +109,23 @@ def test_a_byte_order_mark_is_nothing(study_file):
         ("a: 1" + "0" * 5000 + "\n", "can't be read: "),
         ("a: " + "[" * 3000, "can't be read: "),
         (b"a: \xe9\n", "found bytes that are not UTF-8 text, expected YAML"),
-        ("a: " + "x" * schema.LARGEST, f"expected at most {schema.LARGEST}"),
+        ("a: " + "x" * yaml_file.LARGEST, f"expected at most {yaml_file.LARGEST}"),
     ],
     ids=lambda value: str(value)[:30],
 )
 def test_what_is_no_mapping_of_keys_is_refused(study_file, text, said):
     path = study_file(text)
-    message = refusal(schema.read, path)
+    message = refusal(yaml_file.read, path)
     assert message.startswith(f"{path}: ") and said in message
 
 
 def test_missing_files_and_directories_are_refused(study_file, tmp_path):
     study_file("a: 1\n", "concrete.yaml")
-    assert refusal(schema.read, tmp_path / "concret.yaml").endswith(
+    assert refusal(yaml_file.read, tmp_path / "concret.yaml").endswith(
         "concret.yaml: no such file; did you mean 'concrete.yaml'?"
     )
-    assert refusal(schema.read, tmp_path / "no" / "a.yaml").endswith("a.yaml: no such file")
-    assert refusal(schema.read, tmp_path) == f"{tmp_path}: found a directory, expected a YAML file"
+    assert refusal(yaml_file.read, tmp_path / "no" / "a.yaml").endswith("a.yaml: no such file")
+    assert refusal(yaml_file.read, tmp_path) == f"{tmp_path}: found a directory, expected a YAML file"
 
 
 def test_a_file_that_may_not_be_read_is_refused(study_file, monkeypatch):
@@ -131,21 +135,21 @@ def test_a_file_that_may_not_be_read_is_refused(study_file, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.read_text", denied)
-    assert refusal(schema.read, path) == f"{path}: Permission denied"
+    assert refusal(yaml_file.read, path) == f"{path}: Permission denied"
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
 def test_where_the_value_has_no_file_the_message_has_no_line():
-    assert refusal(schema.check, {"studies": 3}, "config", "nowhere.yaml") == (
+    assert refusal(messages.checked, {"studies": 3}, Config, "nowhere.yaml") == (
         "nowhere.yaml, key 'studies': found the number 3, expected a list or text"
     )
 
 
 def test_lines_are_found_in_a_file_that_is_otherwise_odd(study_file):
     path = study_file("a: &x 1\nstudies: 3\nb: *x\n")
-    assert refusal(schema.check, {"studies": 3}, "config", path) == (
+    assert refusal(messages.checked, {"studies": 3}, Config, path) == (
         f"{path}, line 2, key 'studies': found the number 3, expected a list or text"
     )
 
@@ -158,7 +162,10 @@ def test_lines_are_found_in_a_file_that_is_otherwise_odd(study_file):
         ({"studies": ["a", "a"]}, "key 'studies': found ['a', 'a'], expected no entry twice"),
         ({"studies": [1]}, "key 'studies.0': found the number 1, expected text"),
         ({"studies": ["a"], "studeis": 1}, "key 'studeis': unknown key; did you mean 'studies'?"),
-        ({"studies": ["a"], 3: 1}, "key '3': unknown key; valid: allow, memory, reason, run, seed, studies,"),
+        (
+            {"studies": ["a"], 3: 1},
+            "key '3': unknown key; valid: allow, extensions, memory, reason, run, seed, studies,",
+        ),
         ({"studies": float("nan")}, "key 'studies': found nan, expected a finite number"),
         ({"studies": [{"a": [float("inf")]}]}, "key 'studies.0.a.0': found inf, expected a finite number"),
         ({"studies": 10**400}, "key 'studies': found a whole number of over 100 digits, expected 0 or a number of"),
@@ -171,25 +178,24 @@ def test_lines_are_found_in_a_file_that_is_otherwise_odd(study_file):
     ids=lambda value: str(value)[:40],
 )
 def test_a_config_that_is_none_is_refused(value, said):
-    message = refusal(schema.check, value, "config", "c.yaml")
+    message = refusal(messages.checked, value, Config, "c.yaml")
     assert message.startswith("c.yaml") and said in message
 
 
 def test_long_values_are_cut_in_messages():
-    message = refusal(schema.check, {"studies": ["x" * 100_000 + "\n"] * 2}, "config", "c.yaml")
+    message = refusal(messages.checked, {"studies": ["x" * 100_000 + "\n"] * 2}, Config, "c.yaml")
     assert len(message) < 200
 
 
 def test_checking_copies(study_file):
     value = {"studies": ["a.yaml"]}
-    checked = schema.check(value, "config", "c.yaml")
-    checked["studies"].append("b.yaml")
+    messages.checked(value, Config, "c.yaml").plain()["studies"].append("b.yaml")
     assert value == {"studies": ["a.yaml"]}
 
 
 def test_defaults_are_not_shared_between_studies():
     text = {"study": "a", "problem": {"simulator": "paraboloid"}, "objectives": {"o": {"minimize": "y"}}}
-    first, second = (schema.check(text, "study", "s.yaml") for _ in range(2))
+    first, second = (messages.checked(text, StudyFile, "s.yaml").plain() for _ in range(2))
     first["inverters"]["mine"] = 1
     first["problem"]["constraints"].append(1)
     assert second["inverters"] == {} and second["problem"]["constraints"] == []
@@ -200,10 +206,7 @@ def test_defaults_are_not_shared_between_studies():
 
 @pytest.mark.parametrize("name", ["study", "config"])
 def test_a_schema_is_one(name):
-    Draft202012Validator.check_schema(schema.load_schema(name))
-    # Read fast, and as a study is: each key once, `on` and 1:30 as text.
-    written = (schema.FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8")
-    assert schema.load_schema(name) == yaml.load(written, schema._SchemaLoader)
+    Draft202012Validator.check_schema(SCHEMAS[name])
 
 
 def parts(node, where="study"):
@@ -219,7 +222,7 @@ def parts(node, where="study"):
             yield from parts(branch, f"{where}({branch['title']})")
 
 
-EVERY = [(w, p) for name in ("study", "config") for w, p in parts(schema.load_schema(name), name)]
+EVERY = [(w, p) for name in ("study", "config") for w, p in parts(SCHEMAS[name], name)]
 
 
 def test_every_mapping_is_closed():
@@ -256,26 +259,23 @@ def test_branches_are_told_apart_by_their_kind():
 
 
 def test_surrogates_are_those_of_the_code():
-    assert set(branches(SURROGATES)) == set(surrogates.KINDS)
-    for kind in surrogates.KINDS:
+    assert set(branches(SURROGATES)) == set(SurrogateKind.registry)
+    for kind in SurrogateKind.registry:
         assert importlib.util.find_spec(f"preimage.surrogates.{kind}")
 
 
 def test_inverters_are_those_of_the_code():
-    assert set(branches(INVERTERS)) == set(kinds.MODULES)
-    for module in kinds.MODULES.values():
-        assert (ROOT / "workflow/preimage/inversion" / f"{module}.py").is_file()
-
-
-def test_differentiable_kinds_are_surrogates():
-    assert set(surrogates.KINDS) >= kinds.DIFFERENTIABLE
+    assert set(branches(INVERTERS)) == set(Inverter.registry)
+    for kind in Inverter.registry.values():
+        module = kind.computing()
+        assert hasattr(module, "invert") or hasattr(module, "invert_many")
+        assert hasattr(module, "together") == ("scatter" in kind.model_fields)
 
 
 def test_objectives_are_those_of_the_code():
-    assert [b["required"] for b in OBJECTIVES["oneOf"]] == [
-        [k] for k in (*objective.KINDS, *objective.TABLES, objective.FIT)
-    ]
-    for kind in objective.KINDS:
+    known = {*objective.Objective.kinds, *objective.TABLES}
+    assert {key for branch in OBJECTIVES["oneOf"] for key in branch["required"]} == known
+    for kind in known - {*objective.TABLES, "fit"}:
         wish = {"target": {"y": 1}, "within": {"y": [0, 1]}}.get(kind, "y")
         assert objective.build("o", {kind: wish}, ["y"]).kind == kind
 
@@ -299,17 +299,16 @@ def test_built_in_problems_load_by_name():
 
 def test_a_key_at_the_wrong_level_is_told_where_it_stands(study_file):
     path = study_file("study: s\nproblem: {simulator: paraboloid, rounds: 8}\n")
-    said = refusal(schema.check, schema.read(path), "study", path)
+    said = refusal(messages.checked, yaml_file.read(path), StudyFile, path)
     assert "line 2, key 'problem.rounds': unknown key here; 'rounds' stands at the top level, beside 'problem'" in said
 
 
 # -- documentation -----------------------------------------------------------------------------------------------------
 
 
-def test_the_documentation_in_config_is_made_from_the_schemas():
-    assert (ROOT / "config" / "README.md").read_text(encoding="utf-8") == documentation.documentation(), (
-        "run `make docs`"
-    )
+def test_generated_files_are_those_of_the_classes():
+    for file, text in documentation.files().items():
+        assert file.read_text(encoding="utf-8") == text, "run `make docs`"
 
 
 def test_the_documentation_has_every_key_in_tables_that_hold_together():
@@ -325,17 +324,6 @@ def test_the_documentation_has_every_key_in_tables_that_hold_together():
     assert "| number, > 0, < 1 | `0.3` |" in text
 
 
-def test_no_description_is_cut_short():
-    """Without quotes, a comma ends it within {...}, and its rest is a keyword without a value."""
-
-    def cut(node):
-        parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        return [where for key, part in parts for where in ([key] if part is None else cut(part))]
-
-    assert cut(yaml.safe_load("{a: {description: Cut, short}}")) == ["short"]
-    assert [cut(schema.load_schema(name)) for name in ("study", "config")] == [[], []]
-
-
 def test_every_built_in_simulator_is_documented():
     text = documentation.documentation()
     for name in (*BUILT_IN, *stochastic.BUILT_IN):
@@ -344,7 +332,7 @@ def test_every_built_in_simulator_is_documented():
 
 
 def test_documented_defaults_read_back():
-    for _, _, default, _ in documentation._keys(schema.load_schema("study"), ""):
+    for _, _, default, _ in documentation.keys(SCHEMAS["study"]):
         if default and default != "required":
             assert yaml.safe_load(default.strip("`")) is not None
 
@@ -352,13 +340,16 @@ def test_documented_defaults_read_back():
 def test_reading_a_study_imports_no_heavy_module():
     import subprocess
 
-    code = "import sys; import preimage.study.schema, preimage.study; print([m for m in HEAVY if m in sys.modules])"
-    heavy = ["sklearn", "hyperopt", "jax", "keras", "mlflow", "pandera", "matplotlib", "numba", "scipy.optimize"]
+    code = "import sys, glob; from preimage import study; "
+    code += "[study.load_each(path) for path in glob.glob('config/studies/*.yaml')]; "
+    code += "print([m for m in HEAVY if m in sys.modules])"
+    heavy = ["numpy", "pandas", "pyarrow", "scipy", "sklearn", "hyperopt", "jax", "keras", "mlflow", "pandera", "numba"]
     done = subprocess.run(
         [sys.executable, "-c", f"HEAVY = {heavy}; {code}"],
         capture_output=True,
         text=True,
         check=True,
         env={"PYTHONPATH": str(ROOT / "workflow")},
+        cwd=ROOT,
     )
     assert done.stdout.strip() == "[]"

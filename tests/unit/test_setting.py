@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from preimage.data import rows, setting, split, tables
+from preimage.data import named, rows, setting, split, tables
 from preimage.data.generate import generate, simulate_part
 from preimage.problems import loading, paraboloid
 from preimage.reporting import words
@@ -40,7 +40,7 @@ def table():
 
 
 def described():
-    return setting.describe(table(), ["age", "water", "grade"], ["strength", "cost"], setting.categories(SPEC))
+    return setting.describe(table(), ["age", "water", "grade"], ["strength", "cost"], named.categories(SPEC))
 
 
 def test_what_is_known_of_rows():
@@ -90,7 +90,7 @@ def test_a_value_fixed_for_an_objective_may_lie_outside_the_training_rows():
 def test_categories_are_read_from_the_split_by_their_place_in_the_list(tmp_path):
     tables.write(tmp_path / "train.parquet", tables.numbered(table()))
     (tmp_path / "split.json").write_text(json.dumps(described()._asdict()))
-    loaded = rows.load(str(tmp_path / "train.parquet"), str(tmp_path / "split.json"), setting.categories(SPEC))
+    loaded = rows.load(str(tmp_path / "train.parquet"), str(tmp_path / "split.json"), named.categories(SPEC))
     assert loaded.X.tolist() == [[1, 120.5, 1], [28, 180, 0], [3, 150, 2], [7, 247.25, 1]]
     assert loaded.Y.tolist() == [[10, 1], [50, 1], [20, 1], [40, 1]]
     assert loaded.numbers.tolist() == [1, 2, 3, 4]

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
-from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
-from preimage.surrogates import random_forest
+from preimage.surrogates import protocol, random_forest
 from preimage.trees import domain, standardised
 
 SPEC = {"trees": 20, "folds": 3}
@@ -254,14 +253,14 @@ def test_a_constant_model_of_rows_that_vary_is_refused_in_any_unit():
         rows = Rows.plain(X, Y * times + plus)
         dull = random_forest.train(rows, SPEC | {"min_samples_leaf": 100}, np.random.default_rng(0))
         with pytest.raises(StudyError, match=r"surrogate 'dull', output 'y0': found the constant .* at all 120"):
-            surrogates.refuse_constant("dull", dull.surrogate, rows)
+            protocol.refuse_constant("dull", dull.surrogate, rows)
         sound = random_forest.train(rows, SPEC, np.random.default_rng(0))
-        surrogates.refuse_constant("sound", sound.surrogate, rows)
+        protocol.refuse_constant("sound", sound.surrogate, rows)
 
 
 def test_a_constant_model_of_a_constant_output_is_what_it_should_be():
     X, Y, _ = plane()
     rows = Rows.plain(X, np.c_[Y, np.full(len(Y), 0.1), 1e8 + 1e-9 * Y])
     found = random_forest.train(rows, SPEC, np.random.default_rng(0))
-    surrogates.refuse_constant("forest", found.surrogate, rows)
+    protocol.refuse_constant("forest", found.surrogate, rows)
     assert np.allclose(found.surrogate.predict(X)[:, 1], 0.1, rtol=1e-14, atol=0)

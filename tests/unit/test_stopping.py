@@ -11,15 +11,16 @@ import pytest
 from hyperopt import hp
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Space
 from preimage.inversion import certified
+from preimage.inversion.question import Question, SearchContext
 from preimage.support import stopping, tpe
 from preimage.support.files import replacing
 from preimage.trees import branch_and_bound
 from preimage.trees.forest import from_sklearn
 
+from ..conftest import inverter
 from ..running import ROOT
 
 SPACE = {"x": hp.uniform("x", -5, 5)}
@@ -68,9 +69,9 @@ def test_branch_and_bound_saves_and_ends_and_goes_on_to_the_same_end(tmp_path, l
         "o", {"target": {"a": 100, "b": 40}, "tolerance": 1}, ["a", "b"], Y.std(axis=0), np.ptp(Y, axis=0)
     )
     space = Space(tuple(Input(f"x{j}", -10, 10) for j in range(4)))
-    q = inversion.Question(space, wanted, forest.predict, X, Y, np.arange(300), trees=forest)
+    q = Question(space, wanted, forest.predict, X, Y, np.arange(300), trees=forest)
     options = {"boxes": 2000, "gap": 0.0, "memory": 100, "starts": 4}
-    whole = certified.invert(q, options, np.random.default_rng(1), None, None)
+    whole = certified.invert(q, inverter("certified", options), SearchContext(np.random.default_rng(1)))
     state, step = tmp_path / "state", branch_and_bound.Search.step
 
     def stopped(search):
@@ -80,10 +81,10 @@ def test_branch_and_bound_saves_and_ends_and_goes_on_to_the_same_end(tmp_path, l
 
     monkeypatch.setattr(branch_and_bound.Search, "step", stopped)
     with pytest.raises(SystemExit):
-        certified.invert(q, options, np.random.default_rng(1), state, None)
+        certified.invert(q, inverter("certified", options), SearchContext(np.random.default_rng(1), state))
     assert state.exists()
     again()
-    resumed = certified.invert(q, options, np.random.default_rng(1), state, None)
+    resumed = certified.invert(q, inverter("certified", options), SearchContext(np.random.default_rng(1), state))
     assert np.array_equal(resumed.X, whole.X) and resumed.certificate == whole.certificate
 
 

@@ -30,7 +30,7 @@ def test_defaults_are_filled_in(load):
     assert (forest["trees"], forest["min_samples_leaf"], forest["max_features"], forest["folds"]) == (100, 1, 1, 5)
     assert "tune" not in forest and "max_depth" not in forest
     assert found["objectives"]["sixty"] == {"target": {"strength": 60}}
-    assert found["inverters"]["tpe"] == {"kind": "hyperopt", "evaluations": 500, "on": ["forest"]}
+    assert found["inverters"]["tpe"].plain() == {"kind": "hyperopt", "evaluations": 500, "on": ["forest"]}
 
 
 def test_what_is_said_wins_over_the_defaults(load):
@@ -40,12 +40,12 @@ def test_what_is_said_wins_over_the_defaults(load):
 
 
 def test_lookup_is_always_there_and_only_once(load):
-    assert load(MIXES)["inverters"]["lookup"] == {"kind": "lookup", "on": ["forest"]}
+    assert load(MIXES)["inverters"]["lookup"].plain() == {"kind": "lookup", "rows": 1, "on": ["forest"]}
     named = load(MIXES + "  baseline: {kind: lookup}\n")
     assert list(named["inverters"]) == ["tpe", "baseline"]
     # A method of another kind may have the name that the baseline would have.
     other = load(MIXES.replace("tpe:", "lookup:"))
-    assert study.baselines(other) == ["lookup_2"] and other["inverters"]["lookup"]["kind"] == "hyperopt"
+    assert study.baselines(other) == ["lookup_2"] and other["inverters"]["lookup"].kind == "hyperopt"
     assert list(load(BOWL)["inverters"]) == ["lookup"]
 
 
@@ -57,11 +57,11 @@ def test_one_seed_is_short_for_a_list(load):
 
 
 def test_a_simulator_is_worked_on_where_there_is_no_surrogate_or_where_it_is_named(load):
-    assert load(BOWL)["inverters"]["lookup"]["on"] == ["simulator"]
+    assert load(BOWL)["inverters"]["lookup"].on == ["simulator"]
     text = BOWL + "surrogates: {f: {kind: random_forest}}\n"
     text += "inverters: {a: {kind: random}, b: {kind: random, on: [simulator, f]}}\n"
     inverters = load(text)["inverters"]
-    assert inverters["a"]["on"] == ["f"] and inverters["b"]["on"] == ["simulator", "f"]
+    assert inverters["a"].on == ["f"] and inverters["b"].on == ["simulator", "f"]
 
 
 def test_the_cases_are_every_pair_that_works_together(load):
@@ -155,7 +155,7 @@ def test_a_search_depends_on_the_space_and_not_on_where_the_rows_are_from():
         (
             "sixty: {target",
             "sixty: {minimize: strength, target",
-            ", line 6, key 'objectives.sixty': found keys minimize, target; expected exactly one of minimize | max",
+            ", line 6, key 'objectives.sixty': found keys minimize, target; expected exactly one of fit | max",
         ),
         ("target: {strength: 60}", "target: {}", ", line 6, key 'objectives.sixty.target': {} should be non-empty"),
         ("strength: 60}", "strength: .nan}", ", line 6, key 'objectives.sixty.target.strength': found nan, expected"),

@@ -7,14 +7,17 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from preimage import inversion
 from preimage.core import objective
 from preimage.core.space import Input, Space
 from preimage.evidence.windows import with_windows
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.reporting import windows
 from preimage.support import digits
 from preimage.trees import preimage
 from preimage.trees.forest import from_sklearn
+
+from ..conftest import inverter
 
 SPACE = Space((Input("a", 0, 1), Input("b", 0, 1)))
 OUTPUTS = ["purity", "load"]
@@ -45,8 +48,8 @@ def told_in(unit, forest, rows, **entry):
 
 
 def asked(model, X, Y, wanted):
-    q = inversion.Question(SPACE, wanted, model.predict, X, Y, np.arange(len(X)), trees=model)
-    return inversion.ask("certified", [q], OPTIONS, np.random.default_rng(0))[0]
+    q = Question(SPACE, wanted, model.predict, X, Y, np.arange(len(X)), trees=model)
+    return asking.ask(inverter("certified", OPTIONS), [q], np.random.default_rng(0))[0]
 
 
 @pytest.mark.parametrize("unit", UNITS)

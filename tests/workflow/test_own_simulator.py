@@ -72,3 +72,33 @@ def test_a_run_that_was_fetched_runs_code_only_where_it_is_trusted(kitchen):
         assert not (kitchen / "imported").exists()
     done = snakemake(kitchen, "reproduce", "-n", "--config", f"run={run}", "trust=yes")
     assert done.returncode == 0 and not (kitchen / "imported").exists(), done.stderr
+
+
+FRAGILE = """
+import os
+import signal
+from pathlib import Path
+
+def bake(X):
+    with Path("asked").open("a") as file:
+        file.writelines(f"{x}\\n" for x in X.tolist())
+    asked = Path("asked").read_text().splitlines()
+    if len(asked) == 7 or len(asked) == 25:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return X[:, 0]
+"""
+
+
+def test_a_killed_step_makes_the_calls_that_it_lacks_and_none_again(kitchen):
+    """Killed as it makes data, and as it searches; by the time that it takes, each call costs enough to be kept."""
+    text = STUDY.replace("samples: 20", "samples: 20, batch: 1").replace("kind: random", "kind: hyperopt")
+    (kitchen / "lab/s.yaml").write_text(text)
+    (kitchen / "lab/oven.py").write_text(FRAGILE.replace("    return", "    import time; time.sleep(0.01)\n    return"))
+    table = "results/s/round0/seed0/inversion/simulator/o/r.parquet"
+    command = (table, "--rerun-incomplete", *study_argument("lab/s.yaml"))
+    assert [snakemake(kitchen, *command).returncode for _ in range(3)] == [1, 1, 0]
+    asked = (kitchen / "asked").read_text().splitlines()
+    # 20 rows, 5 trials, which are all predicted once more at the end (in 5 calls), and the two that were interrupted.
+    assert len(asked) == 20 + 5 + 5 + 2 and asked[6] == asked[7] and asked[24] == asked[25]
+    assert len(set(asked)) == 25
+    assert not any((kitchen / "results/s/.resume").iterdir())

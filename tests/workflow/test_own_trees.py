@@ -67,7 +67,7 @@ def finished(folder):
 def test_exact_methods_work_on_what_is_made_of_trees_and_on_nothing_else(folder, monkeypatch):
     monkeypatch.chdir(folder)
     found = study.load("trees.yaml")
-    assert found["inverters"]["certified"]["on"] == ["boosted", "xgb", "lgbm"]
+    assert found["inverters"]["certified"].on == ["boosted", "xgb", "lgbm"]
     (folder / "named.yaml").write_text(STUDY.replace("kind: certified", "kind: certified, on: [ridge]"))
     assert "certified can't work on 'ridge' (model, skops): the method needs" in refusal(study.load, "named.yaml")
 

@@ -19,6 +19,7 @@ BENCHMARKS = [
     "inference_tasks.slcp",
     "inference_tasks.sir",
     "scatter",
+    "memory",
 ]
 
 

@@ -4,8 +4,9 @@ import sys
 
 from snakemake.logging import logger
 
-WORKFLOW = os.path.dirname(str(workflow.current_basedir))
-sys.path.insert(0, WORKFLOW)
+
+include: "_places.smk"
+
 
 from preimage import study as study_module
 from preimage.problems import user_code
@@ -17,10 +18,11 @@ from preimage.running import (
     user_trial,
     reproduction,
 )
-from preimage.support import limits
-from preimage.data import series, setting, targets
+from preimage.support import extensions, limits
+from preimage.data import named
+from preimage.study.objectives import ObjectiveEntry
 from preimage.support.errors import StudyError
-from preimage.core.kinds import MODULES
+from preimage.surrogates.base import SurrogateKind
 
 invocation.share_library()
 
@@ -33,6 +35,7 @@ configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(os.path.dirname(W
 try:
     FILES = study_module.configured(config, CONFIG)
     user_code.allow(config.get("allow"))
+    extensions.use(config.get("extensions"))
     limits.allow(config.get("memory"))
     RUN, BESIDE = reproduction.asked(config), None
     if RUN is not None:
@@ -133,10 +136,9 @@ def simulator_modules(wildcards):
 
 
 def kind_modules(wildcards, names):
-    return [
-        f"preimage.surrogates.{of(wildcards)['surrogates'][name]['kind']}"
-        for name in names
-    ]
+    specs = of(wildcards)["surrogates"]
+    classes = [SurrogateKind.registry[specs[name]["kind"]] for name in names]
+    return [part for each in classes for part in each.modules()]
 
 
 def surrogate_modules(wildcards):
@@ -146,12 +148,16 @@ def surrogate_modules(wildcards):
 
 
 def inverter_modules(wildcards):
-    """The method's module, and the committee's where the objective is judged by one."""
-    kind = of(wildcards)["inverters"][wildcards.inverter]["kind"]
-    robust = of(wildcards)["objectives"][wildcards.objective].get("robust")
-    committee = ["committee"] if robust else []
-    found = [f"preimage.inversion.{name}" for name in [MODULES[kind], *committee]]
-    return [*found, *fit_modules(wildcards)]
+    """The method's module, the committee's where it ranks, and that of an objective of an extension."""
+    entry = of(wildcards)["objectives"][wildcards.objective]
+    committee = ["preimage.inversion.committee"] if entry.get("robust") else []
+    own = of(wildcards)["inverters"][wildcards.inverter].modules()
+    return [
+        *own,
+        *ObjectiveEntry.named(entry).modules(),
+        *committee,
+        *fit_modules(wildcards),
+    ]
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -244,7 +250,7 @@ def search_threads(wildcards):
     """Cores of a search. Where it is scattered its parts do the work, one core each."""
     study, name = of(wildcards), wildcards.inverter
     whole = study_module.parts(study, name) == 1
-    return study["inverters"][name].get("threads", 1) if whole else 1
+    return getattr(study["inverters"][name], "threads", 1) if whole else 1
 
 
 def model_of(wildcards):
@@ -256,14 +262,14 @@ def model_of(wildcards):
 
 def target_files(wildcards):
     """The user's tables of targets."""
-    return targets.files(of(wildcards)["objectives"])
+    return named.target_files(of(wildcards)["objectives"])
 
 
 def series_files(wildcards):
     """The data that a study's fits, or the fit of one objective, are to reproduce."""
     entries = of(wildcards)["objectives"]
     name = getattr(wildcards, "objective", None)
-    return series.files({name: entries[name]} if name else entries)
+    return named.series_files({name: entries[name]} if name else entries)
 
 
 def fit_modules(wildcards):
@@ -363,8 +369,9 @@ def calibrations(wildcards):
 
 def inverting(wildcards):
     """The surrogates of a study that predict by inverting a decoder."""
-    kinds = ("latent", "latent_classes")
-    return [n for n, s in of(wildcards)["surrogates"].items() if s["kind"] in kinds]
+    kinds = SurrogateKind.registry
+    surrogates = of(wildcards)["surrogates"]
+    return [n for n, s in surrogates.items() if kinds[s["kind"]].inverts_decoder]
 
 
 def learned(wildcards):

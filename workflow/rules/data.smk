@@ -16,8 +16,8 @@ rule import_table:
         ENVIRONMENT
     params:
         table=lambda w: without_new(of(w)["problem"]["table"]),
-        units=lambda w: setting.stated_units(of(w)["problem"]),
-        categories=lambda w: setting.categories(of(w)["problem"]),
+        units=lambda w: named.stated_units(of(w)["problem"]),
+        categories=lambda w: named.categories(of(w)["problem"]),
         code=code("import_table"),
     script:
         "../scripts/import_table.py"
@@ -81,7 +81,7 @@ rule split:
         ENVIRONMENT
     params:
         test_fraction=lambda w: of(w)["split"]["test_fraction"],
-        categories=lambda w: setting.categories(of(w)["problem"]),
+        categories=lambda w: named.categories(of(w)["problem"]),
         code=code("split"),
     script:
         "../scripts/split.py"

@@ -209,7 +209,7 @@ rule inference_figures:
         problem=stochastic,
         methods=lambda w: list(of(w)["inference"]),
         ablations=lambda w: of(w)["ablations"],
-        units=lambda w: setting.stated_units(of(w)["problem"]),
+        units=lambda w: named.stated_units(of(w)["problem"]),
         code=lambda w: code("inference_figures", *stochastic_modules(w)),
     script:
         "../scripts/inference_figures.py"
@@ -245,7 +245,7 @@ rule inference_report:
     conda:
         ENVIRONMENT
     params:
-        study=of,
+        study=lambda w: study_module.plain(of(w)),
         code=lambda w: code("inference_report", *stochastic_modules(w)),
     script:
         "../scripts/inference_report.py"

@@ -1,5 +1,5 @@
 # What the rules of inference take, and where its files are.
-from preimage.core import kinds
+from preimage.inference.base import InferenceMethod
 from preimage.study import inference as inference_setting
 
 INFERENCE_SEED = "results/{study}/seed{seed}"
@@ -26,13 +26,13 @@ def stochastic_modules(wildcards):
 
 
 def method_modules(wildcards):
-    kind = method_of(wildcards)["kind"]
-    return [f"preimage.inference.methods.{kind}", *stochastic_modules(wildcards)]
+    kind = InferenceMethod.registry[method_of(wildcards)["kind"]]
+    return [*kind.modules(), *stochastic_modules(wildcards)]
 
 
 def bank_parts(wildcards):
     """The parts of the bank, for a method that works on it."""
-    if method_of(wildcards)["kind"] not in kinds.BANKED:
+    if not InferenceMethod.registry[method_of(wildcards)["kind"]].banked:
         return []
     parts = range(of(wildcards)["bank"]["jobs"])
     return expand(f"{INFERENCE_SEED}/bank/{{part}}.npz", part=parts, allow_missing=True)

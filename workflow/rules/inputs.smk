@@ -49,7 +49,8 @@ def diagnosis(wildcards):
 
 
 def members(wildcards):
-    return [STUDIES[name] for name in FAMILIES[wildcards.study]["members"]]
+    names = FAMILIES[wildcards.study]["members"]
+    return [study_module.plain(STUDIES[name]) for name in names]
 
 
 def family_simulators(wildcards):

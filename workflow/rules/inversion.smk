@@ -10,7 +10,7 @@ INVERSION = {
     "objective": lambda w: of(w)["objectives"][w.objective],
     "inverter": lambda w: {
         k: v
-        for k, v in of(w)["inverters"][w.inverter].items()
+        for k, v in of(w)["inverters"][w.inverter].plain().items()
         if k not in ("on", "threads")
     },
 }

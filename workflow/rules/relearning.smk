@@ -87,7 +87,7 @@ rule decide:
     params:
         name=registered_name,
         when=lambda w: of(w)["relearning"]["when"],
-        categories=lambda w: setting.categories(of(w)["problem"]),
+        categories=lambda w: named.categories(of(w)["problem"]),
         code=lambda w: code("decide", *kind_modules(w, of(w)["surrogates"])),
     script:
         "../scripts/decide.py"
@@ -118,7 +118,7 @@ rule promote:
             for k, v in of(w)["relearning"].items()
             if k.startswith(("error", "least"))
         },
-        categories=lambda w: setting.categories(of(w)["problem"]),
+        categories=lambda w: named.categories(of(w)["problem"]),
         code=lambda w: code("promote", *kind_modules(w, of(w)["surrogates"])),
     script:
         "../scripts/promote.py"

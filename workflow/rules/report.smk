@@ -101,7 +101,7 @@ rule report:
     conda:
         ENVIRONMENT
     params:
-        study=of,
+        study=lambda w: study_module.plain(of(w)),
         code=code("report"),
     script:
         "../scripts/report.py"

@@ -1,5 +1,5 @@
 # What the rules of relearning take from the round before, and where its files are.
-from preimage.data import new_rows
+from preimage.data import named
 
 
 def before(file):
@@ -24,7 +24,7 @@ def gate_rows(wildcards):
 
 def new_file(wildcards):
     """The file of a table's new rows; nothing where the round simulates."""
-    files = new_rows.files(of(wildcards)["problem"].get("table", {}))
+    files = named.new_files(of(wildcards)["problem"].get("table", {}))
     return files[int(wildcards.round) - 1] if files else []
 
 

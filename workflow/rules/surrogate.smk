@@ -25,7 +25,7 @@ rule train:
     threads: 2
     params:
         surrogate=lambda w: of(w)["surrogates"][w.surrogate],
-        categories=lambda w: setting.categories(of(w)["problem"]),
+        categories=lambda w: named.categories(of(w)["problem"]),
         code=lambda w: code("train", *surrogate_modules(w)),
     script:
         "../scripts/train.py"

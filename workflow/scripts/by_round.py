@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core import objective
-from preimage.data import rows, setting, targets
+from preimage.data import named, rows, targets
 from preimage.evidence.by_round import Round, by_round
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing
@@ -26,7 +26,7 @@ def main(snakemake):
 def one(params, folder, number, seed):
     """A round of a seed, from what its steps wrote."""
     info = str(folder / "split.json")
-    category = setting.categories(params["problem"])
+    category = named.categories(params["problem"])
     parts = [folder / f"{name}.parquet" for name in ("train", "test", "gate")]
     Y = [rows.load(str(p), info, category).Y for p in parts if p.exists()]
     single = {name: e for name, e in params["objectives"].items() if objective.many(e) is None}

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from preimage.inference import arrays, bank, judge, methods, observations, table
+from preimage.inference import arrays, bank, judge, methods, observed, table
 from preimage.inference.answer import Bank, Task
 from preimage.inference.simulators import loading
 from preimage.running.step import step
@@ -15,7 +15,7 @@ DRAWS = 1000
 def main(snakemake):
     with step(snakemake) as run:
         spec, found = run.params["method"], loading.load(run.params["problem"])
-        sets = observations.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
+        sets = observed.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
         task = Task(found, sets.x.shape[1])
         rng = run.rng
         answers = table.restored(

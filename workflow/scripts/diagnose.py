@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage.data import rows, setting, targets
+from preimage.data import named, rows, setting, targets
 from preimage.evidence.diagnosis import Evidence, diagnose
 from preimage.evidence.findings import FOUND
 from preimage.problems import loading
@@ -30,7 +30,7 @@ def read(params, folder, seed, simulator):
     spec, info = params["problem"], str(folder / "split.json")
     known = rows.known(info)
     found = setting.of_rows(spec, known)
-    train, test = (rows.load(str(folder / f"{n}.parquet"), info, setting.categories(spec)) for n in ("train", "test"))
+    train, test = (rows.load(str(folder / f"{n}.parquet"), info, named.categories(spec)) for n in ("train", "test"))
     surrogates = {name: folder / "surrogates" / name for name in params["surrogates"]}
     return Evidence(
         seed=seed,

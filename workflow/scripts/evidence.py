@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import surrogates
+from preimage.core import objective
 from preimage.core.candidates import without_formulas
-from preimage.data import rows, setting, tables, targets
+from preimage.data import named, rows, setting, tables, targets
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
@@ -17,6 +17,7 @@ from preimage.problems import loading
 from preimage.running.step import step
 from preimage.study import data_checks
 from preimage.support.files import read_json, replacing, write_json
+from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
 
@@ -26,13 +27,13 @@ def main(snakemake):
         known = rows.known(source.info)
         found = setting.of_rows(spec, known)
         space, outputs = found.space, found.outputs
-        train, test = (rows.load(path, source.info, setting.categories(spec)) for path in (source.train, source.test))
+        train, test = (rows.load(path, source.info, named.categories(spec)) for path in (source.train, source.test))
         objectives = targets.objectives(run.params["objectives"], known, test.Y, train.Y)
         info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
         simulator = loading.load(spec)
 
         table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
-        if any(w.kind == "fit" for w in objectives.values()):
+        if any(isinstance(w, objective.Fit) for w in objectives.values()):
             # Picked at run time: no other study depends on it.
             calibrated = importlib.import_module("preimage.calibration.assess")
             table = calibrated.assess(table, space, spec, run.params["objectives"])
@@ -64,7 +65,7 @@ def read_models(names, source, outputs):
     paths = (source.get(key, []) for key in ("models_info", "models", "tests"))
     for name, about, folder, test in zip(names, *paths, strict=True):
         info[name] = read_json(about)
-        model = surrogates.module(info[name]["kind"]).load(Path(folder))
+        model = module(info[name]["kind"]).load(Path(folder))
         models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
         tests[name] = pd.read_parquet(test)[[f"predicted.{o}" for o in outputs]].to_numpy(float)
     return info, models, tests
@@ -101,7 +102,7 @@ def warnings(params, source, found):
     """What is to be said of all the rows, held-out ones too, and of the objectives."""
     spec = params["problem"]
     both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
-    whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, setting.categories(spec)))
+    whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, named.categories(spec)))
     return data_checks.warnings({"objectives": params["objectives"]}, both, whole)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.calibration import tables
-from preimage.data import rows, setting, targets
+from preimage.data import named, rows, setting, targets
 from preimage.figures import gallery, style
 from preimage.problems import loading
 from preimage.running.step import step
@@ -40,7 +40,7 @@ def read(snakemake, params):
     spec, source = params["problem"], snakemake.input
     known = rows.known(source.info)
     found = setting.of_rows(spec, known)
-    category = setting.categories(spec)
+    category = named.categories(spec)
     train, test = (rows.load(path, source.info, category) for path in (source.train, source.test))
     tests, curves = (
         {name: pd.read_parquet(path) for name, path in zip(params["surrogates"], source.get(key, []), strict=True)}

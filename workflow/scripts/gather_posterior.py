@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 
-from preimage.inference import arrays, observations, summary, table
+from preimage.inference import arrays, observed, summary, table
 from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json
@@ -16,7 +16,7 @@ def main(snakemake):
         parameters = found.prior.names
         rows, posteriors = [], []
         for s, seed in enumerate(run.params["seeds"]):
-            sets = observations.restored(read_json(source.info[s])["names"], arrays.read(source.observed[s]))
+            sets = observed.restored(read_json(source.info[s])["names"], arrays.read(source.observed[s]))
             novelty = read_json(source.novelty[s])
             for m, method in enumerate(run.params["methods"]):
                 k = s * len(run.params["methods"]) + m

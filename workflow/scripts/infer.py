@@ -1,6 +1,6 @@
 """The answers of one method to the observed sets."""
 
-from preimage.inference import arrays, methods, observations, table
+from preimage.inference import arrays, methods, observed, table
 from preimage.inference.answer import Task
 from preimage.inference.callback import told_plainly
 from preimage.inference.simulators import loading
@@ -11,7 +11,7 @@ from preimage.support.files import read_json, replacing, write_json
 def main(snakemake):
     with step(snakemake) as run:
         spec, found = run.params["method"], loading.load(run.params["problem"])
-        sets = observations.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
+        sets = observed.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
         task = Task(found, sets.x.shape[1])
         trained = methods.method(spec["kind"]).restored(task, spec, arrays.read(snakemake.input.trained))
         rng = run.rng

@@ -5,7 +5,7 @@ import logging
 import pandas as pd
 
 from preimage.figures import inference_gallery, style
-from preimage.inference import arrays, judge, observations, table
+from preimage.inference import arrays, judge, observed, table
 from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json, write_text
@@ -43,7 +43,7 @@ def draw(shown, folder):
 def read(snakemake, run):
     found, source, methods = loading.load(run.params["problem"]), snakemake.input, run.params["methods"]
     names = read_json(source.info)["names"]
-    sets = observations.restored(names, arrays.read(source.observed))
+    sets = observed.restored(names, arrays.read(source.observed))
     shown, parameters, rng = names[: judge.SHOWN], found.prior.names, run.rng
     draws = {m: pd.read_parquet(path) for m, path in zip(methods, source.draws, strict=True)}
     paths = {m: pd.read_parquet(path) for m, path in zip(methods, source.paths, strict=True)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage.data import setting
+from preimage.data import named
 from preimage.inference.observations import words
 from preimage.inference.simulators import loading
 from preimage.reporting import inference
@@ -28,7 +28,7 @@ def main(snakemake):
             derived=list(found.derived),
             priors={name: words(margin) for name, margin in found.prior.margins.items()},
             size=read_json(source.task)["size"],
-            units=setting.stated_units(study["problem"]),
+            units=named.stated_units(study["problem"]),
             summary=pd.read_csv(source.summary),
             timings=pd.read_csv(source.timings),
             checks=dict(zip(cases, map(read_json, source.checks), strict=True)),

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from preimage import inversion
-from preimage.inversion import parts, questions
+from preimage.inversion import asking, parts, questions
+from preimage.inversion.base import Inverter
 from preimage.inversion.table import frame
 from preimage.running.step import step
 from preimage.support.files import replacing
@@ -17,12 +17,12 @@ def main(snakemake):
     with step(snakemake) as run:
         threads.use_at_most(snakemake.threads)
         asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
-        options = run.params["inverter"]
+        inverter = Inverter.of(run.params["inverter"])
         if snakemake.input.get("parts"):
-            answers = parts.gather(options["kind"], asked.questions, options, snakemake.input.parts)
+            answers = parts.gather(inverter, asked.questions, snakemake.input.parts)
         else:
-            report = run.progress(len(asked.questions) * inversion.planned(options))
-            answers = inversion.ask(options["kind"], asked.questions, options, run.rng, run.state, report)
+            report = run.progress(len(asked.questions) * inverter.planned)
+            answers = asking.ask(inverter, asked.questions, run.rng, run.state, report)
         judge = questions.committee(asked, snakemake.input.get("about"), run.rng)
         table = pd.concat(
             [frame(a, Y, q, asked.outputs, judge) for q, (a, Y) in zip(asked.questions, answers, strict=True)],

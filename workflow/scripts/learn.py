@@ -3,18 +3,18 @@
 import importlib
 from pathlib import Path
 
-from preimage import surrogates
-from preimage.data import rows, setting
+from preimage.data import named, rows
 from preimage.problems import loading
 from preimage.running.step import step
 from preimage.support.files import replacing, write_json
+from preimage.surrogates.base import module
 
 
 def main(snakemake):
     with step(snakemake) as run:
         spec, kind, source = run.params["problem"], run.params["surrogate"]["kind"], snakemake.input
-        train, test = (rows.load(p, source.info, setting.categories(spec)) for p in (source.train, source.test))
-        model = surrogates.module(kind).load(Path(str(source.model)))
+        train, test = (rows.load(p, source.info, named.categories(spec)) for p in (source.train, source.test))
+        model = module(kind).load(Path(str(source.model)))
         # Picked at run time: each kind shows something of its own.
         shown = importlib.import_module(f"preimage.learning.{kind}")
         found = shown.judge(model, train, test, loading.load(spec), run.rng)

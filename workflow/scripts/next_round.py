@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from preimage import surrogates
 from preimage.core import objective
-from preimage.data import new_rows, rows, setting, tables, targets
+from preimage.data import named, new_rows, rows, setting, tables, targets
 from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
 from preimage.running.step import step
 from preimage.support.files import read_json, sha256, write_json
+from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
 
@@ -29,9 +29,11 @@ def main(snakemake):
         after, gate = batch.shared(train, gate, new, known.inputs, run.params["relearning"]["gate"], rng)
         for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
             tables.write(path, table)
-        described = setting.describe(after, known.inputs, known.outputs, setting.categories(run.params["problem"]))
+        category = named.categories(run.params["problem"])
+        described = setting.describe(after, known.inputs, known.outputs, category)
         counts = {"train_rows": len(after), "test_rows": len(test), "gate_rows": len(gate), "new_rows": len(new)}
-        write_json(output.info, {**described._asdict(), **counts, "data_sha256": sha256(output.train)})
+        rest = {"categories": category, "data_sha256": sha256(output.train)}
+        write_json(output.info, {**described._asdict(), **counts, **rest})
         write_json(output.said, {"rows": len(new), "sentences": said})
         log(run, known, new, counts)
         run.artifact(output.new, output.info, output.said)
@@ -42,7 +44,7 @@ def simulated(run, source, train, test, gate, found, rng):
     spec, options = run.params["problem"], run.params["relearning"]
     known = rows.known(source.info)
     space = setting.of_simulator(spec).space
-    category = setting.categories(spec)
+    category = named.categories(spec)
     before, held = (rows.load(path, source.info, category) for path in (source.train, source.test))
     objectives = targets.objectives(run.params["objectives"], known, held.Y, before.Y)
     asked = batch.asks(
@@ -57,7 +59,7 @@ def measured(run, source, train, test, gate, found, rng):
     """What the next file brings."""
     spec, known = run.params["problem"], rows.known(source.info)
     table = {**spec["table"], "incomplete": run.params["incomplete"]}
-    new = new_rows.read(source.file, train, known.inputs, table, setting.categories(spec), setting.integers(spec))
+    new = new_rows.read(source.file, train, known.inputs, table, named.categories(spec), setting.integers(spec))
     held = pa.concat_tables([test, gate]).drop_columns([tables.ROW])
     everything = pa.concat_tables([train.drop_columns([tables.ROW]), held])
     kept = new_rows.keep(new, everything, held, known.inputs, setting.of_rows(spec, known).space)
@@ -72,7 +74,7 @@ def models(run, source):
     out = {}
     for name, folder, about in zip(run.params["surrogates"], source.models, source.models_info, strict=True):
         info = read_json(about)
-        model = surrogates.module(info["kind"]).load(Path(folder))
+        model = module(info["kind"]).load(Path(folder))
         out[name] = (model, Intervals.from_dict(info["intervals"]), info)
     return out
 

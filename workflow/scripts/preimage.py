@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from preimage import surrogates
 from preimage.data import rows, setting, targets
 from preimage.running.step import step
 from preimage.support.files import replacing
+from preimage.surrogates.base import module
 from preimage.trees import preimage, threads
 
 
@@ -16,7 +16,7 @@ def main(snakemake):
         known = rows.known(snakemake.input.info)
         space = setting.of_rows(spec, known).space
         (wanted,) = targets.objectives({snakemake.wildcards.objective: run.params["objective"]}, known, None).values()
-        model = surrogates.module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
+        model = module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
         report = run.progress(options["boxes"])
         found = preimage.preimage(
             model.trees, space.fix(wanted.fixed), wanted, options["boxes"], options.get("seconds"), run.state, report

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from preimage import surrogates
 from preimage.data import rows
 from preimage.relearning.promotion import Challenger, relearned
 from preimage.running.step import step
 from preimage.support.files import read_json, write_json
+from preimage.surrogates.base import module
 
 
 def main(snakemake):
@@ -19,7 +19,7 @@ def main(snakemake):
         train = rows.load(source.train, source.info, run.params["categories"])
         gate = rows.load(source.gate, source.info, run.params["categories"]) if source.get("gate") else None
         numbers = np.concatenate([part.numbers for part in (train, gate) if part is not None])
-        model = surrogates.module(about["kind"]).load(Path(source.model))
+        model = module(about["kind"]).load(Path(source.model))
         tags = {
             **run.record.tags,
             "round": snakemake.wildcards.round,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.calibration import tables
-from preimage.data import rows, setting, targets
+from preimage.data import named, rows, setting, targets
 from preimage.reporting.material import Material
 from preimage.reporting.page import render
 from preimage.running.step import step
@@ -18,7 +18,7 @@ def main(snakemake):
         study, source = run.params["study"], snakemake.input
         known = rows.known(source.info[0])
         found = setting.of_rows(study["problem"], known)
-        category = setting.categories(study["problem"])
+        category = named.categories(study["problem"])
         train, test = (rows.load(path, source.info[0], category) for path in (source.train, source.test))
         material = Material(
             study=study,

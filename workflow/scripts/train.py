@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from preimage import surrogates
 from preimage.data import rows
 from preimage.evidence import learning
 from preimage.running.step import step
 from preimage.support.files import replacing, write_json
-from preimage.surrogates import intervals
+from preimage.surrogates import intervals, protocol
+from preimage.surrogates.base import module
 from preimage.surrogates.metrics import coverage, metrics
 
 
@@ -21,10 +21,8 @@ def main(snakemake):
         train = rows.load(snakemake.input.train, snakemake.input.info, run.params["categories"])
         test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
         report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
-        trained = surrogates.module(spec["kind"]).train(
-            train, spec, run.rng, surrogates.Means(snakemake.threads, run.state, report)
-        )
-        surrogates.refuse_constant(snakemake.wildcards.surrogate, trained.surrogate, train)
+        trained = module(spec["kind"]).train(train, spec, run.rng, protocol.Means(snakemake.threads, run.state, report))
+        protocol.refuse_constant(snakemake.wildcards.surrogate, trained.surrogate, train)
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()
             trained.save(folder)
@@ -70,7 +68,7 @@ def log(run, snakemake, trained, info, train):
         run.metric("training/loss", training, epoch)
         run.metric("training/validation_loss", validation, epoch)
     run.artifact(snakemake.output.info, snakemake.output.test)
-    model = surrogates.module(info["kind"]).logged(Path(snakemake.output.model))
+    model = module(info["kind"]).logged(Path(snakemake.output.model))
     run.record.model = {
         **model,
         "example": {n: train.X[:5, j].tolist() for j, n in enumerate(train.inputs)},

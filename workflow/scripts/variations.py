@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage import study as study_module
-from preimage.data import rows, setting, targets
+from preimage.data import named, rows, setting, targets
 from preimage.evidence.variations import Member, side_by_side
 from preimage.problems import loading
 from preimage.running.step import step
@@ -28,7 +28,7 @@ def read(study, seed):
     place = folder / f"round{study['rounds']}/seed{seed}"
     spec, info = study["problem"], str(place / "split.json")
     known = rows.known(info)
-    train, test = (rows.load(str(place / f"{n}.parquet"), info, setting.categories(spec)) for n in ("train", "test"))
+    train, test = (rows.load(str(place / f"{n}.parquet"), info, named.categories(spec)) for n in ("train", "test"))
     summary = pd.read_csv(folder / "summary.csv", float_precision="round_trip")
     timings = pd.read_csv(folder / "timings.csv")
     return Member(

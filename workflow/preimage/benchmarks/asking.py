@@ -7,17 +7,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage import inversion, surrogates
 from preimage.core import objective
 from preimage.core.candidates import inputs_of
 from preimage.core.space import Input, Space
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
-from preimage.inversion import Question
+from preimage.inversion import asking
+from preimage.inversion.base import Inverter
 from preimage.inversion.committee import Committee
+from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems.loading import Problem
-from preimage.surrogates import Trained
+from preimage.surrogates import protocol
+from preimage.surrogates.base import module
+from preimage.surrogates.protocol import Trained
 
 # The studies' defaults, with fewer folds: nothing here is about intervals.
 SPECS: dict[str, dict[str, Any]] = {
@@ -55,7 +58,7 @@ def world(
     """Draw rows and train a model on them."""
     X, Y = rows(problem, samples, rng, noise)
     spec = {**SPECS[kind], **more}
-    trained = surrogates.module(kind).train(Rows.plain(X, Y), spec, rng, surrogates.Means(2))
+    trained = module(kind).train(Rows.plain(X, Y), spec, rng, protocol.Means(2))
     ends = zip(problem.inputs, X.min(axis=0), X.max(axis=0), strict=True)
     return World(problem, Space(tuple(Input(n, a, b, n in problem.integers) for n, a, b in ends)), X, Y, trained)
 
@@ -79,7 +82,8 @@ def ranked(
 ) -> tuple[list[np.ndarray], int]:  # fmt: skip
     """Return the candidates (k, d) of every target, in order of their rank, and the evaluations spent in all."""
     found, spent = [], 0
-    for question, (answer, predicted) in zip(asked, inversion.ask(kind, asked, options, rng), strict=True):
+    answers = asking.ask(Inverter.of({"kind": kind, **options}), asked, rng)
+    for question, (answer, predicted) in zip(asked, answers, strict=True):
         table = frame(answer, predicted, question, list(w.problem.outputs), committee)
         spent += int(table["evaluations"].sum())
         table = table[table["rank"].notna()].sort_values("rank")

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from preimage import inversion
 from preimage.benchmarks import forest_peers
 from preimage.benchmarks.timing import row, typical
 from preimage.core import objective
 from preimage.core.space import Input, Space
 from preimage.inversion import certified, coordinate
+from preimage.inversion.kinds.certified import Certified
+from preimage.inversion.kinds.coordinate import Coordinate
+from preimage.inversion.question import Question, SearchContext
 from preimage.trees.forest import from_sklearn
 
 ROWS, TREES = 2_100, 100
@@ -38,7 +40,7 @@ LINE_PEERS = {
 }
 
 
-def bowl(d: int, rows: int = ROWS, trees: int = TREES, **options: Any) -> tuple[Any, inversion.Question]:
+def bowl(d: int, rows: int = ROWS, trees: int = TREES, **options: Any) -> tuple[Any, Question]:
     """Return scikit-learn's forest of the sum of squares, and the question for its minimum on [-100, 100]^d."""
     from sklearn.ensemble import RandomForestRegressor
 
@@ -48,7 +50,7 @@ def bowl(d: int, rows: int = ROWS, trees: int = TREES, **options: Any) -> tuple[
     return model, asked(model, X, Y, np.full(d, -100.0), np.full(d, 100.0), {"minimize": "y"})
 
 
-def concrete(entry: dict[str, Any]) -> tuple[Any, inversion.Question]:
+def concrete(entry: dict[str, Any]) -> tuple[Any, Question]:
     import pandas as pd
     from sklearn.ensemble import RandomForestRegressor
 
@@ -60,25 +62,25 @@ def concrete(entry: dict[str, Any]) -> tuple[Any, inversion.Question]:
 
 def asked(
     model: Any, X: np.ndarray, Y: np.ndarray, low: np.ndarray, high: np.ndarray, entry: dict[str, Any]
-) -> inversion.Question:
+) -> Question:
     forest = from_sklearn(model)
     space = Space(tuple(Input(f"x{j}", float(a), float(b)) for j, (a, b) in enumerate(zip(low, high, strict=True))))
     wanted = objective.build("o", entry, ["y"], Y.std(axis=0), np.ptp(Y, axis=0))
-    return inversion.Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
+    return Question(space, wanted, forest.predict, X, Y, np.arange(len(X)), trees=forest)
 
 
-def prove(question: inversion.Question, **options: Any) -> tuple[float, Any]:
+def prove(question: Question, **options: Any) -> tuple[float, Any]:
     """Return the seconds that a certificate took, the median where it is short, and the certificate."""
     found: list[Any] = []
 
     def run() -> None:
         rng = np.random.default_rng(0)
-        found.append(certified.invert(question, {**OPTIONS, **options}, rng, None, None).certificate)
+        found.append(certified.invert(question, Certified(**{**OPTIONS, **options}), SearchContext(rng)).certificate)
 
     return typical(run, FILL_SECONDS), found[0]
 
 
-def _veritas(model: Any, question: inversion.Question) -> tuple[float, str]:
+def _veritas(model: Any, question: Question) -> tuple[float, str]:
     try:
         return forest_peers.veritas(model, question, PEER_SECONDS)
     except ImportError:
@@ -105,7 +107,7 @@ def proofs() -> Iterator[dict[str, Any]]:
         yield _proof(f"minimum of the bowl, d = 5, {rows:,} rows", model, question, 60, reach)
 
 
-def _proof(what: str, model: Any, question: inversion.Question, limit: float, reach: float) -> dict[str, Any]:
+def _proof(what: str, model: Any, question: Question, limit: float, reach: float) -> dict[str, Any]:
     took, proof = prove(question, seconds=limit)
     peer, said = _veritas(model, question)
     what = f"{what}: {'proven' if proof['closed'] else 'open'} {proof['loss']:.6g}, {proof['boxes']} boxes"
@@ -119,8 +121,8 @@ def line_search() -> Iterator[dict[str, Any]]:
         model, question = bowl(d)
         best: list[float] = []
 
-        def ours(question: inversion.Question = question, best: list[float] = best) -> None:
-            answer = coordinate.invert(question, {"starts": 4}, np.random.default_rng(0), None, None)
+        def ours(question: Question = question, best: list[float] = best) -> None:
+            answer = coordinate.invert(question, Coordinate(starts=4), SearchContext(np.random.default_rng(0)))
             best.append(float(question.loss(answer.X).min()))
 
         took = typical(ours, FILL_SECONDS)
@@ -137,7 +139,7 @@ def line_search() -> Iterator[dict[str, Any]]:
             )  # fmt: skip
 
 
-def _keep(kept: list[float], peer: Callable[..., float], model: Any, question: inversion.Question) -> None:
+def _keep(kept: list[float], peer: Callable[..., float], model: Any, question: Question) -> None:
     kept.append(peer(model, question))
 
 
@@ -177,9 +179,7 @@ def exact_modes() -> Iterator[dict[str, Any]]:
         yield from _decided(f"band {place}, 10 trees of 500 leaves, d = 4", model, question, a, a + 10, "scip")
 
 
-def _decided(
-    what: str, model: Any, question: inversion.Question, low: float, high: float, peer: str
-) -> Iterator[dict[str, Any]]:
+def _decided(what: str, model: Any, question: Question, low: float, high: float, peer: str) -> Iterator[dict[str, Any]]:
     ends = question.space.low, question.space.high
     took, proof = prove(asked(model, question.X, question.Y, *ends, {"within": {"y": [low, high]}}))
     try:
@@ -219,7 +219,7 @@ def _unjudged(what: str, value: float, unit: str) -> dict[str, Any]:
 def measure() -> Iterator[dict[str, Any]]:
     """Yield the rows of this table."""
     prove(bowl(2, 100, 5)[1])  # compiles
-    coordinate.invert(bowl(2, 100, 5)[1], {"starts": 2}, np.random.default_rng(0), None, None)
+    coordinate.invert(bowl(2, 100, 5)[1], Coordinate(starts=2), SearchContext(np.random.default_rng(0)))
     yield from proofs()
     yield from line_search()
     yield bands()

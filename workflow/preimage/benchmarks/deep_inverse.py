@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.benchmarks.asking import World, questions, ranked, rows, world
-from preimage.core.kinds import DIFFERENTIABLE
 from preimage.evidence.best_of import counts
 from preimage.problems.loading import Problem
+from preimage.surrogates.base import SurrogateKind
 
 TRAINING = 8000
 PUBLISHED = "published"
@@ -107,7 +107,7 @@ def measure(targets: int = 1000, most: int = 1024, only: str | None = None) -> I
             size = (targets, most) if variant.name == PUBLISHED else (max(1, targets // 5), max(1, most // 8))
             for name, method in methods(*size).items():
                 # A forest has no gradient, and on a step function no start of a local search moves.
-                if kind in DIFFERENTIABLE or method.kind not in ("multistart", "neural_adjoint"):
+                if SurrogateKind.registry[kind].differentiable or method.kind not in ("multistart", "neural_adjoint"):
                     yield from _measure(w, variant, kind, name, method, goals)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from preimage import inversion
+from preimage.core.objective import Minimize
+from preimage.inversion.question import Question
 from preimage.support.clock import seconds
 
 
@@ -43,11 +44,11 @@ def limited(call: Callable[[], Any], limit: float) -> tuple[float, Any]:
     return took, answer
 
 
-def veritas(model: Any, question: inversion.Question, limit: float) -> tuple[float, str]:
+def veritas(model: Any, question: Question, limit: float) -> tuple[float, str]:
     """Return the seconds dtai-veritas took and its interval of the optimum, in the loss's unit."""
     import veritas as peer
 
-    least = question.objective.kind == "minimize"
+    least = isinstance(question.objective, Minimize)
     with contextlib.redirect_stdout(io.StringIO()):
         trees = peer.get_addtree(model)
     space = question.space
@@ -72,7 +73,7 @@ def veritas(model: Any, question: inversion.Question, limit: float) -> tuple[flo
     return took, state
 
 
-def treecf(model: Any, question: inversion.Question, low: float, high: float, limit: float) -> tuple[float, str]:
+def treecf(model: Any, question: Question, low: float, high: float, limit: float) -> tuple[float, str]:
     """Return the seconds in which treecf's exact mode found an input with an output in [low, high], the nearest to the
     first training row, and what it says of it."""
     from treecf import Explainer, Target
@@ -86,7 +87,7 @@ def treecf(model: Any, question: inversion.Question, low: float, high: float, li
     return took, said or f"no return in {limit:.0f} s"
 
 
-def scip(model: Any, question: inversion.Question, low: float, high: float, limit: float) -> tuple[float, str]:
+def scip(model: Any, question: Question, low: float, high: float, limit: float) -> tuple[float, str]:
     """Return the seconds in which PySCIPOpt-ML decided whether an input has an output in [low, high], and whether its
     answer is right by scikit-learn's own `predict`."""
     import pyscipopt
@@ -116,12 +117,12 @@ def scip(model: Any, question: inversion.Question, low: float, high: float, limi
     return took, f"{status}, its x gives {'what was wanted' if low <= y <= high else 'something else'}"
 
 
-def _losses(model: Any, question: inversion.Question) -> Callable[[Any], np.ndarray]:
+def _losses(model: Any, question: Question) -> Callable[[Any], np.ndarray]:
     """Return the loss (n,) at points (n, d) as a peer's user has it: by scikit-learn's own `predict`."""
     return lambda X: question.objective.loss(model.predict(np.asarray(X, float))[:, None])
 
 
-def hyperopt_tpe(model: Any, question: inversion.Question) -> float:
+def hyperopt_tpe(model: Any, question: Question) -> float:
     """Return the least loss of 500 evaluations."""
     from hyperopt import hp
 
@@ -133,7 +134,7 @@ def hyperopt_tpe(model: Any, question: inversion.Question) -> float:
     return min(t.loss for t in trials)
 
 
-def optuna_tpe(model: Any, question: inversion.Question) -> float:
+def optuna_tpe(model: Any, question: Question) -> float:
     """Return the least loss of 500 evaluations."""
     import optuna
 
@@ -144,7 +145,7 @@ def optuna_tpe(model: Any, question: inversion.Question) -> float:
     return float(study.best_value)
 
 
-def cma_es(model: Any, question: inversion.Question) -> float:
+def cma_es(model: Any, question: Question) -> float:
     """Return the least loss of at most 10,000 evaluations, a population at once."""
     import cma
 
@@ -157,7 +158,7 @@ def cma_es(model: Any, question: inversion.Question) -> float:
     return float(search.result.fbest)
 
 
-def evolution(model: Any, question: inversion.Question) -> float:
+def evolution(model: Any, question: Question) -> float:
     """Return the least loss that scipy's differential evolution ends at by its own defaults, a population at once."""
     from scipy.optimize import differential_evolution
 
@@ -168,5 +169,5 @@ def evolution(model: Any, question: inversion.Question) -> float:
     return float(found.fun)
 
 
-def _ends(question: inversion.Question) -> list[tuple[float, float]]:
+def _ends(question: Question) -> list[tuple[float, float]]:
     return list(zip(question.space.low.tolist(), question.space.high.tolist(), strict=True))

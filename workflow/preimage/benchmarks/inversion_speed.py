@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from preimage import inversion
 from preimage.benchmarks.asking import World, questions, ranked, rows, world
 from preimage.benchmarks.deep_inverse import PROCESS, PUBLISHED_R1, REACH_R1, TRAINING
 from preimage.benchmarks.timing import against, row
-from preimage.inversion import Question
+from preimage.inversion import asking
+from preimage.inversion.kinds.multistart import Multistart
+from preimage.inversion.question import Question
 from preimage.problems import binary_decimal, robot_arm
 
 TARGET = 2.0
@@ -65,9 +66,11 @@ def many_starts(w: World, starts: int = 10_000) -> dict[str, Any]:
     """Starts a second of the batched engine, after compilation, against scipy with exact gradients."""
     q = questions(w, np.array([[TARGET]]))[0]
     X0 = np.random.default_rng(2).uniform(w.space.low, w.space.high, (starts, 2))
-    few = {"starts": 30, "start_from": "uniform"}
+    few = Multistart(starts=30, start_from="uniform")
     fast, slow = against(
-        lambda: _batched(q, X0), lambda: inversion.ask("multistart", [q], few, np.random.default_rng(2)), repeats=3
+        lambda: _batched(q, X0),
+        lambda: asking.ask(few, [q], np.random.default_rng(2)),
+        repeats=3,
     )
     what = f"{starts:,} starts on the tuned network, after compilation"
     return row(

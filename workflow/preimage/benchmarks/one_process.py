@@ -13,20 +13,22 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from preimage import inversion, surrogates
 from preimage import study as study_module
 from preimage.core import candidates, canonical, objective
-from preimage.data import setting, split, tables
+from preimage.data import named, setting, split, tables
 from preimage.data.generate import generate
 from preimage.data.rows import Rows
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.figures import gallery, style
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems import loading
 from preimage.support.rng import generator
-from preimage.surrogates import intervals
+from preimage.surrogates import intervals, protocol
+from preimage.surrogates.base import module
 
 
 def run(study: study_module.Study, folder: Path) -> None:
@@ -34,8 +36,8 @@ def run(study: study_module.Study, folder: Path) -> None:
     spec, seed = study["problem"], study["seeds"][0]
     simulator = loading.load(spec)
     if "table" in spec:
-        table, inputs, outputs, _ = tables.import_table(spec["table"], setting.categories(spec))
-        table = tables.with_units(table, setting.stated_units(spec))
+        table, inputs, outputs, _ = tables.import_table(spec["table"], named.categories(spec))
+        table = tables.with_units(table, named.stated_units(spec))
     else:
         assert simulator is not None
         table = generate(simulator, setting.of_simulator(spec).space, spec["samples"], generator(seed, "generate"))
@@ -44,7 +46,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     rng = generator(seed, "split")
     table = table.take(canonical.row_order(table, inputs, outputs, rng.spawn(1)[0]))
     train, test = split.split(table, inputs, study["split"]["test_fraction"], rng)
-    known = setting.describe(table.take(train), inputs, outputs, setting.categories(spec))
+    known = setting.describe(table.take(train), inputs, outputs, named.categories(spec))
     found = setting.of_rows(spec, known)
     parts = [_rows(table.take(part), found, outputs) for part in (train, test)]
     models, info, tests = _train(study, parts, seed, folder)
@@ -77,7 +79,7 @@ def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path
     train, test = parts
     models, info, tests = {}, {}, {}
     for name, spec in study["surrogates"].items():
-        trained = surrogates.module(spec["kind"]).train(train, spec, generator(seed, name), surrogates.Means(2))
+        trained = module(spec["kind"]).train(train, spec, generator(seed, name), protocol.Means(2))
         trained.save(folder)
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
         models[name] = (trained.surrogate, fitted)
@@ -96,12 +98,12 @@ def _invert(
     for case in study_module.cases(study):
         predict = simulator.simulate if case.surrogate == "simulator" else models[case.surrogate][0].predict
         wanted = objectives[case.objective]
-        question = inversion.Question(
+        question = Question(
             found.space.fix(wanted.fixed), wanted, predict, train.X, train.Y, train.numbers,
             on_simulator=case.surrogate == "simulator",
         )  # fmt: skip
-        options = study["inverters"][case.inverter]
-        answer, Y = inversion.ask(options["kind"], [question], options, generator(seed, "/".join(case)))[0]
+        inverter = study["inverters"][case.inverter]
+        answer, Y = asking.ask(inverter, [question], generator(seed, "/".join(case)))[0]
         tables_found.append(frame(answer, Y, question, found.outputs).assign(**case._asdict()))
     return pd.concat(tables_found, ignore_index=True).assign(problem=study["study"], round=0, seed=seed)
 

@@ -18,18 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from preimage import inversion, surrogates
 from preimage.benchmarks import landscapes
 from preimage.benchmarks.timing import row
 from preimage.core import objective, polytope
 from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
+from preimage.inversion import asking
+from preimage.inversion.base import Inverter
+from preimage.inversion.question import Question
 from preimage.problems.loading import Problem
 from preimage.relearning import gate
 from preimage.relearning.acquire import Ask, acquire
 from preimage.support.clock import seconds
 from preimage.support.rng import generator
 from preimage.surrogates import intervals
+from preimage.surrogates.base import module
 
 PROCESS = {"kind": "gaussian_process", "kernel": "rbf", "rows": 10000, "hyperparameter_rows": 800, "restarts": 3}
 FOREST = {"kind": "random_forest", "trees": 100}
@@ -69,12 +72,12 @@ def _ask(
 ) -> Ask:  # fmt: skip
     """Train, and invert."""
     spec = {**surrogate, "folds": 5}
-    trained = surrogates.module(spec["kind"]).train(Rows.plain(X, Y), spec, rng)
+    trained = module(spec["kind"]).train(Rows.plain(X, Y), spec, rng)
     model, fitted = trained.surrogate, intervals.fit(Y, *trained.out_of_fold)
-    question = inversion.Question(
+    question = Question(
         space, wanted, model.predict, X, Y, np.arange(len(X)), gradient=getattr(model, "gradient", None)
     )
-    ((answer, predicted),) = inversion.ask(inverter["kind"], [question], inverter, rng)
+    ((answer, predicted),) = asking.ask(Inverter.of(inverter), [question], rng)
 
     def interval(P: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         middle = model.predict(P)

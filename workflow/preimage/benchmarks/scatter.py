@@ -16,6 +16,8 @@ import numpy as np
 from preimage.benchmarks.certified import OPTIONS, bowl
 from preimage.benchmarks.timing import row
 from preimage.inversion import certified
+from preimage.inversion.kinds.certified import Certified
+from preimage.inversion.question import SearchContext
 from preimage.trees import threads
 
 REPEATS = 5
@@ -52,10 +54,11 @@ def _job(part: int, parts: int, ready: Any, answers: Any) -> None:
     threads.use_at_most(1)
     _, question = bowl(10)
     _, small = bowl(2, 100, 5)
-    options = {**OPTIONS, "part": (part, parts)}
-    certified.invert(small, options, np.random.default_rng(0), None, None)  # compiles
+    options, context = Certified.model_validate(OPTIONS), SearchContext(np.random.default_rng(0), part=(part, parts))
+    certified.invert(small, options, context)  # compiles
     ready.wait()
     wall, processor = time.perf_counter(), time.process_time()
-    proof = certified.invert(question, options, np.random.default_rng(0), None, None).certificate
+    context = SearchContext(np.random.default_rng(0), part=(part, parts))
+    proof = certified.invert(question, options, context).certificate
     took = {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
     answers.put({**took, "boxes": proof["boxes"], "closed": proof["closed"]})

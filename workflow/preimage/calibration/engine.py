@@ -17,8 +17,8 @@ from preimage.calibration.least_squares import WHY, Box, Found
 from preimage.calibration.starts import TRIALS, design, tried
 from preimage.core.dynamics import Curve
 from preimage.core.space import Space
-from preimage.inversion import Question, Report
 from preimage.inversion.descents import Ends
+from preimage.inversion.question import Question, Report
 
 # How many of the best ends are polished; equal numbers make one compiled program.
 POLISHED = 8

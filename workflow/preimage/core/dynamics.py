@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 Parameters = Mapping[str, Any]
 
 
@@ -82,6 +80,6 @@ class Curve(Observed):
 Model = Dynamics | Curve
 
 
-def floored(value: Any, least: float, xp: ModuleType = np) -> Any:
+def floored(value: Any, least: float, xp: ModuleType) -> Any:
     """Return a value kept at `least` or above by its real part: no logarithm of 0, for complex numbers too."""
     return xp.where(value.real > least, value, least)

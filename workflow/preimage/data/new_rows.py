@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +14,6 @@ from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
 from preimage.data.split import groups
 from preimage.support.errors import StudyError, did_you_mean
-
-SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
 
 
 class Read(NamedTuple):
@@ -57,23 +54,6 @@ class Kept(NamedTuple):
         if self.incomplete:
             said.append(f"{path}: {gaps.described(self.incomplete)}, left out")
         return [*self.notes, *said]
-
-
-def files(table: Mapping[str, Any]) -> list[str]:
-    """Return the files of `problem.table.new`, one a round: as listed, or those of a folder by name.
-
-    Raises StudyError for a folder that is not there or holds no table.
-    """
-    new = table.get("new") or []
-    if not isinstance(new, str):
-        return list(new)
-    folder = Path(new)
-    if not folder.is_dir():
-        raise StudyError(f"key 'problem.table.new': {new}: no such folder; expected a folder, or a list of files")
-    found = sorted(str(p) for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    if not found:
-        raise StudyError(f"key 'problem.table.new': {new}: no table in this folder ({', '.join(SUFFIXES)})")
-    return found
 
 
 def read(

@@ -59,12 +59,6 @@ class Series:
         return replace(self, times=self.times[:n], values=self.values[:n], dates=self.dates[:n], at=at)
 
 
-def files(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the files that a study's objectives are fitted to."""
-    found = [entry["fit"]["data"] for entry in entries.values() if "fit" in entry]
-    return list(dict.fromkeys(p for d in found for p in (d.values() if isinstance(d, Mapping) else [d])))
-
-
 def read(spec: Mapping[str, Any], model: Model) -> Series:
     """Return the series that a study's `fit` entry names. Raises StudyError for whatever can't be fitted."""
     if isinstance(spec["data"], Mapping):

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from preimage.core import space
 from preimage.data import tables
+from preimage.data.named import stated_units
 from preimage.problems import loading
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
@@ -43,21 +44,9 @@ class Setting(NamedTuple):
     units: digits.Units
 
 
-def categories(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of a `problem` entry that are categories, with nothing but their lists."""
-    inputs = spec.get("inputs") or {}
-    return {name: {"categories": s["categories"]} for name, s in inputs.items() if s.get("categories")}
-
-
 def integers(spec: Mapping[str, Any]) -> list[str]:
     """Return the inputs of a `problem` entry that are whole numbers."""
     return [name for name, s in (spec.get("inputs") or {}).items() if s.get("integer")]
-
-
-def stated_units(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Return the units that a `problem` entry names for inputs and outputs."""
-    both = {**(spec.get("inputs") or {}), **(spec.get("outputs") or {})}
-    return {name: settings["unit"] for name, settings in both.items() if (settings or {}).get("unit")}
 
 
 def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], category: Mapping[str, Any]) -> Rows:

@@ -20,11 +20,6 @@ from preimage.support.errors import StudyError, did_you_mean
 MOST_TARGETS = 100_000
 
 
-def files(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the files that a study's objectives take their targets from."""
-    return list(dict.fromkeys(str(entry["targets"]) for entry in entries.values() if "targets" in entry))
-
-
 def read(name: str, path: str, outputs: Sequence[str], units: Mapping[str, str] | None = None) -> Targets:
     """Read a file of targets: parquet or CSV, one column an output (some may be left out), one row a target.
 

@@ -160,7 +160,7 @@ def value_of(wanted: Objective, Y: np.ndarray) -> np.ndarray:
     """Return what is looked at of outputs (n, m): the first that is named, or the weighted sum (n,)."""
     if wanted.bounded:
         return Y[:, wanted.columns[0]]
-    return -wanted.loss(Y) if wanted.kind == "maximize" else wanted.loss(Y)
+    return wanted.sign * wanted.loss(Y)
 
 
 def _jump(first: np.ndarray, last: np.ndarray, space: Space, value: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -14,9 +14,9 @@ from preimage.core.domain import Domain
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.problems.loading import Problem, Simulator
-from preimage.surrogates import Surrogate
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.metrics import coverage
+from preimage.surrogates.protocol import Surrogate
 
 # Coverage among the candidates that a user would look at first, in each case.
 FIRST = 10

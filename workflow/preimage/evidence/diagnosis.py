@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
-from preimage.core.objective import FIT, Objective
+from preimage.core.objective import Fit, Objective
 from preimage.core.space import Space
 from preimage.data.rows import Rows
 from preimage.data.split import group_rows
@@ -87,7 +87,7 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
     """Yield findings of each objective on each surrogate, but not of tables of targets, nor of fits."""
     for (surrogate, objective), summary in found.summary.groupby(["surrogate", "objective"], sort=False):
         wanted = found.objectives[str(objective)]
-        if wanted.kind == FIT or wanted.name != wanted.entry:
+        if isinstance(wanted, Fit) or wanted.name != wanted.entry:
             continue
         place = {"surrogate": surrogate, "objective": objective}
         least = float(summary["predicted_loss"].min())

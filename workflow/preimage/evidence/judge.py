@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
-from preimage.core.objective import Objective
+from preimage.core.objective import Minimize, Objective
 from preimage.core.space import Space
 from preimage.data.rows import Rows
 from preimage.evidence.assess import candidate_coverage
@@ -68,7 +68,7 @@ def _known_minimum(
     found: dict[str, Any] = {}
     for name, wanted in objectives.items():
         minimum = simulator.minimum.get(wanted.outputs[0]) if simulator and len(wanted.outputs) == 1 else None
-        if minimum is None or wanted.kind != "minimize":
+        if minimum is None or not isinstance(wanted, Minimize):
             continue
         x = np.array(minimum.x)[None]
         if not space.fix(wanted.fixed).contains(x)[0]:

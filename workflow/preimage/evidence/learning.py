@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from preimage.data.rows import Rows
-from preimage.surrogates import Surrogate, Trained
 from preimage.surrogates.metrics import metrics
+from preimage.surrogates.protocol import Surrogate, Trained
 
 SHARES = (0.25, 0.5)
 # Fewer rows than these have no curve; no more than these judge.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
-from preimage.core.objective import Objective
+from preimage.core.objective import Minimize, Objective
 from preimage.core.space import Space
 from preimage.problems.loading import Problem
 
@@ -79,7 +79,11 @@ def _known(m: Member, case: Mapping[str, Any], wanted: Objective) -> tuple[float
     """Return the least loss that is possible and how far the answer is from there; NaN where that is not known."""
     minimum = m.simulator.minimum.get(wanted.outputs[0]) if m.simulator and len(wanted.outputs) == 1 else None
     frame = pd.DataFrame([case])
-    if minimum is None or wanted.kind != "minimize" or frame[[f"x.{n}" for n in m.space.names]].isna().any(axis=None):
+    if (
+        minimum is None
+        or not isinstance(wanted, Minimize)
+        or frame[[f"x.{n}" for n in m.space.names]].isna().any(axis=None)
+    ):
         return np.nan, np.nan
     x = m.space.coordinates(m.space.encode(inputs_of(frame, m.space)))
     away = np.linalg.norm(x - m.space.coordinates(np.array(minimum.x)[None]))

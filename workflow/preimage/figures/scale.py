@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.core.objective import NEAR_LEAST, Objective
+from preimage.core.objective import NEAR_LEAST, Fit, Maximize, Objective, Values
 from preimage.figures.style import INK, label, log_axis, number, widen
-from preimage.support import digits
 
 # An output to be made small is shown on a log axis where its values span this much, but not where they end in what is
 # 0 but for rounding.
@@ -78,25 +77,24 @@ def of(wanted: Objective, units: Mapping[str, str]) -> Scale:
 def _of(wanted: Objective, units: Mapping[str, str]) -> Scale:
     found = {units.get(o, "") for o in wanted.outputs}
     unit = found.pop() if len(found) == 1 else ""
-    if wanted.kind == "fit":
+    if isinstance(wanted, Fit):
         return Scale("loss against the data", "down", NEAR_LEAST * wanted.unit)
-    if wanted.bounded:
+    if isinstance(wanted, Values):
         return _distance(wanted, unit)
     terms = [
         o.replace("_", " ") if w == 1 else f"{number(w)} × {o.replace('_', ' ')}"
         for o, w in zip(wanted.outputs, wanted.low, strict=True)
     ]
-    kind = "up" if wanted.kind == "maximize" else "down"
+    kind = "up" if isinstance(wanted, Maximize) else "down"
     return Scale(label(f"predicted {' + '.join(terms)}", unit), kind, wanted.tolerance[0])
 
 
-def _distance(wanted: Objective, unit: str) -> Scale:
+def _distance(wanted: Values, unit: str) -> Scale:
     scaled = any(s != 1 for s in wanted.scale)
     tolerance = float(np.sqrt(wanted.enough))
     what, met = "what is wanted", ""
     if len(wanted.outputs) == 1:
-        low, high = (digits.exact(v).replace("-", "−") for v in (wanted.low[0], wanted.high[0]))
-        what = f"{low if wanted.kind == 'target' else f'{low} to {high}'} {unit}".strip()
+        what = f"{wanted.value_words(0).replace('-', '−')} {unit}".strip()
         # For `within` an objective is met at distance 0, and of several outputs a mean distance says too little.
         met = f"within {number(wanted.tolerance[0])} {unit}".strip() if tolerance > 0 else ""
     return Scale(label(f"distance to {what}", "standard deviations" if scaled else unit), "distance", tolerance, met)

@@ -20,8 +20,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inversion import Question, Report, traced
+from preimage.inversion import traced
 from preimage.inversion.descents import Ends
+from preimage.inversion.question import Question, Report
 from preimage.inversion.traced import Form, Model, Search
 
 MOST_EVALUATIONS = 500

@@ -6,18 +6,18 @@ says how far from the optimum the point can be at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from preimage.core import polytope
 from preimage.core.certificates import Certificate, verdict
-from preimage.core.objective import Objective
-from preimage.inversion import Answer, Question
+from preimage.core.objective import Objective, Target, Within
 from preimage.inversion.coordinate import startpoints
+from preimage.inversion.kinds.certified import Certified
+from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
 from preimage.support.resume_state import resumed
 from preimage.trees.boxes import Trees, build, build_together
@@ -34,13 +34,7 @@ AT_FIRST = 2
 STOPPED = ("seconds", "boxes", "unsure", "gap", "closed")
 
 
-def invert(
-    question: Question,
-    options: Mapping[str, Any],
-    rng: np.random.Generator,
-    state: Path | None,
-    report: Callable[..., None] | None,
-) -> Answer:
+def invert(question: Question, options: Certified, context: SearchContext) -> Answer:
     """Return the best point found, with a certificate of it.
 
     A target of several outputs may be met at another point than the one of least loss: where the first search leaves
@@ -50,17 +44,17 @@ def invert(
     """
     polytope.check_feasible(question.space)
     levels = np.array([len(i.categories) for i in question.space.inputs])
-    most = options.get("isolation")
-    common = isolation(question.X, float(most), _seed(rng), levels) if most else None
-    found = _search(question, question.objective, common, options, rng, state, report)
+    most = options.isolation
+    common = isolation(question.X, float(most), _seed(context.rng), levels) if most else None
+    found = _search(question, question.objective, common, options, context)
     if np.isnan(found.x).any():
         nothing = _nothing(found.certificate, len(question.space.inputs), options)
         # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
-        return nothing if "part" in options else replace(nothing, certificate=None)
+        return nothing if context.part else replace(nothing, certificate=None)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
-    if wanted.kind == "target" and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
-        second = _search(question, _as_interval(wanted), common, options, rng, None, report)
+    if isinstance(wanted, Target) and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
+        second = _search(question, _as_interval(wanted), common, options, replace(context, state=None))
         if wanted.met(question.outputs(second.x[None]))[0]:
             X.append(second.x)
             found.certificate["feasible"] = "yes"
@@ -96,23 +90,21 @@ def _search(
     question: Question,
     objective: Objective,
     common: Isolation | None,
-    options: Mapping[str, Any],
-    rng: np.random.Generator,
-    state: Path | None,
-    report: Callable[..., None] | None,
+    options: Certified,
+    context: SearchContext,
 ) -> _Found:
-    hunt = _Hunt(question, objective, common, options, rng)
-    search, parts = hunt.search, options.get("part", (0, 1))[1]
-    hunt.begin(state)
+    hunt = _Hunt(question, objective, common, options, context)
+    search, parts = hunt.search, context.share[1]
+    hunt.begin(context.state)
     stopped = run(
         search,
-        -(-int(options["boxes"]) // parts),
-        float(options["gap"]),
+        -(-options.boxes // parts),
+        float(options.gap),
         _rounding(question, objective),
-        options.get("seconds"),
+        options.seconds,
         hunt.improve,
-        state,
-        report,
+        context.state,
+        context.report,
     )
     found = np.isfinite(search.x).all()
     met = found and bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
@@ -139,10 +131,10 @@ class _Hunt:
         question: Question,
         objective: Objective,
         common: Isolation | None,
-        options: Mapping[str, Any],
-        rng: np.random.Generator,
+        options: Certified,
+        context: SearchContext,
     ) -> None:
-        space, self.part = question.space, options.get("part", (0, 1))
+        space, rng, self.part = question.space, context.rng, context.share
         self.wanted, channels = reduce(objective, question.trees)
         if common is None:
             grid, self.trees = build(question.trees, space, channels)
@@ -154,9 +146,9 @@ class _Hunt:
         self.domain = _domain(question, options, common, paths)
         self.grid, self.space = grid, space
         self.lines = lines(space, rng)
-        self.starts = startpoints(question, int(options["starts"]), rng)
+        self.starts = startpoints(question, options.starts, rng)
         size_of_box = 8 * len(space.inputs) + 4 * self.trees.score.shape[0] * len(self.trees.roots) + OF_AN_ENTRY
-        most_open = max(int(options["memory"] * 1e6 / size_of_box), 1000)
+        most_open = max(int(options.memory * 1e6 / size_of_box), 1000)
         self.search = Search(
             space,
             grid,
@@ -193,11 +185,9 @@ def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def _domain(
-    question: Question, options: Mapping[str, Any], common: Isolation | None, paths: Trees | None
-) -> Domain | None:
-    rows = np.unique(question.X, axis=0) if common or options.get("distance") else np.empty((0, 0))
-    near = Near(rows, float(options["distance"])) if options.get("distance") else None
+def _domain(question: Question, options: Certified, common: Isolation | None, paths: Trees | None) -> Domain | None:
+    rows = np.unique(question.X, axis=0) if common or options.distance else np.empty((0, 0))
+    near = Near(rows, float(options.distance)) if options.distance else None
     if near is None and common is None:
         return None
     inside = rows[question.space.contains(rows)]
@@ -213,7 +203,7 @@ def _rounding(question: Question, objective: Objective) -> float:
     return float((off**2).mean())
 
 
-def together(question: Question, options: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
+def together(question: Question, options: Certified, answers: Sequence[Answer]) -> Answer:
     """Return the answer that the parts of a search make: the best point of all of them, and what they prove.
 
     Each part has proven its share of the space against a point of its own, so the least of their bounds holds for all.
@@ -243,34 +233,31 @@ def together(question: Question, options: Mapping[str, Any], answers: Sequence[A
     return Answer(X, spent, ["ok"] * len(X), words, certificate=certificate)
 
 
-def _nothing(certificate: Certificate, d: int, options: Mapping[str, Any]) -> Answer:
+def _nothing(certificate: Certificate, d: int, options: Certified) -> Answer:
     """Return the answer where no input in the domain came up: a row that says so."""
     proven = "proven that no" if certificate["closed"] else "undecided whether any"
     said = f"{proven} input within the bounds and constraints {_limits(options)}"
     return Answer(np.full((1, d), np.nan), [certificate["boxes"]], ["no_answer"], [said], certificate=certificate)
 
 
-def _where(options: Mapping[str, Any]) -> str:
+def _where(options: Certified) -> str:
     limits = _limits(options)
     return f"where an input {limits}: " if limits else ""
 
 
-def _limits(options: Mapping[str, Any]) -> str:
+def _limits(options: Certified) -> str:
     """Say where inputs must lie."""
     said = []
-    if distance := options.get("distance"):
+    if distance := options.distance:
         said.append(f"lies within {distance:g} of a training row (scaled to [0, 1])")
-    if score := options.get("isolation"):
+    if score := options.isolation:
         said.append(f"has an anomaly score of at most {score:g} by an isolation forest of the training rows")
     return " and ".join(said)
 
 
-def _as_interval(target: Objective) -> Objective:
+def _as_interval(target: Target) -> Within:
     """Return the target as intervals of its tolerance, wider by a rounding, so that meeting it means loss 0."""
-    slack = [t + 4e-16 * (abs(v) + t) for v, t in zip(target.low, target.tolerance, strict=True)]
-    low = tuple(v - s for v, s in zip(target.low, slack, strict=True))
-    high = tuple(v + s for v, s in zip(target.high, slack, strict=True))
-    return replace(target, kind="within", low=low, high=high)
+    return target.as_interval([4e-16 * (abs(v) + t) for v, t in zip(target.low, target.tolerance, strict=True)])
 
 
 def _words(objective: Objective, c: Certificate) -> str:

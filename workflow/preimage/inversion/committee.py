@@ -19,7 +19,7 @@ from preimage.core.domain import Domain
 from preimage.core.neighbours import Nearest, spread_evenly
 from preimage.core.objective import Objective
 from preimage.core.space import Space
-from preimage.inversion import Question
+from preimage.inversion.question import Question
 from preimage.trees import standardised
 
 DEFAULTS = {"trees": 200, "neighbours": 10, "domain": 0.9}

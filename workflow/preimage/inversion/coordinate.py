@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
 from preimage.core import polytope
-from preimage.inversion import Answer, Question, Report
+from preimage.inversion.kinds.coordinate import Coordinate
+from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.trees.boxes import build_walked
 from preimage.trees.line_search import descend, lines
 from preimage.trees.objective import reduce
@@ -18,14 +15,13 @@ from preimage.trees.objective import reduce
 TOGETHER = 64
 
 
-def invert(
-    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
-) -> Answer:
+def invert(question: Question, options: Coordinate, context: SearchContext) -> Answer:
     """Descend from `starts` points; every start is kept. An evaluation is one line searched."""
     wanted, channels = reduce(question.objective, question.trees)
     grid, trees = build_walked(question.trees, question.space, channels)
+    rng = context.rng
     directions = lines(question.space, rng)
-    starts = startpoints(question, int(options["starts"]), rng)
+    starts = startpoints(question, options.starts, rng)
     ends, spent = [], []
     best = np.inf
     for k in range(0, len(starts), TOGETHER):
@@ -35,8 +31,8 @@ def invert(
         ends.append(X)
         spent += n.tolist()
         best = min(best, float(question.loss(X).min()))
-        if report:
-            report(len(spent), best)
+        if context.report:
+            context.report(len(spent), best)
     X = np.concatenate(ends)
     moved = question.space.apart(X, starts)
     message = [

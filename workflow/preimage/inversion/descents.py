@@ -9,17 +9,17 @@ range, and their tolerances are shares of what there is to gain. Whether they en
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import LinearConstraint, OptimizeResult, minimize
 
-from preimage.core.kinds import HOLDS_CONSTRAINTS, NO_GRADIENT
 from preimage.core.space import Space
-from preimage.inversion import Question, Report
 from preimage.inversion.gradients import Line
+from preimage.inversion.kinds.multistart import Multistart
+from preimage.inversion.question import Question, Report
 from preimage.support.masking import without_secrets
 
 FIRST_STEP = 0.05
@@ -79,7 +79,7 @@ def descend(
     owner: np.ndarray,
     X0: np.ndarray,
     movable: np.ndarray,
-    options: Mapping[str, Any],
+    options: Multistart,
     report: Report | None = None,
 ) -> Ends:
     """Search from every start (n, d), each for the question that `owner` (n,) names, over the movable inputs (d,)."""
@@ -112,7 +112,7 @@ class Progress:
 
 
 def _one(
-    line: Line, options: Mapping[str, Any], note: Callable[[], None]
+    line: Line, options: Multistart, note: Callable[[], None]
 ) -> tuple[np.ndarray, float, int, str, str, np.ndarray]:
     """Return where one search ended, its loss, evaluations, status, message and slope."""
     unknown = np.full(len(line.low), np.nan)
@@ -133,14 +133,14 @@ def _one(
     return x, float(result.fun) * line.unit + line.zero, line.evaluations, status, said, slope * line.unit
 
 
-def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[], None]) -> OptimizeResult:
+def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> OptimizeResult:
     space = line.question.space
     gradient = way_of(line.question, options)
-    method = options.get("method") or ("SLSQP" if space.constraints else "L-BFGS-B")
+    method = options.method or ("SLSQP" if space.constraints else "L-BFGS-B")
     function: Any
     function, jac = line.for_scipy(gradient)
     own: dict[str, Any] = dict((TIGHT if gradient in ("exact", "cs") else BY_DIFFERENCES).get(method, {}))
-    if method in NO_GRADIENT:
+    if method in WITHOUT:
         function, jac, own = line.loss, False, dict(WITHOUT[method])
         if method == "Nelder-Mead":
             u = line.start
@@ -148,7 +148,7 @@ def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[], None]) 
     else:
         _fit_scale(line, function, 1.0 if method == "trust-constr" else FIRST_STEP)
     constraints: Any = ()
-    if space.constraints and method in HOLDS_CONSTRAINTS:
+    if space.constraints and method in options.hold_constraints:
         constraints = LinearConstraint(*scaled_rows(space, line.x0, line.movable))
     with warnings.catch_warnings():
         # trust-constr warns of linear functions, which are welcome.
@@ -165,9 +165,9 @@ def _minimize(line: Line, options: Mapping[str, Any], note: Callable[[], None]) 
         )
 
 
-def way_of(question: Question, options: Mapping[str, Any]) -> str:
+def way_of(question: Question, options: Multistart) -> str:
     """Return how derivatives are had: as the study says, or the model's own where it has one."""
-    return options.get("gradient") or ("exact" if question.gradient else "3-point")
+    return options.gradient or ("exact" if question.gradient else "3-point")
 
 
 def _fit_scale(line: Line, function: Callable[[np.ndarray], Any], steepness: float) -> None:

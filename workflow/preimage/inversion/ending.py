@@ -25,12 +25,12 @@ import numpy as np
 from scipy.optimize import linprog
 
 from preimage.core import polytope
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, Within
 from preimage.core.space import Space
-from preimage.inversion import Question
 from preimage.inversion.descents import HELD, Ends, scaled_rows
 from preimage.inversion.gradients import Line
-from preimage.inversion.rounding import CLOSE_SPREAD, Rounding
+from preimage.inversion.question import Question
+from preimage.inversion.rounding import Rounding
 
 PROBE, SMALL = 1e-3, 1e-3
 MOST_RESTARTS = 10
@@ -47,12 +47,7 @@ def narrowed(question: Question) -> Objective:
     """Return the objective as a search should see it: an interval narrower by a millionth at each end, because a search
     from outside ends on the edge, where rounding decides whether the interval is reached."""
     wanted = question.objective
-    if wanted.kind != "within":
-        return wanted
-    low, high = np.array(wanted.low), np.array(wanted.high)
-    spread = Rounding(question).spread[list(wanted.columns)]
-    margin = CLOSE_SPREAD * np.where(np.isfinite(high - low), high - low, spread)
-    return replace(wanted, low=tuple((low + margin).tolist()), high=tuple((high - margin).tolist()))
+    return wanted.narrowed(Rounding(question).spread) if isinstance(wanted, Within) else wanted
 
 
 class Verdict(NamedTuple):

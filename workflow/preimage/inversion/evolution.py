@@ -3,29 +3,24 @@ at once; the last population is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 from scipy.optimize import LinearConstraint, differential_evolution
 
 from preimage.core import polytope
-from preimage.inversion import Answer, Question, Report, repaired
+from preimage.inversion.kinds.evolution import Evolution
+from preimage.inversion.question import Answer, Question, SearchContext, repaired
 
 FEWEST, PER_INPUT = 20, 10
 
 
-def invert(
-    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
-) -> Answer:
+def invert(question: Question, options: Evolution, context: SearchContext) -> Answer:
     """Evolve a population until `evaluations` are spent; each member of the last one is a row."""
     space = question.space
     free = space.free
     if not free.any():
         return Answer(space.low[None], [1], ["ok"], ["every input is fixed"])
-    n = min(max(FEWEST, PER_INPUT * int(free.sum())), int(options["evaluations"]))
-    generations = max(0, int(options["evaluations"]) // n - 1)
+    n = min(max(FEWEST, PER_INPUT * int(free.sum())), options.evaluations)
+    generations = max(0, options.evaluations // n - 1)
     spent = 0
 
     def points(u: np.ndarray) -> np.ndarray:
@@ -37,8 +32,8 @@ def invert(
         nonlocal spent
         spent += u.shape[1]
         loss = question.loss(points(u))
-        if report:
-            report(min(spent, int(options["evaluations"])), float(np.nanmin(loss, initial=np.inf)))
+        if context.report:
+            context.report(min(spent, options.evaluations), float(np.nanmin(loss, initial=np.inf)))
         return np.where(np.isfinite(loss), loss, np.inf)
 
     matrix, low, high = space.rows
@@ -46,7 +41,7 @@ def invert(
     result = differential_evolution(
         losses,
         list(zip(space.low[free], space.high[free], strict=True)),
-        init=space.places(polytope.sample(space, max(n, 5), rng, "latin_hypercube"))[:, free],
+        init=space.places(polytope.sample(space, max(n, 5), context.rng, "latin_hypercube"))[:, free],
         maxiter=generations,
         tol=0,
         atol=0,
@@ -55,7 +50,7 @@ def invert(
         updating="deferred",
         integrality=space.discrete[free],
         constraints=LinearConstraint(matrix[:, free], low - held, high - held) if len(matrix) else (),
-        rng=rng,
+        rng=context.rng,
     )
     order = np.argsort(result.population_energies, kind="stable")
     X, notes = repaired(space, points(result.population[order].T))

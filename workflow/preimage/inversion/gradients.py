@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from preimage.inversion import Question
+from preimage.inversion.question import Question
 
 COMPLEX_STEP = 1e-30
 # Steps are this root of the rounding.

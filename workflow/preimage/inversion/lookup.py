@@ -5,21 +5,16 @@ It costs nothing and its answer has been seen to work once: the baseline that ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
-from preimage.inversion import Answer, Question, Report
+from preimage.inversion.kinds.lookup import Lookup
+from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
 
 
-def invert(
-    question: Question, options: Mapping[str, Any], rng: np.random.Generator, state: Path | None, report: Report | None
-) -> Answer:
+def invert(question: Question, options: Lookup, context: SearchContext) -> Answer:
     """Return the nearest `rows` inside bounds and constraints; none, with a status, where there is no such row."""
-    best = question.best_rows(int(options.get("rows", 1)))
+    best = question.best_rows(options.rows)
     if not len(best):
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])

@@ -11,53 +11,48 @@ came, and only a start that meets the objective where it is counts as `ok` (`pre
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from preimage.core import polytope
-from preimage.core.kinds import UNMOVED
+from preimage.core.sentences import UNMOVED
 from preimage.core.space import Space
-from preimage.inversion import Answer, Question, Report, descents, ending, repaired
+from preimage.inversion import descents, ending
 from preimage.inversion.descents import Ends
+from preimage.inversion.kinds.multistart import Multistart
+from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
 from preimage.support.errors import StudyError
 
 MOST_COMBINATIONS = 1000
 NOTHING_TO_MOVE = "nothing to move"
 
 
-def invert_many(
-    questions: Sequence[Question],
-    options: Mapping[str, Any],
-    rng: np.random.Generator,
-    state: Path | None,
-    report: Report | None,
-) -> list[Answer]:
+def invert_many(questions: Sequence[Question], options: Multistart, context: SearchContext) -> list[Answer]:
     """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
     questions = [q.wanting(ending.narrowed(q)) for q in questions]
-    n = int(options["starts"])
-    part, parts = options.get("part", (0, 1))
+    n, report = options.starts, context.report
+    part, parts = context.share
     mine = np.array_split(np.arange(n), parts)[part]
-    found = [_starts(q, n, mine, options, rng) for q in questions]
+    found = [_starts(q, n, mine, options, context.rng) for q in questions]
     X0 = np.concatenate([X for X, _ in found])
     owner = np.repeat(np.arange(len(questions)), len(mine))
     gradient = descents.way_of(questions[0], options)
 
     def once(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
-        if options.get("engine") == "batched":
+        if options.engine == "batched":
             from preimage.inversion import batched
 
             return batched.descend(questions, owner, X, movable, [typical_loss(q) for q in questions], report)
         return descents.descend(questions, owner, X, movable, options, report)
 
     def search(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
-        if options.get("engine") == "batched" and questions[0].fit is not None:
+        if options.engine == "batched" and questions[0].fit is not None:
             # Picked at run time, so that a change in it reruns only fits.
             engine = importlib.import_module("preimage.calibration.engine")
-            return engine.descend(questions[0], X, movable, int(options.get("steps", 1)), report)
+            return engine.descend(questions[0], X, movable, options.steps, report)
 
         def turn(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
             return once(owner, X, movable, report if first else None)
@@ -65,7 +60,7 @@ def invert_many(
         return ending.until_ended(questions, owner, X, movable, gradient, turn)
 
     space = questions[0].space
-    way = _enumerated if options.get("discrete") == "enumerate" else _rounded
+    way = _enumerated if options.discrete == "enumerate" else _rounded
     ends = way(space, questions, owner, X0, search, report)
     ends = ends._replace(evaluations=ends.evaluations + found[0][1])
     if questions[0].fit is not None and parts == 1:
@@ -74,14 +69,14 @@ def invert_many(
 
 
 def _starts(
-    question: Question, n: int, mine: np.ndarray, options: Mapping[str, Any], rng: np.random.Generator
+    question: Question, n: int, mine: np.ndarray, options: Multistart, rng: np.random.Generator
 ) -> tuple[np.ndarray, int]:
     """Return those of n starts (n, d) that are of this part of the search, and the evaluations that each has cost."""
-    if question.fit is not None and options.get("engine") == "batched" and not options.get("start_from"):
+    if question.fit is not None and options.engine == "batched" and not options.start_from:
         engine = importlib.import_module("preimage.calibration.engine")
-        X, spent = engine.starts(question, n, mine, int(options.get("steps", 1)), rng)
+        X, spent = engine.starts(question, n, mine, options.steps, rng)
         return X, spent
-    return startpoints(question, n, options.get("start_from"), rng)[mine], 0
+    return startpoints(question, n, options.start_from, rng)[mine], 0
 
 
 def startpoints(question: Question, n: int, start_from: str | None, rng: np.random.Generator) -> np.ndarray:
@@ -112,7 +107,7 @@ def typical_loss(question: Question) -> float:
     return spread if np.isfinite(spread) and spread > 0 else 1.0
 
 
-def together(question: Question, options: Mapping[str, Any], answers: Sequence[Answer]) -> Answer:
+def together(question: Question, options: Multistart, answers: Sequence[Answer]) -> Answer:
     """Return the answer that the parts of a search make: their starts, one after the other."""
     X = np.concatenate([a.X for a in answers])
     spent, status, message, history = (

@@ -5,9 +5,8 @@ neural-adjoint method", NeurIPS 33). A comparison: `multistart` with exact gradi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage.core import polytope
-from preimage.inversion import Answer, Question, Report, repaired, traced
+from preimage.inversion import traced
 from preimage.inversion.ending import Judge
+from preimage.inversion.kinds.neural_adjoint import NeuralAdjoint
 from preimage.inversion.multistart import NOTHING_TO_MOVE, typical_loss
+from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
 from preimage.inversion.traced import Form, Model, Search
 
 STEPS = 300
@@ -25,24 +26,18 @@ AT_A_TIME = 4096
 RATE, DECAY1, DECAY2, TINY = 0.01, 0.9, 0.999, 1e-8
 
 
-def invert_many(
-    questions: Sequence[Question],
-    options: Mapping[str, Any],
-    rng: np.random.Generator,
-    state: Path | None,
-    report: Report | None,
-) -> list[Answer]:
+def invert_many(questions: Sequence[Question], options: NeuralAdjoint, context: SearchContext) -> list[Answer]:
     """Descend for every question from `starts` uniform points for 300 steps; what ends outside is clipped, and
     says so."""
-    space, n = questions[0].space, int(options["starts"])
-    starts = [polytope.sample(q.space, n, rng) for q in questions]
+    space, n = questions[0].space, options.starts
+    starts = [polytope.sample(q.space, n, context.rng) for q in questions]
     movable = space.free & ~np.array([bool(i.categories) for i in space.inputs], bool)
     if not movable.any():
         return [Answer(X0, [1] * n, ["ok"] * n, [NOTHING_TO_MOVE] * n) for X0 in starts]
     whole = traced.searches(
         questions, np.repeat(np.arange(len(questions)), n), np.concatenate(starts), [typical_loss(q) for q in questions]
     )
-    U = _descend(questions[0], whole, movable, report)
+    U = _descend(questions[0], whole, movable, context.report)
     return [
         _answer(q, X0, U[k * n : (k + 1) * n], movable) for k, (q, X0) in enumerate(zip(questions, starts, strict=True))
     ]

@@ -2,21 +2,20 @@
 
 What comes out depends on the number of parts, which the study says, and not on where or when each was made. A method
 that can be scattered has `together(question, options, answers)` beside `invert` or `invert_many`, which read the number
-of the part and how many there are from `options["part"]`.
+of the part and how many there are from `context.part`.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from preimage.core.kinds import MODULES
-from preimage.inversion import Answer, Question, refuse_failed
+from preimage.inversion.asking import refuse_failed
+from preimage.inversion.base import Inverter
+from preimage.inversion.question import Answer, Question
 from preimage.support.files import replacing
 
 Asked = list[tuple[Answer, np.ndarray]]
@@ -59,16 +58,15 @@ def read(path: str | Path, questions: Sequence[Question]) -> Asked:
     return found
 
 
-def gather(kind: str, questions: Sequence[Question], options: Mapping[str, Any], paths: Sequence[str | Path]) -> Asked:
+def gather(inverter: Inverter, questions: Sequence[Question], paths: Sequence[str | Path]) -> Asked:
     """Return the answers to questions from the files of all parts, in their order. Raises StudyError where every start
     failed."""
-    module = importlib.import_module(f"preimage.inversion.{MODULES[kind]}")
     parts = [read(path, questions) for path in paths]
     whole = []
     for q, of_parts in zip(questions, zip(*parts, strict=True), strict=True):
-        answer = module.together(q, options, [a for a, _ in of_parts])
+        answer = inverter.together(q, [a for a, _ in of_parts])
         whole.append((answer, _outputs(answer, of_parts)))
-    refuse_failed(kind, whole)
+    refuse_failed(inverter.kind, whole)
     return whole
 
 

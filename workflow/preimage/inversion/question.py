@@ -1,13 +1,16 @@
-"""What is asked of a method, and what it answers."""
+"""What is asked of a method, what it is given to work with, and what it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from preimage.core import polytope
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.support.errors import without_secrets
@@ -25,8 +28,8 @@ class Question:
         X, Y: the training rows.
         rows: their row numbers in the source.
         on_simulator: whether `predict` is the simulator.
-        gradient: outputs and their derivatives (see `preimage.surrogates.Differentiable`); None where there are none.
-        traceable: the prediction for JAX (see `preimage.surrogates.Traceable`); None where there is none.
+        gradient: outputs and derivatives (see `preimage.surrogates.protocol.Differentiable`); None without.
+        traceable: the prediction for JAX (see `preimage.surrogates.protocol.Traceable`); None where there is none.
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
@@ -99,3 +102,42 @@ class Answer:
     message: list[str]
     certificate: Any = None
     history: Sequence[tuple[int, float, float]] = ()
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """What a method is given to work with.
+
+    Attributes:
+        rng: all that is random comes from it.
+        state: a file where the search keeps what it has found, so that one that was killed goes on.
+        report: told the work done so far and the best loss.
+        part: the number, from 0, of the part of the work that is to be done, and how many parts there are; None where
+            all of it is to be done at once.
+    """
+
+    rng: np.random.Generator
+    state: Path | None = None
+    report: Report | None = None
+    part: tuple[int, int] | None = None
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """The part, where all of the work is the first of one."""
+        return self.part or (0, 1)
+
+    def each(self, questions: Sequence[Question], planned: int) -> Iterator[SearchContext]:
+        """Yield the context of each question, each of `planned` work."""
+        for k, own in enumerate(self.rng.spawn(len(questions))):
+            later = partial(_later, self.report, k * planned) if self.report else None
+            yield replace(self, rng=own, state=None, report=later)
+
+
+def _later(report: Report, before: int, done: int, best: float) -> None:
+    report(before + done, best)
+
+
+def repaired(space: Space, X: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Move points (n, d) into the space where they are outside; return them with a message that says so."""
+    X, moved = polytope.repair(space, X)
+    return X, [f"repaired: moved {m:.3g} of the inputs' ranges to satisfy the constraints" if m else "" for m in moved]

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage import surrogates
-from preimage.data import rows, setting, targets
-from preimage.inversion import Question
+from preimage.data import named, rows, setting, targets
+from preimage.inversion.question import Question
 from preimage.support.files import read_json
 from preimage.surrogates import simulator
+from preimage.surrogates.base import module
 
 
 class Asked(NamedTuple):
@@ -36,7 +36,7 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
     spec, entry = params["problem"], params["objective"]
     known = rows.known(files.info)
     found = setting.of_rows(spec, known)
-    train = rows.load(files.train, files.info, setting.categories(spec))
+    train = rows.load(files.train, files.info, named.categories(spec))
     on_simulator = params["surrogate"]["kind"] == "simulator"
     if "fit" in entry:
         # Picked at run time: no other study depends on it.
@@ -45,8 +45,8 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
     elif on_simulator:
         model = simulator.load(spec)
     else:
-        model = surrogates.module(params["surrogate"]["kind"]).load(Path(str(files.model)))
-    test = rows.load(files.test, files.info, setting.categories(spec)).Y if files.get("test") else None
+        model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
+    test = rows.load(files.test, files.info, named.categories(spec)).Y if files.get("test") else None
     wanted = list(targets.objectives({name: entry}, known, test, None if "fit" in entry else train.Y).values())
     first = Question(
         found.space.fix(wanted[0].fixed),

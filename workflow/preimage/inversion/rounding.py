@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from preimage.core.objective import Objective
-from preimage.inversion import Question
+from preimage.core.objective import Objective, Values
+from preimage.inversion.question import Question
 
-CLOSE_TOLERANCE, CLOSE_SPREAD = 1e-4, 1e-6
 # Roundings that a chain of arithmetic may add up to.
 ROUNDINGS = 16
 
@@ -41,15 +40,9 @@ class Rounding:
 
     def close(self, wanted: Objective) -> float:
         """Return the loss at which a target counts as reached; below every loss where there is no target."""
-        if not wanted.bounded:
+        if not isinstance(wanted, Values):
             return -np.inf
-        spread, width = self.spread[list(wanted.columns)], wanted.goal.high - wanted.goal.low
-        if wanted.kind == "within":  # half of what `narrowed` has taken away
-            shares = CLOSE_SPREAD / 2 * np.where(np.isfinite(width), width, spread)[None]
-        else:
-            tolerance = np.broadcast_to(np.asarray(wanted.tolerance, float), len(spread))
-            shares = np.stack([CLOSE_TOLERANCE * tolerance, CLOSE_SPREAD * spread])
-        near = np.where(shares > 0, shares, np.inf).min(axis=0)
+        near = wanted.reached_within(self.spread[list(wanted.columns)])
         near = np.maximum(np.where(np.isfinite(near), near, 0.0), self.of(wanted))
         return float(np.mean((near / wanted.goal.scale) ** 2))
 

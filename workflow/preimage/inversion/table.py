@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import ranked
-from preimage.inversion import Answer, Question
+from preimage.inversion.question import Answer, Question
 from preimage.inversion.rounding import Rounding
 
 

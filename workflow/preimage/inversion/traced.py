@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.core.objective import Goal, loss_of
-from preimage.inversion import Question
+from preimage.core.objective import Goal
+from preimage.inversion.question import Question
 from preimage.support.jax_setup import cache_compiled_programs, enable_double
 
 enable_double()
@@ -22,11 +22,11 @@ cache_compiled_programs()
 
 
 class Form(NamedTuple):
-    """What a program is compiled for, beside shapes: the model's form, the objective's kind and outputs, and which
+    """What a program is compiled for, beside shapes: the model's form, the objective's loss and outputs, and which
     inputs move."""
 
     predict: Callable[[Any, Any], Any]
-    kind: str
+    loss_of: Callable[[Any, Goal, Any], Any]
     columns: tuple[int, ...]
     movable: tuple[int, ...]
 
@@ -54,7 +54,7 @@ def form_of(question: Question, movable: np.ndarray) -> tuple[Form, Model]:
     predict, parameters = question.traceable
     wanted, space = question.objective, question.space
     model = Model(parameters, space.low[movable], (space.high - space.low)[movable])
-    return Form(predict, wanted.kind, wanted.columns, tuple(np.flatnonzero(movable).tolist())), model
+    return Form(predict, type(wanted).loss_of, wanted.columns, tuple(np.flatnonzero(movable).tolist())), model
 
 
 def searches(questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, units: Sequence[float]) -> Search:
@@ -73,4 +73,4 @@ def loss(form: Form, model: Model, search: Search, u: jax.Array) -> jax.Array:
     """Return the loss at scaled movable inputs u (k,), in the search's unit."""
     x = search.x0.at[jnp.array(form.movable)].set(model.low + u * model.width)
     Y = form.predict(model.parameters, x)[jnp.array(form.columns)]
-    return loss_of(form.kind, Y, search.goal, jnp) / search.unit
+    return form.loss_of(Y, search.goal, jnp) / search.unit

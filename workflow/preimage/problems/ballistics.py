@@ -6,8 +6,10 @@ This is the exact landing, the root of the height; `ballistics_stepped` is the l
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 from preimage.problems.loading import Problem
 
@@ -34,6 +36,8 @@ def described(name: str, simulate: Callable[[np.ndarray], np.ndarray]) -> Proble
 
 def draw(n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw throws (n, 4): x ~ N(0, 0.5), height ~ max(0, N(1.5, 0.5)), angle ~ U(9, 81), speed ~ Poisson(15)."""
+    import numpy as np
+
     return np.column_stack(
         [
             rng.normal(0, 0.5, n),
@@ -46,6 +50,8 @@ def draw(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def position(X: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where throws (n, 4) are at times t (n,) or (n, k): x and height, in the shape of t."""
+    import numpy as np
+
     X = X.reshape(len(X), 4, *([1] * (np.ndim(t) - 1)))
     x, height, angle, speed = X[:, 0], X[:, 1], np.radians(X[:, 2]), X[:, 3]
     E = np.expm1(-DRAG * t / MASS)
@@ -60,6 +66,8 @@ def landing(X: np.ndarray) -> np.ndarray:
     The height is concave in time, so Newton's method from a time after the landing falls to the root without ever
     passing it; that time follows from the height's asymptote, a fall at terminal speed.
     """
+    import numpy as np
+
     angle, speed = np.radians(X[:, 2]), X[:, 3]
     lift = GRAVITY * MASS + speed * np.sin(angle) * DRAG
     t = (X[:, 1] + MASS / DRAG**2 * lift) * DRAG / (GRAVITY * MASS)

@@ -3,7 +3,10 @@ negative. Its output jumps by a step's way, so no smooth model can meet it exact
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 from preimage.problems.ballistics import described, position
 from preimage.problems.loading import Problem
@@ -18,12 +21,16 @@ def build() -> Problem:
 
 def simulate(X: np.ndarray) -> np.ndarray:
     """Return the landing (n, 1) of throws (n, 4)."""
+    import numpy as np
+
     return np.concatenate(
         [_some(X[k : k + ROWS_AT_A_TIME]) for k in range(0, len(X), ROWS_AT_A_TIME)] or [np.empty((0, 1))]
     )
 
 
 def _some(X: np.ndarray) -> np.ndarray:
+    import numpy as np
+
     t = np.tile(np.linspace(0, SECONDS, STEPS), (len(X), 1))
     across, height = position(X, t)
     # Only the fall counts: a throw from height 0 may touch it on its way up by rounding.

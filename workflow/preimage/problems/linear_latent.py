@@ -6,7 +6,10 @@ the y of an x. The range of x is that of y in [-10, 10].
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 from preimage.problems.loading import Problem
 
@@ -16,15 +19,18 @@ LATENT = (-10.0, 10.0)
 
 def observed(y: np.ndarray, slope: float = SLOPE, intercept: float = INTERCEPT) -> np.ndarray:
     """Return the observations of latent values, of any shape."""
+    import numpy as np
+
     return slope * np.asarray(y) + intercept
 
 
 def build() -> Problem:
-    low, high = observed(np.array(LATENT)).tolist()
+
+    low, high = (SLOPE * y + INTERCEPT for y in LATENT)
     return Problem(
         name="linear_latent",
         inputs={"x": (low, high)},
         outputs={"y": ""},
-        simulate=lambda X: (np.asarray(X) - INTERCEPT) / SLOPE,
+        simulate=lambda X: (X - INTERCEPT) / SLOPE,
         complex_safe=True,
     )

@@ -6,15 +6,18 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 from preimage.problems import user_import
+from preimage.support import kept_calls
 from preimage.support.errors import StudyError, did_you_mean
 
-Simulator = Callable[[np.ndarray], np.ndarray]
-Draw = Callable[[int, np.random.Generator], np.ndarray]
+# Points (n, d) to outputs (n, m); and how many points, and a generator, to points.
+Simulator = Callable[["np.ndarray"], "np.ndarray"]
+Draw = Callable[[int, "np.random.Generator"], "np.ndarray"]
 # A minimum that is moved lies in this middle part of its box.
 MIDDLE = 0.8
 
@@ -62,7 +65,7 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
 
     Args:
         run: whether it is to be run. Otherwise no code of the user's is imported: inputs and outputs are those of the
-            study, and a model of series is taken to be one that JAX can trace.
+            study, and a model of series is taken to be one that JAX can trace; and no minimum is moved.
 
     Raises StudyError for an unknown built-in, a function that can't be imported, or a dimension out of place.
     """
@@ -79,25 +82,38 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
     if spec.get("dimension") is not None and not inspect.signature(build).parameters:
         raise StudyError(f"problem.dimension: '{name}' has a number of inputs of its own")
     found: Problem = build() if spec.get("dimension") is None else build(int(spec["dimension"]))
-    return found if spec.get("shift") is None else shifted(found, np.random.default_rng(int(spec["shift"])))
+    if spec.get("shift") is None:
+        return found
+    _check_known_minimum(found)
+    if not run:
+        return found
+    import numpy as np
+
+    return shifted(found, np.random.default_rng(int(spec["shift"])))
 
 
 def shifted(problem: Problem, rng: np.random.Generator) -> Problem:
     """Return the problem with its minimum moved to a random place of its box, so that no method gains by trying the
-    middle first. Raises StudyError where no minimum is known."""
-    if not problem.minimum:
-        raise StudyError(f"problem.shift: the minimum of '{problem.name}' is not known, so it can't be moved")
+    middle first. Raises StudyError where no minimum is known, or several are."""
+    import numpy as np
+
+    _check_known_minimum(problem)
     low, high = np.array(list(problem.inputs.values())).T
     place = (low + high) / 2 + MIDDLE * (high - low) / 2 * rng.uniform(-1, 1, len(low))
-    (output, before), *others = problem.minimum.items()
-    if others:
-        raise StudyError(f"problem.shift: '{problem.name}' has a minimum for each output; expected one output")
+    ((output, before),) = problem.minimum.items()
     by, simulate = np.array(before.x) - place, problem.simulate
     return replace(
         problem,
         simulate=lambda X: simulate(np.asarray(X) + by),
         minimum={output: Minimum(tuple(map(float, place)), before.y)},
     )
+
+
+def _check_known_minimum(problem: Problem) -> None:
+    if not problem.minimum:
+        raise StudyError(f"problem.shift: the minimum of '{problem.name}' is not known, so it can't be moved")
+    if len(problem.minimum) > 1:
+        raise StudyError(f"problem.shift: '{problem.name}' has a minimum for each output; expected one output")
 
 
 def _own(name: str, spec: Mapping[str, Any], run: bool) -> Problem:
@@ -110,7 +126,7 @@ def _own(name: str, spec: Mapping[str, Any], run: bool) -> Problem:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
     inputs = _bounds(name, settings)
     units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
-    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs)))
+    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs), spec.get("batch")))
 
 
 def _bounds(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
@@ -152,15 +168,33 @@ def of_series(
     complex_safe: bool = True,
 ) -> Problem:
     """Return the problem of a model of series, which has parameters for inputs and no outputs: it is fitted to data."""
-    nothing = lambda X: np.empty((len(X), 0))  # noqa: E731
-    return Problem(name, inputs, {}, nothing, complex_safe=complex_safe, dynamics=dynamics, start=start)
+    return Problem(name, inputs, {}, _nothing, complex_safe=complex_safe, dynamics=dynamics, start=start)
 
 
-def checked(call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str]) -> Simulator:
-    """Return `call` with its answer checked: float64 of shape (n, m), a clear StudyError otherwise."""
+def _nothing(X: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return np.empty((len(X), 0))
+
+
+def checked(
+    call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str], batch: int | None = None
+) -> Simulator:
+    """Return `call` with its answer checked: float64 of shape (n, m), a clear StudyError otherwise.
+
+    Args:
+        batch: most points in one call, each of which is kept as it returns; all at once where it is None.
+    """
+    import numpy as np
 
     def simulate(X: np.ndarray) -> np.ndarray:
-        Y = np.asarray(call(X), float)
+        if batch is None or len(X) <= batch:
+            return one(X)
+        return np.concatenate([one(X[k : k + batch]) for k in range(0, len(X), batch)])
+
+    def one(X: np.ndarray) -> np.ndarray:
+        # A copy: what the function does to its points must not show in ours, which a kept answer leaves as they are.
+        Y = np.asarray(kept_calls.kept([X], lambda: call(X.copy())), float)
         if Y.ndim == 1 and len(outputs) == 1:
             Y = Y[:, None]
         if Y.shape != (len(X), len(outputs)):

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from preimage.core.dynamics import Dynamics, Known, Parameters
 from preimage.problems.loading import Problem, of_series
 
@@ -46,6 +44,6 @@ def observe(y: Sequence[Any], p: Parameters) -> Sequence[Any]:
     return tuple(y)
 
 
-def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType = np) -> Sequence[Any]:
+def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType) -> Sequence[Any]:
     hare, lynx = y
     return (p["growth"] - p["predation"] * lynx) * hare, (p["conversion"] * hare - p["decline"]) * lynx

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from preimage.problems.loading import Minimum, Problem
 from preimage.support.errors import StudyError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def build(dimension: int = 2) -> Problem:
@@ -16,7 +19,14 @@ def build(dimension: int = 2) -> Problem:
         name="paraboloid",
         inputs={f"x{j + 1}": (-100.0, 100.0) for j in range(dimension)},
         outputs={"y": ""},
-        simulate=lambda X: (np.asarray(X) ** 2).sum(axis=1, keepdims=True),
+        simulate=simulate,
         complex_safe=True,
         minimum={"y": Minimum((0.0,) * dimension, 0.0)},
     )
+
+
+def simulate(X: np.ndarray) -> np.ndarray:
+    """Return the sums of squares (n, 1) at points (n, d)."""
+    import numpy as np
+
+    return (np.asarray(X) ** 2).sum(axis=1, keepdims=True)

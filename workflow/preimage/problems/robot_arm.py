@@ -3,11 +3,14 @@ that slides, three joints, and where the hand ends."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 from preimage.problems.loading import Problem
 
-SPREAD = np.array([0.25, 0.5, 0.5, 0.5])
+SPREAD = (0.25, 0.5, 0.5, 0.5)
 LENGTHS = (0.5, 0.5, 1.0)
 # The inputs are normal by nature; nothing is drawn further out than this.
 REACH = 5.0
@@ -18,7 +21,7 @@ def build() -> Problem:
     names = ("base", "angle1", "angle2", "angle3")
     return Problem(
         name="robot_arm",
-        inputs={n: (-REACH * float(s), REACH * float(s)) for n, s in zip(names, SPREAD, strict=True)},
+        inputs={n: (-REACH * s, REACH * s) for n, s in zip(names, SPREAD, strict=True)},
         outputs={"hand_x": "", "hand_y": ""},
         simulate=simulate,
         complex_safe=True,
@@ -28,6 +31,8 @@ def build() -> Problem:
 
 def simulate(X: np.ndarray) -> np.ndarray:
     """Return the hand's position (n, 2) at points (n, 4)."""
+    import numpy as np
+
     a, b, c = X[:, 1], X[:, 2] - X[:, 1], X[:, 3] - X[:, 2] - X[:, 1]
     l1, l2, l3 = LENGTHS
     x = l1 * np.cos(a) + l2 * np.cos(b) + l3 * np.cos(c)

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from preimage.core.dynamics import Dynamics, Known, Parameters, floored
 from preimage.problems.loading import Problem, of_series
 
@@ -60,7 +58,7 @@ def observe(y: Sequence[Any], p: Parameters) -> Sequence[Any]:
     return y[1] + y[2], p["theta"] * y[2]
 
 
-def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType = np) -> Sequence[Any]:
+def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType) -> Sequence[Any]:
     """Return the derivatives of E, I and Z."""
     E, I, Z = y
     removed, onset = I / p["D_rec"], E / p["D_inc"]
@@ -68,7 +66,7 @@ def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType 
     return infected - onset, onset - removed, removed
 
 
-def reproduction(t: Any, p: Parameters, xp: ModuleType = np) -> Any:
+def reproduction(t: Any, p: Parameters, xp: ModuleType) -> Any:
     """Return beta(t) / rho: R0 at the start, half way to Rt at t = L."""
     ratio = xp.log(xp.maximum(t, LEAST_TIME)) - xp.log(floored(p["L"], LEAST_L, xp))
     return (p["R0"] - p["Rt"]) / (1 + xp.exp(p["k"] * ratio)) + p["Rt"]

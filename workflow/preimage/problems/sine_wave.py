@@ -3,9 +3,12 @@ inputs for each output."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from preimage.problems.loading import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def build() -> Problem:
@@ -14,6 +17,13 @@ def build() -> Problem:
         name="sine_wave",
         inputs={"x1": (-1.0, 1.0), "x2": (-1.0, 1.0)},
         outputs={"y": ""},
-        simulate=lambda X: (np.sin(3 * np.pi * X[:, 0]) + np.cos(3 * np.pi * X[:, 1]))[:, None],
+        simulate=simulate,
         complex_safe=True,
     )
+
+
+def simulate(X: np.ndarray) -> np.ndarray:
+    """Return the outputs (n, 1) at points (n, 2)."""
+    import numpy as np
+
+    return (np.sin(3 * np.pi * X[:, 0]) + np.cos(3 * np.pi * X[:, 1]))[:, None]

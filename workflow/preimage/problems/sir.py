@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from preimage.core.dynamics import Dynamics, Known, Parameters
 from preimage.problems.loading import Problem, of_series
 
@@ -40,7 +38,7 @@ def observe(y: Sequence[Any], p: Parameters) -> Sequence[Any]:
     return y[1], y[2]
 
 
-def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType = np) -> Sequence[Any]:
+def rates(t: Any, y: Sequence[Any], p: Parameters, known: Known, xp: ModuleType) -> Sequence[Any]:
     S, I, _ = y
     infected, recovered = p["contact"] * S * I, p["recovery"] * I
     return -infected, infected - recovered, recovered

@@ -8,9 +8,10 @@ with `jax.numpy` they are differentiated exactly; with NumPy, by finite differen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 from preimage.core.dynamics import Curve, Dynamics, Known, Model
 from preimage.support.errors import StudyError, did_you_mean
@@ -97,6 +98,8 @@ def _probed_curve(found: Any, p: Any) -> Any:
 
 def checked(found: Model, p: Mapping[str, float], at: Mapping[str, np.ndarray]) -> None:
     """Call a model once. Raises StudyError where it gives another number of values than it should."""
+    import numpy as np
+
     if isinstance(found, Curve):
         n = len(next(iter(at.values())))
         shapes = [np.shape(v) for v in found.function(at, p, np)]

@@ -17,8 +17,8 @@ from preimage.problems.loading import Problem
 from preimage.relearning.acquire import Ask, Batch, Interval
 from preimage.relearning.gate import gate_rows
 from preimage.support.errors import StudyError
-from preimage.surrogates import Surrogate
 from preimage.surrogates.intervals import Intervals
+from preimage.surrogates.protocol import Surrogate
 
 WHY = "__why__"
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from preimage.relearning.drift import Drift
-from preimage.surrogates import Surrogate
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.metrics import coverage, metrics
+from preimage.surrogates.protocol import Surrogate
 
 
 @dataclass(frozen=True)

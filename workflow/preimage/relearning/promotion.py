@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from preimage import surrogates
 from preimage.data.rows import Rows
 from preimage.relearning import gate
 from preimage.support.errors import StudyError
-from preimage.surrogates import Surrogate
+from preimage.surrogates import protocol
+from preimage.surrogates.protocol import Surrogate
 
 if TYPE_CHECKING:
     from preimage.tracking.registry import Registry, Version
@@ -121,7 +121,7 @@ def _compare(
         if rows is None or not len(rows.X):
             nothing = np.empty((0, len(new.train.outputs)))
             return gate.compare(nothing, nothing, nothing, np.ones(nothing.shape[1]), rng)
-        old = surrogates.kept(about["kind"], path, champion.uri)
+        old = protocol.kept(about["kind"], path, champion.uri)
         scale = new.train.Y.std(axis=0)
         return gate.compare(rows.Y, old.predict(rows.X), new.model.predict(rows.X), scale, rng)
 

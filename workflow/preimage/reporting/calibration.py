@@ -8,12 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.objective import NEAR_LEAST
+from preimage.core.objective import NEAR_LEAST, Fit
 from preimage.reporting import words
 from preimage.reporting.material import Material
 from preimage.support import digits
 
-KIND = "fit"
 LOSSES = {
     "msle": "mean squared log error",
     "log": "mean squared error of logarithms",
@@ -23,7 +22,7 @@ LOSSES = {
 
 def fits(material: Material) -> list[dict[str, Any]]:
     """Return what the template needs of each fit."""
-    return [_fit(material, name) for name, w in material.objectives.items() if w.kind == KIND]
+    return [_fit(material, name) for name, w in material.objectives.items() if isinstance(w, Fit)]
 
 
 def _fit(material: Material, name: str) -> dict[str, Any]:

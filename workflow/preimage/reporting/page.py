@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.kinds import POPULATIONS
-from preimage.core.objective import Objective
+from preimage.core.objective import Fit, Objective
 from preimage.core.space import Input
+from preimage.inversion.base import Inverter
 from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
@@ -34,7 +34,7 @@ def render(material: Material) -> str:
             answers=[
                 _answer(material, name)
                 for name, w in material.objectives.items()
-                if name == w.entry and w.kind != calibration.KIND
+                if name == w.entry and not isinstance(w, Fit)
             ],
             fits=calibration.fits(material),
             line=learning.line(material),
@@ -193,7 +193,9 @@ def _note(material: Material, name: str, surrogate: str, inverter: str, kind: st
     if kind == "lookup" or {"distance", "isolation"} & set(material.study["inverters"][inverter]):
         c = material.candidates
         return str(c[(c[list(case)] == pd.Series(case)).all(axis=1)].iloc[0]["message"])
-    mine = [p for p in material.evidence["plateaus"] if case.items() <= p.items() and kind not in POPULATIONS]
+    mine = [
+        p for p in material.evidence["plateaus"] if case.items() <= p.items() and not Inverter.registry[kind].population
+    ]
     return words.plateaus(mine[0]) if mine else ""
 
 

@@ -50,7 +50,7 @@ def _open(model: str, least: str) -> str:
 
 
 def _direction(bound: float, gap: float, closed: bool, wanted: Objective, units: Mapping[str, str], model: str) -> str:
-    most = wanted.kind == "maximize"
+    most = wanted.sign < 0
     output = wanted.outputs[0] if len(wanted.outputs) == 1 else ""
     unit, step = units.get(output, ""), digits.step_of(units, output)
     value = f"{digits.up(-bound, step) if most else digits.down(bound, step)} {unit}".rstrip()

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import DOMAIN_LIMIT
-from preimage.core.kinds import UNMOVED
 from preimage.core.objective import Objective
+from preimage.core.sentences import UNMOVED
 from preimage.support import digits
 
 LEVEL = "90 %"

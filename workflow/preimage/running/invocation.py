@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,12 +22,15 @@ import numpy as np
 from preimage.data.setting import Setting
 from preimage.problems import user_code
 from preimage.running import integrity, reproduction
-from preimage.running.step import JOBS_LOCK
+from preimage.running.step import JOBS_LOCK, resume_folder
 from preimage.study import Study, data_checks, infers, searched_exactly, user_models
+from preimage.study.cases import plain as plain_study
 from preimage.study.inference import check as inference_check
+from preimage.support import kept_calls, limits
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
 from preimage.support.masking import plainly
+from preimage.support.places import python_path
 from preimage.surrogates.brought import trial
 from preimage.tracking import record
 
@@ -43,17 +46,18 @@ SENDER_LOG = Path("results/.tracking/sender.log")
 _sender: list[subprocess.Popen[bytes]] = []
 _records: dict[Path, dict[str, Any]] = {}
 _lock: list[Any] = []
+# Processes that the kernel had ended for want of memory as this run started.
+_ended_before: list[int] = []
 
 
 def share_library() -> None:
     """Let every script find this library, on whatever node it runs."""
-    workflow = str(Path(__file__).resolve().parents[2])
-    rest = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != workflow]
-    os.environ["PYTHONPATH"] = os.pathsep.join([workflow, *rest])
+    os.environ["PYTHONPATH"] = python_path()
 
 
 def check(studies: Mapping[str, Study]) -> list[str]:
     """Check every study against its data; return warnings, raise StudyError."""
+    limits.check_addresses()
     said = []
     for name, study in studies.items():
         try:
@@ -136,11 +140,12 @@ def start(studies: Mapping[str, Study], files: Mapping[str, str | Path], reprodu
     """
     _hold_lock()
     _note_killed(studies)
+    _ended_before.append(limits.ended_by_kernel())
     name = f"{record.now()}-{os.getpid()}"
     os.environ[record.INVOCATION] = name
     for study, value in studies.items():
         path = Path("results") / study / "tracking" / f"invocation-{name}.json"
-        described = _description(name, study, value)
+        described = _description(name, study, plain_study(value))
         if study in files:
             described["origin"] = reproduction.origin(value, files[study])
         if reproduces is not None:
@@ -184,21 +189,31 @@ def _note_killed(studies: Mapping[str, Study]) -> None:
                 write_json(path, {**value, "status": "KILLED", "ended": record.now()})
 
 
-def end(status: str) -> None:
-    """Note how the invocation ended, and wait for the sender to send what is left."""
+def end(status: str, logs: Sequence[str] = ()) -> None:
+    """Note how the invocation ended, and wait for the sender to send what is left.
+
+    Args:
+        logs: Snakemake's own, of a run that failed.
+    """
     for path, value in _records.items():
         if path.exists():
             if "origin" in value:
                 value["origin"]["tables"] = reproduction.tables_of(value["study"])
             write_json(path, {**value, "status": status, "ended": record.now()})
+        if status == "FINISHED":
+            kept_calls.forget(resume_folder(value["study"]))
     offset = SENDER_LOG.stat().st_size if SENDER_LOG.exists() else 0
     _close_sender()
     if SENDER_LOG.exists():
-        with SENDER_LOG.open("rb") as log:
-            log.seek(offset)
-            said = [line for line in log.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
+        with SENDER_LOG.open("rb") as sent:
+            sent.seek(offset)
+            said = [line for line in sent.read().decode(errors="replace").splitlines() if line.startswith("warning:")]
         for line in said:
             print(f"preimage: {line}", file=sys.stderr)
+    killed = any("SIGKILL" in Path(log).read_text(errors="replace") for log in logs)
+    if killed and limits.ended_by_kernel() > sum(_ended_before):
+        # Such a step had no time to say anything.
+        print(f"preimage: memory ran out, and the kernel ended a step: {limits.remedy()}", file=sys.stderr)
 
 
 def _close_sender() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.data import new_rows, series, targets
+from preimage.data import named
 from preimage.problems import user_code
 from preimage.study import origin as origins
 from preimage.study import written
@@ -54,7 +54,7 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     raw = written(path, study["study"])
     table = raw.get("problem", {}).get("table", {})
     if table.get("new"):
-        table["new"] = new_rows.files(table)
+        table["new"] = named.new_files(table)
     for name, spec in (raw.get("surrogates") or {}).items():
         if "uri" in spec:
             spec["uri"] = study["surrogates"][name]["uri"]
@@ -77,7 +77,7 @@ def read_files(study: Mapping[str, Any]) -> list[str]:
     problem, objectives = study["problem"], study.get("objectives", {})
     table = problem.get("table", {})
     found = [str(table[key]) for key in ("features", "targets", "file") if key in table]
-    found += [*new_rows.files(table), *targets.files(objectives), *series.files(objectives)]
+    found += [*named.new_files(table), *named.target_files(objectives), *named.series_files(objectives)]
     found += [str(spec["path"]) for spec in study.get("surrogates", {}).values() if "path" in spec]
     if "inference" in study:
         found += observation_files(study)

@@ -5,14 +5,14 @@ What nodes have bounds what is submitted, in `nodes`.
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from preimage.running import slurm_nodes
@@ -23,7 +23,7 @@ PROGRAMS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel")
 LEAST, MOST, SHARE = 2.0, 30.0, 0.1
 ANSWERS_WITHIN_SECONDS = 60
 NO_ACCOUNTS = ("accounting_storage/none", "(null)")
-# Why jobs wait that will have their turn; of any other reason the user is told, when jobs are looked at next.
+# Why jobs wait that will have their turn; of any other reason the user is told.
 USUAL = ("None", "Priority", "Resources", "Dependency", "BeginTime", "Prolog", "Cleaning", "Licenses", "Reservation")
 REASONS_EVERY_SECONDS = 15.0
 STUCK = (
@@ -81,33 +81,31 @@ def _lines(*command: str) -> list[str] | None:
 
 
 def suit(executor: Any, accounts: bool = True) -> None:
-    """Let Snakemake's executor for Slurm look at its jobs in time, run the steps of a group as one machine does, and
-    take up again what a node or an administrator has ended.
+    """Change how Snakemake's executor for Slurm (2.8) treats short steps, and tell of jobs that may wait for ever.
 
-    By itself it waits 10 s longer each time that nothing has ended, which for short jobs doubles their time; starts
-    Snakemake anew for each step of a group, one after the other (no step of ours spans several nodes); and once a node
-    has failed, asks for others only until the run ends: Slurm gives no job to a node that is down, and one that is back
-    may be all that there is. A job that was cancelled has, with accounting, the state "CANCELLED by 0", which it knows
-    not, and waits for without end; so it does for every job where `sacct` is installed but no accounts are kept: the
-    queue is asked then. Of a job that waits for what may never come it says nothing.
+    Numbers are threads of snakemake/snakemake-executor-plugin-slurm.
 
     Args:
         accounts: whether Slurm keeps accounts.
     """
-    kind, left_out = type(executor), set(getattr(executor, "_failed_nodes", ()))
+    kind, left_out = type(executor), frozenset(executor._failed_nodes)
     ours = {
+        # It waits 10 s longer each time that nothing has ended, which doubles the time of short jobs (#319).
         "next_seconds_between_status_checks": property(_seconds_to_wait, _note),
+        # It starts Snakemake again for each step of a group, one after the other (#469). Ours never span nodes.
         "additional_general_args": lambda self: "--executor local",
-        "check_active_jobs": _telling(kind.check_active_jobs),
-        "_failed_nodes": property(lambda self: set(left_out)),  # those that the user named, and no more
+        # It excludes a node that failed until the run ends (#411), even the only one, and "None assigned" too (#485).
+        # Slurm gives no job to a node that is down.
+        "_failed_nodes": property(lambda self: set(left_out)),
     }
-    module: Any = sys.modules[kind.__module__]
-    if not accounts:
-        ours["get_status_command"] = lambda self: "squeue"
-        module.is_query_tool_available = lambda name: name != "sacct"  # which it falls back to
     executor.__class__ = type(kind.__name__, (kind,), ours)
-    if hasattr(module, "query_job_status"):
-        module.query_job_status = _in_one_word(module.query_job_status)
+    # It waits without end for a job that sacct calls "CANCELLED by 0" (no thread found).
+    module: Any = sys.modules[kind.__module__]
+    module.query_job_status = _in_one_word(module.query_job_status)
+    # It asks sacct wherever that is installed, which without accounts knows of no job (#38, #336).
+    if not accounts:
+        executor.workflow.executor_settings.status_command = "squeue"
+    threading.Thread(target=_watch, args=(executor.run_uuid, executor.logger.warning), daemon=True).start()
 
 
 def _in_one_word(query: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -120,22 +118,26 @@ def _in_one_word(query: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
     return states
 
 
-def _telling(check: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-    """Return the look at active jobs that first tells of those that Slurm will not start as things are."""
+def _seconds_to_wait(executor: Any) -> float:
+    since = vars(executor).setdefault("waiting_since", time.monotonic())
+    return min(MOST, max(LEAST, SHARE * (time.monotonic() - since)))
 
-    async def told(executor: Any, jobs: Any) -> AsyncIterator[Any]:
-        mine, now = vars(executor), time.monotonic()
-        known = mine.setdefault("reasons_told", set())
-        if now >= mine.get("reasons_due", now):
-            mine["reasons_due"] = now + REASONS_EVERY_SECONDS
-            for why, job in (await asyncio.to_thread(stuck, executor.run_uuid)).items():
-                if why not in known:
-                    known.add(why)
-                    executor.logger.warning(STUCK.format(job, *why))
-        async for job in check(executor, jobs):
-            yield job
 
-    return told
+def _note(executor: Any, seconds: float) -> None:
+    """Take the executor's own wish, which is its shortest pause after a job has ended or where there is none."""
+    if seconds <= LEAST:
+        executor.waiting_since = time.monotonic()
+
+
+def _watch(run: str, warn: Callable[[str], None]) -> None:
+    """Tell of each reason for which Slurm will not start jobs of a run as things are, for as long as the process is."""
+    known = set[tuple[str, str]]()
+    while True:
+        time.sleep(REASONS_EVERY_SECONDS)
+        for why, job in stuck(run).items():
+            if why not in known:
+                known.add(why)
+                warn(STUCK.format(job, *why))
 
 
 def stuck(run: str) -> dict[tuple[str, str], str]:
@@ -147,14 +149,3 @@ def stuck(run: str) -> dict[tuple[str, str], str]:
             asks = f"{cpus} CPUs, {memory} of memory and a time limit of {minutes} in partition {partition}"
             found.setdefault((reason, asks), job)
     return found
-
-
-def _seconds_to_wait(executor: Any) -> float:
-    since = vars(executor).setdefault("waiting_since", time.monotonic())
-    return min(MOST, max(LEAST, SHARE * (time.monotonic() - since)))
-
-
-def _note(executor: Any, seconds: float) -> None:
-    """Take the executor's own wish, which is its shortest pause after a job has ended or where there is none."""
-    if seconds <= LEAST:
-        executor.waiting_since = time.monotonic()

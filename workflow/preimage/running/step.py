@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.support import masking, stopping
+from preimage.support import kept_calls, limits, masking, stopping
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, remove
 from preimage.support.rng import generator
@@ -37,6 +37,11 @@ SHOW_EVERY_SECONDS = 0.2
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
+def resume_folder(study: str) -> Path:
+    """Return the folder of what a study's steps keep for their next attempt."""
+    return Path("results") / study / ".resume"
+
+
 class Step:
     """A running step: its parameters, and what it has to say for its record."""
 
@@ -47,7 +52,7 @@ class Step:
         self.record = record.Record(
             study=wildcards.get("study", ""),
             rule=snakemake.rule,
-            name=" ".join([snakemake.rule, *(v for k, v in wildcards.items() if k not in ("study", "round", "seed"))]),
+            name=_name(snakemake),
             wildcards=wildcards,
             invocation=record.invocation(),
             started=record.now(),
@@ -80,14 +85,23 @@ class Step:
         """Where this step may keep what it needs to go on after a kill, as a file or as a folder: named by inputs,
         params and code."""
         if self._state is None:
-            folder = Path("results") / self.record.study / ".resume"
-            stem = ".".join([self.record.rule, *(v for k, v in self.record.wildcards.items() if k != "study")])
-            key = digest([self.inputs, self.params])[:16]
-            self._state = folder / f"{stem}.{key}.json"
-            for other in folder.glob(f"{stem}.*.json"):
-                if other != self._state:
-                    remove(other)
+            self._state = self._kept(".json")
         return self._state
+
+    @property
+    def calls(self) -> Path:
+        """Where the calls of a user's simulator are kept: like `state`, but until Snakemake has taken the whole run
+        for done. A step that ends as Snakemake is killed runs again."""
+        return self._kept(kept_calls.SUFFIX)
+
+    def _kept(self, suffix: str) -> Path:
+        """Return the file of this step's inputs, params and code, and remove those of others."""
+        stem = ".".join([self.record.rule, *(v for k, v in self.record.wildcards.items() if k != "study")])
+        found = resume_folder(self.record.study) / f"{stem}.{digest([self.inputs, self.params])[:16]}{suffix}"
+        for other in found.parent.glob(f"{stem}.*{suffix}"):
+            if other != found:
+                remove(other)
+        return found
 
     def metric(self, name: str, value: float | None, at: int = 0) -> None:
         """Record a number; what is missing or not finite is left out."""
@@ -137,7 +151,7 @@ class Step:
         self.record.timing = {
             "wall_seconds": time.time() - started,
             "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-            "peak_memory_mb": max(own.ru_maxrss, children.ru_maxrss) / 1024,
+            "peak_memory_mb": max(limits.peak() / 1024, children.ru_maxrss) / 1024,
             **self.record.timing,
         }
         self.record.imported = [name for name in record.SLOW_TO_IMPORT if name in sys.modules]
@@ -146,6 +160,11 @@ class Step:
         path = str(self.snakemake.output.record)
         self.record.outputs = record.digests(o for o in self.snakemake.output if str(o) != path)
         self.record.write(path)
+
+
+def _name(snakemake: Any) -> str:
+    own = [str(v) for k, v in snakemake.wildcards.items() if k not in ("study", "round", "seed")]
+    return " ".join([snakemake.rule, *own])
 
 
 @contextmanager
@@ -162,15 +181,21 @@ def step(snakemake: Any) -> Iterator[Step]:
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     stopping.listen()
+    limits.end_first()
     with running(), secretive():
         try:
             run = Step(snakemake)
-            yield run
+            with kept_calls.keeping_at(lambda: run.calls):
+                yield run
             run.finish(started)
             logging.info("done in %.1f s", run.record.timing["wall_seconds"])
         except StudyError as error:
             logging.error("%s", error)
             print(f"preimage: {error}", file=sys.stderr)
+            sys.exit(1)
+        except MemoryError:
+            logging.error("%s", traceback.format_exc())
+            print(f"preimage: {_name(snakemake)}: memory ran out: {limits.remedy()}", file=sys.stderr)
             sys.exit(1)
         except SystemExit:
             logging.error("asked to end: what could be saved is saved")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from preimage.core.kinds import NEEDS_TREES, made_of_trees
+from preimage.support.frozen import plain_value
+from preimage.surrogates.base import made_of_trees
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
@@ -30,14 +31,14 @@ def fits(study: Mapping[str, Any]) -> bool:
     return any("fit" in entry for entry in study["objectives"].values())
 
 
-def cases(study: Study) -> list[Case]:
+def cases(study: Mapping[str, Any]) -> list[Case]:
     """Return every (surrogate, objective, inverter) of a study, in its own order."""
     return [
         Case(surrogate, objective, name)
         for surrogate in [*study["surrogates"], SIMULATOR]
         for objective in study["objectives"]
         for name, inverter in study["inverters"].items()
-        if surrogate in inverter["on"]
+        if surrogate in inverter.on
     ]
 
 
@@ -48,7 +49,7 @@ def simulation_parts(study: Study) -> int:
 
 def parts(study: Study, inverter: str) -> int:
     """Return by how many jobs an inverter's work is shared."""
-    return int(study["inverters"][inverter].get("scatter", 1))
+    return int(study["inverters"][inverter].parts)
 
 
 def preimages(study: Study) -> list[tuple[str, str]]:
@@ -59,18 +60,23 @@ def preimages(study: Study) -> list[tuple[str, str]]:
 
 def baselines(study: Study) -> list[str]:
     """Return the inverters of a study that don't search, but look up."""
-    return [name for name, inverter in study["inverters"].items() if inverter["kind"] == LOOKUP]
+    return [name for name, inverter in study["inverters"].items() if inverter.baseline]
 
 
 def searched_exactly(study: Study) -> set[str]:
     """Return the surrogates that some method needs as arrays of trees."""
-    methods = (v for v in study["inverters"].values() if v["kind"] in NEEDS_TREES)
-    return {name for method in methods for name in method["on"]} | {surrogate for surrogate, _ in preimages(study)}
+    methods = (v for v in study["inverters"].values() if v.needs_trees)
+    return {name for method in methods for name in method.on} | {surrogate for surrogate, _ in preimages(study)}
 
 
 def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
     """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
     kept = {"inputs", "outputs", "constraints"}
     if surrogate == SIMULATOR:
-        kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver"}
+        kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver", "batch"}
     return {key: value for key, value in problem.items() if key in kept}
+
+
+def plain(study: Study) -> dict[str, Any]:
+    """Return a study as plain values, as steps and records take it."""
+    return {key: plain_value(value) for key, value in study.items()}

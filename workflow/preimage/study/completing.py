@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage.core.kinds import NO_VOLUME, made_of_trees
+from preimage.core.sentences import NO_VOLUME
+from preimage.data import named
+from preimage.inversion.base import Inverter
 from preimage.problems import user_code
 from preimage.problems.loading import load as load_problem
 from preimage.study import inference as inference_setting
 from preimage.study import user_models
-from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, parts
+from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers
 from preimage.study.pairs import works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
+from preimage.surrogates.base import made_of_trees
 
 # Rows to simulate where a study doesn't say: to train on, and to be beaten by a fit.
 SAMPLES, RANDOM_PARAMETERS = 3000, 100
@@ -36,6 +39,8 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     _check_names(study)
     if name := user_code.named(study["problem"]):
         study["problem"]["simulator"] = user_code.located(name, folder)
+    if "batch" in study["problem"] and (name is None or {"ode", "curve"} & set(study["problem"])):
+        raise StudyError("key 'problem.batch': only for a simulator of your own that takes points, no series")
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
@@ -49,13 +54,10 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
             except StudyError as error:
                 raise StudyError(f"key 'surrogates.{name}': {error}") from None
     inverters = study["inverters"]
-    if not any(v["kind"] == LOOKUP for v in inverters.values()):
-        inverters[free_name(LOOKUP, inverters)] = {"kind": LOOKUP}
+    if not any(inverter.baseline for inverter in inverters.values()):
+        inverters[free_name(LOOKUP, inverters)] = Inverter.of({"kind": LOOKUP})
     for name, inverter in inverters.items():
-        inverter["on"] = works_on(study, name, inverter)
-        if inverter["kind"] == "multistart" and parts(study, name) > inverter["starts"]:
-            found = f"found {parts(study, name)}, expected at most its {inverter['starts']} starts"
-            raise StudyError(f"key 'inverters.{name}.scatter': {found}")
+        inverters[name] = inverter.changed(on=works_on(study, name, inverter))
     _check_problem(study["problem"])
     _add_nature(study["problem"])
     _complete_rounds(study)
@@ -138,10 +140,8 @@ def _simulation_parts(study: Study) -> int:
 
 def _complete_rounds(study: Study) -> None:
     """Set the number of rounds; raise StudyError where there is nothing to make them of."""
-    from preimage.data import new_rows
-
     problem = study["problem"]
-    files = new_rows.files(problem.get("table", {}))
+    files = named.new_files(problem.get("table", {}))
     rounds = study.setdefault("rounds", len(files))
     if not rounds:
         return
@@ -161,7 +161,7 @@ def _add_nature(problem: dict[str, Any]) -> None:
     """Mark the inputs of a built-in problem that are whole numbers by nature."""
     name = problem.get("simulator", ":")
     if ":" not in name:
-        found = load_problem(problem)
+        found = load_problem(problem, run=False)
         for key in sorted(found.integers) if found else ():
             inputs = problem.setdefault("inputs", {})
             inputs[key] = {**inputs.get(key, {}), "integer": True}

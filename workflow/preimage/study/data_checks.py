@@ -12,14 +12,18 @@ import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
 from preimage.core.space import Space
-from preimage.data import new_rows, tables, targets
-from preimage.data.setting import Rows, Setting, categories, describe, integers, of_rows, of_simulator, stated_units
+from preimage.data import named, new_rows, tables, targets
+from preimage.data.named import categories, stated_units
+from preimage.data.setting import Rows, Setting, describe, integers, of_rows, of_simulator
 from preimage.problems import loading
+from preimage.study.cases import cases
 from preimage.support import digits
 from preimage.support.errors import StudyError
 
 Study = Mapping[str, Any]
 
+# So many objectives of one target each might as well be rows of a table.
+MANY = 50
 # Values of one input that a warning names.
 LISTED = 5
 GUESSED = "a model of these rows can only guess there, and candidates there count as outside the data"
@@ -59,12 +63,24 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
 
         return fit.check(spec, study["objectives"], run=False)
     if imported is None:
-        return []
+        return _one_by_one(study)
     said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
     first = tables.with_units(table, found.units)
-    for path in new_rows.files(spec["table"]):
+    for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
-    return [*said, *warnings(study, table, found)]
+    return [*said, *warnings(study, table, found), *_one_by_one(study)]
+
+
+def _one_by_one(study: Study) -> list[str]:
+    """Warn of targets that are many jobs, and could be a few."""
+    single = [name for name, entry in study["objectives"].items() if "target" in entry]
+    if len(single) < MANY:
+        return []
+    jobs = sum(case.objective in single for case in cases(study)) * len(study["seeds"]) * (study["rounds"] + 1)
+    return [
+        f"{len(single)} objectives of a single target each make {jobs} jobs, each of which takes seconds to start; "
+        "with a table of `targets`, a row per target, each method is one job"
+    ]
 
 
 def _other_units(table: pa.Table, stated: Mapping[str, str]) -> list[str]:

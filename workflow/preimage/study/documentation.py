@@ -1,9 +1,10 @@
-"""Makes `config/README.md`: every key of config and study, and every built-in simulator."""
+"""Generates `config/README.md` (keys of config and study, built-in simulators) and the JSON schema for editors."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -13,13 +14,16 @@ import yaml
 
 from preimage import problems
 from preimage.inference.simulators import loading
-from preimage.study.schema import load_schema
+from preimage.study.sections import Config, StudyFile
+from preimage.support.frozen import Frozen, json_schema
+from preimage.support.places import REPOSITORY
 
-FILE = Path(__file__).resolve().parents[3] / "config" / "README.md"
+CONFIG = REPOSITORY / "config"
 HEAD = """# Configuration
 
-Made from the schemas under `workflow/schemas/`, and from the built-in simulators, by `make docs`; a test holds it equal
-to them. Keys not listed here are refused, with the nearest valid key named.
+`make docs` generates this page from the classes of `workflow/preimage/study/sections.py` and of the built-in methods
+and simulators, and `study.schema.json` beside it, with which an editor completes and checks a study; a test holds both
+equal to them. Keys not listed here are refused, with the nearest valid key named.
 """
 DETERMINISTIC = """## Built-in problems
 
@@ -34,13 +38,22 @@ table of your observations has a column for each coordinate.
 """
 
 
+def files() -> dict[Path, str]:
+    """Return the text of every generated file."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "study", **json_schema(StudyFile)}
+    return {
+        CONFIG / "README.md": documentation(),
+        CONFIG / "study.schema.json": json.dumps(schema, indent=1, ensure_ascii=False) + "\n",
+    }
+
+
 def documentation() -> str:
     """Return the text of `config/README.md`."""
     parts = [HEAD]
-    titles = {"config": "`config/config.yaml`", "study": "A study (`config/studies/*.yaml`)"}
-    for name, title in titles.items():
+    titles: dict[str, type[Frozen]] = {"`config/config.yaml`": Config, "A study (`config/studies/*.yaml`)": StudyFile}
+    for title, model in titles.items():
         parts += [f"## {title}\n", "| key | type | default | what |", "|---|---|---|---|"]
-        parts += ["| `{}` | {} | {} | {} |".format(*row) for row in _keys(load_schema(name), "")]
+        parts += ["| `{}` | {} | {} | {} |".format(*row) for row in keys(json_schema(model))]
         parts.append("")
     parts += [DETERMINISTIC, "| name | inputs | outputs | what |", "|---|---|---|---|", *_problems(), ""]
     parts += [STOCHASTIC, "| name | parameters | coordinates | what |", "|---|---|---|---|", *_simulators(), ""]
@@ -50,31 +63,32 @@ def documentation() -> str:
 # -- keys --------------------------------------------------------------------------------------------------------------
 
 
-def _keys(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+def keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Yield each key of a schema with its type, its default and its words."""
     for key, part in schema.get("properties", {}).items():
         yield from _key(part, prefix + key, key in schema.get("required", ()))
     rest = schema.get("additionalProperties")
     if isinstance(rest, Mapping) and ("properties" in rest or "oneOf" in rest):
-        yield from _keys(rest, prefix + "<name>.")
+        yield from keys(rest, prefix + "<name>.")
     if "discriminator" in schema:
         for branch in schema["oneOf"]:
             named = f"{prefix.removesuffix('.')} ({branch['title']})"
             yield named, "kind", "", branch["description"]
-            rest = {k: v for k, v in branch["properties"].items() if k != "kind"}
-            yield from _keys({"properties": rest}, f"{named}.")
+            own = {k: v for k, v in branch["properties"].items() if k != "kind"}
+            yield from keys({**branch, "properties": own}, f"{named}.")
 
 
 def _key(part: Mapping[str, Any], key: str, required: bool) -> Iterator[tuple[str, str, str, str]]:
     default = "required" if required else f"`{_yaml(part['default'])}`" if "default" in part else ""
     yield key, _type(part), default, part.get("description", "")
-    yield from _keys(part, key + ".")
+    yield from keys(part, key + ".")
     if isinstance(part.get("items"), Mapping):
-        yield from _keys(part["items"], key + "[].")
+        yield from keys(part["items"], key + "[].")
 
 
 def _type(part: Mapping[str, Any]) -> str:
-    if "enum" in part:
-        return "one of " + ", ".join(f"`{v}`" for v in part["enum"])
+    if "enum" in part or "const" in part:
+        return "one of " + ", ".join(f"`{v}`" for v in part.get("enum", [part.get("const")]))
     kind = part.get("type", "")
     text = " or ".join(kind) if isinstance(kind, list) else kind
     for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")):
@@ -118,4 +132,5 @@ def _summary(module: ModuleType) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(documentation(), encoding="utf-8")
+    for file, text in files().items():
+        file.write_text(text, encoding="utf-8")

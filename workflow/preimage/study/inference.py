@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from preimage.core.kinds import BANKED, SEARCHING
-from preimage.study import schema
+from preimage.inference.base import InferenceMethod
+from preimage.study.sections import Bank, Checks
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
 
@@ -55,7 +55,7 @@ def completed(study: Study) -> Study:
         raise StudyError("missing key 'observations': what the parameters are to be inferred from")
     _check_observations(study["observations"])
     kept = {key: study[key] for key in ("study", "seeds", "problem", "observations", "inference")}
-    parts = {key: schema.with_defaults(study.get(key, {}), "study", key) for key in ("checks", "bank")}
+    parts = {"checks": study.get("checks") or Checks().plain(), "bank": study.get("bank") or Bank().plain()}
     blind = _ablations(study["inference"], parts["checks"])
     unseen = {name: {**study["inference"][of], "simulated": False} for name, of in blind.items()}
     kept |= {"inference": {**study["inference"], **unseen}, "ablations": blind}
@@ -99,7 +99,7 @@ def _check_observations(observations: Mapping[str, Any]) -> None:
 
 def has_bank(study: Mapping[str, Any]) -> bool:
     """Whether any method of a study works on simulations that are made once for all."""
-    return any(spec["kind"] in BANKED for spec in study["inference"].values())
+    return any(InferenceMethod.registry[spec["kind"]].banked for spec in study["inference"].values())
 
 
 def bank_simulations(study: Mapping[str, Any]) -> list[int | None]:
@@ -107,7 +107,7 @@ def bank_simulations(study: Mapping[str, Any]) -> list[int | None]:
 
     Of several rounds only the first takes simulations from the prior.
     """
-    specs = [spec for spec in study["inference"].values() if spec["kind"] in BANKED]
+    specs = [spec for spec in study["inference"].values() if InferenceMethod.registry[spec["kind"]].banked]
     return [s["simulations"] // s.get("rounds", 1) if "simulations" in s else None for s in specs]
 
 
@@ -115,7 +115,7 @@ def checked_sets(study: Mapping[str, Any], method: str) -> int:
     """Return on how many fresh sets a method is checked: fewer where each is a search of its own."""
     checks = study["checks"]
     spec = study["inference"][method]
-    searches = spec["kind"] in SEARCHING or spec.get("rounds", 1) > 1
+    searches = InferenceMethod.registry[spec["kind"]].searching or spec.get("rounds", 1) > 1
     return int(checks["searches" if searches else "sets"])
 
 
@@ -130,7 +130,7 @@ def simulated_part(problem: Mapping[str, Any]) -> dict[str, Any]:
         name: {k: v for k, v in entry.items() if k in ("low", "high", "normal", "log_normal")}
         for name, entry in (problem.get("inputs") or {}).items()
     }
-    given = {key: problem[key] for key in ("simulator", "stepping", "seconds") if key in problem}
+    given = {key: problem[key] for key in ("simulator", "stepping", "seconds", "batch") if key in problem}
     return {**given, "inputs": inputs, "outputs": dict.fromkeys(problem.get("outputs") or {})}
 
 

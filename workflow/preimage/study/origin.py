@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from preimage.study import schema
+from preimage.study.messages import checked
+from preimage.study.sections import StudyFile
 from preimage.support.errors import StudyError
 
 FORMAT = 1
@@ -66,7 +67,7 @@ def check(run: str, value: Mapping[str, Any]) -> None:
     if not isinstance(value.get("study"), dict):
         raise _odd(run, "study", value.get("study"), "a mapping")
     try:
-        schema.check(value["study"], "study", f"run {run}: its study")
+        checked(value["study"], StudyFile, f"run {run}: its study")
     except RecursionError:
         raise StudyError(f"run {run}: its study is nested too deep") from None
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from preimage.core.kinds import HOLDS_CONSTRAINTS, NEEDS_TREES, differentiable, made_of_trees
+from preimage.inversion.base import Inverter, Target
 from preimage.problems.loading import load as load_problem
 from preimage.study.cases import SIMULATOR, Study
 from preimage.support.errors import StudyError, did_you_mean
+from preimage.surrogates.base import differentiable, made_of_trees
 
 
-def works_on(study: Study, name: str, inverter: Mapping[str, Any], run: bool = False) -> list[str]:
+def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> list[str]:
     """Return the surrogates an inverter works on; raise StudyError for a named pair that can't work together.
 
     Args:
@@ -22,12 +23,10 @@ def works_on(study: Study, name: str, inverter: Mapping[str, Any], run: bool = F
         models[SIMULATOR] = {"kind": SIMULATOR}
     if not models:
         raise StudyError(f"key 'inverters.{name}': nothing to work on: name a surrogate (a table has no simulator)")
-    method = inverter.get("method")
-    if study["problem"]["constraints"] and method and method not in HOLDS_CONSTRAINTS:
-        others = " or ".join(sorted(HOLDS_CONSTRAINTS))
-        raise StudyError(f"key 'inverters.{name}.method': {method} can't hold constraints; use {others}")
-    reasons = {target: _refusal(study["problem"], inverter, model, run) for target, model in models.items()}
-    for target in inverter.get("on", ()):
+    if clash := inverter.clash(constrained=bool(study["problem"]["constraints"])):
+        raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
+    reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
+    for target in inverter.on or ():
         where = f"key 'inverters.{name}.on'"
         if target == SIMULATOR and target not in models:
             raise StudyError(f"{where}: found 'simulator', but the problem has none")
@@ -37,38 +36,22 @@ def works_on(study: Study, name: str, inverter: Mapping[str, Any], run: bool = F
             )
         if reasons[target]:
             kind = ", ".join(models[target][key] for key in ("kind", "format") if key in models[target])
-            raise StudyError(f"{where}: {inverter['kind']} can't work on '{target}' ({kind}): {reasons[target]}")
-    if "on" in inverter:
-        return list(inverter["on"])
+            raise StudyError(f"{where}: {inverter.kind} can't work on '{target}' ({kind}): {reasons[target]}")
+    if inverter.on:
+        return list(inverter.on)
     able = [target for target in models if not reasons[target]]
     if not able:
         raise StudyError(
-            f"key 'inverters.{name}': {inverter['kind']} can't work on anything here: {next(iter(reasons.values()))}"
+            f"key 'inverters.{name}': {inverter.kind} can't work on anything here: {next(iter(reasons.values()))}"
         )
     return [target for target in able if target != SIMULATOR] or able
 
 
-def _refusal(problem: Mapping[str, Any], inverter: Mapping[str, Any], model: Mapping[str, Any], run: bool) -> str:
-    """Return why an inverter can't work on a model; "" where it can."""
-    if inverter["kind"] in NEEDS_TREES and not made_of_trees(model):
-        return "the method needs a model made of trees, a random forest"
-    exact = differentiable(model) or (model["kind"] == SIMULATOR and _traceable(problem, run))
-    if inverter.get("gradient") == "exact" and not exact:
-        return "it has no gradient of its own; use 2-point or 3-point"
-    batched = inverter.get("engine") == "batched" and not exact
-    if batched or (inverter["kind"] == "neural_adjoint" and not differentiable(model)):
-        return "the method needs a model with a gradient of its own, a network or a Gaussian process"
-    if inverter.get("gradient") == "cs" and not (model["kind"] == SIMULATOR and _complex_safe(problem)):
-        return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
-    return ""
-
-
-def _complex_safe(problem: Mapping[str, Any]) -> bool:
-    found = load_problem(problem, run=False)
-    return found is not None and found.complex_safe
-
-
-def _traceable(problem: Mapping[str, Any], run: bool) -> bool:
-    """Whether the simulator is a model of series that JAX can differentiate."""
-    found = load_problem(problem, run)
-    return found is not None and found.dynamics is not None and found.dynamics.traceable
+def _target(problem: Mapping[str, Any], model: Mapping[str, Any], run: bool) -> Target:
+    """Return what a model, or the simulator, is for an inverter to work on."""
+    if model["kind"] != SIMULATOR:
+        return Target(trees=made_of_trees(model), gradient=differentiable(model))
+    # A model of series is asked whether JAX can differentiate it, which may import a user's code.
+    found, declared = load_problem(problem, run), load_problem(problem, run=False)
+    traceable = found is not None and found.dynamics is not None and found.dynamics.traceable
+    return Target(traceable=traceable, complex_safe=declared is not None and declared.complex_safe)

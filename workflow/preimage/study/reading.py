@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage.study import schema
+from preimage.study import yaml_file
 from preimage.study.cases import Study
 from preimage.study.completing import completed
+from preimage.study.messages import checked
+from preimage.study.sections import Config, StudyFile
 from preimage.support.errors import StudyError
 
 
@@ -28,7 +30,8 @@ def load_each(path: str | Path, folder: str | Path | None = None) -> list[Study]
     Args:
         folder: where the file was written to stand, if that isn't where it is: code of the user's is looked for there.
     """
-    study = schema.check(schema.read(path), "study", path)
+    declared = checked(yaml_file.read(path), StudyFile, path)
+    study = {**declared.plain(), "inverters": dict(declared.inverters)}
     try:
         return [completed(one, Path(path).parent if folder is None else folder) for one in _varied(study)]
     except StudyError as error:
@@ -84,7 +87,7 @@ def load_located(
 
 def written(path: str | Path, name: str) -> Study:
     """Return a study as its author wrote it; one of a family with the values that it has there."""
-    for one in _varied(schema.read(path)):
+    for one in _varied(yaml_file.read(path)):
         if one["study"] == name:
             return {k: v for k, v in one.items() if k not in ("family", "varied")}
     raise StudyError(f"{path}: has no study '{name}'")
@@ -112,7 +115,7 @@ def _files(paths: Iterable[str | Path]) -> list[str | Path]:
 
 def configured(config: Mapping[str, Any], path: str | Path) -> list[str]:
     """Check the config and return the files of the studies that it names."""
-    named = schema.check(dict(config), "config", path)["studies"]
+    named = checked(dict(config), Config, path).studies
     return [named] if isinstance(named, str) else list(named)
 
 

@@ -33,6 +33,8 @@ MEMORY = "PREIMAGE_MEMORY"
 REMEDY = "use a machine with more, or state another memory with `--config memory=<GB>`"
 PARTS = {"model": (2, "half"), "table": (4, "a quarter")}
 SECONDS, BYTES_A_SECOND = 120.0, 4e6
+# Addresses that steps reserve with scikit-learn, numba or JAX, however small the study: up to 3.3 GB were seen.
+ADDRESSES = 4_000_000_000
 # Of an archive: packed a hundred times is suspicious from here on.
 SMALL, RATIO = 64_000_000, 100
 # Bytes of a list of members, of which each takes 46 and more, and of a document within or beside a model.
@@ -61,18 +63,28 @@ def _found() -> int:
     )
 
 
-def _of_groups() -> Iterator[int]:
+def _of_groups(listed: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
     """Yield the limits of this process's control groups, of either version, and of the groups around them."""
     with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in listed.read_text().splitlines():
             _, kinds, path = line.split(":", 2)
             if kinds and "memory" not in kinds.split(","):
                 continue
-            root = Path("/sys/fs/cgroup/memory" if kinds else "/sys/fs/cgroup")
+            root = mounted / "memory" if kinds else mounted
             folder = root / path.lstrip("/")
             for at in {root, folder, *(p for p in folder.parents if p.is_relative_to(root))}:
-                with contextlib.suppress(OSError, ValueError):
+                with contextlib.suppress(OSError, ValueError):  # "max" is no limit
                     yield int((at / ("memory.limit_in_bytes" if kinds else "memory.max")).read_text())
+
+
+def check_addresses() -> None:
+    """Raise StudyError where `ulimit -v` leaves fewer addresses than libraries reserve: they would end in any way."""
+    left = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if left != resource.RLIM_INFINITY and left < ADDRESSES:
+        raise StudyError(
+            f"`ulimit -v` allows {shown(left)} of addresses, expected at least {shown(ADDRESSES)}, which libraries "
+            "reserve whether they use them or not: `ulimit -v unlimited`, and limit the memory by a control group"
+        )
 
 
 def share(parts: int) -> int:
@@ -105,13 +117,15 @@ def check_file(path: str | Path, most: int | None = None, kind: str = "model") -
     return size
 
 
-def check_share(size: int, what: str, kind: str = "model") -> None:
-    """Raise StudyError, which begins with `what`, for more bytes than a model or a table may have of the memory."""
+def check_share(size: int, what: str, kind: str = "model") -> int:
+    """Return the bytes that a model or a table may have of the memory. Raises StudyError, which begins with `what`, for
+    more."""
     parts, words = PARTS[kind]
     if size > share(parts):
         raise StudyError(
             f"{what} {shown(size)}, expected at most {shown(share(parts))}, {words} of the memory here; {REMEDY}"
         )
+    return share(parts)
 
 
 def too_much(path: str | Path) -> StudyError:
@@ -127,8 +141,28 @@ def bound() -> None:
     the machine has none left."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (_least(process_memory(), hard), hard))
+    end_first(1000)
+
+
+def end_first(score: int = 500) -> None:
+    """Have the kernel end this process before others, where the machine has no memory left."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text(str(score))
+
+
+def remedy() -> str:
+    """Say what helps where the memory ran out."""
+    return (
+        f"there are {shown(memory())} here; fewer rows, trees or starts take less, and `--cores 1` gives all of it to "
+        "one step at a time"
+    )
+
+
+def ended_by_kernel(counts: Path = Path("/proc/vmstat")) -> int:
+    """Return how many processes the kernel has ended on this machine, for want of memory, since it was started."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(counts.read_text().split("oom_kill ")[1].split()[0])
+    return 0
 
 
 @contextlib.contextmanager
@@ -153,10 +187,20 @@ def _least(wanted: int, limit: int) -> int:
     return wanted if limit == resource.RLIM_INFINITY else min(wanted, limit)
 
 
+def peak() -> int:
+    """Return the most bytes of memory that this process has held. `getrusage` would count those of its parent too."""
+    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _held() -> int:
     """Return the bytes of data that this process has."""
+    return _status("VmData")
+
+
+def _status(name: str) -> int:
+    """Return bytes of which the kernel keeps account for this process; 0 where it doesn't."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0]) * 1024
+        return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) * 1024
     return 0
 
 

@@ -30,9 +30,10 @@ from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support import npz
 from preimage.support.files import replacing
-from preimage.surrogates import ALONE, Means, Traceable, Trained, marginal_likelihood
+from preimage.surrogates import marginal_likelihood
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, Kernel, factorised, squared_distances
+from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
 
 ARRAYS = "gaussian_process.npz"
 # Sizes of what is held at once, in numbers: one block of covariances, and factors kept between calls (2.4 GB).

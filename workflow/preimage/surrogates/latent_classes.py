@@ -31,8 +31,8 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, replacing, write_json
 from preimage.support.jax_setup import enable_double
-from preimage.surrogates import ALONE, Means, Traceable, Trained
 from preimage.surrogates.latent import check_numbers, decoders, padded, refuse_diverged
+from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
 
 ARRAYS, FORM = "latent_classes.npz", "latent_classes.json"
 # Temperatures that are looked at, in units of the mean residual.

@@ -21,8 +21,8 @@ from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support import npz
 from preimage.support.files import replacing
-from preimage.surrogates import ALONE, Means, Traceable, Trained
 from preimage.surrogates.encoding import Encoding
+from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
 
 ARRAYS = "linear.npz"
 # So much of a penalty there always is: columns of a category add up to 1, and others may depend on each other too.

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from preimage import surrogates
-from preimage.core.kinds import DIFFERENTIABLE_FORMATS
 from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, write_json
-from preimage.surrogates import ALONE, Means, Trained, reordered
+from preimage.surrogates import protocol, reordered
+from preimage.surrogates.base import differentiable
 from preimage.surrogates.brought.signature import Signature, fractions, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
+from preimage.surrogates.protocol import ALONE, Means, Trained
 from preimage.surrogates.reordered import Order, Reordered
 from preimage.trees.forest import Forest
 
@@ -209,11 +209,11 @@ def _read(kind: str, file: Path, double: bool, beside: Sequence[Path] | None = N
         from preimage.surrogates.brought import lightgbm_file
 
         return lightgbm_file.read(file)
-    return surrogates.kept(kind, file, f"model of kind {kind}")
+    return protocol.kept(kind, file, f"model of kind {kind}")
 
 
 def _wrapped(kind: str, model: Any, order: Order) -> Brought:
-    return (BroughtDifferentiable if kind in DIFFERENTIABLE_FORMATS else Brought)(model, order)
+    return (BroughtDifferentiable if differentiable({"kind": kind}) else Brought)(model, order)
 
 
 def _in_double(saved: Brought, source: Source, X: np.ndarray) -> Brought | None:

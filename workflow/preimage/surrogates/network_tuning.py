@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.support.files import digest
-from preimage.surrogates import ALONE, Means, Report
+from preimage.surrogates.protocol import ALONE, Means, Report
 from preimage.surrogates.vmapped_training import WIDTHS, Data, Jobs, Network, Trainer
 
 

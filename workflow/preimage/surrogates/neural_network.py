@@ -29,8 +29,9 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import replacing
 from preimage.support.jax_setup import cache_compiled_programs, enable_double, use_one_thread
-from preimage.surrogates import ALONE, Means, Traceable, Trained, keras_files
+from preimage.surrogates import keras_files
 from preimage.surrogates.encoding import Encoding
+from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
 
 if TYPE_CHECKING:
     from preimage.surrogates.network_tuning import Design

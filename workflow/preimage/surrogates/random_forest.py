@@ -11,8 +11,8 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support.files import replacing
-from preimage.surrogates import ALONE, Means, Trained
 from preimage.surrogates.estimator import as_estimator
+from preimage.surrogates.protocol import ALONE, Means, Trained
 from preimage.trees import standardised
 from preimage.trees.forest import Forest
 

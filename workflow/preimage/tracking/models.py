@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from preimage.support.errors import StudyError, did_you_mean
+from preimage.tracking.downloading import download
 from preimage.tracking.store import asking
 
 
@@ -47,11 +48,9 @@ def resolve(address: str) -> str:
 def fetch(address: str) -> Path:
     """Download the files of a model, once a process, into a folder that is removed when it ends; return where.
 
-    Raises StudyError where there are none, or the store can't be reached.
+    Raises StudyError where there are none, where they don't fit (none is downloaded then), and where the store is away.
     """
     folder = tempfile.mkdtemp(prefix="preimage-model-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with asking(f"uri '{address}'"):
-        import mlflow
-
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder))
+        return download(address, Path(folder))

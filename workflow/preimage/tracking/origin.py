@@ -8,6 +8,7 @@ from typing import Any
 from preimage.study.origin import check_tables, parsed
 from preimage.support.errors import StudyError
 from preimage.support.files import sha256
+from preimage.tracking.downloading import download
 from preimage.tracking.names import INVOCATION_TAG, ORIGIN, digest_tag
 from preimage.tracking.store import asking, shown_uri
 
@@ -35,7 +36,7 @@ def fetch_origin(run: str, folder: Path) -> dict[str, Any]:
             raise StudyError(f"run {run}: found the status {status}, expected a run that finished")
         if not any(a.path == ORIGIN and not a.is_dir for a in client.list_artifacts(run)):
             raise StudyError(f"run {run}: it has no {ORIGIN}: it was made before this workflow could reproduce runs")
-        value = parsed(run, Path(client.download_artifacts(run, ORIGIN, str(folder))).read_bytes())
+        value = parsed(run, download(f"runs:/{run}/{ORIGIN}", folder).read_bytes())
         check_tables(run, value)
         (folder / "tables").mkdir()
         for name, digest in value["tables"].items():
@@ -48,7 +49,7 @@ def _fetch_table(client: Any, experiment: str, name: str, digest: str, folder: P
     tag = digest_tag(name)
     for step in client.search_runs([experiment], f"tags.`{tag}` = '{digest}'"):
         if any(a.path == name for a in client.list_artifacts(step.info.run_id)):
-            path = Path(client.download_artifacts(step.info.run_id, name, str(folder)))
+            path = download(f"runs:/{step.info.run_id}/{name}", folder, "table")
             if sha256(path) == digest:
                 return
     raise StudyError(f"{name}: no run in tracking at {shown_uri()} has this table (sha256 {digest})")

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from preimage.support.errors import StudyError, without_secrets
+from preimage.support.files import remove, replacing
 
-DEFAULT_URI = "sqlite:///results/mlflow.db"
+LOCAL = "sqlite:///"
+DEFAULT_URI = f"{LOCAL}results/mlflow.db"
 
 
 def uri() -> str:
@@ -41,7 +43,23 @@ def client() -> Any:
     import mlflow
 
     mlflow.set_tracking_uri(uri())
+    if uri().startswith(LOCAL) and "?" not in uri() and not (path := Path(uri().removeprefix(LOCAL))).exists():
+        _make(path)
     return mlflow.MlflowClient()
+
+
+def _make(path: Path) -> None:
+    """Make a local store, which has its name once it is whole: one that a kill left with half of its tables would
+    refuse every record from then on."""
+    import sqlalchemy
+    from mlflow.store.db import utils
+
+    for left in path.parent.glob(f".{path.name}.*.tmp-journal"):  # by one that was killed
+        remove(left)
+    with replacing(path) as temporary:
+        engine = sqlalchemy.create_engine(f"{LOCAL}{temporary}")
+        utils._initialize_tables(engine)
+        engine.dispose()
 
 
 def check_version() -> None:
@@ -63,7 +81,7 @@ def check_version() -> None:
 @contextmanager
 def asking(address: str) -> Iterator[Any]:
     """Give a client of the store; make what it raises one StudyError of one line, about `address`."""
-    store = uri().removeprefix("sqlite:///")
+    store = uri().removeprefix(LOCAL)
     if uri().startswith("sqlite:") and not Path(store).exists():
         raise StudyError(f"{address}: no tracking store at {shown_uri()}; MLFLOW_TRACKING_URI names another")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, Target
 from preimage.support.numba_cache import numba
 from preimage.trees.boxes import Channels
 from preimage.trees.forest import Forest
@@ -54,7 +54,7 @@ def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
         both = np.stack([-start, start], axis=1).ravel()
         share = 0.0 if len(low) == 1 else 8 * (len(low) + 2) * UNIT
         return Wanted(divisor, np.nan, 1.0, low, high, scale, 0.0, share), Channels(score, both)
-    slope = low if objective.kind == "minimize" else -low
+    slope = low * objective.sign
     if len(slope) == 1:
         sign = -1.0 if slope[0] > 0 else 1.0
         wanted = Wanted(divisor, slope[0], sign, low, high, scale, 0.0, 0.0)
@@ -75,7 +75,7 @@ def largest_outputs(forest: Forest, columns: Sequence[int]) -> np.ndarray:
 
 def accepted(objective: Objective) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest value (k,) of each named output at which `Objective.met` says yes, to the bit."""
-    if objective.kind != "target":
+    if not isinstance(objective, Target):
         return np.array(objective.low), np.array(objective.high)
     ends = [(v, t, _reach(abs(v), t)) for v, t in zip(objective.low, objective.tolerance, strict=True)]
     # Rounding treats both signs alike: what lies below is what lies above the negative.

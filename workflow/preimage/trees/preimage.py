@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from preimage.core.kinds import NO_VOLUME
 from preimage.core.objective import Objective
+from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
 from preimage.support.checkpoints import Pace
 from preimage.support.errors import StudyError

@@ -86,7 +86,7 @@ def _interval(objective: Objective, forest: Forest, x: np.ndarray, best: float |
         raise StudyError(f"objective '{objective.name}': a tolerance box is for one output, weighted 1")
     least = float(objective.loss(forest.predict(x[None]))[0]) if best is None else best
     limit = objective.as_good_as(least) / objective.low[0]
-    ends = (-np.inf, limit) if objective.kind == "minimize" else (-limit, np.inf)
+    ends = (-np.inf, limit) if objective.sign > 0 else (-limit, np.inf)
     return np.array([ends[0]]), np.array([ends[1]])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from preimage.core.objective import Fit
 from preimage.figures.gallery import answers, fits, learning, problem, rounds, searches, surrogates, targets
 from preimage.figures.gallery.material import Material
 from preimage.figures.shown import Shown
@@ -23,7 +24,7 @@ def plan(m: Material) -> Iterator[Shown]:
     for name in list(entries)[:MOST_OBJECTIVES]:
         if name in m.objectives:
             yield from rounds.plan(m, m.objectives[name])
-            yield from fits.plan(m, name) if m.objectives[name].kind == "fit" else answers.plan(m, name)
+            yield from fits.plan(m, name) if isinstance(m.objectives[name], Fit) else answers.plan(m, name)
             yield from searches.plan(m, name)
         else:
             yield from targets.plan(m, name)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from preimage.core.candidates import DOMAIN_LIMIT
-from preimage.core.objective import Objective
+from preimage.core.objective import Minimize, Objective
 from preimage.figures import scale
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.domain_against_prediction import domain_against_prediction
@@ -77,7 +77,7 @@ def _answers_on_test(m: Material, wanted: Objective) -> Figure | None:
     output = wanted.outputs[0]
     minimum = m.simulator.minimum.get(output) if m.simulator else None
     known = None
-    if minimum is not None and wanted.kind == "minimize" and len(wanted.outputs) == 1:
+    if minimum is not None and isinstance(wanted, Minimize) and len(wanted.outputs) == 1:
         x = np.array(minimum.x, float)
         known = x if m.space.fix(wanted.fixed).contains(x[None])[0] else None
     X, Y = m.test

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from preimage.inference.prior import Prior, margin
 from preimage.inference.simulator import Simulator
 from preimage.problems import user_import
+from preimage.support import kept_calls
 from preimage.support.errors import StudyError
 
 SECONDS = 600.0
@@ -47,7 +49,7 @@ def wrapped(name: str, spec: Mapping[str, Any], run: bool = True) -> Simulator:
     if not coordinates:
         raise StudyError(f"problem.outputs: name the coordinates of a sample of the simulator '{name}'")
     seconds = float(spec.get("seconds", SECONDS))
-    guarded = Guarded(call, name, len(coordinates), seconds)
+    guarded = Guarded(call, name, len(coordinates), seconds, spec.get("batch"))
     prior = Prior({key: found for key, found in margins.items() if found is not None})
     simulate = traceable(guarded, len(coordinates))
     return Simulator(name, prior, coordinates, simulate, complaint=lambda: guarded.complaint)
@@ -55,32 +57,44 @@ def wrapped(name: str, spec: Mapping[str, Any], run: bool = True) -> Simulator:
 
 class Guarded:
     """A user's function with its answer checked, and a limit on the time of a batch; `complaint` is what it raised
-    last."""
+    last.
 
-    def __init__(self, call: Call, name: str, coordinates: int, seconds: float) -> None:
-        self.call, self.name, self.coordinates, self.seconds = call, name, coordinates, seconds
+    Args:
+        batch: most parameters in one call, each with a generator of its own; all at once where it is None.
+    """
+
+    def __init__(self, call: Call, name: str, coordinates: int, seconds: float, batch: int | None = None) -> None:
+        self.call, self.name, self.coordinates, self.seconds, self.batch = call, name, coordinates, seconds, batch
         self.complaint = ""
 
     def __call__(self, theta: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
         """Return samples (k, size, D) of parameters (k, d), NaN where the function failed. Raises StudyError."""
-        found = self._limited(lambda: self._batch(theta, size, rng), len(theta))
+        n = self.batch or len(theta)
+        parts = [theta[k : k + n] for k in range(0, len(theta), n)] if len(theta) > n else [theta]
+        own = rng.spawn(len(parts)) if len(parts) > 1 else [rng]
+        answers = [self._limited(partial(self._batch, p, size, r), len(p)) for p, r in zip(parts, own, strict=True)]
+        found = np.concatenate(answers)
         return np.where(np.isfinite(found).all(axis=-1, keepdims=True), found, np.nan)
 
     def _batch(self, theta: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
         try:
-            return self._checked(self.call(theta.copy(), size, rng), (len(theta), size, self.coordinates))
+            return self._checked(self._called(theta, size, rng), (len(theta), size, self.coordinates))
         except StudyError:
             raise
         except Exception as error:
             self.complaint = user_import.said(error)
             return self._by_row(theta, size, rng.spawn(len(theta)))
 
+    def _called(self, theta: np.ndarray, size: int, rng: np.random.Generator) -> Any:
+        asked = [theta, size, rng.bit_generator.state]
+        return kept_calls.kept(asked, lambda: self.call(theta.copy(), size, rng))
+
     def _by_row(self, theta: np.ndarray, size: int, rows: list[np.random.Generator]) -> np.ndarray:
         shape = (size, self.coordinates)
         found = np.full((len(theta), *shape), np.nan)
         for k, (one, rng) in enumerate(zip(theta, rows, strict=True)):
             try:
-                found[k] = self._checked(self.call(one[None].copy(), size, rng), (1, *shape))[0]
+                found[k] = self._checked(self._called(one[None], size, rng), (1, *shape))[0]
             except StudyError:
                 raise
             except Exception as error:

@@ -8,5 +8,5 @@ model whose points and outputs are in its own order:
     whole        which of its inputs take whole numbers only (d,), where some do
     resolution   the rounding of its numbers: that of float32 or of float64
     trees        its arrays where it is made of trees (see `preimage.trees.forest.Forest`)
-    gradient(X), traceable()    where it has derivatives (see `preimage.surrogates.Differentiable`)
+    gradient(X), traceable()    where it has derivatives (see `preimage.surrogates.protocol.Differentiable`)
 """

@@ -12,7 +12,7 @@ import yaml
 from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json
-from preimage.surrogates import KINDS
+from preimage.surrogates.base import SurrogateKind
 
 # By the ending of a file: the module of this package that reads it.
 FORMATS = {
@@ -78,7 +78,7 @@ def _in_folder(folder: Path, address: str) -> Source:
         limits.check_file(folder / ABOUT, limits.BESIDE)
         about = read_json(folder / ABOUT)
         beside = tuple(sorted(folder.glob("*.data")))
-        if about["format"] not in {*FORMATS.values(), *KINDS}:
+        if about["format"] not in {*FORMATS.values(), *SurrogateKind.registry}:
             raise StudyError(f"uri '{address}': found a model of the format '{about['format']}', which is not known")
         file = _inside(folder, about["file"])
         return Source(about["format"], file, beside, tuple(about["inputs"]), tuple(about["outputs"]))
@@ -122,9 +122,9 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _registered(folder: Path, flavour: Mapping[str, Any], address: str) -> Source:
     """Return the source of a model that `snakemake relearn` registered: arrays and the like, of a kind known here."""
-    kind = flavour.get("kind")
-    if kind not in KINDS:
-        raise StudyError(f"uri '{address}': found a surrogate of kind '{kind}', expected {', '.join(KINDS)}")
+    kind, known = str(flavour.get("kind")), list(SurrogateKind.registry)
+    if kind not in known:
+        raise StudyError(f"uri '{address}': found a surrogate of kind '{kind}', expected {', '.join(known)}")
     limits.check_file(folder / REGISTERED, limits.BESIDE)
     about = read_json(folder / REGISTERED)
     return Source(kind, folder / OWN_FILES, (), tuple(about["inputs"]), tuple(about["outputs"]))

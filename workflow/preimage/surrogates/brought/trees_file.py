@@ -1,4 +1,9 @@
-"""What models of other libraries come to: an ensemble of trees as arrays, with the names that the file gives."""
+"""What models of other libraries come to: an ensemble of trees as arrays, with the names that the file gives.
+
+Their files are read by modules of ours because treelite (4.8.1) keeps every bit of thresholds, leaves and base scores
+but not what else decides an answer: the inputs' names, the best iteration, the names of booster and objective, and
+whether LightGBM takes 0 for missing. It also reads a LightGBM file that was cut short as a smaller model.
+"""
 
 from __future__ import annotations
 

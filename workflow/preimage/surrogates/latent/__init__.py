@@ -29,8 +29,8 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, replacing, write_json
 from preimage.support.jax_setup import enable_double
-from preimage.surrogates import ALONE, Means, Traceable, Trained
 from preimage.surrogates.latent import decoders
+from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
 
 ARRAYS, FORM = "latent.npz", "latent.json"
 # A regression of what is observed on what is behind it gives the parameters to begin with.

@@ -21,6 +21,7 @@ from preimage.support.errors import StudyError
 from preimage.support.files import digest, sha256
 from preimage.surrogates.brought.source import OWN_FILES as FILES
 from preimage.surrogates.brought.source import REGISTERED as ABOUT
+from preimage.tracking.downloading import download
 from preimage.tracking.registry.reached import is_away, reached, written
 from preimage.tracking.registry.shelf import KEY, Shelf, Version
 from preimage.tracking.registry.storing import stored
@@ -88,8 +89,10 @@ class Registry(Shelf):
         name, version = self.resolve(uri)
         with reached():
             try:
-                path = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(folder)))
+                path = download(f"models:/{name}/{version}", folder)
                 about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+            except StudyError:
+                raise
             except (mlflow.MlflowException, OSError, ValueError) as error:
                 if is_away(error):
                     raise

@@ -1,0 +1,84 @@
+"""The objectives of a study: each kind is a class, and an entry of the study is built by the class of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from preimage.core.objective.base import Goal, Known, Objective
+from preimage.core.objective.directions import Direction, Maximize, Minimize
+from preimage.core.objective.fit import LOSS, NEAR_LEAST, NEAR_SHARE, Fit
+from preimage.core.objective.values import Target, Values, Within
+from preimage.support import extensions
+
+__all__ = [
+    "LOSS", "NEAR_LEAST", "NEAR_SHARE", "TABLES", "Direction", "Fit", "Goal", "Known", "Maximize",
+    "Minimize", "Objective", "Target", "Targets", "Values", "Within", "build", "build_all", "many",
+]  # fmt: skip
+
+# Entries of a study that stand for many objectives, one per row of a table of target outputs.
+TABLES = ("targets", "test_rows")
+
+
+def build(
+    name: str,
+    spec: Mapping[str, Any],
+    outputs: Sequence[str],
+    spread: Sequence[float] | None = None,
+    reach: Sequence[float] | None = None,
+    rows: np.ndarray | None = None,
+) -> Objective:
+    """Build an objective from a study's entry.
+
+    Args:
+        spec: the key of exactly one kind; optionally tolerance, scaled, fixed.
+        outputs: every output of the problem, in order.
+        spread, reach, rows: see `Known`.
+
+    Raises StudyError for an unknown output or an interval with low above high.
+    """
+    kind = next((k for k in Objective.kinds if k in spec), None)
+    if kind is None:
+        extensions.load()
+        kind = next(k for k in Objective.kinds if k in spec)
+    return Objective.kinds[kind].build(name, spec, outputs, Known(spread, reach, rows))
+
+
+class Targets(NamedTuple):
+    """Wanted values of named outputs (k,), one objective a row (n, k)."""
+
+    outputs: list[str]
+    values: np.ndarray
+
+
+def build_all(
+    entries: Mapping[str, Mapping[str, Any]],
+    outputs: Sequence[str],
+    spread: Sequence[float] | None = None,
+    reach: Sequence[float] | None = None,
+    tables: Mapping[str, Targets] | None = None,
+    rows: np.ndarray | None = None,
+) -> dict[str, Objective]:
+    """Build every objective of a study, by name (see `build`).
+
+    Args:
+        tables: rows of wanted outputs, by entry of the kinds in `TABLES`; each becomes objectives `<entry>.<row>`.
+    """
+    found: dict[str, Objective] = {}
+    for name, entry in entries.items():
+        specs = {name: entry} if many(entry) is None else _rows(name, entry, (tables or {})[name])
+        found |= {key: build(key, spec, outputs, spread, reach, rows) for key, spec in specs.items()}
+    return found
+
+
+def many(entry: Mapping[str, Any]) -> str | None:
+    """Return which kind of table a study's entry takes its targets from; None where it is one objective."""
+    return next((kind for kind in TABLES if kind in entry), None)
+
+
+def _rows(name: str, entry: Mapping[str, Any], targets: Targets) -> dict[str, dict[str, Any]]:
+    rest = {key: value for key, value in entry.items() if key not in TABLES}
+    rows = (dict(zip(targets.outputs, row, strict=True)) for row in targets.values.tolist())
+    return {f"{name}.{k}": {**rest, "target": row} for k, row in enumerate(rows)}

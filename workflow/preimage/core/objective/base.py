@@ -1,0 +1,196 @@
+"""What every objective is: a loss of the outputs that is always minimised, and when it counts as met."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from preimage.support import digits
+from preimage.support.errors import StudyError, did_you_mean
+
+# Losses are equal where they agree to this share of what the training rows span.
+SAME = 1e-6
+# Where a study names no tolerance: this share of the training rows' range of the output.
+DEFAULT_TOLERANCE = 0.01
+
+
+class Goal(NamedTuple):
+    """Interval and unit of each named output (k,); for minimize and maximize, `low` holds the weights."""
+
+    low: Any
+    high: Any
+    scale: Any
+
+
+class Known(NamedTuple):
+    """What is known of the outputs of the training rows, all of them in order; None where nothing is.
+
+    Attributes:
+        spread, reach: standard deviation and range of each output (m,).
+        rows: the outputs themselves (n, m), without which nothing is known of the range of a sum.
+    """
+
+    spread: Sequence[float] | None = None
+    reach: Sequence[float] | None = None
+    rows: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Objective(ABC):
+    """One objective; each kind is a class of its own, registered by the key that a study names it with.
+
+    Attributes:
+        columns: position of each named output in Y.
+        low, high: interval of each named output (equal for `target`; weights for minimize and maximize).
+        tolerance: how far each named output may be from the interval and still count as met; for minimize and
+            maximize one number, how far from the best found counts as a solution as good.
+        scale: unit of each named output in the loss.
+        fixed: inputs pinned for this objective alone.
+        robust: options of the committee that ranks candidates (see `preimage.inversion.committee`), None without.
+        unit: what the training rows span: of minimize and maximize the range of what is summed, of values to meet the
+            range of the outputs in units of `scale` (root mean square); 1 where nothing is known of them. Of a fit 1
+            where its loss has no unit, 0 where it has that of the data.
+    """
+
+    kinds: ClassVar[dict[str, type[Objective]]] = {}
+    kind: ClassVar[str]
+    # Whether there are values to meet, rather than a direction to go.
+    bounded: ClassVar[bool] = False
+    # What a direction's sum is multiplied with, so that less is better.
+    sign: ClassVar[float] = 1.0
+
+    name: str
+    outputs: tuple[str, ...]
+    columns: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    tolerance: tuple[float, ...]
+    scale: tuple[float, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    robust: Mapping[str, Any] | None = None
+    unit: float = 1.0
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "kind" in vars(cls):
+            Objective.kinds[cls.kind] = cls
+
+    @classmethod
+    @abstractmethod
+    def build(cls, name: str, spec: Mapping[str, Any], outputs: Sequence[str], known: Known) -> Self:
+        """Build an objective from a study's entry (see `preimage.core.objective.build`)."""
+
+    @staticmethod
+    @abstractmethod
+    def loss_of(Y: Any, goal: Goal, xp: Any = np) -> Any:
+        """Return the loss of named outputs (..., k), shape (...,); `goal` may be traced by JAX."""
+
+    @abstractmethod
+    def slope(self, Y: np.ndarray) -> np.ndarray:
+        """Return the derivative of the loss by the outputs, (n, m), at outputs (n, m)."""
+
+    @abstractmethod
+    def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
+        """Return which outputs (n, m) satisfy the objective, shape (n,).
+
+        For minimize, maximize and fit there is no such thing by itself: there a loss near that of `best` counts.
+        """
+
+    @abstractmethod
+    def equal_to(self, loss: float) -> float:
+        """Return the largest loss that is equal to one but for a millionth of what the training rows span."""
+
+    @abstractmethod
+    def words(self, units: Mapping[str, str] | None = None) -> str:
+        """Return the objective as a person would say it."""
+
+    @property
+    def entry(self) -> str:
+        """The study's entry that this objective is of: `many` for `many.7`, the seventh row after the first."""
+        return self.name.partition(".")[0]
+
+    @property
+    def margin(self) -> np.ndarray:
+        """How far each named output may be outside its interval and still meet it, (k,)."""
+        return np.zeros(len(self.outputs))
+
+    @property
+    def enough(self) -> float:
+        """The largest loss of outputs that meet the values; infinite where there are none."""
+        return np.inf
+
+    @property
+    def goal(self) -> Goal:
+        """The numbers of the loss, apart from its form."""
+        return Goal(*(np.array(values, float) for values in (self.low, self.high, self.scale)))
+
+    def loss(self, Y: Any, xp: Any = np) -> Any:
+        """Return the loss of outputs (n, m), shape (n,); NaN where a named output is NaN.
+
+        Args:
+            xp: numpy, or jax.numpy for a loss that JAX can trace. Complex outputs are taken as such (the distance is
+                chosen by the real part), so that a complex step through this loss gives its derivative.
+        """
+        return self.loss_of(Y[:, np.array(self.columns)], self.goal, xp)
+
+    def as_good_as(self, best: float) -> float:
+        """Return the largest loss that counts as good as the best one found, where there are no values to meet."""
+        return best + self.tolerance[0]
+
+    def narrowed(self, spread: np.ndarray) -> Objective:
+        """Return the objective as a search should see it, given the outputs' spread (m,): some end on an edge."""
+        return self
+
+
+def with_fixed(text: str, fixed: Mapping[str, Any]) -> str:
+    """Return words of an objective with those of its fixed inputs."""
+    if not fixed:
+        return text
+    return f"{text} at " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in fixed.items())
+
+
+def where(name: str) -> str:
+    """Return the key of an objective's entry, as messages name it."""
+    return f"objectives.{name.partition('.')[0]}"
+
+
+def columns_of(name: str, kind: str, terms: Mapping[str, Any], outputs: Sequence[str]) -> tuple[int, ...]:
+    """Return the position of each named output. Raises StudyError for an unknown one."""
+    for output in terms:
+        if output not in outputs:
+            raise StudyError(f"{where(name)}.{kind}: unknown output '{output}'{did_you_mean(output, outputs)}")
+    return tuple(list(outputs).index(o) for o in terms)
+
+
+def ends_of(name: str, terms: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return both ends of each output's interval; both are the value, or the weight, where that is one number."""
+    pairs = [v if isinstance(v, list | tuple) else (v, v) for v in terms.values()]
+    low, high = (tuple(float(pair[k]) for pair in pairs) for k in (0, 1))
+    for output, a, b in zip(terms, low, high, strict=True):
+        if a > b:
+            said = f"low {digits.plain(a)} is above high {digits.plain(b)}"
+            raise StudyError(f"{where(name)}.within.{output}: {said}")
+    return low, high
+
+
+def tolerances_of(name: str, spec: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, float]:
+    """Return the tolerances that a study states, by output; a number is that of each."""
+    stated = spec.get("tolerance")
+    if not isinstance(stated, Mapping):
+        return {} if stated is None else dict.fromkeys(terms, float(stated))
+    for output in stated:
+        if output not in terms:
+            raise StudyError(f"{where(name)}.tolerance: unknown output '{output}'{did_you_mean(output, terms)}")
+    return {output: float(value) for output, value in stated.items()}
+
+
+def robust_of(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the options of the committee, where a study asks for one."""
+    value = spec.get("robust")
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {} if value else None

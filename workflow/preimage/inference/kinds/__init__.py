@@ -1,0 +1,4 @@
+"""Methods of inference as a study names them, one kind per module.
+
+Nothing heavy is imported here: a study is read wherever Snakemake runs.
+"""

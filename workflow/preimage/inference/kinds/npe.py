@@ -1,0 +1,43 @@
+"""Inference method `npe`, as a study names it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from preimage.inference.base import InferenceMethod
+from preimage.support.frozen import Maybe, Number, Whole, option
+
+
+class Npe(InferenceMethod):
+    """Neural posterior estimation by flow matching, for posteriors of any shape."""
+
+    kind: ClassVar[str] = "npe"
+    banked: ClassVar[bool] = True
+    amortised: ClassVar[bool] = True
+
+    simulations: Maybe[Whole] = option(
+        None, "Single samples, of the bank in the first round. Default: 10,000 sets.", ge=1, le=1_000_000_000_000
+    )
+    rounds: Whole = option(
+        1,
+        "Parts of the budget; all but the first are spent for each observation, where its posterior has its mass.",
+        ge=1,
+        le=100,
+    )
+    updates: Whole = option(
+        6000,
+        "Updates of the network in training. Fewer where its regions are found too narrow: it has then "
+        "learned its sets by heart.",
+        ge=1,
+        le=10_000_000,
+    )
+    width: Whole = option(128, "Width of the flow's layers.", ge=1, le=4096)
+    hidden: Whole = option(24, "Width of the layers that read a set of samples.", ge=1, le=4096)
+    features: Literal["both", "learned", "pooled"] = option(
+        "both",
+        "What of a set the network sees: the mean of what it learns of each sample, statistics of the whole "
+        "set, or both.",
+    )
+    batch: Whole = option(256, "Sets in one update.", ge=1, le=100_000)
+    learning_rate: Number = option(0.001, "Largest learning rate.", gt=0, le=1)
+    draws: Whole = option(1000, "Draws of each answer.", ge=1, le=1_000_000)

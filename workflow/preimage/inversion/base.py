@@ -1,0 +1,106 @@
+"""What every inverter is: an entry of a study with options, what it can work on, and how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from preimage.support.frozen import Distinct, Maybe, Text, option
+from preimage.support.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from preimage.inversion.question import Answer, Question, SearchContext
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an inverter may be asked to work on.
+
+    Attributes:
+        trees: whether it is made of trees that exact searches can take.
+        gradient: whether it is a model with an exact derivative.
+        traceable: whether it is a simulator of series that JAX can differentiate.
+        complex_safe: whether it is a simulator that computes with complex numbers as it does with real ones.
+    """
+
+    trees: bool = False
+    gradient: bool = False
+    traceable: bool = False
+    complex_safe: bool = False
+
+
+class Inverter(Entry):
+    """A method that looks for inputs with the wanted outputs.
+
+    Its module, or the one of the same name beside `kinds/`, has `invert(question, options, context)`, which returns an
+    `Answer`; or `invert_many`, of questions and their answers, where many at once cost less than each alone. One whose
+    work can be scattered over jobs has `together(question, options, answers)` as well, and an option `scatter`.
+
+    Attributes:
+        needs_trees: it works on models made of trees alone.
+        needs_gradient: it works on models with a gradient of their own alone.
+        population: its rows are the members of one population, rather than starts that each went their own way.
+        baseline: it does not search, but looks up.
+        work: the options that say how much it does for a question, the first that there is.
+    """
+
+    registry: ClassVar[Registry[Inverter]] = Registry("inverter", "preimage.inversion.kinds", "preimage.inversion")
+    needs_trees: ClassVar[bool] = False
+    needs_gradient: ClassVar[bool] = False
+    population: ClassVar[bool] = False
+    baseline: ClassVar[bool] = False
+    work: ClassVar[tuple[str, ...]] = ("evaluations", "boxes", "starts")
+
+    on: Maybe[Distinct[Text]] = option(
+        None,
+        "Surrogates to work on, or `simulator`. Default: all that the method can work on (the simulator where there "
+        "is no surrogate).",
+        min_length=1,
+    )
+
+    # -- what it can do ------------------------------------------------------------------------------------------------
+
+    def refusal(self, target: Target) -> str:
+        """Return why it can't work on a target; "" where it can."""
+        if self.needs_trees and not target.trees:
+            return "the method needs a model made of trees, a random forest"
+        if self.needs_gradient and not target.gradient:
+            return "the method needs a model with a gradient of its own, a network or a Gaussian process"
+        return ""
+
+    def clash(self, constrained: bool) -> tuple[str, str] | None:
+        """Return an option that a problem with or without constraints rules out, and why; None where there is none."""
+        return None
+
+    @property
+    def parts(self) -> int:
+        """By how many jobs its work is shared."""
+        return int(getattr(self, "scatter", 1))
+
+    @property
+    def planned(self) -> int:
+        """How many evaluations, boxes or starts it is to do for a question, for a progress bar."""
+        return next((int(getattr(self, name)) for name in self.work if hasattr(self, name)), 1)
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def invert_many(self, questions: Sequence[Question], context: SearchContext) -> list[Answer]:
+        """Return its answers to questions that differ in nothing but the values that their objectives want."""
+        module: Any = self.computing()
+        if hasattr(module, "invert_many"):
+            found: list[Answer] = module.invert_many(questions, self, context)
+            return found
+        if len(questions) == 1:
+            return [self.invert(questions[0], context)]
+        return [self.invert(q, own) for q, own in zip(questions, context.each(questions, self.planned), strict=True)]
+
+    def invert(self, question: Question, context: SearchContext) -> Answer:
+        """Return its answer to a question."""
+        found: Answer = self.computing().invert(question, self, context)
+        return found
+
+    def together(self, question: Question, answers: Sequence[Answer]) -> Answer:
+        """Return the answer that the parts of a search make."""
+        found: Answer = self.computing().together(question, self, answers)
+        return found

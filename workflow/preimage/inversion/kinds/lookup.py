@@ -1,0 +1,17 @@
+"""Inverter `lookup`, as a study names it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from preimage.inversion.base import Inverter
+from preimage.support.frozen import Whole, option
+
+
+class Lookup(Inverter):
+    """The training rows whose measured outputs are nearest to the objective."""
+
+    kind: ClassVar[str] = "lookup"
+    baseline: ClassVar[bool] = True
+
+    rows: Whole = option(1, "Nearest training rows; each is a row.", ge=1, le=1_000_000)

@@ -1,0 +1,1 @@
+"""The kinds of objective, one per module, as a study names them."""

@@ -1,0 +1,20 @@
+"""Objective `targets`, as a study names it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from preimage.study.objectives import ObjectiveEntry
+from preimage.support.frozen import Text, option
+
+
+class TargetsEntry(ObjectiveEntry):
+    """Targets from a table, one objective per row."""
+
+    kind: ClassVar[str] = "targets"
+    many: ClassVar[bool] = True
+
+    targets: Text = option(
+        ...,
+        "Parquet or CSV file of wanted outputs, one row an objective: `<name>.0`, `<name>.1`, ...; all are one step.",
+    )

@@ -1,0 +1,23 @@
+"""Objective `test_rows`, as a study names it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from preimage.study.objectives import ObjectiveEntry
+from preimage.support.frozen import Whole, option
+
+
+class TestRowsEntry(ObjectiveEntry):
+    """Targets that are the measured outputs of test rows."""
+
+    kind: ClassVar[str] = "test_rows"
+    many: ClassVar[bool] = True
+
+    test_rows: Whole = option(
+        ...,
+        "The measured outputs of this many test rows, one an objective, as in `targets`: a benchmark, as all "
+        "can be reached.",
+        ge=1,
+        le=100_000,
+    )

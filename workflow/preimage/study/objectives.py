@@ -1,0 +1,136 @@
+"""What every kind of objective is: an entry of a study, which names its kind by the key that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, cast
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from preimage.support.frozen import ByType, Flag, Frozen, Maybe, Number, Text, Whole, json_schema, option
+from preimage.support.registry import Entry, Registry
+
+
+class Robust(Frozen):
+    """Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and leave out
+    those far from the data: for answers that hold in truth. `true`, or options.
+    """
+
+    trees: Whole = option(200, "Trees in the committee's forest of extra trees.", ge=10, le=10_000)
+    neighbours: Whole = option(10, "Training rows whose mean is the committee's third judge.", ge=1, le=1000)
+    domain: Number = option(
+        0.9, "Largest domain score of an answer, unless no candidate has a smaller one.", gt=0, le=1
+    )
+
+
+class Preimage(Frozen):
+    """Find all inputs that meet the objective (`target` or `within`) on every surrogate made of trees, as disjoint
+    boxes: `round<r>/seed<s>/preimage/<surrogate>/<objective>.parquet`. Linear inequalities are taken; the border
+    that they cut is left in small undecided boxes. Equalities need whole numbers. `true`, or options.
+    """
+
+    boxes: Whole = option(
+        200_000,
+        "Most boxes to examine; at this limit the preimage is known between an inner and an outer set.",
+        ge=1,
+        le=100_000_000,
+    )
+    seconds: Maybe[Number] = option(
+        None,
+        "Most seconds; rows of a preimage that this limit ends are marked as not reproducible.",
+        gt=0,
+        le=10_000_000,
+    )
+
+
+class ObjectiveEntry(Entry):
+    """What is wanted of the outputs.
+
+    A kind is named by the one key that only its entries have, which is a field of its class.
+
+    Attributes:
+        many: it stands for many objectives, one per row of a table.
+    """
+
+    registry: ClassVar[Registry[ObjectiveEntry]] = Registry(
+        "objective", "preimage.study.objective_kinds", "preimage.core.objective"
+    )
+    many: ClassVar[bool] = False
+
+    robust: Maybe[ByType[Flag | Robust]] = option(
+        None,
+        "Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and "
+        "leave out those far from the data: for answers that hold in truth. `true`, or options.",
+    )
+    preimage: Maybe[ByType[Flag | Preimage]] = option(
+        None,
+        "Find all inputs that meet the objective (`target` or `within`) on every surrogate made of trees, as "
+        "disjoint boxes: `round<r>/seed<s>/preimage/<surrogate>/<objective>.parquet`. Linear inequalities are"
+        " taken; the border that they cut is left in small undecided boxes. Equalities need whole numbers. "
+        "`true`, or options.",
+    )
+    tolerance: Maybe[ByType[Annotated[Number, Field(ge=0)] | dict[Text, Annotated[Number, Field(ge=0)]]]] = option(
+        None,
+        "How far from the wanted value still counts, in the output's unit: one number, or one by output "
+        "(`{purity: 0.01, load: 1e4}`). For `minimize` and `maximize`, how far from the best still counts as "
+        "a solution as good. Default 1 % of the training rows' range of each output, or of the sum that is "
+        "minimised or maximised.",
+    )
+    scaled: Maybe[Flag] = option(
+        None,
+        "Divide each output's distance by its training standard deviation, so that outputs of different units"
+        " can be added. Default true where there are several, false for one.",
+    )
+    fixed: Maybe[dict[Text, ByType[Number | Text]]] = option(None, "Inputs pinned for this objective alone, by name.")
+
+    @classmethod
+    def named(cls, entry: Mapping[str, Any]) -> type[ObjectiveEntry]:
+        """Return the class of a valid entry in plain values."""
+        return cls.registry[next(kind for kind in cls.registry if kind in entry)]
+
+    @classmethod
+    def _dispatched(cls, value: Any) -> Entry:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("dict_type", "expected a mapping")
+        kinds = list(cls.registry)
+        named = [kind for kind in kinds if kind in value]
+        shared = [*kinds, *cls.model_fields]
+        if unknown := [key for key in value if key not in shared]:
+            raise PydanticCustomError("unknown_key", "unknown key", {"key": unknown[0], "valid": shared})
+        if len(named) != 1:
+            groups = " | ".join(kinds)
+            raise PydanticCustomError("choices", "expected exactly one", {"many": "exactly", "groups": groups})
+        return cast(Entry, cls.registry[named[0]].model_validate(value))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        if hasattr(cls, "kind"):
+            return super().__get_pydantic_json_schema__(schema, handler)
+        branches = {kind.kind: json_schema(kind)["properties"] for kind in cls.registry.values()}
+        own = {kind: properties[kind] for kind, properties in branches.items()}
+        common = {key: part for key, part in next(iter(branches.values())).items() if key in cls.model_fields}
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "oneOf": [{"required": [kind]} for kind in branches],
+            "properties": {**own, **common},
+        }
+
+    @classmethod
+    def modules(cls) -> list[str]:
+        """Return the modules that a result depends on beyond `preimage.core.objective`: those of an extension."""
+        built_in = cls.__module__.startswith(f"{cls.registry.package}.")
+        return [] if built_in else [f"{cls.__module__}:{cls.__name__}"]
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys that may be written."""
+        return list(cls.model_fields)
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain values by key, the kind's own first."""
+        found = super().plain()
+        return {key: found[key] for key in (self.kind, *found) if key in found and key != "kind"}

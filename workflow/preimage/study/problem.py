@@ -1,0 +1,211 @@
+"""The problem of a study: where data and truth come from, its inputs, outputs and constraints."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, option
+
+
+class Table(Frozen):
+    """Measured data, as `features` and `targets` or as one `file` with its `outputs` named."""
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("features", "targets"), ("file", "outputs"))
+
+    features: Maybe[Text] = option(None, "Parquet or CSV file of inputs, one row an experiment.")
+    targets: Maybe[Text] = option(None, "Parquet or CSV file of outputs, row by row beside `features`.")
+    file: Maybe[Text] = option(None, "Parquet or CSV file of inputs and outputs.")
+    outputs: Maybe[Distinct[Text]] = option(
+        None, "Columns of `file` that are outputs; the others are inputs.", min_length=1
+    )
+    ignore: Distinct[Text] = option([], "Columns to leave out (an identifier, a remark).")
+    new: Maybe[ByType[Text | Annotated[Distinct[Text], Field(min_length=1)]]] = option(
+        None,
+        "Files with further rows, one a round, in this order; or a folder of them, by name. Each has the "
+        "columns and units of the first table, inputs and outputs together.",
+    )
+    decimal: Maybe[Literal[".", ","]] = option(
+        None,
+        "Decimal sign of the CSV files. Default: as the cells show; a sign that may also stand between "
+        "thousands (`1,000`) is asked about.",
+    )
+    thousands: Maybe[Literal[",", ".", "'", " "]] = option(
+        None,
+        "Sign between thousands in the CSV files; a blank stands for those that don't break as well. Default: none.",
+    )
+    unit_row: Maybe[Flag] = option(
+        None,
+        "Whether the row below the title of the CSV files holds units. Default: where each of its cells above"
+        " numbers reads as a unit, a dash or nothing. A unit under `inputs` or `outputs` counts more.",
+    )
+    incomplete: Literal["refuse", "leave_out"] = option(
+        "refuse", "What is done with rows that have empty cells: refused with their place, or left out."
+    )
+
+
+class Ode(Frozen):
+    """The simulator is a right-hand side, `rates(t, y, p)`: time, the list of states, parameters by name, to the list
+    of the states' derivatives. Written with jax.numpy it has exact gradients, with NumPy finite differences.
+    """
+
+    states: dict[Text, ByType[Number | Text]] = option(
+        ..., "Value at the first row, by state in order: a number, or the input that it is.", min_length=1
+    )
+
+
+class Curve(Frozen):
+    """The simulator is a curve, `f(x, p)`: columns of the data and parameters by name, to the outputs in the study's
+    order. Plain nonlinear regression.
+    """
+
+    at: Distinct[Text] = option(..., "Columns of the data that the curve takes.", min_length=1)
+
+
+class Solver(Frozen):
+    """Tolerances of the ODE solver that a search works with; answers are evaluated again at 1e-12 by another one."""
+
+    rtol: Number = option(1e-09, "Relative tolerance.", gt=0, le=0.1)
+    atol: Maybe[Number] = option(
+        None,
+        "Absolute tolerance, as a share of each state's own size: the largest that it gets within the first "
+        "interval of the data. Default: that of `rtol`.",
+        gt=0,
+    )
+
+
+class Noise(Frozen):
+    """Measurement noise added to simulated data; the truth stays free of it."""
+
+    sd: Number = option(0, "Standard deviation of normal noise, in the output's unit.", ge=0)
+
+
+class Normal(Frozen):
+    """For inference: this parameter's prior is normal. `low` and `high` make it uniform."""
+
+    mean: Number = option(..., "Mean.")
+    sd: Number = option(..., "Standard deviation.", gt=0)
+
+
+class LogNormal(Frozen):
+    """For inference: this parameter's logarithm has a normal prior, of this mean and standard deviation."""
+
+    mean: Number = option(..., "Mean.")
+    sd: Number = option(..., "Standard deviation.", gt=0)
+
+
+class Input(Frozen):
+    """Settings of an input."""
+
+    low: Maybe[Number] = option(None, "Lower bound.")
+    high: Maybe[Number] = option(None, "Upper bound.")
+    start: Maybe[Number] = option(None, "Where a fit starts first. Default: the built-in problem's, or the middle.")
+    unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
+    integer: Flag = option(False, "Only whole numbers.")
+    categories: Maybe[Distinct[ByType[Text | Number]]] = option(
+        None,
+        "The values of a category. Their order here changes no result; a model or simulator of your own is "
+        "given their numbers in this list, from 0.",
+        min_length=1,
+    )
+    fixed: Maybe[ByType[Number | Text]] = option(None, "Pins the input to this value in every objective.")
+    normal: Maybe[Normal] = option(None)
+    log_normal: Maybe[LogNormal] = option(None)
+
+
+class Output(Frozen):
+    """Settings of an output."""
+
+    unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
+
+
+class Constraint(Frozen):
+    """A linear constraint that every candidate satisfies (to 1e-9 of the row's scale)."""
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("at_most",), ("at_least",), ("equals",))
+
+    linear: dict[Text, Number] = option(..., "Coefficient by input.", min_length=1)
+    at_most: Maybe[Number] = option(None, "The sum is at most this.")
+    at_least: Maybe[Number] = option(None, "The sum is at least this.")
+    equals: Maybe[Number] = option(None, "The sum is this.")
+
+
+class Problem(Frozen):
+    """Where data and truth come from. It needs `table`, `simulator`, or both (rows from the table, truth from the
+    simulator).
+    """
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("table",), ("simulator",))
+    at_least_one: ClassVar[bool] = True
+
+    table: Maybe[Table] = option(None)
+    simulator: Maybe[Text] = option(
+        None,
+        "A built-in problem (`paraboloid`), or `package.module:function` of a file beside the study or below "
+        "the working directory, which takes points of shape (n, d) and returns outputs (n,) or (n, m). For "
+        "inference, a stochastic simulator (`poisson`), or a function of parameters (k, d), size and "
+        "generator that returns samples (k, size, D), of which `inputs` are the parameters and `outputs` the "
+        "coordinates.",
+    )
+    dimension: Maybe[Whole] = option(
+        None, "Number of inputs, for a built-in that comes in any dimension.", ge=1, le=10_000
+    )
+    shift: Maybe[Whole] = option(
+        None,
+        "Move the simulator's known minimum to a random place of its box, one for each number, so that no "
+        "method gains by trying the middle first.",
+        ge=0,
+    )
+    samples: Maybe[Whole] = option(
+        None,
+        "Rows to simulate as data (without a table); of a fit, random parameters that the search must beat. "
+        "Default 3000, of a fit 100.",
+        ge=10,
+        le=100_000_000,
+    )
+    scatter: Maybe[Whole] = option(
+        None,
+        "Jobs that share the simulation of `samples`, on as many cores or nodes; for simulators that take "
+        "long. The rows are those of one job, but for the rounding of simulators that compute many rows at "
+        "once. Default 1; for inference see `bank`.",
+        ge=1,
+        le=1000,
+    )
+    batch: Maybe[Whole] = option(
+        None,
+        "Most points in one call of a simulator of your own; for inference, most parameters, each call with random "
+        "numbers of its own. A run that is killed goes on with every call that had returned, and repeats the one that "
+        "it was in: with 1, a single simulation. Without chance, answers are the same, but for the rounding of "
+        "simulators that compute many rows at once. Default: all that a step asks at once.",
+        ge=1,
+        le=100_000_000,
+    )
+    ode: Maybe[Ode] = option(None)
+    curve: Maybe[Curve] = option(None)
+    solver: Solver = option(Solver())
+    stepping: Maybe[Literal["tau_leaping", "exact"]] = option(
+        None,
+        "For inference: how the simulator `lotka_volterra` goes through time; `exact` simulates each event, "
+        "in time that grows with their number. Default `tau_leaping`.",
+    )
+    seconds: Maybe[Number] = option(
+        None,
+        "For inference: most seconds for one batch of simulations by a simulator of your own; one that takes "
+        "longer is an error. Default 600.",
+        gt=0,
+        le=10_000_000,
+    )
+    noise: Maybe[Noise] = option(None)
+    sampling: Maybe[Literal["natural", "uniform", "latin_hypercube", "clustered"]] = option(
+        None,
+        "How simulated data is spread over the space. Default: the distribution that the problem has by "
+        "nature, uniform where it has none; of a fit `latin_hypercube`.",
+    )
+    inputs: Maybe[dict[Text, Input]] = option(
+        None, "Settings by input; an input left out takes the training rows' range."
+    )
+    outputs: Maybe[dict[Text, ByType[Output | None]]] = option(None, "Settings by output.")
+    constraints: list[Constraint] = option(
+        [], "Linear constraints that every candidate satisfies (to 1e-9 of the row's scale)."
+    )

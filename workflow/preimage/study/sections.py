@@ -1,0 +1,238 @@
+"""Study and config, section by section: keys, types, units, bounds and words."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from preimage.inference.base import InferenceMethod
+from preimage.inversion.base import Inverter
+from preimage.study.objectives import ObjectiveEntry
+from preimage.study.problem import Problem
+from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, option
+from preimage.surrogates.base import SurrogateKind
+
+
+class Vary(Frozen):
+    """The same study for each combination of these values, as studies of their own (`<study>_dimension5_samples300`),
+    and one page over all: `results/<study>/variations.html`.
+    """
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("dimension",), ("samples",))
+    at_least_one: ClassVar[bool] = True
+
+    dimension: Maybe[Distinct[Annotated[Whole, Field(ge=1, le=10_000)]]] = option(
+        None, "Values of `problem.dimension`.", min_length=1
+    )
+    samples: Maybe[Distinct[Annotated[Whole, Field(ge=10, le=100_000_000)]]] = option(
+        None, "Values of `problem.samples`.", min_length=1
+    )
+
+
+class Split(Frozen):
+    """How rows are held out. Rows of equal inputs stay together."""
+
+    test_fraction: Number = option(0.3, "Share of rows that no step trains, tunes or chooses by.", gt=0, lt=1)
+
+
+class When(Frozen):
+    """When there is reason to train again and to put a challenger up: any one of these reached."""
+
+    rows: Number = option(0.1, "New rows, as a share of those trained on.", ge=0)
+    psi: Number = option(0.25, "Population stability index of any input.", ge=0)
+    p_value: Number = option(
+        0.01,
+        "p-value of any input's Kolmogorov-Smirnov test (chi-squared for a category), times the number of inputs.",
+        ge=0,
+        le=1,
+    )
+    error: Number = option(1.5, "The model's error on the new rows, as a multiple of that on its own test rows.", ge=1)
+    coverage: Number = option(
+        0.1,
+        "How far the share of new rows inside its intervals may fall below the promised 90 %, beyond chance.",
+        ge=0,
+        le=1,
+    )
+
+
+class Relearning(Frozen):
+    """What a round adds, and when a new model may replace the champion."""
+
+    simulations: Whole = option(20, "Simulations a round, gate rows among them.", ge=1, le=1_000_000)
+    explore: Number = option(
+        0.25,
+        "Share of them that explores (widest intervals, edge of the data); the others go where the answer may lie.",
+        ge=0,
+        le=1,
+    )
+    gate: Number = option(
+        0.2,
+        "Share of every new batch that no model ever trains on; champion and challenger are compared on it.",
+        ge=0,
+        le=1,
+    )
+    error_at_most: Maybe[Number] = option(
+        None, "Largest error of a challenger on the gate rows, in training standard deviations of the outputs.", ge=0
+    )
+    least_absolute_change: Number = option(
+        0, "By how much the challenger's error must be smaller than the champion's, in the same unit.", ge=0
+    )
+    least_relative_change: Number = option(0, "By what share of the champion's error it must be smaller.", ge=0, le=1)
+    when: When = option(When())
+
+
+class Observations(Frozen):
+    """For inference: the sets of samples to infer parameters from."""
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("simulate",), ("table",), ("reference",))
+
+    simulate: Maybe[Whole] = option(
+        None,
+        "So many sets, simulated at parameters drawn from the prior, which are kept as the truth.",
+        ge=1,
+        le=100_000,
+    )
+    size: Maybe[Whole] = option(None, "Samples in each simulated set; needed with `simulate`.", ge=1, le=10_000_000)
+    table: Maybe[Text] = option(
+        None,
+        "Your samples: parquet or CSV with a column a coordinate of the simulator. A column `observation` "
+        "tells several sets apart, each of as many rows.",
+    )
+    parameters: Maybe[Text] = option(
+        None,
+        "The true parameters of the table's sets, where they are known: parquet or CSV with a column a "
+        "parameter and a row a set.",
+    )
+    reference: Maybe[Text] = option(
+        None,
+        "Folder of a task of the public inference benchmark (`num_observation_1/observation.csv` and so on), "
+        "with true parameters and reference posteriors.",
+    )
+    draws: Whole = option(
+        2000, "Most draws of a posterior that are kept, of each observation and method.", ge=1, le=1_000_000
+    )
+
+
+class Checks(Frozen):
+    """For inference: evidence that is gathered of every method, on fresh parameters drawn from the prior."""
+
+    sets: Whole = option(300, "Fresh sets on which a method that is trained once is checked.", ge=10, le=1_000_000)
+    searches: Whole = option(20, "Those for a method that searches anew for each set.", ge=0, le=1_000_000)
+    use_of_simulations: Flag = option(
+        True,
+        "Train each `alfi` once more without sight of what it simulates, as a method `<name>_blind`, to say "
+        "what its simulations are worth.",
+    )
+    predictive: Whole = option(
+        300,
+        "Sets simulated from each posterior, to compare the observation with. The report speaks up at p = "
+        "0.01, which takes 197 that don't fail.",
+        ge=220,
+        le=100_000,
+    )
+
+
+class Bank(Frozen):
+    """For inference: simulations from the prior, made once and used by every method that needs them (as many as the
+    largest `simulations` among them asks).
+    """
+
+    jobs: Whole = option(
+        2,
+        "Jobs that they are scattered over. Part of the study, as another number makes other simulations.",
+        ge=1,
+        le=10_000,
+    )
+
+
+class StudyFile(Frozen):
+    """One inverse problem, from data to evidence."""
+
+    study: Text = option(
+        ...,
+        "Name of the study; its results go to `results/<study>/`. Letters, digits, `_` and `-`.",
+        max_length=100,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+    )
+    seeds: Maybe[Distinct[Annotated[Whole, Field(ge=0, le=4_294_967_295)]]] = option(
+        None, "Every step runs once for each seed. Default `[0]`.", min_length=1
+    )
+    seed: Maybe[Whole] = option(None, "Short for `seeds` with one entry.", ge=0, le=4_294_967_295)
+    vary: Maybe[Vary] = option(None)
+    problem: Problem = option(...)
+    split: Split = option(Split())
+    surrogates: dict[Text, SurrogateKind] = option(
+        {}, "Models to train, by name. Without any, inverters work on the simulator."
+    )
+    objectives: Maybe[dict[Text, ObjectiveEntry]] = option(
+        None,
+        "What is wanted, by name (required, but of a study with `inference`); each has exactly one of "
+        "`minimize`, `maximize`, `target`, `within`, `targets`, `test_rows`, `fit`.",
+        min_length=1,
+    )
+    inverters: dict[Text, Inverter] = option(
+        {},
+        "Methods that look for candidates, by name. `lookup` is always added: the baseline that the others must beat.",
+    )
+    rounds: Maybe[Whole] = option(
+        None,
+        "Rounds after the first: each adds rows where they teach most about the objectives (simulated, or the"
+        " next of `problem.table.new`), trains and inverts again. Default 0, or one a file of `new`.",
+        ge=0,
+        le=1000,
+    )
+    relearning: Relearning = option(Relearning())
+    observations: Maybe[Observations] = option(None)
+    inference: Maybe[dict[Text, InferenceMethod]] = option(
+        None,
+        "For a stochastic simulator, in place of surrogates, objectives and inverters: methods that infer its"
+        " parameters, by name.",
+        min_length=1,
+    )
+    checks: Maybe[Checks] = option(None)
+    bank: Maybe[Bank] = option(None)
+
+
+class Config(Frozen):
+    """Which studies a run makes."""
+
+    studies: ByType[Annotated[Distinct[Text], Field(min_length=1)] | Annotated[Text, Field(min_length=1)]] = option(
+        ...,
+        "Study files, or folders of them, absolute or relative to the working directory. On the command line:"
+        ' `--config studies=my.yaml`, or of several `--config studies=\'["a.yaml", "b.yaml"]\'`.',
+    )
+    allow: Maybe[ByType[list[Text] | Text]] = option(
+        None,
+        "Installed packages whose functions any study may name as its simulator (`--config allow=mylab`, of "
+        "several with commas). Otherwise these are only functions in files beside the study or below the "
+        "working directory.",
+    )
+    extensions: Maybe[ByType[list[Text] | Text]] = option(
+        None,
+        "Modules of yours that add inverters, surrogates or methods of inference (`--config extensions=my_inverters`, "
+        "of several with commas): files in the working directory, or installed.",
+    )
+    memory: Maybe[Number] = option(
+        None,
+        "Memory in GB that files of yours are measured by (see [SECURITY.md](../SECURITY.md)): half of it for"
+        " a table's or model's file, three quarters for all that reading it takes. Otherwise the machine's, "
+        "or the container's or job's where that is less.",
+        gt=0,
+    )
+    trust: Maybe[ByType[Flag | Text]] = option(
+        None,
+        "For `reproduce`: `trust=yes` says that you have looked at the code of yours that the study of the "
+        "run names, which is then run.",
+    )
+    run: Maybe[ByType[Text | Whole]] = option(
+        None, "For `reproduce`: the id of a run of a whole study in MLflow, which is made again."
+    )
+    tolerance: Number = option(
+        1e-06, "For `reproduce`: by how much numbers may differ, as a share of the largest of their column.", ge=0
+    )
+    study: Maybe[Text] = option(None, "For `rollback`: the study whose champion is moved back.")
+    surrogate: Maybe[Text] = option(None, "For `rollback`: its surrogate.")
+    seed: Maybe[Whole] = option(None, "For `rollback`: the seed, where the study has several.", ge=0)
+    version: Maybe[Whole] = option(None, "For `rollback`: the version that is to be champion again.", ge=1)
+    reason: Maybe[Text] = option(None, "For `rollback`: why, recorded with both versions.")

@@ -1,0 +1,23 @@
+"""Surrogate `linear`, as a study names it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from preimage.support.frozen import Number, option
+from preimage.surrogates.base import Folds, SurrogateKind
+
+
+class Linear(SurrogateKind):
+    """A plane by least squares."""
+
+    kind: ClassVar[str] = "linear"
+    differentiable: ClassVar[bool] = True
+
+    penalty: Number = option(
+        0,
+        "Ridge penalty on the coefficients of standardised inputs, as a share of the number of rows.",
+        ge=0,
+        le=1_000_000,
+    )
+    folds: Folds = 5
