@@ -133,13 +133,13 @@ def test_the_wheel_runs_a_study_of_a_table(installed, tmp_path):
     assert "Nothing to be done" in run([installed / "preimage", "run", "mix.yaml", "-n"], tmp_path)
 
 
-def test_the_wheel_has_every_file_of_the_workflow(installed):
+def test_the_wheel_has_every_file_of_the_workflow(installed, repository):
     (library,) = installed.parent.glob("lib/python*/site-packages/preimage")
     for folder in ("preimage", "rules", "scripts", "profiles", "report", "bin"):
-        for path in (ROOT / "workflow" / folder).rglob("*"):
+        for path in (repository / "workflow" / folder).rglob("*"):
             if path.is_file() and not any("cache" in part for part in path.parts):
                 inside = library.parent if folder == "preimage" else library / "workflow"
-                copy = inside / path.relative_to(ROOT / "workflow")
+                copy = inside / path.relative_to(repository / "workflow")
                 assert copy.read_bytes() == path.read_bytes() and os.access(copy, os.X_OK) == os.access(path, os.X_OK)
     for name in ("Snakefile", "workflow/Snakefile", "workflow/run.py", "requirements.lock", "envs/preimage.yaml"):
-        assert (library / name).read_bytes() == (ROOT / name).read_bytes()
+        assert (library / name).read_bytes() == (repository / name).read_bytes()
