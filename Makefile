@@ -28,7 +28,7 @@ run: venv
 
 test: venv-dev
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder --durations=15
 
 test-long: venv-dev
 	$(BIN)/python -m pytest -q -m long

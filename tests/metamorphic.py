@@ -27,8 +27,6 @@ from preimage.support.rng import generator
 from preimage.surrogates import intervals
 from preimage.surrogates.base import module
 
-from ..conftest import inverter
-
 # What must be equal in any unit; `distinct` and `hits` count, the others are words.
 VERDICTS = ["feasible", "in_domain", "failed", "distinct"]
 CASE = ["surrogate", "objective", "inverter"]
@@ -175,9 +173,8 @@ def _answers(found, folder, seed, models):
         files = SimpleNamespace(info=folder / "split.json", model=folder / case.surrogate)
         vars(files).update({n: folder / f"{n}.parquet" for n in names}, get=lambda key: None)
         asked = questions.build(params, files, case.objective)
-        options = found["inverters"][case.inverter]
         rng = generator(seed, "/".join(["invert", *case]))
-        (answer, Y) = asking.ask(inverter(options["kind"], options), asked.questions, rng)[0]
+        (answer, Y) = asking.ask(found["inverters"][case.inverter], asked.questions, rng)[0]
         if answer.certificate is not None and not answer.certificate["limited"]:
             certificates.setdefault((case.surrogate, case.objective), []).append(answer.certificate)
         parts.append(frame(answer, Y, asked.questions[0], asked.outputs).assign(**case._asdict()))

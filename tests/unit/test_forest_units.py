@@ -89,8 +89,8 @@ def test_metres_have_the_preimage_of_micrometres_with_the_rows_that_meet_it():
     assert found[0] == pytest.approx(found[1], rel=1e-5) and found[0] == pytest.approx(0.2 / 3, rel=0.5)
 
 
-@pytest.mark.parametrize("isolation", [None, 0.55])
-def test_the_order_of_a_category_s_values_changes_no_answer(isolation):
+@pytest.mark.parametrize("limits", [{}, {"isolation": 0.55}])
+def test_the_order_of_a_category_s_values_changes_no_answer(limits):
     rng = np.random.default_rng(0)
     X = np.c_[rng.random(200), rng.integers(5, size=200)].astype(float)
     Y = (np.array([3.0, 1.0, 2.0, 0.0, 2.5])[X[:, 1].astype(int)] * X[:, 0])[:, None]
@@ -100,7 +100,7 @@ def test_the_order_of_a_category_s_values_changes_no_answer(isolation):
         listed = [labels[place.index(k)] for k in range(5)]
         Z = np.c_[X[:, 0], np.array(place)[X[:, 1].astype(int)]]
         space = Space((Input("a", 0.0, 1.0), Input("b", 0, 4, categories=tuple(listed))))
-        answer, predicted, _ = asked(Z, Y, {"maximize": "y"}, space, (0, 5), isolation=isolation)
+        answer, predicted, _ = asked(Z, Y, {"maximize": "y"}, space, (0, 5), **limits)
         assert answer.certificate["closed"]
         answers.append((answer.X[0, 0], listed[int(answer.X[0, 1])], predicted[0, 0]))
     assert answers[0] == answers[1] == answers[2] and answers[0][1] == "p"

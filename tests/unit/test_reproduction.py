@@ -39,14 +39,15 @@ def left(store, tmp_path):
     folder = tmp_path / "results/mixes"
     folder.mkdir()
     TABLE.to_parquet(folder / "candidates.parquet")
+    described = invocation._description("now", "mixes", study.plain(found))
     value = reproduction.origin(found, "mixes.yaml")
     value["tables"] = reproduction.tables_of("mixes")
     step = {
-        **invocation._description("now", "mixes", found),
+        **described,
         **{"rule": "gather", "name": "gather", "invocation": "now", "artifacts": [str(folder / "candidates.parquet")]},
         "outputs": {"candidates.parquet": value["tables"]["candidates.parquet"]},
     }
-    whole = {**invocation._description("now", "mixes", found), "origin": value}
+    whole = {**described, "origin": value}
     sender = Sender()
     write_json(folder / "tracking/invocation-now.json", whole)
     sender.step(step, "gather.1")

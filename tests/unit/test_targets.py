@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage.core import objective
+from preimage.core.objective.base import DEFAULT_TOLERANCE
 from preimage.data import targets
 from preimage.data.setting import Rows
 from preimage.evidence.best_of import best_of, counts, running_minimum
@@ -36,7 +36,7 @@ def test_each_row_is_an_objective_named_by_its_place(file):
 def test_some_outputs_may_be_left_out_and_defaults_are_those_of_a_single_target(file):
     found = targets.objectives({"many": {"targets": file("strength\n60\n"), "scaled": True}}, KNOWN)["many.0"]
     assert found.outputs == ("strength",) and found.scale == (2.0,)
-    assert found.tolerance == pytest.approx([objective.DEFAULT_TOLERANCE * 10])
+    assert found.tolerance == pytest.approx([DEFAULT_TOLERANCE * 10])
 
 
 @pytest.mark.parametrize(
