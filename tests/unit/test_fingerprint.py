@@ -6,8 +6,9 @@ import pytest
 
 from preimage.problems import user_code
 from preimage.running import fingerprint
+from preimage.support import places
 
-ROOT = fingerprint.ROOT
+ROOT = places.WORKFLOW
 
 
 def named(script):
@@ -24,7 +25,8 @@ def tree(tmp_path, monkeypatch):
     """A copy of the workflow, to be edited."""
     for part in ("preimage", "scripts"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+    monkeypatch.setattr(fingerprint, "WORKFLOW", tmp_path)
+    monkeypatch.setattr(fingerprint, "IMPORT_PATH", tmp_path)
     forget()
     yield tmp_path
     forget()
@@ -150,9 +152,9 @@ def test_a_renamed_module_is_another_digest(tree):
 
 def test_the_digest_does_not_depend_on_where_the_checkout_is(tree):
     copied = fingerprint.digest("scripts/train.py", "preimage.surrogates.random_forest")
-    fingerprint.ROOT = ROOT
+    fingerprint.WORKFLOW = fingerprint.IMPORT_PATH = ROOT
     assert fingerprint.digest("scripts/train.py", "preimage.surrogates.random_forest") == copied
-    fingerprint.ROOT = tree
+    fingerprint.WORKFLOW = fingerprint.IMPORT_PATH = tree
 
 
 # -- code of a user's own ----------------------------------------------------------------------------------------------

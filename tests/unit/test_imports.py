@@ -22,7 +22,8 @@ LAYERS = (
         "inference",
         "learning",
     ),
-    *("evidence", "tracking", "relearning", "study", "running", "figures", "reporting", "benchmarks"),
+    *("evidence", "tracking", "relearning", "study", "running", "figures", "reporting", "results", "commands"),
+    "benchmarks",
 )
 # Imports that run upward, each with its reason.
 UPWARD = {

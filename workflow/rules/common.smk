@@ -4,8 +4,9 @@ import sys
 
 from snakemake.logging import logger
 
-WORKFLOW = os.path.dirname(str(workflow.current_basedir))
-sys.path.insert(0, WORKFLOW)
+
+include: "_places.smk"
+
 
 from preimage import study as study_module
 from preimage.problems import user_code

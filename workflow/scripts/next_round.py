@@ -29,9 +29,11 @@ def main(snakemake):
         after, gate = batch.shared(train, gate, new, known.inputs, run.params["relearning"]["gate"], rng)
         for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
             tables.write(path, table)
-        described = setting.describe(after, known.inputs, known.outputs, setting.categories(run.params["problem"]))
+        category = setting.categories(run.params["problem"])
+        described = setting.describe(after, known.inputs, known.outputs, category)
         counts = {"train_rows": len(after), "test_rows": len(test), "gate_rows": len(gate), "new_rows": len(new)}
-        write_json(output.info, {**described._asdict(), **counts, "data_sha256": sha256(output.train)})
+        rest = {"categories": category, "data_sha256": sha256(output.train)}
+        write_json(output.info, {**described._asdict(), **counts, **rest})
         write_json(output.said, {"rows": len(new), "sentences": said})
         log(run, known, new, counts)
         run.artifact(output.new, output.info, output.said)

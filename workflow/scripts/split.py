@@ -16,7 +16,8 @@ def main(snakemake):
         tables.write(snakemake.output.test, table.take(test))
         known = setting.describe(rows, info["inputs"], info["outputs"], run.params["categories"])._asdict()
         counts = {"train_rows": len(train), "test_rows": len(test)}
-        write_json(snakemake.output.info, {**known, **counts, "data_sha256": info["sha256"]})
+        rest = {"categories": run.params["categories"], "data_sha256": info["sha256"]}
+        write_json(snakemake.output.info, {**known, **counts, **rest})
         for name, value in counts.items():
             run.metric(f"split/{name}", value)
         run.artifact(snakemake.output.info)

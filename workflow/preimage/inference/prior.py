@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from preimage.support.errors import StudyError
 
@@ -106,6 +106,8 @@ class Prior:
 
     @cached_property
     def _frozen(self) -> list[Any]:
+        from scipy import stats  # half a second, and steps that only gather and show draw nothing
+
         made = {
             "uniform": lambda a, b: stats.uniform(a, b - a),
             "normal": stats.norm,

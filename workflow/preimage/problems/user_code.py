@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from preimage.support.errors import StudyError
+from preimage.support.places import WORKFLOW
 
 # Packages that the user allows, one after the other: set from the config by every process that reads it.
 ALLOWED = "PREIMAGE_ALLOWED_PACKAGES"
 IDENTIFIER = r"[^\W\d]\w*"
 NAME = re.compile(rf"((?P<folder>.*)/)?(?P<module>{IDENTIFIER}(\.{IDENTIFIER})*):(?P<function>{IDENTIFIER})")
 EXPECTED = "expected package.module:function, of a file beside the study or below the working directory"
-WORKFLOW = Path(__file__).resolve().parents[2]
 # Statements whose blocks run as the module is imported.
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 

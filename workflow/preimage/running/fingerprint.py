@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from preimage.problems import user_code
+from preimage.support.places import IMPORT_PATH, WORKFLOW
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "preimage"
 # Shared by every step and of no consequence to what it computes: an edit here is no reason to compute again.
 NEUTRAL = ("preimage.running", "preimage.tracking", "preimage.support.stopping")
@@ -34,7 +34,8 @@ def digest(*names: str) -> str:
     files = sorted(code | {page for folder in {file.parent for file in code} for page in folder.glob("*.html")})
     whole = hashlib.sha256()
     for file in files:
-        whole.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+        root = WORKFLOW if file.is_relative_to(WORKFLOW) else IMPORT_PATH
+        whole.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
     for module in sorted(own):
         whole.update(f"{module}\0".encode() + own[module].read_bytes())
     return whole.hexdigest()[:16]
@@ -101,10 +102,10 @@ def _exists(module: str) -> bool:
 
 def _file(name: str) -> Path:
     if name.endswith(".py"):
-        return ROOT / name
+        return WORKFLOW / name
     path = _path(name)
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _path(module: str) -> Path:
-    return ROOT.joinpath(*module.split("."))
+    return IMPORT_PATH.joinpath(*module.split("."))

@@ -28,6 +28,7 @@ from preimage.study.inference import check as inference_check
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
 from preimage.support.masking import plainly
+from preimage.support.places import python_path
 from preimage.surrogates.brought import trial
 from preimage.tracking import record
 
@@ -47,9 +48,7 @@ _lock: list[Any] = []
 
 def share_library() -> None:
     """Let every script find this library, on whatever node it runs."""
-    workflow = str(Path(__file__).resolve().parents[2])
-    rest = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != workflow]
-    os.environ["PYTHONPATH"] = os.pathsep.join([workflow, *rest])
+    os.environ["PYTHONPATH"] = python_path()
 
 
 def check(studies: Mapping[str, Study]) -> list[str]:

@@ -16,8 +16,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from preimage.support.errors import StudyError, did_you_mean
+from preimage.support.places import WORKFLOW
 
-FOLDER = Path(__file__).resolve().parents[2] / "schemas"
+FOLDER = WORKFLOW / "schemas"
 # A study is a page of text; anything much larger is not one (and aliases could make it larger still).
 LARGEST = 1_000_000
 # Sizes of numbers between which products and ratios of a few can't overflow.

@@ -8,10 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-WORKFLOW = Path(__file__).resolve().parents[2]
+from preimage.support.places import python_path
 
 
 class Ended(NamedTuple):
@@ -39,10 +38,9 @@ def ask(module: str, question: Any, seconds: float) -> Ended:
         tempfile.TemporaryFile() as answer,
         tempfile.TemporaryFile() as rest,
     ):
-        path = os.pathsep.join([str(WORKFLOW), *filter(None, [os.environ.get("PYTHONPATH")])])
         with subprocess.Popen(
             [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=answer, stderr=rest,
-            start_new_session=True, env={**os.environ, "PYTHONPATH": path, "TMPDIR": folder},
+            start_new_session=True, env={**os.environ, "PYTHONPATH": python_path(), "TMPDIR": folder},
         ) as process:  # fmt: skip
             status: int | None = None
             try:

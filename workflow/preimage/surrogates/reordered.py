@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from preimage.trees.forest import Forest
+if TYPE_CHECKING:  # it loads numba, which searches without trees have no use for
+    from preimage.trees.forest import Forest
 
 
 class Order(NamedTuple):

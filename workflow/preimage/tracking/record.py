@@ -19,8 +19,8 @@ from typing import Any
 
 from preimage.support.files import digest, plain, read_json, sha256, write_json
 from preimage.support.masking import plainly
+from preimage.support.places import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 INVOCATION = "PREIMAGE_INVOCATION"
 PACKAGES = ("snakemake", "mlflow", "scikit-learn", "hyperopt", "scipy", "numpy", "numba", "pandas", "pyarrow")
 SLOW_TO_IMPORT = (

@@ -1,0 +1,1 @@
+"""The command `preimage`: new, run, open."""
