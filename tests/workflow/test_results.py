@@ -29,16 +29,16 @@ def test_results_are_the_tables_and_the_models_that_made_them(tiny):
     pd.testing.assert_frame_equal(found.summary, pd.read_csv(tiny / "results/tiny/summary.csv"))
     pd.testing.assert_frame_equal(found.candidates, pd.read_parquet(tiny / "results/tiny/candidates.parquet"))
     assert found.posterior is None and found.fit is None and found.report.exists()
-    assert list(found.models) == ["forest"] and found.models["forest"].inputs == ["x0", "x1"]
+    assert list(found.models) == ["forest"] and found.models["forest"].inputs == ["x1", "x2"]
     # What the workflow has predicted, the models predict here, for each seed by its own.
     table = found.candidates.query("surrogate == 'forest'").dropna(subset="predicted.y")
     for seed, rows in table.groupby("seed"):
         model = found.models_of(seed=seed)["forest"]
-        points = rows[["x.x1", "x.x0"]].rename(columns=lambda name: name.removeprefix("x."))
+        points = rows[["x.x2", "x.x1"]].rename(columns=lambda name: name.removeprefix("x."))
         predicted = model.predict(points)
         np.testing.assert_array_equal(predicted["y"], rows["predicted.y"])
         assert predicted.index.equals(rows.index)
-        np.testing.assert_array_equal(model.predict(points[["x0", "x1"]].to_numpy()), predicted)
+        np.testing.assert_array_equal(model.predict(points[["x1", "x2"]].to_numpy()), predicted)
         low, high = model.interval(points)
         np.testing.assert_array_equal(low["y"], rows["interval_low.y"])
         np.testing.assert_array_equal(high["y"], rows["interval_high.y"])
@@ -52,9 +52,9 @@ def test_what_is_not_there_is_said(tiny):
         found.models_of(round=0, seed=5)
     with pytest.raises(KeyError, match="no model 'forrest'; did you mean 'forest'"):
         found.models["forrest"]
-    with pytest.raises(StudyError, match="no column 'x1'"):
-        found.models["forest"].predict(pd.DataFrame({"x0": [1.0]}))
-    with pytest.raises(StudyError, match=r"shape \(2,\), expected \(n, 2\): x0, x1"):
+    with pytest.raises(StudyError, match="no column 'x2'"):
+        found.models["forest"].predict(pd.DataFrame({"x1": [1.0]}))
+    with pytest.raises(StudyError, match=r"shape \(2,\), expected \(n, 2\): x1, x2"):
         found.models["forest"].predict([1.0, 2.0])
 
 

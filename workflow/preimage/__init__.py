@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from preimage.results import Results
 
 # The one place that says so: the package, its tags and the records of runs take it from here.
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def open(folder: str | Path) -> Results:
