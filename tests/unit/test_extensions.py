@@ -1,6 +1,7 @@
 """A toy of each extension point, added from outside the package: what declares it is all that there is of it."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from preimage import study
 from preimage.core import objective
 from preimage.core.space import Input, Space
+from preimage.inference import methods
+from preimage.inference.base import InferenceMethod
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
 from preimage.inversion.question import Question
@@ -17,6 +20,7 @@ from preimage.study.objectives import ObjectiveEntry
 from preimage.study.sections import StudyFile
 from preimage.support import extensions
 from preimage.support.frozen import json_schema
+from preimage.surrogates.base import SurrogateKind, module
 
 from ..conftest import BOWL, refusal
 
@@ -56,7 +60,7 @@ def extend(tmp_path, monkeypatch):
 
     yield add
     sys.modules.pop("toy", None)
-    for registry in (Inverter.registry, ObjectiveEntry.registry):
+    for registry in (each.registry for each in (Inverter, ObjectiveEntry, SurrogateKind, InferenceMethod)):
         registry._known = {kind: found for kind, found in registry._known.items() if found.__module__ != "toy"}
 
 
@@ -160,6 +164,75 @@ def test_a_module_adds_an_objective(extend, study_file):
     assert found.words() == "nearest to zero: y" and not found.bounded
     said = refusal(study.load, study_file(text.replace("near_zero: y", "near_zero: y, minimize: y")))
     assert "expected exactly one of" in said and "near_zero" in said
+
+
+SURROGATE = '''
+"""Surrogate `mean`: the mean of the training rows, whatever the inputs."""
+from typing import ClassVar
+from preimage.support.frozen import Number, option
+from preimage.surrogates.base import SurrogateKind
+
+class Mean(SurrogateKind):
+    """The mean of the training rows."""
+
+    kind: ClassVar[str] = "mean"
+    shift: Number = option(0, "Added to the mean.")
+
+class Constant:
+    def __init__(self, value):
+        self.value = value
+
+    def predict(self, X):
+        return self.value + 0 * X[:, :1]
+
+    def spread(self, X):
+        return 1 + 0 * X[:, :1]
+
+def train(rows, spec, rng, means):
+    from preimage.surrogates.protocol import Trained
+
+    model = Constant(rows.Y.mean() + spec["shift"])
+    return Trained(model, lambda folder: None, (model.predict(rows.X), model.spread(rows.X)), {})
+'''
+
+
+def test_a_module_adds_a_surrogate(extend, study_file):
+    text = BOWL + "surrogates: {m: {kind: mean, shift: 2}}\n"
+    assert "key 'surrogates.m.kind': unknown kind 'mean'" in refusal(study.load, study_file(text))
+    extend(SURROGATE)
+    found = study.load(study_file(text))
+    assert found["surrogates"]["m"] == {"kind": "mean", "shift": 2}
+    assert SurrogateKind.registry["mean"].modules() == ["toy:Mean"]
+    rows = SimpleNamespace(X=np.zeros((4, 1)), Y=np.array([[1.0], [2.0], [3.0], [6.0]]))
+    trained = module("mean").train(rows, found["surrogates"]["m"], None, None)
+    assert trained.surrogate.predict(np.ones((2, 1))).tolist() == [[5.0], [5.0]]
+
+
+METHOD = '''
+"""Inference method `prior_mean`: the middle of the prior, which no observation moves."""
+from typing import ClassVar
+from preimage.inference.base import InferenceMethod
+
+class PriorMean(InferenceMethod):
+    """The middle of the prior."""
+
+    kind: ClassVar[str] = "prior_mean"
+
+def train(task, spec, rng, means=None):
+    return restored(task, spec, {})
+
+def restored(task, spec, arrays):
+    return "the middle"
+'''
+POISSON = "study: p\nproblem: {simulator: poisson}\nobservations: {simulate: 1, size: 5}\n"
+
+
+def test_a_module_adds_an_inference_method(extend, study_file):
+    text = POISSON + "inference: {m: {kind: prior_mean}}\n"
+    assert "key 'inference.m.kind': unknown kind 'prior_mean'" in refusal(study.load, study_file(text))
+    extend(METHOD)
+    assert study.load(study_file(text))["inference"]["m"]["kind"] == "prior_mean"
+    assert methods.method("prior_mean").restored(None, {}, {}) == "the middle"
 
 
 @pytest.fixture(autouse=True)

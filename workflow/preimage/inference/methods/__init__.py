@@ -1,25 +1,13 @@
-"""Methods of inference, one kind a module (see `preimage.inference.answer.Method`)."""
+"""Methods of inference, one kind per module (see `preimage.inference.answer.Method`)."""
 
 from __future__ import annotations
 
-import importlib
 from typing import cast
 
 from preimage.inference.answer import Method
-
-KINDS = (
-    "alfi",
-    "one_shot",
-    "nes",
-    "avo",
-    "maximum_likelihood",
-    "grid",
-    "abc_rejection",
-    "abc_smc",
-    "npe",
-)
+from preimage.inference.base import InferenceMethod
 
 
 def method(kind: str) -> Method:
-    """Return the module of a kind."""
-    return cast(Method, importlib.import_module(f"preimage.inference.methods.{kind}"))
+    """Return the module that computes a kind."""
+    return cast(Method, InferenceMethod.registry[kind].computing())
