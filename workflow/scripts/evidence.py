@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from preimage.core import objective
 from preimage.core.candidates import without_formulas
+from preimage.core.certificates import Certificate
 from preimage.data import named, rows, setting, tables, targets
 from preimage.evidence import assess, judge
 from preimage.evidence.recommend import distinct_solutions
@@ -74,7 +75,8 @@ def read_models(names, source, outputs):
 def read_candidates(snakemake, cases, simulator):
     """All inverters' rows as one table, and what was proven by surrogate and objective."""
     wildcards = snakemake.wildcards
-    parts, certificates = [], {}
+    parts: list[pd.DataFrame] = []
+    certificates: dict[tuple[str, str], list[Certificate]] = {}
     for (surrogate, entry, inverter), path in zip(cases, snakemake.input.candidates, strict=True):
         part = pd.read_parquet(path)
         found = part.attrs.pop("certificates", {})

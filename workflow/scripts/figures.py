@@ -16,7 +16,8 @@ from preimage.support.files import replacing, write_json, write_text
 def main(snakemake):
     with step(snakemake) as run:
         material = read(snakemake, run.params)
-        captions, failed = [], []
+        captions: list[dict[str, str | None]] = []
+        failed: list[str] = []
         with replacing(snakemake.output.folder) as folder:
             folder.mkdir()
             for shown in gallery.plan(material):

@@ -32,8 +32,8 @@ def main(snakemake):
         with replacing(snakemake.output.summary) as path:
             summary.frame(rows).to_csv(path, index=False)
         cases = product(run.params["seeds"], run.params["methods"])
-        sets = dict(zip(cases, map(pd.read_parquet, source.sets), strict=True))
-        compared = summary.uses(sets, run.params["ablations"], run.rng)
+        fresh = dict(zip(cases, map(pd.read_parquet, source.sets), strict=True))
+        compared = summary.uses(fresh, run.params["ablations"], run.rng)
         write_json(snakemake.output.uses, compared)
         for use in compared:
             run.metric(f"checks/gain_by_simulations/{use['method']}", use["gain"], use["seed"])

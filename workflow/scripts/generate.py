@@ -12,7 +12,7 @@ def main(snakemake):
         spec = run.params["problem"]
         found = setting.of_simulator(spec)
         table = generate(
-            loading.load(spec),
+            loading.simulator(spec),
             found.space,
             spec["samples"],
             run.rng,

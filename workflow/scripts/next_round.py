@@ -52,7 +52,7 @@ def simulated(run, source, train, test, gate, found, rng):
     )
     chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
     noise = spec.get("noise", {}).get("sd", 0.0)
-    return batch.simulated(loading.load(spec), space, chosen, train, noise, rng), []
+    return batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng), []
 
 
 def measured(run, source, train, test, gate, found, rng):

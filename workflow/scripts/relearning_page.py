@@ -10,7 +10,8 @@ def main(snakemake):
     with step(snakemake) as run:
         params, study = run.params, snakemake.wildcards.study
         folder = f"results/{study}/round{{0}}/seed{{1}}"
-        outcomes, said = [], {}
+        outcomes: list[Outcome] = []
+        said: dict[int, list[str]] = {}
         for k in range(params["rounds"] + 1):
             for seed in params["seeds"]:
                 place = folder.format(k, seed)

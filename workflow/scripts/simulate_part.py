@@ -11,7 +11,9 @@ def main(snakemake):
         spec = run.params["problem"]
         found = setting.of_simulator(spec)
         rng = run.rng_of("generate")
-        table = simulate_part(loading.load(spec), found.space, spec["samples"], rng, spec.get("sampling"), run.part)
+        table = simulate_part(
+            loading.simulator(spec), found.space, spec["samples"], rng, spec.get("sampling"), run.part
+        )
         tables.write(snakemake.output.part, table)
         run.metric("data/rows", len(table))
 

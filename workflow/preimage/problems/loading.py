@@ -92,6 +92,13 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
     return shifted(found, np.random.default_rng(int(spec["shift"])))
 
 
+def simulator(spec: Mapping[str, Any]) -> Problem:
+    """Return the problem of a study's `problem` entry that has a simulator. Raises StudyError as `load` does."""
+    found = load(spec)
+    assert found is not None
+    return found
+
+
 def shifted(problem: Problem, rng: np.random.Generator) -> Problem:
     """Return the problem with its minimum moved to a random place of its box, so that no method gains by trying the
     middle first. Raises StudyError where no minimum is known, or several are."""
