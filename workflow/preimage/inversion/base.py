@@ -54,8 +54,8 @@ class Inverter(Entry):
 
     on: Maybe[Distinct[Text]] = option(
         None,
-        "Surrogates to work on, or `simulator`. Default: all that the method can work on (the simulator where there "
-        "is no surrogate).",
+        "Surrogates to work on, or `simulator`. Default: all that the method supports (the simulator if "
+        "there is no surrogate).",
         min_length=1,
     )
 
