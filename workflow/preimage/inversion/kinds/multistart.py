@@ -72,15 +72,15 @@ class Multistart(Inverter):
         """Return why it can't work on a target; "" where it can."""
         exact = target.gradient or target.traceable
         if self.gradient == "exact" and not exact:
-            return "it has no gradient of its own; use 2-point or 3-point"
+            return "it has no exact gradient; use 2-point or 3-point"
         if self.engine == "batched" and not exact:
-            return "the method needs a model with a gradient of its own, a network or a Gaussian process"
+            return "engine 'batched' requires exact gradients, which neural networks and Gaussian processes have"
         if self.gradient == "cs" and not target.complex_safe:
-            return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
+            return "it may not support complex numbers; use 2-point or 3-point"
         return super().refusal(target)
 
     def clash(self, constrained: bool) -> tuple[str, str] | None:
         """Return a method of scipy's that can't hold the constraints there are."""
         if constrained and self.method and self.method not in self.hold_constraints:
-            return "method", f"{self.method} can't hold constraints; use {' or '.join(self.hold_constraints)}"
+            return "method", f"{self.method} does not support constraints; use {' or '.join(self.hold_constraints)}"
         return None
