@@ -62,7 +62,7 @@ def test_bounds_that_exclude_some_rows_name_their_share(check):
 
 
 def test_bounds_that_exclude_all_rows_say_so(check):
-    said = ["bounds exclude 100% of the rows: every candidate will lie where no data was"]
+    said = ["bounds exclude 100% of the rows: every candidate will lie outside the data"]
     assert check("{cement: {low: 300, high: 400}}") == said
     assert check("{cement: {low: 150}, water: {high: 250}}") == said  # each alone leaves some
 
@@ -103,8 +103,8 @@ def test_wider_bounds_exclude_nothing(check):
 )
 def test_a_wish_outside_the_range_ever_seen_warns(check, wish, asked):
     assert check(objectives=f"{{far: {{{wish}}}, near: {{target: {{strength: 60}}}}}}") == [
-        f"objective 'far' wants strength = {asked}, outside the range ever seen [50, 69]: "
-        "no model is to be trusted there"
+        f"objective 'far' asks for strength = {asked}, outside the measured range [50, 69]; "
+        "do not trust any model there"
     ]
 
 
@@ -117,12 +117,12 @@ def test_a_wish_at_the_edge_of_the_range_does_not(check, wish):
 
 def test_constant_columns_warn_each(check):
     assert check(table=mixes(water=1.0, strength=7)) == [
-        "column 'water' is constant: nothing can be learned of it",
-        "column 'strength' is constant: nothing can be learned of it",
+        "column 'water' is constant and carries no information",
+        "column 'strength' is constant and carries no information",
     ]
     one = mixes(grade="a")
     assert check("{grade: {categories: [a, b]}}", table=one) == [
-        "column 'grade' is constant: nothing can be learned of it",
+        "column 'grade' is constant and carries no information",
         f"input 'grade': no row has the value 'b'; {GUESSED}",
     ]
 
@@ -156,7 +156,7 @@ def test_categories_are_neither_bounded_nor_ranged(check):
     assert check("{grade: {categories: [a, b]}}", objectives=fixed, table=graded) == []
 
 
-GUESSED = "a model of these rows can only guess there, and candidates there count as outside the data"
+GUESSED = "models extrapolate there, and candidates there count as outside the data"
 
 
 def test_values_that_no_row_has_warn_once_an_input(check):
@@ -260,7 +260,7 @@ def test_a_simulators_natural_bounds_hold_what_is_fixed(check):
 
 def test_a_table_beside_a_simulator_must_be_of_the_same_problem(check):
     text = STUDY.replace("  table:", "  simulator: paraboloid\n  table:")
-    assert "the table's inputs ['cement', 'water'] are not those of the simulator, ['x1', 'x2']" in refusal(
+    assert "found inputs ['cement', 'water'] in the table, expected the simulator's, ['x1', 'x2']" in refusal(
         check, text=text
     )
     same = mixes().set_axis(["x1", "x2", "y"], axis=1)

@@ -116,7 +116,7 @@ def test_shipped_studies_are_valid(path, monkeypatch, tmp_path):
     # One study asks on purpose for what nobody has measured; the counts of another are corrected here and there; no
     # digit reaches some corners of the picture.
     expected = {
-        "concrete": ["objective 'beyond' wants compressive_strength"],
+        "concrete": ["objective 'beyond' asks for compressive_strength"],
         "covid": ["policy: lift"],
         "digits": ["is constant"],
     }

@@ -97,9 +97,7 @@ def test_its_options_are_checked_and_documented(extend, study_file):
 
 def test_its_capabilities_decide_what_it_works_on(extend, study_file):
     extend(toy("needs_trees: ClassVar[bool] = True"))
-    assert "middle can't work on anything here: the method needs a model made of trees" in refusal(
-        study.load, study_file(MIDDLE)
-    )
+    assert "middle supports no model of this study: it requires a tree model" in refusal(study.load, study_file(MIDDLE))
     text = MIDDLE + "surrogates: {f: {kind: random_forest}, g: {kind: gaussian_process}}\n"
     assert study.load(study_file(text))["inverters"]["m"].on == ["f"]
 

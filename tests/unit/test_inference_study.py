@@ -100,9 +100,9 @@ def test_kinds_of_the_schema_are_those_of_the_code():
         ("kind: grid", "kind: gird", "key 'inference.exact.kind': unknown kind 'gird'; did you mean 'grid'?"),
         ("kind: grid", "kind: grid, cells: 3", "key 'inference.exact.cells': unknown key"),
         ("simulations: 100000", "simulation: 1", "unknown key; did you mean 'simulations'?"),
-        ("exact:", "2nd:", "key 'inference.2nd': a name has letters"),
+        ("exact:", "2nd:", "key 'inference.2nd': expected a name of letters"),
         ("simulate: 3, size: 50", "simulate: 3", "key 'observations': missing key 'size'"),
-        ("simulate: 3, size: 50", "table: x.csv, size: 50", "key 'observations.size': only beside 'simulate'"),
+        ("simulate: 3, size: 50", "table: x.csv, size: 50", "key 'observations.size': valid only beside 'simulate'"),
         (
             "simulate: 3, size: 50",
             "simulate: 3, size: 9, table: x.csv",
@@ -127,12 +127,12 @@ def test_what_can_not_be_is_refused_by_key(path, old, new, said):
 @pytest.mark.parametrize("part", ["observations: {simulate: 1, size: 1}", "checks: {sets: 20}", "bank: {jobs: 1}"])
 def test_keys_of_inference_are_refused_elsewhere(path, part):
     path.write_text(f"study: bowl\nproblem: {{simulator: paraboloid}}\nobjectives: {{low: {{minimize: y}}}}\n{part}\n")
-    assert f"key '{part.partition(':')[0]}': only in a study with 'inference'" in refusal(study.load, path)
+    assert f"key '{part.partition(':')[0]}': valid only in a study with 'inference'" in refusal(study.load, path)
 
 
 def test_a_study_that_wants_nothing_is_told_both_ways(path):
     path.write_text("study: bowl\nproblem: {simulator: paraboloid}\n")
-    assert "missing key 'objectives' (or 'inference'" in refusal(study.load, path)
+    assert "missing key 'objectives' (or, for a stochastic simulator, 'inference'" in refusal(study.load, path)
 
 
 # -- what is refused by simulator and files ----------------------------------------------------------------------------
@@ -141,7 +141,11 @@ def test_a_study_that_wants_nothing_is_told_both_ways(path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("simulator: poisson", "simulator: poison", "no built-in stochastic simulator; did you mean 'poisson'?"),
+        (
+            "simulator: poisson",
+            "simulator: poison",
+            "unknown built-in stochastic simulator 'poison'; did you mean 'poisson'?",
+        ),
         ("poisson}", "poisson, inputs: {log_rat: {low: 1, high: 2}}}", "no such parameter; did you mean 'log_rate'?"),
         (
             "simulations: 100000",

@@ -127,8 +127,8 @@ def test_trials_without_a_finite_loss_are_rows_and_never_the_best(method):
         ("batch: [0]", "found 0, expected at least 1"),
         ("method: random", "expected one of grid, hyperopt"),
         ("learning_rate: [0.01, 0.001]", "low 0.01 is above high 0.001"),
-        ("evaluations: 3, layers: [[4], [5]], batch: [8, 16]", "found 3, expected at least 4, one a combination"),
-        ("method: hyperopt, learning_rate: [0.01, 0.01]", "expected something to choose"),
+        ("evaluations: 3, layers: [[4], [5]], batch: [8, 16]", "found 3, expected at least 4, one per combination"),
+        ("method: hyperopt, learning_rate: [0.01, 0.01]", "expected a choice"),
     ],
 )
 def test_tuning_that_makes_no_sense_is_refused(study_file, tuning, told):

@@ -53,7 +53,7 @@ def test_other_columns_and_cells_are_refused(tmp_path, text, words):
 def test_another_unit_is_refused(tmp_path):
     other = tables.with_units(FIRST, {"a": "g"})
     tables.write(tmp_path / "g.parquet", other)
-    assert "column 'a': found unit g, expected kg as before" in refusal(read, tmp_path / "g.parquet")
+    assert "column 'a': found unit g, expected kg as in the first table" in refusal(read, tmp_path / "g.parquet")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_repeats_and_leaks_are_left_out_and_what_is_outside_is_kept():
     assert (kept.known, kept.held_out, kept.outside) == (2, 1, 1)
     assert kept.table.to_pylist() == [{"a": 1.0, "b": 0.0, "y": 2.5}, {"a": 9.0, "b": 0.5, "y": 4.0}]
     assert kept.sentences("f.csv") == [
-        "f.csv: 2 rows known already, left out",
+        "f.csv: 2 rows already known, left out",
         "f.csv: 1 row with the inputs of held-out test or gate rows, left out",
-        "f.csv: 1 row outside the study's bounds, kept as they are",
+        "f.csv: 1 row outside the study's bounds, kept",
     ]
 
 
@@ -204,5 +204,5 @@ def test_rounds_need_something_to_be_made_of(tmp_path, study_file):
     bare = (
         "study: s\nproblem: {simulator: paraboloid}\nobjectives: {low: {minimize: y}}\ninverters: {r: {kind: random}}\n"
     )
-    assert "no surrogate to train again" in refusal(study.load, study_file(bare + "rounds: 1\n"))
+    assert "no surrogate to retrain" in refusal(study.load, study_file(bare + "rounds: 1\n"))
     assert study.load(study_file(bare))["rounds"] == 0

@@ -38,7 +38,7 @@ VALUES = [900, 925, 950, 975] * 2 + [1000, 1025, 1050]
 def test_signs_that_may_stand_between_thousands_are_asked_about(sign, sep):
     text = column([cell.replace(",", sign) for cell in GROUPED], sep=sep)
     assert refused(text) == (
-        f"t.csv, column 'load', row 9 (line 10): found '1{sign}000', which is 1000 or 1.000: say "
+        f"t.csv, column 'load', row 9 (line 10): found '1{sign}000', which is 1000 or 1.000: set "
         f'`thousands: "{sign}"` or `decimal: "{sign}"` under problem.table'
     )
     assert taken(text, thousands=sign) == VALUES
@@ -67,7 +67,7 @@ def test_it_settles_none_in_which_whole_numbers_stand_beside(marked):
 
 
 def test_a_point_that_is_certain_leaves_no_comma_to_be_one():
-    assert 'found \'1,000\', expected a number; if "," stands between thousands, say `thousands: ","`' in refused(
+    assert 'found \'1,000\', expected a number; if "," separates thousands, set `thousands: ","`' in refused(
         column(GROUPED, ["0.5"] * 11)
     )
 
@@ -87,7 +87,7 @@ def test_a_point_that_is_certain_leaves_no_comma_to_be_one():
 )
 def test_other_signs_between_thousands_are_named(cell, sign, value):
     text = column([cell, "900"] * 6)
-    assert f'expected a number; if "{sign}" stands between thousands, say `thousands: "{sign}"`' in refused(text)
+    assert f'expected a number; if "{sign}" separates thousands, set `thousands: "{sign}"`' in refused(text)
     assert taken(text, thousands=sign) == [value, 900] * 6
 
 
@@ -171,7 +171,7 @@ def test_whole_inputs_have_no_fractions():
     save("t.csv", column(["3"] * 11 + ["2.5"]))
     spec = {"file": "t.csv", "outputs": ["y"]}
     assert refusal(tables.import_table, spec, {}, ["load"]).startswith(
-        "t.csv, column 'load', row 12 (line 13): found 2.5, expected a whole number, as problem.inputs.load says"
+        "t.csv, column 'load', row 12 (line 13): found 2.5, expected a whole number, because problem.inputs.load sets"
     )
     first = tables.import_table(spec).table
     assert "found 2.5, expected a whole number" in refusal(new_rows.read, "t.csv", first, ["load"], {}, {}, ["load"])
@@ -187,8 +187,8 @@ def test_a_named_index_is_left_out_and_said(values):
     path = save("m.parquet", frame().set_index(pd.Index(values, name="run")))
     spec = {"file": path, "outputs": ["strength"]}
     assert tables.import_table(spec).sentences() == [
-        "m.parquet: 'run' is the index of a DataFrame, which is left out; reset_index() before saving makes it a "
-        "column, `ignore` silences this"
+        "m.parquet: 'run' is the index of a DataFrame and is left out; to make it a column, call reset_index() "
+        "before saving; to silence this, list it under `ignore`"
     ]
     assert tables.import_table({**spec, "ignore": ["run"]}).sentences() == []
     said = "m.parquet: 'run' is the index of a DataFrame; save it after reset_index()"
@@ -208,7 +208,7 @@ def test_numbers_of_a_categorical_column_are_said_to_be_taken_as_numbers():
     path = save("m.parquet", frame(grade=pd.Categorical([1, 2, 3] * 4)))
     spec = {"file": path, "outputs": ["strength"]}
     (said,) = tables.import_table(spec).sentences()
-    assert said.startswith("m.parquet, column 'grade': a categorical column of numbers, which is taken as numbers")
+    assert said.startswith("m.parquet, column 'grade': read a categorical column of numbers as numbers")
     assert tables.import_table(spec, {"grade": {"categories": [1, 2, 3]}}).sentences() == []
 
 
@@ -217,7 +217,7 @@ def test_titles_that_look_the_same_are_refused_and_capitals_said():
         assert "look the same" in refusal(read, pd.DataFrame({one: range(N), other: range(N), "strength": range(N)}))
     save("m.csv", frame(Water=1.5))
     found = tables.import_table({"file": "m.csv", "outputs": ["strength"]})
-    assert found.sentences() == ["m.csv: columns 'water' and 'Water' differ in capitals only"]
+    assert found.sentences() == ["m.csv: columns 'water' and 'Water' differ only in case"]
 
 
 # -- other files -------------------------------------------------------------------------------------------------------

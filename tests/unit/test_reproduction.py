@@ -94,7 +94,7 @@ def test_a_run_that_cannot_be_made_again_is_refused_and_leaves_nothing(left, tmp
         assert "expected the id of a run" in refusal(reproduction.fetch, bad)
     newer = other()
     client.log_dict(newer, {"format": 2, "study": {}, "tables": {}}, "origin.json")
-    assert "left no tables" in refusal(reproduction.fetch, newer)
+    assert "has no tables" in refusal(reproduction.fetch, newer)
     client.log_dict(newer, {"format": 1, "study": {}, "tables": {"gone.csv": "0" * 64}}, "origin.json")
     assert "gone.csv: no run" in refusal(reproduction.fetch, newer)
     assert not (tmp_path / "results/.reproduced").exists() or not list((tmp_path / "results/.reproduced").iterdir())

@@ -88,11 +88,11 @@ def test_a_byte_order_mark_is_nothing(study_file):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3, key 'a': said before in line 1"),
-        ("a:\n  b: 1\n  'b': 2\n", "line 3, key 'b': said before in line 2"),
-        ("a: {b: 1, b: 1}\n", "line 1, key 'b': said before in line 1"),
-        ("a: &x [1]\nb: *x\n", "line 2: aliases (*x) are not taken"),
-        ("a: &x\n  b: *x\n", "line 2: aliases (*x) are not taken"),
+        ("a: 1\nb: 2\na: 3\n", "line 3, key 'a': duplicate key (first defined on line 1)"),
+        ("a:\n  b: 1\n  'b': 2\n", "line 3, key 'b': duplicate key (first defined on line 2)"),
+        ("a: {b: 1, b: 1}\n", "line 1, key 'b': duplicate key (first defined on line 1)"),
+        ("a: &x [1]\nb: *x\n", "line 2: YAML aliases (*x) are not supported"),
+        ("a: &x\n  b: *x\n", "line 2: YAML aliases (*x) are not supported"),
         ("a: 1\n{{ x }}: 2\n", "line 2: found a list or mapping as a key, expected text"),
         ("? [a]\n: 1\n", "line 1: found a list or mapping as a key, expected text"),
         ("", "found nothing, expected a mapping of keys"),
@@ -300,7 +300,7 @@ def test_built_in_problems_load_by_name():
 def test_a_key_at_the_wrong_level_is_told_where_it_stands(study_file):
     path = study_file("study: s\nproblem: {simulator: paraboloid, rounds: 8}\n")
     said = refusal(messages.checked, yaml_file.read(path), StudyFile, path)
-    assert "line 2, key 'problem.rounds': unknown key here; 'rounds' stands at the top level, beside 'problem'" in said
+    assert "line 2, key 'problem.rounds': unknown key here; 'rounds' belongs at the top level, beside 'problem'" in said
 
 
 # -- documentation -----------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def test_parts_of_addresses_in_the_environment_are_masked(monkeypatch):
 ORDINARY = [
     "s.yaml: line 3, key 'token': found text 'none', expected a number",
     "problem.inputs.a: low 3 is above high 2; name one with 'start'",
-    "objective 'o' wants y = [3, 4], outside the range ever seen [0, 1]: no model is to be trusted there",
+    "objective 'o' asks for y = [3, 4], outside the measured range [0, 1]; do not trust any model there",
     "study=alloys surrogate=forest version=3 reason=wrong", "sqlite:///results/mlflow.db", "passes=20, key=3",
 ]  # fmt: skip
 

@@ -62,7 +62,7 @@ def test_of_several_countries_one_is_chosen_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([0, 1, 2, 2, 3, 4], "2020-03-03 is there twice"),
+        ([0, 1, 2, 2, 3, 4], "duplicate time 2020-03-03"),
         ([0, 1, 2, 3, 5], "no row between 2020-03-04 and 2020-03-06"),
     ],
 )
@@ -180,7 +180,7 @@ def test_numbers_are_read_with_the_care_of_other_tables(tmp_path):
     assert read(path, thousands=",").values[:, 0].tolist() == [900, 950, 1000, 1050, 1100]
     path = long_table(tmp_path, ConfirmedCases=["0", "900", "950", "1.000", "1.050", "1.100"])
     said = refusal(read, path)
-    assert 'found \'1.000\', which is 1000 or 1.000: say `thousands: "."` or `decimal: "."` under fit' in said
+    assert 'found \'1.000\', which is 1000 or 1.000: set `thousands: "."` or `decimal: "."` under fit' in said
 
 
 def test_rows_are_counted_in_the_file_where_one_of_its_countries_is_chosen(tmp_path):

@@ -143,7 +143,7 @@ def test_an_answer_that_is_no_number_is_refused_with_its_point():
 
     simulator = loading.Problem("broken", {"x1": (-100, 100), "x2": (-100, 100)}, {"y": ""}, broken)
     message = refusal(generate, simulator, bowl()[1], 100, np.random.default_rng(0))
-    assert message.startswith("simulator 'broken' gave [nan] at [")
+    assert message.startswith("simulator 'broken' returned [nan] at [")
 
 
 def test_rows_of_one_experiment_stay_together_when_they_are_generated_with_fixed_inputs():

@@ -182,22 +182,30 @@ def test_a_search_depends_on_the_space_and_not_on_where_the_rows_are_from():
         (
             "kind: hyperopt",
             "kind: multistart, gradient: exact, on: [forest]",
-            ": key 'inverters.tpe.on': multistart can't work on 'forest' (random_forest): it has no gradient",
+            ": key 'inverters.tpe.on': multistart does not support 'forest' (random_forest): it has no exact gradient",
         ),
-        ("kind: hyperopt", "kind: multistart, gradient: exact", ": key 'inverters.tpe': multistart can't work on"),
+        ("kind: hyperopt", "kind: multistart, gradient: exact", ": key 'inverters.tpe': multistart supports no model"),
         (
             "kind: hyperopt",
             "kind: multistart, gradient: 4-point",
             ", line 8, key 'inverters.tpe.gradient': found '4-point', expected one of",
         ),
-        ("forest:", "simulator:", ": key 'surrogates.simulator': this name is kept for the simulator itself"),
-        ("forest:", "a/b:", ": key 'surrogates.a/b': a name has letters, digits, '_' and '-', a letter first"),
-        ("forest:", "1:", ": key 'surrogates.1': a name has letters, digits, '_' and '-', a letter first"),
-        ("forest:", "..:", ": key 'surrogates...': a name has letters"),
-        ("sixty:", "a b:", ": key 'objectives.a b': a name has letters"),
-        ("sixty:", "é:", ": key 'objectives.é': a name has letters"),
-        ("tpe:", "'':", ": key 'inverters.': a name has letters"),
-        ("tpe:", "x" * 101 + ":", ": a name has letters"),
+        ("forest:", "simulator:", ": key 'surrogates.simulator': this name is reserved for the simulator"),
+        (
+            "forest:",
+            "a/b:",
+            ": key 'surrogates.a/b': expected a name of letters, digits, '_' and '-', starting with a letter",
+        ),
+        (
+            "forest:",
+            "1:",
+            ": key 'surrogates.1': expected a name of letters, digits, '_' and '-', starting with a letter",
+        ),
+        ("forest:", "..:", ": key 'surrogates...': expected a name of letters"),
+        ("sixty:", "a b:", ": key 'objectives.a b': expected a name of letters"),
+        ("sixty:", "é:", ": key 'objectives.é': expected a name of letters"),
+        ("tpe:", "'':", ": key 'inverters.': expected a name of letters"),
+        ("tpe:", "x" * 101 + ":", ": expected a name of letters"),
     ],
     ids=lambda value: value[:50],
 )
@@ -233,9 +241,15 @@ def test_a_test_fraction_leaves_rows_on_both_sides(refused, fraction):
     ("inputs", "said"),
     [
         ("{x1: {low: 3, high: 2}}", "key 'problem.inputs.x1': low 3 is above high 2"),
-        ("{x1: {categories: [a, b], low: 0}}", "key 'problem.inputs.x1': categories have no low, high or integer"),
-        ("{x1: {categories: [a, b], integer: true}}", "categories have no low, high or integer"),
-        ("{x1: {categories: [1, '1']}}", "key 'problem.inputs.x1.categories': '1' is there twice"),
+        (
+            "{x1: {categories: [a, b], low: 0}}",
+            "key 'problem.inputs.x1': found low, high or integer beside categories, expected categories alone",
+        ),
+        (
+            "{x1: {categories: [a, b], integer: true}}",
+            "found low, high or integer beside categories, expected categories alone",
+        ),
+        ("{x1: {categories: [1, '1']}}", "key 'problem.inputs.x1.categories': duplicate category '1'"),
         ("{x1: {categories: [a, a]}}", "'problem.inputs.x1.categories': found ['a', 'a'], expected no entry twice"),
         ("{x1: {categories: [true]}}", "key 'problem.inputs.x1.categories.0': found true or false, expected"),
         ("{x1: {lower: 3}}", "key 'problem.inputs.x1.lower': unknown key; did you mean 'low'?"),
@@ -278,18 +292,18 @@ def test_seeds_are_distinct_whole_numbers(refused, seeds):
 def test_a_dimension_is_for_built_in_problems(refused):
     table = "{table: {file: a.csv, outputs: [y]}, dimension: 3}"
     assert refused(BOWL.replace("{simulator: paraboloid}", table) + "surrogates: {f: {kind: random_forest}}\n") == (
-        ": key 'problem.dimension': only for a built-in simulator"
+        ": key 'problem.dimension': valid only for a built-in simulator"
     )
 
 
 def test_a_table_without_a_surrogate_has_nothing_to_work_on(refused):
-    assert "nothing to work on: name a surrogate" in refused(
+    assert "nothing to work on; add a surrogate" in refused(
         BOWL.replace("{simulator: paraboloid}", "{table: {file: a.csv, outputs: [y]}}")
     )
 
 
 def test_an_unknown_built_in_is_refused_with_the_nearest(refused):
-    assert "'parabolid' is no built-in problem; did you mean 'paraboloid'?" in refused(
+    assert "unknown built-in problem 'parabolid'; did you mean 'paraboloid'?" in refused(
         BOWL.replace("paraboloid", "parabolid")
     )
 
@@ -299,4 +313,4 @@ def test_settings_of_simulated_data_are_refused_beside_a_table(study_file, key, 
     text = f"study: s\nproblem: {{table: {{file: a.csv, outputs: [y]}}, {key}: {value}}}\n"
     rest = "objectives: {o: {minimize: y}}\nsurrogates: {f: {kind: random_forest}}\n"
     message = refusal(study.load, study_file(text + rest))
-    assert f"key 'problem.{key}': only for simulated data" in message
+    assert f"key 'problem.{key}': valid only for simulated data" in message

@@ -34,7 +34,7 @@ def test_a_row_of_units_is_taken_as_units_and_said(row, units):
     assert table["a"].to_pylist() == [63.8, 60.0] * 6 and tables.units_of(table) == units
     (said,) = back.sentences()
     listed = ", ".join(f"{n} in {u}" for n, u in units.items())
-    assert said == f"t.csv: the row below the title is taken as units ({listed}), not as data"
+    assert said == f"t.csv: read the row below the header as units ({listed}), not as data"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_study_may_say_what_the_row_is():
     assert tables.units_of(found("Punkte;Shore;[Note]", unit_row=True).table) == {
         "a": "Punkte", "b": "Shore", "y": "Note"}  # fmt: skip
     assert refusal(found, "Punkte;Shore;Note").endswith(
-        "; if this row holds units, say `unit_row: true` under problem.table"
+        "; if this row holds units, set `unit_row: true` under problem.table"
     )
     assert "row 1 (line 2): found '%', expected a number" in refusal(found, "%;%;s", unit_row=False)
     assert len(found("1;2;3", unit_row=True).table) == 13  # numbers are no units
@@ -75,7 +75,7 @@ def test_new_rows_and_targets_must_have_the_same_units():
     first = found("%;%;mPa·s").table
     save("new.csv", "a;b;y\n%;%;mPa·s\n1;2;3\n")
     new = new_rows.read("new.csv", first, ["a", "b"], {}, {})
-    assert new.table["y"].to_pylist() == [3] and "taken as units" in new.notes[0]
+    assert new.table["y"].to_pylist() == [3] and "as units (" in new.notes[0]
     save("new.csv", "a;b;y\n%;%;Pa·s\n1;2;3\n")
     assert "column 'y': found unit Pa·s, expected mPa·s" in refusal(new_rows.read, "new.csv", first, ["a", "b"], {}, {})
     save("wanted.csv", "y\nPa·s\n1,5\n")
@@ -92,9 +92,9 @@ def test_a_unit_that_the_study_states_is_shown_and_that_of_the_file_still_compar
         assert len(new_rows.read("new.csv", first, ["a", "b"], {}, {}).table) == 1
     save("new.csv", "a;b;y\n%;%;Pa·s\n1;2;3\n")
     said = refusal(new_rows.read, "new.csv", first, ["a", "b"], {}, {})
-    assert said == "new.csv, column 'y': found unit Pa·s, expected mPas or mPa·s as before"
+    assert said == "new.csv, column 'y': found unit Pa·s, expected mPas or mPa·s as in the first table"
     assert data_checks._other_units(found("%;%;mPa·s").table, {"y": "mPas", "a": "%"}) == [
-        "column 'y': its file says mPa·s, the study mPas: nothing is converted"
+        "column 'y': its file states the unit mPa·s, the study mPas; values are not converted"
     ]
 
 

@@ -79,9 +79,9 @@ def test_warnings_do_not_stop_a_run_and_the_report_repeats_them(folder):
     write_study(folder, GOOD.replace("strength: 60}", "strength: 900}"), "mixes.yaml")
     done = snakemake(folder, *study_argument("mixes.yaml"))
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "wants strength = 900, outside the range ever seen [50, 69]" in done.stdout + done.stderr
+    assert "asks for strength = 900, outside the measured range [50, 69]" in done.stdout + done.stderr
     page = (folder / "results/mixes/report.html").read_text(encoding="utf-8")
-    assert "wants strength = 900, outside the range ever seen" in page
+    assert "asks for strength = 900, outside the measured range" in page
 
 
 def test_semicolons_decimal_commas_and_a_byte_order_mark_are_read_without_fuss(folder):

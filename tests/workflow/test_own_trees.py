@@ -69,7 +69,7 @@ def test_exact_methods_work_on_what_is_made_of_trees_and_on_nothing_else(folder,
     found = study.load("trees.yaml")
     assert found["inverters"]["certified"].on == ["boosted", "xgb", "lgbm"]
     (folder / "named.yaml").write_text(STUDY.replace("kind: certified", "kind: certified, on: [ridge]"))
-    assert "certified can't work on 'ridge' (model, skops): the method needs" in refusal(study.load, "named.yaml")
+    assert "certified does not support 'ridge' (model, skops): it requires" in refusal(study.load, "named.yaml")
 
 
 def test_answers_are_what_the_libraries_say_and_certificates_hold(finished, models):

@@ -13,7 +13,7 @@ from preimage.support.errors import StudyError
 
 # Row numbers that one sentence shows at most.
 SHOWN_ROWS = 10
-HINT = "`incomplete: leave_out` under problem.table leaves such rows out"
+HINT = "`incomplete: leave_out` under problem.table drops such rows"
 
 
 def found(parts: Sequence[Source]) -> list[int]:

@@ -72,7 +72,9 @@ def _simulated(problem: Problem, X: np.ndarray) -> np.ndarray:
     Y = problem.simulate(X)
     if not np.isfinite(Y).all():
         row = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
-        raise StudyError(f"simulator '{problem.name}' gave {Y[row].tolist()} at {X[row].tolist()}")
+        raise StudyError(
+            f"simulator '{problem.name}' returned {Y[row].tolist()} at {X[row].tolist()}, expected finite numbers"
+        )
     return Y
 
 
@@ -88,4 +90,4 @@ def _natural(problem: Problem, space: Space, samples: int, rng: np.random.Genera
         X = np.concatenate([X, more[space.contains(more)]])
         if len(X) >= samples:
             return X[:samples]
-    raise StudyError("problem.sampling: natural draws hardly ever meet these bounds and constraints; use uniform")
+    raise StudyError("problem.sampling: natural draws rarely satisfy these bounds and constraints; use uniform")

@@ -32,7 +32,7 @@ def check(path: str, is_parquet: bool, options: list[Any]) -> None:
     seconds = limits.seconds(Path(path).stat().st_size)
     ended = child_process.ask(MODULE, [path, is_parquet, *options], seconds)
     if ended.status is None:
-        raise StudyError(f"{path}: not read within {seconds:.0f} s; it is damaged, or far too large")
+        raise StudyError(f"{path}: reading takes more than {seconds:.0f} s; the file is damaged or too large")
     if not ended.answers:
         raise limits.too_much(path)
 
@@ -84,7 +84,7 @@ def _check_parquet(file: pq.ParquetFile, path: str) -> None:
                 if isinstance(column, pa.DictionaryArray):  # not what is in a list, which is read apart
                     lengths = pc.take(pc.binary_length(column.dictionary), column.indices)
                     total += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
-            limits.check_share(total, f"{path}, column '{name}': what is there to be read takes", "table")
+            limits.check_share(total, f"{path}, column '{name}': its data takes", "table")
 
 
 def _is_text(kind: pa.DataType) -> bool:

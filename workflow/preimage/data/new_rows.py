@@ -46,9 +46,9 @@ class Kept(NamedTuple):
     def sentences(self, path: str) -> list[str]:
         """Return what a user should know, one sentence each."""
         parts = [
-            (self.known, "known already, left out"),
+            (self.known, "already known, left out"),
             (self.held_out, "with the inputs of held-out test or gate rows, left out"),
-            (self.outside, "outside the study's bounds, kept as they are"),
+            (self.outside, "outside the study's bounds, kept"),
         ]
         said = [f"{path}: {gaps.counted(n)} {what}" for n, what in parts if n]
         if self.incomplete:
@@ -103,7 +103,9 @@ def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str])
             raise StudyError(f"{source.path}: no column '{name}', which the first table has{did_you_mean(name, found)}")
     for name in found:
         if name not in wanted:
-            raise StudyError(f"{source.path}: column '{name}' is not in the first table; `ignore` leaves a column out")
+            raise StudyError(
+                f"{source.path}: column '{name}' is not in the first table; list it under `ignore` to leave it out"
+            )
 
 
 def _check_units(source: Source, first: pa.Table) -> None:
@@ -113,7 +115,9 @@ def _check_units(source: Source, first: pa.Table) -> None:
         ours = {tables.unit_of(field), tables.unit_of(field, tables.FILE_UNIT)} - {""}
         if ours and (unit := theirs.get(field.name)) and unit not in ours:
             expected = " or ".join(sorted(ours))
-            raise StudyError(f"{source.path}, column '{field.name}': found unit {unit}, expected {expected} as before")
+            raise StudyError(
+                f"{source.path}, column '{field.name}': found unit {unit}, expected {expected} as in the first table"
+            )
 
 
 def keep(read: Read, known: pa.Table, held_out: pa.Table, inputs: Sequence[str], space: Space) -> Kept:

@@ -105,8 +105,8 @@ def hint(text: str, dialect: Dialect) -> str:
             if sign == dialect.said.thousands:
                 return f"; its decimal sign is not '{dialect.decimal}'"
             key = dialect.said.key
-            remedy = f'say `thousands: "{sign}"` under {key}' if key else "leave it out"
-            return f'; if "{sign}" stands between thousands, {remedy}'
+            remedy = f'set `thousands: "{sign}"` under {key}' if key else "remove it"
+            return f'; if "{sign}" separates thousands, {remedy}'
     other = "." if dialect.decimal == "," else ","
     if re.fullmatch(rf"\s*{plain(other)}\s*", text):
         return f"; the decimal sign of this file is '{dialect.decimal}'"
@@ -208,7 +208,7 @@ def _question(texts: pa.ChunkedArray, dialect: Dialect) -> tuple[int, str] | Non
     row = pc.index(pc.fill_null(pc.match_substring(texts, sign), False), True).as_py()
     text = texts[row].as_py().strip()
     remedy = (
-        f'say `thousands: "{sign}"` or `decimal: "{sign}"` under {key}'
+        f'set `thousands: "{sign}"` or `decimal: "{sign}"` under {key}'
         if key
         else f"write {text.replace(sign, '')} or {text}0"
     )
@@ -220,7 +220,7 @@ def _lost(texts: pa.ChunkedArray, values: np.ndarray, decimal: str) -> tuple[int
     some = pc.match_substring_regex(texts, r"^[^eE]*[1-9]").to_numpy(zero_copy_only=False)
     for row in np.flatnonzero((values == 0) & some)[:1]:
         text = texts[int(row)].as_py().strip()[:60]
-        return int(row), f"found '{text}', which is too small for a number of double precision"
+        return int(row), f"found '{text}', which is too small for double precision"
     for row in np.flatnonzero(np.abs(values) >= DENSE):
         text = texts[int(row)].as_py().strip()
         literal = re.fullmatch(rf"[-+]?[0-9]+({re.escape(decimal)}0*)?", text)
@@ -238,7 +238,7 @@ def loses(exact: Any, value: float) -> str:
     shown = f"{value:.0f}" if abs(value) >= DENSE else repr(value)
     return (
         f"found {str(exact)[:60]}, which loses digits in double precision (it would be {shown[:60]}); "
-        "round it, or take an offset off the column"
+        "round it, or subtract an offset from the column"
     )
 
 

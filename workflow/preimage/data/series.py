@@ -178,7 +178,7 @@ def _in_order(frame: pd.DataFrame, rows: np.ndarray, path: str, column: str) -> 
     twice = frame["time"].duplicated()
     if twice.any():
         k = int(np.flatnonzero(twice)[0])
-        raise StudyError(f"{path}, column '{column}', row {rows[k]}: {_said(frame['time'].iloc[k])} is there twice")
+        raise StudyError(f"{path}, column '{column}', row {rows[k]}: duplicate time {_said(frame['time'].iloc[k])}")
     frame = frame.sort_values("time", kind="stable", ignore_index=True)
     if pd.api.types.is_datetime64_any_dtype(frame["time"]):
         _no_gap(pd.DatetimeIndex(frame["time"]), f"{path}, column '{column}'")
@@ -189,7 +189,7 @@ def _no_gap(days: pd.DatetimeIndex, where: str) -> None:
     gap = np.diff(days.to_numpy()) > np.timedelta64(1, "D")
     if gap.any():
         k = int(np.flatnonzero(gap)[0])
-        raise StudyError(f"{where}: no row between {_said(days[k])} and {_said(days[k + 1])}; expected one a day")
+        raise StudyError(f"{where}: no row between {_said(days[k])} and {_said(days[k + 1])}; expected one per day")
 
 
 def _said(time: Any) -> str:
@@ -209,7 +209,7 @@ def _wide(spec: Mapping[str, Any], model: Model) -> tuple[pd.DataFrame, list[str
         if provinces > 1 and not notes:
             notes.append(f"{provinces} provinces were summed")
         if frame is not None and list(frame["time"]) != list(column["time"]):
-            raise StudyError(f"{paths[name]}: its dates are not those of {paths[model.observed[0]]}")
+            raise StudyError(f"{paths[name]}: its dates differ from those of {paths[model.observed[0]]}")
         frame = column if frame is None else frame.assign(**{name: column[name]})
     assert frame is not None
     return frame, notes, {name: str(path) for name, path in paths.items()}
@@ -222,12 +222,14 @@ def _wide_file(path: str, name: str, country: str | None, notation: Notation) ->
     place = next((c for c in COUNTRY_COLUMNS if c in names), None)
     days = [c for c in names if re.fullmatch(A_DAY, c)]
     if place is None or not days:
-        raise StudyError(f"{path}: found columns {', '.join(names[:5])}, expected Country/Region and a column a date")
+        raise StudyError(
+            f"{path}: found columns {', '.join(names[:5])}, expected Country/Region and one column per date"
+        )
     parsed = pd.to_datetime(pd.Series(days), format="%m/%d/%y" if "/" in days[0] else None, errors="coerce")
     if parsed.isna().any():
         raise StudyError(f"{path}, column '{days[int(np.flatnonzero(parsed.isna())[0])]}': expected a date")
     if parsed.duplicated().any():
-        raise StudyError(f"{path}: {_said(parsed[parsed.duplicated()].iloc[0])} is there twice")
+        raise StudyError(f"{path}: duplicate date {_said(parsed[parsed.duplicated()].iloc[0])}")
     mine = _only(source, _chosen(source, place, country))
     counts = np.column_stack([tables.numbers(mine, c).to_numpy() for c in days]).sum(axis=0)
     frame = pd.DataFrame({"time": parsed, name: counts}).sort_values("time", kind="stable", ignore_index=True)
@@ -266,7 +268,7 @@ def _risen(
         if policy == "refuse":
             raise StudyError(
                 f"{places[name]}: a cumulative count {said} ({len(falls)} rows fall); "
-                "'falling: lift' takes the highest so far, 'falling: keep' leaves it"
+                "set 'falling: lift' to use the highest so far, or 'falling: keep' to leave it"
             )
         notes.append(f"{name} {said} ({len(falls)} rows fall); policy: {policy}")
         if policy == "lift":
@@ -286,7 +288,9 @@ def _check_counts(
         if low <= 0 and spec["loss"] == "log":
             raise StudyError(f"{places[name]}: found {digits.plain(low)}, expected values above 0 (loss log)")
         if name in used(spec, model) and name in model.cumulative and not values[:, k].any():
-            raise StudyError(f"{places[name]}: every value is 0: it says nothing; leave it out with 'outputs'")
+            raise StudyError(
+                f"{places[name]}: every value is 0, which carries no information; exclude it with 'outputs'"
+            )
     if not model.population:
         return
     if population is None:

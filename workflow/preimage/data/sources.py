@@ -113,9 +113,9 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
     except UnicodeDecodeError:
         raise StudyError(f"{path}: found column names that are not UTF-8 text; save the file as UTF-8") from None
     if not is_parquet and _looks_like_data(names):
-        raise StudyError(f"{path}, line 1: found numbers ({', '.join(names[:3])}), expected the names of the columns")
+        raise StudyError(f"{path}, line 1: found numbers ({', '.join(names[:3])}), expected column names")
     if repeated := [n for n in names if names.count(n) > 1]:
-        raise StudyError(f"{path}: column '{repeated[0]}' is there {names.count(repeated[0])} times")
+        raise StudyError(f"{path}: duplicate column '{repeated[0]}' ({names.count(repeated[0])} times)")
     _check_alike([n for n in names if n not in ignore], path)
     if not len(source.table):
         raise StudyError(f"{path}: found no rows")
@@ -162,14 +162,14 @@ def _read_parquet(path: str, categories: Collection[str], ignore: Collection[str
         raise StudyError(f"{path}: corrupt or truncated parquet ({_first_line(error)})") from None
     stored, names, categorical = _pandas(table)
     said = [
-        f"{path}: '{name}' is the index of a DataFrame, which is left out; reset_index() before saving makes it a "
-        "column, `ignore` silences this"
+        f"{path}: '{name}' is the index of a DataFrame and is left out; to make it a column, call reset_index() before "
+        "saving; to silence this, list it under `ignore`"
         for name in names
         if name not in ignore
     ]
     said += [
-        f"{path}, column '{name}': a categorical column of numbers, which is taken as numbers; for a category, list "
-        "its values under problem.inputs"
+        f"{path}, column '{name}': read a categorical column of numbers as numbers; for a category, list its values "
+        "under problem.inputs"
         for name in categorical
         if name not in {*categories, *ignore}
     ]
@@ -232,7 +232,7 @@ def _said_of_units(path: str, table: pa.Table, dialect: Dialect, ignore: Collect
         return ()
     pairs = zip(table.column_names, dialect.units, strict=True)
     units = ", ".join(f"{n} in {u}" for n, u in pairs if u and n not in ignore)
-    return (f"{path}: the row below the title is taken as units ({units or 'none'}), not as data",)
+    return (f"{path}: read the row below the header as units ({units or 'none'}), not as data",)
 
 
 def _has_hexadecimal(path: str) -> bool:

@@ -104,7 +104,7 @@ def notes(source: Source) -> list[str]:
     said, folded = list(source.notes), dict[str, str]()
     for name in source.table.column_names:
         if (other := folded.setdefault(name.casefold(), name)) != name:
-            said.append(f"{source.path}: columns '{other}' and '{name}' differ in capitals only")
+            said.append(f"{source.path}: columns '{other}' and '{name}' differ only in case")
     return said
 
 
@@ -139,7 +139,7 @@ def _check_name(path: str, name: str) -> None:
     if not name.strip():
         raise StudyError(f"{path}: a column has no name; ignore: ['{name}'] leaves it out")
     if name == ROW or any(ord(c) < 32 for c in name):
-        raise StudyError(f"{path}: column name {name!r} can't be used")
+        raise StudyError(f"{path}: invalid column name {name!r}")
 
 
 # -- cells -------------------------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def _no_number(source: Source, name: str, column: pa.ChunkedArray) -> str:
         if source.dialect:
             remedy = hint(str(column[row]), dialect) or remedy
             if row == 0 and dialect.said.key and not dialect.skipped and _no_numbers_in_first(source.table):
-                remedy += f"; if this row holds units, say `unit_row: true` under {dialect.said.key}"
+                remedy += f"; if this row holds units, set `unit_row: true` under {dialect.said.key}"
     return f"{source.place(name, row)}: found {found}, expected a number{remedy}"
 
 
@@ -192,8 +192,8 @@ def check_whole(source: Source, name: str, column: pa.ChunkedArray) -> None:
     fraction = pc.not_equal(column, pc.round(column))
     if (row := pc.index(fraction, True).as_py()) >= 0:
         raise StudyError(
-            f"{source.place(name, row)}: found {column[row].as_py()!r}, expected a whole number, as problem.inputs."
-            f"{name} says `integer: true`; correct the cell, or leave `integer` out"
+            f"{source.place(name, row)}: found {column[row].as_py()!r}, expected a whole number, because "
+            f"problem.inputs.{name} sets `integer: true`; correct the cell, or remove `integer`"
         )
 
 

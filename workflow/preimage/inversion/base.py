@@ -54,8 +54,8 @@ class Inverter(Entry):
 
     on: Maybe[Distinct[Text]] = option(
         None,
-        "Surrogates to work on, or `simulator`. Default: all that the method can work on (the simulator where there "
-        "is no surrogate).",
+        "Surrogates to work on, or `simulator`. Default: all that the method supports (the simulator if "
+        "there is no surrogate).",
         min_length=1,
     )
 
@@ -64,9 +64,9 @@ class Inverter(Entry):
     def refusal(self, target: Target) -> str:
         """Return why it can't work on a target; "" where it can."""
         if self.needs_trees and not target.trees:
-            return "the method needs a model made of trees, a random forest"
+            return "it requires a tree model, such as a random forest"
         if self.needs_gradient and not target.gradient:
-            return "the method needs a model with a gradient of its own, a network or a Gaussian process"
+            return "it requires exact gradients, which neural networks and Gaussian processes have"
         return ""
 
     def clash(self, constrained: bool) -> tuple[str, str] | None:

@@ -77,10 +77,10 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
     from preimage.problems import BUILT_IN
 
     if name not in BUILT_IN:
-        raise StudyError(f"problem.simulator '{name}' is no built-in problem{did_you_mean(name, BUILT_IN)}")
+        raise StudyError(f"problem.simulator: unknown built-in problem '{name}'{did_you_mean(name, BUILT_IN)}")
     build = importlib.import_module(f"preimage.problems.{name}").build
     if spec.get("dimension") is not None and not inspect.signature(build).parameters:
-        raise StudyError(f"problem.dimension: '{name}' has a number of inputs of its own")
+        raise StudyError(f"problem.dimension: '{name}' has a fixed number of inputs")
     found: Problem = build() if spec.get("dimension") is None else build(int(spec["dimension"]))
     if spec.get("shift") is None:
         return found
@@ -118,7 +118,7 @@ def shifted(problem: Problem, rng: np.random.Generator) -> Problem:
 
 def _check_known_minimum(problem: Problem) -> None:
     if not problem.minimum:
-        raise StudyError(f"problem.shift: the minimum of '{problem.name}' is not known, so it can't be moved")
+        raise StudyError(f"problem.shift: cannot move the minimum of '{problem.name}', which is unknown")
     if len(problem.minimum) > 1:
         raise StudyError(f"problem.shift: '{problem.name}' has a minimum for each output; expected one output")
 
@@ -206,7 +206,7 @@ def checked(
             Y = Y[:, None]
         if Y.shape != (len(X), len(outputs)):
             raise StudyError(
-                f"simulator '{name}': {len(X)} points of {X.shape[1]} inputs gave an array of shape {Y.shape}, "
+                f"simulator '{name}': {len(X)} points of {X.shape[1]} inputs returned an array of shape {Y.shape}, "
                 f"expected {(len(X), len(outputs))}"
             )
         return Y

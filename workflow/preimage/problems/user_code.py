@@ -26,7 +26,7 @@ from preimage.support.places import WORKFLOW
 ALLOWED = "PREIMAGE_ALLOWED_PACKAGES"
 IDENTIFIER = r"[^\W\d]\w*"
 NAME = re.compile(rf"((?P<folder>.*)/)?(?P<module>{IDENTIFIER}(\.{IDENTIFIER})*):(?P<function>{IDENTIFIER})")
-EXPECTED = "expected package.module:function, of a file beside the study or below the working directory"
+EXPECTED = "expected package.module:function, in a file beside the study or below the working directory"
 # Statements whose blocks run as the module is imported.
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
@@ -81,7 +81,7 @@ def find(name: str) -> Code:
             return Code(name, module, match["function"], None, None)
         raise StudyError(f"{where}: {_elsewhere(module)}")
     if module.partition(".")[0] in sys.stdlib_module_names:
-        raise StudyError(f"{where}: {file} has the name of a module of Python's; rename it")
+        raise StudyError(f"{where}: {file} has the name of a standard library module; rename it")
     _check_place(file, root, where)
     code = Code(name, module, match["function"], root, file)
     _check_made_here(code, file, module, code.function, set())
@@ -102,8 +102,8 @@ def _elsewhere(module: str) -> str:
         installed = True
     if not installed:
         return f"no such file as {module.replace('.', '/')}.py; {EXPECTED}"
-    what = "part of Python" if top in sys.stdlib_module_names else "installed, and none of your files"
-    return f"'{top}' is {what}; {EXPECTED} (only where you trust any study with all of it: --config allow={top})"
+    what = "part of Python" if top in sys.stdlib_module_names else "an installed package, not one of your files"
+    return f"'{top}' is {what}; {EXPECTED} (if you trust every study with all of this package: --config allow={top})"
 
 
 def _check_place(file: Path, root: Path, where: str) -> None:
@@ -136,7 +136,7 @@ def _check_made_here(code: Code, file: Path, module: str, function: str, seen: s
         if inner is None or base.partition(".")[0] in sys.stdlib_module_names or is_installed(inner.resolve()):
             raise StudyError(
                 f"problem.simulator '{code.name}': {shown(file)} imports '{function}' from {base or origin}; expected "
-                "a function of its own, which may call that one"
+                "a function defined in this file, which may call that one"
             )
         if inner not in seen:
             _check_made_here(code, inner, base, original, seen)

@@ -35,7 +35,7 @@ def load(name: str) -> Callable[..., Any]:
         raise StudyError(f"{where}: {told(error, code)}") from error
     taken = getattr(module, "__file__", None)
     if code.file is not None and (taken is None or Path(taken).resolve() != code.file.resolve()):
-        raise StudyError(f"{where}: the name is taken by {taken or 'a module of Python'}; rename {code.file}")
+        raise StudyError(f"{where}: {taken or 'a module of Python'} has the same name; rename {code.file}")
     call: Any = vars(module).get(code.function)
     if call is None:
         at = code.module if code.file is None else user_code.shown(code.file)
@@ -75,8 +75,8 @@ def _check_made_here(code: Code, call: Any) -> None:
     file = Path(getattr(module, "__file__", None) or "/").resolve()
     if not file.is_relative_to(code.root or "") or user_code.is_installed(file):
         raise StudyError(
-            f"problem.simulator '{code.name}': '{code.function}' is not made in {user_code.shown(code.file)}; expected "
-            "a function of its own"
+            f"problem.simulator '{code.name}': '{code.function}' is not defined in {user_code.shown(code.file)}; "
+            "expected a function defined there"
         )
 
 
@@ -88,7 +88,7 @@ def told(error: BaseException, code: Code, doing: str = "imported") -> str:
     ours = [f for f in frames if code.root is not None and Path(f.filename).resolve().is_relative_to(code.root)]
     ours = [f for f in ours if not user_code.is_installed(Path(f.filename).resolve())]
     at = f"{user_code.shown(Path(ours[-1].filename))}, line {ours[-1].lineno}" if ours else code.module
-    return f"{at}: {said(error)}, as it was {doing}"
+    return f"{at}: {said(error)}, while being {doing}"
 
 
 def said(error: BaseException) -> str:

@@ -39,7 +39,7 @@ def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any], run: boo
 def _curve(call: Callable[..., Any], spec: Mapping[str, Any]) -> Curve:
     outputs = tuple(spec.get("outputs") or ())
     if not outputs:
-        raise StudyError("problem.outputs: name the series that the curve gives")
+        raise StudyError("problem.outputs: name the series that the curve returns")
     return Curve(
         function=lambda x, p, xp: [call(x, p)] if len(outputs) == 1 else list(call(x, p)),
         at=tuple(spec["curve"]["at"]),
@@ -105,7 +105,7 @@ def checked(found: Model, p: Mapping[str, float], at: Mapping[str, np.ndarray]) 
         shapes = [np.shape(v) for v in found.function(at, p, np)]
         if len(shapes) != len(found.observed) or any(s not in ((), (n,)) for s in shapes):
             raise StudyError(
-                f"problem.simulator: the curve gave shapes {shapes}, expected {len(found.observed)} of ({n},)"
+                f"problem.simulator: the curve returned shapes {shapes}, expected {len(found.observed)} of ({n},)"
             )
         return
     y = [float(np.real(v)) for v in found.initial(p, Known(dict.fromkeys(found.observed, 1.0), 1e6))]
@@ -115,6 +115,6 @@ def checked(found: Model, p: Mapping[str, float], at: Mapping[str, np.ndarray]) 
         raise StudyError(f"problem.simulator: the right-hand side raised {type(error).__name__}: {error}") from error
     if len(out) != len(found.states) or any(np.ndim(v) for v in out):
         raise StudyError(
-            f"problem.simulator: the right-hand side gave {len(out)} values of shapes {[np.shape(v) for v in out]}, "
-            f"expected {len(found.states)} numbers, one a state"
+            f"problem.simulator: the right-hand side returned {len(out)} values of shapes "
+            f"{[np.shape(v) for v in out]}, expected {len(found.states)} numbers, one per state"
         )

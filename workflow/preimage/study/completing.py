@@ -40,7 +40,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     if name := user_code.named(study["problem"]):
         study["problem"]["simulator"] = user_code.located(name, folder)
     if "batch" in study["problem"] and (name is None or {"ode", "curve"} & set(study["problem"])):
-        raise StudyError("key 'problem.batch': only for a simulator of your own that takes points, no series")
+        raise StudyError("key 'problem.batch': valid only for your own simulator of points, not of series")
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
@@ -77,9 +77,9 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
             continue
         where = f"key 'objectives.{name}.preimage'"
         if not {"target", "within"} & set(entry):
-            raise StudyError(f"{where}: a preimage needs values to meet: expected an objective with target or within")
+            raise StudyError(f"{where}: a preimage needs target values; expected an objective with target or within")
         if not any(made_of_trees(s) for s in study["surrogates"].values()):
-            raise StudyError(f"{where}: it needs a surrogate made of trees, a random forest")
+            raise StudyError(f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates")
         if tied := _tied(study["problem"], entry.get("fixed") or {}):
             raise StudyError(f"{where}: {NO_VOLUME.format(', '.join(tied))}")
         found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
@@ -107,14 +107,14 @@ def _complete_samples(study: Study) -> None:
     of_series = found is not None and found.dynamics is not None
     others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
     if of_series and others:
-        raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' gives series; expected 'fit'")
+        raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' returns series; expected 'fit'")
     if not fits(study):
         return
     first = next(name for name, entry in study["objectives"].items() if "fit" in entry)
     if not of_series:
         raise StudyError(
             f"key 'objectives.{first}.fit': the problem has no simulator of series; expected seird, lotka_volterra, "
-            "sir, or a function of yours with 'problem.ode' or 'problem.curve'"
+            "sir, or a function of your own with 'problem.ode' or 'problem.curve'"
         )
     if study["surrogates"]:
         raise StudyError(f"key 'objectives.{first}.fit': a fit works on the simulator itself; leave out 'surrogates'")
@@ -132,7 +132,7 @@ def _simulation_parts(study: Study) -> int:
     problem = study["problem"]
     parts = int(problem.pop("scatter", 1))
     if parts > 1 and ("table" in problem or fits(study)):
-        raise StudyError("key 'problem.scatter': found without rows to simulate: the study has a table, or fits series")
+        raise StudyError("key 'problem.scatter': no rows to simulate: the study has a table, or fits series")
     if parts > problem.get("samples", parts):
         raise StudyError(f"key 'problem.scatter': found {parts}, expected at most its {problem['samples']} samples")
     return parts
@@ -146,10 +146,11 @@ def _complete_rounds(study: Study) -> None:
     if not rounds:
         return
     if not study["surrogates"]:
-        raise StudyError("key 'rounds': there is no surrogate to train again; name one under 'surrogates'")
+        raise StudyError("key 'rounds': no surrogate to retrain; add one under 'surrogates'")
     if "simulator" not in problem and rounds > len(files):
         raise StudyError(
-            f"key 'rounds': found {rounds}, but there is no simulator, and problem.table.new has {len(files)} files"
+            f"key 'rounds': found {rounds}, expected at most {len(files)}, the number of files of problem.table.new "
+            "(there is no simulator)"
         )
     if "simulator" in problem and files:
         raise StudyError(
@@ -172,9 +173,11 @@ def _check_names(study: Study) -> None:
         for name in study.get(part, {}):
             good = name[:1].isalpha() and name.isascii() and all(c.isalnum() or c in "_-" for c in name)
             if not good or len(name) > 100:
-                raise StudyError(f"key '{part}.{name}': a name has letters, digits, '_' and '-', a letter first")
+                raise StudyError(
+                    f"key '{part}.{name}': expected a name of letters, digits, '_' and '-', starting with a letter"
+                )
     if SIMULATOR in study["surrogates"]:
-        raise StudyError("key 'surrogates.simulator': this name is kept for the simulator itself")
+        raise StudyError("key 'surrogates.simulator': this name is reserved for the simulator")
 
 
 def _check_tuning(where: str, tune: Mapping[str, Any]) -> None:
@@ -185,24 +188,26 @@ def _check_tuning(where: str, tune: Mapping[str, Any]) -> None:
     combinations = math.prod(len(tune.get(key, [0])) for key in ("layers", "activation", "batch"))
     if tune["method"] == "grid" and tune["evaluations"] < combinations:
         found = f"found {tune['evaluations']}, expected at least {combinations}"
-        raise StudyError(f"{where}.evaluations': {found}, one a combination of layers, activation and batch")
+        raise StudyError(f"{where}.evaluations': {found}, one per combination of layers, activation and batch")
     if tune["method"] == "hyperopt" and low == high and combinations == 1:
-        raise StudyError(f"{where}': found one learning rate and one of all else, expected something to choose")
+        raise StudyError(f"{where}': found one learning rate and one value of every other option, expected a choice")
 
 
 def _check_problem(problem: Mapping[str, Any]) -> None:
     for key in ("noise", "sampling"):
         if key in problem and "table" in problem:
-            raise StudyError(f"key 'problem.{key}': only for simulated data; these rows come from a table")
+            raise StudyError(f"key 'problem.{key}': valid only for simulated data; these rows come from a table")
     for key in ("dimension", "shift"):
         if key in problem and ":" in problem.get("simulator", ":"):
-            raise StudyError(f"key 'problem.{key}': only for a built-in simulator")
+            raise StudyError(f"key 'problem.{key}': valid only for a built-in simulator")
     for name, settings in (problem.get("inputs") or {}).items():
         low, high = settings.get("low"), settings.get("high")
         if low is not None and high is not None and low > high:
             raise StudyError(f"key 'problem.inputs.{name}': low {digits.plain(low)} is above high {digits.plain(high)}")
         if "categories" in settings and (low is not None or high is not None or settings.get("integer")):
-            raise StudyError(f"key 'problem.inputs.{name}': categories have no low, high or integer")
+            raise StudyError(
+                f"key 'problem.inputs.{name}': found low, high or integer beside categories, expected categories alone"
+            )
         labels = [str(c) for c in settings.get("categories", ())]
         if twice := [c for c in labels if labels.count(c) > 1]:
-            raise StudyError(f"key 'problem.inputs.{name}.categories': '{twice[0]}' is there twice")
+            raise StudyError(f"key 'problem.inputs.{name}.categories': duplicate category '{twice[0]}'")

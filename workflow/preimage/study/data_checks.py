@@ -26,7 +26,7 @@ Study = Mapping[str, Any]
 MANY = 50
 # Values of one input that a warning names.
 LISTED = 5
-GUESSED = "a model of these rows can only guess there, and candidates there count as outside the data"
+GUESSED = "models extrapolate there, and candidates there count as outside the data"
 
 
 def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[str]:
@@ -44,7 +44,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         table, inputs, outputs, _ = imported
         found = of_rows(spec, describe(table, inputs, outputs, categories(spec)))
         if all(_is_constant(table, name) for name in inputs):
-            raise StudyError("problem.table: every row has the same inputs; there is nothing to learn or to hold out")
+            raise StudyError("problem.table: every row has the same inputs; nothing can be learned or held out")
     else:
         found = of_simulator(spec)
     if imported is not None and "simulator" in spec:
@@ -79,14 +79,14 @@ def _one_by_one(study: Study) -> list[str]:
     jobs = sum(case.objective in single for case in cases(study)) * len(study["seeds"]) * (study["rounds"] + 1)
     return [
         f"{len(single)} objectives of a single target each make {jobs} jobs, each of which takes seconds to start; "
-        "with a table of `targets`, a row per target, each method is one job"
+        "with a table of `targets`, one row per target, each method is one job"
     ]
 
 
 def _other_units(table: pa.Table, stated: Mapping[str, str]) -> list[str]:
     """Warn of units that the study states otherwise than the file: nothing is converted."""
     return [
-        f"column '{name}': its file says {unit}, the study {stated[name]}: nothing is converted"
+        f"column '{name}': its file states the unit {unit}, the study {stated[name]}; values are not converted"
         for name, unit in tables.units_of(table).items()
         if stated.get(name, unit) != unit
     ]
@@ -127,12 +127,12 @@ def _check_simulator(spec: Mapping[str, Any], found: Setting) -> None:
     assert simulator is not None
     for kind, ours, its in (("inputs", found.inputs, simulator.inputs), ("outputs", found.outputs, simulator.outputs)):
         if list(ours) != list(its):
-            raise StudyError(f"problem: the table's {kind} {ours} are not those of the simulator, {list(its)}")
+            raise StudyError(f"problem: found {kind} {ours} in the table, expected the simulator's, {list(its)}")
 
 
 def _constant(table: pa.Table, found: Setting) -> list[str]:
     return [
-        f"column '{name}' is constant: nothing can be learned of it"
+        f"column '{name}' is constant and carries no information"
         for name in [*found.inputs, *found.outputs]
         if _is_constant(table, name)
     ]
@@ -166,7 +166,7 @@ def _excluded(table: pa.Table, found: Setting) -> list[str]:
             inside &= (column >= i.low) & (column <= i.high)
     share = 1 - inside.mean()
     if not inside.any():
-        return ["bounds exclude 100% of the rows: every candidate will lie where no data was"]
+        return ["bounds exclude 100% of the rows: every candidate will lie outside the data"]
     return [f"bounds exclude {_share(share)} of the rows; they still train"] if share > 0 else []
 
 
@@ -224,8 +224,8 @@ def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
         if high < seen["min"] or low > seen["max"]:
             asked = digits.plain(low) if low == high else f"[{digits.plain(low)}, {digits.plain(high)}]"
             said.append(
-                f"objective '{wanted.name}' wants {output} = {asked}, outside the range ever seen "
-                f"{_range(**seen)}: no model is to be trusted there"
+                f"objective '{wanted.name}' asks for {output} = {asked}, outside the measured range "
+                f"{_range(**seen)}; do not trust any model there"
             )
     return said
 
@@ -234,6 +234,6 @@ def _many_never_seen(table: pa.Table, objectives: Mapping[str, objective.Objecti
     """Warn once an entry of targets outside the range ever measured."""
     outside = Counter(w.entry for w in objectives.values() if "." in w.name and _never_seen(table, w))
     return [
-        f"{n} of the targets of '{entry}' lie outside the range ever seen of an output: no model is to be trusted there"
+        f"{n} of the targets of '{entry}' lie outside the measured range of an output; do not trust any model there"
         for entry, n in outside.items()
     ]

@@ -22,19 +22,19 @@ CONFIG = REPOSITORY / "config"
 HEAD = """# Configuration
 
 `make docs` generates this page from the classes of `workflow/preimage/study/sections.py` and of the built-in methods
-and simulators, and `study.schema.json` beside it, with which an editor completes and checks a study; a test holds both
-equal to them. Keys not listed here are refused, with the nearest valid key named.
+and simulators, and `study.schema.json`, with which an editor completes and checks a study; a test keeps both
+equal to them. An unknown key is an error that names the nearest valid key.
 """
 DETERMINISTIC = """## Built-in problems
 
-What `problem.simulator` may name in a study of objectives and inverters. `seird`, `lotka_volterra` and `sir` are
-differential equations: their inputs are parameters to fit, their outputs series; `columns` under `fit` says which
-columns of the data these are.
+Values of `problem.simulator` in a study with objectives and inverters. `seird`, `lotka_volterra` and `sir` are
+differential equations: their inputs are parameters to fit, their outputs series; `columns` under `fit` maps series to
+columns of the data.
 """
 STOCHASTIC = """## Built-in stochastic simulators
 
-What `problem.simulator` may name in a study with `inference`: `lotka_volterra` and `sir` are others there than above. A
-table of your observations has a column for each coordinate.
+Values of `problem.simulator` in a study with `inference`; `lotka_volterra` and `sir` are not those above. A table of
+your observations has one column per coordinate.
 """
 
 

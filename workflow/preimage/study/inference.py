@@ -28,12 +28,12 @@ def refuse_parts(study: Study) -> None:
     """Raise StudyError where a study without `inference` has keys that belong to it, or nothing that it wants."""
     for key in OWN_PARTS:
         if key in study:
-            raise StudyError(f"key '{key}': only in a study with 'inference', of a stochastic simulator")
+            raise StudyError(f"key '{key}': valid only in a study with 'inference' (stochastic simulators)")
     for key in ("stepping", "seconds"):
         if key in study["problem"]:
-            raise StudyError(f"key 'problem.{key}': only in a study with 'inference', of a stochastic simulator")
+            raise StudyError(f"key 'problem.{key}': valid only in a study with 'inference' (stochastic simulators)")
     if "objectives" not in study:
-        raise StudyError("missing key 'objectives' (or 'inference', of a stochastic simulator)")
+        raise StudyError("missing key 'objectives' (or, for a stochastic simulator, 'inference')")
 
 
 def completed(study: Study) -> Study:
@@ -41,7 +41,7 @@ def completed(study: Study) -> Study:
     for key in OTHER_PARTS:
         if study.get(key):
             raise StudyError(
-                f"key '{key}': found beside 'inference'; a stochastic simulator has methods of inference instead of "
+                f"key '{key}': found beside 'inference'; a stochastic simulator needs inference methods instead of "
                 "surrogates, objectives and inverters"
             )
     problem = study["problem"]
@@ -52,7 +52,7 @@ def completed(study: Study) -> Study:
         raise StudyError("key 'problem': missing key 'simulator': inference needs a stochastic simulator")
     _check_inputs(problem.get("inputs") or {})
     if "observations" not in study:
-        raise StudyError("missing key 'observations': what the parameters are to be inferred from")
+        raise StudyError("missing key 'observations': the samples to infer the parameters from")
     _check_observations(study["observations"])
     kept = {key: study[key] for key in ("study", "seeds", "problem", "observations", "inference")}
     parts = {"checks": study.get("checks") or Checks().plain(), "bank": study.get("bank") or Bank().plain()}
@@ -89,9 +89,9 @@ def _check_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> None:
 def _check_observations(observations: Mapping[str, Any]) -> None:
     for key, needed in (("size", "simulate"), ("parameters", "table")):
         if key in observations and needed not in observations:
-            raise StudyError(f"key 'observations.{key}': only beside '{needed}'")
+            raise StudyError(f"key 'observations.{key}': valid only beside '{needed}'")
     if "simulate" in observations and "size" not in observations:
-        raise StudyError("key 'observations': missing key 'size': how many samples each simulated set has")
+        raise StudyError("key 'observations': missing key 'size': the number of samples per simulated set")
 
 
 # -- what the rules ask ------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def _first(error: ValidationError, value: Any, model: type[Frozen]) -> tuple[Whe
 
 def _unknown(where: Where, valid: Collection[str], model: type[Frozen]) -> str:
     if len(where) > 1 and where[-1] in model.model_fields:
-        return f"{UNKNOWN} here; '{where[-1]}' stands at the top level, beside '{where[0]}'"
+        return f"{UNKNOWN} here; '{where[-1]}' belongs at the top level, beside '{where[0]}'"
     # To look for the nearest names of a hundred thousand unknown ones would take minutes: this is the first.
     return f"{UNKNOWN}{did_you_mean(str(where[-1]), valid)}"
 

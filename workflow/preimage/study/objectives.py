@@ -13,39 +13,37 @@ from preimage.support.registry import Entry, Registry
 
 
 class Robust(Frozen):
-    """Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and leave out
-    those far from the data: for answers that hold in truth. `true`, or options.
+    """Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and exclude those
+    far from the data: for answers that hold on the true system. `true`, or options.
     """
 
     trees: Whole = option(200, "Trees in the committee's forest of extra trees.", ge=10, le=10_000)
-    neighbours: Whole = option(10, "Training rows whose mean is the committee's third judge.", ge=1, le=1000)
-    domain: Number = option(
-        0.9, "Largest domain score of an answer, unless no candidate has a smaller one.", gt=0, le=1
-    )
+    neighbours: Whole = option(10, "Nearest training rows to average as the committee's third model.", ge=1, le=1000)
+    domain: Number = option(0.9, "Maximum domain score of an answer, unless every candidate exceeds it.", gt=0, le=1)
 
 
 class Preimage(Frozen):
     """Find all inputs that meet the objective (`target` or `within`) on every surrogate made of trees, as disjoint
-    boxes: `round<r>/seed<s>/preimage/<surrogate>/<objective>.parquet`. Linear inequalities are taken; the border
-    that they cut is left in small undecided boxes. Equalities need whole numbers. `true`, or options.
+    boxes: `round<r>/seed<s>/preimage/<surrogate>/<objective>.parquet`. Linear inequalities are supported; small
+    undecided boxes remain along their boundary. Inputs in equalities must be fixed or integers. `true`, or options.
     """
 
     boxes: Whole = option(
         200_000,
-        "Most boxes to examine; at this limit the preimage is known between an inner and an outer set.",
+        "Maximum number of boxes to examine; at this limit, an inner and an outer set bound the preimage.",
         ge=1,
         le=100_000_000,
     )
     seconds: Maybe[Number] = option(
         None,
-        "Most seconds; rows of a preimage that this limit ends are marked as not reproducible.",
+        "Time limit in seconds; a preimage that it cuts short is marked as not reproducible.",
         gt=0,
         le=10_000_000,
     )
 
 
 class ObjectiveEntry(Entry):
-    """What is wanted of the outputs.
+    """What the outputs should be.
 
     A kind is named by the one key that only its entries have, which is a field of its class.
 
@@ -60,29 +58,30 @@ class ObjectiveEntry(Entry):
 
     robust: Maybe[ByType[Flag | Robust]] = option(
         None,
-        "Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and "
-        "leave out those far from the data: for answers that hold in truth. `true`, or options.",
+        "Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), "
+        "and exclude those far from the data: for answers that hold on the true system. `true`, or "
+        "options.",
     )
     preimage: Maybe[ByType[Flag | Preimage]] = option(
         None,
-        "Find all inputs that meet the objective (`target` or `within`) on every surrogate made of trees, as "
-        "disjoint boxes: `round<r>/seed<s>/preimage/<surrogate>/<objective>.parquet`. Linear inequalities are"
-        " taken; the border that they cut is left in small undecided boxes. Equalities need whole numbers. "
-        "`true`, or options.",
+        "Find all inputs that meet the objective (`target` or `within`) on every surrogate made of trees, "
+        "as disjoint boxes: `round<r>/seed<s>/preimage/<surrogate>/<objective>.parquet`. Linear "
+        "inequalities are supported; small undecided boxes remain along their boundary. Inputs in "
+        "equalities must be fixed or integers. `true`, or options.",
     )
     tolerance: Maybe[ByType[Annotated[Number, Field(ge=0)] | dict[Text, Annotated[Number, Field(ge=0)]]]] = option(
         None,
-        "How far from the wanted value still counts, in the output's unit: one number, or one by output "
-        "(`{purity: 0.01, load: 1e4}`). For `minimize` and `maximize`, how far from the best still counts as "
-        "a solution as good. Default 1 % of the training rows' range of each output, or of the sum that is "
-        "minimised or maximised.",
+        "Largest accepted distance from the target value, in the output's unit: one number, or one per "
+        "output (`{purity: 0.01, load: 1e4}`). For `minimize` and `maximize`, largest distance from the "
+        "best that counts as an equally good solution. Default 1 % of the training rows' range of each "
+        "output, or of the minimised or maximised sum.",
     )
     scaled: Maybe[Flag] = option(
         None,
-        "Divide each output's distance by its training standard deviation, so that outputs of different units"
-        " can be added. Default true where there are several, false for one.",
+        "Divide each output's distance by its training standard deviation, so that outputs of different "
+        "units can be added. Default true for several outputs, false for one.",
     )
-    fixed: Maybe[dict[Text, ByType[Number | Text]]] = option(None, "Inputs pinned for this objective alone, by name.")
+    fixed: Maybe[dict[Text, ByType[Number | Text]]] = option(None, "Inputs to fix for this objective only, by name.")
 
     @classmethod
     def named(cls, entry: Mapping[str, Any]) -> type[ObjectiveEntry]:

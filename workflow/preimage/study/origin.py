@@ -42,7 +42,7 @@ def check_tables(run: str, value: Mapping[str, Any]) -> None:
     if not isinstance(tables, dict):
         raise _odd(run, "tables", tables, "a mapping of names to digests")
     if not tables:
-        raise StudyError(f"run {run}: it left no tables to compare with; expected a run of all of its study")
+        raise StudyError(f"run {run}: it has no tables to compare with; expected a run of the whole study")
     for name, digest in tables.items():
         if not TABLE.fullmatch(name):
             raise StudyError(f"run {run}: found a table named '{name[:60]}', expected one of parquet or CSV")
@@ -95,4 +95,4 @@ def _stays_inside(folder: str) -> bool:
 
 def _odd(run: str, key: str, found: Any, expected: str) -> StudyError:
     shown = json.dumps(found, default=str)[:60]
-    return StudyError(f"run {run}: its record is none of this workflow's: {key}: found {shown}, expected {expected}")
+    return StudyError(f"run {run}: this workflow did not write its record: {key}: found {shown}, expected {expected}")

@@ -22,7 +22,7 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
     if "simulator" in study["problem"]:
         models[SIMULATOR] = {"kind": SIMULATOR}
     if not models:
-        raise StudyError(f"key 'inverters.{name}': nothing to work on: name a surrogate (a table has no simulator)")
+        raise StudyError(f"key 'inverters.{name}': nothing to work on; add a surrogate (a table has no simulator)")
     if clash := inverter.clash(constrained=bool(study["problem"]["constraints"])):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
     reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
@@ -36,13 +36,13 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
             )
         if reasons[target]:
             kind = ", ".join(models[target][key] for key in ("kind", "format") if key in models[target])
-            raise StudyError(f"{where}: {inverter.kind} can't work on '{target}' ({kind}): {reasons[target]}")
+            raise StudyError(f"{where}: {inverter.kind} does not support '{target}' ({kind}): {reasons[target]}")
     if inverter.on:
         return list(inverter.on)
     able = [target for target in models if not reasons[target]]
     if not able:
         raise StudyError(
-            f"key 'inverters.{name}': {inverter.kind} can't work on anything here: {next(iter(reasons.values()))}"
+            f"key 'inverters.{name}': {inverter.kind} supports no model of this study: {next(iter(reasons.values()))}"
         )
     return [target for target in able if target != SIMULATOR] or able
 

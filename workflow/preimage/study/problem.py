@@ -14,8 +14,8 @@ class Table(Frozen):
 
     choices: ClassVar[tuple[tuple[str, ...], ...]] = (("features", "targets"), ("file", "outputs"))
 
-    features: Maybe[Text] = option(None, "Parquet or CSV file of inputs, one row an experiment.")
-    targets: Maybe[Text] = option(None, "Parquet or CSV file of outputs, row by row beside `features`.")
+    features: Maybe[Text] = option(None, "Parquet or CSV file of inputs, one row per experiment.")
+    targets: Maybe[Text] = option(None, "Parquet or CSV file of outputs, in the row order of `features`.")
     file: Maybe[Text] = option(None, "Parquet or CSV file of inputs and outputs.")
     outputs: Maybe[Distinct[Text]] = option(
         None, "Columns of `file` that are outputs; the others are inputs.", min_length=1
@@ -23,54 +23,58 @@ class Table(Frozen):
     ignore: Distinct[Text] = option([], "Columns to leave out (an identifier, a remark).")
     new: Maybe[ByType[Text | Annotated[Distinct[Text], Field(min_length=1)]]] = option(
         None,
-        "Files with further rows, one a round, in this order; or a folder of them, by name. Each has the "
-        "columns and units of the first table, inputs and outputs together.",
+        "Files with further rows, one per round, in this order; or a folder of them, ordered by name. "
+        "Each has the columns and units of the first table, inputs and outputs together.",
     )
     decimal: Maybe[Literal[".", ","]] = option(
         None,
-        "Decimal sign of the CSV files. Default: as the cells show; a sign that may also stand between "
-        "thousands (`1,000`) is asked about.",
+        "Decimal sign of the CSV files. Default: inferred from the cells; if it could also separate "
+        "thousands (`1,000`), set it here.",
     )
     thousands: Maybe[Literal[",", ".", "'", " "]] = option(
         None,
-        "Sign between thousands in the CSV files; a blank stands for those that don't break as well. Default: none.",
+        "Thousands separator of the CSV files; a blank includes non-breaking spaces. Default: none.",
     )
     unit_row: Maybe[Flag] = option(
         None,
-        "Whether the row below the title of the CSV files holds units. Default: where each of its cells above"
-        " numbers reads as a unit, a dash or nothing. A unit under `inputs` or `outputs` counts more.",
+        "Whether the row below the header of the CSV files holds units. Default: true if each of its "
+        "cells above numbers is a unit, a dash or empty. A unit under `inputs` or `outputs` takes "
+        "precedence.",
     )
     incomplete: Literal["refuse", "leave_out"] = option(
-        "refuse", "What is done with rows that have empty cells: refused with their place, or left out."
+        "refuse", "Rows with empty cells: raise an error that names the place (`refuse`), or drop them (`leave_out`)."
     )
 
 
 class Ode(Frozen):
-    """The simulator is a right-hand side, `rates(t, y, p)`: time, the list of states, parameters by name, to the list
-    of the states' derivatives. Written with jax.numpy it has exact gradients, with NumPy finite differences.
+    """The simulator is a right-hand side, `rates(t, y, p)`: from time, the list of states and the parameters by name it
+    returns the list of the states' derivatives. With jax.numpy it has exact gradients, with NumPy finite
+    differences.
     """
 
     states: dict[Text, ByType[Number | Text]] = option(
-        ..., "Value at the first row, by state in order: a number, or the input that it is.", min_length=1
+        ...,
+        "Initial value of each state (at the first row), in order: a number, or the name of an input.",
+        min_length=1,
     )
 
 
 class Curve(Frozen):
-    """The simulator is a curve, `f(x, p)`: columns of the data and parameters by name, to the outputs in the study's
-    order. Plain nonlinear regression.
+    """The simulator is a curve, `f(x, p)`: from columns of the data and parameters, both by name, it returns the
+    outputs in the study's order. Plain nonlinear regression.
     """
 
-    at: Distinct[Text] = option(..., "Columns of the data that the curve takes.", min_length=1)
+    at: Distinct[Text] = option(..., "Columns of the data that are arguments of the curve.", min_length=1)
 
 
 class Solver(Frozen):
-    """Tolerances of the ODE solver that a search works with; answers are evaluated again at 1e-12 by another one."""
+    """Tolerances of the ODE solver during the search; another solver re-evaluates answers at 1e-12."""
 
     rtol: Number = option(1e-09, "Relative tolerance.", gt=0, le=0.1)
     atol: Maybe[Number] = option(
         None,
-        "Absolute tolerance, as a share of each state's own size: the largest that it gets within the first "
-        "interval of the data. Default: that of `rtol`.",
+        "Absolute tolerance, as a share of each state's scale: its largest value within the first "
+        "interval of the data. Default: the value of `rtol`.",
         gt=0,
     )
 
@@ -100,13 +104,15 @@ class Input(Frozen):
 
     low: Maybe[Number] = option(None, "Lower bound.")
     high: Maybe[Number] = option(None, "Upper bound.")
-    start: Maybe[Number] = option(None, "Where a fit starts first. Default: the built-in problem's, or the middle.")
+    start: Maybe[Number] = option(
+        None, "Where the first start of a fit begins. Default: the built-in problem's value, or the middle."
+    )
     unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
     integer: Flag = option(False, "Only whole numbers.")
     categories: Maybe[Distinct[ByType[Text | Number]]] = option(
         None,
-        "The values of a category. Their order here changes no result; a model or simulator of your own is "
-        "given their numbers in this list, from 0.",
+        "The values of a category. Their order does not affect results; a model or simulator of your own "
+        "receives their positions in this list, from 0.",
         min_length=1,
     )
     fixed: Maybe[ByType[Number | Text]] = option(None, "Pins the input to this value in every objective.")
@@ -132,9 +138,7 @@ class Constraint(Frozen):
 
 
 class Problem(Frozen):
-    """Where data and truth come from. It needs `table`, `simulator`, or both (rows from the table, truth from the
-    simulator).
-    """
+    """Where data and truth come from: `table`, `simulator`, or both (rows from the table, truth from the simulator)."""
 
     choices: ClassVar[tuple[tuple[str, ...], ...]] = (("table",), ("simulator",))
     at_least_one: ClassVar[bool] = True
@@ -142,42 +146,41 @@ class Problem(Frozen):
     table: Maybe[Table] = option(None)
     simulator: Maybe[Text] = option(
         None,
-        "A built-in problem (`paraboloid`), or `package.module:function` of a file beside the study or below "
-        "the working directory, which takes points of shape (n, d) and returns outputs (n,) or (n, m). For "
-        "inference, a stochastic simulator (`poisson`), or a function of parameters (k, d), size and "
-        "generator that returns samples (k, size, D), of which `inputs` are the parameters and `outputs` the "
+        "A built-in problem (`paraboloid`), or `package.module:function` in a file beside the study or "
+        "below the working directory, which takes points of shape (n, d) and returns outputs (n,) or (n, "
+        "m). For inference, a stochastic simulator (`poisson`), or a function of parameters (k, d), size "
+        "and generator that returns samples (k, size, D); `inputs` are the parameters and `outputs` the "
         "coordinates.",
     )
-    dimension: Maybe[Whole] = option(
-        None, "Number of inputs, for a built-in that comes in any dimension.", ge=1, le=10_000
-    )
+    dimension: Maybe[Whole] = option(None, "Number of inputs, for a built-in of variable dimension.", ge=1, le=10_000)
     shift: Maybe[Whole] = option(
         None,
-        "Move the simulator's known minimum to a random place of its box, one for each number, so that no "
-        "method gains by trying the middle first.",
+        "Moves the simulator's known minimum to a random place in its box, which this number seeds, so "
+        "that no method gains by trying the middle first.",
         ge=0,
     )
     samples: Maybe[Whole] = option(
         None,
-        "Rows to simulate as data (without a table); of a fit, random parameters that the search must beat. "
-        "Default 3000, of a fit 100.",
+        "Rows to simulate as data (without a table); for a fit, random parameters that the search must "
+        "beat. Default 3000, for a fit 100.",
         ge=10,
         le=100_000_000,
     )
     scatter: Maybe[Whole] = option(
         None,
-        "Jobs that share the simulation of `samples`, on as many cores or nodes; for simulators that take "
-        "long. The rows are those of one job, but for the rounding of simulators that compute many rows at "
-        "once. Default 1; for inference see `bank`.",
+        "Number of jobs that share the simulation of `samples`, for slow simulators. The rows equal those "
+        "of one job, except for rounding in simulators that compute many rows at once. Default 1; for "
+        "inference see `bank`.",
         ge=1,
         le=1000,
     )
     batch: Maybe[Whole] = option(
         None,
-        "Most points in one call of a simulator of your own; for inference, most parameters, each call with random "
-        "numbers of its own. A run that is killed goes on with every call that had returned, and repeats the one that "
-        "it was in: with 1, a single simulation. Without chance, answers are the same, but for the rounding of "
-        "simulators that compute many rows at once. Default: all that a step asks at once.",
+        "Maximum number of points per call of your own simulator; for inference, maximum number of "
+        "parameters, with separate random numbers per call. A killed run keeps every call that had "
+        "returned, and repeats the one in progress: with 1, a single simulation. For a deterministic "
+        "simulator, answers do not change, except for rounding in simulators that compute many rows at "
+        "once. Default: all points of a step in one call.",
         ge=1,
         le=100_000_000,
     )
@@ -186,12 +189,12 @@ class Problem(Frozen):
     solver: Solver = option(Solver())
     stepping: Maybe[Literal["tau_leaping", "exact"]] = option(
         None,
-        "For inference: how the simulator `lotka_volterra` goes through time; `exact` simulates each event, "
-        "in time that grows with their number. Default `tau_leaping`.",
+        "For inference: time stepping of the simulator `lotka_volterra`; `exact` simulates each event, "
+        "and its cost grows with their number. Default `tau_leaping`.",
     )
     seconds: Maybe[Number] = option(
         None,
-        "For inference: most seconds for one batch of simulations by a simulator of your own; one that takes "
+        "For inference: time limit in seconds for one batch of your own simulator; a batch that takes "
         "longer is an error. Default 600.",
         gt=0,
         le=10_000_000,
@@ -199,8 +202,8 @@ class Problem(Frozen):
     noise: Maybe[Noise] = option(None)
     sampling: Maybe[Literal["natural", "uniform", "latin_hypercube", "clustered"]] = option(
         None,
-        "How simulated data is spread over the space. Default: the distribution that the problem has by "
-        "nature, uniform where it has none; of a fit `latin_hypercube`.",
+        "How to distribute simulated data over the space. Default: the problem's natural distribution, "
+        "uniform if it has none; for a fit `latin_hypercube`.",
     )
     inputs: Maybe[dict[Text, Input]] = option(
         None, "Settings by input; an input left out takes the training rows' range."

@@ -15,8 +15,8 @@ from preimage.surrogates.base import SurrogateKind
 
 
 class Vary(Frozen):
-    """The same study for each combination of these values, as studies of their own (`<study>_dimension5_samples300`),
-    and one page over all: `results/<study>/variations.html`.
+    """Run a separate study for each combination of these values (`<study>_dimension5_samples300`), and compare them on
+    one page: `results/<study>/variations.html`.
     """
 
     choices: ClassVar[tuple[tuple[str, ...], ...]] = (("dimension",), ("samples",))
@@ -33,11 +33,13 @@ class Vary(Frozen):
 class Split(Frozen):
     """How rows are held out. Rows of equal inputs stay together."""
 
-    test_fraction: Number = option(0.3, "Share of rows that no step trains, tunes or chooses by.", gt=0, lt=1)
+    test_fraction: Number = option(
+        0.3, "Share of rows that no step uses for training, tuning or selection.", gt=0, lt=1
+    )
 
 
 class When(Frozen):
-    """When there is reason to train again and to put a challenger up: any one of these reached."""
+    """When to retrain and propose a challenger: as soon as any one of these is reached."""
 
     rows: Number = option(0.1, "New rows, as a share of those trained on.", ge=0)
     psi: Number = option(0.25, "Population stability index of any input.", ge=0)
@@ -50,7 +52,7 @@ class When(Frozen):
     error: Number = option(1.5, "The model's error on the new rows, as a multiple of that on its own test rows.", ge=1)
     coverage: Number = option(
         0.1,
-        "How far the share of new rows inside its intervals may fall below the promised 90 %, beyond chance.",
+        "How far the share of new rows inside its intervals may fall below the nominal 90 %, beyond chance.",
         ge=0,
         le=1,
     )
@@ -59,16 +61,17 @@ class When(Frozen):
 class Relearning(Frozen):
     """What a round adds, and when a new model may replace the champion."""
 
-    simulations: Whole = option(20, "Simulations a round, gate rows among them.", ge=1, le=1_000_000)
+    simulations: Whole = option(20, "Simulations per round, including gate rows.", ge=1, le=1_000_000)
     explore: Number = option(
         0.25,
-        "Share of them that explores (widest intervals, edge of the data); the others go where the answer may lie.",
+        "Share of these simulations that explores (widest intervals, edge of the data); the others go "
+        "where the answer may lie.",
         ge=0,
         le=1,
     )
     gate: Number = option(
         0.2,
-        "Share of every new batch that no model ever trains on; champion and challenger are compared on it.",
+        "Share of every new batch that never trains any model; champion and challenger are compared on it.",
         ge=0,
         le=1,
     )
@@ -76,9 +79,9 @@ class Relearning(Frozen):
         None, "Largest error of a challenger on the gate rows, in training standard deviations of the outputs.", ge=0
     )
     least_absolute_change: Number = option(
-        0, "By how much the challenger's error must be smaller than the champion's, in the same unit.", ge=0
+        0, "Least improvement of the challenger's error over the champion's, in the same unit.", ge=0
     )
-    least_relative_change: Number = option(0, "By what share of the champion's error it must be smaller.", ge=0, le=1)
+    least_relative_change: Number = option(0, "Least improvement as a share of the champion's error.", ge=0, le=1)
     when: When = option(When())
 
 
@@ -89,20 +92,20 @@ class Observations(Frozen):
 
     simulate: Maybe[Whole] = option(
         None,
-        "So many sets, simulated at parameters drawn from the prior, which are kept as the truth.",
+        "Number of sets to simulate at parameters drawn from the prior, which are stored as the truth.",
         ge=1,
         le=100_000,
     )
-    size: Maybe[Whole] = option(None, "Samples in each simulated set; needed with `simulate`.", ge=1, le=10_000_000)
+    size: Maybe[Whole] = option(None, "Samples per simulated set; required with `simulate`.", ge=1, le=10_000_000)
     table: Maybe[Text] = option(
         None,
-        "Your samples: parquet or CSV with a column a coordinate of the simulator. A column `observation` "
-        "tells several sets apart, each of as many rows.",
+        "Your samples: parquet or CSV with one column per coordinate of the simulator. A column "
+        "`observation` distinguishes several sets, which must have equal numbers of rows.",
     )
     parameters: Maybe[Text] = option(
         None,
-        "The true parameters of the table's sets, where they are known: parquet or CSV with a column a "
-        "parameter and a row a set.",
+        "The true parameters of the table's sets, if known: parquet or CSV with one column per parameter "
+        "and one row per set.",
     )
     reference: Maybe[Text] = option(
         None,
@@ -110,37 +113,39 @@ class Observations(Frozen):
         "with true parameters and reference posteriors.",
     )
     draws: Whole = option(
-        2000, "Most draws of a posterior that are kept, of each observation and method.", ge=1, le=1_000_000
+        2000, "Maximum number of posterior draws to keep per observation and method.", ge=1, le=1_000_000
     )
 
 
 class Checks(Frozen):
-    """For inference: evidence that is gathered of every method, on fresh parameters drawn from the prior."""
+    """For inference: checks of every method, on fresh parameters drawn from the prior."""
 
-    sets: Whole = option(300, "Fresh sets on which a method that is trained once is checked.", ge=10, le=1_000_000)
-    searches: Whole = option(20, "Those for a method that searches anew for each set.", ge=0, le=1_000_000)
+    sets: Whole = option(300, "Fresh sets on which to check a method that is trained once.", ge=10, le=1_000_000)
+    searches: Whole = option(
+        20, "Fresh sets on which to check a method that runs a new search for each set.", ge=0, le=1_000_000
+    )
     use_of_simulations: Flag = option(
         True,
-        "Train each `alfi` once more without sight of what it simulates, as a method `<name>_blind`, to say "
-        "what its simulations are worth.",
+        "Also train each `alfi` without access to its simulations, as a method `<name>_blind`, to measure "
+        "how much they contribute.",
     )
     predictive: Whole = option(
         300,
-        "Sets simulated from each posterior, to compare the observation with. The report speaks up at p = "
-        "0.01, which takes 197 that don't fail.",
+        "Sets simulated from each posterior, to compare with the observation. The report flags p = 0.01 "
+        "or less, which requires 197 successful simulations.",
         ge=220,
         le=100_000,
     )
 
 
 class Bank(Frozen):
-    """For inference: simulations from the prior, made once and used by every method that needs them (as many as the
-    largest `simulations` among them asks).
+    """For inference: simulations from the prior, run once and shared by every method that needs them (as many as the
+    largest `simulations` among them).
     """
 
     jobs: Whole = option(
         2,
-        "Jobs that they are scattered over. Part of the study, as another number makes other simulations.",
+        "Number of jobs that share the simulations. Changing it changes the random numbers, hence the simulations.",
         ge=1,
         le=10_000,
     )
@@ -167,18 +172,19 @@ class StudyFile(Frozen):
     )
     objectives: Maybe[dict[Text, ObjectiveEntry]] = option(
         None,
-        "What is wanted, by name (required, but of a study with `inference`); each has exactly one of "
+        "Objectives by name (required in a study without `inference`); each has exactly one of "
         "`minimize`, `maximize`, `target`, `within`, `targets`, `test_rows`, `fit`.",
         min_length=1,
     )
     inverters: dict[Text, Inverter] = option(
         {},
-        "Methods that look for candidates, by name. `lookup` is always added: the baseline that the others must beat.",
+        "Methods that search for candidates, by name. `lookup` is always added: the baseline that the "
+        "others must beat.",
     )
     rounds: Maybe[Whole] = option(
         None,
-        "Rounds after the first: each adds rows where they teach most about the objectives (simulated, or the"
-        " next of `problem.table.new`), trains and inverts again. Default 0, or one a file of `new`.",
+        "Rounds after the first: each adds rows where they teach most about the objectives (simulated, or "
+        "the next of `problem.table.new`), retrains and inverts. Default 0, or one per file of `new`.",
         ge=0,
         le=1000,
     )
@@ -186,8 +192,8 @@ class StudyFile(Frozen):
     observations: Maybe[Observations] = option(None)
     inference: Maybe[dict[Text, InferenceMethod]] = option(
         None,
-        "For a stochastic simulator, in place of surrogates, objectives and inverters: methods that infer its"
-        " parameters, by name.",
+        "For a stochastic simulator, instead of surrogates, objectives and inverters: methods that infer "
+        "its parameters, by name.",
         min_length=1,
     )
     checks: Maybe[Checks] = option(None)
@@ -195,44 +201,47 @@ class StudyFile(Frozen):
 
 
 class Config(Frozen):
-    """Which studies a run makes."""
+    """Which studies to run, and options of single commands."""
 
     studies: ByType[Annotated[Distinct[Text], Field(min_length=1)] | Annotated[Text, Field(min_length=1)]] = option(
         ...,
         "Study files, or folders of them, absolute or relative to the working directory. On the command line:"
-        ' `--config studies=my.yaml`, or of several `--config studies=\'["a.yaml", "b.yaml"]\'`.',
+        ' `--config studies=my.yaml`, or for several `--config studies=\'["a.yaml", "b.yaml"]\'`.',
     )
     allow: Maybe[ByType[list[Text] | Text]] = option(
         None,
-        "Installed packages whose functions any study may name as its simulator (`--config allow=mylab`, of "
-        "several with commas). Otherwise these are only functions in files beside the study or below the "
+        "Installed packages whose functions any study may name as its simulator (`--config allow=mylab`; "
+        "separate several with commas). Other functions must be in files beside the study or below the "
         "working directory.",
     )
     extensions: Maybe[ByType[list[Text] | Text]] = option(
         None,
-        "Modules of yours that add inverters, surrogates or methods of inference (`--config extensions=my_inverters`, "
-        "of several with commas): files in the working directory, or installed.",
+        "Your modules that add inverters, surrogates, inference methods or objectives (`--config "
+        "extensions=my_inverters`; separate several with commas): files in the working directory, or "
+        "installed.",
     )
     memory: Maybe[Number] = option(
         None,
-        "Memory in GB that files of yours are measured by (see [SECURITY.md](../SECURITY.md)): half of it for"
-        " a table's or model's file, three quarters for all that reading it takes. Otherwise the machine's, "
-        "or the container's or job's where that is less.",
+        "Memory in GB that limits the size of your files (see [SECURITY.md](../SECURITY.md)): a quarter "
+        "of it for a table's file, half for a model's, three quarters for the process that reads them. "
+        "Default: the machine's, or the container's or job's where that is less.",
         gt=0,
     )
     trust: Maybe[ByType[Flag | Text]] = option(
         None,
-        "For `reproduce`: `trust=yes` says that you have looked at the code of yours that the study of the "
-        "run names, which is then run.",
+        "For `reproduce`: `trust=yes` confirms that you have reviewed the code that the run's study "
+        "names, and lets it run.",
     )
     run: Maybe[ByType[Text | Whole]] = option(
-        None, "For `reproduce`: the id of a run of a whole study in MLflow, which is made again."
+        None, "For `reproduce`: the MLflow id of the run to reproduce, that of a whole study."
     )
     tolerance: Number = option(
-        1e-06, "For `reproduce`: by how much numbers may differ, as a share of the largest of their column.", ge=0
+        1e-06,
+        "For `reproduce`: largest difference between numbers that counts as equal, as a share of the column's largest.",
+        ge=0,
     )
-    study: Maybe[Text] = option(None, "For `rollback`: the study whose champion is moved back.")
+    study: Maybe[Text] = option(None, "For `rollback`: the study whose champion to roll back.")
     surrogate: Maybe[Text] = option(None, "For `rollback`: its surrogate.")
-    seed: Maybe[Whole] = option(None, "For `rollback`: the seed, where the study has several.", ge=0)
-    version: Maybe[Whole] = option(None, "For `rollback`: the version that is to be champion again.", ge=1)
-    reason: Maybe[Text] = option(None, "For `rollback`: why, recorded with both versions.")
+    seed: Maybe[Whole] = option(None, "For `rollback`: the seed, if the study has several.", ge=0)
+    version: Maybe[Whole] = option(None, "For `rollback`: the version to make champion again.", ge=1)
+    reason: Maybe[Text] = option(None, "For `rollback`: the reason, recorded with both versions.")

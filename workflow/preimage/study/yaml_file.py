@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if not self.aliases and self.check_event(yaml.AliasEvent):
             event = self.peek_event()
-            raise StudyError(f"line {event.start_mark.line + 1}: aliases (*{event.anchor}) are not taken")
+            raise StudyError(f"line {event.start_mark.line + 1}: YAML aliases (*{event.anchor}) are not supported")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -36,7 +36,8 @@ class _Loader(yaml.SafeLoader):
             key.tag = "tag:yaml.org,2002:str"
             if key.value in seen:
                 raise StudyError(
-                    f"line {key.start_mark.line + 1}, key '{key.value}': said before in line {seen[key.value]}"
+                    f"line {key.start_mark.line + 1}, key '{key.value}': duplicate key (first defined on line "
+                    f"{seen[key.value]})"
                 )
             seen[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)

@@ -12,7 +12,7 @@ from preimage.support.frozen import Whole
 from preimage.support.registry import Entry, Registry
 
 Folds = Annotated[
-    Whole, Field(ge=2, le=100, description="Folds of the cross-validation that gives prediction intervals.")
+    Whole, Field(ge=2, le=100, description="Folds of the cross-validation behind the prediction intervals.")
 ]
 
 

@@ -48,7 +48,7 @@ class Brought:
         found: np.ndarray = self.model.predict(np.asarray(X, float)[:, self.order.inputs])
         if found.shape != (len(X), len(self.order.outputs)):
             raise StudyError(
-                f"the model gave an array of shape {found.shape} for {len(X)} points, "
+                f"the model returned an array of shape {found.shape} for {len(X)} points, "
                 f"expected {(len(X), len(self.order.outputs))}"
             )
         return found[:, self.order.outputs]

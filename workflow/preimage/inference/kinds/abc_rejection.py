@@ -9,7 +9,7 @@ from preimage.support.frozen import Whole, option
 
 
 class AbcRejection(InferenceMethod):
-    """Approximate Bayesian computation by rejection: the simulations of the bank whose statistics are nearest,
+    """Approximate Bayesian computation by rejection: keeps the simulations of the bank whose statistics are nearest,
     adjusted by regression.
     """
 

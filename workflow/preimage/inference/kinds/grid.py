@@ -8,6 +8,6 @@ from preimage.inference.base import InferenceMethod
 
 
 class Grid(InferenceMethod):
-    """The exact posterior, where the simulator's likelihood is known and it has at most 3 parameters."""
+    """The exact posterior, if the simulator's likelihood is known and it has at most 3 parameters."""
 
     kind: ClassVar[str] = "grid"

@@ -9,8 +9,8 @@ from preimage.support.frozen import Whole, option
 
 
 class MaximumLikelihood(InferenceMethod):
-    """Maximum likelihood, where the simulator's likelihood is known; a point."""
+    """Maximum likelihood, if the simulator's likelihood is known; a point estimate."""
 
     kind: ClassVar[str] = "maximum_likelihood"
 
-    starts: Whole = option(8, "Local searches, from the best of many places.", ge=1, le=10_000)
+    starts: Whole = option(8, "Local searches, from the best of many points.", ge=1, le=10_000)

@@ -9,7 +9,7 @@ from preimage.support.frozen import Whole, option
 
 
 class Nes(InferenceMethod):
-    """Separable natural evolution strategies: a search for each set."""
+    """Separable natural evolution strategies: one search per set."""
 
     kind: ClassVar[str] = "nes"
     searching: ClassVar[bool] = True

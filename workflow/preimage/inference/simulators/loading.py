@@ -40,7 +40,7 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Simulator:
         return replace(user.wrapped(name, spec, run), version=fingerprint.digest(name))
     if name not in BUILT_IN:
         raise StudyError(
-            f"problem.simulator '{name}' is no built-in stochastic simulator{did_you_mean(name, BUILT_IN)}"
+            f"problem.simulator: unknown built-in stochastic simulator '{name}'{did_you_mean(name, BUILT_IN)}"
         )
     build = importlib.import_module(f"preimage.inference.simulators.{name}").build
     options = {key: spec[key] for key in inspect.signature(build).parameters if key in spec}

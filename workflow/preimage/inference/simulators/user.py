@@ -108,8 +108,8 @@ class Guarded:
             raise StudyError(f"simulator '{self.name}': found {type(answer).__name__}, expected an array") from error
         if found.shape != shape:
             raise StudyError(
-                f"simulator '{self.name}': {shape[0]} parameters and {shape[1]} samples of each gave an array of shape "
-                f"{found.shape}, expected {shape}"
+                f"simulator '{self.name}': {shape[0]} parameters and {shape[1]} samples of each returned an array of "
+                f"shape {found.shape}, expected {shape}"
             )
         return found
 

@@ -13,6 +13,4 @@ class Cmaes(Inverter):
 
     kind: ClassVar[str] = "cmaes"
 
-    evaluations: Whole = option(
-        2000, "Evaluations to spend; the best point of each run is a row.", ge=20, le=10_000_000
-    )
+    evaluations: Whole = option(2000, "Evaluation budget; the best point of each run is a row.", ge=20, le=10_000_000)

@@ -9,15 +9,15 @@ from preimage.support.frozen import Whole, option
 
 
 class Coordinate(Inverter):
-    """Descent by exact line searches, on a model made of trees."""
+    """Descent by exact line searches, on a tree model."""
 
     kind: ClassVar[str] = "coordinate"
     needs_trees: ClassVar[bool] = True
 
     starts: Whole = option(
         100,
-        "Starts: half of them (rounded up) the training rows nearest to the objective, the others random; "
-        "each is a row.",
+        "Starts; half of them (rounded up) are the training rows nearest to the objective, the others "
+        "random; each is a row.",
         ge=1,
         le=1_000_000,
     )

@@ -15,5 +15,5 @@ class Evolution(Inverter):
     population: ClassVar[bool] = True
 
     evaluations: Whole = option(
-        2000, "Evaluations to spend; each member of the last population is a row.", ge=20, le=10_000_000
+        2000, "Evaluation budget; each member of the last population is a row.", ge=20, le=10_000_000
     )

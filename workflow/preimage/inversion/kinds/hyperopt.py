@@ -13,4 +13,4 @@ class Hyperopt(Inverter):
 
     kind: ClassVar[str] = "hyperopt"
 
-    evaluations: Whole = option(500, "Trials; each is kept as a row.", ge=1, le=100_000)
+    evaluations: Whole = option(500, "Trials; each is a row.", ge=1, le=100_000)

@@ -14,4 +14,4 @@ class Lookup(Inverter):
     kind: ClassVar[str] = "lookup"
     baseline: ClassVar[bool] = True
 
-    rows: Whole = option(1, "Nearest training rows; each is a row.", ge=1, le=1_000_000)
+    rows: Whole = option(1, "Number of nearest training rows to return; each is a row.", ge=1, le=1_000_000)

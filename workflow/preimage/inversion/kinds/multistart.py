@@ -21,44 +21,44 @@ class Multistart(Inverter):
     starts: Whole = option(20, "Starts; each is a row.", ge=1, le=1_000_000)
     gradient: Maybe[Literal["exact", "2-point", "3-point", "cs"]] = option(
         None,
-        "How derivatives are had: the model's own, finite differences, or a complex step (`cs`, on a "
-        "simulator that computes with complex numbers). Default: `exact` where the model has it, `3-point` "
-        "otherwise.",
+        "How to compute derivatives: the model's own, finite differences, or a complex step (`cs`, on a "
+        "simulator that supports complex numbers). Default: `exact` if the model has exact gradients, "
+        "`3-point` otherwise.",
     )
     method: Maybe[Literal["L-BFGS-B", "SLSQP", "trust-constr", "Nelder-Mead", "Powell", "TNC"]] = option(
-        None, "scipy's method. Default: `L-BFGS-B`, `SLSQP` where there are constraints."
+        None, "scipy's method. Default: `L-BFGS-B`; with constraints `SLSQP`."
     )
     discrete: Literal["round", "enumerate"] = option(
         "round",
-        "Integers and categories: `round` searches with integers as numbers, rounds them and searches again "
-        "with them held, while a category stays what it was at the start; `enumerate` searches every "
-        "combination (at most 1,000) from every start and keeps the best.",
+        "Integers and categories: `round` relaxes integers, rounds them and repeats the search with them "
+        "fixed, while a category keeps its value at the start; `enumerate` searches every combination (at "
+        "most 1,000) from every start and keeps the best.",
     )
     engine: Literal["scipy", "batched"] = option(
         "scipy",
-        "`batched`: all starts at once in one compiled program, on models with a gradient; for a fit by least"
-        " squares (Levenberg-Marquardt).",
+        "`batched`: all starts at once in one compiled program, on models with exact gradients; for a "
+        "fit, by least squares (Levenberg-Marquardt).",
     )
     steps: Whole = option(
         1,
-        "For a fit with the engine `batched`: Runge-Kutta steps between rows while it searches; the best are "
-        "polished by an adaptive solver.",
+        "For a fit with the engine `batched`: Runge-Kutta steps between rows during the search; an "
+        "adaptive solver polishes the best.",
         ge=1,
         le=1000,
     )
     scatter: Whole = option(
         1,
-        "Jobs that share the starts, on as many cores or nodes. The table depends on this number alone, and "
-        "by no more than the rounding of models that predict many rows at once.",
+        "Number of jobs that share the starts. It changes the table only by the rounding of models that "
+        "predict many rows at once.",
         ge=1,
         le=1000,
     )
     start_from: Maybe[Literal["best_rows", "latin_hypercube", "uniform"]] = option(
         None,
-        "Where starts lie: the training rows nearest to the objective (default on surrogates), or spread over"
-        " the space (default `latin_hypercube` on simulators). Default of fits: half of them over the box, "
-        "half over its orders of magnitude; with `engine: batched` each is the most promising of several "
-        "after some iterations.",
+        "Where starts lie: at the training rows nearest to the objective (default on surrogates), or "
+        "spread over the space (default `latin_hypercube` on simulators). Default for fits: half of them "
+        "over the box, half over its orders of magnitude; with `engine: batched` each is the most "
+        "promising of several after some iterations.",
     )
 
     @field_validator("scatter")
@@ -72,15 +72,15 @@ class Multistart(Inverter):
         """Return why it can't work on a target; "" where it can."""
         exact = target.gradient or target.traceable
         if self.gradient == "exact" and not exact:
-            return "it has no gradient of its own; use 2-point or 3-point"
+            return "it has no exact gradient; use 2-point or 3-point"
         if self.engine == "batched" and not exact:
-            return "the method needs a model with a gradient of its own, a network or a Gaussian process"
+            return "engine 'batched' requires exact gradients, which neural networks and Gaussian processes have"
         if self.gradient == "cs" and not target.complex_safe:
-            return "it is not known to compute with complex numbers as it does with real ones; use 2-point or 3-point"
+            return "it may not support complex numbers; use 2-point or 3-point"
         return super().refusal(target)
 
     def clash(self, constrained: bool) -> tuple[str, str] | None:
         """Return a method of scipy's that can't hold the constraints there are."""
         if constrained and self.method and self.method not in self.hold_constraints:
-            return "method", f"{self.method} can't hold constraints; use {' or '.join(self.hold_constraints)}"
+            return "method", f"{self.method} does not support constraints; use {' or '.join(self.hold_constraints)}"
         return None

@@ -13,4 +13,4 @@ class Random(Inverter):
 
     kind: ClassVar[str] = "random"
 
-    evaluations: Whole = option(500, "Points; each is kept as a row.", ge=1, le=10_000_000)
+    evaluations: Whole = option(500, "Points; each is a row.", ge=1, le=10_000_000)

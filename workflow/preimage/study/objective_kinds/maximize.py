@@ -16,5 +16,5 @@ class MaximizeEntry(ObjectiveEntry):
     kind: ClassVar[str] = "maximize"
 
     maximize: ByType[Text | Annotated[dict[Text, Number], Field(min_length=1)]] = option(
-        ..., "Output to make large, or weights by output."
+        ..., "Output to maximise, or weights by output."
     )

@@ -16,5 +16,5 @@ class MinimizeEntry(ObjectiveEntry):
     kind: ClassVar[str] = "minimize"
 
     minimize: ByType[Text | Annotated[dict[Text, Number], Field(min_length=1)]] = option(
-        ..., "Output to make small, or weights by output."
+        ..., "Output to minimise, or weights by output."
     )

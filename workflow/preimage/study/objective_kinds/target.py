@@ -13,4 +13,4 @@ class TargetEntry(ObjectiveEntry):
 
     kind: ClassVar[str] = "target"
 
-    target: dict[Text, Number] = option(..., "Wanted value by output.", min_length=1)
+    target: dict[Text, Number] = option(..., "Target value by output.", min_length=1)

@@ -16,5 +16,6 @@ class TargetsEntry(ObjectiveEntry):
 
     targets: Text = option(
         ...,
-        "Parquet or CSV file of wanted outputs, one row an objective: `<name>.0`, `<name>.1`, ...; all are one step.",
+        "Parquet or CSV file of target outputs, one row per objective: `<name>.0`, `<name>.1`, ...; one "
+        "step solves all.",
     )

@@ -16,8 +16,8 @@ class TestRowsEntry(ObjectiveEntry):
 
     test_rows: Whole = option(
         ...,
-        "The measured outputs of this many test rows, one an objective, as in `targets`: a benchmark, as all "
-        "can be reached.",
+        "Use the measured outputs of this many test rows as targets, one objective per row, as in "
+        "`targets`: a benchmark, because all can be reached.",
         ge=1,
         le=100_000,
     )

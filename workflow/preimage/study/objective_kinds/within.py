@@ -16,5 +16,5 @@ class WithinEntry(ObjectiveEntry):
     kind: ClassVar[str] = "within"
 
     within: dict[Text, Annotated[list[Number], Field(min_length=2, max_length=2)]] = option(
-        ..., "Wanted interval by output.", min_length=1
+        ..., "Target interval by output.", min_length=1
     )

@@ -9,7 +9,7 @@ from preimage.surrogates.base import Folds, SurrogateKind
 
 
 class GaussianProcess(SurrogateKind):
-    """Gaussian process with one length scale an input."""
+    """Gaussian process with one length scale per input."""
 
     kind: ClassVar[str] = "gaussian_process"
     differentiable: ClassVar[bool] = True
@@ -17,7 +17,9 @@ class GaussianProcess(SurrogateKind):
     kernel: Literal["rbf", "matern52"] = option(
         "rbf", "Covariance: squared exponential, or Matérn 5/2 for rougher outputs."
     )
-    rows: Whole = option(10_000, "Most training rows; of more, an evenly spread part is used.", ge=10, le=20_000)
-    hyperparameter_rows: Whole = option(800, "Rows on which length scales and noise are fitted.", ge=10, le=5000)
+    rows: Whole = option(
+        10_000, "Maximum number of training rows; above it, an evenly spread subset is used.", ge=10, le=20_000
+    )
+    hyperparameter_rows: Whole = option(800, "Rows for fitting length scales and noise.", ge=10, le=5000)
     restarts: Whole = option(3, "Starts of the fit of length scales and noise.", ge=1, le=100)
     folds: Folds = 5

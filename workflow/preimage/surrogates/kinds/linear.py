@@ -9,7 +9,7 @@ from preimage.surrogates.base import Folds, SurrogateKind
 
 
 class Linear(SurrogateKind):
-    """A plane by least squares."""
+    """Linear regression by least squares."""
 
     kind: ClassVar[str] = "linear"
     differentiable: ClassVar[bool] = True

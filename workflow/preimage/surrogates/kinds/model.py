@@ -16,19 +16,19 @@ class Model(SurrogateKind):
 
     path: Maybe[Text] = option(
         None,
-        "File: `.keras` (layers of Keras's own; inverted with exact gradients), `.skops` (a scikit-learn "
+        "File: `.keras` (Keras's built-in layers; inverted with exact gradients), `.skops` (a scikit-learn "
         "regressor), `.onnx`, `.json` or `.ubj` (XGBoost) or `.txt` (LightGBM's text).",
     )
     uri: Maybe[Text] = option(
         None,
         "MLflow address: `models:/name@alias`, `models:/name/3` or `runs:/<run id>/path`, of the flavour "
-        "keras, onnx, or sklearn in skops format. An alias is looked up once, as a run starts; where it has "
-        "moved, its steps run again.",
+        "keras, onnx, or sklearn in skops format. An alias is resolved once, as a run starts; when it has "
+        "moved, its steps rerun.",
     )
     inputs: Maybe[Distinct[Text]] = option(
         None,
-        "The table's inputs in the model's order. Default: by the names that the file has, in the table's "
-        "order where it has none. A category is given as its number in the list, from 0.",
+        "The table's inputs in the model's order. Default: by the names in the file, or the table's order "
+        "if the file has none. The model receives a category as its position in `categories`, from 0.",
         min_length=1,
     )
     outputs: Maybe[Distinct[Text]] = option(None, "The table's outputs in the model's order.", min_length=1)

@@ -11,13 +11,13 @@ from preimage.surrogates.base import Folds, SurrogateKind
 
 
 class NeuralNetworkTune(Frozen):
-    """Tune the learning rate, and what is listed here beside it, by validation loss; the best setting is retrained."""
+    """Tune the learning rate, and the other options listed here, by validation loss; retrain the best setting."""
 
     method: Literal["grid", "hyperopt"] = option(
         "grid",
-        "`grid`: learning rates for each combination of the lists, trained at once. `hyperopt`: as TPE proposes them.",
+        "`grid`: train learning rates for each combination of the lists at once. `hyperopt`: TPE proposes settings.",
     )
-    evaluations: Whole = option(50, "Trials; a grid shares them among the combinations.", ge=1, le=10_000)
+    evaluations: Whole = option(50, "Trials; a grid divides them among the combinations.", ge=1, le=10_000)
     learning_rate: list[Annotated[Number, Field(gt=0, le=1)]] = option(
         [0.0001, 0.01], "Smallest and largest learning rate, on a logarithmic scale.", min_length=2, max_length=2
     )
@@ -25,7 +25,7 @@ class NeuralNetworkTune(Frozen):
         Distinct[Annotated[list[Annotated[Whole, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=20)]]
     ] = option(
         None,
-        "Widths of the hidden layers to try, a list each. Default: those of the network.",
+        "Widths of the hidden layers to try, one list per network. Default: those of the network.",
         min_length=1,
         max_length=100,
     )
@@ -49,17 +49,17 @@ class NeuralNetwork(SurrogateKind):
     activation: Literal["selu", "relu", "elu", "gelu", "silu", "tanh", "softplus"] = option(
         "selu", "Activation of the hidden layers."
     )
-    learning_rate: Number = option(0.001, "Learning rate of the optimiser (Nadam), where it is not tuned.", gt=0, le=1)
+    learning_rate: Number = option(0.001, "Learning rate of the optimiser (Nadam), if not tuned.", gt=0, le=1)
     loss: Literal["mae", "mse"] = option("mae", "Mean absolute or mean squared error.")
     batch: Whole = option(16, "Rows in a training batch.", ge=1, le=100_000)
-    epochs: Whole = option(2000, "Most epochs.", ge=1, le=100_000)
+    epochs: Whole = option(2000, "Maximum number of epochs.", ge=1, le=100_000)
     patience: Whole = option(
         20,
-        "Epochs without a better validation loss after which training stops; the best weights are kept.",
+        "Stop training after this many epochs without a better validation loss; the best weights are kept.",
         ge=1,
         le=100_000,
     )
-    validation_fraction: Number = option(0.1, "Share of the training rows that early stopping looks at.", gt=0, lt=1)
+    validation_fraction: Number = option(0.1, "Share of the training rows held out for early stopping.", gt=0, lt=1)
     members: Whole = option(
         5, "Networks in the ensemble; their mean predicts, their disagreement is the spread.", ge=1, le=1000
     )

@@ -9,7 +9,7 @@ from preimage.surrogates.base import SurrogateKind
 
 
 class RandomForestTune(Frozen):
-    """Tune by hyperopt, cross-validated inside the training rows; overrides `max_depth`, `min_samples_leaf` and
+    """Tune by hyperopt, cross-validated on the training rows; overrides `max_depth`, `min_samples_leaf` and
     `max_features`.
     """
 
@@ -23,10 +23,13 @@ class RandomForest(SurrogateKind):
     made_of_trees: ClassVar[bool] = True
 
     trees: Whole = option(100, "Number of trees.", ge=1, le=10_000)
-    max_depth: Maybe[Whole] = option(None, "Deepest level of a tree; unlimited if left out.", ge=1)
-    min_samples_leaf: Whole = option(1, "Fewest training rows in a leaf.", ge=1)
+    max_depth: Maybe[Whole] = option(None, "Maximum depth of a tree; default unlimited.", ge=1)
+    min_samples_leaf: Whole = option(1, "Minimum number of training rows in a leaf.", ge=1)
     max_features: Number = option(1, "Share of inputs tried at each split.", gt=0, le=1)
     folds: Whole = option(
-        5, "Folds of the cross-validation that gives prediction intervals and judges tuning trials.", ge=2, le=100
+        5,
+        "Folds of the cross-validation behind the prediction intervals and the scores of tuning trials.",
+        ge=2,
+        le=100,
     )
     tune: Maybe[RandomForestTune] = option(None)
