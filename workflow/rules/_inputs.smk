@@ -167,3 +167,15 @@ def of_line(wildcards, file):
     """The findings on a line learned by inversion; nothing where that is not the study's problem."""
     line = of(wildcards)["problem"].get("simulator") == "linear_latent"
     return [f"results/{wildcards.study}/{file}"] if line else []
+
+
+def kernels(wildcards):
+    """What a step that searches trees waits for; nothing where there are none."""
+    specs = of(wildcards)["surrogates"]
+    if hasattr(wildcards, "surrogate"):
+        specs = {k: v for k, v in specs.items() if k == wildcards.surrogate}
+    if hasattr(wildcards, "inverter"):
+        inverter = of(wildcards)["inverters"][wildcards.inverter]
+        specs = specs if inverter.needs_trees else {}
+    found = rules.compile_kernels.output[0]
+    return ancient(found) if any(map(made_of_trees, specs.values())) else []

@@ -12,6 +12,7 @@ rule evidence:
         info=rules.split.output.info,
         targets=target_files,
         series=series_files,
+        kernels=kernels,
     output:
         candidates="results/{study}/round{round}/seed{seed}/candidates.parquet",
         summary="results/{study}/round{round}/seed{seed}/summary.csv",

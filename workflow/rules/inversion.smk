@@ -23,6 +23,7 @@ rule invert_part:
         train=rules.split.output.train,
         info=rules.split.output.info,
         series=series_files,
+        kernels=kernels,
     output:
         part="results/{study}/round{round}/seed{seed}/inversion/{surrogate}/{objective}/{inverter}.parts/{scatteritem}.parquet",
         record="results/{study}/tracking/round{round}/seed{seed}/invert_part.{surrogate}.{objective}.{inverter}.{scatteritem}.json",
@@ -50,6 +51,7 @@ rule invert:
         train=rules.split.output.train,
         info=rules.split.output.info,
         series=series_files,
+        kernels=kernels,
     output:
         candidates="results/{study}/round{round}/seed{seed}/inversion/{surrogate}/{objective}/{inverter}.parquet",
         record="results/{study}/tracking/round{round}/seed{seed}/invert.{surrogate}.{objective}.{inverter}.json",

@@ -5,6 +5,7 @@ rule preimage:
     input:
         unpack(model_of),
         info=rules.split.output.info,
+        kernels=kernels,
     output:
         preimage="results/{study}/round{round}/seed{seed}/preimage/{surrogate}/{objective}.parquet",
         record="results/{study}/tracking/round{round}/seed{seed}/preimage.{surrogate}.{objective}.json",
