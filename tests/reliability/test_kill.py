@@ -87,7 +87,7 @@ def test_two_runs_at_once_wait_for_each_other_and_both_succeed(small, tmp_path, 
     first = start(tmp_path)
     time.sleep(apart)
     second = start(tmp_path)
-    outputs = [p.communicate(timeout=300)[0] for p in (first, second)]
+    outputs = [p.communicate(timeout=600)[0] for p in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], outputs
     # Of two in the same second, either may be the first.
     waited = [said for said in outputs if "another run is at work" in said and "Nothing to be done" in said]
