@@ -44,7 +44,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
         pytest.param("preimage/reporting/words.py", {"report"}, marks=pytest.mark.long),
         ("preimage/reporting/figures.html", {"report"}),
         ("preimage/surrogates/random_forest.py", {"train", "preimage", *AFTER_INVERT}),
-        ("preimage/inversion/tpe_search.py", AFTER_INVERT),
+        ("preimage/inversion/hyperopt.py", AFTER_INVERT),
         pytest.param(
             "preimage/problems/paraboloid.py",
             {"generate", "split", "train", "preimage", *AFTER_INVERT},
@@ -60,5 +60,5 @@ def test_editing_reruns_the_steps_that_run_the_code(dry_run, edited, rules):
 
 
 def test_an_edited_method_reruns_only_its_own_searches(dry_run):
-    said = dry_run("preimage/inversion/tpe_search.py")
+    said = dry_run("preimage/inversion/hyperopt.py")
     assert set(re.findall(r"wildcards: .*inverter=(\w+)", said)) == {"tpe"}

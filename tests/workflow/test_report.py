@@ -141,7 +141,7 @@ def material_of(folder, names):
     """What the report of the tiny study is made of, from its files, with other names."""
     results = folder / "results/tiny"
     seed = results / "round0/seed0"
-    found = study.load(folder / "tiny.yaml")
+    found = study.plain(study.load(folder / "tiny.yaml"))
     known = rows.known(str(seed / "split.json"))
     setup = setting.of_rows(found["problem"], known)
     train, test = (rows.load(str(seed / f"{part}.parquet"), str(seed / "split.json"), {}) for part in ("train", "test"))

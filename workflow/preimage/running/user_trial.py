@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from preimage.problems import user_code, user_import
+from preimage.study.cases import plain
 from preimage.support import child_process
 from preimage.support.errors import StudyError
 
@@ -22,7 +23,7 @@ def check(studies: Mapping[str, Any]) -> None:
     by_name: dict[str, dict[str, Any]] = {}
     for study, value in studies.items():
         if name := user_code.named(value.get("problem", {})):
-            by_name.setdefault(name, {})[study] = value
+            by_name.setdefault(name, {})[study] = plain(value)
     for name, own in by_name.items():
         if complaint := _complaint(name, own):
             raise StudyError(complaint)
@@ -46,12 +47,13 @@ def _try(study: Mapping[str, Any]) -> None:
 
         stochastic.load(inference.simulated_part(study["problem"]))
         return
+    from preimage.inversion.base import Inverter
     from preimage.problems import loading
     from preimage.study import pairs
 
     loading.load(study["problem"])
     for name, inverter in study["inverters"].items():
-        pairs.works_on(dict(study), name, inverter, run=True)
+        pairs.works_on(dict(study), name, Inverter.of(inverter), run=True)
     if any("fit" in entry for entry in study["objectives"].values()):
         from preimage.calibration import fit
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from preimage.inversion.base import Inverter
 from preimage.support.frozen import plain_value
 from preimage.surrogates.base import made_of_trees
 
@@ -60,7 +61,7 @@ def preimages(study: Study) -> list[tuple[str, str]]:
 
 def baselines(study: Study) -> list[str]:
     """Return the inverters of a study that don't search, but look up."""
-    return [name for name, inverter in study["inverters"].items() if inverter.baseline]
+    return [name for name, inverter in study["inverters"].items() if Inverter.of(inverter).baseline]
 
 
 def searched_exactly(study: Study) -> set[str]:
