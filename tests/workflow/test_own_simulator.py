@@ -89,6 +89,7 @@ def bake(X):
 """
 
 
+@pytest.mark.long
 def test_a_killed_step_makes_the_calls_that_it_lacks_and_none_again(kitchen):
     """Killed as it makes data, and as it searches; by the time that it takes, each call costs enough to be kept."""
     text = STUDY.replace("samples: 20", "samples: 20, batch: 1").replace("kind: random", "kind: hyperopt")

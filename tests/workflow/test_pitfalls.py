@@ -48,7 +48,7 @@ def assert_named(folder, trap):
 
 def assert_sound(folder):
     said, table = diagnosis(folder, "sound")
-    assert "none showed" in said and "found" not in set(table["verdict"])
+    assert "none was found" in said and "found" not in set(table["verdict"])
     assert not [title for title in TRAPS.values() if f">{title}<" in said]
 
 

@@ -67,7 +67,7 @@ def test_where_a_forest_does_what_is_asked_the_summary_has_the_window_in_which_i
         assert (kept[f"tolerance_low.{name}"] <= kept[f"x.{name}"]).all()
         assert (kept[f"x.{name}"] <= kept[f"tolerance_high.{name}"]).all()
     page = (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
-    assert "everywhere in that window the model forest predicts y between 4,800 and 5,200, which is proven" in page
+    assert "everywhere in that window, forest predicts y between 4,800 and 5,200 (proven)" in page
 
 
 def test_the_summary_shows_the_candidate_of_rank_1_chosen_without_the_truth(tiny):
@@ -179,4 +179,4 @@ def test_a_whole_preimage_is_a_file_of_disjoint_boxes_and_stands_in_the_report(t
         inside = ((X[:, None] >= low) & (X[:, None] <= high)).all(axis=2).sum(axis=1)
         assert (inside == (table["predicted.y"] - 5000).abs().le(200)).all() and inside.sum() > 0
     page = (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
-    assert "All inputs that meet this by the model forest are known" in page and "all that meets it by forest" in page
+    assert "All inputs that meet this objective on the model forest are known" in page and "whole preimage on forest" in page

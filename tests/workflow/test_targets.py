@@ -85,7 +85,7 @@ def test_a_robust_table_is_ranked_by_the_committee(tables):
 def test_the_report_has_a_row_a_method_and_warns_of_targets_never_seen(many):
     page = (many / "results/many/report.html").read_text(encoding="utf-8")
     assert "held out: 12 targets for hand x and hand y, from test rows" in page
-    assert "wished: 3 targets for hand y and hand x, from wanted.csv, judged by a committee" in page
+    assert "wished: 3 targets for hand y and hand x, from wanted.csv, ranked by a committee of models" in page
     assert "1 of the targets of &#39;wished&#39; lie outside the measured range" in page
     assert "best_of.held_out.svg" in (many / "results/many/figures/captions.json").read_text()
 
