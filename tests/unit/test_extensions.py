@@ -21,6 +21,7 @@ from preimage.study.sections import StudyFile
 from preimage.support import extensions
 from preimage.support.frozen import json_schema
 from preimage.surrogates.base import SurrogateKind, module
+from preimage.trees.objective import reduce
 
 from ..conftest import BOWL, refusal
 
@@ -160,6 +161,8 @@ def test_a_module_adds_an_objective(extend, study_file):
     found = objective.build_all(entries, ["y"])["lowest"]
     assert found.loss(np.array([[-3.0], [2.0]])).tolist() == [3.0, 2.0]
     assert found.words() == "nearest to zero: y" and not found.bounded
+    # The bounds of exact searches are those of other losses: they would prove what is false.
+    assert "exact searches on trees do not support the kind 'near_zero'" in refusal(reduce, found, None)
     said = refusal(study.load, study_file(text.replace("near_zero: y", "near_zero: y, minimize: y")))
     assert "expected exactly one of" in said and "near_zero" in said
 

@@ -179,4 +179,7 @@ def test_a_whole_preimage_is_a_file_of_disjoint_boxes_and_stands_in_the_report(t
         inside = ((X[:, None] >= low) & (X[:, None] <= high)).all(axis=2).sum(axis=1)
         assert (inside == (table["predicted.y"] - 5000).abs().le(200)).all() and inside.sum() > 0
     page = (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
-    assert "All inputs that meet this objective on the model forest are known" in page and "whole preimage on forest" in page
+    assert (
+        "All inputs that meet this objective on the model forest are known" in page
+        and "whole preimage on forest" in page
+    )

@@ -16,6 +16,7 @@ import pandas as pd
 from preimage.core.candidates import inputs_of
 from preimage.core.objective import Objective
 from preimage.core.space import Space
+from preimage.trees.objective import is_supported
 from preimage.trees.tolerance_box import Window, tolerance_box
 
 # Windows examined in search of the largest, before one is grown: enough in one dimension or two.
@@ -60,4 +61,4 @@ def with_windows(
 
 def _alone(wanted: Objective) -> bool:
     """Whether a window can be had: values to meet, or one output to make small or large."""
-    return wanted.bounded or (len(wanted.outputs) == 1 and wanted.low[0] > 0)
+    return is_supported(wanted) and (wanted.bounded or (len(wanted.outputs) == 1 and wanted.low[0] > 0))

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preimage.core.objective import Objective, Target
+from preimage.core.objective import Direction, Maximize, Objective, Target, Values
+from preimage.support.errors import StudyError
 from preimage.support.numba_cache import numba
 from preimage.trees.boxes import Channels
 from preimage.trees.forest import Forest
@@ -43,8 +44,21 @@ class Wanted(NamedTuple):
     share: float
 
 
+def is_supported(objective: Objective) -> bool:
+    """Whether the kernels' bounds hold for an objective: its loss is one of those that they know."""
+    return type(objective).loss_of in (Direction.loss_of, Maximize.loss_of, Values.loss_of)
+
+
 def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
-    """Return the objective as the kernels see it, and what is to be made large."""
+    """Return the objective as the kernels see it, and what is to be made large.
+
+    Raises StudyError for a kind with a loss of its own, of which the kernels' bounds would prove nothing.
+    """
+    if not is_supported(objective):
+        raise StudyError(
+            f"objective '{objective.name}': exact searches on trees do not support the kind '{objective.kind}'; leave "
+            "out `certified`, `coordinate` and `preimage`"
+        )
     values, start = forest.values[:, list(objective.columns)], forest.start[list(objective.columns)]
     trees, divisor = len(forest.roots), forest.divisor
     low, high = np.array(objective.low), np.array(objective.high)
