@@ -196,7 +196,7 @@ def test_simulations_that_can_not_be_shared_are_refused(study_file, problem, tol
 ])  # fmt: skip
 def test_batches_are_for_a_simulator_of_ones_own(study_file, rest):
     message = refusal(study.load, study_file(f"study: s\n{rest}\n"))
-    assert "key 'problem.batch': only for a simulator of your own" in message
+    assert "key 'problem.batch': valid only for your own simulator" in message
 
 
 def test_how_rows_are_shared_is_no_part_of_the_problem(study_file):

@@ -41,8 +41,8 @@ def test_a_study_says_which_preimages_it_wants_and_nothing_else_depends_on_it(st
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("minimize: y}", "minimize: y, preimage: true}", "objectives.lowest.preimage': a preimage needs values"),
-        ("forest: {kind: random_forest}, ", "", "objectives.ring.preimage': it needs a surrogate made of trees"),
+        ("minimize: y}", "minimize: y, preimage: true}", "objectives.lowest.preimage': a preimage needs target values"),
+        ("forest: {kind: random_forest}, ", "", "objectives.ring.preimage': a preimage needs a tree model"),
         (
             "simulator: paraboloid}", "simulator: paraboloid, constraints: [{linear: {x1: 1}, equals: 3}]}",
             "a preimage is made of boxes, and an equality of inputs that are not whole numbers (x1)",
