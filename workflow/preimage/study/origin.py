@@ -95,4 +95,6 @@ def _stays_inside(folder: str) -> bool:
 
 def _odd(run: str, key: str, found: Any, expected: str) -> StudyError:
     shown = json.dumps(found, default=str)[:60]
-    return StudyError(f"run {run}: this workflow did not write its record: {key}: found {shown}, expected {expected}")
+    return StudyError(
+        f"run {run}: its record is not one that this workflow writes: {key}: found {shown}, expected {expected}"
+    )
