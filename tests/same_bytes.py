@@ -3,7 +3,8 @@
     python tests/same_bytes.py REVISION [REVISION]
 
 Each revision (the working tree where only one is named) runs in a clone of its own, its studies as it ships them, with
-this interpreter's packages; files whose bytes differ are listed, and the exit status is then 1. About ten minutes on two cores.
+this interpreter's packages; files whose bytes differ are listed, and the exit status is then 1. About ten minutes on
+two cores.
 """
 
 import hashlib
