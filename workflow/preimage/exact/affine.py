@@ -34,7 +34,7 @@ class Terms(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _least(terms, j, pull, a, b):  # type: ignore[no-untyped-def]
+def least_term(terms, j, pull, a, b):  # type: ignore[no-untyped-def]
     """Return the least of input j's term and pull * x on [a, b], where that is, and the distance in it."""
     slope, w, r = terms.slope[j] + pull, terms.weight[j], terms.reference[j]
     if terms.category[j]:
@@ -61,7 +61,7 @@ def dual(terms, matrix, low, high, start, end, multipliers):  # type: ignore[no-
             if multipliers[r] != 0.0:
                 pull += multipliers[r] * matrix[r, j]
                 sum_ += abs(multipliers[r] * matrix[r, j])
-        value, x, away = _least(terms, j, pull, start[j], end[j])
+        value, x, away = least_term(terms, j, pull, start[j], end[j])
         total += value
         size += sum_ * abs(x) + away
     for r in range(m):

@@ -66,6 +66,37 @@ def minimum(
     return Solution(np.clip(start + u * width, start, end), multipliers / largest)
 
 
+def against(
+    matrix: np.ndarray, low: np.ndarray, high: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> np.ndarray:
+    """Return multipliers of the rows (m,) that may prove that no point of the box keeps to all of them: those that
+    missing the rows by as little as possible has."""
+    from scipy.optimize import linprog
+
+    width = np.where(end > start, end - start, 1.0)
+    part = matrix * width
+    largest = np.abs(part).max(axis=1, initial=0.0)
+    largest = np.where(largest > 0, largest, 1.0)
+    held = matrix @ start
+    least, most = (low - held) / largest, (high - held) / largest
+    upper, lower = np.isfinite(most), np.isfinite(least)
+    A = part / largest[:, None]
+    missed = np.full((int(upper.sum() + lower.sum()), 1), -1.0)
+    found = linprog(
+        np.r_[np.zeros(len(start)), 1.0],
+        A_ub=np.hstack([np.vstack([A[upper], -A[lower]]), missed]),
+        b_ub=np.r_[most[upper], -least[lower]],
+        bounds=[*((0.0, 1.0 if b > a else 0.0) for a, b in zip(start, end, strict=True)), (None, None)],
+        method="highs",
+    )
+    multipliers = np.zeros(len(matrix))
+    if found.x is not None:
+        marginals = -np.asarray(found.ineqlin.marginals)
+        multipliers[upper] += marginals[: upper.sum()]
+        multipliers[lower] -= marginals[upper.sum() :]
+    return multipliers / largest
+
+
 def _alone(terms: Terms, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return the point where each input's own term is least."""
     near = np.clip(terms.reference, start, end)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from preimage.core.space import TOLERANCE, Space
+from preimage.exact.affine import UNIT, least_term
 from preimage.support.numba_cache import numba
 
 # Beyond the tolerance by what rounding in the sums may amount to, so that no point that is accepted is cut off.
@@ -237,13 +238,51 @@ def _exclusion(region, e, start, end):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _tighten_one(region, matrix, low, high, start, end):  # type: ignore[no-untyped-def]
+def _sum(region, terms, most, start, end):  # type: ignore[no-untyped-def]
+    """Cut a box, in place, to where a sum over inputs may be at most `most`; return what `_row` does."""
+    total = size = 0.0
+    for j in range(len(start)):
+        value, _, away = least_term(terms, j, 0.0, start[j], end[j])
+        total += value
+        size += abs(value) + 2.0 * away
+    most += 4.0 * (len(start) + 4) * UNIT * (size + abs(most))
+    if total > most:
+        return False, False
+    moved = False
+    for j in range(len(start)):
+        slope, w, r = terms.slope[j], terms.weight[j], terms.reference[j]
+        if start[j] == end[j] or (slope == 0.0 and w == 0.0):
+            continue
+        room = most - (total - least_term(terms, j, 0.0, start[j], end[j])[0])
+        if terms.category[j]:
+            if w > room:
+                start[j] = end[j] = r
+                moved = True
+        elif slope == 0.0:
+            moved = _to(region, j, r + room / w, start, end) or moved
+            moved = _from(region, j, r - room / w, start, end) or moved
+        elif w == 0.0 and slope > 0.0:
+            moved = _to(region, j, room / slope, start, end) or moved
+        elif w == 0.0:
+            moved = _from(region, j, room / slope, start, end) or moved
+        if start[j] > end[j]:
+            return False, False
+    return True, moved
+
+
+@numba.njit(cache=True)
+def _tighten_one(region, terms, most, matrix, low, high, start, end):  # type: ignore[no-untyped-def]
     for j in range(len(start)):
         start[j], end[j] = above(region, j, start[j]), below(region, j, end[j])
         if start[j] > end[j]:
             return False
     for _ in range(PASSES):
         again = False
+        if most < np.inf:
+            left, moved = _sum(region, terms, most, start, end)
+            if not left:
+                return False
+            again = again or moved
         for r in range(len(matrix)):
             left, moved = _row(region, matrix[r], low[r], high[r], start, end)
             if not left:
@@ -265,14 +304,15 @@ def _tighten_one(region, matrix, low, high, start, end):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True, nogil=True)
-def tighten(begin, stop, region, matrix, low, high, start, end, left):  # type: ignore[no-untyped-def]
+def tighten(begin, stop, region, terms, most, matrix, low, high, start, end, left):  # type: ignore[no-untyped-def]
     """Cut boxes begin to stop of (n, d), in place, to what may be valid; `left` (n,): whether anything may be.
 
     Args:
+        terms, most: a sum over inputs, and what it may be at most for each box (n,).
         matrix, low, high: rows low <= matrix @ x <= high, (m, d) and the ends for each box (n, m).
     """
     for i in range(begin, stop):
-        left[i] = left[i] and _tighten_one(region, matrix, low[i], high[i], start[i], end[i])
+        left[i] = left[i] and _tighten_one(region, terms, most[i], matrix, low[i], high[i], start[i], end[i])
 
 
 @numba.njit(cache=True)
