@@ -31,9 +31,10 @@ class TreeModel:
     def __init__(self, forest: Forest, space: Space, sides: Sequence[Side]) -> None:
         self.forest, self.sides = forest, tuple(sides)
         made = [_channel(forest, side) for side in sides]
-        channels = Channels(np.stack([score for score, _, _ in made]), _starts(forest, [start for _, start, _ in made]))
+        score = np.array([values for values, _, _ in made]).reshape(len(made), len(forest.values))
+        channels = Channels(score, _starts(forest, [start for _, start, _ in made]))
         self.grid, self.trees = build(forest, space, channels)
-        self.margin = np.array([margin for _, _, margin in made])
+        self.margin = np.array([margin for _, _, margin in made], float)
         self.size = len(made) * len(forest.roots)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -49,7 +50,7 @@ class TreeModel:
         date in place."""
         ends = np.empty((len(start), len(self.sides)))
         over(_bound, len(start), self.trees, self.grid, start, end, self._leaves(state), ends)
-        sign = np.array([side.sign for side in self.sides])
+        sign = np.array([side.sign for side in self.sides], float)
         return sign * (ends / self.forest.divisor + self.margin)
 
     def split(
