@@ -8,13 +8,13 @@ that its rounding is that of the answer. A direction whose values are linear is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from preimage.core.expressions import Expression
+from preimage.core.formulas import Formulas
 from preimage.core.objective import Direction, Objective
 from preimage.core.space import Space
 from preimage.exact import affine
@@ -24,6 +24,9 @@ from preimage.trees.threads import over
 
 # Until there is something to beat, limits come before the objective.
 LATER = 1e6
+# Bounds and losses of formulas that agree to this share of what they span are the same: rounding, and the tolerance of
+# rows, may leave such a gap.
+GAP = 1e-8
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,9 @@ class Value:
 
     Attributes:
         column: its place among all outputs; -1 for a sum.
-        expression: the formula, where it is not linear.
         slope, weights, constant: of inputs (d,) and of the model's outputs (m,), where it is linear.
         margin: what rounding may make of its value then, at most.
-        low, high: the place of the ends of its outputs' part among the sides, -1 where it has none; and a factor.
+        of: the model's outputs that a formula takes which is not linear; None where it is.
     """
 
     column: int
@@ -43,12 +45,16 @@ class Value:
     weights: np.ndarray
     constant: float = 0.0
     margin: float = 0.0
-    expression: Expression | None = None
+    of: tuple[int, ...] | None = None
+
+    @property
+    def linear(self) -> bool:
+        return self.of is None
 
     @property
     def plain(self) -> bool:
         """Whether it is an output of the model, or a multiple of one."""
-        return self.expression is None and not self.slope.any() and not self.constant and not self.margin
+        return self.linear and not self.slope.any() and not self.constant and not self.margin
 
 
 class Parts(NamedTuple):
@@ -63,8 +69,7 @@ class Goal:
     """An objective with its limits, over boxes.
 
     Args:
-        outputs: names of all outputs: the model's, then those of the formulas.
-        formulas: expressions of inputs and of the model's outputs.
+        formulas: the outputs behind the model's own.
         reach: how large each of the model's outputs may be, (m,).
         distance: a distance of the inputs that is the loss, where the objective is one.
 
@@ -75,18 +80,15 @@ class Goal:
     """
 
     def __init__(
-        self,
-        space: Space,
-        objective: Objective,
-        outputs: Sequence[str],
-        formulas: Mapping[str, Expression],
-        reach: np.ndarray,
-        distance: Terms | None = None,
+        self, space: Space, objective: Objective, formulas: Formulas, reach: np.ndarray, distance: Terms | None = None
     ) -> None:
-        self.space, self.objective, self.outputs, self.reach = space, objective, list(outputs), reach
+        self.space, self.objective, self.reach = space, objective, reach
         d = len(space.inputs)
         self.terms = distance or Terms(np.zeros(d), np.zeros(d), np.zeros(d), space.categorical)
         self._places: dict[Side, int] = {}
+        self.formulas = _needed(formulas, objective, len(reach))
+        self._names = dict(enumerate(formulas.names, len(reach)))
+        self._of_formula = self._formula_values()
         columns = [*objective.columns, *(limit.column for limit in objective.limits)]
         self.values = {c: self._value(c, formulas) for c in dict.fromkeys(columns)}
         self.named = [self.values[c] for c in objective.columns]
@@ -105,69 +107,79 @@ class Goal:
 
     # -- what is asked -------------------------------------------------------------------------------------------------
 
-    def _value(self, column: int, formulas: Mapping[str, Expression]) -> Value:
-        d, m = len(self.space.inputs), len(self.reach)
-        slope, weights = np.zeros(d), np.zeros(m)
+    def _value(self, column: int, formulas: Formulas) -> Value:
+        m = len(self.reach)
         if column < m:
-            weights[column] = 1.0
-            return Value(column, slope, weights)
-        expression = formulas[self.outputs[column]]
-        ratio = expression.ratio()
-        if ratio is None or not ratio.is_linear:
-            return Value(column, slope, weights, expression=expression)
-        largest = np.maximum(np.abs(self.space.low), np.abs(self.space.high))
-        size = ratio.above.size
-        for name, c in ratio.above.coefficients.items():
-            of, at, reach = self._place(name, slope, weights, largest)
-            of[at] += c
-            size += ratio.above.sizes[name] * reach
-        margin = 8 * (len(expression.steps) + d + m) * UNIT * size
-        return Value(column, slope, weights, ratio.above.constant, margin)
+            return Value(column, np.zeros(len(self.space.inputs)), np.eye(m)[column])
+        return replace(self._of_formula[formulas.names[column - m]], column=column)
 
-    def _place(
-        self, name: str, slope: np.ndarray, weights: np.ndarray, largest: np.ndarray
-    ) -> tuple[np.ndarray, int, float]:
+    def _formula_values(self) -> dict[str, Value]:
+        """Return the value of each formula that matters, by name; those of linear formulas are linear."""
+        d, m = len(self.space.inputs), len(self.reach)
+        largest = np.maximum(np.abs(self.space.low), np.abs(self.space.high))
+        found: dict[str, Value] = {}
+        sizes: dict[str, float] = dict(zip(self.space.names, largest.tolist(), strict=True))
+        sizes |= dict(zip(self.formulas.outputs, self.reach.tolist(), strict=False))
+        for formula in self.formulas.each:
+            ratio = formula.expression.ratio()
+            names = formula.expression.names
+            if ratio is None or not ratio.is_linear or any(n in found and not found[n].linear for n in names):
+                of = {k for n in names for k in self._outputs_of(n, found)}
+                found[formula.name] = Value(-1, np.zeros(d), np.zeros(m), of=tuple(sorted(of)))
+                continue
+            value = Value(-1, np.zeros(d), np.zeros(m), ratio.above.constant)
+            size = ratio.above.size
+            for name, c in ratio.above.coefficients.items():
+                value = _plus(value, c, self._named(name, found))
+                size += ratio.above.sizes[name] * sizes[name]
+            margin = value.margin + 8 * (len(formula.expression.steps) + d + m) * UNIT * size
+            found[formula.name], sizes[formula.name] = replace(value, margin=margin), size
+        return found
+
+    def _named(self, name: str, found: dict[str, Value]) -> Value:
+        """Return the value of an input, an output or a formula."""
+        d, m = len(self.space.inputs), len(self.reach)
+        if name in found:
+            return found[name]
         if name in self.space.names:
-            at = self.space.names.index(name)
-            return slope, at, float(largest[at])
-        at = self.outputs.index(name)
-        return weights, at, float(self.reach[at])
+            return Value(-1, np.eye(d)[self.space.names.index(name)], np.zeros(m))
+        return Value(-1, np.zeros(d), np.eye(m)[self.formulas.outputs.index(name)])
+
+    def _outputs_of(self, name: str, found: dict[str, Value]) -> list[int]:
+        """Return the model's outputs that an input, an output or a formula takes."""
+        value = self._named(name, found)
+        return np.flatnonzero(value.weights).tolist() if value.of is None else list(value.of)
 
     def _sum(self) -> Value | None:
         """Return what a direction makes small as one sum; None where a value is not linear."""
         objective, d, m = self.objective, len(self.space.inputs), len(self.reach)
-        if any(v.expression is not None for v in self.named):
+        if not all(v.linear for v in self.named):
             return None
         parts = [w * objective.sign for w in objective.low]
         if len(parts) == 1 and self.named[0].plain:
             return Value(-1, self.named[0].slope, parts[0] * self.named[0].weights)
         largest = np.maximum(np.abs(self.space.low), np.abs(self.space.high))
-        slope, weights, constant, margin, size = np.zeros(d), np.zeros(m), 0.0, 0.0, 0.0
+        total, size = Value(-1, np.zeros(d), np.zeros(m)), 0.0
         for w, v in zip(parts, self.named, strict=True):
-            slope, weights, constant = slope + w * v.slope, weights + w * v.weights, constant + w * v.constant
-            margin += abs(w) * v.margin
+            total = _plus(total, w, v)
             size += abs(w) * (np.abs(v.slope) @ largest + np.abs(v.weights) @ self.reach + abs(v.constant))
-        return Value(-1, slope, weights, constant, margin + 8 * (d + m + len(parts)) * UNIT * size)
+        return replace(total, margin=total.margin + 8 * (d + m + len(parts)) * UNIT * size)
 
     def _ask(self, value: Value, signs: Sequence[float]) -> None:
         """Note which ends of the model's outputs a value takes."""
-        if value.expression is None:
-            for sign in signs:
-                self._side(value.weights, sign)
-            return
-        for name in value.expression.names:
-            if name not in self.space.names:
-                weights = np.zeros(len(self.reach))
-                weights[self.outputs.index(name)] = 1.0
-                self._side(weights, 1.0)
-                self._side(weights, -1.0)
+        for weights, sign in self._ends_of(value, signs):
+            self._side(weights, sign)
+
+    def _ends_of(self, value: Value, signs: Sequence[float]) -> list[tuple[np.ndarray, float]]:
+        """Return the ends of sums of the model's outputs that ends of a value take."""
+        if value.of is None:
+            return [(value.weights, sign) for sign in signs if value.weights.any()]
+        return [(np.eye(len(self.reach))[k], sign) for k in value.of for sign in (-1.0, 1.0)]
 
     def _side(self, weights: np.ndarray, sign: float) -> tuple[int, float]:
-        """Return the place of one end of a sum of the model's outputs, and what to multiply it with; (-1, 0) where the
-        sum is none. One output is asked for by itself, so that its ends are numbers that are predicted."""
+        """Return the place of one end of a sum of the model's outputs, and what to multiply it with. One output is
+        asked for by itself, so that its ends are numbers that are predicted."""
         used = np.flatnonzero(weights)
-        if not len(used):
-            return -1, 0.0
         factor = float(weights[used[0]]) if len(used) == 1 else 1.0
         side = Side(tuple((weights / factor).tolist()), float(sign * np.sign(factor)))
         return self._places.setdefault(side, len(self._places)), factor
@@ -176,13 +188,15 @@ class Goal:
 
     def _outputs(self, value: Value, sign: float, parts: Parts) -> np.ndarray | float:
         """Return one end of the outputs' part of a linear value on boxes (n,)."""
+        if not value.weights.any():
+            return 0.0
         place, factor = self._side(value.weights, sign)
-        return factor * parts.ends[:, place] if place >= 0 else 0.0
+        return factor * parts.ends[:, place]
 
     def interval(self, value: Value, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of a value on boxes (n,)."""
-        if value.expression is not None:
-            return self._of_formula(value.expression, parts)
+        if not value.linear:
+            return self._curved(value, parts)
         low, high = (self._outputs(value, sign, parts) for sign in (-1.0, 1.0))
         if value.plain:
             return np.asarray(low), np.asarray(high)
@@ -190,17 +204,17 @@ class Goal:
         less, more = np.minimum(at_start, at_end).sum(axis=1), np.maximum(at_start, at_end).sum(axis=1)
         return less + low + value.constant - value.margin, more + high + value.constant + value.margin
 
-    def _of_formula(self, expression: Expression, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        low, high = {}, {}
-        for name in expression.names:
-            if name in self.space.names:
-                j = self.space.names.index(name)
-                low[name], high[name] = parts.start[:, j], parts.end[:, j]
-                continue
-            weights = np.zeros(len(self.reach))
-            weights[self.outputs.index(name)] = 1.0
-            low[name], high[name] = (parts.ends[:, self._side(weights, sign)[0]] for sign in (-1.0, 1.0))
-        return expression.bounds(low, high)
+    def _curved(self, value: Value, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of a formula that is not linear on boxes (n,), by interval arithmetic."""
+        shape = (len(parts.start), len(self.reach))
+        low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
+        for k in range(shape[1]):
+            for end, sign in ((low, -1.0), (high, 1.0)):
+                place = self._places.get(Side(tuple(np.eye(shape[1])[k].tolist()), sign))
+                if place is not None:
+                    end[:, k] = parts.ends[:, place]
+        k = shape[1] + self.formulas.names.index(self._names[value.column])
+        return tuple(ends[:, k] for ends in self.formulas.bounds(parts.start, parts.end, low, high))
 
     def rows(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of `matrix` that limits leave on boxes, (n, r) each."""
@@ -230,7 +244,7 @@ class Goal:
             return np.asarray(self._terms(parts, rows, first) + rest)
         if self.terms.weight.any():
             return self._terms(parts, rows, first)
-        Y = np.zeros((len(parts.start), len(self.outputs)))
+        Y = np.zeros((len(parts.start), max(self.values) + 1))
         for value in self.named:
             Y[:, value.column] = self._wanted(value, parts)
         return np.asarray(self.objective.loss(Y))
@@ -252,6 +266,14 @@ class Goal:
         least = np.empty(len(parts.start))
         over(affine.bound, len(least), self.terms, *rows, parts.start, parts.end, first, least)
         return least
+
+    def rounding(self, margin: np.ndarray) -> float:
+        """Return what rounding may make of the loss, at most, given that of the ends of the model's outputs (k,)."""
+        if self.sum is not None:
+            places = [self._side(weights, sign) for weights, sign in self._ends_of(self.sum, (-1.0,))]
+            return 2 * (self.sum.margin + sum(abs(factor) * float(margin[place]) for place, factor in places))
+        plain = self.terms.weight.any() or all(value.plain for value in self.named)
+        return 0.0 if plain else GAP * self.objective.loss_unit
 
     def met(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
         """Return on which boxes limits may hold, and on which all of them do everywhere, (n,) each."""
@@ -296,25 +318,35 @@ class Goal:
         least, most = self.interval(value, parts)
         below = np.where(least < low, (most - low) / scale, np.inf)
         above = np.where(most > high, (high - least) / scale, np.inf)
-        if value.expression is not None:
+        if not value.linear:
             self._lower(score, value, (-1.0, 1.0), np.minimum(below, above))
             return
         self._lower(score, value, (1.0,), below)
         self._lower(score, value, (-1.0,), above)
 
     def _lower(self, score: np.ndarray, value: Value, signs: Sequence[float], by: np.ndarray) -> None:
-        for place in self._of(value, signs):
+        """Note how near ends of a value are to ruling a box out at the sides that they take."""
+        for weights, sign in self._ends_of(value, signs):
+            place, _ = self._side(weights, sign)
             score[:, place] = np.minimum(score[:, place], by)
 
-    def _of(self, value: Value, signs: Sequence[float]) -> list[int]:
-        """Return the sides that a value takes."""
-        if value.expression is None:
-            places = [self._side(value.weights, sign)[0] for sign in signs]
-            return [p for p in places if p >= 0]
-        found = []
-        for name in value.expression.names:
-            if name not in self.space.names:
-                weights = np.zeros(len(self.reach))
-                weights[self.outputs.index(name)] = 1.0
-                found += [self._side(weights, 1.0)[0], self._side(weights, -1.0)[0]]
-        return found
+
+def _needed(formulas: Formulas, objective: Objective, m: int) -> Formulas:
+    """Return the formulas that an objective and its limits take, and those that these take."""
+    columns = [*objective.columns, *(limit.column for limit in objective.limits)]
+    needed = {formulas.names[c - m] for c in columns if c >= m}
+    for formula in reversed(formulas.each):
+        if formula.name in needed:
+            needed |= set(formula.expression.names)
+    return replace(formulas, each=tuple(f for f in formulas.each if f.name in needed))
+
+
+def _plus(a: Value, factor: float, b: Value) -> Value:
+    """Return a + factor * b of linear values."""
+    return Value(
+        a.column,
+        a.slope + factor * b.slope,
+        a.weights + factor * b.weights,
+        a.constant + factor * b.constant,
+        a.margin + abs(factor) * b.margin,
+    )

@@ -19,9 +19,11 @@ class BoxModel(Protocol):
 
     Attributes:
         sides: the ends that were asked for when it was made.
+        margin: how far rounding may have moved each end outward, (k,).
     """
 
     sides: tuple[Side, ...]
+    margin: np.ndarray
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs (n, m) at points (n, d)."""

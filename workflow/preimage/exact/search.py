@@ -155,6 +155,14 @@ class Search:
         """What a bound may be below the best point's loss by though nothing is better but for rounding."""
         return self.settling.rounding
 
+    def middle(self) -> np.ndarray | None:
+        """Return the allowed values (d,) nearest to the middle of the next box; None where none is open."""
+        if not self.open:
+            return None
+        _, _, slot = self.queue.stack[-1] if self.queue.stack else self.queue.heap[0]
+        start, end = (self.slots.arrays[name][slot] for name in ("start", "end"))
+        return self.space.rounded((start / 2 + end / 2)[None])[0]
+
     def step(self) -> bool:
         """Expand one batch of boxes; return False where none is left."""
         deep = self.queue.deep

@@ -15,6 +15,7 @@ from preimage.core import polytope
 from preimage.core.space import Input, Linear, Space
 from preimage.exact import affine, program, region
 from preimage.exact.affine import Terms
+from preimage.exact.goal import GAP
 
 if TYPE_CHECKING:
     from preimage.exact.search import Boxes, Search
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 INSIDE = (0.0, 1e-12, 1e-10, 1e-9)
 # A box whose sides are all shorter than this share of the ranges is not cut any more.
 FINEST = 1e-9
-# Rounding, and the tolerance of rows, may leave a gap of this share of what a sum over inputs spans.
-GAP = 1e-8
 
 
 class Settling:
@@ -33,10 +32,9 @@ class Settling:
     def __init__(self, search: Search) -> None:
         self.search = search
         goal, space = search.goal, search.space
-        span = np.abs(goal.terms.slope) * (space.high - space.low) + goal.terms.weight * (
-            np.where(goal.terms.category, 1.0, space.high - space.low)
-        )
-        self.rounding = GAP * float(span.sum())
+        width = np.where(goal.terms.category, 1.0, space.high - space.low)
+        span = (np.abs(goal.terms.slope) + goal.terms.weight) * np.where(np.isfinite(width), width, 0.0)
+        self.rounding = GAP * float(span.sum()) + goal.rounding(search.model.margin)
 
     def settle(self, box: Boxes, order: np.ndarray) -> list[Boxes]:
         """Settle what is attained of one box, and return boxes that make up the rest.
@@ -73,6 +71,9 @@ class Settling:
 
     def _inner(self, box: Boxes) -> list[Boxes]:
         search = self.search
+        if (box.start == box.end).all():
+            search.offer(box.start)
+            return []
         input_, at = np.empty(1, np.int32), np.empty(1)
         region.cuts(0, 1, search.region, box.start, box.end, input_, at)
         if input_[0] >= 0:

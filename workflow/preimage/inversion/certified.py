@@ -15,6 +15,7 @@ import numpy as np
 from preimage.core import polytope
 from preimage.core.certificates import Certificate, verdict
 from preimage.core.objective import Objective, Target, Within
+from preimage.inversion import proving
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Answer, Question, SearchContext
@@ -76,7 +77,8 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
 
 def _check_arrays(question: Question, X: np.ndarray) -> None:
     """Raise RuntimeError where the arrays that were searched are not the model itself: nothing would be proven."""
-    searched, said = question.trees.predict(X), question.outputs(X)
+    searched = question.trees.predict(X)
+    said = question.outputs(X)[:, : searched.shape[1]]
     if not np.array_equal(searched, said):
         raise RuntimeError(f"the model's own prediction {said.tolist()} is not that of its trees {searched.tolist()}")
 
@@ -93,9 +95,13 @@ def _search(
     options: Certified,
     context: SearchContext,
 ) -> _Found:
-    hunt = _Hunt(question, objective, common, options, context)
+    hunt: _Hunt | proving.Hunt
+    if proving.is_plain(question, objective):
+        hunt = _Hunt(question, objective, common, options, context)
+    else:
+        hunt = proving.Hunt(question, objective, options.starts, options.memory, context.rng)
     search, parts = hunt.search, context.share[1]
-    hunt.begin(context.state)
+    hunt.begin(context.state, context.share)
     stopped = run(
         search,
         -(-options.boxes // parts),
@@ -107,7 +113,7 @@ def _search(
         context.report,
     )
     found = np.isfinite(search.x).all()
-    met = found and bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
+    met = found and bool(objective.met(question.outputs(search.x[None]), search.loss)[0])
     low = search.bound
     certificate = Certificate(
         bound=low,
@@ -117,7 +123,7 @@ def _search(
         boxes=search.boxes,
         open_boxes=search.open,
         feasible=verdict(objective, low, met) if found else "undecided",
-        limited=hunt.domain is not None,
+        limited=getattr(hunt, 'domain', None) is not None,
     )
     return _Found(search.x, certificate)
 
@@ -134,7 +140,7 @@ class _Hunt:
         options: Certified,
         context: SearchContext,
     ) -> None:
-        space, rng, self.part = question.space, context.rng, context.share
+        space, rng = question.space, context.rng
         self.wanted, channels = reduce(objective, question.trees)
         if common is None:
             grid, self.trees = build(question.trees, space, channels)
@@ -159,13 +165,13 @@ class _Hunt:
             domain=self.domain,
         )
 
-    def begin(self, state: Path | None) -> None:
+    def begin(self, state: Path | None, part: tuple[int, int]) -> None:
         """Take up the search where it was left, or offer it its first points."""
         if resumed(state, self.search.resume):
             return
         X = self._descended(self.starts[:AT_FIRST])
         self.search.offer(X if self.domain is None else self.domain.offers(X))
-        self.search.keep_share(*self.part)
+        self.search.keep_share(*part)
 
     def improve(self, search: Search) -> np.ndarray:
         """Return points that may be better than what the search has."""
@@ -196,7 +202,7 @@ def _domain(question: Question, options: Certified, common: Isolation | None, pa
 
 def _rounding(question: Question, objective: Objective) -> float:
     """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
-    if not objective.bounded:
+    if not objective.bounded or max(objective.columns) >= question.trees.values.shape[1]:
         return 0.0
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
