@@ -62,12 +62,12 @@ def resimulate(
         Y[has] = simulate(distinct)[inverse.ravel()]
     Y[~np.isfinite(Y).all(axis=1)] = np.nan
     frame = frame.assign(**{f"simulated.{o}": Y[:, k] for k, o in enumerate(outputs)})
-    loss = np.full(len(frame), np.nan)
-    for name, wanted in objectives.items():
-        mine = (frame["objective"] == name).to_numpy()
-        loss[mine] = wanted.loss(Y[mine])
+    loss, order = np.full((2, len(frame)), np.nan)
+    for case, mine in frame.groupby(CASE, sort=False).indices.items():
+        wanted = objectives[case[CASE.index("objective")]]
+        loss[mine], order[mine] = wanted.loss(Y[mine]), wanted.ranking(Y[mine])
     frame = frame.assign(simulated_loss=loss)
-    return frame.assign(true_rank=candidates.ranked(frame["simulated_loss"], [frame[c] for c in CASE]))
+    return frame.assign(true_rank=candidates.ranked(pd.Series(order, frame.index), [frame[c] for c in CASE]))
 
 
 def with_intervals(

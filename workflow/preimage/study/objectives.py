@@ -49,12 +49,14 @@ class ObjectiveEntry(Entry):
 
     Attributes:
         many: it stands for many objectives, one per row of a table.
+        front: its answer is a front of points rather than one.
     """
 
     registry: ClassVar[Registry[ObjectiveEntry]] = Registry(
         "objective", "preimage.study.objective_kinds", "preimage.core.objective"
     )
     many: ClassVar[bool] = False
+    front: ClassVar[bool] = False
 
     robust: Maybe[ByType[Flag | Robust]] = option(
         None,

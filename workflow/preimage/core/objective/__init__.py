@@ -10,12 +10,13 @@ import numpy as np
 from preimage.core.objective.base import Goal, Known, Objective
 from preimage.core.objective.directions import Direction, Maximize, Minimize
 from preimage.core.objective.fit import LOSS, NEAR_LEAST, NEAR_SHARE, Fit
+from preimage.core.objective.pareto import Pareto
 from preimage.core.objective.values import Target, Values, Within
 from preimage.support import extensions
 
 __all__ = [
     "LOSS", "NEAR_LEAST", "NEAR_SHARE", "TABLES", "Direction", "Fit", "Goal", "Known", "Maximize",
-    "Minimize", "Objective", "Target", "Targets", "Values", "Within", "build", "build_all", "many",
+    "Minimize", "Objective", "Pareto", "Target", "Targets", "Values", "Within", "build", "build_all", "many",
 ]  # fmt: skip
 
 # Entries of a study that stand for many objectives, one per row of a table of target outputs.

@@ -60,6 +60,8 @@ class Objective(ABC):
     kind: ClassVar[str]
     # Whether there are values to meet, rather than a direction to go.
     bounded: ClassVar[bool] = False
+    # Whether the answer is a front of points rather than one (`preimage.core.objective.pareto`).
+    front: ClassVar[bool] = False
     # What a direction's sum is multiplied with, so that less is better.
     sign: ClassVar[float] = 1.0
 
@@ -136,6 +138,15 @@ class Objective(ABC):
                 chosen by the real part), so that a complex step through this loss gives its derivative.
         """
         return self.loss_of(Y[:, np.array(self.columns)], self.goal, xp)
+
+    def ranking(self, Y: np.ndarray) -> np.ndarray:
+        """Return numbers in whose order outputs (n, m) rank, shape (n,); NaN where there are none."""
+        return np.asarray(self.loss(Y))
+
+    def best(self, Y: np.ndarray) -> np.ndarray:
+        """Return which outputs (n, m) are as good as the best of them, shape (n,)."""
+        loss = self.loss(Y)
+        return np.asarray(loss <= self.equal_to(float(np.nanmin(loss, initial=np.inf))))
 
     def as_good_as(self, best: float) -> float:
         """Return the largest loss that counts as good as the best one found, where there are no values to meet."""
