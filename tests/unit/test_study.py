@@ -214,6 +214,16 @@ def test_a_study_that_cannot_be_is_refused_with_file_line_and_key(refused, old, 
     assert said in refused(MIXES.replace(old, new))
 
 
+@pytest.mark.parametrize("value", ["true", "{trees: 50}"])
+def test_a_key_of_earlier_versions_is_refused_with_its_present_name(refused, load, value):
+    text = MIXES.replace("sixty: {", f"sixty: {{robust: {value}, ")
+    assert refused(text) == (
+        ", line 6, key 'objectives.sixty.robust': unknown key; it is named 'committee' now (ranking by a committee of "
+        "models)"
+    )
+    assert load(text.replace("robust", "committee"))["objectives"]["sixty"]["committee"]
+
+
 def test_an_unknown_key_is_told_before_what_is_missing(refused):
     text = MIXES.replace("kind: random_forest", "kind: random_forest, treees: 3").replace("study: mixes\n", "")
     assert refused(text).startswith(", line 3, key 'surrogates.forest.treees': unknown key")

@@ -29,7 +29,7 @@ def surrogate_modules(wildcards):
 def inverter_modules(wildcards):
     """The method's module, the committee's where it ranks, and that of an objective of an extension."""
     entry = of(wildcards)["objectives"][wildcards.objective]
-    committee = ["preimage.inversion.committee"] if entry.get("robust") else []
+    committee = ["preimage.inversion.committee"] if entry.get("committee") else []
     own = of(wildcards)["inverters"][wildcards.inverter].modules()
     return [
         *own,

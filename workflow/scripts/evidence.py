@@ -81,7 +81,7 @@ def read_candidates(snakemake, cases, simulator):
         part = pd.read_parquet(path)
         found = part.attrs.pop("certificates", {})
         # A committee's word is not what was proven: that is of the surrogate's own loss.
-        if not snakemake.params.objectives[entry].get("robust"):
+        if not snakemake.params.objectives[entry].get("committee"):
             for wanted, certificate in found.items():
                 # What holds near the data bounds no method that may leave it.
                 if certificate["limited"]:

@@ -43,7 +43,7 @@ def distinct_solutions(
             # Clusters again over all methods together: one place found by two methods is one solution.
             X = space.encode(inputs_of(good, space))
             good = good.assign(cluster=clusters(space.coordinates(X)))
-        nearest_first = wanted.bounded and wanted.robust is None
+        nearest_first = wanted.bounded and wanted.committee is None
         order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]
         good = good.sort_values(["in_domain", *order], ascending=[False, True, True], kind="stable")
         groups = good.groupby("cluster", sort=False)

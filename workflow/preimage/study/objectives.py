@@ -12,7 +12,7 @@ from preimage.support.frozen import ByType, Flag, Frozen, Maybe, Number, Text, W
 from preimage.support.registry import Entry, Registry
 
 
-class Robust(Frozen):
+class Committee(Frozen):
     """Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and exclude those
     far from the data: for answers that hold on the true system. `true`, or options.
     """
@@ -58,7 +58,7 @@ class ObjectiveEntry(Entry):
     many: ClassVar[bool] = False
     front: ClassVar[bool] = False
 
-    robust: Maybe[ByType[Flag | Robust]] = option(
+    committee: Maybe[ByType[Flag | Committee]] = option(
         None,
         "Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), "
         "and exclude those far from the data: for answers that hold on the true system. `true`, or "

@@ -50,7 +50,7 @@ class Objective(ABC):
             maximize one number, how far from the best found counts as a solution as good.
         scale: unit of each named output in the loss.
         fixed: inputs pinned for this objective alone.
-        robust: options of the committee that ranks candidates (see `preimage.inversion.committee`), None without.
+        committee: options of the committee that ranks candidates (see `preimage.inversion.committee`), None without.
         unit: what the training rows span: of minimize and maximize the range of what is summed, of values to meet the
             range of the outputs in units of `scale` (root mean square); 1 where nothing is known of them. Of a fit 1
             where its loss has no unit, 0 where it has that of the data.
@@ -73,7 +73,7 @@ class Objective(ABC):
     tolerance: tuple[float, ...]
     scale: tuple[float, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    robust: Mapping[str, Any] | None = None
+    committee: Mapping[str, Any] | None = None
     unit: float = 1.0
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -199,9 +199,9 @@ def tolerances_of(name: str, spec: Mapping[str, Any], terms: Mapping[str, Any]) 
     return {output: float(value) for output, value in stated.items()}
 
 
-def robust_of(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def committee_of(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the options of the committee, where a study asks for one."""
-    value = spec.get("robust")
+    value = spec.get("committee")
     if isinstance(value, Mapping):
         return dict(value)
     return {} if value else None

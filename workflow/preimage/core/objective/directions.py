@@ -15,8 +15,8 @@ from preimage.core.objective.base import (
     Known,
     Objective,
     columns_of,
+    committee_of,
     ends_of,
-    robust_of,
     tolerances_of,
     where,
     with_fixed,
@@ -45,7 +45,7 @@ class Direction(Objective):
         margin = next(iter(tolerance.values()), DEFAULT_TOLERANCE * (span or 0.0))
         return cls(
             name, tuple(terms), columns, weights, weights, (margin,), (1.0,) * len(columns),
-            dict(spec.get("fixed") or {}), robust_of(spec), 1.0 if span is None else span,
+            dict(spec.get("fixed") or {}), committee_of(spec), 1.0 if span is None else span,
         )  # fmt: skip
 
     @staticmethod

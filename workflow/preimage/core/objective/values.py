@@ -16,8 +16,8 @@ from preimage.core.objective.base import (
     Known,
     Objective,
     columns_of,
+    committee_of,
     ends_of,
-    robust_of,
     tolerances_of,
     with_fixed,
 )
@@ -49,7 +49,7 @@ class Values(Objective):
         unit = 1.0 if reach is None else float(np.sqrt(((ranges / scale) ** 2).mean()))
         margins = [tolerance.get(o, DEFAULT_TOLERANCE * float(r)) for o, r in zip(terms, ranges, strict=True)]
         fixed = dict(spec.get("fixed") or {})
-        return cls(name, tuple(terms), columns, low, high, tuple(margins), scale, fixed, robust_of(spec), unit)
+        return cls(name, tuple(terms), columns, low, high, tuple(margins), scale, fixed, committee_of(spec), unit)
 
     @staticmethod
     def loss_of(Y: Any, goal: Goal, xp: Any = np) -> Any:
@@ -123,7 +123,7 @@ class Target(Values):
         around = [t + s for t, s in zip(self.tolerance, slack, strict=True)]
         low = tuple(v - a for v, a in zip(self.low, around, strict=True))
         high = tuple(v + a for v, a in zip(self.high, around, strict=True))
-        rest = (self.tolerance, self.scale, self.fixed, self.robust, self.unit)
+        rest = (self.tolerance, self.scale, self.fixed, self.committee, self.unit)
         return Within(self.name, self.outputs, self.columns, low, high, *rest)
 
     def value_words(self, k: int) -> str:

@@ -45,7 +45,7 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Simulator:
     build = importlib.import_module(f"preimage.inference.simulators.{name}").build
     options = {key: spec[key] for key in inspect.signature(build).parameters if key in spec}
     if "stepping" in spec and "stepping" not in options:
-        raise StudyError(f"problem.stepping: '{name}' is not stepped in time")
+        raise StudyError(f"problem.stepping: '{name}' has no time steps")
     found: Simulator = build(**options)
     code = fingerprint.digest(f"preimage.inference.simulators.{name}")
     found = replace(found, version=digest([code, spec.get("stepping")]))
