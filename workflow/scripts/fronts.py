@@ -5,6 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.core.candidates import CASE, without_formulas
+from preimage.core.certificates import Certificate
+from preimage.core.objective import Pareto
 from preimage.data import named, rows, targets
 from preimage.evidence import fronts
 from preimage.running.step import step
@@ -33,13 +35,14 @@ def of_seed(params, folder):
     train = rows.load(folder / "train.parquet", folder / "split.json", named.categories(params["problem"]))
     candidates = pd.read_parquet(folder / "candidates.parquet")
     for name, wanted in targets.objectives(params["objectives"], known, None, train.Y).items():
+        assert isinstance(wanted, Pareto)
         mine = candidates[candidates["objective"] == name]
         yield fronts.table(mine, wanted, known.outputs, proven(params["cases"], folder, name))
 
 
 def proven(cases, folder, objective):
     """What was proven of an objective, by surrogate; what holds near the data alone is left out."""
-    found = {}
+    found: dict[str, list[Certificate]] = {}
     for surrogate, name, inverter in cases:
         if name == objective:
             path = folder / f"inversion/{surrogate}/{objective}/{inverter}.parquet"

@@ -28,8 +28,8 @@ class Certificate(TypedDict):
         boxes, open_boxes: expanded, and left open.
         feasible: whether some input meets the objective: yes, no or undecided.
         limited: whether only inputs near the data were asked about, so that other methods may go beyond.
-        front: of a trade-off, the corners of a bound: values of the named outputs, of which some are at least as good in
-            every output as what any valid input gives.
+        front: of a trade-off, the corners of a bound: values of the named outputs. What any valid input gives is in
+            every output at most as good as one of them.
     """
 
     bound: float

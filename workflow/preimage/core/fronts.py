@@ -1,7 +1,7 @@
 """Fronts: the points that no other beats in every output at once, how much they dominate, and a few that stand for all.
 
-Points are rows of k outputs (n, k), each to be made small. Nothing here depends on the units of the outputs, except where
-a function says that it takes shares of a common range.
+Points are rows of k outputs (n, k), each to be made small. Nothing here depends on the units of the outputs, except
+where a function says that it takes shares of a common range.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def _volume(F: np.ndarray) -> float:
 
 
 def spread_order(F: np.ndarray, first: int) -> np.ndarray:
-    """Return the positions of points (n, k) in an order whose beginning always covers them evenly: `first`, then each time
-    the point that is farthest from those before (Gonzalez 1985, Theoretical Computer Science 38).
+    """Return the positions of points (n, k) in an order whose beginning always covers them evenly: `first`, then each
+    time the point that is farthest from those before (Gonzalez 1985, Theoretical Computer Science 38).
 
     F holds shares of common ranges, as distances are taken over all outputs.
     """

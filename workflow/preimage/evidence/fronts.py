@@ -1,8 +1,8 @@
 """Fronts of a study's trade-offs: the candidates that are on one, how much they dominate, and what is proven of them.
 
-Volumes and gaps are in shares of the training rows' ranges (`preimage.core.objective.pareto`), so that no unit has a part
-in them: the hypervolume is that of the box between the rows' best and worst values which a front dominates, above 1 only
-where a front goes far beyond the rows' best.
+Volumes and gaps are in shares of the training rows' ranges (`preimage.core.objective.pareto`), so that no unit has a
+part in them: the hypervolume is that of the box between the rows' best and worst values which a front dominates, above
+1 only where a front goes far beyond the rows' best.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def on_front(part: pd.DataFrame, wanted: Pareto, outputs: Sequence[str]) -> pd.D
 def volumes(
     part: pd.DataFrame, wanted: Pareto, outputs: Sequence[str], certificates: Iterable[Certificate]
 ) -> dict[str, float]:
-    """Return the hypervolume of a case's front as predicted, of the same candidates re-simulated (NaN without truth), and
-    the proven bound that no front exceeds (NaN without one)."""
+    """Return the hypervolume of a case's front as predicted, of the same candidates re-simulated (NaN without truth),
+    and the proven bound that no front exceeds (NaN without one)."""
     front = on_front(part, wanted, outputs)
     known = bool(front["simulated_loss"].notna().any())
     bound = corners(wanted, certificates)
@@ -62,9 +62,9 @@ def table(
 ) -> pd.DataFrame:
     """Return the fronts of one objective in one round and seed, a row per candidate on the front of its case.
 
-    Columns beside those of the candidates: `gap`, by how much some input may still be better in every output at once, in
-    shares of the ranges; `proven`, whether that is nothing but for a millionth; `dominated`, whether another method's
-    candidate is predicted to dominate it; `truly_dominated`, whether another of its front does, re-simulated.
+    Columns beside those of the candidates: `gap`, by how much some input may still be better in every output at once,
+    in shares of the ranges; `proven`, whether that is nothing but for a millionth; `dominated`, whether another
+    method's candidate is predicted to dominate it; `truly_dominated`, whether another of its front does, re-simulated.
 
     Args:
         proven: certificates by surrogate.
@@ -100,8 +100,8 @@ def _judged(
 
 
 def gaps(F: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Return by how much each point (n, k) may be beaten in every output at once where outputs keep to a bound's corners
-    (m, k), shape (n,)."""
+    """Return by how much each point (n, k) may be beaten in every output at once where outputs keep to a bound's
+    corners (m, k), shape (n,)."""
     if not len(bound):
         return np.zeros(len(F))
     return np.array([max(0.0, float((point - bound).min(axis=1).max())) for point in F])

@@ -28,8 +28,8 @@ def summarise(
     outputs: list[str],
     certificates: Mapping[tuple[str, str], Sequence[Certificate]] | None = None,
 ) -> pd.DataFrame:
-    """Return the summary (a row a case, in the table's order) of ranked candidates; with the volumes of fronts where some
-    objective is a trade-off.
+    """Return the summary (a row a case, in the table's order) of ranked candidates; with the volumes of fronts where
+    some objective is a trade-off.
 
     Args:
         certificates: what was proven in this round and seed, by surrogate and objective.
@@ -80,8 +80,8 @@ def _row(
 
 
 def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> pd.DataFrame:
-    """Return the candidates that are as good as asked by the surrogate, with the number of their cluster; of a front, each
-    by itself."""
+    """Return the candidates that are as good as asked by the surrogate, with the number of their cluster; of a front,
+    each by itself."""
     if isinstance(wanted, Pareto):
         front = fronts.on_front(ranked, wanted, outputs)
         return front.assign(cluster=range(len(front)))

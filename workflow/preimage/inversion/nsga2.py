@@ -1,12 +1,12 @@
-"""Inverter `nsga2`: the non-dominated sorting genetic algorithm (Deb, Pratap, Agarwal, Meyarivan 2002, IEEE Transactions on
-Evolutionary Computation 6), with simulated binary crossover and polynomial mutation.
+"""Inverter `nsga2`: the non-dominated sorting genetic algorithm (Deb, Pratap, Agarwal, Meyarivan 2002, IEEE
+Transactions on Evolutionary Computation 6), with simulated binary crossover and polynomial mutation.
 
-It is written here rather than taken from pymoo, whose other parts and eleven more packages (40 MB, four of them compiled)
-would come along for it: sorting, crowding and hypervolume are needed by tables and figures anyway, where that library
-would be slow to load, and what is left is two operators. A benchmark compares both at equal evaluations.
+It is written here rather than taken from pymoo, whose other parts and eleven more packages (40 MB, four of them
+compiled) would come along for it: sorting, crowding and hypervolume are needed by tables and figures anyway, where that
+library would be slow to load, and what is left is two operators. A benchmark compares both at equal evaluations.
 
-Inputs are scaled to [0, 1], outputs count in shares of the training rows' ranges: units have no part in it. Children are
-repaired before the model sees them, and stay where repair has put them.
+Inputs are scaled to [0, 1], outputs count in shares of the training rows' ranges: units have no part in it. Children
+are repaired before the model sees them, and stay where repair has put them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
 
 
 def _first(question: Question, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the first population (n, d): up to half of it the training rows that rank first, the others spread evenly."""
+    """Return the first population (n, d): up to half of it the training rows that rank first, the others spread
+    evenly."""
     rows = question.X[question.best_rows(size // 2)]
     return np.concatenate([rows, polytope.sample(question.space, size - len(rows), rng, "latin_hypercube")])
 
@@ -124,7 +125,8 @@ def _chosen(members: Members, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _crossed(mothers: np.ndarray, fathers: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Return two children of each pair (n, k), scaled to [0, 1], by simulated binary crossover; categories are exchanged.
+    """Return two children of each pair (n, k), scaled to [0, 1], by simulated binary crossover; categories are
+    exchanged.
 
     Under linear constraints all inputs of a pair are mixed in one proportion, which keeps to equalities.
     """
@@ -142,8 +144,8 @@ def _crossed(mothers: np.ndarray, fathers: np.ndarray, space: Space, rng: np.ran
 
 
 def _mutated(U: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Return children (n, k) of which one input each changes on average: a number by polynomial mutation, a whole number
-    or category to any other value."""
+    """Return children (n, k) of which one input each changes on average: a number by polynomial mutation, a whole
+    number or category to any other value."""
     changed = rng.random(U.shape) < 1 / U.shape[1]
     u = rng.random(U.shape)
     power = 1 / (MUTATION + 1)

@@ -95,7 +95,9 @@ def _check_answers(study: Study) -> None:
         if methods and not any(v.answers(front) for v in methods.values()):
             able = ", ".join(v.kind for v in Inverter.registry.values() if v.answers(front) and not v.baseline)
             asked = "a front" if front else "a single point"
-            raise StudyError(f"key 'objectives.{name}': no inverter of this study finds {asked}; expected one of {able}")
+            raise StudyError(
+                f"key 'objectives.{name}': no inverter of this study finds {asked}; expected one of {able}"
+            )
     for name, method in methods.items():
         if not any(map(method.answers, objectives.values())):
             asked = "a front (pareto)" if method.fronts else "a single point"

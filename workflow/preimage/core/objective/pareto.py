@@ -76,7 +76,8 @@ class Pareto(Objective):
         return np.asarray(Pareto.loss_of(F, Goal(one, 0 * one, one)))
 
     def shares(self, Y: np.ndarray) -> np.ndarray:
-        """Return the named outputs of (n, m) as shares of the training rows' range, (n, k): 0 their best, 1 their worst."""
+        """Return the named outputs of (n, m) as shares of the training rows' range, (n, k): 0 their best, 1 their
+        worst."""
         low, best, scale = self.goal
         return np.asarray((Y[:, np.array(self.columns)] * low - best) / scale)
 

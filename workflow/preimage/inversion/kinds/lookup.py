@@ -15,4 +15,9 @@ class Lookup(Inverter):
     baseline: ClassVar[bool] = True
     fronts: ClassVar[bool] = True
 
-    rows: Whole = option(1, "Number of nearest training rows to return; each is a row. For a trade-off (`pareto`) every row of the front is.", ge=1, le=1_000_000)
+    rows: Whole = option(
+        1,
+        "Number of nearest training rows to return; each is a row. For a trade-off: the rows' whole front.",
+        ge=1,
+        le=1_000_000,
+    )

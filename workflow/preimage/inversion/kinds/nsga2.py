@@ -9,7 +9,8 @@ from preimage.support.frozen import Whole, option
 
 
 class Nsga2(Inverter):
-    """NSGA-II, for the front of a trade-off (`pareto`): a population that keeps what nothing else dominates, evenly spread."""
+    """NSGA-II, for the front of a trade-off (`pareto`): a population that keeps what nothing else dominates, evenly
+    spread."""
 
     kind: ClassVar[str] = "nsga2"
     population: ClassVar[bool] = True

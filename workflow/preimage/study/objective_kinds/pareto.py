@@ -10,8 +10,8 @@ from preimage.support.frozen import Distinct, Frozen, Maybe, Text, option
 
 class TradeOff(Frozen):
     """Outputs to make large and outputs to make small, two or three of them together; the answer is a front: inputs of
-    which no others are predicted to be better in every output at once. Tables, figures and hypervolumes count outputs as
-    shares of the training rows' range.
+    which no others are predicted to be better in every output at once. Tables, figures and hypervolumes count outputs
+    as shares of the training rows' range.
     """
 
     maximize: Maybe[Distinct[Text]] = option(None, "Outputs to maximise.")
