@@ -9,7 +9,7 @@ from preimage.core.space import Input, Linear, Space
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
 from preimage.inversion.question import Answer, Question
-from preimage.problems import paraboloid
+from preimage.problems.built_in import paraboloid
 from preimage.support.errors import StudyError
 
 from ..conftest import inverter

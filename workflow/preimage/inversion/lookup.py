@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from preimage.core.objective import Pareto
 from preimage.inversion.kinds.lookup import Lookup
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
@@ -14,7 +15,10 @@ from preimage.support import digits
 
 def invert(question: Question, options: Lookup, context: SearchContext) -> Answer:
     """Return the nearest `rows` inside bounds and constraints; none, with a status, where there is no such row."""
-    best = _front(question) if question.objective.front else question.best_rows(options.rows)
+    best = question.best_rows(options.rows)
+    if isinstance(question.objective, Pareto):
+        best = question.best_rows(len(question.X))
+        best = best[question.objective.best(question.Y[best])]
     if not len(best):
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])
@@ -23,9 +27,3 @@ def invert(question: Question, options: Lookup, context: SearchContext) -> Answe
     measured = [", ".join(map(digits.plain, question.Y[k, columns], steps)) for k in best]
     message = [f"row {question.rows[k]} of the data, measured {m}" for k, m in zip(best, measured, strict=True)]
     return Answer(question.X[best], [0] * len(best), ["ok"] * len(best), message)
-
-
-def _front(question: Question) -> np.ndarray:
-    """Return the positions of the rows inside the space whose measured outputs no other row there dominates."""
-    rows = question.best_rows(len(question.X))
-    return rows[question.objective.best(question.Y[rows])]

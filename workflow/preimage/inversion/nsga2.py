@@ -28,12 +28,19 @@ IDLE = 20
 
 
 class Members(NamedTuple):
-    """A population: points (n, d), outputs as shares (n, k), front of each from 0 and its crowding there (n,)."""
+    """A population.
+
+    Attributes:
+        X, Y: points (n, d) and their outputs (n, m).
+        front: of each, from 0 (n,); those that miss a limit are in one front behind all others.
+        room: how far each is from its neighbours in the front (n,): more is better. Of those that miss a limit, by how
+            little they do.
+    """
 
     X: np.ndarray
-    F: np.ndarray
+    Y: np.ndarray
     front: np.ndarray
-    crowding: np.ndarray
+    room: np.ndarray
 
     def at(self, index: np.ndarray) -> Members:
         """Return the members at these positions."""
@@ -42,21 +49,23 @@ class Members(NamedTuple):
 
 def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer:
     """Evolve a population until `evaluations` are spent; each member of the last one is a row."""
-    space, rng, total = question.space, context.rng, options.evaluations
+    space, wanted, rng, total = question.space, question.objective, context.rng, options.evaluations
+    assert isinstance(wanted, Pareto)
     if not space.free.any():
         return Answer(space.low[None], [1], ["ok"], ["every input is fixed"])
     size = min(options.members, total)
-    members = _judged(question, np.unique(_first(question, size, rng), axis=0))
-    spent, generations, idle = len(members.X), 0, 0
+    X = np.unique(_first(question, size, rng), axis=0)
+    members = _judged(wanted, X, question.outputs(X))
+    spent, generations, idle = len(X), 0, 0
     while spent < total and idle < IDLE:
-        children = _new(_children(space, members, size, rng), members.X)[: total - spent]
-        generations, idle = generations + 1, 0 if len(children) else idle + 1
-        if not len(children):
+        X = _new(_children(space, members, size, rng), members.X)[: total - spent]
+        generations, idle = generations + 1, 0 if len(X) else idle + 1
+        if not len(X):
             continue
-        spent += len(children)
-        members = _survivors(question, members, children, size)
+        spent += len(X)
+        members = _survivors(wanted, members, _judged(wanted, X, question.outputs(X)), size)
         if context.report:
-            context.report(spent, float(np.nanmin(Pareto.loss_of_shares(members.F), initial=np.inf)))
+            context.report(spent, float(np.nanmin(wanted.loss(members.Y), initial=np.inf)))
     n = len(members.X)
     each = [spent // n + (k < spent % n) for k in range(n)]
     return Answer(members.X, each, ["ok"] * n, [f"{generations} generations of {size}"] * n)
@@ -69,23 +78,20 @@ def _first(question: Question, size: int, rng: np.random.Generator) -> np.ndarra
     return np.concatenate([rows, polytope.sample(question.space, size - len(rows), rng, "latin_hypercube")])
 
 
-def _judged(question: Question, X: np.ndarray, F: np.ndarray | None = None) -> Members:
-    """Return points (n, d) as members; the model is asked where their outputs F (n, k) are not known."""
-    wanted = question.objective
-    assert isinstance(wanted, Pareto)
-    F = wanted.shares(question.outputs(X)) if F is None else F
-    number, crowding = fronts.sorted_fronts(F), np.zeros(len(X))
-    for k in np.unique(number):
+def _judged(wanted: Pareto, X: np.ndarray, Y: np.ndarray) -> Members:
+    """Return points (n, d) with outputs (n, m) as members."""
+    F, violation = wanted.shares(Y), wanted.violation(Y)
+    number, room = fronts.sorted_fronts(np.where(violation[:, None] == 0, F, np.nan)), -violation
+    for k in np.unique(number[violation == 0]):
         here = number == k
-        crowding[here] = fronts.crowding(F[here])
-    return Members(X, F, number, crowding)
+        room[here] = fronts.crowding(F[here])
+    return Members(X, Y, number, np.where(np.isnan(room), -np.inf, room))
 
 
-def _survivors(question: Question, members: Members, children: np.ndarray, size: int) -> Members:
-    """Return the best of parents and children: by front, and within one where members are least crowded."""
-    new = _judged(question, children)
-    both = _judged(question, np.concatenate([members.X, new.X]), np.concatenate([members.F, new.F]))
-    return both.at(np.lexsort((-both.crowding, both.front))[:size])
+def _survivors(wanted: Pareto, members: Members, children: Members, size: int) -> Members:
+    """Return the best of parents and children: by front, and within one those with the most room."""
+    both = _judged(wanted, *(np.concatenate(pair) for pair in zip(members[:2], children[:2], strict=True)))
+    return both.at(np.lexsort((-both.room, both.front))[:size])
 
 
 def _new(children: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -117,10 +123,10 @@ def _children(space: Space, members: Members, n: int, rng: np.random.Generator) 
 
 
 def _chosen(members: Members, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the winners (n,) of tournaments: of two members the one in the earlier front, or the less crowded one."""
+    """Return the winners (n,) of tournaments of two members: the earlier front wins, then the one with more room."""
     a, b = rng.integers(len(members.X), size=(2, n))
     same = members.front[a] == members.front[b]
-    first = np.where(same, members.crowding[a] >= members.crowding[b], members.front[a] < members.front[b])
+    first = np.where(same, members.room[a] >= members.room[b], members.front[a] < members.front[b])
     return np.where(first, a, b)
 
 

@@ -15,7 +15,7 @@ from preimage.problems.loading import load as load_problem
 from preimage.study import inference as inference_setting
 from preimage.study import user_models
 from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, is_front
-from preimage.study.pairs import works_on
+from preimage.study.pairs import refuse_inexact, works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
@@ -44,6 +44,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
+    _check_limits(study["objectives"])
     _complete_samples(study)
     for name, spec in study["surrogates"].items():
         if spec["kind"] == "neural_network" and spec.get("tune"):
@@ -79,6 +80,7 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
         where = f"key 'objectives.{name}.preimage'"
         if not {"target", "within"} & set(entry):
             raise StudyError(f"{where}: a preimage needs target values; expected an objective with target or within")
+        refuse_inexact(study, where, "a preimage", [name])
         if not any(made_of_trees(s) for s in study["surrogates"].values()):
             raise StudyError(f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates")
         if tied := _tied(study["problem"], entry.get("fixed") or {}):
@@ -102,6 +104,18 @@ def _check_answers(study: Study) -> None:
         if not any(map(method.answers, objectives.values())):
             asked = "a front (pareto)" if method.fronts else "a single point"
             raise StudyError(f"key 'inverters.{name}': {method.kind} finds {asked}, which no objective asks for")
+
+
+def _check_limits(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise StudyError for limits beside an objective that leaves no output to limit."""
+    reasons = {
+        "fit": "a fit has no outputs to limit; expected bounds or constraints of its parameters",
+        "test_rows": "test_rows takes the values of every output as they are; expected limits beside another objective",
+    }
+    for name, entry in entries.items():
+        for kind, reason in reasons.items():
+            if kind in entry and "subject_to" in entry:
+                raise StudyError(f"key 'objectives.{name}.subject_to': {reason}")
 
 
 def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:

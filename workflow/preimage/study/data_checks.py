@@ -216,15 +216,15 @@ def _range(min: float, max: float) -> str:
 
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
     """Warn of wanted values outside the range ever measured."""
-    if not wanted.bounded:
-        return []
     said = []
-    for output, low, high in zip(wanted.outputs, wanted.low, wanted.high, strict=True):
+    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.bounded else ()
+    for output, low, high in [*values, *((limit.output, limit.low, limit.high) for limit in wanted.limits)]:
         seen = pc.min_max(table[output]).as_py()
         if high < seen["min"] or low > seen["max"]:
             asked = digits.plain(low) if low == high else f"[{digits.plain(low)}, {digits.plain(high)}]"
+            asked = f"= {asked}" if np.isfinite([low, high]).all() else objective.interval_words(low, high)
             said.append(
-                f"objective '{wanted.name}' asks for {output} = {asked}, outside the measured range "
+                f"objective '{wanted.name}' asks for {output} {asked}, outside the measured range "
                 f"{_range(**seen)}; do not trust any model there"
             )
     return said

@@ -17,7 +17,6 @@ from preimage.core.objective.base import (
     Objective,
     columns_of,
     where,
-    with_fixed,
 )
 from preimage.support.errors import StudyError
 
@@ -69,12 +68,6 @@ class Pareto(Objective):
         shares = xp.sort((Y * goal.low - goal.high) / goal.scale, axis=-1)
         return shares[..., -1] + AUGMENTED * shares.mean(axis=-1)
 
-    @staticmethod
-    def loss_of_shares(F: np.ndarray) -> np.ndarray:
-        """Return the compromise's loss of shares (n, k), shape (n,)."""
-        one = np.ones(F.shape[1])
-        return np.asarray(Pareto.loss_of(F, Goal(one, 0 * one, one)))
-
     def shares(self, Y: np.ndarray) -> np.ndarray:
         """Return the named outputs of (n, m) as shares of the training rows' range, (n, k): 0 their best, 1 their
         worst."""
@@ -87,17 +80,18 @@ class Pareto(Objective):
         return np.asarray((shares * scale + best) * low)
 
     def best(self, Y: np.ndarray) -> np.ndarray:
-        """Return which outputs (n, m) no others of them dominate, (n,)."""
-        return fronts.undominated(self.shares(Y))
+        """Return which outputs (n, m) keep the limits and are not dominated by others that do, (n,)."""
+        return fronts.undominated(np.where(self.violation(Y)[:, None] == 0, self.shares(Y), np.nan))
 
     def ranking(self, Y: np.ndarray) -> np.ndarray:
         """Return numbers in whose order outputs (n, m) rank, (n,); NaN where there are none.
 
         The undominated come first: of these the compromise, then each time the one that lies farthest along the front
-        from those before, so that the first few always span it. The others follow by loss.
+        from those before, so that the first few always span it. The others follow by loss, those that miss a limit
+        last.
         """
         loss, front = self.loss(Y), np.flatnonzero(self.best(Y))
-        order = np.argsort(loss, kind="stable")
+        order = np.lexsort((loss, self.violation(Y)))
         if len(front):
             ranked = front[fronts.spread_order(self.shares(Y[front]), int(np.argmin(loss[front])))]
             order = np.concatenate([ranked, order[~np.isin(order, front)]])
@@ -115,8 +109,9 @@ class Pareto(Objective):
 
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
         """Return which outputs (n, m) are as good a compromise as that of loss `best`, or as the best of them, (n,)."""
-        loss = self.loss(Y)
-        return np.asarray(loss <= self.as_good_as(np.nanmin(loss, initial=np.inf) if best is None else best))
+        loss, kept = self.loss(Y), self.violation(Y) == 0
+        least = np.nanmin(loss[kept], initial=np.inf) if best is None else best
+        return np.asarray(kept & (loss <= self.as_good_as(least)))
 
     def equal_to(self, loss: float) -> float:
         """Return the largest loss that is equal to one but for a millionth of what the training rows span."""
@@ -126,7 +121,7 @@ class Pareto(Objective):
         """Return the objective as a person would say it."""
         adjectives = ["largest" if sign < 0 else "smallest" for sign in self.low]
         parts = [f"{a} {o.replace('_', ' ')}" for a, o in zip(adjectives, self.outputs, strict=True)]
-        return with_fixed(f"trade-off of {', '.join(parts[:-1])} and {parts[-1]}", self.fixed)
+        return self.completed(f"trade-off of {', '.join(parts[:-1])} and {parts[-1]}", units)
 
 
 def _check(name: str, spec: Mapping[str, Any]) -> None:
