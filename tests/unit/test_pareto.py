@@ -59,7 +59,7 @@ def test_the_slope_is_the_derivative_of_the_loss():
 
 def test_ranks_begin_with_the_compromise_and_span_the_front():
     front = np.stack([np.linspace(0, 4, 9), np.linspace(10, 30, 9), np.zeros(9)], axis=1)
-    behind = front + [[0.0, 1.0, 0.0]]
+    behind = front + np.array([0.0, 1.0, 0.0])
     order = np.argsort(built(TWO).ranking(np.concatenate([behind, front])))
     assert order[0] == 9 + 4 and set(order[1:3]) == {9, 17} and set(order[3:5]) == {11, 15}
     assert set(order[:9]) == set(range(9, 18))
@@ -143,12 +143,12 @@ def test_fronts_are_for_the_methods_that_find_them_and_points_for_the_others(tmp
         (
             "{trade: " + ARM + "}",
             "{tpe: {kind: hyperopt}}",
-            "key 'objectives.trade': no inverter of this study finds a front",
+            "key 'objectives.trade': no inverter of this study",
         ),
         (
             "{high: {maximize: y}}",
             "{n: {kind: nsga2}}",
-            "key 'objectives.high': no inverter of this study finds a single point",
+            "key 'objectives.high': no inverter of this study",
         ),
         (
             "{high: {maximize: y}}",
@@ -258,8 +258,8 @@ def test_nsga2_finds_every_point_of_a_small_front():
 
 
 def test_nsga2_keeps_limits():
-    """Where the first input is at least 0.25, the front is the rest of the segment, and the way along the limit to where
-    it is nearest to the first centre."""
+    """Where the first input is at least 0.25, the front is the rest of the segment, and from its end the way along the
+    limit to where it is nearest to the first centre."""
 
     def predict(X):
         return np.column_stack([bowls(X), X[:, 0]])
@@ -340,7 +340,7 @@ def test_a_bound_says_which_points_are_proven_and_by_how_much_others_may_be_beat
 
 
 def test_studies_without_trade_offs_have_no_volumes():
-    space, wanted, table, _ = judged()
+    space, _, table, _ = judged()
     plain = objective.build("trade", {"minimize": "f"}, ["f", "g"], [1, 1], [2, 2], np.array([[0.0, 0], [2, 2]]))
     assert not set(evidence.VOLUMES) & set(summarise(table, space, {"trade": plain}, ["f", "g"]))
 

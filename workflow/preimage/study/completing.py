@@ -102,7 +102,7 @@ def _check_answers(study: Study) -> None:
             )
     for name, method in methods.items():
         if not any(map(method.answers, objectives.values())):
-            asked = "a front (pareto)" if method.fronts else "a single point"
+            asked = "a front (pareto)" if method.finds_fronts else "a single point"
             raise StudyError(f"key 'inverters.{name}': {method.kind} finds {asked}, which no objective asks for")
 
 

@@ -13,7 +13,7 @@ class Lookup(Inverter):
 
     kind: ClassVar[str] = "lookup"
     baseline: ClassVar[bool] = True
-    fronts: ClassVar[bool] = True
+    finds_fronts: ClassVar[bool] = True
 
     rows: Whole = option(
         1,

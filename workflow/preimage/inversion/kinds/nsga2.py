@@ -14,8 +14,8 @@ class Nsga2(Inverter):
 
     kind: ClassVar[str] = "nsga2"
     population: ClassVar[bool] = True
-    points: ClassVar[bool] = False
-    fronts: ClassVar[bool] = True
+    finds_points: ClassVar[bool] = False
+    finds_fronts: ClassVar[bool] = True
 
     evaluations: Whole = option(
         5000, "Evaluation budget; each member of the last population is a row.", ge=20, le=10_000_000
