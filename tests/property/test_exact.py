@@ -17,6 +17,7 @@ from preimage.inversion.question import Question
 from preimage.trees.forest import from_sklearn
 
 from ..conftest import examples, inverter
+from .test_forest_certificates import last_going_left
 
 LABELS = ("a", "b", "c", "d")
 TEXTS = ("{a} - 2*{b} + 0.5", "0.3*{a} + {y}", "{a} / ({b} + 6)", "{a}*{b} - {y}", "max({a}, {y}) + abs({b})", "2*{y} - {z}")
@@ -156,3 +157,102 @@ def check_against_brute_force(seed, d):
 @examples(40)
 def test_the_proven_optimum_is_that_of_every_point(seed, d):
     check_against_brute_force(seed, d)
+
+
+def amounts_question(rng, d):
+    """Return a question of amounts (0, at least some, or any) with a mixture's sum, a count and linear formulas."""
+    inputs = []
+    for j in range(d):
+        kind = rng.choice(["gap", "any", "whole", "listed"], p=[0.4, 0.4, 0.1, 0.1])
+        gap = {"zero_or": float(np.round(rng.uniform(0.5, 3), 1))} if kind == "gap" else {}
+        listed = {"values": (0.0, 1.5, 4.0, 7.5)} if kind == "listed" else {}
+        inputs.append(Input(f"x{j}", 0.0, 7.5 if listed else 8.0, integer=bool(kind == "whole"), **gap, **listed))
+    names = [i.name for i in inputs]
+    rows = []
+    if rng.random() < 0.7:
+        total = float(rng.integers(3, 4 * d))
+        rows.append(Linear(tuple((n, 1.0) for n in names), total if rng.random() < 0.6 else -np.inf, total))
+    if rng.random() < 0.4:
+        rows.append(Linear((("x0", 1.0), ("x1", -float(rng.uniform(0.3, 2)))), float(rng.choice([-np.inf, 0.0])), 0.5))
+    counts = (Count(tuple(names), 0, int(rng.integers(1, d + 1)), (0.0,) * d),) if rng.random() < 0.6 else ()
+    excluded = Exclusion((Condition("x0", 2.0, 5.0), Condition("x1", float(rng.integers(0, 4)), np.inf)))
+    space = Space(tuple(inputs), tuple(rows), counts, (excluded,) if rng.random() < 0.4 else ())
+    X = np.where(rng.random((30, d)) < 0.3, 0.0, np.round(rng.uniform(0, 8, (30, d)), 1))
+    Y = np.column_stack([X.sum(axis=1) + rng.normal(size=30), X @ rng.normal(size=d)])
+    model = RandomForestRegressor(int(rng.integers(1, 4)), max_leaf_nodes=int(rng.integers(3, 7)), random_state=0)
+    model.set_params(n_jobs=1).fit(X, Y)
+    price = np.round(rng.uniform(-1, 3, d), 2)
+    cost = " + ".join(f"{p}*{n}" for p, n in zip(price, names, strict=True)) + " + 0.5"
+    texts = {"cost": cost, "profit": "2*y0 - cost"}
+    found = formulas.build({n: {"expression": text} for n, text in texts.items()}, space, ["y0", "y1"])
+    return asked(rng, space, from_sklearn(model), found, X, Y), model, price
+
+
+def cells_of(model, i, j, more):
+    """Return the intervals of an input on which neither the model nor a condition changes."""
+    cuts = {last_going_left(float(c)) for e in model.estimators_ for c in e.tree_.threshold[e.tree_.feature == j]}
+    cuts |= {end for v in more for end in (v, np.nextafter(v, -np.inf))} | {0.0}
+    if i.values or i.integer:
+        values = i.values or np.arange(i.low, i.high + 1)
+        return [(v, v) for v in values if v == 0 or v >= (i.zero_or or 0)]
+    ends = sorted(c for c in cuts if i.low <= c < i.high)
+    cells = list(zip([i.low, *(np.nextafter(c, np.inf) for c in ends)], [*ends, i.high], strict=True))
+    gap = i.zero_or or 0.0
+    return [(a if a == 0 else max(a, gap), b) for a, b in cells if b == 0 or b >= gap]
+
+
+def best_by_programs(question, model, price, slack, inside):
+    """Return the least loss in any cell by a linear program of each, where rows may be missed by `slack` of their scale
+    and limits are kept by `inside` more."""
+    from scipy.optimize import linprog
+
+    space, wanted = question.space, question.objective
+    more = [[end for e in space.exclusions for c in e.conditions if c.input == i.name for end in (c.low, np.nextafter(c.high, np.inf))] for i in space.inputs]
+    matrix, low, high = space.rows
+    best = np.inf
+    for box in itertools.product(*(cells_of(model, i, j, more[j]) for j, i in enumerate(space.inputs))):
+        start, end = np.array(box, float).T
+        if any((end > 0).sum() > c.most for c in space.counts):
+            continue
+        if any(all((start[space.names.index(c.input)] >= c.low) & (end[space.names.index(c.input)] <= c.high) for c in e.conditions) for e in space.exclusions):
+            continue
+        y = model.predict(start[None])[0]
+        # Each output as a sum of inputs and a constant, in this cell.
+        forms = [(np.zeros(len(price)), y[0]), (np.zeros(len(price)), y[1]), (price, 0.5), (-price, 2 * y[0] - 0.5)]
+        A, b = [*matrix, *(-matrix)], [*(high + slack * space.row_scale), *(-low + slack * space.row_scale)]
+        for limit in wanted.limits:
+            slope, constant = forms[limit.column]
+            A += [slope, -slope]
+            b += [limit.high - constant - inside, constant - limit.low - inside]
+        A, b = np.array(A).reshape(-1, len(price)), np.array(b)
+        use = np.isfinite(b)
+        slope, constant = (sum(w * wanted.sign * forms[c][k] for w, c in zip(wanted.low, wanted.columns, strict=True)) for k in (0, 1))
+        rows = {"A_ub": A[use], "b_ub": b[use]} if use.any() else {}
+        solved = linprog(slope, **rows, bounds=np.column_stack([start, end]))
+        if solved.x is not None:
+            best = min(best, solved.fun + constant)
+    return best
+
+
+def check_against_programs(seed, d):
+    rng = np.random.default_rng(seed)
+    question, model, price = amounts_question(rng, d)
+    if question.objective.bounded:
+        return
+    answer, predicted = prove(question)
+    surely = best_by_programs(question, model, price, 0.0, 1e-7)
+    perhaps = best_by_programs(question, model, price, 1e-8, -1e-7)
+    scale = 1e-6 * question.objective.unit
+    if answer.status == ["no_answer"]:
+        assert "proven" in answer.message[0] and not np.isfinite(surely)
+        return
+    found, proof = question.objective.loss(predicted)[0], answer.certificate
+    assert question.objective.violation(predicted)[0] == 0 and question.space.contains(answer.X)[0]
+    assert proof["closed"] and proof["bound"] <= found <= proof["bound"] + scale
+    assert perhaps - scale <= found and (found <= surely + scale)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 3))
+@examples(20)
+def test_the_proven_optimum_of_amounts_is_that_of_a_program_in_each_cell(seed, d):
+    check_against_programs(seed, d)

@@ -86,8 +86,9 @@ class Goal:
         d = len(space.inputs)
         self.terms = distance or Terms(np.zeros(d), np.zeros(d), np.zeros(d), space.categorical)
         self._places: dict[Side, int] = {}
+        self.all_formulas = formulas
         self.formulas = _needed(formulas, objective, len(reach))
-        self._names = dict(enumerate(formulas.names, len(reach)))
+        self.names = dict(enumerate(formulas.names, len(reach)))
         self._of_formula = self._formula_values()
         columns = [*objective.columns, *(limit.column for limit in objective.limits)]
         self.values = {c: self._value(c, formulas) for c in dict.fromkeys(columns)}
@@ -206,15 +207,21 @@ class Goal:
 
     def _curved(self, value: Value, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of a formula that is not linear on boxes (n,), by interval arithmetic."""
-        shape = (len(parts.start), len(self.reach))
-        low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
-        for k in range(shape[1]):
-            for end, sign in ((low, -1.0), (high, 1.0)):
-                place = self._places.get(Side(tuple(np.eye(shape[1])[k].tolist()), sign))
-                if place is not None:
-                    end[:, k] = parts.ends[:, place]
-        k = shape[1] + self.formulas.names.index(self._names[value.column])
-        return tuple(ends[:, k] for ends in self.formulas.bounds(parts.start, parts.end, low, high))
+        low, high = self.columns(parts)
+        name = self.names[value.column]
+        return low[name], high[name]
+
+    def columns(self, parts: Parts) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return the ends of inputs, outputs and formulas on boxes (n,), by name; of an output that does not matter
+        they are infinite."""
+        low, high = (dict(zip(self.space.names, a.T, strict=True)) for a in (parts.start, parts.end))
+        for k, name in enumerate(self.formulas.outputs):
+            for ends, sign in ((low, -1.0), (high, 1.0)):
+                place = self._places.get(Side(tuple(np.eye(len(self.reach))[k].tolist()), sign))
+                ends[name] = np.full(len(parts.start), sign * np.inf) if place is None else parts.ends[:, place]
+        for formula in self.formulas.each:
+            low[formula.name], high[formula.name] = formula.expression.bounds(low, high)
+        return low, high
 
     def rows(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of `matrix` that limits leave on boxes, (n, r) each."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from preimage.core.space import Space
 from preimage.exact import region
+from preimage.exact.curves import Curves
 from preimage.exact.goal import Goal, Parts
 from preimage.exact.model import BoxModel
 from preimage.exact.open_boxes import Queue, Slots
@@ -79,6 +80,7 @@ class Search:
         self.boxes = self.batches = 0
         self.attained = self.unsure = self.in_hand = np.inf
         self.queue = Queue(most_open)
+        self.curves = Curves(space, goal)
         self.settling = Settling(self)
         whole = self.bounded(space.low[None].copy(), space.high[None].copy(), model.fresh(1), self._no_ends(1))
         self.slots = Slots(**whole._asdict())
@@ -110,13 +112,20 @@ class Search:
         Args:
             state, ends: what is known from a box around each.
         """
-        left = self.tightened(Parts(start, end, ends))
-        start, end, state = start[left], end[left], state[left]
+        start, end, state, ends = self._cut(start, end, state, ends)
         parts = Parts(start, end, self.model.bound(start, end, state))
         possible, _ = self.goal.met(parts)
         least = self.goal.least(parts, (self.matrix, *self.ends_of_rows(parts)), self.multipliers)
         boxes = Boxes(start, end, state, parts.ends, least)
         return boxes.take(possible & (least < self.loss))
+
+    def _cut(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return start, end, state and ends of boxes that may hold a better point, cut to where that may be."""
+        arrays = _where(self.tightened(Parts(arrays[0], arrays[1], arrays[3])), arrays)
+        if self.curves:
+            arrays = _where(self.curves.narrow(Parts(arrays[0], arrays[1], arrays[3])), arrays)
+            arrays = _where(self.tightened(Parts(arrays[0], arrays[1], arrays[3])), arrays)
+        return arrays
 
     # -- searching -----------------------------------------------------------------------------------------------------
 
@@ -246,3 +255,7 @@ class Search:
         self.queue.keep(entries[:heap])
         self.queue.stack = entries[heap:]
         return True
+
+
+def _where(left: np.ndarray, arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    return arrays if left.all() else tuple(a[left] for a in arrays)

@@ -13,7 +13,7 @@ import numpy as np
 
 from preimage.core import polytope
 from preimage.core.space import Input, Linear, Space
-from preimage.exact import affine, program, region
+from preimage.exact import affine, local, program, region
 from preimage.exact.affine import Terms
 from preimage.exact.goal import GAP
 
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 INSIDE = (0.0, 1e-12, 1e-10, 1e-9)
 # A box whose sides are all shorter than this share of the ranges is not cut any more.
 FINEST = 1e-9
+# A local search starts from each of so many boxes at first, then from every so-manieth.
+EVERY = 32
+# A local search starts from each of so many boxes at first, then from every so-manieth.
+EVERY = 32
 
 
 class Settling:
     """Answers for boxes of a search whose outputs that matter are attained at once."""
 
     def __init__(self, search: Search) -> None:
-        self.search = search
+        self.search, self.settled = search, 0
         goal, space = search.goal, search.space
         width = np.where(goal.terms.category, 1.0, space.high - space.low)
         span = (np.abs(goal.terms.slope) + goal.terms.weight) * np.where(np.isfinite(width), width, 0.0)
@@ -123,24 +127,43 @@ class Settling:
     def _tried(self, box: Boxes, x: np.ndarray) -> float:
         """Offer the valid point nearest to a solver's; return its loss, infinite where there is none."""
         search, start, end = self.search, box.start[0], box.end[0]
+        loss = np.inf
         for share in INSIDE:
             low, high = self._inward(box, share)
             if share:
                 found = program.minimum(search.goal.terms, search.matrix, low, high, start, end).x
                 if found is None:
-                    return np.inf
+                    break
                 x = found
-            point = np.clip(polytope.polish(_within(search.space, search.matrix, low, high, start, end), x), start, end)
-            if search.space.contains(point[None])[0]:
-                loss = float(search.evaluate(point[None])[0])
-                if np.isfinite(loss):
-                    search.offer(point[None])
-                    return loss
-            if not len(search.goal.matrix):
+            loss = self._offered(_polished(search, low, high, start, end, x))
+            if np.isfinite(loss) or not len(search.goal.matrix):
                 break
-        return np.inf
+        if search.curves and self._is_turn():
+            low, high = self._inward(box, INSIDE[1])
+            better = local.improved(search, start, end, low, high, x)
+            loss = min(loss, self._offered(_polished(search, low, high, start, end, better)))
+        return loss
+
+    def _offered(self, x: np.ndarray) -> float:
+        """Offer a point (d,); return its loss, infinite where it is not valid."""
+        if not self.search.space.contains(x[None])[0]:
+            return np.inf
+        self.search.offer(x[None])
+        return float(self.search.evaluate(x[None])[0])
+
+    def _is_turn(self) -> bool:
+        """Return whether a local search is due: at the first boxes, and now and then."""
+        self.settled += 1
+        return self.settled <= EVERY or self.settled % EVERY == 0
 
     # -- cuts ----------------------------------------------------------------------------------------------------------
+
+    def _influence(self, box: Boxes) -> np.ndarray:
+        """Return how much each input's interval changes what curved conditions leave open (d,)."""
+        if not self.search.curves:
+            return np.zeros(box.start.shape[1])
+        middle = (box.start + box.end) / 2
+        return self.search.curves.influence(box.parts, self.search.model.predict(middle))
 
     def _cut(self, box: Boxes, x: np.ndarray | None, bound: float) -> list[Boxes]:
         """Return two parts of a box that was not settled: beside a value of the solver's that is none, else halves."""
@@ -152,12 +175,29 @@ class Settling:
             if off[j] > FINEST:
                 return [search.halves(box, j, float(space.below(j, x[j])))]
         wide = (end - start) / space.width
-        j = int(np.argmax(wide))
+        worth = search.curves.influence(box.parts, search.model.predict((start / 2 + end / 2)[None]))
+        j = int(np.argmax(np.where(wide > FINEST, worth, 0.0) if (worth * (wide > FINEST)).any() else wide))
         at = float(space.below(j, start[j] / 2 + end[j] / 2))
         if wide[j] <= FINEST or not start[j] <= at < end[j]:
             search.unsure = min(search.unsure, bound)
             return []
         return [search.halves(box, j, at)]
+
+
+def _polished(
+    search: Search, low: np.ndarray, high: np.ndarray, start: np.ndarray, end: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    """Return a point (d,) of a box without a solver's rounding."""
+    inside = _within(search.space, search.matrix, low, high, start, end)
+    return np.clip(polytope.polish(inside, x), start, end)
+
+
+def _polished(
+    search: Search, low: np.ndarray, high: np.ndarray, start: np.ndarray, end: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    """Return a point (d,) of a box without a solver's rounding."""
+    inside = _within(search.space, search.matrix, low, high, start, end)
+    return np.clip(polytope.polish(inside, x), start, end)
 
 
 def _within(

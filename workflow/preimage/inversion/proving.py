@@ -44,7 +44,7 @@ class Hunt:
         model = TreeModel(trees, space, goal.sides)
         size_of_box = 16 * len(space.inputs) + 4 * model.size + 8 * len(goal.sides) + OF_AN_ENTRY
         self.search = Search(space, model, goal, self.loss, max(int(memory * 1e6 / size_of_box), 1000))
-        self.starts = startpoints(question, starts, rng)
+        self.starts = _startpoints(question, starts, rng)
 
     def loss(self, X: np.ndarray) -> np.ndarray:
         """Return the loss at points (n, d), infinite where a limit is missed."""
@@ -69,3 +69,11 @@ class Hunt:
             return np.asarray(polytope.repair(self.question.space, middle[None])[0])
         except StudyError:
             return np.empty((0, len(middle)))
+
+
+def _startpoints(question: Question, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return points to begin from (k, d); none where it takes too long to find any."""
+    try:
+        return startpoints(question, n, rng)
+    except StudyError:
+        return np.empty((0, len(question.space.inputs)))

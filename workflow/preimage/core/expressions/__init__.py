@@ -130,7 +130,7 @@ class Expression:
         Returns:
             (low, high) of shape (n,), infinite where a divisor's interval holds 0 or a number is too large.
         """
-        ends = self._intervals(low, high)[-1]
+        ends = self.step_bounds(low, high)[-1]
         if self._repeats and self._ratio is not None and self._ratio.is_linear:
             form = self._ratio.above
             least, most = ({n: np.asarray(side[n], float) for n in form.coefficients} for side in (low, high))
@@ -138,7 +138,7 @@ class Expression:
             ends = np.maximum(ends[0], tighter[0]), np.minimum(ends[1], tighter[1])
         return np.asarray(ends[0], float), np.asarray(ends[1], float)
 
-    def _intervals(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[Interval]:
+    def step_bounds(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[Interval]:
         shape = np.broadcast_shapes(*(np.shape(side[name]) for name in self.names for side in (low, high)))
         ends: list[Interval] = []
         for step in self.steps:
@@ -180,7 +180,7 @@ class Expression:
     def check(self, low: Mapping[str, float], high: Mapping[str, float], where: str) -> None:
         """Raise StudyError where it is undefined somewhere within these bounds: a divisor that can be 0, the logarithm
         or root of what can be negative, or a number too large."""
-        ends = self._intervals(low, high)
+        ends = self.step_bounds(low, high)
         for step in self.steps:
             if problem := _undefined(step, [ends[a] for a in step.arguments]):
                 argument = self.steps[step.arguments[1 if step.operation == "/" else 0]]
