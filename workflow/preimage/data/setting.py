@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from preimage.core import formulas as formulas_module
 from preimage.core import space
+from preimage.core.formulas import Formulas
 from preimage.data import tables
 from preimage.data.named import stated_units
 from preimage.problems import loading
@@ -30,6 +32,23 @@ class Rows(NamedTuple):
     ranges: dict[str, tuple[float, float]]
     spread: list[float]
     reach: list[float]
+
+    def with_formulas(self, formulas: Formulas, Y: np.ndarray) -> Rows:
+        """Return what is known of rows with formulas as further outputs, given both as columns (n, m + f).
+
+        Raises StudyError for a formula that is undefined at every row.
+        """
+        more = Y[:, len(self.outputs) :]
+        finite = [column[np.isfinite(column)] for column in more.T]
+        for name, column in zip(formulas.names, finite, strict=True):
+            if not len(column):
+                raise StudyError(f"{formulas_module.where(name)}: it is undefined at every row of the data")
+        return self._replace(
+            outputs=[*self.outputs, *formulas.names],
+            units={**self.units, **formulas.units},
+            spread=[*self.spread, *(float(np.std(c)) for c in finite)],
+            reach=[*self.reach, *(float(np.ptp(c)) for c in finite)],
+        )
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Rows:
@@ -60,6 +79,11 @@ def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], cat
         [float(np.std(c)) for c in columns],
         [float(np.ptp(c)) for c in columns],
     )
+
+
+def formulas(spec: Mapping[str, Any], found: Setting) -> Formulas:
+    """Return the formulas of a study's `problem` entry. Raises StudyError as `core.formulas.build` does."""
+    return formulas_module.build(spec.get("formulas") or {}, found.space, found.outputs)
 
 
 def of_simulator(spec: Mapping[str, Any]) -> Setting:

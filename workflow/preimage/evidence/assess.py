@@ -11,6 +11,7 @@ import pandas as pd
 from preimage.core import candidates
 from preimage.core.candidates import CASE, DOMAIN_LIMIT
 from preimage.core.domain import Domain
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.problems.loading import Problem, Simulator

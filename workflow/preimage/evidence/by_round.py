@@ -57,5 +57,5 @@ def by_round(rounds: list[Round], summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _error(about: Mapping[str, Any] | None, wanted: Objective) -> float:
-    """Return the error on the objective's first output; NaN where the simulator itself was asked."""
-    return float("nan") if about is None else float(about["test"][wanted.outputs[0]]["rmse"])
+    """Return the error on the objective's first output; NaN where the simulator itself was asked, and for a formula."""
+    return float((about or {"test": {}})["test"].get(wanted.outputs[0], {"rmse": np.nan})["rmse"])
