@@ -38,14 +38,16 @@ def assess(
     simulator: Problem | None,
     objectives: Mapping[str, Objective],
     outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the whole table of candidates, typed: with intervals, domain score and, where it can be had, the truth.
 
     Args:
-        models: each surrogate with its intervals.
+        models: each surrogate with its intervals, both of the outputs without formulas.
         rows: the training rows (n, d).
+        simulator, objectives, outputs: with formulas as further outputs.
     """
-    frame = with_intervals(frame, space, models, outputs)
+    frame = with_intervals(frame, space, models, outputs, formulas)
     frame = with_domain(frame, space, rows)
     if simulator is not None:
         frame = resimulate(frame, space, simulator.simulate, objectives, outputs)
@@ -72,7 +74,11 @@ def resimulate(
 
 
 def with_intervals(
-    frame: pd.DataFrame, space: Space, models: Mapping[str, tuple[Surrogate, Intervals]], outputs: list[str]
+    frame: pd.DataFrame,
+    space: Space,
+    models: Mapping[str, tuple[Surrogate, Intervals]],
+    outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the table with the prediction interval of each candidate by its own surrogate."""
     has, X = points(frame, space)
@@ -83,7 +89,8 @@ def with_intervals(
         mine = (frame["surrogate"].to_numpy() == name)[position]
         if mine.any():
             part = X[mine]
-            low[position[mine]], high[position[mine]] = intervals.at(model.predict(part), model.spread(part))
+            ends = intervals.at(model.predict(part), model.spread(part))
+            low[position[mine]], high[position[mine]] = formulas.intervals(part, *ends) if formulas else ends
     ends = {f"interval_{end}.{o}": v[:, k] for end, v in (("low", low), ("high", high)) for k, o in enumerate(outputs)}
     return frame.assign(**ends)
 

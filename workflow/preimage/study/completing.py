@@ -104,9 +104,11 @@ def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:
     """Return the inputs in equalities that are neither fixed nor whole numbers, by the study's own word."""
     inputs = {name: entry or {} for name, entry in (problem.get("inputs") or {}).items()}
     held = {
-        n for n, entry in inputs.items() if any(entry.get(k) for k in ("integer", "categories")) or "fixed" in entry
+        n
+        for n, entry in inputs.items()
+        if entry.get("integer") or {"categories", "step", "values", "fixed"} & set(entry)
     }
-    equal = [row["linear"] for row in problem["constraints"] if "equals" in row]
+    equal = [row["linear"] for row in problem["constraints"] if "equals" in row and "linear" in row]
     return [name for row in equal for name in row if name not in held | set(fixed)]
 
 
@@ -225,3 +227,18 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
         labels = [str(c) for c in settings.get("categories", ())]
         if twice := [c for c in labels if labels.count(c) > 1]:
             raise StudyError(f"key 'problem.inputs.{name}.categories': duplicate category '{twice[0]}'")
+        _check_values(f"key 'problem.inputs.{name}", settings)
+
+
+def _check_values(where: str, settings: Mapping[str, Any]) -> None:
+    """Raise StudyError for keys of an input's values that can't stand beside one another."""
+    excluding = {
+        "values": ("low", "high", "step", "integer", "categories"),
+        "step": ("categories",),
+        "zero_or": ("categories",),
+    }
+    for key, others in excluding.items():
+        if key in settings and (beside := [other for other in others if settings.get(other) not in (None, False)]):
+            raise StudyError(f"{where}': found {beside[0]} beside {key}, expected one of them")
+    if "step" in settings and not {"low", "zero_or"} & set(settings):
+        raise StudyError(f"{where}.step': missing key 'low', from which steps count")
