@@ -107,6 +107,7 @@ def warnings(params, source, found):
     spec = params["problem"]
     both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
     whole = setting.of_rows(spec, setting.describe(both, found.train.inputs, found.outputs, named.categories(spec)))
+    both, whole = setting.with_formulas(both, whole, found.formulas)
     return data_checks.warnings({"objectives": params["objectives"]}, both, whole)
 
 

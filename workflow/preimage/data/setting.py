@@ -63,6 +63,11 @@ class Setting(NamedTuple):
     outputs: list[str]
     units: digits.Units
 
+    def with_formulas(self, formulas: Formulas) -> Setting:
+        """Return the setting with formulas as further outputs."""
+        units = digits.Units({**self.units, **formulas.units}, self.units.steps)
+        return self._replace(outputs=[*self.outputs, *formulas.names], units=units)
+
 
 def integers(spec: Mapping[str, Any]) -> list[str]:
     """Return the inputs of a `problem` entry that are whole numbers."""
@@ -85,6 +90,18 @@ def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], cat
 def formulas(spec: Mapping[str, Any], found: Setting) -> Formulas:
     """Return the formulas of a study's `problem` entry. Raises StudyError as `core.formulas.build` does."""
     return formulas_module.build(spec.get("formulas") or {}, found.space, found.outputs)
+
+
+def with_formulas(table: pa.Table, found: Setting, formulas: Formulas) -> tuple[pa.Table, Setting]:
+    """Return rows and setting with formulas as further outputs; null where one is undefined."""
+    if not formulas:
+        return table, found
+    X = found.space.encode(table.select(found.inputs).to_pandas())
+    Y = np.column_stack([table[name].to_numpy() for name in found.outputs])
+    values = formulas.extended(X, Y)[:, len(found.outputs) :]
+    for name, column in zip(formulas.names, values.T, strict=True):
+        table = table.append_column(name, pa.array(column, mask=~np.isfinite(column)))
+    return table, found.with_formulas(formulas)
 
 
 def of_simulator(spec: Mapping[str, Any]) -> Setting:

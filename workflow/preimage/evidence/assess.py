@@ -89,8 +89,8 @@ def with_intervals(
         mine = (frame["surrogate"].to_numpy() == name)[position]
         if mine.any():
             part = X[mine]
-            ends = intervals.at(model.predict(part), model.spread(part))
-            low[position[mine]], high[position[mine]] = formulas.intervals(part, *ends) if formulas else ends
+            own = intervals.at(model.predict(part), model.spread(part))
+            low[position[mine]], high[position[mine]] = formulas.intervals(part, *own) if formulas else own
     ends = {f"interval_{end}.{o}": v[:, k] for end, v in (("low", low), ("high", high)) for k, o in enumerate(outputs)}
     return frame.assign(**ends)
 

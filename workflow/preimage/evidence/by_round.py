@@ -49,7 +49,7 @@ def by_round(rounds: list[Round], summary: pd.DataFrame) -> pd.DataFrame:
                 **{key: row[key] for key in KEYS},
                 "rows": len(found.known),
                 "test_rmse": _error(found.surrogates.get(row["surrogate"]), wanted),
-                "best_known_loss": float(wanted.loss(found.known).min()),
+                "best_known_loss": float(np.nanmin(wanted.loss(found.known))),
                 **{key: row[key] for key in TAKEN},
             }
         )

@@ -189,8 +189,8 @@ class Expression:
             elif problem := _undefined(step, [ends[a] for a in step.arguments]):
                 at = step.arguments[1 if step.operation == "/" else 0]
                 a, b = (digits.number(float(end)) for end in ends[at])
-                part = shown(self.text, *self.steps[at].span)
-                raise StudyError(f"{where}: {problem.format(part)} within the bounds (it is {a} to {b}); {GUARD}")
+                said = problem.format(shown(self.text, *self.steps[at].span))
+                raise StudyError(f"{where}: {said} within the bounds (it is between {a} and {b}); {GUARD}")
         if len(self.steps) - 1 not in open_ended and not np.isfinite(ends[-1]).all():
             raise StudyError(f"{where}: '{shown(self.text)}' can exceed the largest number within the bounds")
 
