@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.formulas import Formulas
 from preimage.data import tables
 from preimage.data.setting import Rows as Known
 from preimage.data.setting import of_rows
@@ -41,6 +42,12 @@ class Rows:
             self, X=self.X[np.ix_(rows, kept)], Y=self.Y[rows], numbers=self.numbers[rows],
             inputs=[self.inputs[j] for j in kept], levels=self.levels[kept],
         )  # fmt: skip
+
+    def with_formulas(self, formulas: Formulas) -> Rows:
+        """Return the rows with formulas as further outputs; not finite where one is undefined, outside the bounds."""
+        if not formulas:
+            return self
+        return replace(self, Y=formulas.extended(self.X, self.Y), outputs=[*self.outputs, *formulas.names])
 
     @cached_property
     def group(self) -> np.ndarray:
