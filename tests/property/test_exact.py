@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
@@ -20,7 +19,14 @@ from ..conftest import examples, inverter
 from .test_forest_certificates import last_going_left
 
 LABELS = ("a", "b", "c", "d")
-TEXTS = ("{a} - 2*{b} + 0.5", "0.3*{a} + {y}", "{a} / ({b} + 6)", "{a}*{b} - {y}", "max({a}, {y}) + abs({b})", "2*{y} - {z}")
+TEXTS = (
+    "{a} - 2*{b} + 0.5",
+    "0.3*{a} + {y}",
+    "{a} / ({b} + 6)",
+    "{a}*{b} - {y}",
+    "max({a}, {y}) + abs({b})",
+    "2*{y} - {z}",
+)
 
 
 def stepwise_input(rng, name):
@@ -207,14 +213,29 @@ def best_by_programs(question, model, price, slack, inside):
     from scipy.optimize import linprog
 
     space, wanted = question.space, question.objective
-    more = [[end for e in space.exclusions for c in e.conditions if c.input == i.name for end in (c.low, np.nextafter(c.high, np.inf))] for i in space.inputs]
+    more = [
+        [
+            end
+            for e in space.exclusions
+            for c in e.conditions
+            if c.input == i.name
+            for end in (c.low, np.nextafter(c.high, np.inf))
+        ]
+        for i in space.inputs
+    ]
     matrix, low, high = space.rows
     best = np.inf
     for box in itertools.product(*(cells_of(model, i, j, more[j]) for j, i in enumerate(space.inputs))):
         start, end = np.array(box, float).T
         if any((end > 0).sum() > c.most for c in space.counts):
             continue
-        if any(all((start[space.names.index(c.input)] >= c.low) & (end[space.names.index(c.input)] <= c.high) for c in e.conditions) for e in space.exclusions):
+        if any(
+            all(
+                (start[space.names.index(c.input)] >= c.low) & (end[space.names.index(c.input)] <= c.high)
+                for c in e.conditions
+            )
+            for e in space.exclusions
+        ):
             continue
         y = model.predict(start[None])[0]
         # Each output as a sum of inputs and a constant, in this cell.
@@ -226,7 +247,9 @@ def best_by_programs(question, model, price, slack, inside):
             b += [limit.high - constant - inside, constant - limit.low - inside]
         A, b = np.array(A).reshape(-1, len(price)), np.array(b)
         use = np.isfinite(b)
-        slope, constant = (sum(w * wanted.sign * forms[c][k] for w, c in zip(wanted.low, wanted.columns, strict=True)) for k in (0, 1))
+        slope, constant = (
+            sum(w * wanted.sign * forms[c][k] for w, c in zip(wanted.low, wanted.columns, strict=True)) for k in (0, 1)
+        )
         rows = {"A_ub": A[use], "b_ub": b[use]} if use.any() else {}
         solved = linprog(slope, **rows, bounds=np.column_stack([start, end]))
         if solved.x is not None:

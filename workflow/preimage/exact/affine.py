@@ -29,7 +29,7 @@ class Terms(NamedTuple):
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Return the sum at points (n, d)."""
-        away = np.where(self.category, X != self.reference, np.abs(X - self.reference))
+        away = np.where(self.category, self.reference != X, np.abs(X - self.reference))
         return np.asarray((self.slope * X + self.weight * away).sum(axis=1))
 
 

@@ -185,6 +185,11 @@ class Goal:
         side = Side(tuple((weights / factor).tolist()), float(sign * np.sign(factor)))
         return self._places.setdefault(side, len(self._places)), factor
 
+    @property
+    def has_terms(self) -> bool:
+        """Whether the loss has a part that is a sum over inputs."""
+        return bool(self.terms.slope.any() or self.terms.weight.any())
+
     # -- bounds --------------------------------------------------------------------------------------------------------
 
     def _outputs(self, value: Value, sign: float, parts: Parts) -> np.ndarray | float:
@@ -237,7 +242,7 @@ class Goal:
         if self.sum is None:
             return np.full(len(parts.start), loss if self.terms.weight.any() else np.inf)
         rest = self.sum.constant - self.sum.margin + self._outputs(self.sum, -1.0, parts)
-        return np.broadcast_to(loss - rest, len(parts.start))
+        return np.full(len(parts.start), loss - rest)
 
     def least(self, parts: Parts, rows: tuple[np.ndarray, np.ndarray, np.ndarray], first: np.ndarray) -> np.ndarray:
         """Return a lower bound of the loss on boxes (n,).
@@ -267,9 +272,7 @@ class Goal:
             return low if self.objective.low[k] * self.objective.sign > 0 else high
         return np.minimum(np.maximum(low, self.objective.low[k]), high)
 
-    def _terms(
-        self, parts: Parts, rows: tuple[np.ndarray, np.ndarray, np.ndarray], first: np.ndarray
-    ) -> np.ndarray:
+    def _terms(self, parts: Parts, rows: tuple[np.ndarray, np.ndarray, np.ndarray], first: np.ndarray) -> np.ndarray:
         least = np.empty(len(parts.start))
         over(affine.bound, len(least), self.terms, *rows, parts.start, parts.end, first, least)
         return least
@@ -282,14 +285,13 @@ class Goal:
         plain = self.terms.weight.any() or all(value.plain for value in self.named)
         return 0.0 if plain else GAP * self.objective.loss_unit
 
-    def met(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        """Return on which boxes limits may hold, and on which all of them do everywhere, (n,) each."""
-        possible, everywhere = np.ones(len(parts.start), bool), np.ones(len(parts.start), bool)
+    def may_hold(self, parts: Parts) -> np.ndarray:
+        """Return on which boxes limits may hold (n,)."""
+        possible = np.ones(len(parts.start), bool)
         for limit in self.objective.limits:
             low, high = self.interval(self.values[limit.column], parts)
             possible &= (high >= limit.low) & (low <= limit.high)
-            everywhere &= (low >= limit.low) & (high <= limit.high)
-        return possible, everywhere
+        return possible
 
     # -- splitting -----------------------------------------------------------------------------------------------------
 
@@ -318,9 +320,7 @@ class Goal:
         order = np.argsort(score, axis=1, kind="stable")
         return np.where(np.isfinite(np.take_along_axis(score, order, axis=1)), order, -1).astype(np.int32)
 
-    def _open(
-        self, score: np.ndarray, value: Value, low: float, high: float, scale: float, parts: Parts
-    ) -> None:
+    def _open(self, score: np.ndarray, value: Value, low: float, high: float, scale: float, parts: Parts) -> None:
         """Note how near the sides of a value are to leaving the interval that it must lie in, where they may."""
         least, most = self.interval(value, parts)
         below = np.where(least < low, (most - low) / scale, np.inf)

@@ -13,7 +13,7 @@ import numpy as np
 from preimage.core.space import Curved
 
 if TYPE_CHECKING:
-    from preimage.exact.search import Search
+    from preimage.exact.problem import Problem
 
 STEPS = 60
 # A function of a point (d,): its value and slope (d,).
@@ -21,25 +21,25 @@ Smooth = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 def improved(
-    search: Search, start: np.ndarray, end: np.ndarray, low: np.ndarray, high: np.ndarray, x: np.ndarray
+    problem: Problem, start: np.ndarray, end: np.ndarray, low: np.ndarray, high: np.ndarray, x: np.ndarray
 ) -> np.ndarray:
     """Return a point (d,) of the box [start, end] that is better than x, or nearer to meeting every condition, as far
     as the solver gets.
 
     Args:
-        low, high: ends of the search's rows that the point should keep to, (m,).
+        low, high: ends of the problem's rows that the point should keep to, (m,).
     """
     from scipy.optimize import minimize
 
     scaled = _Scaled(start, end)
     if not len(scaled.free):
         return x
-    problem = _Problem(search, search.model.predict(x[None]))
-    aim = scaled.function(problem.loss, search.goal.objective.loss_unit or 1.0)
+    here = _Here(problem, problem.model.predict(x[None]))
+    aim = scaled.function(here.loss, problem.goal.objective.loss_unit or 1.0)
     with np.errstate(all="ignore"):
         found = minimize(
             aim["fun"], scaled.inward(x), jac=aim["jac"], bounds=[(0.0, 1.0)] * len(scaled.free),
-            constraints=[*scaled.rows(search.matrix, low, high), *problem.conditions(scaled)],
+            constraints=[*scaled.rows(problem.matrix, low, high), *here.conditions(scaled)],
             method="SLSQP", options={"maxiter": STEPS, "ftol": 1e-12},
         )  # fmt: skip
     return np.clip(scaled.outward(found.x), start, end) if np.isfinite(found.x).all() else x
@@ -77,12 +77,12 @@ class _Scaled:
         }
 
 
-class _Problem:
+class _Here:
     """Loss and conditions, and their slopes by the inputs, where the model's outputs (1, m) do not change."""
 
-    def __init__(self, search: Search, outputs: np.ndarray) -> None:
-        self.objective, self.space, self.outputs = search.goal.objective, search.space, outputs
-        self.formulas = search.goal.all_formulas
+    def __init__(self, problem: Problem, outputs: np.ndarray) -> None:
+        self.objective, self.space, self.outputs = problem.goal.objective, problem.space, outputs
+        self.formulas = problem.goal.all_formulas
 
     def extended(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs and formulas (1, m + f), and their slopes (m + f, d)."""

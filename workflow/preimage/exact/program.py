@@ -66,9 +66,7 @@ def minimum(
     return Solution(np.clip(start + u * width, start, end), multipliers / largest)
 
 
-def against(
-    matrix: np.ndarray, low: np.ndarray, high: np.ndarray, start: np.ndarray, end: np.ndarray
-) -> np.ndarray:
+def against(matrix: np.ndarray, low: np.ndarray, high: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return multipliers of the rows (m,) that may prove that no point of the box keeps to all of them: those that
     missing the rows by as little as possible has."""
     from scipy.optimize import linprog

@@ -15,7 +15,7 @@ from preimage.core.space import Space
 from preimage.exact.model import Side
 from preimage.support.numba_cache import numba
 from preimage.trees.bounds import best_split, total_of, update
-from preimage.trees.boxes import Channels, Grid, build
+from preimage.trees.boxes import Channels, build
 from preimage.trees.forest import Forest
 from preimage.trees.objective import largest_terms
 from preimage.trees.threads import over
@@ -84,7 +84,9 @@ def _channel(forest: Forest, side: Side) -> tuple[np.ndarray, float, float]:
         k = used[0]
         return side.sign * forest.values[:, k], side.sign * float(forest.start[k]), 0.0
     # Rounding of a sum of n terms is at most n units of the sum of their sizes, on either side.
-    size = largest_terms(forest, np.abs(forest.values) @ np.abs(weights)) + float(np.abs(forest.start) @ np.abs(weights))
+    size = largest_terms(forest, np.abs(forest.values) @ np.abs(weights)) + float(
+        np.abs(forest.start) @ np.abs(weights)
+    )
     unit = float(np.finfo(forest.start.dtype).eps) / 2
     margin = 4 * (len(forest.roots) + len(used) + 5) * unit * size / forest.divisor
     return side.sign * (forest.values @ weights), side.sign * float(forest.start @ weights), margin

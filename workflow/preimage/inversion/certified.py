@@ -49,9 +49,10 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
     common = isolation(question.X, float(most), _seed(context.rng), levels) if most else None
     found = _search(question, question.objective, common, options, context)
     if np.isnan(found.x).any():
-        nothing = _nothing(found.certificate, len(question.space.inputs), options)
+        nothing = _nothing(found.certificate, len(question.space.inputs), question.objective, options)
         # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
-        return nothing if context.part else replace(nothing, certificate=None)
+        tells = context.part or found.certificate["feasible"] == "no"
+        return nothing if tells else replace(nothing, certificate=None)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if isinstance(wanted, Target) and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
@@ -122,8 +123,8 @@ def _search(
         stopped=stopped,
         boxes=search.boxes,
         open_boxes=search.open,
-        feasible=verdict(objective, low, met) if found else "undecided",
-        limited=getattr(hunt, 'domain', None) is not None,
+        feasible=verdict(objective, low, met) if found else hunt.without_point(stopped == "closed"),
+        limited=hunt.domain is not None,
     )
     return _Found(search.x, certificate)
 
@@ -164,6 +165,10 @@ class _Hunt:
             most_open,
             domain=self.domain,
         )
+
+    def without_point(self, closed: bool) -> str:
+        """Return whether the objective can be met where no point was found: what lies elsewhere is not known."""
+        return "undecided"
 
     def begin(self, state: Path | None, part: tuple[int, int]) -> None:
         """Take up the search where it was left, or offer it its first points."""
@@ -230,7 +235,8 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
         limited=parts[0]["limited"],
     )
     if np.isnan(best.X).any():
-        return replace(_nothing(certificate, best.X.shape[1], options), certificate=None)
+        nothing = _nothing(certificate, best.X.shape[1], question.objective, options)
+        return nothing if certificate["feasible"] == "no" else replace(nothing, certificate=None)
     # A second row is a point that meets a target: one is enough.
     second = next((a for a in [best, *answers] if len(a.X) > 1), best)
     X = np.concatenate([best.X[:1], second.X[1:]])
@@ -239,10 +245,12 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
     return Answer(X, spent, ["ok"] * len(X), words, certificate=certificate)
 
 
-def _nothing(certificate: Certificate, d: int, options: Certified) -> Answer:
-    """Return the answer where no input in the domain came up: a row that says so."""
+def _nothing(certificate: Certificate, d: int, objective: Objective, options: Certified) -> Answer:
+    """Return the answer where no input in the domain, or within the limits, came up: a row that says so."""
     proven = "proven that no" if certificate["closed"] else "undecided whether any"
-    said = f"{proven} input within the bounds and constraints {_limits(options)}"
+    kept = " and ".join(limit.words() for limit in objective.limits)
+    asked = " and ".join(filter(None, [_limits(options), kept and f"gives {kept}"]))
+    said = f"{proven} input within the bounds and constraints {asked or 'exists'}"
     return Answer(np.full((1, d), np.nan), [certificate["boxes"]], ["no_answer"], [said], certificate=certificate)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from preimage.core import polytope
 from preimage.core.objective import Objective
 from preimage.exact.goal import Goal
+from preimage.exact.problem import Problem
 from preimage.exact.search import Search
 from preimage.exact.tree_model import TreeModel
 from preimage.inversion.coordinate import startpoints
@@ -35,6 +36,8 @@ def is_plain(question: Question, objective: Objective) -> bool:
 class Hunt:
     """A search over boxes for a question, and the points that it begins from."""
 
+    domain = None
+
     def __init__(
         self, question: Question, objective: Objective, starts: int, memory: float, rng: np.random.Generator
     ) -> None:
@@ -43,7 +46,7 @@ class Hunt:
         goal = Goal(space, objective, question.formulas, largest_outputs(trees, range(trees.values.shape[1])))
         model = TreeModel(trees, space, goal.sides)
         size_of_box = 16 * len(space.inputs) + 4 * model.size + 8 * len(goal.sides) + OF_AN_ENTRY
-        self.search = Search(space, model, goal, self.loss, max(int(memory * 1e6 / size_of_box), 1000))
+        self.search = Search(Problem(space, model, goal, self.loss), max(int(memory * 1e6 / size_of_box), 1000))
         self.starts = _startpoints(question, starts, rng)
 
     def loss(self, X: np.ndarray) -> np.ndarray:
@@ -52,6 +55,10 @@ class Hunt:
         if self.question.formulas:
             Y = self.question.formulas.extended(X, Y)
         return np.where(self.objective.violation(Y) == 0, self.objective.loss(Y), np.inf)
+
+    def without_point(self, closed: bool) -> str:
+        """Return whether the objective can be met where no point was found."""
+        return "no" if closed else "undecided"
 
     def begin(self, state: Path | None, part: tuple[int, int]) -> None:
         """Take up the search where it was left, or offer it its first points."""

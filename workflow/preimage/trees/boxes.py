@@ -2,8 +2,8 @@
 
 A forest is constant on each cell of that grid. `predict` compares x, or float32(x), with a threshold, so a cut is kept
 as the largest float64 that still goes left, or where not every number is allowed the largest that is: cell i of an
-input is the half-open interval (cut i - 1, cut i], and every cell holds an input that `predict` can see. A box is a product of runs
-of cells [low, high), as whole numbers: nothing about it is rounded.
+input is the half-open interval (cut i - 1, cut i], and every cell holds an input that `predict` can see. A box is a
+product of runs of cells [low, high), as whole numbers: nothing about it is rounded.
 
 What a tree gives on a box is at most the largest score of its leaves that the box meets. Floating-point addition is
 monotone in each term, so these maxima, added in the order in which `predict` adds, bound the very number that `predict`
