@@ -15,12 +15,14 @@ from preimage.core import fronts as core
 from preimage.figures.style import INK, SKY, Look, dense, legend, panels, shorten, styled, wrap
 
 OUT_OF_REACH = SKY
+# More marks of one front hide each other; the first candidates by rank span it.
+MOST_MARKS = 80
 # Room around what is shown, as a share of its range.
 ROOM = 0.06
 
 
 class Front(NamedTuple):
-    """What one method found: outputs (n, k) of its front as predicted, and re-simulated (NaN without truth)."""
+    """What one method found: outputs (n, k) of its front as predicted, and re-simulated (NaN without truth), by rank."""
 
     name: str
     look: Look
@@ -86,8 +88,10 @@ def _panel(
         colour, marker, _ = front.look
         if len(signs) == 2:
             axes.plot(*_stairs(front.predicted, sign, worst), color=colour, lw=0.9, alpha=0.6, zorder=2)
-        axes.plot(*front.simulated[:, at].T, marker, color="none", mec=colour, mew=0.7, ms=4, alpha=0.75, zorder=3)
-        axes.plot(*front.predicted[:, at].T, marker, color=colour, ms=3.4, mew=0, zorder=4)
+        axes.plot(
+            *front.simulated[:MOST_MARKS, at].T, marker, color="none", mec=colour, mew=0.7, ms=4, alpha=0.75, zorder=3
+        )
+        axes.plot(*front.predicted[:MOST_MARKS, at].T, marker, color=colour, ms=3.4, mew=0, zorder=4)
     axes.plot(*chosen[at], "o", color="none", mec=INK, mew=1.3, ms=10, zorder=5)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     ways = ["smaller is better" if s > 0 else "larger is better" for s in sign]
