@@ -22,7 +22,7 @@ ROOM = 0.06
 
 
 class Front(NamedTuple):
-    """What one method found: outputs (n, k) of its front as predicted, and re-simulated (NaN without truth), by rank."""
+    """What one method found: outputs (n, k) of its front by rank, predicted and re-simulated (NaN without truth)."""
 
     name: str
     look: Look
