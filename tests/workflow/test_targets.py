@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage.problems import robot_arm
+from preimage.problems.built_in import robot_arm
 
 from ..running import snakemake, study_argument, write_study
 

@@ -14,7 +14,7 @@ import numpy as np
 from preimage.benchmarks.asking import World, questions, ranked, rows, world
 from preimage.benchmarks.timing import row
 from preimage.inversion import committee as judges
-from preimage.problems import binary_decimal, robot_arm
+from preimage.problems.built_in import binary_decimal, robot_arm
 
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("multistart", {"starts": 10, "start_from": "uniform"}),
