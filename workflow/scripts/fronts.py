@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.core.candidates import CASE, without_formulas
-from preimage.core.certificates import Certificate
 from preimage.core.objective import Pareto
 from preimage.data import named, rows, targets
 from preimage.evidence import fronts
@@ -37,19 +36,7 @@ def of_seed(params, folder):
     for name, wanted in targets.objectives(params["objectives"], known, None, train.Y).items():
         assert isinstance(wanted, Pareto)
         mine = candidates[candidates["objective"] == name]
-        yield fronts.table(mine, wanted, known.outputs, proven(params["cases"], folder, name))
-
-
-def proven(cases, folder, objective):
-    """What was proven of an objective, by surrogate; what holds near the data alone is left out."""
-    found: dict[str, list[Certificate]] = {}
-    for surrogate, name, inverter in cases:
-        if name == objective:
-            path = folder / f"inversion/{surrogate}/{objective}/{inverter}.parquet"
-            certificate = pd.read_parquet(path).attrs.get("certificates", {}).get(objective)
-            if certificate and not certificate["limited"]:
-                found.setdefault(surrogate, []).append(certificate)
-    return found
+        yield fronts.table(mine, wanted, known.outputs, fronts.proofs(folder, params["cases"], name))
 
 
 main(snakemake)

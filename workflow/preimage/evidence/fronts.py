@@ -8,6 +8,7 @@ part in them: the hypervolume is that of the box between the rows' best and wors
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,22 @@ def volumes(
         np.nan if bound is None else fronts.hypervolume(bound),
     )
     return dict(zip(VOLUMES, found, strict=True))
+
+
+def proofs(folder: Path, cases: Iterable[Sequence[str]], objective: str) -> dict[str, list[Certificate]]:
+    """Return what was proven of an objective by surrogate; what holds near the data alone is left out.
+
+    Args:
+        folder: of the round and seed.
+        cases: of the study: surrogate, objective, inverter.
+    """
+    found: dict[str, list[Certificate]] = {}
+    for surrogate, name, inverter in cases:
+        if name == objective:
+            path = folder / f"inversion/{surrogate}/{name}/{inverter}.parquet"
+            certificate = pd.read_parquet(path).attrs.get("certificates", {}).get(name)
+            found.setdefault(surrogate, []).extend([certificate] if certificate and not certificate["limited"] else [])
+    return found
 
 
 def corners(wanted: Pareto, certificates: Iterable[Certificate]) -> np.ndarray | None:
