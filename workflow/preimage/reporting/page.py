@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.objective import Fit, Objective
+from preimage.core.objective import Fit, Objective, Pareto
 from preimage.core.space import Input
+from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
-from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
+from preimage.reporting import calibration, dag, diagnosis, fronts, learning, preimages, proofs, windows, words
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
@@ -63,6 +64,8 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
         "by_surrogate": [
             {
                 "surrogate": surrogate,
+                "front": wanted.front,
+                "proven": bool(material.summary.get("hypervolume_bound", pd.Series(dtype=float)).notna().any()),
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
@@ -89,8 +92,15 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
 
 
 def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) -> list[str]:
-    """Return what was proven in the first seed, once; the certificate stands in every method's row."""
+    """Return what was proven in the first seed, once; the certificate stands in every method's row.
+
+    Of a trade-off: what its front is."""
     mine = material.summary[(material.summary["objective"] == name) & (material.summary["surrogate"] == surrogate)]
+    if isinstance(wanted, Pareto):
+        first, c = mine[mine["seed"] == mine["seed"].min()], material.candidates
+        c = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["seed"] == first["seed"].min())]
+        outputs = [column.removeprefix("predicted.") for column in c if column.startswith("predicted.")]
+        return fronts.front(c, first, wanted, outputs, material.units)
     best = mine.sort_values(["seed", "predicted_loss"], kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
@@ -179,6 +189,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
                 "feasible": words.listing(sorted(part["feasible"].unique())) if wanted.bounded else words.NONE,
                 "distinct": _spread(part["distinct"]),
+                **{c: _spread(part[c]) for c in VOLUMES if c in part},
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),
                 "note": _note(material, name, surrogate, str(inverter), kinds[str(inverter)]),
