@@ -144,4 +144,4 @@ def test_the_distance_to_a_known_minimum_is_that_of_the_recommended_answer():
     (answer,) = found["answers"]
     assert answer["excess"] == 25 and answer["distance"] == pytest.approx(5 / 200)
     narrow = Space((Input("x1", 1, 100), Input("x2", -100, 100)))
-    assert judge._known_minimum(solutions, narrow, {"lowest": LOWEST}, paraboloid.build(2), ["y"]) == {}
+    assert judge._known_minimum(solutions, narrow, {"lowest": LOWEST}, paraboloid.build(2)) == {}

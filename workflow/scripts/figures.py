@@ -7,6 +7,7 @@ import pandas as pd
 
 from preimage.calibration import tables
 from preimage.data import split_rows
+from preimage.evidence import fronts
 from preimage.figures import gallery, style
 from preimage.problems import loading
 from preimage.problems.with_formulas import with_formulas
@@ -65,6 +66,10 @@ def read(snakemake, params):
         rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),
         preimages={of_preimage(path): pd.read_parquet(path) for path in source.get("preimages", [])},
         fits={Path(folder).name: tables.findings(folder) for folder in source.get("fits", [])},
+        proofs={
+            name: fronts.proofs(Path(source.candidates).parent, params["fronts"], name)
+            for name in {objective for _, objective, _ in params["fronts"]}
+        },
         learned={Path(folder).name: tables.findings(folder) for folder in source.get("learned", [])},
         line=tables.findings(source.line[0]) if source.get("line") else {},
     )

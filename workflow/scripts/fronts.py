@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.core.candidates import CASE, without_formulas
-from preimage.core.certificates import Certificate
 from preimage.core.objective import Pareto
 from preimage.data import split_rows
 from preimage.evidence import fronts
@@ -36,19 +35,7 @@ def of_seed(params, folder):
     for name, wanted in known.objectives(params["objectives"]).items():
         assert isinstance(wanted, Pareto)
         mine = candidates[candidates["objective"] == name]
-        yield fronts.table(mine, wanted, known.setting.outputs, proven(params["cases"], folder, name))
-
-
-def proven(cases, folder, objective):
-    """What was proven of an objective, by surrogate; what holds near the data alone is left out."""
-    found: dict[str, list[Certificate]] = {}
-    for surrogate, name, inverter in cases:
-        if name == objective:
-            path = folder / f"inversion/{surrogate}/{objective}/{inverter}.parquet"
-            certificate = pd.read_parquet(path).attrs.get("certificates", {}).get(objective)
-            if certificate and not certificate["limited"]:
-                found.setdefault(surrogate, []).append(certificate)
-    return found
+        yield fronts.table(mine, wanted, known.setting.outputs, fronts.proofs(folder, params["cases"], name))
 
 
 main(snakemake)

@@ -48,7 +48,10 @@ class Members(NamedTuple):
 
 
 def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer:
-    """Evolve a population until `evaluations` are spent; each member of the last one is a row."""
+    """Evolve a population until `evaluations` are spent; each point of the front of all that were seen is a row.
+
+    Where none keeps the limits, each member of the last population is.
+    """
     space, wanted, rng, total = question.space, question.objective, context.rng, options.evaluations
     assert isinstance(wanted, Pareto)
     if not space.free.any():
@@ -56,6 +59,7 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
     size = min(options.members, total)
     X = np.unique(_first(question, size, rng), axis=0)
     members = _judged(wanted, X, question.outputs(X))
+    seen = members.at(np.flatnonzero(wanted.best(members.Y)))
     spent, generations, idle = len(X), 0, 0
     while spent < total and idle < IDLE:
         X = _new(_children(space, members, size, rng), members.X)[: total - spent]
@@ -63,12 +67,23 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
         if not len(X):
             continue
         spent += len(X)
-        members = _survivors(wanted, members, _judged(wanted, X, question.outputs(X)), size)
+        children = _judged(wanted, X, question.outputs(X))
+        members, seen = _survivors(wanted, members, children, size), _extended(wanted, seen, children)
         if context.report:
             context.report(spent, float(np.nanmin(wanted.loss(members.Y), initial=np.inf)))
-    n = len(members.X)
-    each = [spent // n + (k < spent % n) for k in range(n)]
-    return Answer(members.X, each, ["ok"] * n, [f"{generations} generations of {size}"] * n)
+    X = seen.X if len(seen.X) else members.X
+    each = [spent // len(X) + (k < spent % len(X)) for k in range(len(X))]
+    return Answer(X, each, ["ok"] * len(X), [f"{generations} generations of {size}"] * len(X))
+
+
+def _extended(wanted: Pareto, seen: Members, children: Members) -> Members:
+    """Return the front of all that were seen, with the children that extend it; of equal outputs the first stays."""
+    new = children.at(np.flatnonzero(wanted.best(children.Y)))
+    F, G = wanted.shares(seen.Y), wanted.shares(new.Y)
+    _, first = np.unique(G, axis=0, return_index=True)
+    fresh = np.array([k for k in np.sort(first) if not (G[k] >= F).all(axis=1).any()], int)
+    kept = seen.at(np.flatnonzero(~fronts.dominated_by(F, G[fresh])))
+    return Members(*(np.concatenate(pair) for pair in zip(kept, new.at(fresh), strict=True)))
 
 
 def _first(question: Question, size: int, rng: np.random.Generator) -> np.ndarray:

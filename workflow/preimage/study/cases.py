@@ -49,9 +49,9 @@ def is_front(entry: Mapping[str, Any]) -> bool:
     return ObjectiveEntry.named(entry).front
 
 
-def fronts(study: Mapping[str, Any]) -> list[str]:
-    """Return the objectives of a study whose answer is a front."""
-    return [name for name, entry in study["objectives"].items() if is_front(entry)]
+def fronts(study: Mapping[str, Any]) -> list[Case]:
+    """Return the cases of a study whose answer is a front."""
+    return [case for case in cases(study) if is_front(study["objectives"][case.objective])]
 
 
 def simulation_parts(study: Study) -> int:

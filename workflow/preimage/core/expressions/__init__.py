@@ -187,8 +187,10 @@ class Expression:
         for k, step in enumerate(self.steps):
             if step.name in unknown or open_ended.intersection(step.arguments):
                 open_ended.add(k)
-            elif problem := _undefined(step, [ends[a] for a in step.arguments]):
-                at = step.arguments[1 if step.operation == "/" else 0]
+            # Of a quotient only the divisor must be known.
+            needed = step.arguments[1:] if step.operation == "/" else step.arguments
+            if not open_ended.intersection(needed) and (problem := _undefined(step, [ends[a] for a in step.arguments])):
+                at = needed[0]
                 a, b = (digits.number(float(end)) for end in ends[at])
                 said = problem.format(shown(self.text, *self.steps[at].span))
                 raise StudyError(f"{where}: {said} within the bounds (it is between {a} and {b}); {GUARD}")

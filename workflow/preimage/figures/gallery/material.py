@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
+from preimage.core.certificates import Certificate
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.figures import style
@@ -33,6 +34,7 @@ class Material:
         learned: by surrogate that predicts by inverting a decoder, what there is to show of it (`preimage.learning`).
         line: what learning a line by inversion gives (`preimage.learning.line`), where that is the study's problem.
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
+        proofs: what was proven of trade-offs, by objective and surrogate.
         rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
     """
 
@@ -51,6 +53,7 @@ class Material:
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     rounds: pd.DataFrame = field(default_factory=pd.DataFrame)
     preimages: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
+    proofs: Mapping[str, Mapping[str, Sequence[Certificate]]] = field(default_factory=dict)
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
