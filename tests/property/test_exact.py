@@ -13,6 +13,7 @@ from preimage.core.expressions import Expression
 from preimage.core.space import Input, Linear, Space
 from preimage.inversion import asking
 from preimage.inversion.question import Question
+from preimage.support.errors import StudyError
 from preimage.trees.forest import from_sklearn
 
 from ..conftest import examples, inverter
@@ -140,6 +141,16 @@ def prove(question, **options):
     return asking.ask(ask, [question], np.random.default_rng(0))[0]
 
 
+def assert_empty(question):
+    """A space without a point is refused, or proven to have no answer."""
+    try:
+        answer, _ = prove(question)
+    except StudyError as error:
+        assert "no point within the bounds" in str(error)
+    else:
+        assert answer.status == ["no_answer"] and "proven" in answer.message[0]
+
+
 def check_against_brute_force(seed, d):
     rng = np.random.default_rng(seed)
     question, points = stepwise_question(rng, d)
@@ -147,6 +158,9 @@ def check_against_brute_force(seed, d):
     valid = points[question.space.contains(points)]
     Y = question.predict(valid) if len(valid) else np.empty((0, 4))
     kept = wanted.violation(Y) == 0
+    if not len(valid):
+        assert_empty(question)
+        return
     answer, predicted = prove(question)
     if not kept.any():
         assert answer.status == ["no_answer"] and "proven" in answer.message[0], answer.message
@@ -262,7 +276,12 @@ def check_against_programs(seed, d):
     question, model, price = amounts_question(rng, d)
     if question.objective.bounded:
         return
-    answer, predicted = prove(question)
+    try:
+        answer, predicted = prove(question)
+    except StudyError as error:
+        assert "no point within the bounds" in str(error)
+        assert not np.isfinite(best_by_programs(question, model, price, 0.0, 1e-7))
+        return
     surely = best_by_programs(question, model, price, 0.0, 1e-7)
     perhaps = best_by_programs(question, model, price, 1e-8, -1e-7)
     scale = 1e-6 * question.objective.unit

@@ -20,6 +20,7 @@ from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
+from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
 from preimage.trees.boxes import Trees, build, build_together
 from preimage.trees.branch_and_bound import FIRST, Search, run
@@ -100,6 +101,8 @@ def _search(
     if proving.is_plain(question, objective):
         hunt = _Hunt(question, objective, common, options, context)
     else:
+        if options.distance or options.isolation:
+            raise StudyError("certified: distance and isolation do not go with this objective or space yet")
         hunt = proving.Hunt(question, objective, options.starts, options.memory, context.rng)
     search, parts = hunt.search, context.share[1]
     hunt.begin(context.state, context.share)
