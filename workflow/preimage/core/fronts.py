@@ -16,12 +16,30 @@ def undominated(F: np.ndarray) -> np.ndarray:
     """
     found = np.zeros(len(F), bool)
     left = np.flatnonzero(np.isfinite(F).all(axis=1))
+    if F.shape[1] == 2 and len(left):
+        found[left] = _of_pairs(F[left])
+        return found
     # A point comes after all that dominate it, so that the first of those left is never dominated.
     left = left[np.lexsort(F[left].T[::-1])]
     while len(left):
         first, left = left[0], left[1:]
         found[first] = True
         left = left[(F[left] < F[first]).any(axis=1) | (F[left] == F[first]).all(axis=1)]
+    return found
+
+
+def _of_pairs(F: np.ndarray) -> np.ndarray:
+    """Return what `undominated` does of pairs (n, 2): where the second is the least of all with a first that is no
+    larger, and no smaller first has it too."""
+    order = np.lexsort((F[:, 1], F[:, 0]))
+    first, second = F[order].T
+    starts = np.r_[True, np.diff(first) > 0]
+    least = np.minimum.accumulate(second)
+    # The least second among smaller firsts, and among equal ones, which come in order.
+    group = np.cumsum(starts) - 1
+    before = np.r_[np.inf, least[np.flatnonzero(starts)[1:] - 1]][group]
+    found = np.empty(len(F), bool)
+    found[order] = (second < before) & (second == second[starts][group])
     return found
 
 

@@ -72,6 +72,11 @@ class Search:
         """What a bound may be below the best point's loss by though nothing is better but for rounding."""
         return self.settling.rounding
 
+    def open_boxes(self) -> Boxes:
+        """Return all open boxes."""
+        slots = [slot for _, _, slot in self.queue.entries]
+        return Boxes(**{name: array[slots] for name, array in self.slots.arrays.items()})
+
     def offer(self, X: np.ndarray) -> None:
         """Take the best of the points (n, d) that are valid, where it is better than what there is."""
         self.problem.offer(X)
@@ -94,15 +99,15 @@ class Search:
             return False
         self.in_hand = min(entry[0] for entry in entries)
         boxes = Boxes(**self.slots.take([slot for _, _, slot in entries]))
+        boxes = boxes.take(problem.still(boxes))
         self.boxes += len(entries)
         self.batches += 1
         order = problem.goal.order(boxes.parts, boxes.least, self.loss)
         input_, at = problem.model.split(boxes.start, boxes.end, boxes.state, order)
         split = input_ >= 0
         self._add(problem.bounded(boxes.take(split).halves(input_[split], at[split])), deep)
-        for i in np.flatnonzero(~split):
-            for more in self.settling.settle(boxes.take(np.array([i])), order[i : i + 1]):
-                self._add(more, deep)
+        for more in self.settling.settle(boxes.take(~split), order[~split]) if not split.all() else ():
+            self._add(more, deep)
         self.in_hand = np.inf
         return True
 

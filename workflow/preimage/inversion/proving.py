@@ -12,7 +12,7 @@ import numpy as np
 
 from preimage.core import polytope
 from preimage.core.objective import Objective
-from preimage.exact.goal import Goal
+from preimage.exact.goal import Least
 from preimage.exact.problem import Problem
 from preimage.exact.search import Search
 from preimage.exact.tree_model import TreeModel
@@ -43,7 +43,7 @@ class Hunt:
     ) -> None:
         space, trees = question.space, question.trees
         self.question, self.objective = question, objective
-        goal = Goal(space, objective, question.formulas, largest_outputs(trees, range(trees.values.shape[1])))
+        goal = Least(space, objective, question.formulas, largest_outputs(trees, range(trees.values.shape[1])))
         model = TreeModel(trees, space, goal.sides)
         size_of_box = 16 * len(space.inputs) + 4 * model.size + 8 * len(goal.sides) + OF_AN_ENTRY
         self.search = Search(Problem(space, model, goal, self.loss), max(int(memory * 1e6 / size_of_box), 1000))
