@@ -1,16 +1,16 @@
 """Which answer to show first: chosen by what is known before the truth is looked at.
 
-Among the candidates that the surrogate holds to be as good as asked (by any method), those inside the domain come
-first. Of those, where values are to be met and all meet them, the one nearest to the data; where a direction is to be
-gone, or a committee has judged, the one with the smallest predicted loss. The truth plays no part: it would be choosing
-by the answer key.
+Among the candidates that the surrogate holds to be as good as asked (by any method), limits included, those inside the
+domain come first. Of those, where values are to be met and all meet them, the one nearest to the data; where a
+direction is to be gone, or a committee has judged, the one with the smallest predicted loss. The truth plays no part:
+it would be choosing by the answer key.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-from preimage.core.candidates import inputs_of
+from preimage.core.candidates import best_first, inputs_of, missed
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.evidence.clusters import clusters
@@ -24,14 +24,16 @@ def distinct_solutions(
 ) -> pd.DataFrame:
     """Return the distinct solutions of each (round, seed, surrogate, objective), the recommended one first.
 
-    One row a cluster of candidates that are as good as asked; where none is, the candidate with the smallest loss
-    stands alone with `solves` False. Columns: those of the candidates, `cluster_size`, `found_by`, `solves`.
+    One row a cluster of candidates that are as good as asked; where none is, the candidate with the smallest loss, or
+    that misses the limits by least, stands alone with `solves` False. Columns: those of the candidates, `cluster_size`,
+    `found_by`, `solves`.
     """
     out = []
     for key, part in frame[frame["rank"].notna()].groupby(QUESTION, sort=False):
         wanted = objectives[str(key[3])]
-        part = part.sort_values(["predicted_loss", "domain_score"], kind="stable")
-        good = solutions(part, space, wanted, outputs, float(part["predicted_loss"].min()))
+        part = best_first(part, "domain_score")
+        least = float(part["predicted_loss"][missed(part) == 0].min())
+        good = solutions(part, space, wanted, outputs, least)
         solves = len(good) > 0
         if not solves:
             good = part.head(1).assign(cluster=0)

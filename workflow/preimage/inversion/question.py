@@ -76,10 +76,16 @@ class Question:
         """Return the objective's loss (n,) at points (n, d); NaN where there is none."""
         return self.objective.loss(self.outputs(X))
 
+    def merit(self, X: np.ndarray) -> np.ndarray:
+        """Return what a search that sees one number minimises (n,) at points (n, d); NaN where there is none."""
+        return self.objective.merit(self.outputs(X))
+
     def best_rows(self, n: int) -> np.ndarray:
-        """Return the positions of the n training rows inside the space that are nearest to the objective."""
+        """Return the positions of the n training rows inside the space that are nearest to the objective: those that
+        keep its limits first."""
         inside = np.flatnonzero(self.space.contains(self.X))
-        order = np.argsort(self.objective.loss(self.Y[inside]), kind="stable")
+        Y = self.Y[inside]
+        order = np.lexsort((self.objective.loss(Y), self.objective.violation(Y)))
         return inside[order[:n]]
 
 

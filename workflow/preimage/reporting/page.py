@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from preimage.core.candidates import best_first
 from preimage.core.objective import Fit, Objective
 from preimage.core.space import Input
 from preimage.inversion.base import Inverter
@@ -91,7 +92,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
 def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) -> list[str]:
     """Return what was proven in the first seed, once; the certificate stands in every method's row."""
     mine = material.summary[(material.summary["objective"] == name) & (material.summary["surrogate"] == surrogate)]
-    best = mine.sort_values(["seed", "predicted_loss"], kind="stable").iloc[0]
+    best = best_first(mine).sort_values("seed", kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
 
@@ -110,11 +111,12 @@ def _trained_here(material: Material, surrogate: str) -> bool:
 def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
     """Return the recommended answer in a few cells."""
     return {
-        "predicted": words.values(row, "predicted", wanted.outputs, units),
-        "interval": words.interval(row, wanted.outputs, units),
-        "simulated": words.values(row, "simulated", wanted.outputs, units),
+        "predicted": words.values(row, "predicted", wanted.involved, units),
+        "interval": words.interval(row, wanted.involved, units),
+        "simulated": words.values(row, "simulated", wanted.involved, units),
         "in_domain": bool(row["in_domain"]),
         "solves": row["solves"],
+        "missed": words.listing(words.limits_missed(row, "predicted", wanted, units)),
     }
 
 
@@ -151,8 +153,8 @@ def _others(material: Material, wanted: Objective, part: pd.DataFrame) -> dict[s
         "rows": [
             {
                 "x": [words.number(row[f"x.{n}"], _step(material, n)) for n in inputs],
-                "predicted": words.values(row, "predicted", wanted.outputs, material.units),
-                "simulated": words.values(row, "simulated", wanted.outputs, material.units),
+                "predicted": words.values(row, "predicted", wanted.involved, material.units),
+                "simulated": words.values(row, "simulated", wanted.involved, material.units),
                 "domain": row["domain_score"],
                 "in_domain": bool(row["in_domain"]),
                 "found_by": row["found_by"],
@@ -167,17 +169,18 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
     mine = material.summary[(material.summary["objective"] == name) & (material.summary["surrogate"] == surrogate)]
     rows = []
     kinds = {n: v["kind"] for n, v in material.study["inverters"].items()}
+    judged = wanted.bounded or wanted.limits
     for inverter, part in mine.groupby("inverter", sort=False):
         rows.append(
             {
                 "inverter": inverter,
                 "kind": kinds[str(inverter)],
                 "baseline": kinds[str(inverter)] == "lookup",
-                "predicted": [_spread(part[f"predicted.{o}"], _step(material, o)) for o in wanted.outputs],
-                "simulated": [_spread(part[f"simulated.{o}"], _step(material, o)) for o in wanted.outputs],
+                "predicted": [_spread(part[f"predicted.{o}"], _step(material, o)) for o in wanted.involved],
+                "simulated": [_spread(part[f"simulated.{o}"], _step(material, o)) for o in wanted.involved],
                 **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
-                "feasible": words.listing(sorted(part["feasible"].unique())) if wanted.bounded else words.NONE,
+                "feasible": words.listing(sorted(part["feasible"].unique())) if judged else words.NONE,
                 "distinct": _spread(part["distinct"]),
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),
