@@ -1,4 +1,4 @@
-"""The input space: bounds, integers, categories, fixed inputs and linear constraints.
+"""The input space: bounds, integers, listed values, categories, fixed inputs, and conditions on several inputs.
 
 A point is a row of float64 in the order of the inputs; a category is its index in the declared list (`encode` and
 `decode` translate). Every method that moves a point to make it valid is called by name: nothing is repaired silently.
@@ -6,70 +6,35 @@ A point is a row of float64 in the order of the inputs; a category is its index 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from preimage.core.conditions import Count, Curved, Exclusion, Linear, shares
+from preimage.core.inputs import Input, code, pinned
+from preimage.core.pieces import hold_count, keep_off, one_side
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
+
+__all__ = ["TOLERANCE", "Count", "Curved", "Exclusion", "Input", "Linear", "Space", "code"]
 
 # An equality holds, and an inequality is met, to this share of its row's scale.
 TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Input:
-    """One input. `low` and `high` bound it (for a category: 0 and the last index); `fixed` pins it.
-
-    `stated` says which of the two bounds holds as it stands; the other is the rows' range, which an input may be fixed
-    outside of.
-    """
-
-    name: str
-    low: float
-    high: float
-    integer: bool = False
-    categories: tuple[str, ...] = ()
-    fixed: float | None = None
-    unit: str = ""
-    stated: tuple[bool, bool] = (True, True)
-
-    @property
-    def lower(self) -> float:
-        return self.low if self.fixed is None else self.fixed
-
-    @property
-    def upper(self) -> float:
-        return self.high if self.fixed is None else self.fixed
-
-
-@dataclass(frozen=True)
-class Linear:
-    """A linear constraint low <= sum of coefficient * input <= high; an equality where low equals high."""
-
-    coefficients: tuple[tuple[str, float], ...]
-    low: float = -np.inf
-    high: float = np.inf
-
-    def __str__(self) -> str:
-        terms = " + ".join(f"{digits.plain(c)} {name}" for name, c in self.coefficients)
-        if self.low == self.high:
-            return f"{terms} = {digits.plain(self.low)}"
-        left = f"{digits.plain(self.low)} <= " if np.isfinite(self.low) else ""
-        right = f" <= {digits.plain(self.high)}" if np.isfinite(self.high) else ""
-        return f"{left}{terms}{right}"
-
-
-@dataclass(frozen=True)
 class Space:
-    """A box of named inputs, cut by linear constraints."""
+    """A box of named inputs, cut by linear constraints, counts, excluded combinations and curved constraints."""
 
     inputs: tuple[Input, ...]
     constraints: tuple[Linear, ...] = ()
+    counts: tuple[Count, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    curved: tuple[Curved, ...] = ()
 
     def __post_init__(self) -> None:
         names = [i.name for i in self.inputs]
@@ -86,12 +51,21 @@ class Space:
                     f"input '{i.name}': the fixed value {digits.plain(i.fixed)} is outside its bounds "
                     f"[{digits.plain(i.low)}, {digits.plain(i.high)}]"
                 )
-        for constraint in self.constraints:
-            for name, _ in constraint.coefficients:
+            if i.gapped and not (i.low == 0 and 0 < i.least <= i.high):
+                least, ends = digits.plain(i.least), f"[{digits.plain(i.low)}, {digits.plain(i.high)}]"
+                raise StudyError(f"input '{i.name}': found zero_or {least} within {ends}, expected low 0")
+        for constraint in self.conditions:
+            for name in constraint.inputs:
                 if name not in kinds:
                     raise StudyError(f"constraint on unknown input '{name}'{did_you_mean(name, names)}")
-                if kinds[name].categories:
-                    raise StudyError(f"constraint on '{name}': a category has no place in a linear constraint")
+                if kinds[name].categories and isinstance(constraint, Linear | Curved):
+                    what = "a linear constraint" if isinstance(constraint, Linear) else "an expression"
+                    raise StudyError(f"constraint on '{name}': a category has no place in {what}")
+
+    @property
+    def conditions(self) -> tuple[Linear | Count | Exclusion | Curved, ...]:
+        """All conditions on several inputs."""
+        return *self.constraints, *self.counts, *self.exclusions, *self.curved
 
     # -- shape -------------------------------------------------------------------------------------------------------
 
@@ -118,6 +92,31 @@ class Space:
     def discrete(self) -> np.ndarray:
         """Which inputs take whole numbers only (integers and categories), shape (d,)."""
         return np.array([i.integer or bool(i.categories) for i in self.inputs], bool)
+
+    @cached_property
+    def listed(self) -> np.ndarray:
+        """Which inputs take listed values only, shape (d,)."""
+        return np.array([bool(i.values) for i in self.inputs], bool)
+
+    @cached_property
+    def stepwise(self) -> np.ndarray:
+        """Which inputs take separate values (whole numbers, categories, listed ones), shape (d,)."""
+        return self.discrete | self.listed
+
+    @cached_property
+    def gapped(self) -> np.ndarray:
+        """Which inputs may be 0 or at least some amount, shape (d,)."""
+        return np.array([i.gapped for i in self.inputs], bool)
+
+    @property
+    def restricted(self) -> bool:
+        """Whether there are conditions on several inputs at once, which `rounded` does not see."""
+        return bool(self.conditions)
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether the space falls into pieces, which `piece` tells apart."""
+        return bool(self.counts or self.exclusions) or bool(self.gapped.any())
 
     @cached_property
     def categorical(self) -> np.ndarray:
@@ -147,6 +146,29 @@ class Space:
         reach = np.maximum(np.abs([i.low for i in self.inputs]), np.abs([i.high for i in self.inputs]))
         scale = np.abs(matrix) @ reach
         return np.where(scale > 0, scale, 1.0)
+
+    @cached_property
+    def curved_scale(self) -> np.ndarray:
+        """The scale of each curved constraint, over the whole ranges of its inputs."""
+        low, high = (np.array([getattr(i, end) for i in self.inputs], float) for end in ("low", "high"))
+        return np.array([c.scale(low[self.at(c)], high[self.at(c)]) for c in self.curved], float)
+
+    @cached_property
+    def straight(self) -> Space:
+        """The space without its curved constraints."""
+        return replace(self, curved=()) if self.curved else self
+
+    def at(self, condition: Linear | Count | Exclusion | Curved) -> list[int]:
+        """Return the positions of a condition's inputs."""
+        return [self._position[name] for name in condition.inputs]
+
+    def columns(self, curved: Curved, X: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the inputs of a curved constraint at points (n, d), by name (n,)."""
+        return {name: X[..., self._position[name]] for name in curved.inputs}
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {name: j for j, name in enumerate(self.names)}
 
     # -- points ------------------------------------------------------------------------------------------------------
 
@@ -196,6 +218,10 @@ class Space:
             out[:, j] = self.low[j] + np.argsort(order)[(X[:, j] - self.low[j]).astype(int)]
         return out
 
+    def codes_by_name(self, j: int) -> np.ndarray:
+        """Return a category's codes within the bounds, in the order of their names."""
+        return self._by_name[j]
+
     @cached_property
     def _by_name(self) -> dict[int, np.ndarray]:
         """By category, its codes within the bounds in the order of their names."""
@@ -205,22 +231,48 @@ class Space:
             if i.categories
         }
 
+    def rounded(self, X: np.ndarray) -> np.ndarray:
+        """Return points (n, d) with every input at its nearest allowed value, whatever the conditions on several."""
+        X = np.clip(np.where(self.discrete, np.round(X), X), self.low, self.high)
+        for j in np.flatnonzero(self.listed | self.gapped):
+            X[..., j] = self.inputs[j].nearest(X[..., j])
+        return X
+
+    def below(self, j: int, v: np.ndarray) -> np.ndarray:
+        """Return the largest allowed value of input j that is not above each of some (n,); -inf where there is none."""
+        return self.inputs[j].below(v)
+
+    def above(self, j: int, v: np.ndarray) -> np.ndarray:
+        """Return the smallest allowed value of input j that is not below each of some (n,); inf where there is none."""
+        return self.inputs[j].above(v)
+
     def violation(self, X: np.ndarray) -> np.ndarray:
-        """Return how far each point (n, d) is from valid, shape (n,): 0 inside, in units of each row's scale."""
+        """Return how far each point (n, d) is from valid, shape (n,), as the largest share of any condition's scale; 0
+        inside, where rows may be missed by `TOLERANCE`."""
         X = np.atleast_2d(X)
-        worst = np.maximum(self.low - X, X - self.high).max(axis=1, initial=0.0)
-        if self.discrete.any():
-            part = X[:, self.discrete]
-            worst = np.maximum(worst, np.abs(part - np.round(part)).max(axis=1))
+        return np.maximum(shares(np.abs(X - self.rounded(X)), self.width).max(axis=1, initial=0.0), self.missed(X))
+
+    def missed(self, X: np.ndarray) -> np.ndarray:
+        """Return the largest share of its scale by which each point (n, d) misses a condition on several inputs."""
+        worst = np.zeros(len(X))
         matrix, low, high = self.rows
         if len(matrix):
             value = X @ matrix.T
             excess = np.maximum(low - value, value - high) / self.row_scale
             worst = np.maximum(worst, np.where(excess > TOLERANCE, excess, 0.0).max(axis=1))
+        for count in self.counts:
+            at = self.at(count)
+            worst = np.maximum(worst, count.violation(X[:, at], self.width[at], self.categorical[at]))
+        for exclusion in self.exclusions:
+            at = self.at(exclusion)
+            worst = np.maximum(worst, exclusion.violation(X[:, at], self.width[at]))
+        for curved, scale in zip(self.curved, self.curved_scale, strict=True):
+            share = curved.excess(self.columns(curved, X)) / scale
+            worst = np.maximum(worst, np.where(share > TOLERANCE, share, 0.0))
         return worst
 
     def contains(self, X: np.ndarray) -> np.ndarray:
-        """Return which points (n, d) satisfy bounds (exactly), whole numbers and constraints, shape (n,)."""
+        """Return which points (n, d) satisfy bounds, allowed values (exactly) and all conditions, shape (n,)."""
         return self.violation(X) == 0
 
     def fix(self, values: Mapping[str, Any]) -> Space:
@@ -231,8 +283,26 @@ class Space:
         for name in values:
             if name not in self.names:
                 raise StudyError(f"fixed input '{name}' is unknown{did_you_mean(name, self.names)}")
-        inputs = tuple(_pinned(i, code(i, values[i.name])) if i.name in values else i for i in self.inputs)
-        return Space(inputs, self.constraints)
+        inputs = tuple(pinned(i, code(i, values[i.name])) if i.name in values else i for i in self.inputs)
+        return replace(self, inputs=inputs)
+
+    # -- pieces ------------------------------------------------------------------------------------------------------
+
+    def piece(self, x: np.ndarray) -> Space:
+        """Return the part of the space that a valid point (d,) is in, which is in one piece; the space itself if it is.
+
+        It has bounds, separate values, linear and curved rows only: an input that is 0 and might be at least some
+        amount stays 0, or keeps its amount; one that is counted stays what it is counted by, where another one would be
+        too many; and each excluded combination is kept off by the input that has most room.
+        """
+        if not self.in_pieces:
+            return self
+        inputs = [one_side(i, v) for i, v in zip(self.inputs, x, strict=True)]
+        for count in self.counts:
+            hold_count(inputs, self.at(count), count, x, self.width)
+        for exclusion in self.exclusions:
+            keep_off(inputs, self.at(exclusion), exclusion, x, self.width)
+        return Space(tuple(inputs), self.constraints, curved=self.curved)
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -266,100 +336,17 @@ class Space:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the space as plain values; `from_dict` reads them back to the same floats."""
-        lists = ("categories", "stated")
-        inputs = [{**vars(i), **{key: list(getattr(i, key)) for key in lists}} for i in self.inputs]
-        constraints = [
-            {
-                "coefficients": [list(c) for c in constraint.coefficients],
-                "low": constraint.low if np.isfinite(constraint.low) else None,
-                "high": constraint.high if np.isfinite(constraint.high) else None,
-            }
-            for constraint in self.constraints
-        ]
-        return {"inputs": inputs, "constraints": constraints}
+        lists = ("categories", "stated", "values")
+        plain = [{f.name: getattr(i, f.name) for f in fields(i)} for i in self.inputs]
+        inputs = [{**values, **{key: list(values[key]) for key in lists}} for values in plain]
+        return {"inputs": inputs, **{key: [c.to_dict() for c in getattr(self, key)] for key in CONDITIONS}}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Space:
-        tuples = ("categories", "stated")
+        tuples = ("categories", "stated", "values")
         inputs = tuple(Input(**{**i, **{key: tuple(i[key]) for key in tuples}}) for i in value["inputs"])
-        constraints = tuple(
-            Linear(
-                tuple((name, float(c)) for name, c in row["coefficients"]),
-                -np.inf if row["low"] is None else row["low"],
-                np.inf if row["high"] is None else row["high"],
-            )
-            for row in value["constraints"]
-        )
-        return cls(inputs, constraints)
+        return cls(inputs, **{key: tuple(kind.from_dict(c) for c in value[key]) for key, kind in CONDITIONS.items()})
 
 
-def _pinned(i: Input, value: float) -> Input:
-    low = i.low if i.stated[0] else min(i.low, value)
-    high = i.high if i.stated[1] else max(i.high, value)
-    return replace(i, low=low, high=high, fixed=value)
-
-
-def code(i: Input, value: Any) -> float:
-    """Return a study's value for an input as a number: itself, or the index of a category."""
-    if i.categories:
-        if str(value) not in i.categories:
-            raise StudyError(f"input '{i.name}': '{value}' is no category{did_you_mean(str(value), i.categories)}")
-        return float(i.categories.index(str(value)))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise StudyError(f"input '{i.name}': found '{value}', expected a number")
-    if i.integer and value != round(value):
-        raise StudyError(f"input '{i.name}': found {digits.plain(value)}, expected a whole number")
-    return float(value)
-
-
-def build(
-    settings: Mapping[str, Mapping[str, Any]],
-    constraints: Sequence[Mapping[str, Any]],
-    bounds: Mapping[str, tuple[float, float]],
-    units: Mapping[str, str] | None = None,
-    natural: bool = False,
-) -> Space:
-    """Build the space of a study's `inputs` and `constraints`.
-
-    Args:
-        settings: per input the study's keys (low, high, integer, categories, fixed, unit); inputs may be left out.
-        constraints: the study's list, each {linear: {name: coefficient}, at_most | at_least | equals: number}.
-        bounds: every input in order, with the range to use where the study names none (the training rows' range).
-        units: the table's own units, used where the study names none.
-        natural: whether `bounds` are a problem's own, which nothing may be fixed outside of, rather than the rows'.
-
-    Raises StudyError for an unknown input, low above high, a fixed value outside its bounds, a wrong constraint.
-    """
-    for name in settings:
-        if name not in bounds:
-            raise StudyError(f"inputs.{name}: no such input{did_you_mean(name, bounds)}")
-    inputs = tuple(
-        _input(name, settings.get(name) or {}, bounds[name], (units or {}).get(name, ""), natural) for name in bounds
-    )
-    rows = tuple(
-        Linear(
-            tuple((name, float(c)) for name, c in row["linear"].items()),
-            float(row.get("equals", row.get("at_least", -np.inf))),
-            float(row.get("equals", row.get("at_most", np.inf))),
-        )
-        for row in constraints
-    )
-    return Space(inputs, rows)
-
-
-def _input(name: str, settings: Mapping[str, Any], default: tuple[float, float], unit: str, natural: bool) -> Input:
-    unit = settings.get("unit", unit)
-    fixed = settings.get("fixed")
-    categories = tuple(str(c) for c in settings.get("categories", ()))
-    if categories:
-        bare = Input(name, 0.0, len(categories) - 1.0, False, categories, None, unit)
-        return replace(bare, fixed=None if fixed is None else code(bare, fixed))
-    integer = bool(settings.get("integer", False))
-    low, high = (float(settings.get(key, default[k])) for k, key in enumerate(("low", "high")))
-    if integer:
-        low, high = float(np.ceil(low)), float(np.floor(high))
-    stated = (natural or "low" in settings, natural or "high" in settings)
-    free = Input(name, low, high, integer, (), None, unit, stated)
-    # A value outside the rows' range is the user's business (a warning says so); one outside bounds that the study
-    # itself states is a contradiction, which Space refuses.
-    return free if fixed is None else _pinned(free, code(free, fixed))
+# What a space has beside its inputs, and of which kind.
+CONDITIONS: dict[str, Any] = {"constraints": Linear, "counts": Count, "exclusions": Exclusion, "curved": Curved}

@@ -11,6 +11,7 @@ import pandas as pd
 from preimage.core import candidates
 from preimage.core.candidates import CASE, DOMAIN_LIMIT
 from preimage.core.domain import Domain
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.problems.loading import Problem, Simulator
@@ -37,14 +38,16 @@ def assess(
     simulator: Problem | None,
     objectives: Mapping[str, Objective],
     outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the whole table of candidates, typed: with intervals, domain score and, where it can be had, the truth.
 
     Args:
-        models: each surrogate with its intervals.
+        models: each surrogate with its intervals, both of the outputs without formulas.
         rows: the training rows (n, d).
+        simulator, objectives, outputs: with formulas as further outputs.
     """
-    frame = with_intervals(frame, space, models, outputs)
+    frame = with_intervals(frame, space, models, outputs, formulas)
     frame = with_domain(frame, space, rows)
     if simulator is not None:
         frame = resimulate(frame, space, simulator.simulate, objectives, outputs)
@@ -71,11 +74,26 @@ def resimulate(
     if "violation" in frame:
         frame = frame.assign(simulated_violation=violation)
     missed = candidates.missed(frame, "simulated_")
-    return frame.assign(true_rank=candidates.ranked(frame["simulated_loss"], [frame[c] for c in CASE], missed))
+    by = [frame[c] for c in CASE]
+    return frame.assign(true_rank=candidates.ranked(_order(frame, objectives, Y), by, missed))
+
+
+def _order(frame: pd.DataFrame, objectives: Mapping[str, Objective], Y: np.ndarray) -> pd.Series:
+    """Return the numbers in whose order candidates rank by their true outputs Y (n, m): losses, but of fronts."""
+    order = frame["simulated_loss"].to_numpy(copy=True)
+    in_front = frame["objective"].map(lambda name: objectives[name].front)
+    for case, at in frame[in_front].groupby(CASE, sort=False).indices.items():
+        mine = np.flatnonzero(in_front)[at]
+        order[mine] = objectives[case[CASE.index("objective")]].ranking(Y[mine])
+    return pd.Series(order, frame.index)
 
 
 def with_intervals(
-    frame: pd.DataFrame, space: Space, models: Mapping[str, tuple[Surrogate, Intervals]], outputs: list[str]
+    frame: pd.DataFrame,
+    space: Space,
+    models: Mapping[str, tuple[Surrogate, Intervals]],
+    outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the table with the prediction interval of each candidate by its own surrogate."""
     has, X = points(frame, space)
@@ -86,7 +104,8 @@ def with_intervals(
         mine = (frame["surrogate"].to_numpy() == name)[position]
         if mine.any():
             part = X[mine]
-            low[position[mine]], high[position[mine]] = intervals.at(model.predict(part), model.spread(part))
+            own = intervals.at(model.predict(part), model.spread(part))
+            low[position[mine]], high[position[mine]] = formulas.intervals(part, *own) if formulas else own
     ends = {f"interval_{end}.{o}": v[:, k] for end, v in (("low", low), ("high", high)) for k, o in enumerate(outputs)}
     return frame.assign(**ends)
 

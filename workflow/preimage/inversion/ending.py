@@ -140,7 +140,7 @@ def _on_constraints(questions: Sequence[Question], owner: np.ndarray, ends: Ends
 
 def _relaxed(space: Space) -> Space:
     """Return the space with whole numbers as numbers; categories stay, which no constraint names."""
-    return Space(tuple(replace(i, integer=False) for i in space.inputs), space.constraints)
+    return replace(space, inputs=tuple(replace(i, integer=False, values=()) for i in space.inputs))
 
 
 def measured(questions: Sequence[Question], owner: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

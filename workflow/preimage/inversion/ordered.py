@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from preimage.core.canonical import input_order
-from preimage.core.space import Space
 from preimage.inversion.question import Question
 from preimage.surrogates.reordered import Order, Reordered, trees
 
@@ -26,10 +25,12 @@ def of(question: Question) -> np.ndarray:
 def put(question: Question, order: np.ndarray) -> Question:
     """Return the question with its inputs in that order (d,)."""
     back = np.argsort(order)
-    space = Space(tuple(question.space.inputs[j] for j in order), question.space.constraints)
+    space = replace(question.space, inputs=tuple(question.space.inputs[j] for j in order))
     changed = replace(
         question, space=space, X=question.X[:, order], predict=lambda X: question.predict(X[:, back]), errors={}
     )
+    formulas = question.formulas
+    changed = replace(changed, formulas=replace(formulas, inputs=tuple(formulas.inputs[j] for j in order if formulas)))
     own = Order(tuple(back.tolist()), tuple(range(question.Y.shape[1])))
     if (gradient := question.gradient) is not None:
 
@@ -42,5 +43,7 @@ def put(question: Question, order: np.ndarray) -> Question:
         function, parameters = question.traceable
         changed = replace(changed, traceable=(Reordered(function, own), parameters))
     if question.trees is not None:
-        changed = replace(changed, trees=trees(question.trees, own))
+        # Formulas are no outputs of the trees.
+        outputs = tuple(range(question.measured.shape[1]))
+        changed = replace(changed, trees=trees(question.trees, own._replace(outputs=outputs)))
     return changed

@@ -40,7 +40,10 @@ def frame(
             "message": message,
         }
     )
-    order = table["predicted_loss"] if committee else _met_alike(table["predicted_loss"], question)
+    if wanted.front:
+        order = pd.Series(wanted.ranking(predicted))
+    else:
+        order = table["predicted_loss"] if committee else _met_alike(table["predicted_loss"], question)
     table.insert(2, "rank", ranked(order, [pd.Series(np.zeros(n))], violation))
     return table
 

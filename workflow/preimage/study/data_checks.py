@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
+from preimage.core.formulas import Formulas
 from preimage.core.space import Space
 from preimage.data import named, new_rows, tables, targets
+from preimage.data import setting as setting_module
 from preimage.data.named import categories, stated_units
 from preimage.data.setting import Rows, Setting, describe, integers, of_rows, of_simulator
 from preimage.problems import loading
@@ -49,9 +52,14 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         found = of_simulator(spec)
     if imported is not None and "simulator" in spec:
         _check_simulator(spec, found)
+    _check_searches(study, found.space)
     polytope.check_feasible(found.space)
     _check_held_out(study["objectives"], found.outputs)
-    for name, wanted in _first_of_each(_objectives(study, found)).items():
+    formulas = setting_module.formulas(spec, found)
+    formulas.check(_ranges(found, None if imported is None else table))
+    objectives = _objectives(study, found.with_formulas(formulas))
+    _check_exact(study, objectives, formulas)
+    for name, wanted in _first_of_each(objectives).items():
         try:
             polytope.check_feasible(found.space.fix(wanted.fixed))
         except StudyError as error:
@@ -68,7 +76,51 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     first = tables.with_units(table, found.units)
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
-    return [*said, *warnings(study, table, found), *_one_by_one(study)]
+    return [*said, *warnings(study, *setting_module.with_formulas(table, found, formulas)), *_one_by_one(study)]
+
+
+def _check_searches(study: Study, space: Space) -> None:
+    """Raise StudyError for a method that does not know what a space has."""
+    more = unknown_to_exact(space)
+    if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.needs_trees]):
+        kind = study["inverters"][exact[0]].kind
+        raise StudyError(f"key 'inverters.{exact[0]}': {kind} does not support {more} yet; use another inverter")
+    if more and study["preimages"]:
+        raise StudyError(f"key 'objectives.{next(iter(study['preimages']))}.preimage': it does not support {more} yet")
+    if more and any("fit" in entry for entry in study["objectives"].values()):
+        raise StudyError(f"problem: found {more}, but a fit estimates numbers; expected bounds and linear constraints")
+
+
+def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], formulas: Formulas) -> None:
+    """Raise StudyError where an exact search on trees is to answer an objective on a formula."""
+    exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.needs_trees]
+    for wanted in objectives.values():
+        named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
+        searches = [(f"key 'objectives.{wanted.entry}.preimage'", "it")] if wanted.entry in study["preimages"] else []
+        for where, search in (*searches, *exact) if named else ():
+            raise StudyError(
+                f"{where}: {search} does not support formulas yet, and objective '{wanted.entry}' is on the formula "
+                f"'{named[0]}'; use another inverter, or leave the objective out"
+            )
+
+
+def _ranges(found: Setting, table: pa.Table | None) -> dict[str, tuple[float, float]]:
+    """Return the ranges of inputs and, of a table, its outputs."""
+    ranges = {i.name: (i.lower, i.upper) for i in found.space.inputs if not i.categories}
+    extremes = {name: pc.min_max(table[name]).as_py() for name in found.outputs} if table is not None else {}
+    return ranges | {name: (float(seen["min"]), float(seen["max"])) for name, seen in extremes.items()}
+
+
+def unknown_to_exact(space: Space) -> str:
+    """Return what of a space the exact searches on trees don't know, in words; "" where there is nothing."""
+    found = {
+        "step or values": bool(space.listed.any()),
+        "zero_or": bool(space.gapped.any()),
+        "at_most_nonzero or at_least_nonzero": space.counts,
+        "exclude": space.exclusions,
+        "a constraint on an expression that is not linear": space.curved,
+    }
+    return next((words for words, there in found.items() if there), "")
 
 
 def _one_by_one(study: Study) -> list[str]:
@@ -178,16 +230,22 @@ def _share(part: float) -> str:
 def _outside(table: pa.Table, found: Setting) -> list[str]:
     """Warn once of rows that violate the constraints, and of fixed values outside the data."""
     said = []
-    matrix, low, high = found.space.rows
-    used = np.asarray(matrix.any(axis=0))
-    if used.any():
-        names = [n for n, u in zip(found.inputs, used, strict=True) if u]
-        value = np.column_stack([table[n].to_numpy() for n in names]) @ matrix[:, used].T
-        slack = 1e-6 * found.space.row_scale
-        broken = int(((value < low - slack) | (value > high + slack)).any(axis=1).sum())
-        if broken:
-            said.append(f"{broken} of {len(table)} rows violate the constraints; they still train")
+    if found.space.restricted and (broken := _violating(table, found.space)):
+        said.append(f"{broken} of {len(table)} rows violate the constraints; they still train")
+    for i in found.space.inputs:
+        X = table[i.name].to_numpy()
+        if (i.values or i.gapped) and (other := int((i.nearest(X) != X).sum())):
+            said.append(f"input '{i.name}': {other} of {len(X)} rows have values it may not take; they still train")
     return said + _fixed_outside(table, found.space, found.inputs)
+
+
+def _violating(table: pa.Table, space: Space) -> int:
+    """Return how many rows violate conditions on several inputs; rows and curves by more than numbers are rounded."""
+    named = {n for c in space.conditions for n in c.inputs}
+    part = replace(space, inputs=tuple(i for i in space.inputs if i.name in named))
+    X = part.encode(table.select(part.names).to_pandas())
+    sums, others = replace(part, counts=(), exclusions=()), replace(part, constraints=(), curved=())
+    return int(((sums.missed(X) > 1e-6) | (others.missed(X) > 0)).sum())
 
 
 def _fixed_outside(table: pa.Table, space: Space, names: Collection[str]) -> list[str]:
