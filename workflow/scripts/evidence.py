@@ -40,8 +40,9 @@ def main(snakemake):
             table = calibrated.assess(table, space, spec, run.params["objectives"])
         else:
             table = assess.assess(table, space, models, train.X, simulator, objectives, outputs)
-        summary = summarise(table, space, objectives, outputs, certificates)
-        solutions = distinct_solutions(table, space, objectives, outputs)
+        free = {name: about.get("without_influence", []) for name, about in info.items()}
+        summary = summarise(table, space, objectives, outputs, certificates, free)
+        solutions = distinct_solutions(table, space, objectives, outputs, free)
         trees = {name: model for name, (model, _) in models.items()}
         least = table.groupby(["surrogate", "objective"], sort=False)["predicted_loss"].min().to_dict()
         summary = with_windows(summary, space, trees, objectives, least)

@@ -115,7 +115,8 @@ def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Object
         truly = int(wanted.met(true).sum())
     distinct = len(mine) if bool(mine["solves"].iloc[0]) else 0
     X = space.scaled(space.encode(inputs_of(good, space)))
-    return answers.several_solutions(X, space.free, distinct, truly, space.categorical)
+    free = space.free & ~np.isin(space.names, found.about.get(surrogate, {}).get("without_influence", []))
+    return answers.several_solutions(X, free, distinct, truly, space.categorical)
 
 
 def _of_the_first(

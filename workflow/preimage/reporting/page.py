@@ -132,6 +132,7 @@ def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
     return [
         {
             "input": words.label(i.name),
+            "free": i.name in material.surrogates.get(str(row["surrogate"]), {}).get("without_influence", []),
             "value": words.number(row[f"x.{i.name}"], _step(material, i.name)),
             "unit": i.unit,
             **_range(material, i),
@@ -231,6 +232,7 @@ def _surrogate(material: Material, name: str) -> dict[str, Any]:
         "parameters": ", ".join(f"{words.label(k)} {words.setting(v)}" for k, v in info["parameters"].items()),
         "test": [{"output": o, "unit": material.units.get(o, ""), **m} for o, m in info["test"].items()],
         "warning": info.get("warning", ""),
+        "without_influence": words.without_influence(info.get("without_influence", [])),
         "coverage": words.coverage(material.evidence["candidate_coverage"].get(name), info["test_coverage"]),
     }
 

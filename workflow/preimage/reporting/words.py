@@ -147,6 +147,17 @@ def coverage(found: Mapping[str, Any] | None, test: Sequence[float]) -> str:
     return text + ". Selecting the best predictions also selects prediction errors, so use the second number."
 
 
+def without_influence(inputs: Sequence[str]) -> str:
+    """Return what follows from inputs that a model does not take."""
+    if not inputs:
+        return ""
+    names, have = listing([label(name) for name in inputs]), "has" if len(inputs) == 1 else "have"
+    return (
+        f"{_capital(names)} {have} no influence on this model's predictions: any value "
+        "within bounds and constraints is as good to it, and solutions that differ in nothing else count as one."
+    )
+
+
 def unmoved(candidates: pd.DataFrame) -> list[str]:
     """Return what is to be said of local searches that never left their start."""
     said = []
