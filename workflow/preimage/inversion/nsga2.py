@@ -25,7 +25,7 @@ from preimage.inversion.question import Answer, Question, SearchContext, repaire
 CROSSING, MUTATION, PAIRS = 15.0, 20.0, 0.9
 # Generations in a row without any new point after which the space is taken to be used up.
 IDLE = 20
-# A front of more points than these is thinned evenly: no table or figure tells more apart.
+# A front of more points than these, by which ranks span it, is thinned.
 MOST_ROWS = 1000
 
 
