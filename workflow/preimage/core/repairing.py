@@ -36,15 +36,23 @@ def repair(space: Space, X: np.ndarray, quickly: bool = False) -> tuple[np.ndarr
     """
     X = np.array(X, float)
     moved = np.zeros(len(X))
-    plain = not (space.in_pieces or space.curved or space.listed.any())
     for k in np.flatnonzero(~space.contains(X)):
         point = space.rounded(X[k])
         if not space.contains(point)[0]:
-            near = _quick(space, X[k]) if quickly and not plain else None
-            point = _nearest(space, X[k]) if near is None else near
+            quick = _quick(space, X[k]) if quickly and not space.plain else None
+            point = _nearest(space, X[k]) if quick is None else quick
         moved[k] = _distance(space, X[k], point)
         X[k] = point
     return X, moved
+
+
+def near(space: Space, X: np.ndarray) -> np.ndarray:
+    """Return points (n, d) moved into the space as `repair` does quickly, without those for which that takes more."""
+    if space.plain:
+        return repair(space, X)[0]
+    inside = space.contains(X)
+    moved = [x if valid else _quick(space, x) for x, valid in zip(X, inside, strict=True)]
+    return np.array([x for x in moved if x is not None]).reshape(-1, X.shape[1])
 
 
 def _distance(space: Space, x: np.ndarray, point: np.ndarray) -> float:

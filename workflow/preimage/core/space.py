@@ -114,6 +114,11 @@ class Space:
         return bool(self.conditions)
 
     @property
+    def plain(self) -> bool:
+        """Whether bounds, whole numbers, categories and linear constraints are all that there is."""
+        return not (self.in_pieces or self.curved or self.listed.any())
+
+    @property
     def in_pieces(self) -> bool:
         """Whether the space falls into pieces, which `piece` tells apart."""
         return bool(self.counts or self.exclusions) or bool(self.gapped.any())
