@@ -17,8 +17,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 from sklearn.utils import check_array
 
+from preimage.core import objective
 from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
+from preimage.evidence.clusters import clusters, places
+from preimage.evidence.recommend import distinct_solutions
+from preimage.reporting import words
 from preimage.study import user_models
 from preimage.surrogates import model
 from preimage.surrogates.brought import skops_file
@@ -184,13 +188,13 @@ def test_a_model_of_some_inputs_says_which(dumped, tmp_path):
     back, found = taken_over(path, inputs=["solvent", "heat"])
     np.testing.assert_array_equal(back.predict(POINTS)[:, 0], made.predict(FRAME[["solvent", "heat"]]))
     assert found.parameters["inputs"] == ["solvent", "heat"]
-    for stated, words in {
+    for stated, expected in {
         ("solvent", "heet"): "found ['solvent', 'heet'], expected some of the table's inputs",
         ("heat", "solvent"): "but the file itself says ['solvent', 'heat']",
         ("speed", "heat"): "but the file itself says ['solvent', 'heat']",
     }.items():
         spec = user_models.completed({"kind": "model", "path": str(path), "inputs": list(stated)})
-        assert words in refusal(model.check, spec, COLUMNS, ["y"], POINTS[:2])
+        assert expected in refusal(model.check, spec, COLUMNS, ["y"], POINTS[:2])
     plain = RandomForestRegressor(2).fit(FRAME[["heat", "speed"]].to_numpy(), Y)
     spec = user_models.completed({"kind": "model", "path": str(dumped(plain)), "inputs": ["speed"]})
     assert "the model has 2 inputs, key 'inputs' names 1: ['speed']" in refusal(
@@ -231,3 +235,27 @@ def test_a_category_that_is_a_number_to_a_model_with_labels_of_others(library, t
     spec = user_models.completed({"kind": "model", "path": str(path)})
     said = refusal(model.check, spec, coarse, ["y"], POINTS[:2])
     assert ("'mesh' is a number to the model" if library == "xgboost" else "the study has 2: solvent, mesh") in said
+
+
+def test_solutions_that_differ_where_nothing_has_influence_are_one():
+    X = np.column_stack([[0.5, 0.5, 2.0], np.zeros(3), [-3.0, 3.0, 0.0], np.zeros(3)])
+    assert clusters(places(SPACE, X)).tolist() == [0, 1, 2]
+    assert clusters(places(SPACE, X, ["speed"])).tolist() == [0, 0, 1]
+    assert clusters(places(SPACE, X, ["heat", "speed"])).tolist() == [0, 0, 0]
+    outputs = pd.DataFrame({"predicted.y": [1.0, 1.0, 1.0], "predicted_loss": 0.0, "inverter": "a"})
+    frame = pd.concat([outputs, pd.DataFrame(SPACE.decode(X, "x."))], axis=1)
+    frame = frame.assign(
+        round=0, seed=0, surrogate="mine", objective="o", rank=[1, 2, 3], in_domain=True, domain_score=0.5
+    )
+    wanted = objective.build("o", {"target": {"y": 1.0}, "tolerance": 0.1}, ["y"])
+    count = {
+        free: len(distinct_solutions(frame, SPACE, {"o": wanted}, ["y"], {"mine": free})) for free in ((), ("speed",))
+    }
+    assert count == {(): 3, ("speed",): 2}
+
+
+def test_a_model_says_which_inputs_have_no_influence(dumped):
+    made = encoded((OneHotEncoder(), TEXT)).fit(FRAME[["solvent", "heat"]], Y)
+    _, found = taken_over(dumped(made), inputs=["solvent", "heat"])
+    assert found.without_influence == ("speed", "mesh")
+    assert words.without_influence(found.without_influence).startswith("Speed and mesh have no influence on this")

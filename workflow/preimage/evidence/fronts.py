@@ -67,7 +67,7 @@ def proofs(folder: Path, cases: Iterable[Sequence[str]], objective: str) -> dict
 def corners(wanted: Pareto, certificates: Iterable[Certificate]) -> np.ndarray | None:
     """Return the corners of the tightest proven bound, as shares (n, k): whatever valid input there is, its outputs are
     at least as large as some corner in every output. None where nothing is proven."""
-    found = [_shares(wanted, np.array(c["front"], float)) for c in certificates if "front" in c]
+    found = [wanted.shares_of(np.array(c["front"], float)) for c in certificates if "front" in c]
     return min(found, key=fronts.hypervolume, default=None)
 
 
@@ -130,9 +130,3 @@ def _volume(wanted: Pareto, front: pd.DataFrame, prefix: str, outputs: Sequence[
 
 def _values(frame: pd.DataFrame, prefix: str, outputs: Sequence[str]) -> np.ndarray:
     return frame[[f"{prefix}.{o}" for o in outputs]].to_numpy(float)
-
-
-def _shares(wanted: Pareto, values: np.ndarray) -> np.ndarray:
-    """Return values of the named outputs (n, k) as shares (n, k)."""
-    low, best, scale = wanted.goal
-    return np.asarray((values.reshape(-1, len(low)) * low - best) / scale)

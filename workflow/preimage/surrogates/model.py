@@ -167,7 +167,9 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     said = {"source": spec.get("path") or spec["uri"], "format": source.format, "inputs": names[0]}
     if source.format == "keras":
         said["precision"] = "double" if exact else "as saved"
-    return Trained(model, save, (model.predict(X), model.spread(X)), said, warning=WARNING + _unknown(model.model))
+    without = tuple(c.name for c in columns if c.name not in names[0])
+    warning = WARNING + _unknown(model.model)
+    return Trained(model, save, (model.predict(X), model.spread(X)), said, warning=warning, without_influence=without)
 
 
 def load(folder: Path) -> Brought:

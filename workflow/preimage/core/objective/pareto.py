@@ -71,8 +71,12 @@ class Pareto(Objective):
     def shares(self, Y: np.ndarray) -> np.ndarray:
         """Return the named outputs of (n, m) as shares of the training rows' range, (n, k): 0 their best, 1 their
         worst."""
+        return self.shares_of(Y[:, np.array(self.columns)])
+
+    def shares_of(self, values: np.ndarray) -> np.ndarray:
+        """Return values of the named outputs (n, k) as such shares (n, k)."""
         low, best, scale = self.goal
-        return np.asarray((Y[:, np.array(self.columns)] * low - best) / scale)
+        return np.asarray((values.reshape(-1, len(low)) * low - best) / scale)
 
     def outputs_at(self, shares: np.ndarray) -> np.ndarray:
         """Return the named outputs (n, k) that have these shares (n, k)."""
