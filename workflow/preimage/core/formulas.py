@@ -61,6 +61,11 @@ class Formulas:
                 found.add(formula.name)
         return frozenset(found)
 
+    @property
+    def taken(self) -> frozenset[str]:
+        """Inputs that some formula takes."""
+        return frozenset(name for f in self.each for name in f.expression.names) & set(self.inputs)
+
     # -- values ------------------------------------------------------------------------------------------------------
 
     def extended(self, X: Any, Y: Any, xp: Any = np) -> Any:
