@@ -90,11 +90,6 @@ def test_what_cannot_be_is_refused(check, formulas, said):
 @pytest.mark.parametrize(
     ("objectives", "inverters", "said"),
     [
-        (
-            "{o: {minimize: cost}}",
-            "{c: {kind: certified}}",
-            "key 'inverters.c': certified does not support formulas yet",
-        ),
         ("{o: {minimize: cost}}", "{c: {kind: coordinate}}", "coordinate does not support formulas yet"),
         (
             "{o: {within: {cost: [1, 2]}, preimage: true}}",
