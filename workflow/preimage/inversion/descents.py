@@ -170,6 +170,8 @@ def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> Opti
     with warnings.catch_warnings():
         # trust-constr warns of linear functions, which are welcome.
         warnings.filterwarnings("ignore", "delta_grad == 0.0")
+        # Nor does it matter here that equalities stand beside inequalities.
+        warnings.filterwarnings("ignore", "Equality and inequality constraints are specified")
         return minimize(
             function,
             line.start,
