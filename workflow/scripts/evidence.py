@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core import objective
-from preimage.core.candidates import without_formulas
+from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
 from preimage.data import named, setting, split_rows, tables
 from preimage.evidence import assess, fronts, judge
@@ -18,7 +18,7 @@ from preimage.problems import loading
 from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.study import data_checks
-from preimage.support.files import read_json, replacing, write_json
+from preimage.support.files import replacing, write_json
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
@@ -45,7 +45,7 @@ def main(snakemake):
         summary = summarise(table, space, objectives, outputs, certificates, free)
         solutions = distinct_solutions(table, space, objectives, outputs, free)
         trees = {name: model for name, (model, _) in models.items()}
-        least = table.groupby(["surrogate", "objective"], sort=False)["predicted_loss"].min().to_dict()
+        least = least_losses(table, ["surrogate", "objective"]).to_dict()
         summary = with_windows(summary, space, trees, objectives, least)
         solutions = first_with_windows(solutions, space, trees, objectives, least)
         said = warnings(run.params, source, found)
@@ -67,7 +67,7 @@ def read_models(names, source, found):
     info, models, tests = {}, {}, {}
     paths = (source.get(key, []) for key in ("models_info", "models", "tests"))
     for name, about, folder, test in zip(names, *paths, strict=True):
-        info[name] = read_json(about)
+        info[name] = found.about(about)
         model = module(info[name]["kind"]).load(Path(folder))
         models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
         predicted = found.predicted(pd.read_parquet(test))
