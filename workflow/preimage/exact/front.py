@@ -69,7 +69,7 @@ def front(
         if search.batches >= next_:
             next_ = max(search.batches + 1, int(search.batches * MORE))
             volume, bound = _volumes(search, problem)
-            if bound - volume <= gap * bound:
+            if gap > 0 and bound - volume <= gap * bound:
                 stopped = "gap"
                 break
         search.step()

@@ -45,3 +45,6 @@ class BoxModel(Protocol):
     def common(self, start: np.ndarray, end: np.ndarray, state: np.ndarray, order: np.ndarray) -> None:
         """Shrink boxes (n, d) that `split` gains nothing of, in place, to where all ends that matter are attained at
         once."""
+
+    def points(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return points of one box (k, d) that are likely to be such as the model is asked about."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -121,6 +121,14 @@ class Problem:
             check(float(loss[k]), self.proven)
             self.loss, self.x = float(loss[k]), X[k].copy()
         return float(loss[k])
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """Return what is known of points, for a search that goes on later."""
+        return {"x": self.x, "multipliers": self.multipliers, "loss": np.array(self.loss)}
+
+    def take_up(self, parts: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `saved` returned."""
+        self.x, self.multipliers, self.loss = parts["x"], parts["multipliers"], float(parts["loss"])
 
     def still(self, boxes: Boxes) -> np.ndarray:
         """Return which boxes (n,) may still hold a better point though others have been found since."""

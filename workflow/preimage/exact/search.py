@@ -135,28 +135,26 @@ class Search:
 
     def save(self, path: Path) -> None:
         """Write all that the search needs to go on."""
-        entries, problem = self.queue.entries, self.problem
+        entries = self.queue.entries
         slots = [slot for _, _, slot in entries]
-        boxes: dict[str, Any] = {name: array[slots] for name, array in self.slots.arrays.items()}
+        arrays: dict[str, Any] = {name: array[slots] for name, array in self.slots.arrays.items()}
+        arrays |= self.problem.saved()
+        counts = [len(self.queue.heap), self.boxes, self.batches, self.queue.order, self.settling.settled]
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez(
                 stream,
                 order=np.array([e[1] for e in entries], np.int64),
-                counts=np.array(
-                    [len(self.queue.heap), self.boxes, self.batches, self.queue.order, self.settling.settled]
-                ),
-                best=np.array([problem.loss, self.settling.attained, self.settling.unsure]),
-                x=problem.x,
-                multipliers=problem.multipliers,
-                **boxes,
+                counts=np.array(counts),
+                proven=np.array([self.settling.attained, self.settling.unsure]),
+                **arrays,
             )
 
     def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
-        parts, problem = npz.read(path), self.problem
+        parts = npz.read(path)
         heap, self.boxes, self.batches, self.queue.order, self.settling.settled = (int(v) for v in parts["counts"])
-        problem.loss, self.settling.attained, self.settling.unsure = (float(v) for v in parts["best"])
-        problem.x, problem.multipliers = parts["x"], parts["multipliers"]
+        self.settling.attained, self.settling.unsure = (float(v) for v in parts["proven"])
+        self.problem.take_up(parts)
         boxes = Boxes(*(parts[name] for name in Boxes._fields))
         self.slots = Slots(**boxes._asdict())
         slots = self.slots.put(**boxes._asdict()) if len(boxes.least) else []

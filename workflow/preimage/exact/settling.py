@@ -91,6 +91,9 @@ class Settling:
             return None
         for terms, x in points:
             check(self._tried(box, terms, x), float(box.least[0]))
+        near = self.problem.model.points(box.start[0], box.end[0])
+        if len(near):
+            self.problem.offer(np.clip(self.problem.space.rounded(near), box.start[0], box.end[0]))
         box = self._without_closed(box, multipliers)
         if not len(box.least):
             return None

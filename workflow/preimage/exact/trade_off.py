@@ -9,7 +9,7 @@ training rows' ranges.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -165,6 +165,16 @@ class FrontProblem(Problem):
         kept = first[fronts.undominated(both[first])]
         self.goal.front, self.points = both[kept], points[kept]
         return loss
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """Return what is known of points, for a search that goes on later."""
+        left = np.array(self.left).reshape(-1, self.goal.front.shape[1])
+        return {**super().saved(), "points": self.points, "front": self.goal.front, "left": left}
+
+    def take_up(self, parts: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `saved` returned."""
+        super().take_up(parts)
+        self.points, self.goal.front, self.left = parts["points"], parts["front"], list(parts["left"])
 
     def still(self, boxes: Boxes) -> np.ndarray:
         """Return which boxes (n,) may still be beyond the front though it has moved since."""

@@ -72,6 +72,10 @@ class TreeModel:
         these splits."""
         over(_common, len(start), self.trees, self.grid, start, end, self._leaves(state), order)
 
+    def points(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return points of one box (k, d) that are likely to be such as trees are asked about: any are."""
+        return np.empty((0, len(start)))
+
     def _leaves(self, state: np.ndarray) -> np.ndarray:
         return state.reshape(len(state), len(self.sides), len(self.forest.roots))
 

@@ -14,13 +14,12 @@ import numpy as np
 
 from preimage.core import polytope
 from preimage.core.certificates import Certificate, verdict
-from preimage.core.objective import Objective, Target, Within
+from preimage.core.objective import Objective, Pareto, Target, Within
 from preimage.inversion import proving
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
-from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
 from preimage.trees.boxes import Trees, build, build_together
 from preimage.trees.branch_and_bound import FIRST, Search, run
@@ -48,12 +47,13 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
     levels = np.array([len(i.categories) for i in question.space.inputs])
     most = options.isolation
     common = isolation(question.X, float(most), _seed(context.rng), levels) if most else None
+    if isinstance(question.objective, Pareto):
+        answer = proving.prove_front(question, _domain(question, options, common, None), options, context)
+        return _front(question, common, answer, options, context.part is None)
     found = _search(question, question.objective, common, options, context)
     if np.isnan(found.x).any():
         nothing = _nothing(found.certificate, len(question.space.inputs), question.objective, options)
-        # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
-        tells = context.part or found.certificate["feasible"] == "no"
-        return nothing if tells else replace(nothing, certificate=None)
+        return _tell(nothing, context.part is None)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if isinstance(wanted, Target) and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
@@ -85,6 +85,23 @@ def _check_arrays(question: Question, X: np.ndarray) -> None:
         raise RuntimeError(f"the model's own prediction {said.tolist()} is not that of its trees {searched.tolist()}")
 
 
+def _front(question: Question, common: Isolation | None, answer: Answer, options: Certified, whole: bool) -> Answer:
+    """Return the answer for a front: checked, and a row that says so where it has no point."""
+    if not len(answer.X):
+        return _tell(_nothing(answer.certificate, answer.X.shape[1], question.objective, options), whole)
+    _check_arrays(question, answer.X)
+    if common is not None:
+        common.check(answer.X)
+    return replace(answer, message=[_where(options) + said for said in answer.message])
+
+
+def _tell(nothing: Answer, whole: bool) -> Answer:
+    """Return an answer without a point with what it proves: a part of a search hands that on; of the whole, where there
+    is no point there is no bound to tell of either, but that there is none."""
+    tells = not whole or nothing.certificate["feasible"] == "no"
+    return nothing if tells else replace(nothing, certificate=None)
+
+
 class _Found:
     def __init__(self, x: np.ndarray, certificate: Certificate) -> None:
         self.x, self.certificate = x, certificate
@@ -101,9 +118,7 @@ def _search(
     if proving.is_plain(question, objective):
         hunt = _Hunt(question, objective, common, options, context)
     else:
-        if options.distance or options.isolation:
-            raise StudyError("certified: distance and isolation do not go with this objective or space yet")
-        hunt = proving.Hunt(question, objective, options.starts, options.memory, context.rng)
+        hunt = proving.Hunt(question, objective, _domain(question, options, common, None), options, context.rng)
     search, parts = hunt.search, context.share[1]
     hunt.begin(context.state, context.share)
     stopped = run(
@@ -238,8 +253,9 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
         limited=parts[0]["limited"],
     )
     if np.isnan(best.X).any():
-        nothing = _nothing(certificate, best.X.shape[1], question.objective, options)
-        return nothing if certificate["feasible"] == "no" else replace(nothing, certificate=None)
+        return _tell(_nothing(certificate, best.X.shape[1], question.objective, options), True)
+    if isinstance(question.objective, Pareto):
+        return proving.together(question, certificate, answers)
     # A second row is a point that meets a target: one is enough.
     second = next((a for a in [best, *answers] if len(a.X) > 1), best)
     X = np.concatenate([best.X[:1], second.X[1:]])
