@@ -6,6 +6,7 @@ import pytest
 
 from preimage import study
 from preimage.core import candidates, fronts, objective
+from preimage.core.conditions import Condition, Count, Exclusion
 from preimage.core.objective import Pareto
 from preimage.core.space import Input, Linear, Space
 from preimage.evidence import fronts as evidence
@@ -169,15 +170,15 @@ def test_a_study_that_can_find_no_front_is_refused(tmp_path, objectives, inverte
 # -- inverters ---------------------------------------------------------------------------------------------------------
 
 
-def asked(space, predict, entry, outputs, kind="nsga2", n=60, seed=0, **options):
+def asked(space, predict, entry, outputs, kind="nsga2", rows=None, **options):
     rng = np.random.default_rng(5)
-    X = space.low + rng.random((n, len(space.inputs))) * (space.high - space.low)
-    X = np.where(space.discrete, np.round(X), X)
+    X = space.low + rng.random((60, len(space.inputs))) * (space.high - space.low) if rows is None else rows
+    X = space.rounded(X)
     X = X[space.contains(X)]
     Y = predict(X) if len(X) else predict(space.low[None])
     wanted = built(entry, Y, outputs)
     question = Question(space, wanted, predict, X, Y[: len(X)], np.arange(len(X)))
-    ((answer, found),) = asking.ask(inverter(kind, options), [question], np.random.default_rng(seed))
+    ((answer, found),) = asking.ask(inverter(kind, options), [question], np.random.default_rng(0))
     return question, answer, found
 
 
@@ -227,6 +228,9 @@ SPACES = {
     "fixed": Space((Input("a", -3, 3, fixed=1.0), Input("b", -3, 3))),
     "inequality": Space(BOX, (Linear((("a", 1.0), ("b", 1.0)), low=1.0),)),
     "equality": Space(BOX, (Linear((("a", 1.0), ("b", 2.0)), 1.0, 1.0),)),
+    "steps and gaps": Space((Input("a", -3, 3, values=(-3.0, -1.0, 0.5, 2.0)), Input("b", 0, 3, zero_or=1.0))),
+    "counted": Space(BOX, counts=(Count(("a", "b"), 0, 1, (0.0, 0.0)),)),
+    "excluded": Space(BOX, exclusions=(Exclusion((Condition("a", low=0.0), Condition("b", low=-1.0))),)),
     "one point": Space((Input("a", -3, 3, fixed=1.0), Input("b", -3, 3, fixed=0.0))),
 }
 
@@ -255,6 +259,28 @@ def test_nsga2_finds_every_point_of_a_small_front():
     best = {tuple(f) for f in F[fronts.undominated(F)]}
     _, _, Y = asked(space, predict, BOTH, ["f", "g"], evaluations=147, members=40)
     assert {tuple(f) for f in Y[fronts.undominated(Y)]} == best
+
+
+def test_nsga2_finds_the_front_of_a_mixture_of_few_parts():
+    """Of five parts that sum to 1 at most two are there, each 0 or at least 0.3: by brute force over fine grids of every
+    pair."""
+    rng = np.random.default_rng(2)
+    gains = rng.random((5, 2))
+
+    def predict(X):
+        return X @ gains + 0.2 * (X**2).sum(axis=1, keepdims=True)
+
+    names = tuple("abcde")
+    space = Space(
+        tuple(Input(n, 0, 1, zero_or=0.3) for n in names),
+        (Linear(tuple((n, 1.0) for n in names), 1.0, 1.0),),
+        counts=(Count(names, 0, 2, (0.0,) * 5),),
+    )
+    share = np.append(np.linspace(0.3, 0.7, 201), 1.0)
+    grid = [share[:, None] * np.eye(5)[i] + (1 - share)[:, None] * np.eye(5)[j] for i in range(5) for j in range(5)]
+    question, _, Y = asked(space, predict, BOTH, ["f", "g"], evaluations=600, members=30, rows=grid[7][::40])
+    ideal = fronts.hypervolume(question.objective.shares(predict(np.concatenate(grid))))
+    assert 0.99 * ideal < fronts.hypervolume(question.objective.shares(Y)) <= ideal * 1.0001
 
 
 def test_nsga2_keeps_limits():
