@@ -1,5 +1,9 @@
 """Trade-offs: the objective, what inverters answer for it, and what is judged of their fronts."""
 
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,8 +21,11 @@ from preimage.inversion import asking
 from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems.loading import Problem
+from preimage.support.jax_setup import enable_double
 
 from ..conftest import inverter, refusal
+
+enable_double()
 
 OUTPUTS = ["good", "price", "waste"]
 TWO = {"pareto": {"maximize": ["good"], "minimize": ["price"]}}
@@ -160,6 +167,11 @@ def test_fronts_are_for_the_methods_that_find_them_and_points_for_the_others(tmp
         ("{trade: {pareto: [x, y]}}", "{n: {kind: nsga2}}", "expected a mapping"),
         ("{trade: {pareto: {minimize: [x, x]}}}", "{n: {kind: nsga2}}", "expected no entry twice"),
         ("{trade: {pareto: {minimize: x}}}", "{n: {kind: nsga2}}", "expected a list"),
+        (
+            "{trade: " + ARM + "}",
+            "{m: {kind: multistart, method: L-BFGS-B}}",
+            "L-BFGS-B supports neither constraints nor",
+        ),
         ("{trade: " + ARM[:-1] + ", preimage: true}}", "{n: {kind: nsga2}}", "a preimage needs target values"),
     ],
 )
@@ -170,14 +182,17 @@ def test_a_study_that_can_find_no_front_is_refused(tmp_path, objectives, inverte
 # -- inverters ---------------------------------------------------------------------------------------------------------
 
 
-def asked(space, predict, entry, outputs, kind="nsga2", rows=None, **options):
+def asked(space, predict, entry, outputs, kind="nsga2", rows=None, smooth=None, **options):
     rng = np.random.default_rng(5)
     X = space.low + rng.random((60, len(space.inputs))) * (space.high - space.low) if rows is None else rows
     X = space.rounded(X)
-    X = X[space.contains(X)]
-    Y = predict(X) if len(X) else predict(space.low[None])
-    wanted = built(entry, Y, outputs)
-    question = Question(space, wanted, predict, X, Y[: len(X)], np.arange(len(X)))
+    Y = predict(X)
+    question = Question(space, built(entry, Y, outputs), predict, X, Y, np.arange(len(X)))
+    if smooth is not None:
+        slopes = jax.jit(jax.vmap(jax.jacfwd(smooth)))
+        question = replace(
+            question, gradient=lambda X: (predict(X), np.asarray(slopes(X))), traceable=(lambda _, x: smooth(x), ())
+        )
     ((answer, found),) = asking.ask(inverter(kind, options), [question], np.random.default_rng(0))
     return question, answer, found
 
@@ -235,10 +250,10 @@ SPACES = {
 }
 
 
-@pytest.mark.parametrize("kind", ["nsga2", "random", "lookup"])
+@pytest.mark.parametrize("kind", ["nsga2", "random", "multistart", "lookup"])
 @pytest.mark.parametrize("space", SPACES)
 def test_every_candidate_is_valid_and_the_same_each_time(space, kind):
-    more = {} if kind == "lookup" else {"evaluations": 100}
+    more = {"lookup": {}, "multistart": {"starts": 2, "points": 4}}.get(kind, {"evaluations": 100})
     question, answer, _ = asked(SPACES[space], bowls, BOTH, ["f", "g"], kind, **more)
     valid = ~np.isnan(answer.X).any(axis=1)
     assert question.space.contains(answer.X[valid]).all() and (valid.all() or kind == "lookup")
@@ -262,8 +277,7 @@ def test_nsga2_finds_every_point_of_a_small_front():
 
 
 def test_nsga2_finds_the_front_of_a_mixture_of_few_parts():
-    """Of five parts that sum to 1 at most two are there, each 0 or at least 0.3: by brute force over fine grids of every
-    pair."""
+    """Of five parts that sum to 1 at most two are there, each 0 or at least 0.3: by brute force over grids of pairs."""
     rng = np.random.default_rng(2)
     gains = rng.random((5, 2))
 
@@ -298,6 +312,72 @@ def test_nsga2_keeps_limits():
     shares = question.objective.shares
     ideal = fronts.hypervolume(shares(predict(np.concatenate([along, limit]))))
     assert 0.99 * ideal < fronts.hypervolume(shares(Y)) <= ideal
+
+
+def circle(x):
+    """Two outputs whose front is a quarter of a circle, curved inwards: weighted sums are best at its ends alone."""
+    g = 1 + ((x[1:] - 0.5) ** 2).sum()
+    return g * jnp.stack([jnp.cos(x[0] * jnp.pi / 2), jnp.sin(x[0] * jnp.pi / 2)])
+
+
+def sphere(x):
+    g, a, b = 1 + (x[2] - 0.5) ** 2, x[0] * jnp.pi / 2, x[1] * jnp.pi / 2
+    return g * jnp.stack([jnp.cos(a) * jnp.cos(b), jnp.cos(a) * jnp.sin(b), jnp.sin(a)])
+
+
+CIRCLE, SPHERE = (jax.jit(jax.vmap(f)) for f in (circle, sphere))
+UNIT = Space(tuple(Input(n, 0, 1) for n in "abc"))
+
+
+@pytest.mark.parametrize("gradient", ["exact", "3-point"])
+def test_multistart_finds_a_front_that_is_curved_inwards(gradient):
+    def predict(X):
+        return np.asarray(CIRCLE(X))
+
+    question, answer, Y = asked(
+        UNIT, predict, BOTH, ["f", "g"], "multistart", smooth=circle, starts=3, points=9, gradient=gradient
+    )
+    front = Y[question.objective.best(Y)]
+    assert len(answer.X) == 27 and np.linalg.norm(front, axis=1) == pytest.approx(1, abs=1e-4)
+    angle = np.sort(np.arctan2(front[:, 1], front[:, 0]))
+    assert angle[[0, -1]] == pytest.approx([0, np.pi / 2], abs=2e-3)
+    assert np.diff(angle).max() < np.pi / 2 / 4
+
+
+def test_the_batched_engine_finds_the_segment_between_two_bowls():
+    def both(x):
+        return jnp.stack([(x[0] + 1) ** 2 + (x[1] - 0.5) ** 2, (x[0] - 1) ** 2 + (x[1] + 0.5) ** 2])
+
+    options = {"starts": 2, "points": 5, "engine": "batched"}
+    question, answer, Y = asked(Space(BOX), bowls, BOTH, ["f", "g"], "multistart", smooth=both, **options)
+    root = np.sqrt(Y[question.objective.best(Y)])
+    assert len(answer.X) == 10 and root.sum(axis=1) == pytest.approx(np.sqrt(5), rel=2e-3)
+    assert np.diff(np.sort(root[:, 0])).max() < 0.9 and np.ptp(root[:, 0]) > 2.2
+
+
+def test_multistart_finds_a_front_of_three_outputs():
+    def predict(X):
+        return np.asarray(SPHERE(X))
+
+    entry = {"pareto": {"minimize": ["f", "g", "h"]}}
+    question, _, Y = asked(UNIT, predict, entry, ["f", "g", "h"], "multistart", smooth=sphere, starts=4, points=12)
+    front = Y[question.objective.best(Y)]
+    inside = front[(front > 0.05).all(axis=1)]
+    assert np.linalg.norm(front, axis=1) == pytest.approx(1, abs=1e-3) and len(inside) >= 4
+
+
+def test_multistart_keeps_the_limits_of_the_trade_off_itself():
+    def predict(X):
+        return np.column_stack([np.asarray(CIRCLE(X)), X[:, 0]])
+
+    def smooth(x):
+        return jnp.append(circle(x), x[0])
+
+    entry = {**BOTH, "subject_to": {"h": {"at_most": 0.5}}}
+    question, _, Y = asked(UNIT, predict, entry, ["f", "g", "h"], "multistart", smooth=smooth, starts=3, points=6)
+    front = Y[question.objective.best(Y)]
+    assert front[:, 2].max() == pytest.approx(0.5, abs=1e-6) and (front[:, 2] <= 0.5).all()
+    assert front[:, :2].min(axis=0) == pytest.approx([np.sqrt(0.5), 0.0], abs=1e-4)
 
 
 def test_lookup_returns_the_front_of_the_rows():
