@@ -13,6 +13,7 @@ from preimage.core import candidates, fronts, objective
 from preimage.core.conditions import Condition, Count, Exclusion
 from preimage.core.objective import Pareto
 from preimage.core.space import Input, Linear, Space
+from preimage.evidence import answer_findings
 from preimage.evidence import fronts as evidence
 from preimage.evidence.assess import resimulate
 from preimage.evidence.recommend import distinct_solutions
@@ -443,6 +444,16 @@ def test_a_bound_says_which_points_are_proven_and_by_how_much_others_may_be_beat
     assert summary["hypervolume"].to_dict() == pytest.approx({"m": 0.8125, "r": 0.67})
     assert (summary["hypervolume_bound"] >= summary["hypervolume"]).all()
     assert summary["distinct"].to_dict() == {"m": 3, "r": 2}
+
+
+def test_a_method_that_lacks_hypervolume_has_searched_poorly():
+    wanted = built(TWO)
+    row = {"hypervolume": 0.72, "hypervolume_bound": np.nan}
+    found = answer_findings.poor_front(row, wanted, 0.8)
+    assert found.verdict == "found" and found.measured == pytest.approx(0.1) and not found.details["certified"]
+    assert answer_findings.poor_front(row, wanted, 0.721).verdict == "unknown"
+    assert answer_findings.poor_front({**row, "hypervolume_bound": 0.9}, wanted, 0.72).measured == pytest.approx(0.2)
+    assert answer_findings.poor_front({**row, "hypervolume_bound": 0.721}, wanted, 0.72).verdict == "absent"
 
 
 def test_studies_without_trade_offs_have_no_volumes():
