@@ -144,6 +144,9 @@ def test_the_rows_of_a_split_have_formulas_behind_their_outputs(tmp_path, monkey
     np.testing.assert_allclose(found.known.spread, expected.std(axis=0))
     np.testing.assert_allclose(found.known.reach, np.ptp(expected, axis=0))
     assert found.setting.units["cost"] == "EUR"
+    # A model that takes no cement is not free of it where a formula takes it.
+    write_json("about.json", {"without_influence": ["cement", "grade"]})
+    assert found.about("about.json") == {"without_influence": ["grade"]}
     # A percent of what the formula spans over the training rows is its tolerance.
     wanted = found.objectives({"o": {"target": {"cost": 15}}})["o"]
     assert wanted.tolerance == pytest.approx([0.01 * np.ptp(expected[:, 1])])
