@@ -56,6 +56,15 @@ class Curves:
                     parts.end[:, j] = np.minimum(parts.end[:, j], b)
         return left & (parts.start <= parts.end).all(axis=1)
 
+    def settled(self, parts: Parts) -> np.ndarray:
+        """Return on which boxes every curved constraint of the space holds everywhere (n,)."""
+        low, high = self.goal.values.columns(parts)
+        held = np.ones(len(parts.start), bool)
+        for curved, scale in zip(self.space.curved, self.space.curved_scale, strict=True):
+            a, b = curved.expression.bounds(low, high)
+            held &= (a >= curved.low - TOLERANCE * scale) & (b <= curved.high + TOLERANCE * scale)
+        return held
+
     def influence(self, parts: Parts, outputs: np.ndarray) -> np.ndarray:
         """Return how much each input's interval changes what one box leaves open, as a share of what all do (d,).
 

@@ -111,6 +111,14 @@ class Goal(ABC):
             possible &= (high >= limit.low) & (low <= limit.high)
         return possible
 
+    def must_hold(self, parts: Parts) -> np.ndarray:
+        """Return on which boxes all limits hold everywhere (n,)."""
+        everywhere = np.ones(len(parts.start), bool)
+        for limit in self.limits:
+            low, high = self.values.interval(self.values[limit.column], parts)
+            everywhere &= (low >= limit.low) & (high <= limit.high)
+        return everywhere
+
     # -- splitting -----------------------------------------------------------------------------------------------------
 
     def order(self, parts: Parts, least: np.ndarray, best: float) -> np.ndarray:

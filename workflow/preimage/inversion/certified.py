@@ -53,7 +53,8 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
     found = _search(question, question.objective, common, options, context)
     if np.isnan(found.x).any():
         nothing = _nothing(found.certificate, len(question.space.inputs), question.objective, options)
-        return _tell(nothing, context.part is None)
+        # A part of a search hands on what it has proven.
+        return nothing if context.part else _told(nothing, question, options)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if isinstance(wanted, Target) and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
@@ -88,18 +89,21 @@ def _check_arrays(question: Question, X: np.ndarray) -> None:
 def _front(question: Question, common: Isolation | None, answer: Answer, options: Certified, whole: bool) -> Answer:
     """Return the answer for a front: checked, and a row that says so where it has no point."""
     if not len(answer.X):
-        return _tell(_nothing(answer.certificate, answer.X.shape[1], question.objective, options), whole)
+        nothing = _nothing(answer.certificate, answer.X.shape[1], question.objective, options)
+        return _told(nothing, question, options) if whole else nothing
     _check_arrays(question, answer.X)
     if common is not None:
         common.check(answer.X)
     return replace(answer, message=[_where(options) + said for said in answer.message])
 
 
-def _tell(nothing: Answer, whole: bool) -> Answer:
-    """Return an answer without a point with what it proves: a part of a search hands that on; of the whole, where there
-    is no point there is no bound to tell of either, but that there is none."""
-    tells = not whole or nothing.certificate["feasible"] == "no"
-    return nothing if tells else replace(nothing, certificate=None)
+def _told(nothing: Answer, question: Question, options: Certified) -> Answer:
+    """Return the answer of a whole search without a point: there is no bound to tell of either, but that there is none,
+    and why."""
+    if nothing.certificate["feasible"] != "no":
+        return replace(nothing, certificate=None)
+    why = proving.excluded(question, options, np.random.default_rng(0))
+    return replace(nothing, message=[f"{said}; {why}" if why else said for said in nothing.message])
 
 
 class _Found:
@@ -225,7 +229,7 @@ def _domain(question: Question, options: Certified, common: Isolation | None, pa
 
 def _rounding(question: Question, objective: Objective) -> float:
     """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
-    if not objective.bounded or max(objective.columns) >= question.trees.values.shape[1]:
+    if not objective.bounded or objective.near or max(objective.columns) >= question.trees.values.shape[1]:
         return 0.0
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
@@ -253,7 +257,7 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
         limited=parts[0]["limited"],
     )
     if np.isnan(best.X).any():
-        return _tell(_nothing(certificate, best.X.shape[1], question.objective, options), True)
+        return _told(_nothing(certificate, best.X.shape[1], question.objective, options), question, options)
     if isinstance(question.objective, Pareto):
         return proving.together(question, certificate, answers)
     # A second row is a point that meets a target: one is enough.

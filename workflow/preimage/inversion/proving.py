@@ -7,15 +7,19 @@ spaces with listed values, gaps, counts, exclusions or curved constraints.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from preimage.core import fronts, polytope
 from preimage.core.certificates import Certificate
-from preimage.core.objective import Objective, Pareto
+from preimage.core.objective import Limit, Objective, Pareto
+from preimage.core.space import Space
+from preimage.exact.affine import Terms
+from preimage.exact.conflict import AnyPoint, conflict
 from preimage.exact.front import front
-from preimage.exact.goal import Least
+from preimage.exact.goal import Goal, Least, Nearest
 from preimage.exact.guarded import Guarded
 from preimage.exact.model import BoxModel
 from preimage.exact.problem import Problem
@@ -29,7 +33,7 @@ from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
 from preimage.trees.domain import Domain
-from preimage.trees.objective import largest_outputs
+from preimage.trees.objective import largest_outputs, refuse_unknown_loss
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200
@@ -40,7 +44,7 @@ MOST_ROWS = 1000
 def is_plain(question: Question, objective: Objective) -> bool:
     """Whether the search on cells alone knows all that a question has."""
     space = question.space
-    more = space.listed.any() or space.in_pieces or space.curved
+    more = space.listed.any() or space.in_pieces or space.curved or objective.near
     return not (more or objective.limits or max(objective.columns) >= question.measured.shape[1])
 
 
@@ -57,34 +61,62 @@ class Hunt:
     ) -> None:
         space, trees = question.space, question.trees
         self.question, self.objective, self.domain = question, objective, domain
-        reach = largest_outputs(trees, range(trees.values.shape[1]))
-        trade_off = TradeOff(space, objective, question.formulas, reach) if isinstance(objective, Pareto) else None
-        goal = trade_off or Least(space, objective, question.formulas, reach)
-        model: BoxModel = TreeModel(trees, space, goal.sides)
-        model = model if domain is None else Guarded(model, domain)
-        most_open = max(int(options.memory * 1e6 / _size_of_box(model, len(space.inputs))), 1000)
-        problem = (
-            FrontProblem(space, model, trade_off, self.outputs)
-            if trade_off is not None
-            else Problem(space, model, goal, self.loss)
-        )
-        self.search = Search(problem, most_open)
+        self.reach = largest_outputs(trees, range(trees.values.shape[1]))
+        problem = self._problem()
+        most_open = int(options.memory * 1e6 / _size_of_box(problem.model, len(space.inputs)))
+        self.search = Search(problem, max(most_open, 1000))
         self.starts = _startpoints(question, options.starts, rng)
+
+    def _problem(self) -> Problem:
+        """Return what is asked, as the search sees it."""
+        space, objective, parts = self.question.space, self.objective, (self.question.formulas, self.reach)
+        if isinstance(objective, Pareto):
+            front = TradeOff(space, objective, *parts)
+            return FrontProblem(space, self._model(front, space), front, self.outputs)
+        goal: Goal
+        if (near := objective.near) is not None:
+            values, widths, zero_one = near.numbers
+            distance = Terms(np.zeros(len(values)), np.where(zero_one, 1.0, 1 / widths), values, zero_one)
+            goal = Nearest(space, objective, *parts, distance)
+        else:
+            refuse_unknown_loss(objective)
+            goal = Least(space, objective, *parts)
+        return Problem(space, self._model(goal, space), goal, self.loss)
+
+    def _model(self, goal: Goal, space: Space) -> BoxModel:
+        model = TreeModel(self.question.trees, space, goal.sides)
+        return model if self.domain is None else Guarded(model, self.domain)
+
+    def any_point(self, space: Space, limits: tuple[Limit, ...]) -> Search:
+        """Return a search for any point of a space that keeps limits."""
+        objective = replace(self.objective, limits=limits)
+        goal = AnyPoint(space, objective, self.question.formulas, self.reach)
+
+        def loss(X: np.ndarray) -> np.ndarray:
+            return np.where(objective.violation(self._predicted(X)) == 0, 0.0, np.inf)
+
+        return Search(Problem(space, self._model(goal, space), goal, loss))
+
+    def _predicted(self, X: np.ndarray) -> np.ndarray:
+        Y = self.question.trees.predict(X)
+        return self.question.formulas.extended(X, Y) if self.question.formulas else Y
 
     def outputs(self, X: np.ndarray) -> np.ndarray:
         """Return all outputs at points (n, d), NaN where a limit is missed or a point is out of the domain (n, m)."""
-        Y = self.question.trees.predict(X)
-        if self.question.formulas:
-            Y = self.question.formulas.extended(X, Y)
-        kept = self.objective.violation(Y) == 0
-        if self.domain is not None:
-            kept &= self.domain.holds(X)
-        return np.where(kept[:, None], Y, np.nan)
+        Y = self._predicted(X)
+        return np.where(self._counts(X, Y)[:, None], Y, np.nan)
 
     def loss(self, X: np.ndarray) -> np.ndarray:
-        """Return the loss at points (n, d), infinite where there is none that counts."""
-        loss = self.objective.loss(self.outputs(X))
-        return np.where(np.isnan(loss), np.inf, loss)
+        """Return the loss at points (n, d), infinite where there is none that counts; the distance from a reference,
+        where the objective has one."""
+        Y, near = self._predicted(X), self.objective.near
+        loss = self.objective.loss(Y) if near is None else near.distance(X)
+        return np.where(self._counts(X, Y) & ~np.isnan(loss), loss, np.inf)
+
+    def _counts(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        """Return which points (n, d) with outputs (n, m) keep the limits and lie in the domain (n,)."""
+        kept = self.objective.violation(Y) == 0
+        return kept if self.domain is None else kept & self.domain.holds(X)
 
     def without_point(self, closed: bool) -> str:
         """Return whether the objective can be met where no point was found."""
@@ -108,6 +140,16 @@ class Hunt:
         except StudyError:
             return np.empty((0, len(middle)))
         return X if self.domain is None else self.domain.pulled(X)
+
+
+def excluded(question: Question, options: Certified, rng: np.random.Generator) -> str:
+    """Say which conditions exclude each other where no input meets all of them."""
+    hunt = Hunt(question, question.objective, None, options, rng)
+    found = conflict(question.space, question.objective.limits, hunt.any_point, options.boxes)
+    named = [c.words() if isinstance(c, Limit) else str(c) for c in found]
+    if len(named) == 1:
+        return f"none within the bounds has {named[0]}"
+    return f"these exclude each other: {'; '.join(named)}" if named else ""
 
 
 def prove_front(question: Question, domain: Domain | None, options: Certified, context: SearchContext) -> Answer:

@@ -15,7 +15,7 @@ from preimage.problems.loading import load as load_problem
 from preimage.study import inference as inference_setting
 from preimage.study import user_models
 from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, is_front
-from preimage.study.pairs import refuse_inexact, works_on
+from preimage.study.pairs import works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
@@ -80,7 +80,6 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
         where = f"key 'objectives.{name}.preimage'"
         if not {"target", "within"} & set(entry):
             raise StudyError(f"{where}: a preimage needs target values; expected an objective with target or within")
-        refuse_inexact(study, where, "a preimage", [name])
         if not any(made_of_trees(s) for s in study["surrogates"].values()):
             raise StudyError(f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates")
         if tied := _tied(study["problem"], entry.get("fixed") or {}):

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
+from preimage.core.flatness import flat_inputs
 from preimage.core.formulas import Formulas
+from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
 from preimage.data import named, new_rows, tables, targets
 from preimage.data import setting as setting_module
@@ -86,8 +88,10 @@ def _check_searches(study: Study, space: Space) -> None:
     if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.plain_only]):
         kind = study["inverters"][exact[0]].kind
         raise StudyError(f"key 'inverters.{exact[0]}': {kind} does not support {more} yet; use another inverter")
-    if more and study["preimages"]:
-        raise StudyError(f"key 'objectives.{next(iter(study['preimages']))}.preimage': it does not support {more} yet")
+    for name in study["preimages"]:
+        fixed = study["objectives"][name].get("fixed") or {}
+        if flat := flat_inputs(space.fix(fixed)):
+            raise StudyError(f"key 'objectives.{name}.preimage': {NO_VOLUME.format(', '.join(flat))}")
     if not space.plain and any("fit" in entry for entry in study["objectives"].values()):
         raise StudyError(
             f"problem: found {more}, but a fit estimates plain numbers; expected bounds and linear constraints alone"
@@ -99,8 +103,7 @@ def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], fo
     exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.plain_only]
     for wanted in objectives.values():
         named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
-        searches = [(f"key 'objectives.{wanted.entry}.preimage'", "it")] if wanted.entry in study["preimages"] else []
-        for where, search in (*searches, *exact) if named else ():
+        for where, search in exact if named else ():
             raise StudyError(
                 f"{where}: {search} does not support formulas yet, and objective '{wanted.entry}' is on the formula "
                 f"'{named[0]}'; use another inverter, or leave the objective out"
