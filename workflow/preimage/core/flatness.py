@@ -8,7 +8,7 @@ from preimage.core.space import Space
 def flat_inputs(space: Space) -> list[str]:
     """Return the free inputs, of those that take any number, that an equality ties, or a count holds at one value."""
     matrix, low, high = space.rows
-    flat = set(space.names[j] for j in (matrix[low == high] != 0).any(axis=0).nonzero()[0])
+    flat = {space.names[j] for j in (matrix[low == high] != 0).any(axis=0).nonzero()[0]}
     for count in space.counts:
         if count.most < len(count.inputs):
             flat |= set(count.inputs)

@@ -77,5 +77,10 @@ def conflict(
 
 def _asking(space: Space, conditions: Sequence[Condition]) -> Space:
     """Return the space with these of its conditions alone."""
-    kinds = {"constraints": Linear, "counts": Count, "exclusions": Exclusion, "curved": Curved}
-    return replace(space, **{key: tuple(c for c in conditions if isinstance(c, kind)) for key, kind in kinds.items()})
+    return replace(
+        space,
+        constraints=tuple(c for c in conditions if isinstance(c, Linear)),
+        counts=tuple(c for c in conditions if isinstance(c, Count)),
+        exclusions=tuple(c for c in conditions if isinstance(c, Exclusion)),
+        curved=tuple(c for c in conditions if isinstance(c, Curved)),
+    )

@@ -229,7 +229,11 @@ def _domain(question: Question, options: Certified, common: Isolation | None, pa
 
 def _rounding(question: Question, objective: Objective) -> float:
     """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
-    if not objective.bounded or objective.near or max(objective.columns) >= question.trees.values.shape[1]:
+    if (
+        not objective.bounded
+        or getattr(objective, "near", None)
+        or max(objective.columns) >= question.trees.values.shape[1]
+    ):
         return 0.0
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])

@@ -44,7 +44,7 @@ MOST_ROWS = 1000
 def is_plain(question: Question, objective: Objective) -> bool:
     """Whether the search on cells alone knows all that a question has."""
     space = question.space
-    more = space.listed.any() or space.in_pieces or space.curved or objective.near
+    more = space.listed.any() or space.in_pieces or space.curved or getattr(objective, "near", None)
     return not (more or objective.limits or max(objective.columns) >= question.measured.shape[1])
 
 
@@ -74,7 +74,7 @@ class Hunt:
             front = TradeOff(space, objective, *parts)
             return FrontProblem(space, self._model(front, space), front, self.outputs)
         goal: Goal
-        if (near := objective.near) is not None:
+        if (near := getattr(objective, "near", None)) is not None:
             values, widths, zero_one = near.numbers
             distance = Terms(np.zeros(len(values)), np.where(zero_one, 1.0, 1 / widths), values, zero_one)
             goal = Nearest(space, objective, *parts, distance)
@@ -109,7 +109,7 @@ class Hunt:
     def loss(self, X: np.ndarray) -> np.ndarray:
         """Return the loss at points (n, d), infinite where there is none that counts; the distance from a reference,
         where the objective has one."""
-        Y, near = self._predicted(X), self.objective.near
+        Y, near = self._predicted(X), getattr(self.objective, "near", None)
         loss = self.objective.loss(Y) if near is None else near.distance(X)
         return np.where(self._counts(X, Y) & ~np.isnan(loss), loss, np.inf)
 
