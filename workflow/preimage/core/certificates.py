@@ -6,7 +6,7 @@ Losses are those of `Objective.loss`; a bound is a number that the loss of no va
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Certificate(TypedDict):
         boxes, open_boxes: expanded, and left open.
         feasible: whether some input meets the objective: yes, no or undecided.
         limited: whether only inputs near the data were asked about, so that other methods may go beyond.
+        front: of a trade-off, the corners of a bound: values of the named outputs. What any valid input gives is in
+            every output at most as good as one of them.
     """
 
     bound: float
@@ -38,6 +40,7 @@ class Certificate(TypedDict):
     open_boxes: int
     feasible: str
     limited: bool
+    front: NotRequired[list[list[float]]]
 
 
 class Proven(NamedTuple):
@@ -71,6 +74,7 @@ def together(certificates: Iterable[Certificate], least: float, met: bool = Fals
     feasible = "yes" if "yes" in said else "no" if "no" in said else "undecided"
     if not certificates:
         return Proven(np.nan, np.nan, feasible)
-    bound = max(c["bound"] for c in certificates)
+    # Where there is proven to be no point at all, there is no bound to tell of either.
+    bound = max((c["bound"] for c in certificates if np.isfinite(c["bound"])), default=np.nan)
     # A candidate can be below a proven bound by nothing but a fault: hide none by cutting at 0.
     return Proven(bound, least - bound, feasible)

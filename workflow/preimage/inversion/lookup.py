@@ -1,4 +1,5 @@
-"""Inverter `lookup`: the training rows whose measured outputs are nearest to the objective.
+"""Inverter `lookup`: the training rows whose measured outputs are nearest to the objective, those that keep its limits
+first.
 
 It costs nothing and its answer has been seen to work once: the baseline that every other method must beat.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from preimage.core.objective import Pareto
 from preimage.inversion.kinds.lookup import Lookup
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
@@ -15,10 +17,14 @@ from preimage.support import digits
 def invert(question: Question, options: Lookup, context: SearchContext) -> Answer:
     """Return the nearest `rows` inside bounds and constraints; none, with a status, where there is no such row."""
     best = question.best_rows(options.rows)
+    if isinstance(question.objective, Pareto):
+        best = question.best_rows(len(question.X))
+        best = best[question.objective.best(question.Y[best])]
     if not len(best):
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])
-    columns = list(question.objective.columns)
+    wanted = question.objective
+    columns = list(dict.fromkeys([*wanted.columns, *(limit.column for limit in wanted.limits)]))
     steps = [digits.step(float(np.ptp(question.Y[:, c]))) for c in columns]
     measured = [", ".join(map(digits.plain, question.Y[k, columns], steps)) for k in best]
     message = [f"row {question.rows[k]} of the data, measured {m}" for k, m in zip(best, measured, strict=True)]

@@ -12,13 +12,14 @@ from preimage.core.objective.base import Goal, Known, Objective, where
 from preimage.core.objective.directions import Direction, Maximize, Minimize
 from preimage.core.objective.fit import LOSS, NEAR_LEAST, NEAR_SHARE, Fit
 from preimage.core.objective.limits import Limit, interval_words, limits_of
+from preimage.core.objective.pareto import Pareto
 from preimage.core.objective.values import Target, Values, Within
 from preimage.support import digits, extensions
 from preimage.support.errors import StudyError
 
 __all__ = [
     "LOSS", "NEAR_LEAST", "NEAR_SHARE", "TABLES", "Direction", "Fit", "Goal", "Known", "Limit",
-    "Maximize", "Minimize", "Objective", "Target", "Targets", "Values", "Within", "build", "build_all",
+    "Maximize", "Minimize", "Objective", "Pareto", "Target", "Targets", "Values", "Within", "build", "build_all",
     "interval_words", "many",
 ]  # fmt: skip
 
@@ -61,7 +62,9 @@ def _limited(wanted: Objective, limits: tuple[Limit, ...], rows: np.ndarray | No
                 if output == limit.output and (high < limit.low or low > limit.high):
                     _refuse(wanted, limit, low, high)
         return replace(wanted, limits=limits)
-    return replace(wanted, limits=limits, middle=0.0 if rows is None else float(np.median(wanted.loss(rows))))
+    loss = np.zeros(0) if rows is None else wanted.loss(rows)
+    loss = loss[np.isfinite(loss)]
+    return replace(wanted, limits=limits, middle=float(np.median(loss)) if len(loss) else 0.0)
 
 
 def _refuse(wanted: Objective, limit: Limit, low: float, high: float) -> None:

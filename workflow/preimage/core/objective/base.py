@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -63,6 +63,8 @@ class Objective(ABC):
     kind: ClassVar[str]
     # Whether there are values to meet, rather than a direction to go.
     bounded: ClassVar[bool] = False
+    # Whether the answer is a front of points rather than one (`preimage.core.objective.pareto`).
+    front: ClassVar[bool] = False
     # What a direction's sum is multiplied with, so that less is better.
     sign: ClassVar[float] = 1.0
 
@@ -120,6 +122,11 @@ class Objective(ABC):
         return self.name.partition(".")[0]
 
     @property
+    def involved(self) -> tuple[str, ...]:
+        """The named outputs, and after them the others that have limits."""
+        return tuple(dict.fromkeys([*self.outputs, *(limit.output for limit in self.limits)]))
+
+    @property
     def margin(self) -> np.ndarray:
         """How far each named output may be outside its interval and still meet it, (k,)."""
         return np.zeros(len(self.outputs))
@@ -169,6 +176,10 @@ class Objective(ABC):
             return merit
         return self.middle + (self.loss_unit or 1.0) * merit / (1 - abs(merit)) if abs(merit) < 1 else np.inf
 
+    def ranking(self, Y: np.ndarray) -> np.ndarray:
+        """Return numbers in whose order outputs (n, m) rank, shape (n,); NaN where there are none."""
+        return self.merit(Y)
+
     def as_good_as(self, best: float) -> float:
         """Return the largest loss that counts as good as the best one found, where there are no values to meet."""
         return best + self.tolerance[0]
@@ -183,7 +194,7 @@ class Objective(ABC):
 
     def narrowed(self, spread: np.ndarray) -> Objective:
         """Return the objective as a search should see it, given the outputs' spread (m,): some end on an edge."""
-        return self
+        return replace(self, limits=tuple(limit.narrowed() for limit in self.limits)) if self.limits else self
 
 
 def where(name: str) -> str:
