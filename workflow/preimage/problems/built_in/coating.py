@@ -1,6 +1,6 @@
-"""A synthetic coating of eight ingredients in mass percent: its hardness and its viscosity as it is applied. The formulas
-are made up, though of the usual forms: a binder that cures best at four parts of resin to one of hardener, solids that
-harden and thicken up to a point, and a viscosity that is log-linear in what thins it."""
+"""A synthetic coating of eight ingredients in mass percent: its hardness, and its viscosity as it is applied. The
+formulas are made up, though of the usual forms: a binder that cures best at four parts of resin to one of hardener,
+solids that harden and thicken up to a point, and a viscosity that is log-linear in what thins it."""
 
 from __future__ import annotations
 
