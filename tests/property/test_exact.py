@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
@@ -12,11 +13,13 @@ from preimage.core import formulas, objective
 from preimage.core.conditions import Condition, Count, Curved, Exclusion
 from preimage.core.expressions import Expression
 from preimage.core.space import Input, Linear, Space
+from preimage.exact.preimage import preimage
 from preimage.inversion import asking
 from preimage.inversion.question import Question
 from preimage.support.errors import StudyError
 from preimage.trees.domain import isolation
 from preimage.trees.forest import from_sklearn
+from preimage.trees.tolerance_box import tolerance_box
 
 from ..conftest import examples, inverter
 from .test_forest_certificates import last_going_left
@@ -240,6 +243,61 @@ def check_front(seed, d):
 @examples(20)
 def test_the_proven_front_is_that_of_every_point(seed, d):
     check_front(seed, d)
+
+
+def check_preimage(seed, d):
+    rng = np.random.default_rng(seed)
+    question, points = stepwise_question(rng, d)
+    outputs = ["y0", "y1", *question.formulas.names]
+    rows = question.predict(question.X)
+    column = int(rng.integers(len(outputs)))
+    low, high = np.quantile(rows[:, column], sorted(rng.random(2)))
+    entry = {"within": {outputs[column]: [float(low), float(high) + 1e-3]}}
+    if rng.random() < 0.5:
+        other = (column + 1) % len(outputs)
+        entry["subject_to"] = {outputs[other]: {"at_least": float(np.quantile(rows[:, other], 0.3))}}
+    wanted = objective.build("o", entry, outputs, rows.std(axis=0), np.ptp(rows, axis=0), rows)
+    found = preimage(question.trees, question.space, wanted, 100_000, formulas=question.formulas)
+    belongs = question.space.contains(points) & wanted.met(question.predict(points))
+    inside = ((points[:, None] >= found.low) & (points[:, None] <= found.high)).all(axis=2)
+    assert found.stopped == "closed" and found.certain.all()
+    assert np.array_equal(inside.sum(axis=1), belongs.astype(int))
+    assert found.share.sum() == pytest.approx(belongs.mean(), abs=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+@examples(20)
+def test_the_whole_preimage_is_that_of_every_point(seed, d):
+    check_preimage(seed, d)
+
+
+def check_window(seed, d):
+    """A window holds wherever its inputs are allowed values, and no wider one does that grows along one input."""
+    rng = np.random.default_rng(seed)
+    question, points = stepwise_question(rng, d)
+    Y = question.trees.predict(points)
+    k = int(rng.integers(len(points)))
+    ends = {f"y{c}": [float(Y[k, c] - s), float(Y[k, c] + s)] for c, s in enumerate(rng.random(2) * np.ptp(Y, axis=0))}
+    entry = {"within": {"y0": ends["y0"]}, "subject_to": {"y1": {"at_least": ends["y1"][0]}}}
+    wanted = objective.build("o", entry, ["y0", "y1"])
+    window = tolerance_box(question.trees, question.space, wanted, points[k], 10_000)
+    met = wanted.met(Y)
+    within = (points >= window.low) & (points <= window.high)
+    assert within[k].all() and met[within.all(axis=1)].all() and window.largest
+    for j in range(d):
+        others = np.delete(within, j, axis=1).all(axis=1)
+        x = points[:, j]
+        above, below = x[x > window.high[j]], x[x < window.low[j]]
+        if len(above):
+            assert not met[others & (x >= window.low[j]) & (x <= above.min())].all()
+        if len(below):
+            assert not met[others & (x <= window.high[j]) & (x >= below.max())].all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+@examples(20)
+def test_a_window_keeps_the_objective_and_its_limits_and_can_not_grow(seed, d):
+    check_window(seed, d)
 
 
 def amounts_question(rng, d):

@@ -117,18 +117,27 @@ class Paving:
         self._push(problem.bounded(boxes.take(~done).halves(input_[~done], at[~done])))
 
     def _border(self, box: Boxes) -> tuple[int, float]:
-        """Return where to split a box that rows or curves cut: the input that they take most of, and the last value on
+        """Return where to split a box that rows or curves cut: the input that bears most on them, and the last value on
         the left; -1 where it is too small."""
-        start, end = box.start[0].copy(), box.end[0].copy()
-        state, cut = np.empty(1, np.int8), np.empty((1, 2))
-        trimming.examine(0, 1, self.exact, start[None], end[None], state, cut)
-        width = (box.end[0] - box.start[0]) / self.space.width
-        worth = self.problem.curves.influence(box.parts, self.problem.model.predict((box.start + box.end) / 2))
-        if state[0] == trimming.BORDER:
-            worth[int(cut[0, 0])] = max(worth.max(), 1.0)
-        j = int(np.argmax(np.where(width > FINEST, worth, 0.0)))
-        at = float(self.space.below(j, box.start[0, j] / 2 + box.end[0, j] / 2))
-        return (j, at) if width[j] > FINEST and box.start[0, j] <= at < box.end[0, j] else (-1, 0.0)
+        start, end, problem = box.start[0], box.end[0], self.problem
+        worth = problem.curves.influence(box.parts, problem.model.predict((box.start + box.end) / 2))
+        for row, least, most in zip(problem.matrix, *self._inner_ends(box), strict=True):
+            ends = start * row, end * row
+            if np.minimum(*ends).sum() < least or np.maximum(*ends).sum() > most:
+                part = np.abs(ends[1] - ends[0])
+                worth = np.maximum(worth, part / (part.sum() or 1.0))
+        width = (end - start) / self.space.width
+        worth = np.where(width > FINEST, worth, 0.0)
+        j = int(np.argmax(worth if worth.any() else width))
+        at = float(self.space.below(j, start[j] / 2 + end[j] / 2))
+        return (j, at) if width[j] > FINEST and start[j] <= at < end[j] else (-1, 0.0)
+
+    def _inner_ends(self, box: Boxes) -> tuple[np.ndarray, np.ndarray]:
+        """Return between which ends all rows (m,) of one box are surely met."""
+        goal = self.problem.goal
+        low, high = (ends[0] for ends in goal.rows(box.parts))
+        off = 4 * np.array([goal.values[limit.column].margin for limit in goal.ruled])
+        return np.r_[self.exact.inner_least, low + off], np.r_[self.exact.inner_most, high - off]
 
     def _keep(self, boxes: Boxes) -> None:
         taken = shares(self.space, boxes.start, boxes.end)

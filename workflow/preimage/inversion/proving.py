@@ -186,6 +186,8 @@ def together(question: Question, certificate: Certificate, answers: Sequence[Ans
     X = np.concatenate([a.X[~np.isnan(a.X).any(axis=1)] for a in answers])
     Y = question.outputs(X)
     best = np.flatnonzero(wanted.best(Y))
+    # Of equal outputs the first.
+    best = best[np.sort(np.unique(wanted.shares(Y[best]), axis=0, return_index=True)[1])]
     X = X[best[np.argsort(wanted.ranking(Y[best]), kind="stable")][:MOST_ROWS]]
     corners = np.concatenate(
         [np.array(a.certificate["front"], float).reshape(-1, len(wanted.columns)) for a in answers]
