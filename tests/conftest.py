@@ -13,7 +13,7 @@ from preimage.core.space import Input, Linear, Space
 from preimage.inversion.base import Inverter
 from preimage.support.errors import StudyError
 
-from .running import tiny  # noqa: F401  (the fixture, for every test below this folder)
+from .finished import all_finished, tiny  # noqa: F401  (fixtures, for every test below this folder)
 
 # The same examples in every run, no clock, nothing written; each example overwrites the files of the one before.
 settings.register_profile(

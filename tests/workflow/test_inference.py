@@ -6,6 +6,7 @@ import pytest
 
 from preimage.support.files import read_json
 
+from ..finished import finished_study
 from ..running import assert_documented, snakemake, study_argument, write_study
 
 COUNTS = """
@@ -22,22 +23,15 @@ SEED = "results/counts/seed0"
 TABLES = ["results/counts/posterior.parquet", "results/counts/summary.csv"]
 
 
-def folder_of(path):
+def write_sets(folder):
     rng = np.random.default_rng(0)
-    write_study(path, COUNTS, "counts.yaml")
     sets = {"low": rng.poisson(np.exp(1.5), 40), "high": rng.poisson(np.exp(3.5), 40), "odd": np.full(40, 3000)}
     rows = [{"observation": name, "count": count} for name, counts in sets.items() for count in counts]
-    pd.DataFrame(rows).to_csv(path / "counts.csv", index=False)
-    pd.DataFrame({"log_rate": [1.5, 3.5, 4]}).to_csv(path / "rates.csv", index=False)
-    return path
+    pd.DataFrame(rows).to_csv(folder / "counts.csv", index=False)
+    pd.DataFrame({"log_rate": [1.5, 3.5, 4]}).to_csv(folder / "rates.csv", index=False)
 
 
-@pytest.fixture(scope="module")
-def counts(tmp_path_factory):
-    folder = folder_of(tmp_path_factory.mktemp("counts"))
-    done = snakemake(folder, *study_argument("counts.yaml"))
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
+counts = finished_study("counts", COUNTS, prepare=write_sets)
 
 
 def test_posterior_and_summary_have_the_columns_of_the_interface(counts):
@@ -89,11 +83,6 @@ def test_the_bank_is_made_by_as_many_jobs_as_the_study_says_and_trains_what_need
     assert "checks/coverage" in [name for name, _, _ in record["metrics"]]
 
 
-def test_a_second_dry_run_finds_nothing_to_do(counts):
-    done = snakemake(counts, *study_argument("counts.yaml"), "-n")
-    assert "Nothing to be done" in done.stdout + done.stderr
-
-
 def test_other_checks_train_nothing_again(counts, tmp_path):
     write_study(tmp_path, COUNTS.replace("sets: 30", "sets: 31"), "counts.yaml")
     done = snakemake(counts, *study_argument(tmp_path / "counts.yaml"), "-n")
@@ -103,7 +92,8 @@ def test_other_checks_train_nothing_again(counts, tmp_path):
 
 @pytest.mark.long
 def test_the_same_study_on_other_cores_gives_the_same_bytes(counts, tmp_path):
-    folder_of(tmp_path)
+    write_study(tmp_path, COUNTS, "counts.yaml")
+    write_sets(tmp_path)
     files = [f"{SEED}/methods/rejection/{name}.parquet" for name in ("draws", "checks")]
     done = snakemake(tmp_path, *files, "--cores", "1", *study_argument("counts.yaml"))
     assert done.returncode == 0, done.stderr[-4000:]

@@ -11,7 +11,8 @@ import preimage
 from preimage.results import Results
 from preimage.support.errors import StudyError
 
-from ..running import ROOT, snakemake, study_argument, write_study
+from ..finished import finished_study
+from ..running import ROOT
 
 MIXED = """
 study: mixed
@@ -58,16 +59,18 @@ def test_what_is_not_there_is_said(tiny):
         found.models["forest"].predict([1.0, 2.0])
 
 
-def test_models_take_categories_by_name(tmp_path):
+def rows():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.uniform(size=30), "kind": np.where(np.arange(30) % 2, "red", "blue")})
-    frame["y"], frame["z"] = frame["a"] + 5 * (frame["kind"] == "red"), -frame["a"]
-    write_study(tmp_path, MIXED, "mixed.yaml")
-    frame.to_csv(tmp_path / "rows.csv", index=False)
-    trained = [f"results/mixed/round0/seed0/surrogates/{name}/surrogate.json" for name in ("forest", "line")]
-    done = snakemake(tmp_path, *trained, *study_argument("mixed.yaml"))
-    assert done.returncode == 0, done.stderr[-4000:]
-    models = Results(tmp_path / "results/mixed").models
+    return frame.assign(y=frame["a"] + 5 * (frame["kind"] == "red"), z=-frame["a"])
+
+
+TRAINED = [f"mixed/round0/seed0/surrogates/{name}/surrogate.json" for name in ("forest", "line")]
+mixed = finished_study("mixed", MIXED, TRAINED, lambda folder: rows().to_csv(folder / "rows.csv", index=False))
+
+
+def test_models_take_categories_by_name(mixed):
+    frame, models = rows(), Results(mixed / "results/mixed").models
     assert set(models) == {"forest", "line"}
     for model in models.values():
         predicted = model.predict(frame)

@@ -17,7 +17,7 @@ from ..running import ROOT, environment, snakemake, study_argument, write_study
 SMALL = """
 study: small
 problem: {simulator: paraboloid, dimension: 2, samples: 60}
-surrogates: {forest: {kind: random_forest, trees: 5, folds: 2}}
+surrogates: {plane: {kind: linear}}
 objectives: {lowest: {minimize: y}}
 inverters: {random: {kind: random, evaluations: 5}}
 """
