@@ -64,7 +64,8 @@ def test_every_kind_is_tried_here():
         "neural_adjoint",
         "coordinate",
         "certified",
-    }  # need a gradient (test_multistart), trees (test_certified)
+        "nsga2",
+    }  # need a gradient (test_multistart), trees (test_certified), a front (test_pareto)
     assert set(OPTIONS) | elsewhere == set(Inverter.registry)
 
 

@@ -277,8 +277,8 @@ def test_objectives_are_those_of_the_code():
     known = {*objective.Objective.kinds, *objective.TABLES}
     assert {key for branch in OBJECTIVES["oneOf"] for key in branch["required"]} == known
     for kind in known - {*objective.TABLES, "fit"}:
-        wish = {"target": {"y": 1}, "within": {"y": [0, 1]}}.get(kind, "y")
-        assert objective.build("o", {kind: wish}, ["y"]).kind == kind
+        wishes = {"target": {"y": 1}, "within": {"y": [0, 1]}, "pareto": {"minimize": ["y", "z"]}}
+        assert objective.build("o", {kind: wishes.get(kind, "y")}, ["y", "z"]).kind == kind
 
 
 def test_sampling_schemes_are_those_of_the_code():

@@ -10,7 +10,9 @@ def simulator_modules(wildcards):
     """A built-in's module, or the user's own function."""
     name = of(wildcards)["problem"].get("simulator")
     return (
-        [] if name is None else [name if ":" in name else f"preimage.problems.built_in.{name}"]
+        []
+        if name is None
+        else [name if ":" in name else f"preimage.problems.built_in.{name}"]
     )
 
 

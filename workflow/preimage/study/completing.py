@@ -14,7 +14,7 @@ from preimage.problems import user_code
 from preimage.problems.loading import load as load_problem
 from preimage.study import inference as inference_setting
 from preimage.study import user_models
-from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers
+from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, is_front
 from preimage.study.pairs import refuse_inexact, works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError
@@ -59,6 +59,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
         inverters[free_name(LOOKUP, inverters)] = Inverter.of({"kind": LOOKUP})
     for name, inverter in inverters.items():
         inverters[name] = inverter.changed(on=works_on(study, name, inverter))
+    _check_answers(study)
     _check_problem(study["problem"])
     _add_nature(study["problem"])
     _complete_rounds(study)
@@ -86,6 +87,23 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
             raise StudyError(f"{where}: {NO_VOLUME.format(', '.join(tied))}")
         found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}
     return found
+
+
+def _check_answers(study: Study) -> None:
+    """Raise StudyError for an objective that no inverter of the study answers, and an inverter without one."""
+    objectives = {name: is_front(entry) for name, entry in study["objectives"].items()}
+    methods = {name: v for name, v in study["inverters"].items() if not v.baseline}
+    for name, front in objectives.items():
+        if methods and not any(v.answers(front) for v in methods.values()):
+            able = ", ".join(v.kind for v in Inverter.registry.values() if v.answers(front) and not v.baseline)
+            asked = "a front" if front else "a single point"
+            raise StudyError(
+                f"key 'objectives.{name}': no inverter of this study finds {asked}; expected one of {able}"
+            )
+    for name, method in methods.items():
+        if not any(map(method.answers, objectives.values())):
+            asked = "a front (pareto)" if method.finds_fronts else "a single point"
+            raise StudyError(f"key 'inverters.{name}': {method.kind} finds {asked}, which no objective asks for")
 
 
 def _check_limits(entries: Mapping[str, Mapping[str, Any]]) -> None:

@@ -59,12 +59,14 @@ class ObjectiveEntry(Entry):
 
     Attributes:
         many: it stands for many objectives, one per row of a table.
+        front: its answer is a front of points rather than one.
     """
 
     registry: ClassVar[Registry[ObjectiveEntry]] = Registry(
         "objective", "preimage.study.objective_kinds", "preimage.core.objective"
     )
     many: ClassVar[bool] = False
+    front: ClassVar[bool] = False
 
     committee: Maybe[ByType[Flag | Committee]] = option(
         None,

@@ -63,6 +63,8 @@ class Objective(ABC):
     kind: ClassVar[str]
     # Whether there are values to meet, rather than a direction to go.
     bounded: ClassVar[bool] = False
+    # Whether the answer is a front of points rather than one (`preimage.core.objective.pareto`).
+    front: ClassVar[bool] = False
     # What a direction's sum is multiplied with, so that less is better.
     sign: ClassVar[float] = 1.0
 
@@ -168,6 +170,10 @@ class Objective(ABC):
         if not self.limits:
             return merit
         return self.middle + (self.loss_unit or 1.0) * merit / (1 - abs(merit)) if abs(merit) < 1 else np.inf
+
+    def ranking(self, Y: np.ndarray) -> np.ndarray:
+        """Return numbers in whose order outputs (n, m) rank, shape (n,); NaN where there are none."""
+        return self.merit(Y)
 
     def as_good_as(self, best: float) -> float:
         """Return the largest loss that counts as good as the best one found, where there are no values to meet."""
