@@ -10,7 +10,6 @@ ROOT = Path(__file__).resolve().parents[1]
 
 TINY = """
 study: tiny
-seeds: [0, 1]
 problem: {simulator: paraboloid, dimension: 2, samples: 200, noise: {sd: 10}, sampling: latin_hypercube}
 surrogates:
   forest: {kind: random_forest, trees: 10, tune: {evaluations: 3}}

@@ -68,7 +68,7 @@ def damage(path, how):
 
 def test_a_copy_elsewhere_has_nothing_to_do_and_a_flipped_bit_in_it_is_mended(tiny, tmp_path):
     folder = copied(tiny, tmp_path)
-    broken = folder / "results/tiny/round0/seed1/candidates.parquet"
+    broken = folder / "results/tiny/round0/seed0/candidates.parquet"
     damage(broken, "flipped")
     said = planned(folder)
     assert f"{broken.relative_to(folder)}: not what its step wrote" in said and broken.exists()

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from ..finished import SAID, finished_study
+from ..finished import SAID
 from ..running import snakemake, study_argument, write_study
+from .conftest import spreadsheet
 
 GOOD = """
 study: mixes
@@ -76,24 +77,15 @@ def test_an_impossible_constraint_is_refused_with_its_proof(folder):
     assert "no point within the bounds satisfies 1 cement + 1 water <= 10" in message
 
 
-def write_with_commas(folder):
-    table().add(0.5).to_csv(folder / "commas.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig")
+def test_warnings_do_not_stop_a_run_and_the_report_repeats_them(mixed):
+    asked = "asks for y = 900, outside the measured range ["
+    assert asked in (mixed / SAID).read_text(encoding="utf-8")
+    assert asked in (mixed / "results/mixed/report.html").read_text(encoding="utf-8")
 
 
-# A target that no row is near, and a table as spreadsheets of the European continent write it.
-WARNED = GOOD.replace("mixes", "commas").replace("strength: 60}", "strength: 900}")
-commas = finished_study("commas", WARNED, prepare=write_with_commas)
-
-
-def test_warnings_do_not_stop_a_run_and_the_report_repeats_them(commas):
-    asked = "asks for strength = 900, outside the measured range [50.5, 69.5]"
-    assert asked in (commas / SAID).read_text(encoding="utf-8")
-    assert asked in (commas / "results/commas/report.html").read_text(encoding="utf-8")
-
-
-def test_semicolons_decimal_commas_and_a_byte_order_mark_are_read_without_fuss(commas):
-    back = pd.read_parquet(commas / "results/commas/round0/data.parquet")
-    pd.testing.assert_frame_equal(back[["cement", "water", "strength"]], table().add(0.5))
+def test_semicolons_decimal_commas_and_a_byte_order_mark_are_read_without_fuss(mixed):
+    back = pd.read_parquet(mixed / "results/mixed/round0/data.parquet")
+    pd.testing.assert_frame_equal(back[["a", "kind", "y", "z"]], spreadsheet(), check_dtype=False)
 
 
 def test_a_further_file_with_empty_cells_is_refused_by_row(folder):

@@ -61,13 +61,13 @@ def write_data(folder):
     pd.DataFrame({"time": t, "temperature": 20 + 65 * np.exp(-0.2 * t)}).to_csv(folder / "cup.csv", index=False)
 
 
-FOUND = "calibration/fitted/findings.json"
 curve = finished_study(
-    "curve", CURVE, [f"curve/{name}" for name in ("candidates.parquet", "fit.parquet", FOUND)], write_data
+    "curve", CURVE, ["curve/candidates.parquet", "curve/fit.parquet", "curve/calibration/fitted"], write_data
 )
 cooling = finished_study("cooling", COOLING, prepare=write_data)
 
 
+@pytest.mark.long
 def test_a_curve_of_the_users_own_is_fitted(curve):
     table = pd.read_parquet(curve / "results/curve/candidates.parquet")
     assert not [c for c in table if c.startswith(("predicted.", "simulated.", "interval_"))]
@@ -80,7 +80,7 @@ def test_a_curve_of_the_users_own_is_fitted(curve):
     fit = pd.read_parquet(curve / "results/curve/fit.parquet")
     assert_documented(fit, "fit.parquet")
     assert np.sqrt(((fit["fitted"] - fit["observed"]) ** 2).mean()) < 0.03
-    found = read_json(curve / "results/curve" / FOUND)
+    found = read_json(curve / "results/curve/calibration/fitted/findings.json")
     assert found["determined"] == 3
     # Nearly linear: profile intervals are those of the covariance.
     dose, response = doses().to_numpy().T

@@ -43,7 +43,9 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
         ("preimage/figures/convergence.py", AFTER_FIGURES),
         pytest.param("preimage/reporting/words.py", {"report"}, marks=pytest.mark.long),
         pytest.param("preimage/reporting/figures.html", {"report"}, marks=pytest.mark.long),
-        ("preimage/surrogates/random_forest.py", {"train", "preimage", *AFTER_INVERT}),
+        pytest.param(
+            "preimage/surrogates/random_forest.py", {"train", "preimage", *AFTER_INVERT}, marks=pytest.mark.long
+        ),
         ("preimage/inversion/hyperopt.py", AFTER_INVERT),
         pytest.param(
             "preimage/problems/built_in/paraboloid.py",

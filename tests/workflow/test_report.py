@@ -62,10 +62,6 @@ def test_it_says_that_local_search_does_not_move_on_a_forest(page):
     assert re.search(r"starts on forest: \d+ of \d+ starts did not move", page)
 
 
-def test_it_tells_how_far_the_true_minimum_is(page):
-    assert "The true minimum is 0 at (0, 0)" in page
-
-
 def test_it_names_seeds_versions_and_digests(page):
     assert "Seeds" in page and "Workflow commit" in page and "scikit-learn" in page
     assert len(re.findall(r"<code>[0-9a-f]{64}</code>", page)) >= 2
