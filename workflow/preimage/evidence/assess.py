@@ -11,6 +11,7 @@ import pandas as pd
 from preimage.core import candidates
 from preimage.core.candidates import CASE, DOMAIN_LIMIT
 from preimage.core.domain import Domain
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.problems.loading import Problem, Simulator
@@ -37,14 +38,16 @@ def assess(
     simulator: Problem | None,
     objectives: Mapping[str, Objective],
     outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the whole table of candidates, typed: with intervals, domain score and, where it can be had, the truth.
 
     Args:
-        models: each surrogate with its intervals.
+        models: each surrogate with its intervals, both of the outputs without formulas.
         rows: the training rows (n, d).
+        simulator, objectives, outputs: with formulas as further outputs.
     """
-    frame = with_intervals(frame, space, models, outputs)
+    frame = with_intervals(frame, space, models, outputs, formulas)
     frame = with_domain(frame, space, rows)
     if simulator is not None:
         frame = resimulate(frame, space, simulator.simulate, objectives, outputs)
@@ -54,7 +57,8 @@ def assess(
 def resimulate(
     frame: pd.DataFrame, space: Space, simulate: Simulator, objectives: Mapping[str, Objective], outputs: list[str]
 ) -> pd.DataFrame:
-    """Return the table with `simulated.` columns, `simulated_loss` and `true_rank`; equal points are run once."""
+    """Return the table with `simulated.` columns, `simulated_loss` and `true_rank`, and in a study with limits
+    `simulated_violation`; equal points are run once."""
     has, X = points(frame, space)
     distinct, inverse = np.unique(X, axis=0, return_inverse=True)
     Y = np.full((len(frame), len(outputs)), np.nan)
@@ -62,12 +66,16 @@ def resimulate(
         Y[has] = simulate(distinct)[inverse.ravel()]
     Y[~np.isfinite(Y).all(axis=1)] = np.nan
     frame = frame.assign(**{f"simulated.{o}": Y[:, k] for k, o in enumerate(outputs)})
-    loss = np.full(len(frame), np.nan)
+    loss, violation = np.full((2, len(frame)), np.nan)
     for name, wanted in objectives.items():
         mine = (frame["objective"] == name).to_numpy()
-        loss[mine] = wanted.loss(Y[mine])
+        loss[mine], violation[mine] = wanted.loss(Y[mine]), wanted.violation(Y[mine])
     frame = frame.assign(simulated_loss=loss)
-    return frame.assign(true_rank=candidates.ranked(_order(frame, objectives, Y), [frame[c] for c in CASE]))
+    if "violation" in frame:
+        frame = frame.assign(simulated_violation=violation)
+    missed = candidates.missed(frame, "simulated_")
+    by = [frame[c] for c in CASE]
+    return frame.assign(true_rank=candidates.ranked(_order(frame, objectives, Y), by, missed))
 
 
 def _order(frame: pd.DataFrame, objectives: Mapping[str, Objective], Y: np.ndarray) -> pd.Series:
@@ -81,7 +89,11 @@ def _order(frame: pd.DataFrame, objectives: Mapping[str, Objective], Y: np.ndarr
 
 
 def with_intervals(
-    frame: pd.DataFrame, space: Space, models: Mapping[str, tuple[Surrogate, Intervals]], outputs: list[str]
+    frame: pd.DataFrame,
+    space: Space,
+    models: Mapping[str, tuple[Surrogate, Intervals]],
+    outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the table with the prediction interval of each candidate by its own surrogate."""
     has, X = points(frame, space)
@@ -92,7 +104,8 @@ def with_intervals(
         mine = (frame["surrogate"].to_numpy() == name)[position]
         if mine.any():
             part = X[mine]
-            low[position[mine]], high[position[mine]] = intervals.at(model.predict(part), model.spread(part))
+            own = intervals.at(model.predict(part), model.spread(part))
+            low[position[mine]], high[position[mine]] = formulas.intervals(part, *own) if formulas else own
     ends = {f"interval_{end}.{o}": v[:, k] for end, v in (("low", low), ("high", high)) for k, o in enumerate(outputs)}
     return frame.assign(**ends)
 

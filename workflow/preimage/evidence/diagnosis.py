@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import inputs_of
+from preimage.core.candidates import inputs_of, missed
 from preimage.core.objective import Fit, Objective
 from preimage.core.space import Space
 from preimage.data.rows import Rows
@@ -32,6 +32,8 @@ class Evidence:
     """What the steps of one seed have left.
 
     Attributes:
+        outputs: those that models were trained on, and are judged by; the rows have formulas behind them.
+        answers: outputs and formulas, which objectives are of.
         baselines: inverters that don't search, but look up.
         tests: predictions and intervals of the rows held out, by surrogate.
         about: what training wrote of each surrogate.
@@ -42,6 +44,7 @@ class Evidence:
     seed: int
     space: Space
     outputs: list[str]
+    answers: list[str]
     objectives: Mapping[str, Objective]
     train: Rows
     test: Rows
@@ -90,16 +93,22 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
         if isinstance(wanted, Fit) or wanted.name != wanted.entry:
             continue
         place = {"surrogate": surrogate, "objective": objective}
-        least = float(summary["predicted_loss"].min())
+        least = float(summary["predicted_loss"].where(missed(summary) == 0).min())
         for row in summary[~summary["inverter"].isin(found.baselines)].to_dict("records"):
-            yield {**place, "inverter": row["inverter"]}, answers.poor_search(row, wanted, least)
+            search = (
+                answers.poor_front(row, wanted, float(summary["hypervolume"].max()))
+                if wanted.front
+                else answers.poor_search(row, wanted, least)
+            )
+            yield {**place, "inverter": row["inverter"]}, search
         first = summary.iloc[0]
         yield place, answers.no_solution(str(first["feasible"]), float(first["certified_bound"]), wanted)
         mine = found.solutions[
             (found.solutions["objective"] == objective) & (found.solutions["surrogate"] == surrogate)
         ]
         if len(mine):
-            yield place, _several(found, mine, str(surrogate), wanted, least)
+            if not wanted.front:
+                yield place, _several(found, mine, str(surrogate), wanted, least)
             yield from ((place, f) for f in _of_the_first(found, mine.head(1), str(surrogate), wanted, rng))
 
 
@@ -107,15 +116,16 @@ def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Object
     space = found.space.fix(wanted.fixed)
     table = found.candidates
     table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
-    predicted = table[[f"predicted.{o}" for o in found.outputs]].to_numpy(float)
+    predicted = table[[f"predicted.{o}" for o in found.answers]].to_numpy(float)
     good = table[wanted.met(predicted, None if wanted.bounded else least)]
     truly = None
     if mine["simulated_loss"].notna().all() and bool(mine["solves"].all()):
-        true = mine[[f"simulated.{o}" for o in found.outputs]].to_numpy(float)
+        true = mine[[f"simulated.{o}" for o in found.answers]].to_numpy(float)
         truly = int(wanted.met(true).sum())
     distinct = len(mine) if bool(mine["solves"].iloc[0]) else 0
     X = space.scaled(space.encode(inputs_of(good, space)))
-    return answers.several_solutions(X, space.free, distinct, truly, space.categorical)
+    free = space.free & ~np.isin(space.names, found.about.get(surrogate, {}).get("without_influence", []))
+    return answers.several_solutions(X, free, distinct, truly, space.categorical)
 
 
 def _of_the_first(

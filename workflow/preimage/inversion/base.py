@@ -39,6 +39,8 @@ class Inverter(Entry):
 
     Attributes:
         needs_trees: it works on models made of trees alone.
+        plain_only: it knows no limits of outputs, no formulas, and no inputs or constraints that leave a space in
+            pieces.
         needs_gradient: it works on models with a gradient of their own alone.
         population: its rows are the members of one population, rather than starts that each went their own way.
         baseline: it does not search, but looks up.
@@ -48,6 +50,7 @@ class Inverter(Entry):
 
     registry: ClassVar[Registry[Inverter]] = Registry("inverter", "preimage.inversion.kinds", "preimage.inversion")
     needs_trees: ClassVar[bool] = False
+    plain_only: ClassVar[bool] = False
     needs_gradient: ClassVar[bool] = False
     population: ClassVar[bool] = False
     baseline: ClassVar[bool] = False
@@ -78,7 +81,8 @@ class Inverter(Entry):
         return cls.finds_fronts if front else cls.finds_points
 
     def clash(self, constrained: bool) -> tuple[str, str] | None:
-        """Return an option that a problem with or without constraints rules out, and why; None where there is none."""
+        """Return an option that a study with or without constraints, of inputs or of outputs, rules out, and why; None
+        where there is none."""
         return None
 
     @property

@@ -25,6 +25,8 @@ from preimage.inversion.question import Answer, Question, SearchContext, repaire
 CROSSING, MUTATION, PAIRS = 15.0, 20.0, 0.9
 # Generations in a row without any new point after which the space is taken to be used up.
 IDLE = 20
+# A front of more points than these, by which ranks span it, is thinned.
+MOST_ROWS = 1000
 
 
 class Members(NamedTuple):
@@ -48,7 +50,8 @@ class Members(NamedTuple):
 
 
 def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer:
-    """Evolve a population until `evaluations` are spent; each member of the last one is a row."""
+    """Evolve a population until `evaluations` are spent; each point of the front of all that were seen is a row (up to
+    1,000 that span it). Where none keeps the limits, each member of the last population is."""
     space, wanted, rng, total = question.space, question.objective, context.rng, options.evaluations
     assert isinstance(wanted, Pareto)
     if not space.free.any():
@@ -56,6 +59,7 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
     size = min(options.members, total)
     X = np.unique(_first(question, size, rng), axis=0)
     members = _judged(wanted, X, question.outputs(X))
+    seen = members.at(np.flatnonzero(wanted.best(members.Y)))
     spent, generations, idle = len(X), 0, 0
     while spent < total and idle < IDLE:
         X = _new(_children(space, members, size, rng), members.X)[: total - spent]
@@ -63,12 +67,24 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
         if not len(X):
             continue
         spent += len(X)
-        members = _survivors(wanted, members, _judged(wanted, X, question.outputs(X)), size)
+        children = _judged(wanted, X, question.outputs(X))
+        members, seen = _survivors(wanted, members, children, size), _extended(wanted, seen, children)
         if context.report:
             context.report(spent, float(np.nanmin(wanted.loss(members.Y), initial=np.inf)))
-    n = len(members.X)
-    each = [spent // n + (k < spent % n) for k in range(n)]
-    return Answer(members.X, each, ["ok"] * n, [f"{generations} generations of {size}"] * n)
+    rows = seen if len(seen.X) else members
+    X = rows.X[np.argsort(wanted.ranking(rows.Y), kind="stable")[:MOST_ROWS]]
+    each = [spent // len(X) + (k < spent % len(X)) for k in range(len(X))]
+    return Answer(X, each, ["ok"] * len(X), [f"{generations} generations of {size}"] * len(X))
+
+
+def _extended(wanted: Pareto, seen: Members, children: Members) -> Members:
+    """Return the front of all that were seen, with the children that extend it; of equal outputs the first stays."""
+    new = children.at(np.flatnonzero(wanted.best(children.Y)))
+    F, G = wanted.shares(seen.Y), wanted.shares(new.Y)
+    _, first = np.unique(G, axis=0, return_index=True)
+    fresh = np.array([k for k in np.sort(first) if not (G[k] >= F).all(axis=1).any()], int)
+    kept = seen.at(np.flatnonzero(~fronts.dominated_by(F, G[fresh])))
+    return Members(*(np.concatenate(pair) for pair in zip(kept, new.at(fresh), strict=True)))
 
 
 def _first(question: Question, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -111,15 +127,18 @@ def _new(children: np.ndarray, known: np.ndarray) -> np.ndarray:
 def _children(space: Space, members: Members, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return n children (n, d) of members chosen by tournaments of two, each valid."""
     free, low, width = space.free, space.low[space.free], (space.high - space.low)[space.free]
-    U = (space.places(members.X)[:, free] - low) / width
+
+    def scaled(X: np.ndarray) -> np.ndarray:
+        return np.asarray((space.places(X)[:, free] - low) / width)
+
     pairs = -(-n // 2)
+    U = scaled(members.X)
     mothers, fathers = (U[_chosen(members, pairs, rng)] for _ in range(2))
     children = _crossed(mothers, fathers, space, rng)[:n]
-    children = _mutated(children, space, rng)
+    anywhere = scaled(polytope.sample(Space(space.inputs), n, rng))
     X = np.tile(space.low, (n, 1))
-    X[:, free] = low + width * children
-    X = space.codes(np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high))
-    return repaired(space, X)[0]
+    X[:, free] = low + width * _mutated(children, anywhere, space, rng)
+    return repaired(space, space.codes(space.rounded(X)))[0]
 
 
 def _chosen(members: Members, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -149,12 +168,12 @@ def _crossed(mothers: np.ndarray, fathers: np.ndarray, space: Space, rng: np.ran
     return np.clip(both, 0.0, 1.0)
 
 
-def _mutated(U: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Return children (n, k) of which one input each changes on average: a number by polynomial mutation, a whole
-    number or category to any other value."""
+def _mutated(U: np.ndarray, anywhere: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
+    """Return children (n, k) of which one input each changes on average: a number by polynomial mutation, an input that
+    takes separate values to that of a random point (n, k), and one that may be 0 or some amount in either way."""
     changed = rng.random(U.shape) < 1 / U.shape[1]
     u = rng.random(U.shape)
     power = 1 / (MUTATION + 1)
     step = np.where(u < 0.5, (2 * u) ** power - 1, 1 - (2 * (1 - u)) ** power)
-    moved = np.where(space.discrete[space.free], rng.random(U.shape), U + step)
-    return np.clip(np.where(changed, moved, U), 0.0, 1.0)
+    jumps = space.stepwise[space.free] | (space.gapped[space.free] & (rng.random(U.shape) < 0.5))
+    return np.clip(np.where(changed, np.where(jumps, anywhere, U + step), U), 0.0, 1.0)

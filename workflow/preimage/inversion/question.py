@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from preimage.core import polytope
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.support.errors import without_secrets
@@ -33,6 +34,7 @@ class Question:
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
+        formulas: the study's formulas, which are the last columns of `predict` and Y; trees know nothing of them.
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         errors: what `predict` raised, by point.
     """
@@ -49,8 +51,14 @@ class Question:
     resolution: float = float(np.finfo(float).eps)
     cancellation: float = 0.0
     trees: Any = None
+    formulas: Formulas = NONE
     fit: Any = None
     errors: dict[bytes, str] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> np.ndarray:
+        """The outputs of the training rows without formulas (n, m)."""
+        return self.Y[:, : self.Y.shape[1] - len(self.formulas.each)]
 
     def wanting(self, objective: Objective) -> Question:
         """Return the same question with another objective."""
@@ -76,9 +84,13 @@ class Question:
         """Return the objective's loss (n,) at points (n, d); NaN where there is none."""
         return self.objective.loss(self.outputs(X))
 
+    def merit(self, X: np.ndarray) -> np.ndarray:
+        """Return what a search that sees one number minimises (n,) at points (n, d); NaN where there is none."""
+        return self.objective.merit(self.outputs(X))
+
     def best_rows(self, n: int) -> np.ndarray:
-        """Return the positions of the n training rows inside the space that are nearest to the objective, in its
-        order."""
+        """Return the positions of the n training rows inside the space that are nearest to the objective, in its order:
+        those that keep its limits first."""
         inside = np.flatnonzero(self.space.contains(self.X))
         order = np.argsort(self.objective.ranking(self.Y[inside]), kind="stable")
         return inside[order[:n]]
@@ -140,5 +152,5 @@ def _later(report: Report, before: int, done: int, best: float) -> None:
 
 def repaired(space: Space, X: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Move points (n, d) into the space where they are outside; return them with a message that says so."""
-    X, moved = polytope.repair(space, X)
+    X, moved = polytope.repair(space, X, quickly=True)
     return X, [f"repaired: moved {m:.3g} of the inputs' ranges to satisfy the constraints" if m else "" for m in moved]
