@@ -1,32 +1,25 @@
-"""Running the workflow as a user would, in a folder of its own; and a complete tiny study, run once."""
+"""Running the workflow as a user would, in a folder of its own; and what is documented of its tables."""
 
-import fcntl
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
 TINY = """
 study: tiny
-seeds: [0, 1]
 problem: {simulator: paraboloid, dimension: 2, samples: 200, noise: {sd: 10}, sampling: latin_hypercube}
 surrogates:
   forest: {kind: random_forest, trees: 10, tune: {evaluations: 3}}
 objectives:
-  lowest: {minimize: y}
   ring: {target: {y: 5000}, tolerance: 200, preimage: true}
-  band: {within: {y: [4000, 6000]}, fixed: {x1: 10}}
+  lowest: {minimize: y, fixed: {x1: 10}}
 inverters:
   tpe: {kind: hyperopt, evaluations: 30}
   starts: {kind: multistart, starts: 5}
   direct: {kind: multistart, starts: 5, gradient: 2-point, on: [simulator]}
-  random: {kind: random, evaluations: 30}
 """
 
 
@@ -59,20 +52,6 @@ def run_tiny(folder, *arguments, **more):
     done = snakemake(folder, *study_argument("tiny.yaml"), *arguments, **more)
     assert done.returncode == 0, done.stderr[-4000:]
     return done
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """The folder of a finished tiny study, this process's own: made by whichever process comes first, then copied."""
-    base = tmp_path_factory.getbasetemp()
-    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny"
-    made.mkdir(exist_ok=True)
-    with (made / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (made / "done").exists():
-            run_tiny(made)
-            (made / "done").touch()
-    return shutil.copytree(made, base / "own_tiny")
 
 
 def documented(title):

@@ -87,6 +87,7 @@ def test_a_folder_without_write_permission_is_one_line(tmp_path, more):
     assert re.fullmatch(rf"preimage: {tmp_path}: can't be written: .*\n", done.stderr)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("home", ["file/home", "/proc/no-such-home"])  # root may write in any real folder
 def test_without_a_home_to_write_in_caches_are_kept_here(tmp_path, home):
     write_study(tmp_path, TINY)
