@@ -2,7 +2,6 @@
 
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -72,9 +71,8 @@ def test_a_copy_elsewhere_has_nothing_to_do_and_a_flipped_bit_in_it_is_mended(ti
     damage(broken, "flipped")
     said = planned(folder)
     assert f"{broken.relative_to(folder)}: not what its step wrote" in said and broken.exists()
-    # All else in the copy is as it was.
-    rules = set(re.findall(r"^(\w+) +\d+$", said, re.M))
-    assert "evidence" in rules and not rules & {"generate", "split", "train", "invert", "preimage"}
+    # A dry run leaves it where it is, and all else in the copy is as it was.
+    assert "Nothing to be done" in said
     done = whole_again(folder, tiny)
     assert "it is made again" in done.stderr
 
