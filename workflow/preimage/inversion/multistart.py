@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -44,38 +45,7 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
     found = [_starts(q, n, mine, options, context.rng) for q in questions]
     X0 = np.concatenate([X for X, _ in found])
     owner = np.repeat(np.arange(len(questions)), len(mine))
-    gradient = descents.way_of(questions[0], options)
-
-    limited = bool(questions[0].objective.limits)
-
-    def once(
-        asked: Sequence[Question],
-        owner: np.ndarray,
-        X: np.ndarray,
-        movable: np.ndarray,
-        report: Report | None,
-        first: bool,
-    ) -> Ends:
-        if options.engine == "batched" and (first or not limited):
-            from preimage.inversion import augmented, batched
-
-            engine = augmented if limited else batched
-            return engine.descend(asked, owner, X, movable, [typical_loss(q) for q in asked], report)
-        return descents.descend(asked, owner, X, movable, options, report)
-
-    def search(
-        asked: Sequence[Question], owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None
-    ) -> Ends:
-        if options.engine == "batched" and questions[0].fit is not None:
-            # Picked at run time, so that a change in it reruns only fits.
-            engine = importlib.import_module("preimage.calibration.engine")
-            return engine.descend(questions[0], X, movable, options.steps, report)
-
-        def turn(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
-            return once(asked, owner, X, movable, report if first else None, first)
-
-        return ending.until_ended(asked, owner, X, movable, gradient, turn)
-
+    search = partial(_search, options)
     space = questions[0].space
     way = _enumerated if options.discrete == "enumerate" else _rounded
     ends = way(space, questions, owner, X0, search, report)
@@ -84,6 +54,33 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
     if questions[0].fit is not None and parts == 1:
         ends = importlib.import_module("preimage.calibration.engine").settled(questions[0], ends)
     return [_answer(space, X0[owner == k], ends.at(np.flatnonzero(owner == k))) for k in range(len(questions))]
+
+
+def _search(
+    options: Multistart,
+    questions: Sequence[Question],
+    owner: np.ndarray,
+    X0: np.ndarray,
+    movable: np.ndarray,
+    report: Report | None,
+) -> Ends:
+    """Search from every start (n, d), each for the question that `owner` (n,) names, until it has ended."""
+    if options.engine == "batched" and questions[0].fit is not None:
+        # Picked at run time, so that a change in it reruns only fits.
+        engine = importlib.import_module("preimage.calibration.engine")
+        return engine.descend(questions[0], X0, movable, options.steps, report)
+    limited = bool(questions[0].objective.limits)
+
+    def once(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
+        told = report if first else None
+        if options.engine == "batched" and (first or not limited):
+            from preimage.inversion import augmented, batched
+
+            engine = augmented if limited else batched
+            return engine.descend(questions, owner, X, movable, [typical_loss(q) for q in questions], told)
+        return descents.descend(questions, owner, X, movable, options, told)
+
+    return ending.until_ended(questions, owner, X0, movable, descents.way_of(questions[0], options), once)
 
 
 def _front(question: Question, options: Multistart, context: SearchContext) -> Answer:
