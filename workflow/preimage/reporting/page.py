@@ -140,11 +140,11 @@ def _trained_here(material: Material, surrogate: str) -> bool:
 
 
 def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
-    """Return the recommended answer in a few cells."""
+    """Return the recommended answer in a few cells, a line for each output."""
     return {
-        "predicted": words.values(row, "predicted", wanted.involved, units),
-        "interval": words.interval(row, wanted.involved, units),
-        "simulated": words.values(row, "simulated", wanted.involved, units),
+        "predicted": words.each_value(row, "predicted", wanted.involved, units),
+        "interval": words.each_interval(row, wanted.involved, units),
+        "simulated": words.each_value(row, "simulated", wanted.involved, units),
         "in_domain": bool(row["in_domain"]),
         "solves": row["solves"],
         "missed": words.listing(words.limits_missed(row, "predicted", wanted, units)),
