@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from preimage.core import polytope
-from preimage.core.objective import Objective
+from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
 from preimage.support.errors import without_secrets
 
@@ -34,6 +34,7 @@ class Question:
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
+        draws: how inputs vary, where the objective is one with variation (`preimage.core.objective.Varied`).
         errors: what `predict` raised, by point.
     """
 
@@ -50,6 +51,7 @@ class Question:
     cancellation: float = 0.0
     trees: Any = None
     fit: Any = None
+    draws: Draws | None = None
     errors: dict[bytes, str] = field(default_factory=dict)
 
     def wanting(self, objective: Objective) -> Question:

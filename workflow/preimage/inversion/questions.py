@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage.core.objective import Varied
 from preimage.data import named, rows, setting, targets
 from preimage.inversion.question import Question
 from preimage.support.files import read_json
@@ -25,13 +26,14 @@ class Asked(NamedTuple):
     outputs: list[str]
 
 
-def build(params: dict[str, Any], files: Any, name: str) -> Asked:
+def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Generator | None = None) -> Asked:
     """Return the questions of a step.
 
     Args:
         params: `problem`, `surrogate`, `objective` of the study.
         files: by name: train, info, and where there are any model, test.
         name: of the objective.
+        variation: what the draws of inputs that vary come from, the same in every step of a seed.
     """
     spec, entry = params["problem"], params["objective"]
     known = rows.known(files.info)
@@ -62,6 +64,7 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
         cancellation=getattr(model, "cancellation", 0.0),
         trees=getattr(model, "trees", None),
         fit=model if "fit" in entry else None,
+        draws=wanted[0].variation.on(found.space, variation) if isinstance(wanted[0], Varied) and variation else None,
     )
     return Asked([first.wanting(w) for w in wanted], model, train, found.outputs)
 

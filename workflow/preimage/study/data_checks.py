@@ -56,6 +56,8 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for name, wanted in _first_of_each(_objectives(study, found)).items():
         try:
             polytope.check_feasible(found.space.fix(wanted.fixed))
+            if isinstance(wanted, objective.Varied):
+                wanted.variation.check(found.space)
         except StudyError as error:
             raise StudyError(f"objectives.{name}: {error}") from None
     if look is not None:

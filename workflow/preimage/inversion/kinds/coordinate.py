@@ -13,6 +13,7 @@ class Coordinate(Inverter):
 
     kind: ClassVar[str] = "coordinate"
     needs_trees: ClassVar[bool] = True
+    takes_variation: ClassVar[bool] = False
 
     starts: Whole = option(
         100,

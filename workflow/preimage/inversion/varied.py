@@ -1,0 +1,177 @@
+"""Questions whose inputs vary in production, as searches and tables take them.
+
+A search sees a model of one output: what its objective makes of the outputs at all draws around a point. So every
+method works on every model, and on a simulator, as it does where nothing varies, at `DRAWS` times the evaluations. A
+method that follows slopes sees a loss that has some, the others what ranks candidates in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from preimage.core.objective import Draws, Goal, Varied, quantile_at
+from preimage.inversion.question import Answer, Question
+
+# Varied points that a model is asked for at once: fixed, so that results don't depend on cores.
+AT_ONCE = 8192
+MET = "all draws meet the objective"
+
+
+class Judged(NamedTuple):
+    """What is found of points (n, d) by the draws around them.
+
+    Attributes:
+        loss, violation: see `Varied.judged` (n,).
+        value: the share that meets the objective, or the value that a tenth of production is worse than (n,).
+    """
+
+    loss: np.ndarray
+    violation: np.ndarray
+    value: np.ndarray
+
+
+def judged(wanted: Varied, draws: Draws, outputs: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> Judged:
+    """Judge points (n, d) by the outputs (n, m) of a model, or of a simulator; NaN for those that are NaN."""
+    loss, violation = np.full((2, len(X)), np.nan)
+    for at in _parts(np.flatnonzero(~np.isnan(X).any(axis=1)), draws):
+        if len(at):
+            loss[at], violation[at] = wanted.judged(_outputs(outputs, draws, X[at]))
+    return Judged(loss, violation, wanted.value(loss))
+
+
+def searched(question: Question, with_slopes: bool) -> Question:
+    """Return the question that a search is put instead of one with variation: of a model with a single output.
+
+    Its training rows are taken as if nothing varied.
+    """
+    wanted, draws = question.objective, question.draws
+    assert isinstance(wanted, Varied) and draws is not None
+    follow = wanted.smooth if with_slopes else wanted.strict
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        own = question.predict if np.iscomplexobj(X) else question.outputs
+        return np.concatenate([follow(_outputs(own, draws, part)) for part in _parts(X, draws)])[:, None]
+
+    slopes = with_slopes and question.gradient is not None
+    return replace(
+        question,
+        objective=wanted.searched(),
+        predict=predict,
+        Y=follow(question.Y[:, None])[:, None],
+        gradient=_gradient(question, wanted, draws) if slopes else None,
+        traceable=_traceable(question, wanted, draws) if slopes and question.traceable is not None else None,
+        trees=None,
+        draws=None,
+        errors=question.errors,
+    )
+
+
+def spent(question: Question, answer: Answer) -> Answer:
+    """Return the answer to `searched` with the evaluations of the model that it took."""
+    draws = question.draws
+    assert draws is not None
+    return replace(answer, evaluations=[n * len(draws.absolute) for n in answer.evaluations])
+
+
+def _outputs(outputs: Callable[[np.ndarray], np.ndarray], draws: Draws, X: np.ndarray) -> np.ndarray:
+    """Return the outputs (n, q, m) of the draws around points (n, d)."""
+    P = draws.around(X)
+    n, q, d = P.shape
+    return outputs(P.reshape(n * q, d)).reshape(n, q, -1)
+
+
+def _parts(rows: np.ndarray, draws: Draws) -> list[np.ndarray]:
+    """Return rows (n, ...) in parts, whose draws are few enough to be asked for at once."""
+    size = max(1, AT_ONCE // len(draws.absolute))
+    return [rows[k : k + size] for k in range(0, max(len(rows), 1), size)]
+
+
+def _gradient(question: Question, wanted: Varied, draws: Draws) -> Any:
+    own = question.gradient
+    assert own is not None
+
+    def gradient(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = [one(part) for part in _parts(X, draws)]
+        Y, slopes = (np.concatenate(part) for part in zip(*found, strict=True))
+        return Y[:, None], slopes[:, None]
+
+    def one(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        P = draws.around(X)
+        n, q, d = P.shape
+        Y, J = own(P.reshape(n * q, d))
+        Y = Y.reshape(n, q, -1)
+        slope = np.einsum("nqm,nqmd->nqd", wanted.smooth_slope(Y), J.reshape(n, q, -1, d))
+        return wanted.smooth(Y), np.einsum("nqd,qd->nd", slope, draws.derivative(d))
+
+    return gradient
+
+
+class Numbers(NamedTuple):
+    """What `Traced` works on: the model's parameters, the draws, and the numbers of the objective and its limits."""
+
+    own: Any
+    absolute: Any
+    relative: Any
+    absent: Any
+    goal: Goal
+    low: Any
+    high: Any
+    scale: Any
+    penalty: Any
+
+
+@dataclass(frozen=True)
+class Traced:
+    """`Varied.smooth` of a model's outputs for JAX to trace: a function of (`Numbers`, one point (d,)) that gives (1,).
+
+    Those of models and objectives of one form compare equal, so that they share compiled programs.
+
+    Attributes:
+        predict: of the model.
+        columns: positions of the inputs that vary.
+        loss_of, outputs: of the objective of a single point.
+        limits: positions of the outputs that have limits.
+        of_shares: see `Varied`.
+    """
+
+    predict: Callable[[Any, Any], Any]
+    columns: tuple[int, ...]
+    loss_of: Callable[[Any, Goal, Any], Any]
+    outputs: tuple[int, ...]
+    limits: tuple[int, ...]
+    of_shares: bool
+
+    def __call__(self, numbers: Numbers, x: Any) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        columns = np.array(self.columns)
+        at = x[columns]
+        step = jnp.where(numbers.absent & (at == 0), 0.0, numbers.absolute + numbers.relative * at)
+        P = jnp.broadcast_to(x, (len(step), len(x))).at[:, columns].add(step)
+        Y = jax.vmap(lambda p: self.predict(numbers.own, p))(P)
+        losses = self.loss_of(Y[:, np.array(self.outputs)], numbers.goal, jnp)
+        below, above, part = quantile_at(len(step))
+        ordered = jnp.sort(losses)
+        loss = losses.mean() if self.of_shares else ordered[below] + part * (ordered[above] - ordered[below])
+        if self.limits:
+            y = Y[:, np.array(self.limits)]
+            excess = jnp.maximum(jnp.maximum(numbers.low - y, y - numbers.high), 0.0) / numbers.scale
+            loss += numbers.penalty * (excess**2).sum(axis=1).mean()
+        return loss[None]
+
+
+def _traceable(question: Question, wanted: Varied, draws: Draws) -> tuple[Traced, Numbers]:
+    assert question.traceable is not None
+    predict, own = question.traceable
+    limits, aim = wanted.base.limits, wanted.aim
+    columns = tuple(int(j) for j in draws.columns)
+    low, high, scale = (np.array([getattr(limit, name) for limit in limits]) for name in ("low", "high", "scale"))
+    penalty = np.array(wanted.penalty)
+    numbers = Numbers(own, draws.absolute, draws.relative, draws.absent, aim.goal, low, high, scale, penalty)
+    own_columns = tuple(limit.column for limit in limits)
+    return Traced(predict, columns, type(aim).loss_of, aim.columns, own_columns, wanted.of_shares), numbers
