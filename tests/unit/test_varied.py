@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, uniform
 
-from preimage.core import objective
+from preimage.core import judging, objective
 from preimage.core.objective import DRAWS, Varied
 from preimage.core.space import Input, Space
 from preimage.inversion import asking, varied
@@ -37,13 +37,13 @@ def draws(wanted, space=SPACE, seed=0):
 
 
 def judged(wanted, X, model=linear, space=SPACE):
-    return varied.judged(wanted, draws(wanted, space), model, np.atleast_2d(X))
+    return judging.judged(wanted, draws(wanted, space), model, np.atleast_2d(X))
 
 
 def mean_value(wanted, x, model=linear):
     """What is found of a point, in the mean of many seeds."""
     every = [draws(wanted, seed=k) for k in range(SEEDS)]
-    return np.mean([varied.judged(wanted, own, model, x[None]).value for own in every])
+    return np.mean([judging.judged(wanted, own, model, x[None]).value for own in every])
 
 
 def deviation(x):
@@ -103,7 +103,7 @@ def test_limits_count_in_the_share_and_as_a_violation_of_directions():
     limit = {"subject_to": {"heat_out": {"at_most": 81.0}}, "variation": {"heat": 2}}
     for entry, share in (({"within": {"yield": [mean - 99, mean + 99]}}, norm.cdf(0.5)), ({"minimize": "yield"}, None)):
         wanted = objective.build("o", {**entry, **limit}, ["yield", "heat_out"], [1.0, 1.0], [100.0, 40.0])
-        found = varied.judged(wanted, draws(wanted), model, x[None])
+        found = judging.judged(wanted, draws(wanted), model, x[None])
         if share is None:
             # A tenth of production may miss it: 31 % do.
             beyond = 80 + 2 * norm.ppf(0.9) - 81
@@ -154,7 +154,7 @@ def test_one_input_at_a_time():
     wanted = built({"minimize": "yield"})
     mean = linear(x[None])[0, 0]
     for k, sd in enumerate((SLOPES[0] * 2, abs(SLOPES[1]) * 0.03 * x[1])):
-        found = varied.judged(wanted, draws(wanted).only(k), linear, x[None])
+        found = judging.judged(wanted, draws(wanted).only(k), linear, x[None])
         assert found.value[0] - mean == pytest.approx(norm.ppf(0.9) * sd, rel=0.03)
 
 
@@ -231,9 +231,9 @@ METHODS = {
 def test_every_method_finds_inputs_that_production_stands(kind, name):
     asked = question(ENTRIES[name], on_simulator=True)
     answer, Y = asking.ask(inverter(kind, METHODS[kind]), [asked], np.random.default_rng(0))[0]
-    found = varied.judged(asked.objective, asked.draws, bowl, answer.X)
+    found = judging.judged(asked.objective, asked.draws, bowl, answer.X)
     grid = np.stack(np.meshgrid(np.linspace(40, 120, 81), np.linspace(5, 60, 56), [200.0]), axis=-1).reshape(-1, 3)
-    best = varied.judged(asked.objective, asked.draws, bowl, grid)
+    best = judging.judged(asked.objective, asked.draws, bowl, grid)
     order = np.lexsort((found.loss, found.violation))[0]
     least = best.loss[best.violation == 0].min()
     reach = 0.25 if kind in ("random", "hyperopt") else 0.08
@@ -255,9 +255,9 @@ def test_every_method_finds_inputs_that_production_stands(kind, name):
 def test_slopes_of_the_model_lead_a_search_to_what_a_grid_finds(options):
     asked = question(ENTRIES["maximize"], **SMOOTH)
     answer, _ = asking.ask(inverter("multistart", options), [asked], np.random.default_rng(0))[0]
-    found = varied.judged(asked.objective, asked.draws, bowl, answer.X)
+    found = judging.judged(asked.objective, asked.draws, bowl, answer.X)
     line = np.column_stack([np.linspace(40, 120, 8001), np.full(8001, 30.0), np.full(8001, 200.0)])
-    best = varied.judged(asked.objective, asked.draws, bowl, line)
+    best = judging.judged(asked.objective, asked.draws, bowl, line)
     assert found.loss.min() <= best.loss.min() + 1e-4
     # Short of the steep side, where the single point would be best.
     assert answer.X[found.loss.argmin(), 0] < 98
@@ -266,7 +266,7 @@ def test_slopes_of_the_model_lead_a_search_to_what_a_grid_finds(options):
 def test_neural_adjoint_takes_varied_inputs():
     asked = question(ENTRIES["within"], **SMOOTH)
     answer, _ = asking.ask(inverter("neural_adjoint", {"starts": 5}), [asked], np.random.default_rng(0))[0]
-    assert varied.judged(asked.objective, asked.draws, bowl, answer.X).value.max() > 0.6
+    assert judging.judged(asked.objective, asked.draws, bowl, answer.X).value.max() > 0.6
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------

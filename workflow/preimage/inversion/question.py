@@ -36,6 +36,7 @@ class Question:
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         draws: how inputs vary, where the objective is one with variation (`preimage.core.objective.Varied`).
         errors: what `predict` raised, by point.
+        judged: loss and violation of points whose draws were asked for, where inputs vary.
     """
 
     space: Space
@@ -53,10 +54,11 @@ class Question:
     fit: Any = None
     draws: Draws | None = None
     errors: dict[bytes, str] = field(default_factory=dict)
+    judged: dict[bytes, tuple[float, float]] = field(default_factory=dict)
 
     def wanting(self, objective: Objective) -> Question:
         """Return the same question with another objective."""
-        return replace(self, objective=objective)
+        return replace(self, objective=objective, judged={})
 
     def outputs(self, X: np.ndarray) -> np.ndarray:
         """Return outputs (n, m); NaN at a point where the model raises or gives no finite number."""

@@ -13,34 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage.core.judging import Judged, outputs_around, parts
 from preimage.core.objective import Draws, Goal, Varied, quantile_at
 from preimage.inversion.question import Answer, Question
 
-# Varied points that a model is asked for at once: fixed, so that results don't depend on cores.
-AT_ONCE = 8192
-MET = "all draws meet the objective"
-
-
-class Judged(NamedTuple):
-    """What is found of points (n, d) by the draws around them.
-
-    Attributes:
-        loss, violation: see `Varied.judged` (n,).
-        value: the share that meets the objective, or the value that a tenth of production is worse than (n,).
-    """
-
-    loss: np.ndarray
-    violation: np.ndarray
-    value: np.ndarray
-
-
-def judged(wanted: Varied, draws: Draws, outputs: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> Judged:
-    """Judge points (n, d) by the outputs (n, m) of a model, or of a simulator; NaN for those that are NaN."""
-    loss, violation = np.full((2, len(X)), np.nan)
-    for at in _parts(np.flatnonzero(~np.isnan(X).any(axis=1)), draws):
-        if len(at):
-            loss[at], violation[at] = wanted.judged(_outputs(outputs, draws, X[at]))
-    return Judged(loss, violation, wanted.value(loss))
+MET = "all of production meets the objective"
 
 
 def searched(question: Question, with_slopes: bool) -> Question:
@@ -53,8 +30,9 @@ def searched(question: Question, with_slopes: bool) -> Question:
     follow = wanted.smooth if with_slopes else wanted.strict
 
     def predict(X: np.ndarray) -> np.ndarray:
-        own = question.predict if np.iscomplexobj(X) else question.outputs
-        return np.concatenate([follow(_outputs(own, draws, part)) for part in _parts(X, draws)])[:, None]
+        if np.iscomplexobj(X):
+            return np.asarray(follow(outputs_around(question.predict, draws, X)))[:, None]
+        return np.concatenate([follow(_outputs(question, part)) for part in parts(X, draws)])[:, None]
 
     slopes = with_slopes and question.gradient is not None
     return replace(
@@ -70,6 +48,43 @@ def searched(question: Question, with_slopes: bool) -> Question:
     )
 
 
+def _outputs(question: Question, X: np.ndarray) -> np.ndarray:
+    """Return the outputs (n, q, m) of the draws around points (n, d), and keep what follows from them."""
+    wanted, draws = question.objective, question.draws
+    assert isinstance(wanted, Varied) and draws is not None
+    Y = outputs_around(question.outputs, draws, X)
+    found = zip(*wanted.judged(Y), strict=True)
+    question.judged.update(
+        (x.tobytes(), (float(loss), float(missed))) for x, (loss, missed) in zip(X, found, strict=True)
+    )
+    return Y
+
+
+def judge(question: Question, X: np.ndarray) -> Judged:
+    """Judge points (n, d), of which a search knows most already."""
+    wanted, draws = question.objective, question.draws
+    assert isinstance(wanted, Varied) and draws is not None
+    has = ~np.isnan(X).any(axis=1)
+    new = np.array([has[k] and x.tobytes() not in question.judged for k, x in enumerate(X)], bool)
+    for part in parts(X[new], draws) if new.any() else ():
+        _outputs(question, part)
+    nothing = (np.nan, np.nan)
+    loss, violation = np.array([question.judged.get(x.tobytes(), nothing) for x in X], float).reshape(-1, 2).T
+    return Judged(loss, violation, wanted.value(loss))
+
+
+def settled(answer: Answer, found: Judged, wanted: Varied) -> tuple[list[str], list[str]]:
+    """Return status and message of each candidate: one that all of production meets is an answer, however flat its loss;
+    one that too few draws have numbers at is none."""
+    status, message = list(answer.status), list(answer.message)
+    for k, loss in enumerate(found.loss):
+        if status[k] == "not_converged" and wanted.of_shares and loss == 0:
+            status[k], message[k] = "ok", f"{MET}; {message[k]}"
+        elif status[k] in ("ok", "not_converged") and np.isnan(loss):
+            status[k], message[k] = "failed", f"no number for too much of production; {message[k]}"
+    return status, message
+
+
 def spent(question: Question, answer: Answer) -> Answer:
     """Return the answer to `searched` with the evaluations of the model that it took."""
     draws = question.draws
@@ -77,25 +92,12 @@ def spent(question: Question, answer: Answer) -> Answer:
     return replace(answer, evaluations=[n * len(draws.absolute) for n in answer.evaluations])
 
 
-def _outputs(outputs: Callable[[np.ndarray], np.ndarray], draws: Draws, X: np.ndarray) -> np.ndarray:
-    """Return the outputs (n, q, m) of the draws around points (n, d)."""
-    P = draws.around(X)
-    n, q, d = P.shape
-    return outputs(P.reshape(n * q, d)).reshape(n, q, -1)
-
-
-def _parts(rows: np.ndarray, draws: Draws) -> list[np.ndarray]:
-    """Return rows (n, ...) in parts, whose draws are few enough to be asked for at once."""
-    size = max(1, AT_ONCE // len(draws.absolute))
-    return [rows[k : k + size] for k in range(0, max(len(rows), 1), size)]
-
-
 def _gradient(question: Question, wanted: Varied, draws: Draws) -> Any:
     own = question.gradient
     assert own is not None
 
     def gradient(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = [one(part) for part in _parts(X, draws)]
+        found = [one(part) for part in parts(X, draws)]
         Y, slopes = (np.concatenate(part) for part in zip(*found, strict=True))
         return Y[:, None], slopes[:, None]
 

@@ -58,12 +58,12 @@ class Variation:
                 what = "a category" if found.categories else "a whole number"
                 raise StudyError(f"{where}: found {what}, which can't vary; expected an input that is a number")
 
-    def on(self, space: Space, rng: np.random.Generator) -> Draws:
-        """Return the draws in a space (see `check`)."""
+    def on(self, space: Space, rng: np.random.Generator, count: int = DRAWS) -> Draws:
+        """Return draws in a space (see `check`), a power of two of them."""
         from scipy.special import ndtri
         from scipy.stats import qmc
 
-        u = qmc.Sobol(len(self.inputs), rng=rng).random(DRAWS)
+        u = qmc.Sobol(len(self.inputs), rng=rng).random(count)
         eps = np.finfo(float).eps
         uniform = np.array([v.uniform for v in self.inputs])
         steps = np.where(uniform, 2 * u - 1, ndtri(np.clip(u, eps, 1 - eps))) * [v.size for v in self.inputs]

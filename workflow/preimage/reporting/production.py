@@ -1,0 +1,66 @@
+"""What becomes of an answer in production, where inputs vary, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from preimage.core.objective import DRAWS, Varied
+from preimage.reporting import words
+from preimage.support import digits
+
+
+def sentences(found: Mapping[str, Any], wanted: Varied, units: Mapping[str, str]) -> list[str]:
+    """Return what to say of the recommended answer: how much of production it stands, and which input costs most."""
+    said = [_whole(found, wanted, units)]
+    if len(found["alone"]) > 1:
+        said.append(_alone(found["alone"], wanted, units))
+    return said
+
+
+def evaluations(wanted: Varied) -> str:
+    """Return what evaluations count where inputs vary."""
+    return f"Each point that a method tries is {DRAWS} evaluations, one per draw of {_names(wanted)}."
+
+
+def _whole(found: Mapping[str, Any], wanted: Varied, units: Mapping[str, str]) -> str:
+    value = _value(found["value"], wanted, units)
+    truth = found["simulated"]
+    again = "" if truth is None else f"; re-simulated at {found['simulated_draws']}: {_value(truth, wanted, units)}"
+    how = f"With variation of {wanted.variation.words(units)}"
+    drawn = f"({found['draws']:,} draws{again})"
+    if wanted.of_shares:
+        return (
+            f"{how}, {value} of production {'meets' if not wanted.limits else 'keeps the limits and meets'} it {drawn}."
+        )
+    side = "above" if wanted.sign > 0 else "below"
+    return f"{how}, a tenth of production ends {side} {value} {drawn}."
+
+
+def _alone(alone: Mapping[str, float], wanted: Varied, units: Mapping[str, str]) -> str:
+    """Return which input's variation costs most, each varying alone."""
+    # Of what is minimised, the larger the worse.
+    worse = -1.0 if not wanted.of_shares and wanted.sign > 0 else 1.0
+    order = sorted(alone, key=lambda name: worse * (alone[name] if np.isfinite(alone[name]) else -np.inf))
+    values = [f"{words.label(name)} {_value(alone[name], wanted, units)}" for name in order]
+    what = "leaves" if wanted.of_shares else "gives"
+    return (
+        f"The variation of {words.label(order[0])} costs most. Varying alone, each input {what}: {'; '.join(values)}."
+    )
+
+
+def _value(value: float, wanted: Varied, units: Mapping[str, str]) -> str:
+    if not np.isfinite(value):
+        return "no number"
+    if wanted.of_shares:
+        return words.share(value)
+    name = wanted.outputs[0]
+    if len(wanted.outputs) == 1 and wanted.low[0] == 1:
+        return words.of(value, name, units)
+    return digits.number(value)
+
+
+def _names(wanted: Varied) -> str:
+    return words.listing([words.label(vary.input) for vary in wanted.variation.inputs])
