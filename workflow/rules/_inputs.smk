@@ -67,6 +67,11 @@ def problem_of(wildcards):
     return {**problem, **table}
 
 
+def without_formulas(wildcards):
+    """What simulated rows depend on of a study's problem: formulas come after them."""
+    return {k: v for k, v in of(wildcards)["problem"].items() if k != "formulas"}
+
+
 def table_files(wildcards):
     """The user's files, as inputs: a change in them is a reason to run again."""
     table = of(wildcards)["problem"]["table"]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from preimage.core.candidates import CASE, without_formulas
 from preimage.core.objective import Pareto
-from preimage.data import named, rows, targets
+from preimage.data import split_rows
 from preimage.evidence import fronts
 from preimage.running.step import step
 from preimage.support.files import replacing
@@ -30,13 +30,12 @@ def main(snakemake):
 
 def of_seed(params, folder):
     """The fronts of each trade-off in one round and seed."""
-    known = rows.known(folder / "split.json")
-    train = rows.load(folder / "train.parquet", folder / "split.json", named.categories(params["problem"]))
+    known = split_rows.read(params["problem"], str(folder / "split.json"), str(folder / "train.parquet"))
     candidates = pd.read_parquet(folder / "candidates.parquet")
-    for name, wanted in targets.objectives(params["objectives"], known, None, train.Y).items():
+    for name, wanted in known.objectives(params["objectives"]).items():
         assert isinstance(wanted, Pareto)
         mine = candidates[candidates["objective"] == name]
-        yield fronts.table(mine, wanted, known.outputs, fronts.proofs(folder, params["cases"], name))
+        yield fronts.table(mine, wanted, known.setting.outputs, fronts.proofs(folder, params["cases"], name))
 
 
 main(snakemake)

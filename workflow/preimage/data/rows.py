@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.formulas import Formulas
 from preimage.data import tables
 from preimage.data.setting import Rows as Known
 from preimage.data.setting import of_rows
@@ -43,6 +44,12 @@ class Rows:
             inputs=[self.inputs[j] for j in kept], levels=self.levels[kept],
             categories=tuple(self.categories[j] for j in kept) if self.categories else (),
         )  # fmt: skip
+
+    def with_formulas(self, formulas: Formulas) -> Rows:
+        """Return the rows with formulas as further outputs; not finite where one is undefined, outside the bounds."""
+        if not formulas:
+            return self
+        return replace(self, Y=formulas.extended(self.X, self.Y), outputs=[*self.outputs, *formulas.names])
 
     @cached_property
     def group(self) -> np.ndarray:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.core.objective import Varied
-from preimage.data import named, rows, setting, targets
+from preimage.data import split_rows
+from preimage.inversion.extended import with_formulas
 from preimage.inversion.question import Question
 from preimage.support.files import read_json
 from preimage.surrogates import simulator
@@ -36,9 +37,8 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
         variation: what the draws of inputs that vary come from, the same in every step of a seed.
     """
     spec, entry = params["problem"], params["objective"]
-    known = rows.known(files.info)
-    found = setting.of_rows(spec, known)
-    train = rows.load(files.train, files.info, named.categories(spec))
+    found = split_rows.read(spec, files.info, files.train, files.get("test"))
+    train = found.train
     on_simulator = params["surrogate"]["kind"] == "simulator"
     if "fit" in entry:
         # Picked at run time: no other study depends on it.
@@ -48,10 +48,10 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
         model = simulator.load(spec)
     else:
         model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
-    test = rows.load(files.test, files.info, named.categories(spec)).Y if files.get("test") else None
-    wanted = list(targets.objectives({name: entry}, known, test, None if "fit" in entry else train.Y).values())
+    wanted = list(found.objectives({name: entry}).values())
+    space = found.setting.space.fix(wanted[0].fixed)
     first = Question(
-        found.space.fix(wanted[0].fixed),
+        space,
         wanted[0],
         model.predict,
         train.X,
@@ -64,9 +64,10 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
         cancellation=getattr(model, "cancellation", 0.0),
         trees=getattr(model, "trees", None),
         fit=model if "fit" in entry else None,
-        draws=wanted[0].variation.on(found.space, variation) if isinstance(wanted[0], Varied) and variation else None,
+        draws=wanted[0].variation.on(space, variation) if isinstance(wanted[0], Varied) and variation else None,
     )
-    return Asked([first.wanting(w) for w in wanted], model, train, found.outputs)
+    first = with_formulas(first, found.formulas)
+    return Asked([first.wanting(w) for w in wanted], model, train, found.setting.outputs)
 
 
 def committee(asked: Asked, about: str, rng: np.random.Generator) -> Any:

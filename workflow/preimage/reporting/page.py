@@ -19,6 +19,8 @@ from preimage.reporting.targets import tables_of_targets
 from preimage.reporting.templates import environment
 from preimage.support import digits
 
+# Outputs beside those wanted that a sentence lists.
+MOST_OTHERS = 8
 # The report's own edges: it has no record yet when it is drawn.
 LAST = [("gather", "report"), ("figures", "report"), ("evidence", "report"), ("diagnose", "report")]
 
@@ -37,6 +39,7 @@ def render(material: Material) -> str:
                 for name, w in material.objectives.items()
                 if name == w.entry and not isinstance(w, Fit)
             ],
+            formulas=_formulas(material),
             fits=calibration.fits(material),
             line=learning.line(material),
             digits=learning.digits(material),
@@ -69,6 +72,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *_others_predicted(material, part.iloc[0], wanted),
                     *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
                     *_preimage(material, str(surrogate), wanted),
                     *(
@@ -89,6 +93,24 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
         if name in material.evidence["known_minimum"]
         else [],
     }
+
+
+def _formulas(material: Material) -> list[dict[str, str]]:
+    """Return what each formula of the study is."""
+    return [
+        {"name": words.label(name), "expression": entry["expression"], "unit": entry.get("unit") or ""}
+        for name, entry in (material.study["problem"].get("formulas") or {}).items()
+    ]
+
+
+def _others_predicted(material: Material, row: pd.Series, wanted: Objective) -> list[str]:
+    """Return what else a study with formulas predicts: beside a cost its strength, beside a strength its cost."""
+    outputs = [c.removeprefix("predicted.") for c in row.index if str(c).startswith("predicted.")]
+    others = [o for o in outputs if o not in wanted.outputs][:MOST_OTHERS]
+    if not others or not material.study["problem"].get("formulas"):
+        return []
+    listed = words.listing([f"{words.label(o)} {words.of(row[f'predicted.{o}'], o, material.units)}" for o in others])
+    return [f"The same inputs give {listed}, as predicted."]
 
 
 def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) -> list[str]:

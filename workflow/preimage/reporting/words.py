@@ -64,8 +64,12 @@ def interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str,
 
 
 def between(low: float, high: float, name: str, units: Mapping[str, str]) -> str:
-    """Return two values of a column, with its unit after the second."""
-    return f"{number(low, digits.step_of(units, name))} to {of(high, name, units)}"
+    """Return two values of a column, with its unit after the second; one where they are the same."""
+    return (
+        of(high, name, units)
+        if low == high
+        else f"{number(low, digits.step_of(units, name))} to {of(high, name, units)}"
+    )
 
 
 def span(low: float, high: float, low_text: str, high_text: str) -> str:

@@ -83,7 +83,7 @@ def searched_exactly(study: Study) -> set[str]:
 
 def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
     """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
-    kept = {"inputs", "outputs", "constraints"}
+    kept = {"inputs", "outputs", "formulas", "constraints"}
     if surrogate == SIMULATOR:
         kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver", "batch"}
     return {key: value for key, value in problem.items() if key in kept}

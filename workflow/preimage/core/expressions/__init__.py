@@ -179,18 +179,21 @@ class Expression:
 
     def check(self, low: Mapping[str, float], high: Mapping[str, float], where: str) -> None:
         """Raise StudyError where it is undefined somewhere within these bounds: a divisor that can be 0, the logarithm
-        or root of what can be negative, or a number too large."""
-        ends = self._intervals(low, high)
-        for step in self.steps:
-            if problem := _undefined(step, [ends[a] for a in step.arguments]):
-                argument = self.steps[step.arguments[1 if step.operation == "/" else 0]]
-                a, b = (float(end) for end in ends[self.steps.index(argument)])
-                raise StudyError(
-                    f"{where}: {problem.format(shown(self.text, *argument.span))} within the bounds "
-                    f"(it is between {digits.number(a)} and {digits.number(b)}); {GUARD}"
-                )
-        a, b = (float(end) for end in ends[-1])
-        if not (np.isfinite(a) and np.isfinite(b)):
+        or root of what can be negative, or a number too large. What takes a name without bounds is not checked."""
+        unknown = {name: np.nan for name in self.names if name not in low}
+        ends = self._intervals({**low, **unknown}, {**high, **unknown})
+        open_ended = set[int]()
+        for k, step in enumerate(self.steps):
+            if step.name in unknown or open_ended.intersection(step.arguments):
+                open_ended.add(k)
+            # Of a quotient only the divisor must be known.
+            needed = step.arguments[1:] if step.operation == "/" else step.arguments
+            if not open_ended.intersection(needed) and (problem := _undefined(step, [ends[a] for a in step.arguments])):
+                at = needed[0]
+                a, b = (digits.number(float(end)) for end in ends[at])
+                said = problem.format(shown(self.text, *self.steps[at].span))
+                raise StudyError(f"{where}: {said} within the bounds (it is between {a} and {b}); {GUARD}")
+        if len(self.steps) - 1 not in open_ended and not np.isfinite(ends[-1]).all():
             raise StudyError(f"{where}: '{shown(self.text)}' can exceed the largest number within the bounds")
 
 

@@ -24,6 +24,7 @@ class Material:
 
     Attributes:
         train, test: points (n, d) and outputs (n, m) of the rows.
+        formulas: those of `outputs` that are formulas, which models were not trained on.
         measured: whether the rows were measured, rather than simulated.
         tests: by surrogate, the predictions of the test rows with their intervals.
         simulator: None where there is only a table.
@@ -57,10 +58,16 @@ class Material:
     learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
     baselines: Collection[str] = ()
+    formulas: Collection[str] = ()
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
         return style.looks(self.candidates["inverter"], self.baselines)
+
+    @property
+    def trained(self) -> list[str]:
+        """The outputs that models were trained on."""
+        return [o for o in self.outputs if o not in self.formulas]
 
     @cached_property
     def input_labels(self) -> list[str]:
