@@ -1,5 +1,5 @@
-"""What becomes of recommended answers in production, where inputs vary: at draws that no search has seen, by the model and
-by the simulator, and with one input varying at a time."""
+"""What becomes of recommended answers in production, where inputs vary: at draws that no search has seen, by the model
+and by the simulator, and with one input varying at a time."""
 
 from __future__ import annotations
 

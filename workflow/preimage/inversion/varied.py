@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage.core.formulas import NONE
 from preimage.core.judging import Judged, outputs_around, parts
 from preimage.core.objective import Draws, Goal, Varied, quantile_at
 from preimage.inversion.question import Answer, Question
@@ -43,6 +44,7 @@ def searched(question: Question, with_slopes: bool) -> Question:
         gradient=_gradient(question, wanted, draws) if slopes else None,
         traceable=_traceable(question, wanted, draws) if slopes and question.traceable is not None else None,
         trees=None,
+        formulas=NONE,
         draws=None,
         errors=question.errors,
     )
@@ -53,10 +55,8 @@ def _outputs(question: Question, X: np.ndarray) -> np.ndarray:
     wanted, draws = question.objective, question.draws
     assert isinstance(wanted, Varied) and draws is not None
     Y = outputs_around(question.outputs, draws, X)
-    found = zip(*wanted.judged(Y), strict=True)
-    question.judged.update(
-        (x.tobytes(), (float(loss), float(missed))) for x, (loss, missed) in zip(X, found, strict=True)
-    )
+    for x, loss, missed in zip(X, *wanted.judged(Y), strict=True):
+        question.judged[x.tobytes()] = (float(loss), float(missed))
     return Y
 
 
@@ -74,8 +74,8 @@ def judge(question: Question, X: np.ndarray) -> Judged:
 
 
 def settled(answer: Answer, found: Judged, wanted: Varied) -> tuple[list[str], list[str]]:
-    """Return status and message of each candidate: one that all of production meets is an answer, however flat its loss;
-    one that too few draws have numbers at is none."""
+    """Return status and message of each candidate: one that all of production meets is an answer, however flat its
+    loss; one that too few draws have numbers at is none."""
     status, message = list(answer.status), list(answer.message)
     for k, loss in enumerate(found.loss):
         if status[k] == "not_converged" and wanted.of_shares and loss == 0:
