@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from preimage.core import formulas, objective
 from preimage.core.space import Input, Space
@@ -11,6 +12,7 @@ from preimage.inversion.extended import with_formulas
 from preimage.inversion.gradients import Line
 from preimage.inversion.question import Question
 from preimage.support.jax_setup import enable_double
+from preimage.trees import standardised
 
 from ..conftest import inverter
 
@@ -132,3 +134,16 @@ def test_a_committee_judges_formulas_by_its_members_outputs():
     assert own.error[3] == pytest.approx(0.2 * (cost / (y + 5) ** 2).mean())
     assert own.error[2] == pytest.approx(1e-9 * cost.std())
     assert np.isfinite(made.loss(q.objective, X)).all()
+
+
+@pytest.mark.parametrize("kind", ["certified", "coordinate"])
+def test_exact_searches_answer_objectives_on_outputs_beside_formulas(kind):
+    X = np.random.default_rng(0).uniform(SPACE.low, SPACE.high, (60, 2))
+    forest = standardised.fit(RandomForestRegressor(3, random_state=0), X, truth(X), np.zeros(2, int)).forest
+    wanted = objective.build("o", {"maximize": "y"}, OUTPUTS)
+    plain = Question(SPACE, wanted, forest.predict, X, FORMULAS.extended(X, truth(X)), np.arange(60), trees=forest)
+    q = ordered.put(with_formulas(plain, FORMULAS), np.array([1, 0]))
+    Y = asking.ask(inverter(kind, {"starts": 4}), [q], np.random.default_rng(0))[0][1]
+    assert Y.shape[1] == 4
+    drawn = np.random.default_rng(1).uniform(SPACE.low, SPACE.high, (5000, 2))
+    assert Y[:, 0].max() >= forest.predict(drawn)[:, 0].max()

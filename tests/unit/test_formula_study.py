@@ -90,11 +90,6 @@ def test_what_cannot_be_is_refused(check, formulas, said):
 @pytest.mark.parametrize(
     ("objectives", "inverters", "said"),
     [
-        (
-            "{o: {minimize: cost}}",
-            "{c: {kind: certified}}",
-            "key 'inverters.c': certified does not support formulas yet",
-        ),
         ("{o: {minimize: cost}}", "{c: {kind: coordinate}}", "coordinate does not support formulas yet"),
         (
             "{o: {within: {cost: [1, 2]}, preimage: true}}",
@@ -149,6 +144,9 @@ def test_the_rows_of_a_split_have_formulas_behind_their_outputs(tmp_path, monkey
     np.testing.assert_allclose(found.known.spread, expected.std(axis=0))
     np.testing.assert_allclose(found.known.reach, np.ptp(expected, axis=0))
     assert found.setting.units["cost"] == "EUR"
+    # A model that takes no cement is not free of it where a formula takes it.
+    write_json("about.json", {"without_influence": ["cement", "grade"]})
+    assert found.about("about.json") == {"without_influence": ["grade"]}
     # A percent of what the formula spans over the training rows is its tolerance.
     wanted = found.objectives({"o": {"target": {"cost": 15}}})["o"]
     assert wanted.tolerance == pytest.approx([0.01 * np.ptp(expected[:, 1])])

@@ -88,6 +88,8 @@ def test_intervals_hold_what_outputs_within_theirs_give(found, rows):
     [
         ({"a": "b"}, "problem.formulas.a: an input has this name; use another for the formula"),
         ({"y": "b"}, "problem.formulas.y: an output has this name"),
+        ({" ": "a"}, "problem.formulas: found the name ' ', expected 1 to 100 characters"),
+        ({"f" * 101: "a"}, "expected 1 to 100 characters"),
         ({"f": "kind * 2"}, "problem.formulas.f.expression: 'kind' is a category, which has no place in an expression"),
         ({"f": "f + 1"}, "problem.formulas.f.expression: found itself; name inputs, outputs and formulas before it"),
         ({"f": "g", "g": "a"}, "found 'g', which is defined after it; put 'g' before it"),

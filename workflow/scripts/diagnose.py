@@ -10,7 +10,7 @@ from preimage.evidence.findings import FOUND
 from preimage.problems import loading
 from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
-from preimage.support.files import read_json, replacing
+from preimage.support.files import replacing
 from preimage.support.rng import generator
 
 
@@ -40,7 +40,7 @@ def read(params, folder, seed, simulator):
         train=found.train,
         test=found.test,
         tests={name: found.predicted(pd.read_parquet(path / "test.parquet")) for name, path in surrogates.items()},
-        about={name: read_json(path / "surrogate.json") for name, path in surrogates.items()},
+        about={name: found.about(path / "surrogate.json") for name, path in surrogates.items()},
         candidates=pd.read_parquet(folder / "candidates.parquet"),
         summary=pd.read_csv(folder / "summary.csv", float_precision="round_trip"),
         solutions=pd.read_parquet(folder / "solutions.parquet"),

@@ -18,7 +18,7 @@ from preimage.problems import loading
 from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.study import data_checks
-from preimage.support.files import read_json, replacing, write_json
+from preimage.support.files import replacing, write_json
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
@@ -67,7 +67,7 @@ def read_models(names, source, found):
     info, models, tests = {}, {}, {}
     paths = (source.get(key, []) for key in ("models_info", "models", "tests"))
     for name, about, folder, test in zip(names, *paths, strict=True):
-        info[name] = read_json(about)
+        info[name] = found.about(about)
         model = module(info[name]["kind"]).load(Path(folder))
         models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
         predicted = found.predicted(pd.read_parquet(test))

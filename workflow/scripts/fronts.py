@@ -30,12 +30,13 @@ def main(snakemake):
 
 def of_seed(params, folder):
     """The fronts of each trade-off in one round and seed."""
-    known = split_rows.read(params["problem"], str(folder / "split.json"), str(folder / "train.parquet"))
+    found = split_rows.read(params["problem"], str(folder / "split.json"), str(folder / "train.parquet"))
     candidates = pd.read_parquet(folder / "candidates.parquet")
-    for name, wanted in known.objectives(params["objectives"]).items():
+    for name, wanted in found.objectives(params["objectives"]).items():
         assert isinstance(wanted, Pareto)
         mine = candidates[candidates["objective"] == name]
-        yield fronts.table(mine, wanted, known.setting.outputs, fronts.proofs(folder, params["cases"], name))
+        proven = fronts.proofs(folder, params["cases"], name)
+        yield fronts.table(mine, wanted, found.setting.outputs, proven)
 
 
 main(snakemake)

@@ -32,7 +32,7 @@ def main(snakemake):
             space=found.setting.space,
             units=found.setting.units,
             ranges=found.known.ranges,
-            surrogates={Path(p).parent.name: read_json(p) for p in source.get("models", [])},
+            surrogates={Path(p).parent.name: found.about(p) for p in source.get("models", [])},
             figures=figures(Path(source.figures)),
             records=[read_json(p) for p in [*source.records, source.figures_record]],
             warnings=list(dict.fromkeys(w for p in source.evidence for w in read_json(p)["warnings"])),

@@ -14,6 +14,7 @@ from preimage.core.expressions import Expression
 from preimage.core.space import Space
 from preimage.support.errors import StudyError
 
+MOST_CHARACTERS = 100  # of a name
 # A range of a name: its smallest and its largest value.
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -60,6 +61,11 @@ class Formulas:
                 known.add(formula.name)
                 found.add(formula.name)
         return frozenset(found)
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Inputs that some formula takes."""
+        return frozenset(name for f in self.each for name in f.expression.names) & set(self.inputs)
 
     # -- values ------------------------------------------------------------------------------------------------------
 
@@ -156,6 +162,10 @@ def build(entries: Mapping[str, Mapping[str, Any]], space: Space, outputs: Seque
     categories = {i.name for i in space.inputs if i.categories}
     names, found = [*numbers, *outputs], list[Formula]()
     for name, entry in entries.items():
+        if not name.strip() or not name.isprintable() or len(name) > MOST_CHARACTERS:
+            raise StudyError(
+                f"problem.formulas: found the name {name[:50]!r}, expected 1 to {MOST_CHARACTERS} characters"
+            )
         for taken, what in ((space.names, "an input"), (outputs, "an output")):
             if name in taken:
                 raise StudyError(f"problem.formulas.{name}: {what} has this name; use another for the formula")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from preimage.data import named, rows, setting, targets
 from preimage.data.rows import Rows
 from preimage.data.setting import Rows as Known
 from preimage.data.setting import Setting
+from preimage.support.files import read_json
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class SplitRows:
         finite = np.isfinite(self.train.Y).all(axis=1)
         held = self.test.Y[:, : len(self.outputs)]
         return targets.objectives(entries, self.known, held, self.train.Y[finite])
+
+    def about(self, path: str | Path) -> dict[str, Any]:
+        """Return what training wrote of a surrogate into a file; inputs that a formula takes have an influence."""
+        found: dict[str, Any] = read_json(path)
+        if free := found.get("without_influence"):
+            found["without_influence"] = [name for name in free if name not in self.formulas.taken]
+        return found
 
     def predicted(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return predictions of the test rows and their intervals (`surrogates.intervals.columns`) with those of the

@@ -25,6 +25,8 @@ from preimage.inversion.question import Answer, Question, SearchContext, repaire
 CROSSING, MUTATION, PAIRS = 15.0, 20.0, 0.9
 # Generations in a row without any new point after which the space is taken to be used up.
 IDLE = 20
+# A front of more points than these, by which ranks span it, is thinned.
+MOST_ROWS = 1000
 
 
 class Members(NamedTuple):
@@ -48,10 +50,8 @@ class Members(NamedTuple):
 
 
 def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer:
-    """Evolve a population until `evaluations` are spent; each point of the front of all that were seen is a row.
-
-    Where none keeps the limits, each member of the last population is.
-    """
+    """Evolve a population until `evaluations` are spent; each point of the front of all that were seen is a row (up to
+    1,000 that span it). Where none keeps the limits, each member of the last population is."""
     space, wanted, rng, total = question.space, question.objective, context.rng, options.evaluations
     assert isinstance(wanted, Pareto)
     if not space.free.any():
@@ -71,7 +71,8 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
         members, seen = _survivors(wanted, members, children, size), _extended(wanted, seen, children)
         if context.report:
             context.report(spent, float(np.nanmin(wanted.loss(members.Y), initial=np.inf)))
-    X = seen.X if len(seen.X) else members.X
+    rows = seen if len(seen.X) else members
+    X = rows.X[np.argsort(wanted.ranking(rows.Y), kind="stable")[:MOST_ROWS]]
     each = [spent // len(X) + (k < spent % len(X)) for k in range(len(X))]
     return Answer(X, each, ["ok"] * len(X), [f"{generations} generations of {size}"] * len(X))
 

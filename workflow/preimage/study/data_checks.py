@@ -84,7 +84,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
 def _check_searches(study: Study, space: Space) -> None:
     """Raise StudyError for a method that does not know what a space has."""
     more = unknown_to_exact(space)
-    if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.needs_trees]):
+    if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.plain_only]):
         kind = study["inverters"][exact[0]].kind
         raise StudyError(f"key 'inverters.{exact[0]}': {kind} does not support {more} yet; use another inverter")
     if more and study["preimages"]:
@@ -95,7 +95,7 @@ def _check_searches(study: Study, space: Space) -> None:
 
 def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], formulas: Formulas) -> None:
     """Raise StudyError where an exact search on trees is to answer an objective on a formula."""
-    exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.needs_trees]
+    exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.plain_only]
     for wanted in objectives.values():
         named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
         searches = [(f"key 'objectives.{wanted.entry}.preimage'", "it")] if wanted.entry in study["preimages"] else []

@@ -31,7 +31,7 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
             f"key 'inverters.{name}': {inverter.kind} searches outputs of single points exactly, and does not support "
             f"'variation' of objective '{varied[0]}'; use another inverter, or a study of its own for one of them"
         )
-    if inverter.needs_trees:
+    if inverter.plain_only:
         refuse_inexact(study, f"key 'inverters.{name}'", inverter.kind)
     reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
     for target in inverter.on or ():

@@ -130,7 +130,7 @@ class Expression:
         Returns:
             (low, high) of shape (n,), infinite where a divisor's interval holds 0 or a number is too large.
         """
-        ends = self._intervals(low, high)[-1]
+        ends = self.step_bounds(low, high)[-1]
         if self._repeats and self._ratio is not None and self._ratio.is_linear:
             form = self._ratio.above
             least, most = ({n: np.asarray(side[n], float) for n in form.coefficients} for side in (low, high))
@@ -138,7 +138,8 @@ class Expression:
             ends = np.maximum(ends[0], tighter[0]), np.minimum(ends[1], tighter[1])
         return np.asarray(ends[0], float), np.asarray(ends[1], float)
 
-    def _intervals(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[Interval]:
+    def step_bounds(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[Interval]:
+        """Return what each step can reach over boxes: ends of shape (n,), or a number."""
         shape = np.broadcast_shapes(*(np.shape(side[name]) for name in self.names for side in (low, high)))
         ends: list[Interval] = []
         for step in self.steps:
@@ -181,7 +182,7 @@ class Expression:
         """Raise StudyError where it is undefined somewhere within these bounds: a divisor that can be 0, the logarithm
         or root of what can be negative, or a number too large. What takes a name without bounds is not checked."""
         unknown = {name: np.nan for name in self.names if name not in low}
-        ends = self._intervals({**low, **unknown}, {**high, **unknown})
+        ends = self.step_bounds({**low, **unknown}, {**high, **unknown})
         open_ended = set[int]()
         for k, step in enumerate(self.steps):
             if step.name in unknown or open_ended.intersection(step.arguments):

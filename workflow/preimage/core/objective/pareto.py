@@ -21,6 +21,8 @@ from preimage.core.objective.base import (
 from preimage.support.errors import StudyError
 
 FEWEST, MOST = 2, 3
+# So many ranks span a front; nobody looks at more of them.
+MOST_SPREAD = 1000
 # What the mean over outputs adds to the worst of them: enough that nothing dominated has the smallest loss.
 AUGMENTED = 0.01
 SIGNS = {"maximize": -1.0, "minimize": 1.0}
@@ -97,8 +99,9 @@ class Pareto(Objective):
         loss, front = self.loss(Y), np.flatnonzero(self.best(Y))
         order = np.lexsort((loss, self.violation(Y)))
         if len(front):
-            ranked = front[fronts.spread_order(self.shares(Y[front]), int(np.argmin(loss[front])))]
-            order = np.concatenate([ranked, order[~np.isin(order, front)]])
+            spread = front[fronts.spread_order(self.shares(Y[front]), int(np.argmin(loss[front])), MOST_SPREAD)]
+            others = front[np.argsort(loss[front], kind="stable")]
+            order = np.array(list(dict.fromkeys(np.concatenate([spread, others, order]).tolist())))
         out = np.empty(len(Y))
         out[order] = np.arange(len(Y))
         return np.where(np.isnan(loss), np.nan, out)
