@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
     enough = enough_loss(wanted)
     if not np.isfinite(loss):
         return unknown(kind, quantity, reason="the method found no candidate")
+    if (violation := float(row.get("violation", 0.0))) > 0:
+        quantity = "miss of a limit, in ranges of its output"
+        if row["feasible"] == "yes":
+            return judged(kind, quantity, violation, 0.0, limits=True)
+        return unknown(kind, quantity, 0.0, reason="whether anything keeps the limits is not decided", loss=loss)
     if wanted.bounded:
         if row["feasible"] == "no" or loss <= enough:
             return judged(kind, quantity, 0.0, enough)
@@ -76,7 +82,7 @@ def no_solution(feasible: str, bound: float, wanted: Objective) -> Finding:
     """Return whether it is proven that nothing meets the objective on the model; the loss's bound is what says so."""
     kind, quantity = "no_solution", "proven bound of the loss"
     enough = enough_loss(wanted)
-    if not wanted.bounded or feasible == "yes":
+    if feasible == "yes" or not (wanted.bounded or wanted.limits):
         return judged(kind, quantity, 0.0, enough if wanted.bounded else 0.0)
     if feasible == "no":
         return Finding(kind, quantity, float(bound), enough, FOUND, {})
@@ -143,6 +149,8 @@ def unstable_answer(
     value = value_of(wanted, Y)
     first, last = X[value.argmin()], X[value.argmax()]
     jump = abs(_jump(first, last, space, lambda P: value_of(wanted, simulate(P))))
+    # An answer on a limit of outputs has half of its window beyond, however smooth the truth is.
+    wanted = replace(wanted, limits=())
     if wanted.bounded:
         missed = ~wanted.met(Y)
     else:
@@ -151,7 +159,8 @@ def unstable_answer(
         missed = loss > wanted.as_good_as(loss[0])
     share = float(missed[1:].mean())
     spread = np.quantile(value[1:], [0.05, 0.95])
-    limit = max(wanted.tolerance[0], (wanted.high[0] - wanted.low[0]) / 2)
+    width = wanted.high[0] - wanted.low[0]
+    limit = max(wanted.tolerance[0], width / 2 if np.isfinite(width) else 0.0)
     details = {"spread": spread.tolist(), "missed": share, "missed_threshold": MISSED, "proven": proven}
     return judged(kind, quantity, jump, limit, share > MISSED, **details)
 

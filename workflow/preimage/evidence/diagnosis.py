@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import inputs_of
+from preimage.core.candidates import inputs_of, missed
 from preimage.core.objective import Fit, Objective
 from preimage.core.space import Space
 from preimage.data.rows import Rows
@@ -93,7 +93,7 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
         if isinstance(wanted, Fit) or wanted.name != wanted.entry:
             continue
         place = {"surrogate": surrogate, "objective": objective}
-        least = float(summary["predicted_loss"].min())
+        least = float(summary["predicted_loss"].where(missed(summary) == 0).min())
         for row in summary[~summary["inverter"].isin(found.baselines)].to_dict("records"):
             yield {**place, "inverter": row["inverter"]}, answers.poor_search(row, wanted, least)
         first = summary.iloc[0]

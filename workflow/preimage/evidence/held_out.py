@@ -23,7 +23,7 @@ def promise(wanted: Objective, Y: np.ndarray, predicted: np.ndarray, inside: np.
         inside: which rows satisfy bounds, constraints and the objective's fixed inputs (n,).
     """
     rows = np.flatnonzero(inside)
-    nearest = rows[np.argsort(wanted.loss(predicted[rows]), kind="stable")][:ROWS]
+    nearest = rows[np.lexsort((wanted.loss(predicted[rows]), wanted.violation(predicted[rows])))][:ROWS]
     c = list(wanted.columns)
     met = wanted.met(Y[nearest], None if wanted.bounded else float(wanted.loss(Y[nearest]).min(initial=np.inf)))
     return {

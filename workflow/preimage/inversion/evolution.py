@@ -1,5 +1,8 @@
 """Inverter `evolution`: scipy's differential evolution (Storn and Price 1997, J. Global Optimization 11), a generation
-at once; the last population is kept."""
+at once; the last population is kept.
+
+The method looks at nothing but the order of losses: with limits of outputs, what keeps them comes first.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +31,19 @@ def invert(question: Question, options: Evolution, context: SearchContext) -> An
         X[:, free] = u.T
         return space.codes(np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high))
 
-    def losses(u: np.ndarray) -> np.ndarray:
+    def merits(u: np.ndarray) -> np.ndarray:
         nonlocal spent
         spent += u.shape[1]
-        loss = question.loss(points(u))
+        merit = question.merit(points(u))
         if context.report:
-            context.report(min(spent, options.evaluations), float(np.nanmin(loss, initial=np.inf)))
-        return np.where(np.isfinite(loss), loss, np.inf)
+            best = question.objective.loss_of_merit(float(np.nanmin(merit, initial=np.inf)))
+            context.report(min(spent, options.evaluations), best)
+        return np.where(np.isfinite(merit), merit, np.inf)
 
     matrix, low, high = space.rows
     held = matrix[:, ~free] @ space.low[~free]
     result = differential_evolution(
-        losses,
+        merits,
         list(zip(space.low[free], space.high[free], strict=True)),
         init=space.places(polytope.sample(space, max(n, 5), context.rng, "latin_hypercube"))[:, free],
         maxiter=generations,

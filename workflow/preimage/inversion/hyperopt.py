@@ -1,4 +1,7 @@
-"""Inverter `hyperopt`: the tree-structured Parzen estimator over the free inputs; every trial is kept."""
+"""Inverter `hyperopt`: the tree-structured Parzen estimator over the free inputs; every trial is kept.
+
+The estimator looks at nothing but the order of losses: with limits of outputs, what keeps them comes first.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,16 @@ from preimage.support import tpe
 
 def invert(question: Question, options: Hyperopt, context: SearchContext) -> Answer:
     """Run `evaluations` trials; a trial that violates the constraints is repaired first, and its message says so."""
-    space = question.space
+    space, wanted, told = question.space, question.objective, context.report
     if not space.free.any():
         return Answer(space.low[None], [1], ["ok"], ["every input is fixed"])
 
     def evaluate(values: dict[str, float]) -> float:
         x = _point(space, values)[None]
-        return float(question.loss(repaired(space, x)[0] if space.constraints else x)[0])
+        return float(question.merit(repaired(space, x)[0] if space.constraints else x)[0])
 
-    trials = tpe.search(_expressions(space), evaluate, options.evaluations, context.rng, context.state, context.report)
+    report = None if told is None else lambda done, best: told(done, wanted.loss_of_merit(best))
+    trials = tpe.search(_expressions(space), evaluate, options.evaluations, context.rng, context.state, report)
     X, message = repaired(space, np.array([_point(space, t.values) for t in trials]))
     return Answer(X, [1] * len(X), ["ok"] * len(X), message)
 

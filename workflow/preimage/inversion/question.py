@@ -88,9 +88,13 @@ class Question:
         """Return the objective's loss (n,) at points (n, d); NaN where there is none."""
         return self.objective.loss(self.outputs(X))
 
+    def merit(self, X: np.ndarray) -> np.ndarray:
+        """Return what a search that sees one number minimises (n,) at points (n, d); NaN where there is none."""
+        return self.objective.merit(self.outputs(X))
+
     def best_rows(self, n: int) -> np.ndarray:
-        """Return the positions of the n training rows inside the space that are nearest to the objective, in its
-        order."""
+        """Return the positions of the n training rows inside the space that are nearest to the objective, in its order:
+        those that keep its limits first."""
         inside = np.flatnonzero(self.space.contains(self.X))
         order = np.argsort(self.objective.ranking(self.Y[inside]), kind="stable")
         return inside[order[:n]]

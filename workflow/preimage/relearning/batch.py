@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from preimage.core.candidates import inputs_of
+from preimage.core.candidates import best_first, inputs_of
 from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
@@ -43,7 +43,7 @@ def asks(
     for name, (model, fitted) in models.items():
         for objective, wanted in objectives.items():
             mine = candidates["surrogate"].eq(name) & candidates["objective"].eq(objective)
-            found = candidates[mine & candidates["predicted_loss"].notna()].sort_values("predicted_loss", kind="stable")
+            found = best_first(candidates[mine & candidates["predicted_loss"].notna()])
             X = space.encode(inputs_of(found, space))
             out.append(Ask(space.fix(wanted.fixed), wanted, _interval(model, fitted, formulas), X))
     return out

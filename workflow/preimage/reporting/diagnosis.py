@@ -159,6 +159,8 @@ def _noise_as_signal(f: Found) -> str:
 
 def _poor_search(f: Found) -> str:
     method = words.label(str(f.row["inverter"]))
+    if f.details.get("limits"):
+        return f"{f.objective}: {method} on {f.model} missed a limit, which can be kept, by {f.share} of the range."
     if f.wanted is not None and f.wanted.bounded:
         away = words.away(float(f.row["measured"]), f.wanted, f.unit)
         return f"{f.objective}: {method} on {f.model} ended {away} from the objective, although it can be met."

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import DOMAIN_LIMIT
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, interval_words
 from preimage.core.sentences import UNMOVED
 from preimage.support import digits
 
@@ -90,20 +90,39 @@ def away(loss: float, wanted: Objective, unit: str, step: float = 0.0) -> str:
 
 def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
     """Return what to say of the recommended answer to an objective."""
-    outputs = list(wanted.outputs)
+    outputs = list(wanted.involved)
     who = "the simulator gives" if row["surrogate"] == "simulator" else f"{label(row['surrogate'])} predicts"
     said = f"{_capital(who)} {values(row, 'predicted', outputs, units)}"
     if not pd.isna(row[f"interval_low.{outputs[0]}"]):
         said += f" ({LEVEL} interval {interval(row, outputs, units)})"
     sentences = [said + "."]
     if not row["solves"]:
-        sentences.insert(0, "No method found inputs that meet this objective; the nearest found is shown.")
+        sentences.insert(0, _not_solved(row, wanted, units))
     if not pd.isna(row["simulated_loss"]) and row["surrogate"] != "simulator":
         sentences.append(f"Re-simulated, the true value is {values(row, 'simulated', outputs, units)}.")
+        if missed := limits_missed(row, "simulated", wanted, units):
+            sentences.append(f"In truth, {listing(missed)}.")
     elif pd.isna(row["simulated_loss"]):
         sentences.append("No simulator is available to check it: measure it before you rely on it.")
     sentences.append(domain(row))
     return sentences
+
+
+def _not_solved(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:
+    if missed := limits_missed(row, "predicted", wanted, units):
+        return f"No method found inputs that keep every limit: at the nearest found, {listing(missed)}."
+    return "No method found inputs that meet this objective; the nearest found is shown."
+
+
+def limits_missed(row: Mapping[str, Any], prefix: str, wanted: Objective, units: Mapping[str, str]) -> list[str]:
+    """Return which limits of outputs one row misses, and by how much."""
+    said = []
+    for limit in wanted.limits:
+        value = float(row[f"{prefix}.{limit.output}"])
+        if (over := max(limit.low - value, value - limit.high)) > 0:
+            allowed = interval_words(limit.low, limit.high)
+            said.append(f"{label(limit.output)} misses its limit ({allowed}) by {of(over, limit.output, units)}")
+    return said
 
 
 def domain(row: Mapping[str, Any]) -> str:
@@ -177,13 +196,16 @@ def unmoved(candidates: pd.DataFrame) -> list[str]:
 
 def plateaus(found: Mapping[str, Any]) -> str:
     """Return where the starts of one case ended: how many at one loss, and at which."""
+    missed = f" ({found['missed']} more missed a limit)" if found.get("missed") else ""
+    if missed and not found["starts"]:
+        return f"none of {found['missed']} starts kept every limit"
     if not found["count"]:
-        return f"no three of {found['starts']} starts ended at the same loss: more starts may find a better one"
+        return f"no three of {found['starts']} starts{missed} ended at the same loss: more starts may find a better one"
     shown = found["plateaus"][:MOST_PLATEAUS]
     step = digits.step(float(np.ptp([p["loss"] for p in shown])))
     levels = [f"{p['size']} at loss {number(p['loss'], step)}" for p in shown]
     more = f", others on {found['count'] - len(shown)} more plateaus" if found["count"] > len(shown) else ""
-    return f"of {found['starts']} starts {listing(levels)}{more}"
+    return f"of {found['starts']} starts{missed} {listing(levels)}{more}"
 
 
 def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:

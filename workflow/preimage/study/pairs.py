@@ -23,7 +23,8 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
         models[SIMULATOR] = {"kind": SIMULATOR}
     if not models:
         raise StudyError(f"key 'inverters.{name}': nothing to work on; add a surrogate (a table has no simulator)")
-    if clash := inverter.clash(constrained=bool(study["problem"]["constraints"])):
+    limited = any("subject_to" in entry for entry in study["objectives"].values())
+    if clash := inverter.clash(constrained=bool(study["problem"]["constraints"]) or limited):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
     varied = [key for key, entry in study["objectives"].items() if "variation" in entry]
     if varied and not inverter.takes_variation:

@@ -27,7 +27,7 @@ class Multistart(Inverter):
         "`3-point` otherwise.",
     )
     method: Maybe[Literal["L-BFGS-B", "SLSQP", "trust-constr", "Nelder-Mead", "Powell", "TNC"]] = option(
-        None, "scipy's method. Default: `L-BFGS-B`; with constraints `SLSQP`."
+        None, "scipy's method. Default: `L-BFGS-B`; with constraints, or limits of outputs, `SLSQP`."
     )
     discrete: Literal["round", "enumerate"] = option(
         "round",
@@ -83,5 +83,6 @@ class Multistart(Inverter):
     def clash(self, constrained: bool) -> tuple[str, str] | None:
         """Return a method of scipy's that can't hold the constraints there are."""
         if constrained and self.method and self.method not in self.hold_constraints:
-            return "method", f"{self.method} does not support constraints; use {' or '.join(self.hold_constraints)}"
+            others = " or ".join(self.hold_constraints)
+            return "method", f"{self.method} supports neither constraints nor limits of outputs; use {others}"
         return None
