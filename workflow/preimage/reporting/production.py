@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.core.objective import DRAWS, Varied
+from preimage.core.objective import DRAWS, Objective, Varied
 from preimage.reporting import words
 from preimage.support import digits
 
@@ -17,12 +17,15 @@ def sentences(found: Mapping[str, Any], wanted: Varied, units: Mapping[str, str]
     said = [_whole(found, wanted, units)]
     if len(found["alone"]) > 1:
         said.append(_alone(found["alone"], wanted, units))
+    said.append(f"Methods were compared at {DRAWS} common draws, each of which counts as an evaluation.")
     return said
 
 
-def evaluations(wanted: Varied) -> str:
-    """Return what evaluations count where inputs vary."""
-    return f"Each point that a method tries is {DRAWS} evaluations, one per draw of {_names(wanted)}."
+def heading(wanted: Objective) -> str:
+    """Return the heading of what draws come to; empty where nothing varies."""
+    if not isinstance(wanted, Varied):
+        return ""
+    return "share of production" if wanted.of_shares else "worst tenth"
 
 
 def _whole(found: Mapping[str, Any], wanted: Varied, units: Mapping[str, str]) -> str:
@@ -60,7 +63,3 @@ def _value(value: float, wanted: Varied, units: Mapping[str, str]) -> str:
     if len(wanted.outputs) == 1 and wanted.low[0] == 1:
         return words.of(value, name, units)
     return digits.number(value)
-
-
-def _names(wanted: Varied) -> str:
-    return words.listing([words.label(vary.input) for vary in wanted.variation.inputs])

@@ -277,7 +277,7 @@ def _range(min: float, max: float) -> str:
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
     """Warn of wanted values outside the range ever measured."""
     said = []
-    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.bounded else ()
+    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.nominal.bounded else ()
     for output, low, high in [*values, *((limit.output, limit.low, limit.high) for limit in wanted.limits)]:
         seen = pc.min_max(table[output]).as_py()
         if high < seen["min"] or low > seen["max"]:

@@ -97,6 +97,11 @@ class Varied(Objective):
         missed = np.sort(_worst_if_nan(self.base.violation(flat)).reshape(n, q), axis=1)[:, above]
         return np.where(np.isfinite(loss), loss, np.nan), missed
 
+    @property
+    def column(self) -> str:
+        """The column of the table of candidates that holds `value`."""
+        return "share_met" if self.of_shares else "worst"
+
     def value(self, loss: Any) -> Any:
         """Return what a loss of `judged` is of: the share that meets the objective, or the value, in its unit, that a
         tenth of production is worse than."""
