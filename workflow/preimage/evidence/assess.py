@@ -82,7 +82,7 @@ def resimulate(
     for name, wanted in objectives.items():
         mine = (frame["objective"] == name).to_numpy()
         if isinstance(wanted, Varied) and draws:
-            mine &= (frame["rank"] <= FIRST).fillna(False).to_numpy(bool)
+            mine = mine & (frame["rank"] <= FIRST).fillna(False).to_numpy(bool)
             first = space.encode(inputs_of(frame[mine], space))
             found = judged(wanted, draws[name], tolerant(simulate, len(outputs)), first)
             loss[mine], violation[mine] = found.loss, found.violation

@@ -47,12 +47,7 @@ def with_windows(
     for k in np.flatnonzero(has):
         surrogate, objective = str(frame["surrogate"].iloc[k]), str(frame["objective"].iloc[k])
         trees, wanted = getattr(models.get(surrogate), "trees", None), objectives[objective]
-        if (
-            trees is None
-            or isinstance(wanted, Varied)
-            or wanted.name != wanted.entry
-            or not _alone(wanted, len(trees.start))
-        ):
+        if trees is None or wanted.name != wanted.entry or not _alone(wanted, len(trees.start)):
             continue
         key = (surrogate, objective, X[k].tobytes())
         if key not in known:

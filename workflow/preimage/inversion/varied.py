@@ -1,8 +1,9 @@
 """Questions whose inputs vary in production, as searches and tables take them.
 
-A search sees a model of one output: what its objective makes of the outputs at all draws around a point. So every
-method works on every model, and on a simulator, as it does where nothing varies, at `DRAWS` times the evaluations. A
-method that follows slopes sees a loss that has some, the others what ranks candidates in the end.
+A search sees a model of one output, what its objective makes of the outputs at all draws around a point (and of a
+second, how well these keep its limits). So every method works on every model, and on a simulator, as it does where
+nothing varies, at `DRAWS` times the evaluations. A method that follows slopes sees a loss that has some, the others
+what ranks candidates in the end.
 """
 
 from __future__ import annotations
@@ -28,19 +29,18 @@ def searched(question: Question, with_slopes: bool) -> Question:
     """
     wanted, draws = question.objective, question.draws
     assert isinstance(wanted, Varied) and draws is not None
-    follow = wanted.smooth if with_slopes else wanted.strict
 
     def predict(X: np.ndarray) -> np.ndarray:
         if np.iscomplexobj(X):
-            return np.asarray(follow(outputs_around(question.predict, draws, X)))[:, None]
-        return np.concatenate([follow(_outputs(question, part)) for part in parts(X, draws)])[:, None]
+            return wanted.followed(outputs_around(question.predict, draws, X), with_slopes)
+        return np.concatenate([wanted.followed(_outputs(question, part), with_slopes) for part in parts(X, draws)])
 
     slopes = with_slopes and question.gradient is not None
     return replace(
         question,
         objective=wanted.searched(),
         predict=predict,
-        Y=follow(question.Y[:, None])[:, None],
+        Y=wanted.followed(question.Y[:, None], with_slopes),
         gradient=_gradient(question, wanted, draws) if slopes else None,
         traceable=_traceable(question, wanted, draws) if slopes and question.traceable is not None else None,
         trees=None,
@@ -99,15 +99,15 @@ def _gradient(question: Question, wanted: Varied, draws: Draws) -> Any:
     def gradient(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = [one(part) for part in parts(X, draws)]
         Y, slopes = (np.concatenate(part) for part in zip(*found, strict=True))
-        return Y[:, None], slopes[:, None]
+        return Y, slopes
 
     def one(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         P = draws.around(X)
         n, q, d = P.shape
         Y, J = own(P.reshape(n * q, d))
         Y = Y.reshape(n, q, -1)
-        slope = np.einsum("nqm,nqmd->nqd", wanted.smooth_slope(Y), J.reshape(n, q, -1, d))
-        return wanted.smooth(Y), np.einsum("nqd,qd->nd", slope, draws.derivative(d))
+        slope = np.einsum("nkqm,nqmd->nkqd", wanted.followed_slope(Y), J.reshape(n, q, -1, d))
+        return wanted.followed(Y, with_slopes=True), np.einsum("nkqd,qd->nkd", slope, draws.derivative(d))
 
     return gradient
 
@@ -128,7 +128,8 @@ class Numbers(NamedTuple):
 
 @dataclass(frozen=True)
 class Traced:
-    """`Varied.smooth` of a model's outputs for JAX to trace: a function of (`Numbers`, one point (d,)) that gives (1,).
+    """`Varied.followed` of a model's outputs for JAX to trace: a function of (`Numbers`, one point (d,)) that gives
+    (1,), or (2,) with limits of a direction.
 
     Those of models and objectives of one form compare equal, so that they share compiled programs.
 
@@ -160,11 +161,13 @@ class Traced:
         below, above, part = quantile_at(len(step))
         ordered = jnp.sort(losses)
         loss = losses.mean() if self.of_shares else ordered[below] + part * (ordered[above] - ordered[below])
-        if self.limits:
-            y = Y[:, np.array(self.limits)]
-            excess = jnp.maximum(jnp.maximum(numbers.low - y, y - numbers.high), 0.0) / numbers.scale
-            loss += numbers.penalty * (excess**2).sum(axis=1).mean()
-        return loss[None]
+        if not self.limits:
+            return loss[None]
+        y = Y[:, np.array(self.limits)]
+        excess = jnp.maximum(numbers.low - y, y - numbers.high) / numbers.scale
+        if self.of_shares:
+            return (loss + numbers.penalty * (jnp.maximum(excess, 0.0) ** 2).sum(axis=1).mean())[None]
+        return jnp.stack([loss, jnp.sort(excess.max(axis=1))[above]])
 
 
 def _traceable(question: Question, wanted: Varied, draws: Draws) -> tuple[Traced, Numbers]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from preimage.core.objective.base import SAME, Goal, Known, Objective
 from preimage.core.objective.directions import Minimize
+from preimage.core.objective.limits import Limit
 from preimage.core.objective.values import Target
 from preimage.core.objective.variation import Variation
 
@@ -22,7 +23,7 @@ from preimage.core.objective.variation import Variation
 WORST = 0.1
 # Answers are as good as the best where as much more of production misses the objective.
 SHARE_TOLERANCE = 0.01
-# Weight of limits in what a gradient follows, beside losses in units of the training rows' range.
+# Weight of limits in the mean distance of draws, beside losses in units of the training rows' range.
 PENALTY = 10.0
 
 
@@ -121,49 +122,76 @@ class Varied(Objective):
 
     # -- what searches follow ------------------------------------------------------------------------------------------
 
+    @property
+    def bounds_limits(self) -> bool:
+        """Whether limits are a second number beside the one that searches minimise; a share counts them already."""
+        return bool(self.base.limits) and not self.of_shares
+
     def searched(self) -> Minimize:
-        """Return the objective of a search whose one output is `smooth` or `strict`."""
+        """Return the objective of a search whose outputs are those of `followed`."""
         unit = self.base.loss_unit if self.of_shares else self.base.unit
+        limits = (Limit("limits", 1, -np.inf, 0.0),) if self.bounds_limits else ()
         return Minimize(
-            self.name, (self.name,), (0,), (1.0,), (1.0,), self.tolerance, (1.0,), self.fixed, None, unit or 1.0
-        )
+            self.name, (self.name,), (0,), (1.0,), (1.0,), self.tolerance, (1.0,), self.fixed, None, unit or 1.0,
+            limits, self.base.middle,
+        )  # fmt: skip
 
-    def strict(self, Y: np.ndarray) -> np.ndarray:
-        """Return what a search without slopes minimises, of outputs of the draws (n, q, m), shape (n,): loss and
-        violation as `judged`, and where shares are equal the mean loss of the draws."""
-        loss, violation = self.judged(Y)
-        if self.of_shares:
-            return loss + _squashed(self.smooth(Y) / (self.base.loss_unit or 1.0)) / Y.shape[1]
-        if not self.base.limits:
-            return loss
-        far = (loss - self.base.middle) / (self.base.loss_unit or 1.0)
-        return np.where(violation == 0, far / (1 + np.abs(far)), 1 + violation)
+    def followed(self, Y: np.ndarray, with_slopes: bool) -> np.ndarray:
+        """Return what a search minimises, of outputs of the draws (n, q, m), shape (n, 1); with `bounds_limits` and how
+        far all but a tenth of the draws are within the limits, in units of their scales and less than 0 inside (n, 2).
 
-    def smooth(self, Y: Any) -> Any:
-        """Return what a search with slopes minimises, of outputs of the draws (n, q, m), shape (n,).
-
-        Of values, the mean squared distance by which draws miss them; of a direction, the loss that a tenth of the
-        draws exceed. Limits add their squared excess.
+        Of a direction, that is the loss of `judged`. Of values, a search with slopes follows the mean squared distance
+        by which draws miss them, and their limits; one without the share that does, and where shares are equal that
+        distance.
         """
         n, q, m = Y.shape
         flat = Y.reshape(n * q, m)
         losses = _like_the_worst(self.aim.loss(flat).reshape(n, q))
-        found = losses.mean(axis=1) if self.of_shares else _quantile(losses)
-        return found + self._penalty(flat).reshape(n, q).mean(axis=1) if self.base.limits else found
+        if not self.of_shares:
+            found = [_quantile(losses)]
+            if self.bounds_limits:
+                excess = _like_the_worst(self._excess(flat).max(axis=1).reshape(n, q))
+                found.append(np.sort(excess, axis=1)[:, quantile_at(q)[1]])
+            return np.stack(found, axis=1)
+        mean = losses.mean(axis=1)
+        if self.base.limits:
+            over = np.maximum(self._excess(flat), 0.0)
+            mean = mean + self.penalty * _like_the_worst((over**2).sum(axis=1).reshape(n, q)).mean(axis=1)
+        if with_slopes:
+            return mean[:, None]
+        return (self.judged(Y)[0] + _squashed(mean / (self.base.loss_unit or 1.0)) / q)[:, None]
 
-    def smooth_slope(self, Y: np.ndarray) -> np.ndarray:
-        """Return the derivative of `smooth` by the outputs of the draws (n, q, m)."""
+    def followed_slope(self, Y: np.ndarray) -> np.ndarray:
+        """Return the derivative of `followed`, with slopes, by the outputs of the draws (n, 1 or 2, q, m)."""
         n, q, m = Y.shape
         flat = Y.reshape(n * q, m)
         slopes = self.aim.slope(flat).reshape(n, q, m)
         weights = np.full((n, q), 1 / q) if self.of_shares else _weights(self.aim.loss(flat).reshape(n, q))
-        found = weights[:, :, None] * slopes
-        unit = self.penalty
-        for limit in self.base.limits:
-            y = Y[:, :, limit.column]
-            over = np.maximum(y - limit.high, 0.0) - np.maximum(limit.low - y, 0.0)
-            found[:, :, limit.column] += 2 * unit * over / limit.scale**2 / q
-        return found
+        found = [weights[:, :, None] * slopes]
+        if not self.base.limits:
+            return np.stack(found, axis=1)
+        excess, of_excess = self._excess(flat), self._excess_slope(flat)
+        if self.of_shares:
+            over = 2 * self.penalty / q * np.maximum(excess, 0.0)
+            found[0] += np.einsum("pk,pkm->pm", over, of_excess).reshape(n, q, m)
+            return np.stack(found, axis=1)
+        worst = of_excess[np.arange(n * q), excess.argmax(axis=1)].reshape(n, q, m)
+        order = np.argsort(excess.max(axis=1).reshape(n, q), axis=1)[:, quantile_at(q)[1]]
+        return np.stack([*found, worst * (np.arange(q) == order[:, None])[:, :, None]], axis=1)
+
+    def _excess(self, Y: np.ndarray) -> np.ndarray:
+        """Return how far outputs (p, m) are beyond each limit (p, k), in units of its scale, less than 0 inside."""
+        return np.stack(
+            [np.maximum(m.low - Y[:, m.column], Y[:, m.column] - m.high) / m.scale for m in self.base.limits], axis=1
+        )
+
+    def _excess_slope(self, Y: np.ndarray) -> np.ndarray:
+        """Return the derivative of `_excess` by the outputs (p, k, m)."""
+        out = np.zeros((len(Y), len(self.base.limits), Y.shape[1]))
+        for k, m in enumerate(self.base.limits):
+            y = Y[:, m.column]
+            out[:, k, m.column] = np.where(m.low - y > y - m.high, -1.0, 1.0) / m.scale
+        return out
 
     @property
     def aim(self) -> Objective:
@@ -172,11 +200,8 @@ class Varied(Objective):
 
     @property
     def penalty(self) -> float:
+        """The weight of limits beside squared distances."""
         return PENALTY * (self.base.loss_unit or 1.0)
-
-    def _penalty(self, Y: Any) -> Any:
-        excess = [((limit.excess(Y) / limit.scale) ** 2) for limit in self.base.limits]
-        return self.penalty * sum(excess)
 
 
 def _worst_if_nan(values: np.ndarray) -> np.ndarray:
