@@ -114,8 +114,8 @@ def window_around(row: Mapping[str, Any], x: np.ndarray, space: Space) -> tuple[
     if pd.notna(row.get("tolerance_width")) and not any(i.categories for i in space.inputs):
         low, high = (np.array([row[f"tolerance_{end}.{n}"] for n in space.names], float) for end in ("low", "high"))
         return np.minimum(low, x), np.maximum(high, x), True
-    reach = np.where(space.discrete, 0.0, SETTING * space.width)
-    return np.maximum(x - reach, space.low), np.minimum(x + reach, space.high), False
+    reach, piece = np.where(space.stepwise, 0.0, SETTING * space.width), space.piece(x)
+    return np.maximum(x - reach, piece.low), np.minimum(x + reach, piece.high), False
 
 
 def unstable_answer(
@@ -141,7 +141,7 @@ def unstable_answer(
     kind, quantity = "unstable_answer", "jump of the truth in the window"
     X = rng.uniform(low, high, (ASKED, len(x)))
     X = np.vstack([x, np.where(space.discrete, np.round(X), X)])
-    X, _ = polytope.repair(space, X) if space.constraints else (X, None)
+    X = polytope.near(space.piece(x), X) if space.restricted else X
     Y = simulate(X)
     if not np.isfinite(Y).all():
         said = "the simulator gave no number somewhere in the window"
@@ -176,7 +176,7 @@ def _jump(first: np.ndarray, last: np.ndarray, space: Space, value: Callable[[np
     """Return the difference that is left between two points when they are brought together by halving."""
     for _ in range(HALVINGS):
         middle = first / 2 + last / 2
-        middle = np.where(space.discrete, first, middle)
+        middle = np.where(space.stepwise, first, middle)
         a, b, c = value(np.stack([first, middle, last]))
         if abs(b - a) >= abs(c - b):
             last = middle

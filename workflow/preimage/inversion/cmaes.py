@@ -20,6 +20,7 @@ from cmaes import CMA
 
 from preimage.core import polytope
 from preimage.core.objective import Objective
+from preimage.core.space import Space
 from preimage.inversion.kinds.cmaes import Cmaes
 from preimage.inversion.question import Answer, Question, SearchContext, repaired
 from preimage.inversion.rounding import Rounding
@@ -83,7 +84,7 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
         merit = question.merit(X)
         if np.isfinite(merit).any() and not merit[k := int(np.nanargmin(merit))] >= best.merit:
             best = best._replace(x=X[k], merit=float(merit[k]), note=notes[k])
-        values = _judged(merit, u, _outside(drawn, space.places(X), space.discrete)[:, free] / width[free])
+        values = _judged(merit, u, _outside(space, drawn, space.places(X))[:, free] / width[free])
         # Ranks from one generation to the next never stay the same, as the library's own rule would have them.
         ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable") + float(cma.generation)
         cma.tell(list(zip(u, ranks.tolist(), strict=True)))
@@ -106,14 +107,16 @@ def _noise(rounding: Rounding, wanted: Objective, loss: float, free: np.ndarray)
 def _valid(question: Question, drawn: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Return draws (n, d) as points of the space, with a message where constraints moved one."""
     space = question.space
-    X = np.clip(np.where(space.discrete, np.round(drawn), drawn), space.low, space.high)
-    return repaired(space, space.codes(X))
+    return repaired(space, space.codes(space.rounded(drawn)))
 
 
-def _outside(drawn: np.ndarray, X: np.ndarray, discrete: np.ndarray) -> np.ndarray:
-    """Return how far repair moved draws (n, d); rounding a whole number or a category doesn't count."""
+def _outside(space: Space, drawn: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Return how far repair moved draws (n, d); rounding to an allowed value doesn't count."""
     moved = np.abs(drawn - X)
-    return np.where(discrete, np.maximum(moved - 0.5, 0.0), moved)
+    within = np.clip(drawn, space.low, space.high)
+    chosen = np.abs(space.rounded(drawn) - X) + np.abs(drawn - within)
+    moved = np.where(space.listed | space.gapped, chosen, moved)
+    return np.where(space.discrete, np.maximum(moved - 0.5, 0.0), moved)
 
 
 def _judged(merit: np.ndarray, u: np.ndarray, outside: np.ndarray) -> np.ndarray:

@@ -41,8 +41,10 @@ BY_DIFFERENCES = {
     "TNC": {"ftol": 1e-14, "gtol": 1e-10, "maxfun": 2000},
     "trust-constr": {"gtol": 1e-8, "xtol": 1e-10, "maxiter": 500, **BARRIER},
 }
-# Along limits of outputs, whose rounding the tightest tolerance would chase for thousands of iterations.
-ALONG_LIMITS = {"SLSQP": {"ftol": 1e-12, "maxiter": 200}}
+# Along limits of outputs, whose rounding the tightest tolerance would chase; what is left is begun again from there.
+ALONG_LIMITS = {"SLSQP": {"ftol": 1e-12, "maxiter": 50}}
+# A search along limits that ends so near to a bound, as a share of an input's range, is on it.
+ON_BOUND = 1e-12
 # Without a slope: by the size of the simplex or of the steps, as shares of the range.
 WITHOUT = {"Nelder-Mead": {"xatol": 1e-8, "fatol": np.inf}, "Powell": {"xtol": 1e-9, "ftol": 1e-14}}
 
@@ -135,6 +137,8 @@ def _one(
         reason = next(iter(line.question.errors.values()), "no finite loss")
         return line.x0, np.nan, line.evaluations, "failed", f"loss {result.fun} ({reason})", unknown
     u = np.asarray(result.x, float)
+    if line.question.objective.limits:
+        u = np.where(u < ON_BOUND, 0.0, np.where(u > 1 - ON_BOUND, 1.0, u))
     # Scaling there and back would move a start that stayed by a rounding.
     x = line.x0 if np.array_equal(u, line.start) else line.point(u)
     status = "ok" if result.success else "not_converged"
@@ -166,6 +170,8 @@ def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> Opti
     with warnings.catch_warnings():
         # trust-constr warns of linear functions, which are welcome.
         warnings.filterwarnings("ignore", "delta_grad == 0.0")
+        # Nor does it matter here that equalities stand beside inequalities.
+        warnings.filterwarnings("ignore", "Equality and inequality constraints are specified")
         return minimize(
             function,
             line.start,

@@ -29,7 +29,8 @@ def invert(question: Question, options: Evolution, context: SearchContext) -> An
     def points(u: np.ndarray) -> np.ndarray:
         X = np.tile(space.low, (u.shape[1], 1))
         X[:, free] = u.T
-        return space.codes(np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high))
+        X = space.codes(space.rounded(X))
+        return X if space.plain else repaired(space, X)[0]
 
     def merits(u: np.ndarray) -> np.ndarray:
         nonlocal spent
@@ -53,7 +54,7 @@ def invert(question: Question, options: Evolution, context: SearchContext) -> An
         vectorized=True,
         updating="deferred",
         integrality=space.discrete[free],
-        constraints=LinearConstraint(matrix[:, free], low - held, high - held) if len(matrix) else (),
+        constraints=LinearConstraint(matrix[:, free], low - held, high - held) if space.plain and len(matrix) else (),
         rng=context.rng,
     )
     order = np.argsort(result.population_energies, kind="stable")

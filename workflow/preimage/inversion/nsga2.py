@@ -134,7 +134,7 @@ def _children(space: Space, members: Members, n: int, rng: np.random.Generator) 
     children = _mutated(children, space, rng)
     X = np.tile(space.low, (n, 1))
     X[:, free] = low + width * children
-    X = space.codes(np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high))
+    X = space.codes(space.rounded(X))
     return repaired(space, X)[0]
 
 

@@ -156,5 +156,5 @@ def _later(report: Report, before: int, done: int, best: float) -> None:
 
 def repaired(space: Space, X: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Move points (n, d) into the space where they are outside; return them with a message that says so."""
-    X, moved = polytope.repair(space, X)
+    X, moved = polytope.repair(space, X, quickly=True)
     return X, [f"repaired: moved {m:.3g} of the inputs' ranges to satisfy the constraints" if m else "" for m in moved]

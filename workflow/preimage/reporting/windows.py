@@ -73,6 +73,5 @@ def _promise(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]
 def _outside(low: float, high: float, output: str, units: Mapping[str, str]) -> str:
     """Return the ends of what is proven, rounded outwards."""
     step = digits.step_of(units, output)
-    ends = [of(end, step) if np.isfinite(end) else "" for of, end in ((digits.down, low), (digits.up, high))]
-    span = words.span(low, high, *ends)
+    span = words.span(low, high, digits.down(low, step), digits.up(high, step))
     return f"{span} {units.get(output, '')}".rstrip()

@@ -143,7 +143,7 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
         return "No held-out row satisfies the bounds, constraints and fixed inputs of this objective."
     rows = promise["rows"]
     predicted, measured, error = (
-        listing([of(v, o, units) for o, v in zip(wanted.outputs, promise[key], strict=True)])
+        listing([of(v, o, units) for o, v in zip(wanted.involved, promise[key], strict=True)])
         for key in ("predicted", "measured", "rmse")
     )
     which = "held-out rows" if trained_here else "held-out rows (which it may have been trained on elsewhere)"
@@ -152,7 +152,8 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
         f"{predicted} and the mean measurement {measured} (RMSE {error})."
     )
     if promise["met"] is not None:
-        text += f" {promise['met']} of the {rows} met the objective."
+        what = "met the objective" if wanted.bounded else "kept every limit"
+        text += f" {promise['met']} of the {rows} {what}."
     return text
 
 

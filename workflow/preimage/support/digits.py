@@ -57,12 +57,12 @@ def number(value: float, step: float = 0.0, whole: bool = True) -> str:
 
 def down(value: float, step: float = 0.0) -> str:
     """Return the largest short number that is not above a value."""
-    return "0" if value == 0 else _text(value, _last(value, step), ROUND_FLOOR)
+    return exact(value) if value in (0, math.inf, -math.inf) else _text(value, _last(value, step), ROUND_FLOOR)
 
 
 def up(value: float, step: float = 0.0) -> str:
     """Return the smallest short number that is not below a value."""
-    return "0" if value == 0 else _text(value, _last(value, step), ROUND_CEILING)
+    return exact(value) if value in (0, math.inf, -math.inf) else _text(value, _last(value, step), ROUND_CEILING)
 
 
 def inside(low: float, high: float, step: float = 0.0) -> tuple[str, str]:
