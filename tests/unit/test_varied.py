@@ -3,14 +3,20 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm, uniform
 
-from preimage.core import judging, objective
+from preimage.core import candidates, judging, objective
 from preimage.core.objective import DRAWS, Varied
 from preimage.core.space import Input, Space
+from preimage.evidence import assess, production
+from preimage.evidence.recommend import distinct_solutions
+from preimage.evidence.summary import summarise
 from preimage.inversion import asking, varied
-from preimage.inversion.question import Question
+from preimage.inversion.question import Answer, Question
+from preimage.inversion.table import frame
+from preimage.reporting import production as words
 from preimage.support.jax_setup import enable_double
 
 from ..conftest import inverter, refusal
@@ -301,3 +307,85 @@ def test_inputs_that_cannot_vary_are_refused():
         "count": "variation.count: found a whole number, which can't vary",
     }.items():
         assert refusal(built({"minimize": "yield", "variation": {name: 1}}).variation.check, space).startswith(said)
+
+
+# -- tables and words --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def assessed():
+    """The table of candidates of two objectives, of which one varies, with its summary and the recommended answer."""
+    asked = question({**ENTRIES["within"], "subject_to": {"h": {"at_most": 110.0}}})
+    plain = replace(asked, objective=asked.objective.nominal)
+    X = np.vstack([[100.0, 30.0, 200.0], [96.0, 30.0, 200.0], asked.X[:20]])
+    answer = Answer(X, [DRAWS] * 22, ["ok"] * 22, [""] * 22)
+    both = []
+    for q, name in ((asked, "o"), (plain, "plain")):
+        own = frame(answer, bowl(X), q, ["y", "h"]).assign(objective=name)
+        both.append(own.assign(problem="p", round=0, seed=0, surrogate="m", inverter="i"))
+    objectives = {"o": asked.objective, "plain": replace(plain.objective, name="plain")}
+    table = pd.concat(both, ignore_index=True).assign(in_domain=True, domain_score=0.5)
+    table = assess.resimulate(table, SPACE, raising, objectives, ["y", "h"], {"o": asked.draws})
+    table = candidates.typed(table, SPACE.names, ["y", "h"])
+    return table, asked, objectives
+
+
+def raising(X):
+    """The truth is the model, but a simulator that can't be asked beyond 121."""
+    if (X[:, 0] > 121).any():
+        raise ValueError("too hot")
+    return bowl(X)
+
+
+def test_the_table_has_shares_and_losses_of_draws(assessed):
+    table, asked, _ = assessed
+    schema = candidates.schema(dict.fromkeys(SPACE.names, False), ["y", "h"], limited=True, production=["share_met"])
+    schema.validate(table)
+    mine, other = table[table["objective"] == "o"], table[table["objective"] == "plain"]
+    by_hand = judging.judged(asked.objective, asked.draws, bowl, mine[[f"x.{n}" for n in SPACE.names]].to_numpy(float))
+    assert mine["share_met"].to_numpy() == pytest.approx(by_hand.value)
+    assert mine["predicted_loss"].to_numpy() == pytest.approx(1 - by_hand.value)
+    # A point at the edge of the steep side is worse than one before it, though its own outputs are better.
+    assert mine["rank"].iloc[1] < mine["rank"].iloc[0] and mine["predicted.y"].iloc[0] > mine["predicted.y"].iloc[1]
+    assert other["share_met"].isna().all() and other["simulated_share_met"].isna().all()
+    first = mine["rank"] <= assess.FIRST
+    assert mine.loc[first, "simulated_share_met"].notna().all() and mine.loc[~first, "simulated_loss"].isna().all()
+    assert (mine.loc[first, "simulated_share_met"] <= mine.loc[first, "share_met"]).all()
+    assert mine["simulated.y"].notna().all() and other["simulated_loss"].notna().all()
+
+
+def test_the_summary_and_the_recommended_answer_follow_the_share(assessed):
+    table, _, objectives = assessed
+    row = summarise(table, SPACE, objectives, ["y", "h"]).set_index("objective").loc["o"]
+    best = table[(table["objective"] == "o") & (table["rank"] == 1)].iloc[0]
+    assert row["share_met"] == best["share_met"] and row["predicted_loss"] == 1 - row["share_met"]
+    assert row["optimizer_regret"] == 0
+    assert row["surrogate_regret"] == pytest.approx(row["share_met"] - row["simulated_share_met"])
+    first = distinct_solutions(table, SPACE, objectives, ["y", "h"]).iloc[0]
+    assert first["objective"] == "o" and first["share_met"] == best["share_met"] and first["solves"]
+
+
+def test_the_report_says_what_becomes_of_an_answer_in_production(assessed):
+    table, asked, objectives = assessed
+    first = distinct_solutions(table, SPACE, objectives, ["y", "h"])
+    (found,) = production.of_answers(
+        first, SPACE, objectives, {"m": bowl}, raising, ["y", "h"], np.random.default_rng(0)
+    )
+    assert found["draws"] == 2048 and found["kept"] is None
+    assert found["value"] <= found["alone"]["heat"] and found["value"] <= found["alone"]["resin"]
+    said = words.sentences(found, asked.objective, {"heat": "C"})
+    how = "With variation of heat by 6 C (standard deviation) and resin by 20 % (standard deviation), "
+    assert said[0].startswith(how)
+    assert "of production keeps the limits and meets the objective (2,048 draws; re-simulated at 128: " in said[0]
+    worst = min(found["alone"], key=found["alone"].get)
+    what = "share that meets it with one input varying"
+    assert said[1].startswith(f"The variation of {worst} costs most ({what}: {worst} ")
+
+
+def test_of_a_direction_the_report_gives_the_worst_tenth_in_its_unit():
+    wanted = objective.build("o", ENTRIES["limited"], ["y", "h"], [1.0, 1.0], [10.0, 80.0])
+    found = {"value": 81.25, "draws": 2048, "alone": {"heat": 81.25}, "kept": 0.93, "simulated": None}
+    assert words.sentences(found, wanted, {"y": "%"})[0] == (
+        "With variation of heat by 6 (standard deviation), a tenth of production ends below 81.25 % (2,048 draws); 93% "
+        "of production keeps the limits."
+    )

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
-from preimage.core.judging import Outputs, judged, tolerant
-from preimage.core.objective import DRAWS, Objective, Varied
+from preimage.core.judging import Outputs, judged, outputs_around, tolerant
+from preimage.core.objective import DRAWS, Draws, Objective, Varied
 from preimage.core.space import Space
 
 # Draws by which a model is asked again: those that a search has seen flatter what it found with them.
@@ -35,8 +35,8 @@ def of_answers(
         models: predictions (n, m) of points (n, d), by surrogate.
 
     Keys: `surrogate`, `objective`; `value` (see `preimage.core.judging.Judged`) by the model at `draws` fresh draws,
-    `simulated` by the simulator (None without) and `simulated_draws`, `alone` by the model with each input varying
-    alone, by its name.
+    `kept`, the share of them that keeps the limits of a direction (None without); `simulated` by the simulator (None
+    without) and `simulated_draws`; `alone` by the model with each input varying alone, by its name.
     """
     found = []
     for (surrogate, name), part in solutions.groupby(["surrogate", "objective"], sort=False):
@@ -60,8 +60,15 @@ def of_answers(
                 "value": float(judged(wanted, draws, model, x).value[0]),
                 "draws": len(draws.absolute),
                 "alone": alone,
+                "kept": _kept(wanted, draws, model, x),
                 "simulated": None if truth is None else float(judged(wanted, fewer, truth, x).value[0]),
                 "simulated_draws": DRAWS,
             }
         )
     return found
+
+
+def _kept(wanted: Varied, draws: Draws, model: Outputs, x: np.ndarray) -> float | None:
+    if wanted.of_shares or not wanted.limits:
+        return None
+    return float((wanted.base.violation(outputs_around(model, draws, x)[0]) == 0).mean())

@@ -32,14 +32,13 @@ def _whole(found: Mapping[str, Any], wanted: Varied, units: Mapping[str, str]) -
     value = _value(found["value"], wanted, units)
     truth = found["simulated"]
     again = "" if truth is None else f"; re-simulated at {found['simulated_draws']}: {_value(truth, wanted, units)}"
-    how = f"With variation of {wanted.variation.words(units)}"
-    drawn = f"({found['draws']:,} draws{again})"
+    how, drawn = f"With variation of {wanted.variation.words(units)}", f"({found['draws']:,} draws{again})"
     if wanted.of_shares:
-        return (
-            f"{how}, {value} of production {'meets' if not wanted.limits else 'keeps the limits and meets'} it {drawn}."
-        )
+        also = "keeps the limits and " if wanted.limits else ""
+        return f"{how}, {value} of production {also}meets the objective {drawn}."
     side = "above" if wanted.sign > 0 else "below"
-    return f"{how}, a tenth of production ends {side} {value} {drawn}."
+    kept = "" if found["kept"] is None else f"; {words.share(found['kept'])} of production keeps the limits"
+    return f"{how}, a tenth of production ends {side} {value} {drawn}{kept}."
 
 
 def _alone(alone: Mapping[str, float], wanted: Varied, units: Mapping[str, str]) -> str:
@@ -48,10 +47,8 @@ def _alone(alone: Mapping[str, float], wanted: Varied, units: Mapping[str, str])
     worse = -1.0 if not wanted.of_shares and wanted.sign > 0 else 1.0
     order = sorted(alone, key=lambda name: worse * (alone[name] if np.isfinite(alone[name]) else -np.inf))
     values = [f"{words.label(name)} {_value(alone[name], wanted, units)}" for name in order]
-    what = "leaves" if wanted.of_shares else "gives"
-    return (
-        f"The variation of {words.label(order[0])} costs most. Varying alone, each input {what}: {'; '.join(values)}."
-    )
+    what = "share that meets it" if wanted.of_shares else "worst tenth"
+    return f"The variation of {words.label(order[0])} costs most ({what} with one input varying: {', '.join(values)})."
 
 
 def _value(value: float, wanted: Varied, units: Mapping[str, str]) -> str:

@@ -38,7 +38,8 @@ class Vary:
     def words(self, unit: str = "") -> str:
         """Return the variation as a person would say it."""
         size = f"{100 * self.size:g} %" if self.relative else f"{self.size:g} {unit}".strip()
-        return f"{self.input.replace('_', ' ')} by {'up to ' if self.uniform else ''}{size}"
+        name = self.input.replace("_", " ")
+        return f"{name} by up to {size}" if self.uniform else f"{name} by {size} (standard deviation)"
 
 
 @dataclass(frozen=True)
