@@ -1,6 +1,5 @@
 """Numbers in few digits: told from their neighbours, and of what is proven on the side on which it holds."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,7 +79,3 @@ def test_inside_is_inside_and_gives_little_away(low, width):
 )  # fmt: skip
 def test_inside_as_text(low, high, said):
     assert digits.inside(low, high) == said
-
-
-def test_an_end_that_is_infinite_has_words_too():
-    assert digits.down(-np.inf) == "-inf" and digits.up(np.inf, 0.1) == "inf"

@@ -95,14 +95,20 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
         place = {"surrogate": surrogate, "objective": objective}
         least = float(summary["predicted_loss"].where(missed(summary) == 0).min())
         for row in summary[~summary["inverter"].isin(found.baselines)].to_dict("records"):
-            yield {**place, "inverter": row["inverter"]}, answers.poor_search(row, wanted, least)
+            search = (
+                answers.poor_front(row, wanted, float(summary["hypervolume"].max()))
+                if wanted.front
+                else answers.poor_search(row, wanted, least)
+            )
+            yield {**place, "inverter": row["inverter"]}, search
         first = summary.iloc[0]
         yield place, answers.no_solution(str(first["feasible"]), float(first["certified_bound"]), wanted)
         mine = found.solutions[
             (found.solutions["objective"] == objective) & (found.solutions["surrogate"] == surrogate)
         ]
         if len(mine):
-            yield place, _several(found, mine, str(surrogate), wanted, least)
+            if not wanted.front:
+                yield place, _several(found, mine, str(surrogate), wanted, least)
             yield from ((place, f) for f in _of_the_first(found, mine.head(1), str(surrogate), wanted, rng))
 
 
@@ -130,7 +136,7 @@ def _of_the_first(
 ) -> Iterator[Finding]:
     """Yield what is found of the recommended answer, the one row of a table."""
     row = first.iloc[0]
-    low, high = ([f"interval_{end}.{o}" for o in wanted.outputs] for end in ("low", "high"))
+    low, high = ([f"interval_{end}.{o}" for o in wanted.involved] for end in ("low", "high"))
     if surrogate in found.tests:
         test = found.tests[surrogate]
         width = row[high].to_numpy(float) - row[low].to_numpy(float)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from preimage.core import polytope
 from preimage.core.sentences import UNMOVED
 from preimage.core.space import Space
-from preimage.inversion import descents, ending
+from preimage.inversion import descents, ending, epsilon
 from preimage.inversion.descents import Ends
 from preimage.inversion.kinds.multistart import Multistart
 from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
@@ -31,7 +32,12 @@ NOTHING_TO_MOVE = "nothing to move"
 
 
 def invert_many(questions: Sequence[Question], options: Multistart, context: SearchContext) -> list[Answer]:
-    """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
+    """Search for every question from `starts` points; every start is kept, one that fails with its reason.
+
+    A trade-off is answered by such searches for single points of its front.
+    """
+    if questions[0].objective.front:
+        return [_front(q, options, context) for q in questions]
     questions = [q.wanting(ending.narrowed(q)) for q in questions]
     n, report = options.starts, context.report
     part, parts = context.share
@@ -69,6 +75,19 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
     if questions[0].fit is not None and parts == 1:
         ends = importlib.import_module("preimage.calibration.engine").settled(questions[0], ends)
     return [_answer(space, X0[owner == k], ends.at(np.flatnonzero(owner == k))) for k in range(len(questions))]
+
+
+def _front(question: Question, options: Multistart, context: SearchContext) -> Answer:
+    """Search for `points` points of a front, one after the other, each from `starts` points."""
+
+    def search(some: Sequence[Question]) -> list[Answer]:
+        return invert_many(some, options, replace(context, report=None))
+
+    def report(points: int, best: float) -> None:
+        if context.report:
+            context.report(options.starts * points // options.points, best)
+
+    return epsilon.front(question, options.points, search, report)
 
 
 def _starts(
