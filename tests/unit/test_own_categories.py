@@ -36,17 +36,19 @@ from sklearn.utils import check_array
 from threadpoolctl import threadpool_limits
 
 from preimage.core import objective
-from preimage.core.space import Input, Space
+from preimage.core.space import Input, Linear, Space
 from preimage.data.rows import Rows
 from preimage.evidence.clusters import clusters, places
 from preimage.evidence.recommend import distinct_solutions
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.reporting import words
 from preimage.study import user_models
 from preimage.surrogates import model
 from preimage.surrogates.brought import skops_file
 from preimage.surrogates.brought.categories import Column
 
-from ..conftest import refusal
+from ..conftest import inverter, refusal
 
 RNG = np.random.default_rng(0)
 N = 120
@@ -340,3 +342,28 @@ def test_what_arrays_cannot_represent_before_trees_is_refused_by_name(dumped):
     assert "OneHotEncoder encodes an input that is no category in the study" in refused(
         OneHotEncoder(), columns=number, frame=FRAME[["mesh"]]
     )
+
+
+def test_a_search_leaves_inputs_without_influence_where_they_are():
+    seen = []
+
+    def predict(X):
+        seen.append(len(X))
+        return X[:, [0]] ** 2
+
+    space = Space(tuple(Input(n, -3.0, 3.0) for n in ("heat", "speed", "time")))
+    X = RNG.uniform(-3, 3, (30, 3))
+    wanted = objective.build("o", {"minimize": "y"}, ["y"], [1.0], [9.0])
+    plain = Question(space, wanted, predict, X, X[:, [0]] ** 2, np.arange(30))
+    found = {}
+    for names in ((), ("speed", "time")):
+        seen.clear()
+        asked = replace(plain, without_influence=names)
+        answer, _ = asking.ask(inverter("multistart", {"starts": 3}), [asked], np.random.default_rng(0))[0]
+        found[names] = (answer.X, sum(seen))
+    np.testing.assert_allclose(found[()][0][:, 0], 0, atol=1e-3)
+    np.testing.assert_allclose(found["speed", "time"][0][:, 0], 0, atol=1e-3)
+    assert found["speed", "time"][1] < 0.7 * found[()][1]
+    # What a constraint ties to others moves with them.
+    tied = replace(asked, space=Space(space.inputs, (Linear((("heat", 1.0), ("speed", 1.0)), 1.0, 1.0),)))
+    assert tied.movable.all() and asked.movable.tolist() == [True, False, False]

@@ -1,5 +1,5 @@
-"""A formula through the whole workflow: in every table as an output is, and no model trains on it; and an objective of an
-input that varies, whose share follows from the formula."""
+"""A formula through the whole workflow: in every table as an output is, and no model trains on it; and an objective of
+an input that varies, whose share follows from the formula."""
 
 import json
 

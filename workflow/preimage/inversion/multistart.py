@@ -150,7 +150,7 @@ def _rounded(
 ) -> Ends:
     """Search with integers as numbers, round them, and search again with them held."""
     category = np.array([bool(i.categories) for i in space.inputs], bool)
-    movable = space.free & ~category
+    movable = questions[0].movable & ~category
     ends = _moved(space, questions, owner, X0, movable, search, report)
     again = movable & ~space.discrete
     if not again.any() or again.sum() == movable.sum():
@@ -169,11 +169,12 @@ def _enumerated(
     space: Space, questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, search: Any, report: Report | None
 ) -> Ends:
     """Search from every start for every combination of whole values; keep each start's best."""
-    which = np.flatnonzero(space.free & space.discrete)
+    free = questions[0].movable
+    which = np.flatnonzero(free & space.discrete)
     values = combinations(space, which)
     X = np.repeat(X0, len(values), axis=0)
     X[:, which] = np.tile(values, (len(X0), 1))
-    movable = space.free & ~space.discrete
+    movable = free & ~space.discrete
     ends = _moved(space, questions, np.repeat(owner, len(values)), X, movable, search, report)
     loss = np.where(np.isfinite(ends.loss), ends.loss, np.inf)
     place = np.argsort(np.lexsort((loss, ends.missed))).reshape(len(X0), -1)

@@ -48,6 +48,7 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
         model = simulator.load(spec)
     else:
         model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
+    idle = [n for j, n in enumerate(train.inputs) if j not in getattr(model, "takes", range(len(train.inputs)))]
     wanted = list(found.objectives({name: entry}).values())
     space = found.setting.space.fix(wanted[0].fixed)
     first = Question(
@@ -64,6 +65,7 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
         cancellation=getattr(model, "cancellation", 0.0),
         trees=getattr(model, "trees", None),
         fit=model if "fit" in entry else None,
+        without_influence=tuple(n for n in idle if n not in found.formulas.taken),
         draws=wanted[0].variation.on(space, variation) if isinstance(wanted[0], Varied) and variation else None,
     )
     first = with_formulas(first, found.formulas)
