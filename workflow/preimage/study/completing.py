@@ -45,6 +45,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
     _check_limits(study["objectives"])
+    _check_variation(study["objectives"])
     _complete_samples(study)
     for name, spec in study["surrogates"].items():
         if spec["kind"] == "neural_network" and spec.get("tune"):
@@ -116,6 +117,25 @@ def _check_limits(entries: Mapping[str, Mapping[str, Any]]) -> None:
         for kind, reason in reasons.items():
             if kind in entry and "subject_to" in entry:
                 raise StudyError(f"key 'objectives.{name}.subject_to': {reason}")
+
+
+def _check_variation(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise StudyError for variation that is no text of a share, and beside what is asked of single points."""
+    reasons = {
+        "fit": "a fit estimates its parameters, which do not vary",
+        "pareto": "a front is of single points; expected target, within, minimize or maximize",
+        "committee": "found beside 'committee', which judges single points; expected one of them",
+        "preimage": "found beside 'preimage', a set of single points; expected one of them",
+    }
+    for name, entry in entries.items():
+        if "variation" not in entry:
+            continue
+        for kind, reason in reasons.items():
+            if entry.get(kind):
+                raise StudyError(f"key 'objectives.{name}.variation': {reason}")
+        from preimage.core.objective import variation_of  # heavy, and seldom needed to read a study
+
+        variation_of(f"objectives.{name}", entry)
 
 
 def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:

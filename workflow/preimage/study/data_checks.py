@@ -62,6 +62,8 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for name, wanted in _first_of_each(objectives).items():
         try:
             polytope.check_feasible(found.space.fix(wanted.fixed))
+            if isinstance(wanted, objective.Varied):
+                wanted.variation.check(found.space)
         except StudyError as error:
             raise StudyError(f"objectives.{name}: {error}") from None
     if look is not None:
@@ -293,7 +295,7 @@ def _range(min: float, max: float) -> str:
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
     """Warn of wanted values outside the range ever measured."""
     said = []
-    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.bounded else ()
+    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.nominal.bounded else ()
     for output, low, high in [*values, *((limit.output, limit.low, limit.high) for limit in wanted.limits)]:
         seen = pc.min_max(table[output]).as_py()
         if high < seen["min"] or low > seen["max"]:
