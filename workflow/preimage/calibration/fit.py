@@ -13,20 +13,27 @@ from typing import Any
 import numpy as np
 
 from preimage.calibration import losses, solvers
-from preimage.calibration.solvers import NoSolutionError, by_scipy
+from preimage.calibration.course import Course
+from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, NoSolutionError, by_scipy
 from preimage.core.dynamics import Curve, Model
 from preimage.core.objective import NEAR_SHARE
-from preimage.data import series
+from preimage.data import counts, series
 from preimage.data.series import Series
 from preimage.problems import loading, user_code, user_series
 from preimage.support.errors import StudyError
 
 # Parameters evaluated in one compiled program.
 BATCH = 64
-# The last word on a loss: another solver, of high order, at tight tolerance.
+# The last word on a loss: another solver, of high order, at tight tolerance; and of stiff equations.
 REFERENCE = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-12}
+STIFF_REFERENCE = {"traced": "LSODA", "untraced": "BDF"}
+# Of a user's model it takes so many steps at least between two stops: not those of the search, which may step over
+# what is between them.
+REFERENCE_PARTS = 16
 # What a curve's values are uncertain by, as a share of them.
 ROUNDING = 1e-14
+# Tolerance of the coarse solutions of stiff equations.
+COARSE = 1e-5
 # Residuals of this share of the values are as good as none.
 NEAR = 1e-6
 
@@ -39,8 +46,10 @@ class Fit:
         model, names: what is fitted, and its parameters in order.
         series: what it is fitted to, held-out rows left out.
         loss, weights, columns: see `preimage.calibration.losses`; weights (n,) of the rows, columns of the series.
-        rtol, atol, solver: tolerances, the absolute one as a share of each state's size; diffrax's name of the solver.
+        rtol, atol, solver: tolerances, the absolute one as a share of each state's size; the name of the solver for
+            JAX: diffrax's, or that of stiff equations.
         start: where a search starts first (d,).
+        course: where solvers begin, and begin anew.
     """
 
     model: Model
@@ -53,6 +62,7 @@ class Fit:
     rtol: float = 1e-9
     atol: float = 1e-9
     solver: str = "Dopri8"
+    course: Course = WHOLE
 
     # -- as a surrogate ------------------------------------------------------------------------------------------------
 
@@ -99,7 +109,7 @@ class Fit:
         out = np.full((len(X), len(of), len(of.names)), np.nan)
         for k, x in enumerate(X):
             try:
-                out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, **self._tolerances())
+                out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, **self._options())
             except NoSolutionError:
                 continue
         return out
@@ -112,19 +122,33 @@ class Fit:
         """Return the residuals (n, m) whose squares sum to the loss, at parameters (d,). Raises NoSolutionError."""
         counted, columns = self.counted, list(self.columns)
         at = {name: column[counted] for name, column in self.series.at.items()}
-        options = self._tolerances(**solver)
+        options = self._options(**solver)
         found = by_scipy(self.model, self.named(x), self.series.known, self.series.times[counted], at, **options)
-        difference = losses.scaled(self.loss, found) - losses.scaled(self.loss, self.series.values[counted])
-        weight: np.ndarray = np.sqrt(self.weights[counted] / len(columns))[:, None]
-        return difference[:, columns] * weight
+        difference: np.ndarray = (losses.scaled(self.loss, found) - self.wanted)[:, columns] * self.weight
+        return difference
 
     def reference(self, X: np.ndarray) -> np.ndarray:
-        """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up."""
-        return np.array([self._tried(x, **REFERENCE) for x in X])
+        """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up.
 
-    def _tolerances(self, **solver: Any) -> dict[str, Any]:
+        Its steps are not those of the search: what one steps over, the other sees.
+        """
+        options: dict[str, Any] = dict(REFERENCE)
+        if self.implicit:
+            options["method"] = STIFF_REFERENCE["traced" if self.model.traceable else "untraced"]
+        if self.course.stopped:
+            options["course"] = self.course.finer(REFERENCE_PARTS)
+            options["most_calls"] = 10 * solvers.MOST_CALLS
+        return np.array([self._tried(x, **options) for x in X])
+
+    @property
+    def implicit(self) -> bool:
+        """Whether the equations are solved as stiff ones."""
+        return self.solver == IMPLICIT
+
+    def _options(self, **solver: Any) -> dict[str, Any]:
         """Return scipy's options, the absolute tolerance in every state's own unit."""
-        options = {"rtol": self.rtol, "atol": self.atol, **solver}
+        method = {"method": IMPLICIT_BY_SCIPY} if self.implicit else {}
+        options = {"rtol": self.rtol, "atol": self.atol, "course": self.course, **method, **solver}
         return {**options, "atol": options["atol"] * self.sizes}
 
     def _tried(self, x: np.ndarray, **solver: Any) -> float:
@@ -140,29 +164,44 @@ class Fit:
         """The program's form by the adaptive solver."""
         from preimage.calibration.traced import Form
 
-        return Form(self.model, self.names, self.loss, self.columns, self.solver, self.rtol, self.atol)
+        course = self.course
+        about = (course.start, course.stopped, float(course.largest))
+        return Form(self.model, self.names, self.loss, self.columns, self.solver, self.rtol, self.atol, course=about)
 
     @cached_property
     def data(self) -> Any:
         return self._data(0)
 
     def stepped(self, steps: int) -> tuple[Any, Any]:
-        """Return form and data for Runge-Kutta steps of fixed length, `steps` between rows."""
+        """Return form and data of a coarse solution: Runge-Kutta steps of fixed length, `steps` between rows; of stiff
+        equations the same solver at a tolerance that goes by the square of them."""
+        if self.implicit:
+            coarse = max(self.rtol, COARSE / steps**2)
+            return self.form._replace(rtol=coarse, atol=max(self.atol, coarse)), self.data
         return self.form._replace(steps=steps), self._data(steps)
 
     def _data(self, steps: int) -> Any:
         import jax
         import jax.numpy as jnp
 
-        from preimage.calibration.solvers import mesh
         from preimage.calibration.traced import Data
 
         counted, s = self.counted, self.series
-        grid = mesh(s.times, steps) if steps else ()
+        times, pick, rows, grid = s.times[counted], counted, (), ()
+        if steps:
+            grid, pick = self._mesh(steps)
+        elif not isinstance(self.model, Curve):
+            knots, where = self.course.knots(times)
+            times, rows = (times, ()) if np.array_equal(knots, times) else (knots, where)
         at = {name: column[counted] for name, column in s.at.items()}
-        wanted = losses.scaled(self.loss, s.values[counted])
-        found = Data(s.known, s.times[counted], counted, self.weights[counted], wanted, grid, at, self.sizes)
+        found = Data(s.known, times, pick, self.weight, self.wanted, grid, at, self.sizes, rows)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
+
+    def _mesh(self, steps: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Return the mesh of so many steps from knot to knot, and which knot each row that counts is (n,)."""
+        course, times = self.course, self.series.times
+        knots = course.fine(course.knots(np.append(course.start, times))[0], steps)
+        return solvers.mesh(knots, steps, course.stopped), np.searchsorted(knots, times[self.counted])
 
     def _batched(self, call: Any, X: np.ndarray) -> np.ndarray:
         parts = []
@@ -180,18 +219,37 @@ class Fit:
         return np.flatnonzero(self.weights > 0)
 
     @cached_property
+    def wanted(self) -> np.ndarray:
+        """The observed values in the rows that count (n, m), on the loss's scale; 0 where a cell is empty."""
+        return np.nan_to_num(losses.scaled(self.loss, self.series.values[self.counted]))
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """What the differences in the rows that count are multiplied by, so that the squares sum to the loss (n, c): 0
+        where a cell is empty."""
+        counted, columns = self.counted, list(self.columns)
+        weight = np.repeat(np.sqrt(self.weights[counted] / len(columns))[:, None], len(columns), axis=1)
+        if self.complete:
+            return weight
+        weight = np.where(np.isnan(self.series.values[counted][:, columns]), 0.0, weight)
+        return np.asarray(weight / np.linalg.norm(weight))
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a value in every cell that counts."""
+        return not np.isnan(self.series.values[self.counted][:, list(self.columns)]).any()
+
+    @cached_property
     def sizes(self) -> np.ndarray:
         """How large each state of an equation is (k,), at the parameters of the start."""
         s = self.series
-        return solvers.sizes(self.model, self.named(self.start), s.known, s.times, float(np.abs(s.values).max()))
+        largest = float(np.nanmax(np.abs(s.values)))
+        return solvers.sizes(self.model, self.named(self.start), s.known, s.times, largest, self.course.start)
 
     @cached_property
     def size(self) -> float:
         """The norm that residuals would have if every value were off by all of itself."""
-        counted = self.counted
-        wanted = losses.scaled(self.loss, self.series.values[counted])[:, list(self.columns)]
-        size = losses.size(self.loss, wanted) * np.sqrt(self.weights[counted] / len(self.columns))[:, None]
-        return float(np.linalg.norm(size))
+        return float(np.linalg.norm(losses.size(self.loss, self.wanted[:, list(self.columns)]) * self.weight))
 
     @property
     def noise(self) -> float:
@@ -208,7 +266,7 @@ class Fit:
 
     def over(self, rows: Series, window: int | None, weights: str) -> Fit:
         """Return the same fit to other rows, with other weights."""
-        return replace(self, series=rows, weights=losses.by_age(len(rows), window, weights))
+        return replace(self, series=rows, weights=losses.by_time(rows.times, window, weights))
 
 
 def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -> Fit:
@@ -224,19 +282,24 @@ def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -
     model, names, start = _model(spec, run)
     whole = series.read(entry, model)
     hold_out = int(entry.get("hold_out", 0))
-    if len(whole) - hold_out < series.FEWEST_ROWS:
+    rows = whole.before(hold_out)
+    if len(rows) < series.FEWEST_ROWS:
         raise StudyError(
             f"hold_out: found {hold_out} of {len(whole)} rows, which leaves fewer than {series.FEWEST_ROWS}"
         )
-    rows = whole.head(len(whole) - hold_out)
-    used = series.used(entry, model)
+    used = counts.used(entry, model)
     columns = tuple(k for k, name in enumerate(model.observed) if name in used)
-    weights = losses.by_age(len(rows), entry.get("window"), entry["weights"])
+    weights = losses.by_time(rows.times, entry.get("window"), entry["weights"])
     solver = spec.get("solver") or {}
     rtol = float(solver.get("rtol", 1e-9))
-    return Fit(
-        model, names, rows, losses.check(entry["loss"]), weights, columns, start, rtol, float(solver.get("atol", rtol))
-    )
+    atol = float(solver.get("atol", rtol))
+    kind = losses.check(entry["loss"])
+    found = Fit(model, names, rows, kind, weights, columns, start, rtol, atol, course=Course(whole.start))
+    if isinstance(model, Curve):
+        return found
+    from preimage.calibration import trial
+
+    return trial.settled(found, whole, spec, run)
 
 
 def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:

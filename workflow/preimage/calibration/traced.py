@@ -30,6 +30,7 @@ class Form(NamedTuple):
         loss: see `preimage.calibration.losses`.
         columns: positions of the series that the loss takes.
         steps: Runge-Kutta steps between rows; 0 for the adaptive solver, with its tolerances.
+        course: the start, whether solvers begin anew at every one of the times, and the largest step.
     """
 
     model: Model
@@ -40,17 +41,21 @@ class Form(NamedTuple):
     rtol: float
     atol: float
     steps: int = 0
+    course: tuple[float, bool, float] = (0.0, False, float("inf"))
 
 
 class Data(NamedTuple):
     """Numbers of a fit.
 
     Attributes:
-        times, pick, weights, wanted: of the rows that count: when, which of all rows, (n,) each; observed values (n, m)
-            on the loss's scale.
+        times: when the adaptive solver is to say what there is, each once.
+        pick: which of the knots of fixed steps, or of a curve's rows, each row that counts is (n,).
+        weights, wanted: of the rows that count: what differences are multiplied by (n, c), and observed values (n, m) on
+            the loss's scale.
         grid: the mesh of fixed steps.
         at: columns that a curve takes.
         sizes: of the states (k,), which the absolute tolerance is a share of.
+        rows: which of the times each row that counts is (n,); empty where they are the same.
     """
 
     known: Known
@@ -61,6 +66,7 @@ class Data(NamedTuple):
     grid: Any
     at: Any
     sizes: Any
+    rows: Any = ()
 
 
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
@@ -69,15 +75,16 @@ def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     if form.steps:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes
-    return solvers.adaptive(form.model, p, data.known, data.times, data.at, form.rtol, atol, form.solver, reverse)
+    times, course = data.times, form.course
+    found = solvers.adaptive(form.model, p, data.known, times, data.at, form.rtol, atol, form.solver, reverse, course)
+    return found[data.rows] if len(data.rows) else found
 
 
 def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the residuals whose squares sum to the loss, at parameters (d,)."""
     columns = jnp.array(form.columns)
     modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
-    weight = jnp.sqrt(data.weights / len(form.columns))[:, None]
-    return ((modelled - data.wanted[:, columns]) * weight).ravel()
+    return ((modelled - data.wanted[:, columns]) * data.weights).ravel()
 
 
 def loss(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
@@ -100,7 +107,7 @@ def series_at(form: Form, data: Data, X: Any) -> Any:
 def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
     """Return the loss and its derivative (d,) at parameters (d,): by a tangent a parameter where they are few,
     backwards where they are many."""
-    if len(form.names) >= MANY_PARAMETERS:
+    if len(form.names) >= MANY_PARAMETERS and form.solver != solvers.IMPLICIT:
         return jax.value_and_grad(lambda v: loss(form, data, v, reverse=True))(x)
     r, J = residuals_and_jacobian(form, data, x)
     return (r**2).sum(), 2 * J.T @ r

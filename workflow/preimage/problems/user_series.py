@@ -8,6 +8,7 @@ with `jax.numpy` they are differentiated exactly; with NumPy, by finite differen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any], run: boo
         found = _dynamics(call, spec, inputs)
         probe = lambda p: _probed_rates(found, p)  # noqa: E731
     traceable = _traceable(probe, inputs) if run else True
-    return type(found)(**{**vars(found), "traceable": traceable})
+    found = replace(found, traceable=traceable)
+    return replace(found, rates=_compiled(call)) if traceable and run and isinstance(found, Dynamics) else found
 
 
 def _curve(call: Callable[..., Any], spec: Mapping[str, Any]) -> Curve:
@@ -66,7 +68,26 @@ def _dynamics(call: Callable[..., Any], spec: Mapping[str, Any], inputs: Sequenc
         initial=lambda p, known: tuple(p[v] if isinstance(v, str) else float(v) for v in states.values()),
         observe=lambda y, p: tuple(y[k] for k in places),
         observed=observed,
+        own=True,
     )
+
+
+def _compiled(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rates of a right-hand side in JAX; for solvers outside of JAX, which ask for one number at a time,
+    compiled."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    @jax.jit
+    def fast(t: Any, y: Any, p: Any) -> Any:
+        out = list(call(t, list(y), p))
+        return out if any(jnp.ndim(v) for v in out) else jnp.stack([jnp.asarray(v) for v in out])
+
+    def rates(t: Any, y: Any, p: Any, known: Any, xp: Any) -> Any:
+        return list(np.asarray(fast(t, np.asarray(y), dict(p)))) if xp is np else call(t, y, p)
+
+    return rates
 
 
 def _traceable(probe: Callable[[Any], Any], inputs: Sequence[str]) -> bool:
