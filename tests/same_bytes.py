@@ -2,8 +2,9 @@
 
     python tests/same_bytes.py REVISION [REVISION]
 
-Each revision (the working tree where only one is named) runs in a clone of its own, with this interpreter's packages;
-files whose bytes differ are listed, and the exit status is then 1. About ten minutes on two cores.
+Each revision (the working tree where only one is named) runs in a clone of its own, its studies as it ships them, with
+this interpreter's packages; files whose bytes differ are listed, and the exit status is then 1. About ten minutes on
+two cores.
 """
 
 import hashlib
@@ -44,8 +45,8 @@ def digests(tree: Path) -> dict[str, str]:
     """Run the studies with the code in `tree`, in a fresh folder; return the SHA-256 of each table by its path."""
     with tempfile.TemporaryDirectory(prefix="same-bytes-") as name:
         folder = Path(name)
-        (folder / "config").symlink_to(ROOT / "config")
-        studies = [str(_write(folder, study)) for study in SMALLER]
+        (folder / "config").symlink_to(tree / "config")
+        studies = [str(_write(tree, folder, study)) for study in SMALLER]
         command = [sys.executable, "-m", "snakemake", "-s", str(tree / "Snakefile"), "--directory", name]
         command += ["--cores", "2", "--quiet", "--config", f"studies={studies}".replace("'", '"')]
         subprocess.run(command, check=True, cwd=name, stdout=subprocess.DEVNULL)
@@ -53,8 +54,8 @@ def digests(tree: Path) -> dict[str, str]:
         return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def _write(folder: Path, name: str) -> Path:
-    text = (ROOT / f"config/studies/{name}.yaml").read_text(encoding="utf-8")
+def _write(tree: Path, folder: Path, name: str) -> Path:
+    text = (tree / f"config/studies/{name}.yaml").read_text(encoding="utf-8")
     study = yaml.load(text, _Loader) | SMALLER[name]
     for method, entry in study.get("inference", {}).items():
         if method in SIMULATIONS:

@@ -4,10 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from preimage.core.candidates import DOMAIN_LIMIT as LIMIT
 from preimage.core.domain import NEIGHBOUR, Domain
+from preimage.core.neighbours import EveryRow
 
 
 def reference(rows, points):
@@ -88,3 +90,13 @@ def reference_sample(rows, points):
 
 def test_no_points_have_no_scores():
     assert Domain(np.random.default_rng(8).random((20, 2))).score(np.empty((0, 2))).shape == (0,)
+
+
+def test_looking_at_every_row_finds_what_a_tree_finds():
+    rng = np.random.default_rng(4)
+    rows = np.concatenate([rng.random((20_000, 12)), 1e3 + rng.random((200, 12)), np.zeros((5, 12))])
+    points = np.concatenate([rows[:50], rng.normal(0, 1, (50, 12)), 1e3 + rng.random((20, 12)), np.zeros((1, 12))])
+    distance, index = EveryRow(rows).query(points, range(1, 7))
+    found, _ = cKDTree(rows).query(points, range(1, 7))
+    np.testing.assert_allclose(distance, found, rtol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(rows[index] - points[:, None], axis=2), found, rtol=1e-12)

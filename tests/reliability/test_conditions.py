@@ -25,7 +25,7 @@ surrogates:
   process: {kind: gaussian_process, restarts: 1}
   network: {kind: neural_network, epochs: 30, members: 2, layers: [16, 8], folds: 2}
 objectives:
-  ring: {target: {strength: 1.5, "price €": 0.2}, tolerance: 0.1, robust: true, preimage: {boxes: 300}}
+  ring: {target: {strength: 1.5, "price €": 0.2}, tolerance: 0.1, committee: true, preimage: {boxes: 300}}
 inverters:
   starts: {kind: multistart, starts: 4}
   parts: {kind: multistart, starts: 4, scatter: 2, on: [forest]}

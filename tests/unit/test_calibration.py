@@ -15,7 +15,8 @@ from preimage.core import polytope
 from preimage.core.dynamics import Known
 from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.problems import lotka_volterra, seird, sir, user_series
+from preimage.problems import user_series
+from preimage.problems.built_in import lotka_volterra, seird, sir
 from preimage.support import stopping
 
 from ..conftest import refusal

@@ -109,6 +109,18 @@ def test_a_wish_outside_the_range_ever_seen_warns(check, wish, asked):
 
 
 @pytest.mark.parametrize(
+    ("wish", "asked"),
+    [
+        ("within: {strength: {at_least: 70}}", "at least 70"),
+        ("maximize: strength, subject_to: {strength: {at_most: 49}}", "at most 49"),
+    ],
+)
+def test_an_end_or_a_limit_that_no_row_has_reached_warns(check, wish, asked):
+    (said,) = check(objectives=f"{{far: {{{wish}}}}}")
+    assert f"objective 'far' asks for strength {asked}, outside the measured range [50, 69]" in said
+
+
+@pytest.mark.parametrize(
     "wish", ["target: {strength: 69}", "within: {strength: [69, 90]}", "within: {strength: [0, 50]}"]
 )
 def test_a_wish_at_the_edge_of_the_range_does_not(check, wish):
@@ -220,6 +232,12 @@ def test_a_category_fixed_at_a_value_that_no_row_has_warns_in_the_problem_and_in
         ("{}", "[]", "{o: {maximize: strenth}}", "unknown output 'strenth'; did you mean 'strength'?"),
         ("{}", "[]", "{o: {minimize: cement}}", "unknown output 'cement'"),
         ("{}", "[]", "{o: {within: {strength: [6, 5]}}}", "objectives.o.within.strength: low 6 is above high 5"),
+        (
+            "{}",
+            "[]",
+            "{o: {minimize: strength, subject_to: {cost: {at_most: 5}}}}",
+            "objectives.o.subject_to: unknown output 'cost'; valid: strength",
+        ),
         ("{}", "[]", "{o: {maximize: strength, fixed: {cemnt: 1}}}", "objectives.o: fixed input 'cemnt' is unknown"),
         ("{}", "[]", "{o: {maximize: strength, fixed: {cement: x}}}", "input 'cement': found 'x', expected a number"),
     ],

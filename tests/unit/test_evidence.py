@@ -10,7 +10,7 @@ from preimage.evidence import assess, judge
 from preimage.evidence.held_out import promise
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
-from preimage.problems import paraboloid
+from preimage.problems.built_in import paraboloid
 
 SPACE = Space((Input("x1", -100, 100), Input("x2", -100, 100)))
 LOWEST = objective.build("lowest", {"minimize": "y"}, ["y"], [1.0], [100.0])  # as good: within 1 of the best

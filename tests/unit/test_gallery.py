@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from preimage.core import objective, space
+from preimage.core import building, objective
 from preimage.figures import gallery, style
 from preimage.problems import loading
 
@@ -74,7 +74,7 @@ def bowl():
 
 
 def test_gallery_of_a_simulator_with_two_inputs():
-    built = space.build({}, [], {"x1": (-100.0, 100.0), "x2": (-100.0, 100.0)})
+    built = building.build({}, [], {"x1": (-100.0, 100.0), "x2": (-100.0, 100.0)})
     objectives = {"lowest": objective.build("lowest", {"minimize": "y"}, ["y"])}
     m = material(built, ["y"], objectives, bowl(), CASES, measured=False)
     assert list(draw_all(m)) == [
@@ -100,7 +100,7 @@ def test_gallery_of_a_simulator_with_two_inputs():
 def test_gallery_of_a_table_with_categories_and_several_outputs():
     settings = {"grade": {"categories": ["a", "b", "c"]}, "water": {"unit": "kg"}, "count": {"integer": True}}
     bounds = {"grade": (0.0, 0.0), "water": (0.0, 9.0), "count": (0.0, 4.0)}
-    built = space.build(settings, [], bounds)
+    built = building.build(settings, [], bounds)
     outputs = ["strength", "cost"]
     objectives = {
         "cheap": objective.build("cheap", {"minimize": {"cost": 1, "strength": -1}}, outputs),
@@ -115,14 +115,14 @@ def test_gallery_of_a_table_with_categories_and_several_outputs():
 
 def test_gallery_when_everything_failed():
     settings = {"grade": {"categories": ["a", "b"]}}
-    built = space.build(settings, [], {"grade": (0.0, 0.0), "water": (0.0, 9.0)})
+    built = building.build(settings, [], {"grade": (0.0, 0.0), "water": (0.0, 9.0)})
     objectives = {"low": objective.build("low", {"minimize": "y"}, ["y"])}
     drawn = draw_all(material(built, ["y"], objectives, None, CASES, failed=True))
     assert set(drawn) == {"predicted_against_truth.forest.svg"}
 
 
 def test_gallery_without_surrogates_and_with_constraints():
-    built = space.build(
+    built = building.build(
         {}, [{"linear": {"x1": 1, "x2": 1}, "at_most": 0}], {"x1": (-100.0, 100.0), "x2": (-100.0, 100.0)}
     )
     objectives = {"low": objective.build("low", {"minimize": "y", "fixed": {"x1": 5}}, ["y"])}

@@ -131,7 +131,7 @@ def test_maximum_likelihood_has_the_closed_forms():
 
 
 def test_maximum_likelihood_finds_a_jump_and_stays_inside():
-    from preimage.inference.simulators.multi_distribution import ROUNDING, UNMIXING
+    from preimage.inference.simulators.built_in.multi_distribution import ROUNDING, UNMIXING
 
     task, _, x = data("multi_distribution", 100, [0.5, 1.0, 0.2])
     largest = (x[0] @ UNMIXING.T)[:, 3].max()

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from preimage.inference.simulators import counts, loading, lotka_volterra, multi_distribution, sir
+from preimage.inference.simulators import counts, loading
+from preimage.inference.simulators.built_in import BUILT_IN, lotka_volterra, multi_distribution, sir
 
 from ..conftest import refusal
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 
-NAMES = (
-    *("gaussian", "linear_regression", "multi_distribution", "lotka_volterra"),
-    *("two_moons", "gaussian_linear", "gaussian_mixture", "slcp", "sir"),
-)
+# Poisson and collider have tests of their own.
+NAMES = [name for name in BUILT_IN if name not in ("poisson", "collider")]
 MIDDLE = np.log([list(lotka_volterra.RATES.values())])
 
 
@@ -133,7 +132,7 @@ def test_a_trajectory_without_end_is_a_failed_sample(monkeypatch):
 
 def test_an_unknown_stepping_is_refused():
     assert "tau_leaping" in refusal(build, "lotka_volterra", stepping="tau_leap")
-    assert "not stepped" in refusal(build, "gaussian", stepping="exact")
+    assert "no time steps" in refusal(build, "gaussian", stepping="exact")
 
 
 def test_the_epidemic_is_scipys():

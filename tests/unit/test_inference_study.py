@@ -214,7 +214,7 @@ def test_true_parameters_lie_in_the_prior_and_are_one_row_a_set(tmp_path):
     spec = table("observation,count\n1,3\n2,4\n", tmp_path) | {"parameters": str(tmp_path / "t.csv")}
     for text, said in (
         ("log_rate\n1\n9\n", "t.csv, column 'log_rate', row 2 (line 3): found 9, outside the prior (0.2 to 7)"),
-        ("log_rate\n1\n", "t.csv: found 1 rows, expected 2, one a set"),
+        ("log_rate\n1\n", "t.csv: found 1 rows, expected 2, one per set"),
         ("rate\n1\n2\n", "t.csv: no column 'log_rate'; did you mean 'rate'?"),
     ):
         (tmp_path / "t.csv").write_text(text)

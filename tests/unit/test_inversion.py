@@ -9,7 +9,7 @@ from preimage.core.space import Input, Linear, Space
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
 from preimage.inversion.question import Answer, Question
-from preimage.problems import paraboloid
+from preimage.problems.built_in import paraboloid
 from preimage.support.errors import StudyError
 
 from ..conftest import inverter
@@ -64,7 +64,8 @@ def test_every_kind_is_tried_here():
         "neural_adjoint",
         "coordinate",
         "certified",
-    }  # need a gradient (test_multistart), trees (test_certified)
+        "nsga2",
+    }  # need a gradient (test_multistart), trees (test_certified), a front (test_pareto)
     assert set(OPTIONS) | elsewhere == set(Inverter.registry)
 
 

@@ -12,7 +12,7 @@ from preimage.core.space import Input, Linear, Space
 from preimage.inversion import asking, batched, multistart
 from preimage.inversion.gradients import Line
 from preimage.inversion.question import Question
-from preimage.problems import robot_arm, sine_wave
+from preimage.problems.built_in import robot_arm, sine_wave
 from preimage.support.errors import StudyError
 from preimage.support.jax_setup import enable_double
 

@@ -204,4 +204,5 @@ def test_in_words(entry, words):
 
 def test_only_values_to_meet_are_bounded():
     bounded = {key: kind.bounded for key, kind in Objective.kinds.items()}
-    assert bounded == {"minimize": False, "maximize": False, "fit": False, "target": True, "within": True}
+    directions = dict.fromkeys(["minimize", "maximize", "pareto", "fit"], False)
+    assert bounded == {**directions, "target": True, "within": True}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from preimage.inference.simulators import collider, loading, poisson
+from preimage.inference.simulators import loading
+from preimage.inference.simulators.built_in import collider, poisson
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 

@@ -5,12 +5,12 @@ import pytest
 
 from preimage import study
 from preimage.data import generate, setting
-from preimage.problems import (
+from preimage.problems import loading
+from preimage.problems.built_in import (
     BUILT_IN,
     ballistics,
     ballistics_stepped,
     binary_decimal,
-    loading,
     paraboloid,
     robot_arm,
     sine_wave,

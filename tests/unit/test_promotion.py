@@ -82,7 +82,7 @@ def test_a_champion_of_other_outputs_is_refused(store, tmp_path):
     run(store, challenger(tmp_path, 30))
     new = challenger(tmp_path, 60)
     said = refusal(run, store, replace(new, train=replace(new.train, outputs=["z"])), rows(200, 9))
-    assert f"models:/{NAME}/1: a model of another space: its outputs are ['y'], the study's ['z']" in said
+    assert f"models:/{NAME}/1: was trained on another space: its outputs are ['y'], the study's ['z']" in said
     assert store.alias(NAME).version == "1" and store.alias(NAME, CHALLENGER) is None
 
 
@@ -134,7 +134,7 @@ def test_a_champion_that_changed_while_comparing_is_compared_with_again(store, t
 def test_a_champion_of_another_space_is_refused(store, tmp_path):
     run(store, challenger(tmp_path, 30, inputs=("a", "c")))
     said = refusal(run, store, challenger(tmp_path, 60), rows(200, 9))
-    assert "a model of another space: its inputs are ['a', 'c']" in said
+    assert "was trained on another space: its inputs are ['a', 'c']" in said
     assert store.alias(NAME).version == "1"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from preimage import study
 from preimage.running import invocation, reproduction
-from preimage.running.reproduction import compare
+from preimage.running.comparing import compare
 from preimage.study import origin
 from preimage.support import limits
 from preimage.support.files import read_json, sha256, write_json
@@ -89,7 +89,7 @@ def test_a_run_that_cannot_be_made_again_is_refused_and_leaves_nothing(left, tmp
     assert f"run={left}" in refusal(reproduction.fetch, other(**{"mlflow.parentRunId": left}))
     assert "status KILLED" in refusal(reproduction.fetch, other("KILLED"))
     assert "it has no origin.json" in refusal(reproduction.fetch, other())
-    assert "no run of this workflow" in refusal(reproduction.fetch, client.create_run(experiment).info.run_id)
+    assert "not a run of this workflow" in refusal(reproduction.fetch, client.create_run(experiment).info.run_id)
     for bad in ("", "../../etc", "a b", "x" * 1000 + "/"):
         assert "expected the id of a run" in refusal(reproduction.fetch, bad)
     newer = other()

@@ -134,4 +134,4 @@ def test_the_registered_champion_is_judged_on_the_rows_that_it_has_not_seen(stor
 def test_a_champion_of_another_space_is_not_judged(store, tmp_path):
     register(store, tmp_path / "first", bowl(1, 50), last_row=50)
     said = refusal(judged, store, "s.f", bowl(1, 50, inputs=("a", "c")), bowl(51, 5, inputs=("a", "c")), WHEN)
-    assert "a model of another space" in said
+    assert "was trained on another space" in said

@@ -11,7 +11,8 @@ from preimage.core import objective, polytope
 from preimage.core.space import Input, Space
 from preimage.inference.simulators import loading as stochastic
 from preimage.inversion.base import Inverter
-from preimage.problems import BUILT_IN, loading
+from preimage.problems import loading
+from preimage.problems.built_in import BUILT_IN
 from preimage.study import documentation, messages, yaml_file
 from preimage.study.sections import Config, StudyFile
 from preimage.support.frozen import json_schema
@@ -276,8 +277,8 @@ def test_objectives_are_those_of_the_code():
     known = {*objective.Objective.kinds, *objective.TABLES}
     assert {key for branch in OBJECTIVES["oneOf"] for key in branch["required"]} == known
     for kind in known - {*objective.TABLES, "fit"}:
-        wish = {"target": {"y": 1}, "within": {"y": [0, 1]}}.get(kind, "y")
-        assert objective.build("o", {kind: wish}, ["y"]).kind == kind
+        wishes = {"target": {"y": 1}, "within": {"y": [0, 1]}, "pareto": {"minimize": ["y", "z"]}}
+        assert objective.build("o", {kind: wishes.get(kind, "y")}, ["y", "z"]).kind == kind
 
 
 def test_sampling_schemes_are_those_of_the_code():
@@ -294,7 +295,7 @@ def test_sampling_schemes_are_those_of_the_code():
 def test_built_in_problems_load_by_name():
     for name in BUILT_IN:
         assert loading.load({"simulator": name}).name
-    assert {p.stem for p in (ROOT / "workflow/preimage/problems").glob("*.py")} >= set(BUILT_IN)
+    assert {p.stem for p in (ROOT / "workflow/preimage/problems").glob("built_in/*.py")} >= set(BUILT_IN)
 
 
 def test_a_key_at_the_wrong_level_is_told_where_it_stands(study_file):

@@ -10,7 +10,7 @@ import pytest
 from preimage import study
 from preimage.calibration import fit
 from preimage.data import series
-from preimage.problems import lotka_volterra, seird
+from preimage.problems.built_in import lotka_volterra, seird
 from preimage.study import data_checks
 
 from ..conftest import refusal

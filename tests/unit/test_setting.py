@@ -9,7 +9,8 @@ import pytest
 
 from preimage.data import named, rows, setting, split, tables
 from preimage.data.generate import generate, simulate_part
-from preimage.problems import loading, paraboloid
+from preimage.problems import loading
+from preimage.problems.built_in import paraboloid
 from preimage.reporting import words
 
 from ..conftest import refusal

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage.core.space import Input, Linear, Space, build, code
+from preimage.core.building import build
+from preimage.core.space import Input, Linear, Space, code
 
 from ..conftest import refusal
 

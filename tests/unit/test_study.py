@@ -214,6 +214,16 @@ def test_a_study_that_cannot_be_is_refused_with_file_line_and_key(refused, old, 
     assert said in refused(MIXES.replace(old, new))
 
 
+@pytest.mark.parametrize("value", ["true", "{trees: 50}"])
+def test_a_key_of_earlier_versions_is_refused_with_its_present_name(refused, load, value):
+    text = MIXES.replace("sixty: {", f"sixty: {{robust: {value}, ")
+    assert refused(text) == (
+        ", line 6, key 'objectives.sixty.robust': unknown key; it is named 'committee' now (ranking by a committee of "
+        "models)"
+    )
+    assert load(text.replace("robust", "committee"))["objectives"]["sixty"]["committee"]
+
+
 def test_an_unknown_key_is_told_before_what_is_missing(refused):
     text = MIXES.replace("kind: random_forest", "kind: random_forest, treees: 3").replace("study: mixes\n", "")
     assert refused(text).startswith(", line 3, key 'surrogates.forest.treees': unknown key")
@@ -255,6 +265,14 @@ def test_a_test_fraction_leaves_rows_on_both_sides(refused, fraction):
         ("{x1: {lower: 3}}", "key 'problem.inputs.x1.lower': unknown key; did you mean 'low'?"),
         ("{x1: {fixed: true}}", "key 'problem.inputs.x1.fixed': found true or false, expected a number or text"),
         ("{x1: 3}", "key 'problem.inputs.x1': found the number 3, expected a mapping"),
+        ("{x1: {step: 0}}", "key 'problem.inputs.x1.step': found 0, expected more than 0"),
+        ("{x1: {step: 1}}", "key 'problem.inputs.x1.step': missing key 'low', from which steps count"),
+        ("{x1: {zero_or: -2}}", "key 'problem.inputs.x1.zero_or': found -2, expected more than 0"),
+        ("{x1: {values: []}}", "key 'problem.inputs.x1.values': [] should be non-empty"),
+        ("{x1: {values: [1, 2, 1]}}", "expected no entry twice"),
+        ("{x1: {values: [1, 2], low: 1}}", "key 'problem.inputs.x1': found low beside values, expected one of them"),
+        ("{x1: {values: [1, 2], integer: true}}", "found integer beside values, expected one of them"),
+        ("{x1: {zero_or: 2, categories: [a, b]}}", "found categories beside zero_or, expected one of them"),
     ],
 )
 def test_inputs_that_contradict_are_refused(refused, inputs, said):
@@ -266,7 +284,20 @@ def test_inputs_that_contradict_are_refused(refused, inputs, said):
     [
         ("{linear: {x1: 1}}", "key 'problem.constraints.0': found keys linear; expected exactly one of"),
         ("{linear: {x1: 1}, at_most: 1, at_least: 0}", "expected exactly one of at_most | at_least | equals"),
-        ("{at_most: 1}", "key 'problem.constraints.0': missing key 'linear'"),
+        ("{at_most: 1}", "found keys at_most; expected exactly one of linear | expression | of | exclude"),
+        ("{linear: {x1: 1}, expression: x1, at_most: 1}", "expected exactly one of linear | expression | of | exclude"),
+        ("{expression: x1 * x2}", "found keys expression; expected at least one of at_most | at_least | equals"),
+        ("{expression: x1, equals: 1, at_most: 1}", "expected at least one of at_most | at_least | equals"),
+        ("{at_most_nonzero: 1}", "key 'problem.constraints.0': found at_most_nonzero without 'of'"),
+        ("{of: [x1, x2]}", "expected at least one of at_most_nonzero | at_least_nonzero"),
+        ("{of: [x1, x2], at_most: 1}", "expected at least one of at_most_nonzero | at_least_nonzero"),
+        ("{of: [x1, x1], at_most_nonzero: 1}", "expected no entry twice"),
+        ("{of: [x1, x2], at_most_nonzero: 0}", "found 0, expected at least 1"),
+        ("{of: [x1, x2], at_most_nonzero: 1.5}", "found the number 1.5, expected a whole number"),
+        ("{exclude: {}}", "key 'problem.constraints.0.exclude': {} should be non-empty"),
+        ("{exclude: {x1: {}}}", "found keys none; expected at least one of at_least | at_most"),
+        ("{exclude: {x1: {above: 3}}}", "unknown key; valid: at_least, at_most"),
+        ("{exclude: {x1: 1}, at_most: 3}", "found keys exclude, at_most; expected at least one of none"),
         ("{linear: {}, at_most: 1}", "key 'problem.constraints.0.linear': {} should be non-empty"),
         ("{linear: {x1: one}, at_most: 1}", "key 'problem.constraints.0.linear.x1': found text 'one'"),
     ],

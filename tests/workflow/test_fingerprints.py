@@ -46,7 +46,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
         ("preimage/surrogates/random_forest.py", {"train", "preimage", *AFTER_INVERT}),
         ("preimage/inversion/hyperopt.py", AFTER_INVERT),
         pytest.param(
-            "preimage/problems/paraboloid.py",
+            "preimage/problems/built_in/paraboloid.py",
             {"generate", "split", "train", "preimage", *AFTER_INVERT},
             marks=pytest.mark.long,
         ),

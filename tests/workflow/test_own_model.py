@@ -7,7 +7,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
 
-from preimage.problems import robot_arm
+from preimage.problems.built_in import robot_arm
 from preimage.support.files import read_json
 from preimage.surrogates.keras_files import keras_on_jax
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preimage.problems import robot_arm
+from preimage.problems.built_in import robot_arm
 
 from ..running import snakemake, study_argument, write_study
 
@@ -15,7 +15,7 @@ surrogates:
   gp: {kind: gaussian_process, hyperparameter_rows: 150, restarts: 1, folds: 2}
 objectives:
   held_out: {test_rows: 12, tolerance: 0.01}
-  wished: {targets: wanted.csv, tolerance: 0.05, robust: {trees: 50}}
+  wished: {targets: wanted.csv, tolerance: 0.05, committee: {trees: 50}}
 inverters:
   batched: {kind: multistart, starts: 8, engine: batched}
   lookup: {kind: lookup, rows: 4}
@@ -71,7 +71,7 @@ def test_targets_are_the_test_rows_and_the_truth_is_simulated(many, tables):
     assert r["held_out", "batched", 8] <= r["held_out", "batched", 1] < r["held_out", "lookup", 1]
 
 
-def test_a_robust_table_is_ranked_by_the_committee(tables):
+def test_a_table_that_asks_for_one_is_ranked_by_the_committee(tables):
     candidates, _ = tables
     wished = candidates[candidates["objective"] == "wished.0"]
     predicted = wished[["predicted.hand_x", "predicted.hand_y"]].to_numpy()

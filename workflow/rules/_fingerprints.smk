@@ -10,7 +10,9 @@ def simulator_modules(wildcards):
     """A built-in's module, or the user's own function."""
     name = of(wildcards)["problem"].get("simulator")
     return (
-        [] if name is None else [name if ":" in name else f"preimage.problems.{name}"]
+        []
+        if name is None
+        else [name if ":" in name else f"preimage.problems.built_in.{name}"]
     )
 
 
@@ -29,7 +31,7 @@ def surrogate_modules(wildcards):
 def inverter_modules(wildcards):
     """The method's module, the committee's where it ranks, and that of an objective of an extension."""
     entry = of(wildcards)["objectives"][wildcards.objective]
-    committee = ["preimage.inversion.committee"] if entry.get("robust") else []
+    committee = ["preimage.inversion.committee"] if entry.get("committee") else []
     own = of(wildcards)["inverters"][wildcards.inverter].modules()
     return [
         *own,

@@ -22,7 +22,7 @@ def stochastic(wildcards):
 
 def stochastic_modules(wildcards):
     name = of(wildcards)["problem"]["simulator"]
-    return [name if ":" in name else f"preimage.inference.simulators.{name}"]
+    return [name if ":" in name else f"preimage.inference.simulators.built_in.{name}"]
 
 
 def method_modules(wildcards):

@@ -125,6 +125,11 @@ def inversions(wildcards):
     ]
 
 
+def fronts_table(wildcards):
+    """The fronts of a study's trade-offs; nothing where it has none."""
+    return f"{STUDY}/pareto.csv" if study_module.fronts(of(wildcards)) else []
+
+
 def preimages(wildcards):
     """The whole preimages that a study asks for, below the folder of a seed."""
     return [

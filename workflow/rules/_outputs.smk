@@ -34,6 +34,8 @@ def step_records(wildcards):
         for case in study_module.preimages(study)
     ]
     files += [f"{SEED_RECORDS}/evidence.json", f"{RECORDS}/gather.json"]
+    if study_module.fronts(study):
+        files += [f"{RECORDS}/fronts.json"]
     if study_module.fits(study):
         files += [f"{RECORDS}/calibrate.{name}.json" for name in study["objectives"]]
         files += [f"{RECORDS}/gather_fits.json"]
@@ -59,9 +61,11 @@ def study_outputs():
     ]
     posterior = ["report.html", "posterior.parquet", "summary.csv", "timings.csv"]
     fits = [name for name, study in STUDIES.items() if study_module.fits(study)]
+    fronts = [n for n in ORDINARY if study_module.fronts(STUDIES[n])]
     return [
         *expand(f"{STUDY}/{{file}}", study=ORDINARY, file=files),
         *expand(f"{STUDY}/{{file}}", study=INFERENCE, file=posterior),
         *expand(f"{STUDY}/fit.parquet", study=fits),
+        *expand(f"{STUDY}/pareto.csv", study=fronts),
         *expand(f"{STUDY}/diagnosis.csv", study=[n for n in ORDINARY if n not in fits]),
     ]

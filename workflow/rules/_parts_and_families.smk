@@ -55,7 +55,7 @@ def members(wildcards):
 
 def family_simulators(wildcards):
     name = members(wildcards)[0]["problem"].get("simulator", ":")
-    return [] if ":" in name else [f"preimage.problems.{name}"]
+    return [] if ":" in name else [f"preimage.problems.built_in.{name}"]
 
 
 def member_files(wildcards):

@@ -4,7 +4,7 @@ BENCHMARKS = [
     "spine",
     "tuning",
     "inversion_speed",
-    "robust",
+    "committee",
     "deep_inverse",
     "certified",
     "relearning",

@@ -61,3 +61,30 @@ rule gather:
         code=code("gather"),
     script:
         "../scripts/gather.py"
+
+
+rule fronts:
+    input:
+        candidates=by_seed("candidates.parquet"),
+        train=by_seed("train.parquet"),
+        info=by_seed("split.json"),
+        inversions=lambda w: expanded(inversions(w), w),
+    output:
+        table="results/{study}/pareto.csv",
+        record="results/{study}/tracking/fronts.json",
+    log:
+        "results/{study}/logs/fronts.log",
+    benchmark:
+        "results/{study}/benchmarks/fronts.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        problem=problem_of,
+        objectives=lambda w: {
+            name: of(w)["objectives"][name] for name in study_module.fronts(of(w))
+        },
+        cases=lambda w: [list(case) for case in study_module.cases(of(w))],
+        folders=lambda w: [folder for folder, *_ in round_folders(w)],
+        code=code("fronts"),
+    script:
+        "../scripts/fronts.py"

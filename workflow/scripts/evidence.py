@@ -10,7 +10,7 @@ from preimage.core import objective
 from preimage.core.candidates import without_formulas
 from preimage.core.certificates import Certificate
 from preimage.data import named, rows, setting, tables, targets
-from preimage.evidence import assess, judge
+from preimage.evidence import assess, fronts, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
@@ -81,7 +81,7 @@ def read_candidates(snakemake, cases, simulator):
         part = pd.read_parquet(path)
         found = part.attrs.pop("certificates", {})
         # A committee's word is not what was proven: that is of the surrogate's own loss.
-        if not snakemake.params.objectives[entry].get("robust"):
+        if not snakemake.params.objectives[entry].get("committee"):
             for wanted, certificate in found.items():
                 # What holds near the data bounds no method that may leave it.
                 if certificate["limited"]:
@@ -112,6 +112,7 @@ def log(run, summary):
     """Key figures by case, means over a table of targets. The names are the same in every step and round, and they
     stand on the run of the inversion too, so that inverters compare there."""
     figures = ["predicted_loss", "simulated_loss", "optimizer_regret", "surrogate_regret", "gap", "distinct"]
+    figures += [name for name in fronts.VOLUMES if name in summary]
     entry = summary["objective"].str.partition(".")[0].rename("entry")
     numbers = summary[figures].astype(float)
     means = numbers.groupby([summary["surrogate"], entry, summary["inverter"]], sort=False).mean()

@@ -4,7 +4,7 @@ import sys
 
 import pandas as pd
 
-from preimage.running import reproduction
+from preimage.running import comparing
 from preimage.support.files import replacing, write_text
 
 
@@ -13,7 +13,7 @@ def main(snakemake):
     if run is None:
         print("preimage: reproduce: no run given; add run=<id of a run in MLflow> to --config", file=sys.stderr)
         sys.exit(1)
-    found = reproduction.compare_tables(run, snakemake.params.tolerance)
+    found = comparing.compare_tables(run, snakemake.params.tolerance)
     page = f"results/{study}/reproduced.csv"
     with replacing(page) as path:
         pd.DataFrame(found).to_csv(path, index=False)

@@ -25,7 +25,7 @@ from preimage.core import polytope
 from preimage.core.dynamics import Known
 from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.problems import seird
+from preimage.problems.built_in import seird
 from preimage.support.clock import seconds
 
 POPULATIONS = {"Italy": 60.4e6, "Germany": 83.2e6, "Japan": 126e6, "Korea, South": 51.7e6, "Brazil": 212e6}

@@ -71,9 +71,9 @@ class Variant(NamedTuple):
 
 def variants(names: Iterable[str]) -> Iterator[Variant]:
     for name in names:
-        problem = importlib.import_module(f"preimage.problems.{name}").build()
+        problem = importlib.import_module(f"preimage.problems.built_in.{name}").build()
         yield Variant(PUBLISHED, problem)
-    arm = importlib.import_module("preimage.problems.robot_arm").build()
+    arm = importlib.import_module("preimage.problems.built_in.robot_arm").build()
     yield Variant("noise 0.01", arm, noise=0.01)
     yield Variant("noise 0.1", arm, noise=0.1)
     yield Variant("targets 4 sd out", arm, shift=4.0)

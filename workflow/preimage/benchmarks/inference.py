@@ -22,7 +22,8 @@ from preimage.inference.answer import Answer, Task
 from preimage.inference.checks import coverage
 from preimage.inference.methods.amortised import Amortised
 from preimage.inference.methods.proposal import log_slopes
-from preimage.inference.simulators import collider, loading
+from preimage.inference.simulators import loading
+from preimage.inference.simulators.built_in import collider
 from preimage.support.jax_setup import use_one_thread
 from preimage.support.rng import generator
 

@@ -15,7 +15,7 @@ from preimage.benchmarks.timing import against, row
 from preimage.inversion import asking
 from preimage.inversion.kinds.multistart import Multistart
 from preimage.inversion.question import Question
-from preimage.problems import binary_decimal, robot_arm
+from preimage.problems.built_in import binary_decimal, robot_arm
 
 TARGET = 2.0
 ONE: dict[str, Any] = {"members": 1, "tune": {"method": "grid", "evaluations": 50, "learning_rate": [1e-4, 1e-2]}}
@@ -111,7 +111,7 @@ def _batched(q: Question, X0: np.ndarray) -> np.ndarray:
 def first_candidates(targets: int = 1000) -> Iterator[dict[str, Any]]:
     """r_1 of the deep-inverse benchmark: one start from the nearest row, one answer a target, re-simulated."""
     for name, reach in REACH_R1.items():
-        problem = importlib.import_module(f"preimage.problems.{name}").build()
+        problem = importlib.import_module(f"preimage.problems.built_in.{name}").build()
         w = world(problem, TRAINING, "gaussian_process", np.random.default_rng(0), **PROCESS[name])
         goals = rows(problem, targets, np.random.default_rng(1))[1]
         asked = questions(w, goals)

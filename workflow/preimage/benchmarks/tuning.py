@@ -66,7 +66,7 @@ def _start(arguments: list[str], folder: Path, log: Any) -> subprocess.Popen[byt
 
 def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return standardised inputs (n, 2) and outputs (n, 1) of the digits, and which rows are held out (n,)."""
-    from preimage.problems import binary_decimal
+    from preimage.problems.built_in import binary_decimal
 
     X = np.random.default_rng(0).uniform(size=(ROWS, 2))
     Y = binary_decimal.build(2).simulate(X)

@@ -21,8 +21,7 @@ CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
 # `neural_adjoint`), one that reaches the target or is a minimum in any unit (`preimage.inversion.ending`);
 # not_converged: a valid point that is neither, or where the loss is flat; failed: the start raised or gave no number;
-# no_answer: the method has none to give; rejected: a point that a robust objective leaves out, for the reason in the
-# message.
+# no_answer: the method has none to give; rejected: a point that a committee leaves out, for the reason in the message.
 STATUSES = ("ok", "not_converged", "failed", "no_answer", "rejected")
 
 

@@ -6,7 +6,7 @@ Losses are those of `Objective.loss`; a bound is a number that the loss of no va
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Certificate(TypedDict):
         boxes, open_boxes: expanded, and left open.
         feasible: whether some input meets the objective: yes, no or undecided.
         limited: whether only inputs near the data were asked about, so that other methods may go beyond.
+        front: of a trade-off, the corners of a bound: values of the named outputs. What any valid input gives is in
+            every output at most as good as one of them.
     """
 
     bound: float
@@ -38,6 +40,7 @@ class Certificate(TypedDict):
     open_boxes: int
     feasible: str
     limited: bool
+    front: NotRequired[list[list[float]]]
 
 
 class Proven(NamedTuple):

@@ -7,6 +7,8 @@ such group has a tree of its numbers alone. A tree over columns of 0 and 1 would
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
@@ -15,6 +17,10 @@ from scipy.spatial.distance import cdist
 SAME = 1e-8
 # Distances that are held at once, in numbers.
 BLOCK = 4_000_000
+# In so many columns a tree visits most of so many rows, and looking at every row at once is eight times as fast.
+WIDE, MANY = 10, 50_000
+# Rows whose distances bound those of the nearest, and the rounding of a product of coordinates near 1.
+PICKED, ROUNDING = 8192, 1e-9
 
 
 def spread_evenly(rows: np.ndarray, most: int) -> np.ndarray:
@@ -30,9 +36,11 @@ class Tree:
     def __init__(self, rows: np.ndarray, one_hot: np.ndarray | None = None) -> None:
         self.rows = rows
         self.one_hot = np.zeros(rows.shape[1], bool) if one_hot is None else one_hot
-        self.groups = {}
+        self.groups: dict[bytes, tuple[np.ndarray, cKDTree | EveryRow]] = {}
         for key, positions in self._by_category(rows):
-            self.groups[key] = positions, cKDTree(rows[np.ix_(positions, ~self.one_hot)])
+            numbers = rows[np.ix_(positions, ~self.one_hot)]
+            wide = numbers.shape[1] >= WIDE and len(numbers) >= MANY
+            self.groups[key] = positions, (EveryRow(numbers) if wide else cKDTree(numbers))
 
     def query(self, points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the distances (p, k) and positions (p, k) of the k rows nearest to points (p, D), nearest first."""
@@ -69,6 +77,36 @@ class Tree:
         order = np.argsort(group.ravel(), kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(group.ravel()))[:-1])
         return [(key.tobytes(), part) for key, part in zip(keys, parts, strict=True)]
+
+
+class EveryRow:
+    """Rows (n, D), each looked at to find those nearest to points: as a cKDTree answers, and faster where D is large.
+
+    Squared distances come from one matrix product, which rounds; the few that may be among the least are computed
+    again, exactly.
+    """
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows, self.squares = rows, (rows**2).sum(axis=1)
+        self.picked = np.arange(0, len(rows), max(1, len(rows) // PICKED))
+
+    def query(self, points: np.ndarray, k: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distances (p, k) and positions (p, k) of the 1st to k-th nearest rows to points (p, D)."""
+        count, step = len(k), max(1, BLOCK // len(self.rows))
+        distance, index = np.empty((len(points), count)), np.empty((len(points), count), int)
+        for start in range(0, len(points), step):
+            part = points[start : start + step]
+            size = (part**2).sum(axis=1)
+            squares = self.squares - 2 * (part @ self.rows.T)
+            # The k-th least of some rows is no less than that of all of them.
+            bound = np.partition(squares[:, self.picked], count - 1, axis=1)[:, count - 1]
+            bound += ROUNDING * (size + np.abs(bound) + self.squares.max())
+            for p, x in enumerate(part, start):
+                near = np.flatnonzero(squares[p - start] <= bound[p - start])
+                away = np.sqrt(((self.rows[near] - x) ** 2).sum(axis=1))
+                order = np.argsort(away, kind="stable")[:count]
+                distance[p], index[p] = away[order], near[order]
+        return distance, index
 
 
 class Nearest:

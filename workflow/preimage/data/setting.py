@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from preimage.core import space
+from preimage.core import building
+from preimage.core.space import Space
 from preimage.data import tables
 from preimage.data.named import stated_units
 from preimage.problems import loading
@@ -38,7 +39,7 @@ class Rows(NamedTuple):
 
 
 class Setting(NamedTuple):
-    space: space.Space
+    space: Space
     inputs: list[str]
     outputs: list[str]
     units: digits.Units
@@ -84,13 +85,13 @@ def of_rows(spec: Mapping[str, Any], rows: Rows, natural: bool = False) -> Setti
             raise StudyError(f"problem.outputs.{name}: no such output{did_you_mean(name, rows.outputs)}")
     units: dict[str, str] = {**rows.units, **stated_units(spec)}
     try:
-        built = space.build(spec.get("inputs") or {}, spec.get("constraints") or (), rows.ranges, units, natural)
+        built = building.build(spec.get("inputs") or {}, spec.get("constraints") or (), rows.ranges, units, natural)
     except StudyError as error:
         raise StudyError(f"problem: {error}") from None
     return Setting(built, rows.inputs, rows.outputs, digits.Units(units, _steps(built, rows)))
 
 
-def _steps(built: space.Space, rows: Rows) -> dict[str, float]:
+def _steps(built: Space, rows: Rows) -> dict[str, float]:
     """Return the smallest difference that must show of each column of numbers."""
     whole = {i.name: digits.step(i.high - i.low, np.ptp(rows.ranges[i.name]), float(i.integer)) for i in built.inputs}
     return whole | {name: digits.step(reach) for name, reach in zip(rows.outputs, rows.reach, strict=False)}

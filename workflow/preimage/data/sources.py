@@ -91,7 +91,7 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
         beside = [p.name for p in file.parent.iterdir() if p.is_file()] if file.parent.is_dir() else []
         raise StudyError(f"{path}: no such file{did_you_mean(file.name, beside) if beside else ''}")
     if not file.is_file():  # a pipe, or a device that has no end
-        raise StudyError(f"{path}: found no regular file, expected a parquet or CSV file")
+        raise StudyError(f"{path}: expected a parquet or CSV file, found something that is not a regular file")
     try:
         with file.open("rb") as stream:
             magic = stream.read(4)

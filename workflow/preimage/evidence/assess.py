@@ -67,7 +67,17 @@ def resimulate(
         mine = (frame["objective"] == name).to_numpy()
         loss[mine] = wanted.loss(Y[mine])
     frame = frame.assign(simulated_loss=loss)
-    return frame.assign(true_rank=candidates.ranked(frame["simulated_loss"], [frame[c] for c in CASE]))
+    return frame.assign(true_rank=candidates.ranked(_order(frame, objectives, Y), [frame[c] for c in CASE]))
+
+
+def _order(frame: pd.DataFrame, objectives: Mapping[str, Objective], Y: np.ndarray) -> pd.Series:
+    """Return the numbers in whose order candidates rank by their true outputs Y (n, m): losses, but of fronts."""
+    order = frame["simulated_loss"].to_numpy(copy=True)
+    in_front = frame["objective"].map(lambda name: objectives[name].front)
+    for case, at in frame[in_front].groupby(CASE, sort=False).indices.items():
+        mine = np.flatnonzero(in_front)[at]
+        order[mine] = objectives[case[CASE.index("objective")]].ranking(Y[mine])
+    return pd.Series(order, frame.index)
 
 
 def with_intervals(

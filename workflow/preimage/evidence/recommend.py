@@ -11,9 +11,10 @@ from __future__ import annotations
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, Pareto
 from preimage.core.space import Space
 from preimage.evidence.clusters import clusters
+from preimage.evidence.fronts import on_front
 from preimage.evidence.summary import QUESTION, solutions
 
 SHOWN = 12
@@ -30,6 +31,9 @@ def distinct_solutions(
     out = []
     for key, part in frame[frame["rank"].notna()].groupby(QUESTION, sort=False):
         wanted = objectives[str(key[3])]
+        if isinstance(wanted, Pareto):
+            out.append(_of_front(part, wanted, outputs))
+            continue
         part = part.sort_values(["predicted_loss", "domain_score"], kind="stable")
         good = solutions(part, space, wanted, outputs, float(part["predicted_loss"].min()))
         solves = len(good) > 0
@@ -39,7 +43,7 @@ def distinct_solutions(
             # Clusters again over all methods together: one place found by two methods is one solution.
             X = space.encode(inputs_of(good, space))
             good = good.assign(cluster=clusters(space.coordinates(X)))
-        nearest_first = wanted.bounded and wanted.robust is None
+        nearest_first = wanted.bounded and wanted.committee is None
         order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]
         good = good.sort_values(["in_domain", *order], ascending=[False, True, True], kind="stable")
         groups = good.groupby("cluster", sort=False)
@@ -48,3 +52,12 @@ def distinct_solutions(
         best["found_by"] = groups["inverter"].agg(lambda names: ", ".join(dict.fromkeys(names)))
         out.append(best.assign(solves=solves).reset_index(drop=True).head(SHOWN))
     return pd.concat(out, ignore_index=True) if out else frame.head(0)
+
+
+def _of_front(part: pd.DataFrame, wanted: Pareto, outputs: list[str]) -> pd.DataFrame:
+    """Return some of the front that all methods have found together, evenly spread, the best compromise first; those
+    inside the domain come before others."""
+    order = wanted.ranking(part[[f"predicted.{o}" for o in outputs]].to_numpy(float))
+    front = on_front(part.assign(rank=order), wanted, outputs).assign(rank=part["rank"])
+    front = front.sort_values("in_domain", ascending=False, kind="stable").head(SHOWN)
+    return front.assign(cluster_size=1, found_by=front["inverter"], solves=True).reset_index(drop=True)

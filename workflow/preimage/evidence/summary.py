@@ -13,8 +13,9 @@ import pandas as pd
 
 from preimage.core.candidates import CASE, inputs_of
 from preimage.core.certificates import Certificate, together
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, Pareto
 from preimage.core.space import Space
+from preimage.evidence import fronts
 from preimage.evidence.clusters import clusters
 
 QUESTION = ["round", "seed", "surrogate", "objective"]
@@ -27,7 +28,8 @@ def summarise(
     outputs: list[str],
     certificates: Mapping[tuple[str, str], Sequence[Certificate]] | None = None,
 ) -> pd.DataFrame:
-    """Return the summary (a row a case, in the table's order) of ranked candidates.
+    """Return the summary (a row a case, in the table's order) of ranked candidates; with the volumes of fronts where
+    some objective is a trade-off.
 
     Args:
         certificates: what was proven in this round and seed, by surrogate and objective.
@@ -39,7 +41,8 @@ def summarise(
         wanted = objectives[case["objective"]]
         least = float(best_found[tuple(case[k] for k in QUESTION)])
         proven = (certificates or {}).get((case["surrogate"], case["objective"]), [])
-        rows.append({**case, **_row(part, space, wanted, outputs, least, proven)})
+        volumes = fronts.volumes(part, wanted, outputs, proven) if isinstance(wanted, Pareto) else {}
+        rows.append({**case, **_row(part, space, wanted, outputs, least, proven), **volumes})
     return pd.DataFrame(rows)
 
 
@@ -77,7 +80,11 @@ def _row(
 
 
 def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> pd.DataFrame:
-    """Return the candidates that are as good as asked by the surrogate, with the number of their cluster."""
+    """Return the candidates that are as good as asked by the surrogate, with the number of their cluster; of a front,
+    each by itself."""
+    if isinstance(wanted, Pareto):
+        front = fronts.on_front(ranked, wanted, outputs)
+        return front.assign(cluster=range(len(front)))
     if wanted.bounded:
         good = ranked[wanted.met(ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float))]
     else:

@@ -62,7 +62,8 @@ def domain_against_prediction(
     axes.set(xlim=(-0.02, 1.03), xlabel="domain score (share of training rows that are no lonelier)", ylabel=wrap(name))
     widen(axes, predicted[known], least_span)
     if wanted is not None:
-        handles["asked for"] = axes.axhspan(*wanted, color=INK, alpha=0.15, lw=0.8)
+        shown = np.where(np.isfinite(wanted), wanted, axes.get_ylim())
+        handles["asked for"] = axes.axhspan(*shown, color=INK, alpha=0.15, lw=0.8)
     legend(figure, list(handles.values()), list(handles))
     outside = float((score[known] > limit).mean())
     figure.set_label(

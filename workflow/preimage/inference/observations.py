@@ -107,7 +107,7 @@ def _parameters(path: str, prior: Prior, sets: int) -> np.ndarray:
             support = words(prior.margins[name])
             raise StudyError(f"{source.place(name, row)}: found {column[row]:g}, outside the prior ({support})")
     if len(source.table) != sets:
-        raise StudyError(f"{path}: found {len(source.table)} rows, expected {sets}, one a set")
+        raise StudyError(f"{path}: found {len(source.table)} rows, expected {sets}, one per set")
     return np.column_stack(list(columns.values()))
 
 

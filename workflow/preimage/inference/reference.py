@@ -78,7 +78,7 @@ def _table(path: Path, width: int | None = None) -> np.ndarray:
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise StudyError(f"{path}: can't be read as a table of numbers ({error})") from None
     if not len(found) or not np.isfinite(found).all():
-        raise StudyError(f"{path}: found no rows, or cells that are no finite numbers")
+        raise StudyError(f"{path}: found no rows, or cells that are not finite numbers")
     if width is not None and found.shape[1] != width:
         raise StudyError(f"{path}: found {found.shape[1]} columns, expected {width}, the parameters of the simulator")
     return found

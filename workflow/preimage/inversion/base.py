@@ -42,6 +42,7 @@ class Inverter(Entry):
         needs_gradient: it works on models with a gradient of their own alone.
         population: its rows are the members of one population, rather than starts that each went their own way.
         baseline: it does not search, but looks up.
+        finds_points, finds_fronts: whether it answers objectives with one best point, and those with a front.
         work: the options that say how much it does for a question, the first that there is.
     """
 
@@ -50,6 +51,8 @@ class Inverter(Entry):
     needs_gradient: ClassVar[bool] = False
     population: ClassVar[bool] = False
     baseline: ClassVar[bool] = False
+    finds_points: ClassVar[bool] = True
+    finds_fronts: ClassVar[bool] = False
     work: ClassVar[tuple[str, ...]] = ("evaluations", "boxes", "starts")
 
     on: Maybe[Distinct[Text]] = option(
@@ -68,6 +71,11 @@ class Inverter(Entry):
         if self.needs_gradient and not target.gradient:
             return "it requires exact gradients, which neural networks and Gaussian processes have"
         return ""
+
+    @classmethod
+    def answers(cls, front: bool) -> bool:
+        """Return whether it answers objectives whose answer is a front, or those whose answer is a point."""
+        return cls.finds_fronts if front else cls.finds_points
 
     def clash(self, constrained: bool) -> tuple[str, str] | None:
         """Return an option that a problem with or without constraints rules out, and why; None where there is none."""

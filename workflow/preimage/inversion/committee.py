@@ -1,4 +1,4 @@
-"""Robust ranking: candidates judged by several kinds of model at once, and only where the data was.
+"""Ranking by a committee: candidates judged by several kinds of model at once, and only where the data was.
 
 A search drives one model to where it is wrong in the user's favour: the lowest loss of many starts is often false.
 Other kinds of model are wrong elsewhere. So a candidate is judged by the surrogate's own members (all together counting

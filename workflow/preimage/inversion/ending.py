@@ -125,7 +125,7 @@ def _inside(questions: Sequence[Question], owner: np.ndarray, ends: Ends) -> End
 
 def _relaxed(space: Space) -> Space:
     """Return the space with whole numbers as numbers; categories stay, which no constraint names."""
-    return Space(tuple(replace(i, integer=False) for i in space.inputs), space.constraints)
+    return replace(space, inputs=tuple(replace(i, integer=False, values=()) for i in space.inputs))
 
 
 def losses(questions: Sequence[Question], owner: np.ndarray, X: np.ndarray) -> np.ndarray:

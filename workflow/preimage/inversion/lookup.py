@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from preimage.core.objective import Pareto
 from preimage.inversion.kinds.lookup import Lookup
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
@@ -15,6 +16,9 @@ from preimage.support import digits
 def invert(question: Question, options: Lookup, context: SearchContext) -> Answer:
     """Return the nearest `rows` inside bounds and constraints; none, with a status, where there is no such row."""
     best = question.best_rows(options.rows)
+    if isinstance(question.objective, Pareto):
+        best = question.best_rows(len(question.X))
+        best = best[question.objective.best(question.Y[best])]
     if not len(best):
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from preimage.core.canonical import input_order
-from preimage.core.space import Space
 from preimage.inversion.question import Question
 from preimage.surrogates.reordered import Order, Reordered, trees
 
@@ -26,7 +25,7 @@ def of(question: Question) -> np.ndarray:
 def put(question: Question, order: np.ndarray) -> Question:
     """Return the question with its inputs in that order (d,)."""
     back = np.argsort(order)
-    space = Space(tuple(question.space.inputs[j] for j in order), question.space.constraints)
+    space = replace(question.space, inputs=tuple(question.space.inputs[j] for j in order))
     changed = replace(
         question, space=space, X=question.X[:, order], predict=lambda X: question.predict(X[:, back]), errors={}
     )

@@ -77,9 +77,10 @@ class Question:
         return self.objective.loss(self.outputs(X))
 
     def best_rows(self, n: int) -> np.ndarray:
-        """Return the positions of the n training rows inside the space that are nearest to the objective."""
+        """Return the positions of the n training rows inside the space that are nearest to the objective, in its
+        order."""
         inside = np.flatnonzero(self.space.contains(self.X))
-        order = np.argsort(self.objective.loss(self.Y[inside]), kind="stable")
+        order = np.argsort(self.objective.ranking(self.Y[inside]), kind="stable")
         return inside[order[:n]]
 
 

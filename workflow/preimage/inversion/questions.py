@@ -67,11 +67,11 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
 
 
 def committee(asked: Asked, about: str, rng: np.random.Generator) -> Any:
-    """Return the committee that judges the candidates of a robust objective; None for any other."""
+    """Return the committee that judges the candidates of an objective that asks for one; None for any other."""
     first = asked.questions[0]
-    if first.objective.robust is None or first.on_simulator:
+    if first.objective.committee is None or first.on_simulator:
         return None
     # Picked at run time, so that a change in it reruns only what uses it.
     module = importlib.import_module("preimage.inversion.committee")
     error = np.array(read_json(about)["validation_error"])
-    return module.assemble(asked.model, error, first, asked.train.levels, first.objective.robust, rng)
+    return module.assemble(asked.model, error, first, asked.train.levels, first.objective.committee, rng)

@@ -33,7 +33,10 @@ def frame(
             "message": message,
         }
     )
-    order = table["predicted_loss"] if committee else _met_alike(table["predicted_loss"], question)
+    if question.objective.front:
+        order = pd.Series(question.objective.ranking(predicted))
+    else:
+        order = table["predicted_loss"] if committee else _met_alike(table["predicted_loss"], question)
     table.insert(2, "rank", ranked(order, [pd.Series(np.zeros(n))]))
     return table
 

@@ -19,7 +19,7 @@ import pandas as pd
 from preimage.learning import recursion
 from preimage.learning.found import Found
 from preimage.learning.recursion import ALPHA, BETA, ITERATIONS, LATENTS, PREDICTION_STEPS, SLOPES
-from preimage.problems.linear_latent import INTERCEPT, LATENT, SLOPE, observed
+from preimage.problems.built_in.linear_latent import INTERCEPT, LATENT, SLOPE, observed
 from preimage.support.clock import seconds
 from preimage.support.jax_setup import enable_double
 from preimage.surrogates.latent import decoders, inner, optimisers, training

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preimage.problems.linear_latent import INTERCEPT, SLOPE, observed
+from preimage.problems.built_in.linear_latent import INTERCEPT, SLOPE, observed
 
 ALPHA, BETA = 0.05, 0.005
 PREDICTION_STEPS, DERIVATIVE_STEPS, ITERATIONS = 20, 10, 2500

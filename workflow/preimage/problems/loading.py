@@ -74,11 +74,11 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
         return None
     if ":" in name:
         return _own(name, spec, run)
-    from preimage.problems import BUILT_IN
+    from preimage.problems.built_in import BUILT_IN
 
     if name not in BUILT_IN:
         raise StudyError(f"problem.simulator: unknown built-in problem '{name}'{did_you_mean(name, BUILT_IN)}")
-    build = importlib.import_module(f"preimage.problems.{name}").build
+    build = importlib.import_module(f"preimage.problems.built_in.{name}").build
     if spec.get("dimension") is not None and not inspect.signature(build).parameters:
         raise StudyError(f"problem.dimension: '{name}' has a fixed number of inputs")
     found: Problem = build() if spec.get("dimension") is None else build(int(spec["dimension"]))

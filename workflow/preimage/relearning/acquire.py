@@ -73,7 +73,7 @@ def acquire(
     space has no more to offer (whole numbers and categories run out). Raises StudyError where nothing is asked.
     """
     if not asks:
-        raise StudyError("relearning: no objective is put to any surrogate, so there is nothing to simulate for")
+        raise StudyError("relearning: no inverter works on a surrogate, so there is nothing to simulate")
     choices = [_Choice(ask, X, Y, rng) for ask in asks]
     points: list[np.ndarray] = []
     why: list[str] = []

@@ -26,7 +26,7 @@ def judged(store: Registry, name: str, train: Rows, gate: Rows, when: Mapping[st
         train, gate: every row of this round; those with numbers above the champion's last are new to it.
         when: the study's thresholds (see `decide.Thresholds`).
 
-    Raises StudyError where the server is away, or the champion is a model of another space.
+    Raises StudyError where the server is away, or the champion was trained on another space.
     """
     champion = store.alias(name)
     if champion is None:

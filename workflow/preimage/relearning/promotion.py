@@ -130,7 +130,7 @@ def check_space(uri: str, about: Mapping[str, Any], rows: Rows) -> None:
     """Raise StudyError where a registered model has other inputs or outputs than the study."""
     for kind, ours in (("inputs", rows.inputs), ("outputs", rows.outputs)):
         if list(about[kind]) != list(ours):
-            raise StudyError(f"{uri}: a model of another space: its {kind} are {about[kind]}, the study's {ours}")
+            raise StudyError(f"{uri}: was trained on another space: its {kind} are {about[kind]}, the study's {ours}")
 
 
 def _reasons(comparison: gate.Comparison | None, limits: Mapping[str, Any]) -> list[str]:

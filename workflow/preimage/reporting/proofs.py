@@ -32,8 +32,9 @@ def proof(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -
         return _impossible(model, least) if row["feasible"] == "no" else _open(model, least)
     (output,), away = wanted.outputs, math.sqrt(max(bound, 0.0)) * wanted.scale[0]
     step = digits.step_of(units, output)
-    low, high = digits.up(wanted.low[0] - away, step), digits.down(wanted.high[0] + away, step)
-    empty = f"the model gives no {words.label(output)} between {low} and {high} {units.get(output, '')}".rstrip()
+    low, high = wanted.low[0] - away, wanted.high[0] + away
+    span = words.span(low, high, digits.up(low, step), digits.down(high, step))
+    empty = f"the model gives no {words.label(output)} {span} {units.get(output, '')}".rstrip()
     if row["feasible"] != "no":
         return _open(model, empty)
     nearest = float(row[f"predicted.{output}"])

@@ -32,7 +32,7 @@ def _table(material: Material, entry: str) -> dict[str, Any]:
         "tolerance": words.listing(
             [words.quantity(t, material.units.get(o, "")) for t, o in zip(first.tolerance, first.outputs, strict=True)]
         ),
-        "robust": first.robust is not None,
+        "committee": first.committee is not None,
         "rows": [_row(material, wanted, entry, str(s), str(i), part) for (s, i), part in methods],
     }
 

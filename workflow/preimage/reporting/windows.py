@@ -64,7 +64,7 @@ def _promise(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]
         unit = units.get(wanted.outputs[0], "")
         return f"the prediction of {model} stays within {words.quantity(wanted.tolerance[0], unit)} of the best found"
     kept = [
-        f"{words.label(o)} between {_outside(low - margin, high + margin, o, units)}"
+        f"{words.label(o)} {_outside(low - margin, high + margin, o, units)}"
         for o, low, high, margin in zip(wanted.outputs, wanted.low, wanted.high, wanted.margin, strict=True)
     ]
     return f"{model} predicts {words.listing(kept)}"
@@ -73,4 +73,5 @@ def _promise(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]
 def _outside(low: float, high: float, output: str, units: Mapping[str, str]) -> str:
     """Return the ends of what is proven, rounded outwards."""
     step = digits.step_of(units, output)
-    return f"{digits.down(low, step)} and {digits.up(high, step)} {units.get(output, '')}".rstrip()
+    span = words.span(low, high, digits.down(low, step), digits.up(high, step))
+    return f"{span} {units.get(output, '')}".rstrip()

@@ -68,6 +68,13 @@ def between(low: float, high: float, name: str, units: Mapping[str, str]) -> str
     return f"{number(low, digits.step_of(units, name))} to {of(high, name, units)}"
 
 
+def span(low: float, high: float, low_text: str, high_text: str) -> str:
+    """Return the words of an interval whose ends are given in digits; one end may be infinite."""
+    if low == -np.inf:
+        return f"below {high_text}"
+    return f"above {low_text}" if high == np.inf else f"between {low_text} and {high_text}"
+
+
 def away(loss: float, wanted: Objective, unit: str, step: float = 0.0) -> str:
     """Return a squared distance to what is wanted as the distance that it is of."""
     distance = float(np.sqrt(max(loss, 0.0)))

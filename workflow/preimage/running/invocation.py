@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import importlib.util
 import os
 import platform
 import subprocess
@@ -13,25 +14,19 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from preimage.data.setting import Setting
 from preimage.problems import user_code
 from preimage.running import integrity, reproduction
 from preimage.running.step import JOBS_LOCK, resume_folder
-from preimage.study import Study, data_checks, infers, searched_exactly, user_models
+from preimage.study import Study
 from preimage.study.cases import plain as plain_study
-from preimage.study.inference import check as inference_check
 from preimage.support import kept_calls, limits
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, plain, remove, write_json
 from preimage.support.masking import plainly
 from preimage.support.places import python_path
-from preimage.surrogates.brought import trial
 from preimage.tracking import record
 
 # Held by the one Snakemake at work in this folder; `workflow/run.py` may hold it on our behalf.
@@ -56,14 +51,20 @@ def share_library() -> None:
 
 
 def check(studies: Mapping[str, Study]) -> list[str]:
-    """Check every study against its data; return warnings, raise StudyError."""
+    """Check every study against its data; return warnings, raise StudyError.
+
+    Where only Snakemake is installed, as with `--sdm conda`, the steps bring what reads data, and check it themselves.
+    """
     limits.check_addresses()
+    if importlib.util.find_spec("pyarrow") is None:
+        return ["pyarrow is not installed here: each step checks the data and models that it reads"]
+    # Picked at run time: all that reads data comes with it.
+    checking = importlib.import_module("preimage.running.checking")
     said = []
     for name, study in studies.items():
         try:
             _check_folder(Path("results") / name)
-            found = inference_check(study) if infers(study) else data_checks.check(study, partial(_check_models, study))
-            said += [f"study '{name}': {w}" for w in found]
+            said += [f"study '{name}': {w}" for w in checking.check(study)]
         except StudyError as error:
             raise StudyError(f"study '{name}': {error}") from None
     return said
@@ -75,21 +76,6 @@ def _check_folder(folder: Path) -> None:
         raise StudyError(
             f"{folder} is a link to {folder.resolve()}; expected a folder, as results are written below it"
         )
-
-
-def _check_models(study: Study, found: Setting) -> None:
-    """Load each model of the user's own and match it with the table. Raises StudyError."""
-    models = {name: spec for name, spec in study["surrogates"].items() if spec["kind"] == user_models.KIND}
-    if models:
-        trial.check(models, found.inputs, found.outputs, _points(found), searched_exactly(study))
-
-
-def _points(found: Setting) -> np.ndarray:
-    """Return points (n, d) at which to try a model: the ends of each input's range, and what is no whole number between
-    them unless the input is one."""
-    low, high = found.space.low, found.space.high
-    inner = low + (np.sqrt(5) - 1) / 2 * (high - low)
-    return np.stack([low, high, np.where(found.space.discrete, np.rint(inner), inner)])
 
 
 def mend(studies: Mapping[str, Study], only_look: bool) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import logging
+import math
 import os
 import resource
 import sys
@@ -20,15 +21,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from preimage.support import kept_calls, limits, masking, stopping
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, remove
 from preimage.support.rng import generator
 from preimage.tracking import record
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Held (shared) by every step while it runs; the launcher waits for it before it unlocks a folder.
 JOBS_LOCK = Path("results/.locks/jobs")
@@ -105,12 +107,12 @@ class Step:
 
     def metric(self, name: str, value: float | None, at: int = 0) -> None:
         """Record a number; what is missing or not finite is left out."""
-        if value is not None and np.isfinite(value):
+        if value is not None and math.isfinite(value):
             self.record.metrics.append([name, float(value), at])
 
     def metric_of(self, step: str, name: str, value: float | None) -> None:
         """Record a number that belongs to a step before, of the same round and seed, whose record has this name."""
-        if value is not None and np.isfinite(value):
+        if value is not None and math.isfinite(value):
             path = Path(str(self.snakemake.output.record)).with_name(f"{step}.json")
             self.record.others.setdefault(str(path), []).append([name, float(value), 0])
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from preimage.inversion.base import Inverter
+from preimage.study.objectives import ObjectiveEntry
 from preimage.support.frozen import plain_value
 from preimage.surrogates.base import made_of_trees
 
@@ -37,10 +38,20 @@ def cases(study: Mapping[str, Any]) -> list[Case]:
     return [
         Case(surrogate, objective, name)
         for surrogate in [*study["surrogates"], SIMULATOR]
-        for objective in study["objectives"]
+        for objective, entry in study["objectives"].items()
         for name, inverter in study["inverters"].items()
-        if surrogate in inverter.on
+        if surrogate in inverter.on and inverter.answers(is_front(entry))
     ]
+
+
+def is_front(entry: Mapping[str, Any]) -> bool:
+    """Whether the answer to an objective's entry is a front of points."""
+    return ObjectiveEntry.named(entry).front
+
+
+def fronts(study: Mapping[str, Any]) -> list[str]:
+    """Return the objectives of a study whose answer is a front."""
+    return [name for name, entry in study["objectives"].items() if is_front(entry)]
 
 
 def simulation_parts(study: Study) -> int:

@@ -14,8 +14,8 @@ from preimage.problems import user_code
 from preimage.problems.loading import load as load_problem
 from preimage.study import inference as inference_setting
 from preimage.study import user_models
-from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers
-from preimage.study.pairs import works_on
+from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, is_front
+from preimage.study.pairs import refuse_inexact, works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
@@ -44,6 +44,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
+    _check_limits(study["objectives"])
     _complete_samples(study)
     for name, spec in study["surrogates"].items():
         if spec["kind"] == "neural_network" and spec.get("tune"):
@@ -58,6 +59,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
         inverters[free_name(LOOKUP, inverters)] = Inverter.of({"kind": LOOKUP})
     for name, inverter in inverters.items():
         inverters[name] = inverter.changed(on=works_on(study, name, inverter))
+    _check_answers(study)
     _check_problem(study["problem"])
     _add_nature(study["problem"])
     _complete_rounds(study)
@@ -78,6 +80,7 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
         where = f"key 'objectives.{name}.preimage'"
         if not {"target", "within"} & set(entry):
             raise StudyError(f"{where}: a preimage needs target values; expected an objective with target or within")
+        refuse_inexact(study, where, "a preimage", [name])
         if not any(made_of_trees(s) for s in study["surrogates"].values()):
             raise StudyError(f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates")
         if tied := _tied(study["problem"], entry.get("fixed") or {}):
@@ -86,13 +89,44 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _check_answers(study: Study) -> None:
+    """Raise StudyError for an objective that no inverter of the study answers, and an inverter without one."""
+    objectives = {name: is_front(entry) for name, entry in study["objectives"].items()}
+    methods = {name: v for name, v in study["inverters"].items() if not v.baseline}
+    for name, front in objectives.items():
+        if methods and not any(v.answers(front) for v in methods.values()):
+            able = ", ".join(v.kind for v in Inverter.registry.values() if v.answers(front) and not v.baseline)
+            asked = "a front" if front else "a single point"
+            raise StudyError(
+                f"key 'objectives.{name}': no inverter of this study finds {asked}; expected one of {able}"
+            )
+    for name, method in methods.items():
+        if not any(map(method.answers, objectives.values())):
+            asked = "a front (pareto)" if method.finds_fronts else "a single point"
+            raise StudyError(f"key 'inverters.{name}': {method.kind} finds {asked}, which no objective asks for")
+
+
+def _check_limits(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise StudyError for limits beside an objective that leaves no output to limit."""
+    reasons = {
+        "fit": "a fit has no outputs to limit; expected bounds or constraints of its parameters",
+        "test_rows": "test_rows takes the values of every output as they are; expected limits beside another objective",
+    }
+    for name, entry in entries.items():
+        for kind, reason in reasons.items():
+            if kind in entry and "subject_to" in entry:
+                raise StudyError(f"key 'objectives.{name}.subject_to': {reason}")
+
+
 def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:
     """Return the inputs in equalities that are neither fixed nor whole numbers, by the study's own word."""
     inputs = {name: entry or {} for name, entry in (problem.get("inputs") or {}).items()}
     held = {
-        n for n, entry in inputs.items() if any(entry.get(k) for k in ("integer", "categories")) or "fixed" in entry
+        n
+        for n, entry in inputs.items()
+        if entry.get("integer") or {"categories", "step", "values", "fixed"} & set(entry)
     }
-    equal = [row["linear"] for row in problem["constraints"] if "equals" in row]
+    equal = [row["linear"] for row in problem["constraints"] if "equals" in row and "linear" in row]
     return [name for row in equal for name in row if name not in held | set(fixed)]
 
 
@@ -211,3 +245,18 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
         labels = [str(c) for c in settings.get("categories", ())]
         if twice := [c for c in labels if labels.count(c) > 1]:
             raise StudyError(f"key 'problem.inputs.{name}.categories': duplicate category '{twice[0]}'")
+        _check_values(f"key 'problem.inputs.{name}", settings)
+
+
+def _check_values(where: str, settings: Mapping[str, Any]) -> None:
+    """Raise StudyError for keys of an input's values that can't stand beside one another."""
+    excluding = {
+        "values": ("low", "high", "step", "integer", "categories"),
+        "step": ("categories",),
+        "zero_or": ("categories",),
+    }
+    for key, others in excluding.items():
+        if key in settings and (beside := [other for other in others if settings.get(other) not in (None, False)]):
+            raise StudyError(f"{where}': found {beside[0]} beside {key}, expected one of them")
+    if "step" in settings and not {"low", "zero_or"} & set(settings):
+        raise StudyError(f"{where}.step': missing key 'low', from which steps count")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
         found = of_simulator(spec)
     if imported is not None and "simulator" in spec:
         _check_simulator(spec, found)
+    _check_searches(study, found.space)
     polytope.check_feasible(found.space)
     _check_held_out(study["objectives"], found.outputs)
     for name, wanted in _first_of_each(_objectives(study, found)).items():
@@ -69,6 +71,30 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
     return [*said, *warnings(study, table, found), *_one_by_one(study)]
+
+
+def _check_searches(study: Study, space: Space) -> None:
+    """Raise StudyError for a method that does not know what a space has."""
+    more = unknown_to_exact(space)
+    if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.needs_trees]):
+        kind = study["inverters"][exact[0]].kind
+        raise StudyError(f"key 'inverters.{exact[0]}': {kind} does not support {more} yet; use another inverter")
+    if more and study["preimages"]:
+        raise StudyError(f"key 'objectives.{next(iter(study['preimages']))}.preimage': it does not support {more} yet")
+    if more and any("fit" in entry for entry in study["objectives"].values()):
+        raise StudyError(f"problem: found {more}, but a fit estimates numbers; expected bounds and linear constraints")
+
+
+def unknown_to_exact(space: Space) -> str:
+    """Return what of a space the exact searches on trees don't know, in words; "" where there is nothing."""
+    found = {
+        "step or values": bool(space.listed.any()),
+        "zero_or": bool(space.gapped.any()),
+        "at_most_nonzero or at_least_nonzero": space.counts,
+        "exclude": space.exclusions,
+        "a constraint on an expression that is not linear": space.curved,
+    }
+    return next((words for words, there in found.items() if there), "")
 
 
 def _one_by_one(study: Study) -> list[str]:
@@ -178,16 +204,22 @@ def _share(part: float) -> str:
 def _outside(table: pa.Table, found: Setting) -> list[str]:
     """Warn once of rows that violate the constraints, and of fixed values outside the data."""
     said = []
-    matrix, low, high = found.space.rows
-    used = np.asarray(matrix.any(axis=0))
-    if used.any():
-        names = [n for n, u in zip(found.inputs, used, strict=True) if u]
-        value = np.column_stack([table[n].to_numpy() for n in names]) @ matrix[:, used].T
-        slack = 1e-6 * found.space.row_scale
-        broken = int(((value < low - slack) | (value > high + slack)).any(axis=1).sum())
-        if broken:
-            said.append(f"{broken} of {len(table)} rows violate the constraints; they still train")
+    if found.space.restricted and (broken := _violating(table, found.space)):
+        said.append(f"{broken} of {len(table)} rows violate the constraints; they still train")
+    for i in found.space.inputs:
+        X = table[i.name].to_numpy()
+        if (i.values or i.gapped) and (other := int((i.nearest(X) != X).sum())):
+            said.append(f"input '{i.name}': {other} of {len(X)} rows have values it may not take; they still train")
     return said + _fixed_outside(table, found.space, found.inputs)
+
+
+def _violating(table: pa.Table, space: Space) -> int:
+    """Return how many rows violate conditions on several inputs; rows and curves by more than numbers are rounded."""
+    named = {n for c in space.conditions for n in c.inputs}
+    part = replace(space, inputs=tuple(i for i in space.inputs if i.name in named))
+    X = part.encode(table.select(part.names).to_pandas())
+    sums, others = replace(part, counts=(), exclusions=()), replace(part, constraints=(), curved=())
+    return int(((sums.missed(X) > 1e-6) | (others.missed(X) > 0)).sum())
 
 
 def _fixed_outside(table: pa.Table, space: Space, names: Collection[str]) -> list[str]:
@@ -216,15 +248,15 @@ def _range(min: float, max: float) -> str:
 
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
     """Warn of wanted values outside the range ever measured."""
-    if not wanted.bounded:
-        return []
     said = []
-    for output, low, high in zip(wanted.outputs, wanted.low, wanted.high, strict=True):
+    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.bounded else ()
+    for output, low, high in [*values, *((limit.output, limit.low, limit.high) for limit in wanted.limits)]:
         seen = pc.min_max(table[output]).as_py()
         if high < seen["min"] or low > seen["max"]:
             asked = digits.plain(low) if low == high else f"[{digits.plain(low)}, {digits.plain(high)}]"
+            asked = f"= {asked}" if np.isfinite([low, high]).all() else objective.interval_words(low, high)
             said.append(
-                f"objective '{wanted.name}' asks for {output} = {asked}, outside the measured range "
+                f"objective '{wanted.name}' asks for {output} {asked}, outside the measured range "
                 f"{_range(**seen)}; do not trust any model there"
             )
     return said

@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
-from preimage import problems
 from preimage.inference.simulators import loading
+from preimage.inference.simulators.built_in import BUILT_IN as SIMULATORS
+from preimage.problems.built_in import BUILT_IN
 from preimage.study.sections import Config, StudyFile
 from preimage.support.frozen import Frozen, json_schema
 from preimage.support.places import REPOSITORY
@@ -105,16 +106,16 @@ def _yaml(value: Any) -> str:
 
 
 def _problems() -> Iterator[str]:
-    for name in problems.BUILT_IN:
-        module = importlib.import_module(f"preimage.problems.{name}")
+    for name in BUILT_IN:
+        module = importlib.import_module(f"preimage.problems.built_in.{name}")
         found = module.build()
         outputs = found.outputs if found.dynamics is None else found.dynamics.observed
         yield f"| `{name}` | {_names(found.inputs)} | {_names(outputs)} | {_summary(module)} |"
 
 
 def _simulators() -> Iterator[str]:
-    for name in loading.BUILT_IN:
-        module = importlib.import_module(f"preimage.inference.simulators.{name}")
+    for name in SIMULATORS:
+        module = importlib.import_module(f"preimage.inference.simulators.built_in.{name}")
         found = loading.load({"simulator": name})
         yield f"| `{name}` | {_names(found.prior.margins)} | {_names(found.coordinates)} | {_summary(module)} |"
 

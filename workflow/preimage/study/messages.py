@@ -23,6 +23,8 @@ Where = tuple[Any, ...]
 # Sizes of numbers between which products and ratios of a few can't overflow.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-100, 1e100
 UNKNOWN = "unknown key"
+# Keys of earlier versions: the present one, and what it stands for.
+RENAMED = {"robust": ("committee", "ranking by a committee of models")}
 TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -87,6 +89,8 @@ def _first(error: ValidationError, value: Any, model: type[Frozen]) -> tuple[Whe
 def _unknown(where: Where, valid: Collection[str], model: type[Frozen]) -> str:
     if len(where) > 1 and where[-1] in model.model_fields:
         return f"{UNKNOWN} here; '{where[-1]}' belongs at the top level, beside '{where[0]}'"
+    if (now := RENAMED.get(where[-1])) and now[0] in valid:
+        return f"{UNKNOWN}; it is named '{now[0]}' now ({now[1]})"
     # To look for the nearest names of a hundred thousand unknown ones would take minutes: this is the first.
     return f"{UNKNOWN}{did_you_mean(str(where[-1]), valid)}"
 

@@ -12,7 +12,7 @@ from preimage.support.frozen import ByType, Flag, Frozen, Maybe, Number, Text, W
 from preimage.support.registry import Entry, Registry
 
 
-class Robust(Frozen):
+class Committee(Frozen):
     """Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), and exclude those
     far from the data: for answers that hold on the true system. `true`, or options.
     """
@@ -42,6 +42,16 @@ class Preimage(Frozen):
     )
 
 
+class Interval(Frozen):
+    """Values that an output may take: at least, at most, or both."""
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("at_least",), ("at_most",))
+    at_least_one: ClassVar[bool] = True
+
+    at_least: Maybe[Number] = option(None, "Smallest value.")
+    at_most: Maybe[Number] = option(None, "Largest value.")
+
+
 class ObjectiveEntry(Entry):
     """What the outputs should be.
 
@@ -49,14 +59,16 @@ class ObjectiveEntry(Entry):
 
     Attributes:
         many: it stands for many objectives, one per row of a table.
+        front: its answer is a front of points rather than one.
     """
 
     registry: ClassVar[Registry[ObjectiveEntry]] = Registry(
         "objective", "preimage.study.objective_kinds", "preimage.core.objective"
     )
     many: ClassVar[bool] = False
+    front: ClassVar[bool] = False
 
-    robust: Maybe[ByType[Flag | Robust]] = option(
+    committee: Maybe[ByType[Flag | Committee]] = option(
         None,
         "Rank candidates by a committee of models (the surrogate's members, extra trees, nearest rows), "
         "and exclude those far from the data: for answers that hold on the true system. `true`, or "
@@ -80,6 +92,12 @@ class ObjectiveEntry(Entry):
         None,
         "Divide each output's distance by its training standard deviation, so that outputs of different "
         "units can be added. Default true for several outputs, false for one.",
+    )
+    subject_to: Maybe[dict[Text, Interval]] = option(
+        None,
+        "Limits of outputs, by name: `{viscosity: {at_least: 800, at_most: 1500}}`. Candidates that keep all of them "
+        "come first, whatever their loss; the others follow by how far they miss them.",
+        min_length=1,
     )
     fixed: Maybe[dict[Text, ByType[Number | Text]]] = option(None, "Inputs to fix for this objective only, by name.")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, option
 
@@ -129,6 +131,13 @@ class Input(Frozen):
     )
     unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
     integer: Flag = option(False, "Only whole numbers.")
+    step: Maybe[Number] = option(None, "Only `low`, `low` + `step`, ... up to `high`.", gt=0)
+    values: Maybe[Annotated[Distinct[Number], Field(min_length=1, max_length=10_000)]] = option(
+        None, "Only these values; the smallest and the largest are the bounds."
+    )
+    zero_or: Maybe[Number] = option(
+        None, "Either 0 or at least this (an ingredient that is left out, or dosed as the scale can); `low` is 0.", gt=0
+    )
     categories: Maybe[Distinct[ByType[Text | Number]]] = option(
         None,
         "The values of a category. Their order does not affect results; a model or simulator of your own "
@@ -146,15 +155,77 @@ class Output(Frozen):
     unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
 
 
+class Interval(Frozen):
+    """An interval; its ends belong to it."""
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("at_least",), ("at_most",))
+    at_least_one: ClassVar[bool] = True
+
+    at_least: Maybe[Number] = option(None, "Lower end.")
+    at_most: Maybe[Number] = option(None, "Upper end.")
+
+
 class Constraint(Frozen):
-    """A linear constraint that every candidate satisfies (to 1e-9 of the row's scale)."""
+    """A condition that every candidate satisfies, to 1e-9 of its scale: on a sum (`linear`) or an `expression` of
+    inputs, on how many of some inputs are not 0 (`of`), or a combination to `exclude`.
+    """
 
-    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("at_most",), ("at_least",), ("equals",))
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("linear",), ("expression",), ("of",), ("exclude",))
+    # What may stand beside each of these keys.
+    beside: ClassVar[dict[str, tuple[str, ...]]] = {
+        "linear": ("at_most", "at_least", "equals"),
+        "expression": ("at_most", "at_least", "equals"),
+        "of": ("at_most_nonzero", "at_least_nonzero"),
+        "exclude": (),
+    }
 
-    linear: dict[Text, Number] = option(..., "Coefficient by input.", min_length=1)
-    at_most: Maybe[Number] = option(None, "The sum is at most this.")
-    at_least: Maybe[Number] = option(None, "The sum is at least this.")
-    equals: Maybe[Number] = option(None, "The sum is this.")
+    linear: Maybe[dict[Text, Number]] = option(None, "Coefficient by input.", min_length=1)
+    expression: Maybe[Text] = option(
+        None,
+        "An arithmetic expression of inputs, such as `water / cement`: + - * / ** ( ), min, max, abs, exp, log and "
+        "sqrt; a name with other characters than letters, digits and `_` stands between backquotes.",
+    )
+    at_most: Maybe[Number] = option(None, "The sum or expression is at most this.")
+    at_least: Maybe[Number] = option(None, "The sum or expression is at least this.")
+    equals: Maybe[Number] = option(None, "The sum or expression is this.")
+    at_most_nonzero: Maybe[Whole] = option(None, "At most so many of the inputs in `of` are not 0.", ge=1)
+    at_least_nonzero: Maybe[Whole] = option(
+        None,
+        "At least so many of the inputs in `of` are not 0 (by however little; give inputs `zero_or` to say how much).",
+        ge=1,
+    )
+    of: Maybe[Annotated[Distinct[Text], Field(min_length=1)]] = option(None, "Inputs of which those not 0 are counted.")
+    exclude: Maybe[dict[Text, ByType[Text | Number | Distinct[ByType[Text | Number]] | Interval]]] = option(
+        None,
+        "A combination that no candidate has: by input, a category or a list of them, a number, or an interval "
+        "(`at_least`, `at_most`), whose ends are excluded too.",
+        min_length=1,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_counted(cls, value: Any) -> Any:
+        """Refuse a number of inputs without the inputs."""
+        if isinstance(value, Mapping) and "of" not in value:
+            for key in cls.beside["of"]:
+                if key in value:
+                    raise PydanticCustomError("without_of", f"found {key} without 'of', the inputs to count")
+        return value
+
+    @model_validator(mode="after")
+    def _check_ends(self) -> Self:
+        """Refuse what has no end, an end of another kind of constraint, or more than fit together."""
+        kind = next(key for key in self.beside if key in self.model_fields_set)
+        found = [key for key in self.model_fields_set if key in sum(self.beside.values(), ())]
+        valid = self.beside[kind]
+        many = 1 if kind == "linear" or "equals" in found else 2
+        if not set(found) <= set(valid) or (valid and not found) or len(found) > many:
+            groups = " | ".join(valid) or "none of the keys of other constraints"
+            raise PydanticCustomError(
+                "choices", "expected {many} one of {groups}",
+                {"many": "exactly" if kind == "linear" else "at least", "groups": groups},
+            )  # fmt: skip
+        return self
 
 
 class Problem(Frozen):
@@ -231,5 +302,5 @@ class Problem(Frozen):
     )
     outputs: Maybe[dict[Text, ByType[Output | None]]] = option(None, "Settings by output.")
     constraints: list[Constraint] = option(
-        [], "Linear constraints that every candidate satisfies (to 1e-9 of the row's scale)."
+        [], "Conditions on several inputs that every candidate satisfies (to 1e-9 of their scale)."
     )

@@ -67,7 +67,7 @@ def read(path: str | Path) -> dict[str, Any]:
         if path.stat().st_size > LARGEST:
             raise StudyError(f"{path}: {path.stat().st_size} bytes, expected at most {LARGEST}")
         if not path.is_file():  # a pipe, or a device that has no end
-            raise StudyError(f"{path}: found no regular file, expected a YAML file")
+            raise StudyError(f"{path}: expected a YAML file, found something that is not a regular file")
         value = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except FileNotFoundError:
         raise StudyError(f"{path}: no such file{_nearest_file(path)}") from None

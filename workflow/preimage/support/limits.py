@@ -109,7 +109,7 @@ def check_file(path: str | Path, most: int | None = None, kind: str = "model") -
     than `most`, or too large a share of the memory for a model or a table."""
     path = Path(path)
     if not path.is_file():  # a pipe, or a device that has no end
-        raise StudyError(f"{path}: found no regular file")
+        raise StudyError(f"{path}: expected a regular file")
     size = path.stat().st_size
     if most is not None and size > most:
         raise StudyError(f"{path}: the file has {shown(size)}, expected at most {shown(most)}")

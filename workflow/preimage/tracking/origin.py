@@ -31,7 +31,7 @@ def fetch_origin(run: str, folder: Path) -> dict[str, Any]:
         if parent := tags.get("mlflow.parentRunId"):
             raise StudyError(f"run {run}: found a step of a run, expected the run itself: run={parent}")
         if INVOCATION_TAG not in tags:
-            raise StudyError(f"run {run} ('{found.info.run_name}'): no run of this workflow")
+            raise StudyError(f"run {run} ('{found.info.run_name}'): not a run of this workflow")
         if status != "FINISHED":
             raise StudyError(f"run {run}: found the status {status}, expected a run that finished")
         if not any(a.path == ORIGIN and not a.is_dir for a in client.list_artifacts(run)):

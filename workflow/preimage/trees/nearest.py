@@ -9,12 +9,13 @@ Everything holds to a tolerance: constraints to `space.TOLERANCE` of their scale
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from preimage.core import polytope
-from preimage.core.space import Input, Linear, Space
+from preimage.core.space import Space
 from preimage.support.errors import StudyError
 from preimage.trees import projection, trimming
 from preimage.trees.domain import Near, square
@@ -185,7 +186,7 @@ class _Finder:
 def _within(space: Space, start: np.ndarray, end: np.ndarray) -> Space:
     """Return the space cut down to a box."""
     inputs = tuple(
-        Input(i.name, float(a), float(b), bool(whole))
+        replace(i, low=float(a), high=float(b), integer=bool(whole), categories=(), fixed=None, stated=(True, True))
         for i, a, b, whole in zip(space.inputs, start, end, space.discrete, strict=True)
     )
-    return Space(inputs, tuple(Linear(c.coefficients, c.low, c.high) for c in space.constraints))
+    return replace(space, inputs=inputs)

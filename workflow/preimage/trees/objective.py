@@ -45,15 +45,20 @@ class Wanted(NamedTuple):
 
 
 def is_supported(objective: Objective) -> bool:
-    """Whether the kernels' bounds hold for an objective: its loss is one of those that they know."""
+    """Whether the kernels' bounds hold for an objective: its loss is one of those that they know, without limits."""
+    if objective.limits:
+        return False
     return type(objective).loss_of in (Direction.loss_of, Maximize.loss_of, Values.loss_of)
 
 
 def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
     """Return the objective as the kernels see it, and what is to be made large.
 
-    Raises StudyError for a kind with a loss of its own, of which the kernels' bounds would prove nothing.
+    Raises StudyError for a kind with a loss of its own, of which the kernels' bounds would prove nothing, and for
+    limits of outputs.
     """
+    if objective.limits:
+        raise StudyError(f"objective '{objective.name}': exact searches on trees do not support 'subject_to' yet")
     if not is_supported(objective):
         raise StudyError(
             f"objective '{objective.name}': exact searches on trees do not support the kind '{objective.kind}'; leave "

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.core.objective.base import Goal, Known, Objective
+from preimage.core.objective.base import Goal, Known, Objective, where
 from preimage.core.objective.directions import Direction, Maximize, Minimize
 from preimage.core.objective.fit import LOSS, NEAR_LEAST, NEAR_SHARE, Fit
+from preimage.core.objective.limits import Limit, interval_words, limits_of
+from preimage.core.objective.pareto import Pareto
 from preimage.core.objective.values import Target, Values, Within
-from preimage.support import extensions
+from preimage.support import digits, extensions
+from preimage.support.errors import StudyError
 
 __all__ = [
-    "LOSS", "NEAR_LEAST", "NEAR_SHARE", "TABLES", "Direction", "Fit", "Goal", "Known", "Maximize",
-    "Minimize", "Objective", "Target", "Targets", "Values", "Within", "build", "build_all", "many",
+    "LOSS", "NEAR_LEAST", "NEAR_SHARE", "TABLES", "Direction", "Fit", "Goal", "Known", "Limit",
+    "Maximize", "Minimize", "Objective", "Pareto", "Target", "Targets", "Values", "Within", "build", "build_all",
+    "interval_words", "many",
 ]  # fmt: skip
 
 # Entries of a study that stand for many objectives, one per row of a table of target outputs.
@@ -33,17 +38,40 @@ def build(
     """Build an objective from a study's entry.
 
     Args:
-        spec: the key of exactly one kind; optionally tolerance, scaled, fixed.
+        spec: the key of exactly one kind; optionally tolerance, scaled, fixed, subject_to.
         outputs: every output of the problem, in order.
         spread, reach, rows: see `Known`.
 
-    Raises StudyError for an unknown output or an interval with low above high.
+    Raises StudyError for an unknown output, an interval with low above high, and limits that leave no room.
     """
     kind = next((k for k in Objective.kinds if k in spec), None)
     if kind is None:
         extensions.load()
         kind = next(k for k in Objective.kinds if k in spec)
-    return Objective.kinds[kind].build(name, spec, outputs, Known(spread, reach, rows))
+    found = Objective.kinds[kind].build(name, spec, outputs, Known(spread, reach, rows))
+    return _limited(found, limits_of(where(name), spec, outputs, reach), rows)
+
+
+def _limited(wanted: Objective, limits: tuple[Limit, ...], rows: np.ndarray | None) -> Objective:
+    """Return an objective with limits. Raises StudyError for one that no output wanted keeps to."""
+    if not limits:
+        return wanted
+    if wanted.bounded:
+        for limit in limits:
+            for output, low, high in zip(wanted.outputs, wanted.low, wanted.high, strict=True):
+                if output == limit.output and (high < limit.low or low > limit.high):
+                    _refuse(wanted, limit, low, high)
+        return replace(wanted, limits=limits)
+    return replace(wanted, limits=limits, middle=0.0 if rows is None else float(np.median(wanted.loss(rows))))
+
+
+def _refuse(wanted: Objective, limit: Limit, low: float, high: float) -> None:
+    row = wanted.name.partition(".")[2]
+    asked = digits.plain(low) if low == high else interval_words(low, high)
+    raise StudyError(
+        f"{where(wanted.name)}.subject_to.{limit.output}: found {interval_words(limit.low, limit.high)}, which "
+        f"excludes what is wanted of this output{f' in row {int(row) + 1}' if row else ''}: {asked}"
+    )
 
 
 class Targets(NamedTuple):

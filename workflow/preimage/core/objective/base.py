@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from preimage.core.objective.limits import Limit, interval_ends
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 
@@ -50,16 +51,20 @@ class Objective(ABC):
             maximize one number, how far from the best found counts as a solution as good.
         scale: unit of each named output in the loss.
         fixed: inputs pinned for this objective alone.
-        robust: options of the committee that ranks candidates (see `preimage.inversion.committee`), None without.
+        committee: options of the committee that ranks candidates (see `preimage.inversion.committee`), None without.
         unit: what the training rows span: of minimize and maximize the range of what is summed, of values to meet the
             range of the outputs in units of `scale` (root mean square); 1 where nothing is known of them. Of a fit 1
             where its loss has no unit, 0 where it has that of the data.
+        limits: what other outputs must keep to, or these.
+        middle: a typical loss of the training rows, from which `merit` counts.
     """
 
     kinds: ClassVar[dict[str, type[Objective]]] = {}
     kind: ClassVar[str]
     # Whether there are values to meet, rather than a direction to go.
     bounded: ClassVar[bool] = False
+    # Whether the answer is a front of points rather than one (`preimage.core.objective.pareto`).
+    front: ClassVar[bool] = False
     # What a direction's sum is multiplied with, so that less is better.
     sign: ClassVar[float] = 1.0
 
@@ -71,8 +76,10 @@ class Objective(ABC):
     tolerance: tuple[float, ...]
     scale: tuple[float, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    robust: Mapping[str, Any] | None = None
+    committee: Mapping[str, Any] | None = None
     unit: float = 1.0
+    limits: tuple[Limit, ...] = ()
+    middle: float = 0.0
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -97,7 +104,8 @@ class Objective(ABC):
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
         """Return which outputs (n, m) satisfy the objective, shape (n,).
 
-        For minimize, maximize and fit there is no such thing by itself: there a loss near that of `best` counts.
+        For minimize, maximize and fit there is no such thing by itself: there a loss near that of `best` counts. What
+        misses a limit satisfies nothing.
         """
 
     @abstractmethod
@@ -137,20 +145,51 @@ class Objective(ABC):
         """
         return self.loss_of(Y[:, np.array(self.columns)], self.goal, xp)
 
+    @property
+    def loss_unit(self) -> float:
+        """The unit of the loss that `unit` makes."""
+        return self.unit
+
+    def violation(self, Y: np.ndarray) -> np.ndarray:
+        """Return by how much outputs (n, m) miss the limits, shape (n,): exactly 0 where all hold, else the largest
+        distance in units of each limit's scale."""
+        return np.max([np.zeros(len(Y)), *(limit.violation(Y) for limit in self.limits)], axis=0)
+
+    def merit(self, Y: np.ndarray) -> np.ndarray:
+        """Return what a search that sees one number minimises at outputs (n, m), shape (n,): the loss; with limits, a
+        number in whose order everything that keeps the limits comes first, by its loss, and the rest follows by its
+        violation."""
+        if not self.limits:
+            return np.asarray(self.loss(Y))
+        violation = self.violation(Y)
+        far = (self.loss(Y) - self.middle) / (self.loss_unit or 1.0)
+        return np.where(violation == 0, far / (1 + np.abs(far)), 1 + violation)
+
+    def loss_of_merit(self, merit: float) -> float:
+        """Return the loss that has this merit; infinite where that misses the limits."""
+        if not self.limits:
+            return merit
+        return self.middle + (self.loss_unit or 1.0) * merit / (1 - abs(merit)) if abs(merit) < 1 else np.inf
+
+    def ranking(self, Y: np.ndarray) -> np.ndarray:
+        """Return numbers in whose order outputs (n, m) rank, shape (n,); NaN where there are none."""
+        return self.merit(Y)
+
     def as_good_as(self, best: float) -> float:
         """Return the largest loss that counts as good as the best one found, where there are no values to meet."""
         return best + self.tolerance[0]
 
+    def completed(self, text: str, units: Mapping[str, str] | None = None) -> str:
+        """Return words of the objective with those of its limits and fixed inputs."""
+        if self.limits:
+            text = f"{text} with {' and '.join(limit.words(units) for limit in self.limits)}"
+        if self.fixed:
+            text = f"{text} at " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in self.fixed.items())
+        return text
+
     def narrowed(self, spread: np.ndarray) -> Objective:
         """Return the objective as a search should see it, given the outputs' spread (m,): some end on an edge."""
         return self
-
-
-def with_fixed(text: str, fixed: Mapping[str, Any]) -> str:
-    """Return words of an objective with those of its fixed inputs."""
-    if not fixed:
-        return text
-    return f"{text} at " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in fixed.items())
 
 
 def where(name: str) -> str:
@@ -168,8 +207,8 @@ def columns_of(name: str, kind: str, terms: Mapping[str, Any], outputs: Sequence
 
 def ends_of(name: str, terms: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return both ends of each output's interval; both are the value, or the weight, where that is one number."""
-    pairs = [v if isinstance(v, list | tuple) else (v, v) for v in terms.values()]
-    low, high = (tuple(float(pair[k]) for pair in pairs) for k in (0, 1))
+    pairs = [interval_ends(v if isinstance(v, list | tuple | Mapping) else (v, v)) for v in terms.values()]
+    low, high = (tuple(pair[k] for pair in pairs) for k in (0, 1))
     for output, a, b in zip(terms, low, high, strict=True):
         if a > b:
             said = f"low {digits.plain(a)} is above high {digits.plain(b)}"
@@ -188,9 +227,9 @@ def tolerances_of(name: str, spec: Mapping[str, Any], terms: Mapping[str, Any]) 
     return {output: float(value) for output, value in stated.items()}
 
 
-def robust_of(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def committee_of(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the options of the committee, where a study asks for one."""
-    value = spec.get("robust")
+    value = spec.get("committee")
     if isinstance(value, Mapping):
         return dict(value)
     return {} if value else None

@@ -15,11 +15,10 @@ from preimage.core.objective.base import (
     Known,
     Objective,
     columns_of,
+    committee_of,
     ends_of,
-    robust_of,
     tolerances_of,
     where,
-    with_fixed,
 )
 from preimage.support import digits
 from preimage.support.errors import StudyError
@@ -45,7 +44,7 @@ class Direction(Objective):
         margin = next(iter(tolerance.values()), DEFAULT_TOLERANCE * (span or 0.0))
         return cls(
             name, tuple(terms), columns, weights, weights, (margin,), (1.0,) * len(columns),
-            dict(spec.get("fixed") or {}), robust_of(spec), 1.0 if span is None else span,
+            dict(spec.get("fixed") or {}), committee_of(spec), 1.0 if span is None else span,
         )  # fmt: skip
 
     @staticmethod
@@ -61,8 +60,9 @@ class Direction(Objective):
 
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
         """Return which outputs (n, m) have a loss as good as that of `best`, or of the best of them, (n,)."""
-        loss = self.loss(Y)
-        return np.asarray(loss <= self.as_good_as(np.nanmin(loss, initial=np.inf) if best is None else best))
+        loss, kept = self.loss(Y), self.violation(Y) == 0
+        least = np.nanmin(loss[kept], initial=np.inf) if best is None else best
+        return np.asarray(kept & (loss <= self.as_good_as(least)))
 
     def equal_to(self, loss: float) -> float:
         """Return the largest loss that is equal to one but for a millionth of what the training rows span."""
@@ -72,7 +72,7 @@ class Direction(Objective):
         """Return the objective as a person would say it."""
         labels = [name.replace("_", " ") for name in self.outputs]
         parts = [label if w == 1 else f"{digits.exact(w)} x {label}" for label, w in zip(labels, self.low, strict=True)]
-        return with_fixed(f"{self.adjective} {' + '.join(parts)}", self.fixed)
+        return self.completed(f"{self.adjective} {' + '.join(parts)}", units)
 
 
 @dataclass(frozen=True)

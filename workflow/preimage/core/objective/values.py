@@ -16,11 +16,11 @@ from preimage.core.objective.base import (
     Known,
     Objective,
     columns_of,
+    committee_of,
     ends_of,
-    robust_of,
     tolerances_of,
-    with_fixed,
 )
+from preimage.core.objective.limits import interval_words
 from preimage.support import digits
 
 # A search counts a target as reached this near to it: shares of the tolerance, and of the output's spread.
@@ -43,13 +43,14 @@ class Values(Objective):
         columns = columns_of(name, cls.kind, terms, outputs)
         low, high = ends_of(name, terms)
         tolerance = tolerances_of(name, spec, terms)
-        scale = _scale(spec, columns, [max(map(abs, ends)) for ends in zip(low, high, strict=True)], known)
+        sizes = [max(abs(end) for end in ends if np.isfinite(end)) for ends in zip(low, high, strict=True)]
+        scale = _scale(spec, columns, sizes, known)
         reach = known.reach
         ranges = np.zeros(len(columns)) if reach is None else np.array([reach[c] for c in columns], float)
         unit = 1.0 if reach is None else float(np.sqrt(((ranges / scale) ** 2).mean()))
         margins = [tolerance.get(o, DEFAULT_TOLERANCE * float(r)) for o, r in zip(terms, ranges, strict=True)]
         fixed = dict(spec.get("fixed") or {})
-        return cls(name, tuple(terms), columns, low, high, tuple(margins), scale, fixed, robust_of(spec), unit)
+        return cls(name, tuple(terms), columns, low, high, tuple(margins), scale, fixed, committee_of(spec), unit)
 
     @staticmethod
     def loss_of(Y: Any, goal: Goal, xp: Any = np) -> Any:
@@ -64,7 +65,8 @@ class Values(Objective):
 
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
         """Return which outputs (n, m) meet every value within its margin, shape (n,)."""
-        return np.all(np.abs(_distance(Y[:, np.array(self.columns)], self.goal)) <= self.margin, axis=1)
+        near = np.abs(_distance(Y[:, np.array(self.columns)], self.goal)) <= self.margin
+        return np.all(near, axis=1) & (self.violation(Y) == 0)
 
     def equal_to(self, loss: float) -> float:
         """Return the largest loss that is equal to one but for a millionth of what the training rows span.
@@ -72,6 +74,11 @@ class Values(Objective):
         A squared distance is compared as the distance that it is of: only that has the outputs' unit.
         """
         return float((np.sqrt(max(loss, 0.0)) + SAME * self.unit) ** 2)
+
+    @property
+    def loss_unit(self) -> float:
+        """The unit of the loss that `unit` makes: a squared distance."""
+        return self.unit**2
 
     @property
     def enough(self) -> float:
@@ -95,7 +102,7 @@ class Values(Objective):
         """Return the objective as a person would say it."""
         found = units or {}
         parts = [self._part(k, f" {found[name]}" if found.get(name) else "") for k, name in enumerate(self.outputs)]
-        return with_fixed(" and ".join(parts), self.fixed)
+        return self.completed(" and ".join(parts), units)
 
     def _label(self, k: int) -> str:
         return self.outputs[k].replace("_", " ")
@@ -123,7 +130,7 @@ class Target(Values):
         around = [t + s for t, s in zip(self.tolerance, slack, strict=True)]
         low = tuple(v - a for v, a in zip(self.low, around, strict=True))
         high = tuple(v + a for v, a in zip(self.high, around, strict=True))
-        rest = (self.tolerance, self.scale, self.fixed, self.robust, self.unit)
+        rest = (self.tolerance, self.scale, self.fixed, self.committee, self.unit, self.limits, self.middle)
         return Within(self.name, self.outputs, self.columns, low, high, *rest)
 
     def value_words(self, k: int) -> str:
@@ -154,10 +161,11 @@ class Within(Values):
 
     def value_words(self, k: int) -> str:
         """Return the interval of the k-th named output, as a person would say it."""
-        return f"{digits.exact(self.low[k])} to {digits.exact(self.high[k])}"
+        return interval_words(self.low[k], self.high[k])
 
     def _part(self, k: int, unit: str) -> str:
-        return f"{self._label(k)} from {self.value_words(k)}{unit}"
+        both = np.isfinite([self.low[k], self.high[k]]).all()
+        return f"{self._label(k)} {'from ' if both else ''}{self.value_words(k)}{unit}"
 
 
 def _distance(Y: Any, goal: Goal, xp: Any = np) -> Any:

@@ -106,14 +106,14 @@ def _limits(found: Mapping[str, Any]) -> tuple[float, float]:
 def _decoder(m: Material, found: Mapping[str, Any]) -> Figure:
     latent, truth = found["decoder"]["latent"].to_numpy(), None
     if m.simulator is not None and m.simulator.name == "linear_latent":
-        from preimage.problems.linear_latent import observed
+        from preimage.problems.built_in.linear_latent import observed
 
         truth = observed(latent)[:, None]
     return decoder_values(found["decoder"], found["rows"], m.input_labels, m.output_labels[0], truth)
 
 
 def _line(found: Mapping[str, Any]) -> Iterator[Shown]:
-    from preimage.problems.linear_latent import INTERCEPT, SLOPE
+    from preimage.problems.built_in.linear_latent import INTERCEPT, SLOPE
 
     yield Shown(
         "prediction_course.svg",

@@ -1,1 +1,1 @@
-"""Built-in stochastic simulators, one a module with `build()`, which returns a `simulator.Simulator`."""
+"""Stochastic simulators: the built-in ones, one module each in `built_in/`, and those of a user's own code."""

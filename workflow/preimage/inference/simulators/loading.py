@@ -11,23 +11,10 @@ from typing import Any
 from preimage.inference.prior import Prior, margin
 from preimage.inference.simulator import Simulator
 from preimage.inference.simulators import user
+from preimage.inference.simulators.built_in import BUILT_IN
 from preimage.running import fingerprint
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.support.files import digest
-
-BUILT_IN = (
-    "poisson",
-    "gaussian",
-    "linear_regression",
-    "multi_distribution",
-    "collider",
-    "lotka_volterra",
-    "two_moons",
-    "gaussian_linear",
-    "gaussian_mixture",
-    "slcp",
-    "sir",
-)
 
 
 def load(spec: Mapping[str, Any], run: bool = True) -> Simulator:
@@ -42,12 +29,12 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Simulator:
         raise StudyError(
             f"problem.simulator: unknown built-in stochastic simulator '{name}'{did_you_mean(name, BUILT_IN)}"
         )
-    build = importlib.import_module(f"preimage.inference.simulators.{name}").build
+    build = importlib.import_module(f"preimage.inference.simulators.built_in.{name}").build
     options = {key: spec[key] for key in inspect.signature(build).parameters if key in spec}
     if "stepping" in spec and "stepping" not in options:
-        raise StudyError(f"problem.stepping: '{name}' is not stepped in time")
+        raise StudyError(f"problem.stepping: '{name}' has no time steps")
     found: Simulator = build(**options)
-    code = fingerprint.digest(f"preimage.inference.simulators.{name}")
+    code = fingerprint.digest(f"preimage.inference.simulators.built_in.{name}")
     found = replace(found, version=digest([code, spec.get("stepping")]))
     return _with_priors(found, spec.get("inputs") or {})
 

@@ -9,9 +9,15 @@ from preimage.support.frozen import Whole, option
 
 
 class Lookup(Inverter):
-    """The training rows whose measured outputs are nearest to the objective."""
+    """The training rows whose measured outputs are nearest to the objective; for a trade-off, the rows' own front."""
 
     kind: ClassVar[str] = "lookup"
     baseline: ClassVar[bool] = True
+    finds_fronts: ClassVar[bool] = True
 
-    rows: Whole = option(1, "Number of nearest training rows to return; each is a row.", ge=1, le=1_000_000)
+    rows: Whole = option(
+        1,
+        "Number of nearest training rows to return; each is a row. For a trade-off: the rows' whole front.",
+        ge=1,
+        le=1_000_000,
+    )

@@ -12,5 +12,6 @@ class Random(Inverter):
     """Uniform random search."""
 
     kind: ClassVar[str] = "random"
+    finds_fronts: ClassVar[bool] = True
 
     evaluations: Whole = option(500, "Points; each is a row.", ge=1, le=10_000_000)

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from preimage.study.objectives import ObjectiveEntry
-from preimage.support.frozen import Number, Text, option
+from preimage.study.objectives import Interval, ObjectiveEntry
+from preimage.support.frozen import ByType, Number, Text, option
 
 
 class WithinEntry(ObjectiveEntry):
@@ -15,6 +15,8 @@ class WithinEntry(ObjectiveEntry):
 
     kind: ClassVar[str] = "within"
 
-    within: dict[Text, Annotated[list[Number], Field(min_length=2, max_length=2)]] = option(
-        ..., "Target interval by output.", min_length=1
+    within: dict[Text, ByType[Annotated[list[Number], Field(min_length=2, max_length=2)] | Interval]] = option(
+        ...,
+        "Target interval by output: `[low, high]`, or `{at_least: low}` or `{at_most: high}` for one side alone.",
+        min_length=1,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-from preimage.problems.ballistics import described, position
+from preimage.problems.built_in.ballistics import described, position
 from preimage.problems.loading import Problem
 
 STEPS, SECONDS = 1500, 6.0

@@ -1,0 +1,23 @@
+"""Inverter `nsga2`, as a study names it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from preimage.inversion.base import Inverter
+from preimage.support.frozen import Whole, option
+
+
+class Nsga2(Inverter):
+    """NSGA-II, for the front of a trade-off (`pareto`): a population that keeps what nothing else dominates, evenly
+    spread."""
+
+    kind: ClassVar[str] = "nsga2"
+    population: ClassVar[bool] = True
+    finds_points: ClassVar[bool] = False
+    finds_fronts: ClassVar[bool] = True
+
+    evaluations: Whole = option(
+        5000, "Evaluation budget; each member of the last population is a row.", ge=20, le=10_000_000
+    )
+    members: Whole = option(100, "Size of the population: the most points that a front may have.", ge=4, le=10_000)
