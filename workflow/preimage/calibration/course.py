@@ -1,8 +1,8 @@
 """The course of an equation's solution: from when, and where its solvers begin anew.
 
 A solver that chooses its steps by their error steps over what lies between two of its looks: an infusion of minutes
-among rows hours apart. The rates of a user's model may jump, so that solvers begin anew at every row, at every time that
-the study states, and wherever the rates were seen to jump; to both sides of it they are asked for the limit.
+among rows hours apart. The rates of a user's model may jump, so that solvers begin anew at every row, at every time
+that the study states, and wherever the rates were seen to jump; to both sides of it they are asked for the limit.
 """
 
 from __future__ import annotations

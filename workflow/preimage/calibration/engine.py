@@ -1,8 +1,8 @@
 """The engine `batched` of a fit: least squares from all starts at once, then the best polished.
 
 All starts take Runge-Kutta steps of fixed length together (steps of low tolerance where equations are stiff); where
-they end is judged, and the best are searched on, by the adaptive solver, so that no answer rests on the coarse steps. `ok` is an end that `preimage.calibration.stationary`
-finds solved and that no other start's is better than.
+they end is judged, and the best are searched on, by the adaptive solver, so that no answer rests on the coarse steps.
+`ok` is an end that `preimage.calibration.stationary` finds solved and that no other start's is better than.
 """
 
 from __future__ import annotations

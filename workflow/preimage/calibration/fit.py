@@ -5,7 +5,6 @@ It stands where a surrogate stands, with the loss as its one output, so that eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,10 +16,7 @@ from preimage.calibration.course import Course
 from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, NoSolutionError, by_scipy
 from preimage.core.dynamics import Curve, Model
 from preimage.core.objective import NEAR_SHARE
-from preimage.data import counts, series
 from preimage.data.series import Series
-from preimage.problems import loading, user_code, user_series
-from preimage.support.errors import StudyError
 
 # Parameters evaluated in one compiled program.
 BATCH = 64
@@ -120,25 +116,34 @@ class Fit:
 
     def residuals_by_scipy(self, x: np.ndarray, **solver: Any) -> np.ndarray:
         """Return the residuals (n, m) whose squares sum to the loss, at parameters (d,). Raises NoSolutionError."""
-        counted, columns = self.counted, list(self.columns)
-        at = {name: column[counted] for name, column in self.series.at.items()}
-        options = self._options(**solver)
-        found = by_scipy(self.model, self.named(x), self.series.known, self.series.times[counted], at, **options)
-        difference: np.ndarray = (losses.scaled(self.loss, found) - self.wanted)[:, columns] * self.weight
-        return difference
+        difference = losses.scaled(self.loss, self.modelled(x, **solver)) - self.wanted
+        return np.asarray(difference[:, list(self.columns)] * self.weight)
+
+    def modelled(self, x: np.ndarray, **solver: Any) -> np.ndarray:
+        """Return the series (n, m) in the rows that count, at parameters (d,), by scipy. Raises NoSolutionError."""
+        s, counted = self.series, self.counted
+        at = {name: column[counted] for name, column in s.at.items()}
+        return by_scipy(self.model, self.named(x), s.known, s.times[counted], at, **self._options(**solver))
 
     def reference(self, X: np.ndarray) -> np.ndarray:
         """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up.
 
         Its steps are not those of the search: what one steps over, the other sees.
         """
-        options: dict[str, Any] = dict(REFERENCE)
+        return np.array([self._tried(x, **self.reference_options) for x in X])
+
+    @property
+    def reference_options(self) -> dict[str, Any]:
+        """Options of scipy that give the last word."""
+        options = {**REFERENCE, "course": self.reference_course, "most_calls": 10 * solvers.MOST_CALLS}
         if self.implicit:
             options["method"] = STIFF_REFERENCE["traced" if self.model.traceable else "untraced"]
-        if self.course.stopped:
-            options["course"] = self.course.finer(REFERENCE_PARTS)
-            options["most_calls"] = 10 * solvers.MOST_CALLS
-        return np.array([self._tried(x, **options) for x in X])
+        return options
+
+    @property
+    def reference_course(self) -> Course:
+        """The course of the last word: of a user's model on a finer grid than the search's."""
+        return self.course.finer(REFERENCE_PARTS) if self.course.stopped else self.course
 
     @property
     def implicit(self) -> bool:
@@ -187,12 +192,14 @@ class Fit:
         from preimage.calibration.traced import Data
 
         counted, s = self.counted, self.series
-        times, pick, rows, grid = s.times[counted], counted, (), ()
+        times, pick = s.times[counted], counted
+        rows: Any = ()
+        grid: tuple[np.ndarray, ...] = ()
         if steps:
             grid, pick = self._mesh(steps)
         elif not isinstance(self.model, Curve):
             knots, where = self.course.knots(times)
-            times, rows = (times, ()) if np.array_equal(knots, times) else (knots, where)
+            times, rows = (times, rows) if np.array_equal(knots, times) else (knots, where)
         at = {name: column[counted] for name, column in s.at.items()}
         found = Data(s.known, times, pick, self.weight, self.wanted, grid, at, self.sizes, rows)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
@@ -267,93 +274,3 @@ class Fit:
     def over(self, rows: Series, window: int | None, weights: str) -> Fit:
         """Return the same fit to other rows, with other weights."""
         return replace(self, series=rows, weights=losses.by_time(rows.times, window, weights))
-
-
-def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -> Fit:
-    """Return the fit of a study's objective to all rows but those held out for a forecast.
-
-    Args:
-        spec: the study's `problem`.
-        entry: the objective's `fit`.
-        run: whether it is to be run; otherwise a model of the user's own is not imported.
-
-    Raises StudyError for data that can't be fitted.
-    """
-    model, names, start = _model(spec, run)
-    whole = series.read(entry, model)
-    hold_out = int(entry.get("hold_out", 0))
-    rows = whole.before(hold_out)
-    if len(rows) < series.FEWEST_ROWS:
-        raise StudyError(
-            f"hold_out: found {hold_out} of {len(whole)} rows, which leaves fewer than {series.FEWEST_ROWS}"
-        )
-    used = counts.used(entry, model)
-    columns = tuple(k for k, name in enumerate(model.observed) if name in used)
-    weights = losses.by_time(rows.times, entry.get("window"), entry["weights"])
-    solver = spec.get("solver") or {}
-    rtol = float(solver.get("rtol", 1e-9))
-    atol = float(solver.get("atol", rtol))
-    kind = losses.check(entry["loss"])
-    found = Fit(model, names, rows, kind, weights, columns, start, rtol, atol, course=Course(whole.start))
-    if isinstance(model, Curve):
-        return found
-    from preimage.calibration import trial
-
-    return trial.settled(found, whole, spec, run)
-
-
-def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:
-    """Return all rows of a study's objective, those held out too."""
-    return series.read(entry, _model(spec)[0])
-
-
-def build_all(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> dict[str, Fit]:
-    """Return the fits of a study's objectives, by name. Raises StudyError naming the objective."""
-    found = {}
-    for name, entry in entries.items():
-        try:
-            found[name] = build(spec, entry["fit"], run)
-        except StudyError as error:
-            raise StudyError(f"objectives.{name}.fit: {error}") from None
-    return found
-
-
-def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> list[str]:
-    """Check a study's fits against their data; return what is to be said of it. Raises StudyError.
-
-    Args:
-        run: whether to import and call a model of the user's own too.
-    """
-    fits = build_all(spec, entries, run)
-    settings = spec.get("inputs") or {}
-    found = loading.load(spec, run)
-    assert found is not None
-    said = []
-    for name, fit in fits.items():
-        for parameter, value in zip(fit.names, fit.start, strict=True):
-            low, high = (
-                float(settings.get(parameter, {}).get(key, found.inputs[parameter][k]))
-                for k, key in enumerate(("low", "high"))
-            )
-            if "fixed" not in settings.get(parameter, {}) and not low <= value <= high:
-                raise StudyError(
-                    f"problem.inputs.{parameter}: the start {value:g} is outside its bounds [{low:g}, {high:g}]; "
-                    "name one with 'start'"
-                )
-        if run or user_code.named(spec) is None:
-            user_series.checked(fit.model, fit.named(fit.start), fit.series.at)
-        said += [f"objective '{name}': {note}" for note in fit.series.notes]
-    return said
-
-
-def _model(spec: Mapping[str, Any], run: bool = True) -> tuple[Model, tuple[str, ...], np.ndarray]:
-    found = loading.load(spec, run)
-    assert found is not None and found.dynamics is not None
-    settings = spec.get("inputs") or {}
-    names = tuple(found.inputs)
-    start = [float(_start(settings.get(name) or {}, found.start[name])) for name in names]
-    return found.dynamics, names, np.array(start)
-
-
-def _start(settings: Mapping[str, Any], default: float) -> float:
-    return float(settings.get("fixed", settings.get("start", default)))

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage.calibration import derivatives, engine, fit, forecasts, losses, profiles
+from preimage.calibration import building, derivatives, engine, forecasts, losses, overlooked, profiles
 from preimage.calibration.fit import Fit
 from preimage.core import polytope
+from preimage.core.dynamics import Curve
 from preimage.core.space import Space
+from preimage.data import clock
 from preimage.data.series import Series
 
 # Starts of the fit to the whole series, which a forecast is tried with.
@@ -45,7 +47,7 @@ def judge(
         rng: for the starts of the fit to the whole series.
         state: where profiles keep what they need to go on after a kill.
     """
-    found, whole = fit.build(spec, entry), fit.observed(spec, entry)
+    found, whole = building.build(spec, entry), building.observed(spec, entry)
     X = solutions[[f"x.{name}" for name in space.names]].to_numpy(float)
     told = profiles.profile(found, space, X, state)
     if told.better:  # it is the best from here on: of the fitted series, the forecast and the derivatives
@@ -59,6 +61,8 @@ def judge(
         "notes": found.series.notes,
         "logarithmic": found.loss != "mse",
     }
+    if found.model.own:
+        findings["solving"] = solved(found, space, X[0])
     if told.better:
         values = dict(zip(space.names, told.best.tolist(), strict=True))
         findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
@@ -81,6 +85,23 @@ def judge(
     if with_derivatives:
         tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
     return Judged(tables, findings, times)
+
+
+def solved(found: Fit, space: Space, best: np.ndarray) -> dict[str, Any]:
+    """Return how the equations of a user's model were solved, and what their solver may have overlooked at the best
+    parameters (d,)."""
+    findings: dict[str, Any] = {"unmoved": overlooked.unmoved(found, best, space.low, space.high)}
+    if isinstance(found.model, Curve):
+        return findings
+    s, stops = found.series, found.course.stops
+    return findings | {
+        "apart": overlooked.apart(found, best),
+        "implicit": found.implicit,
+        "between": stops[~np.isin(stops, s.times)].tolist(),
+        "unit": s.clock.unit,
+        "zero": clock.said(s.clock.zero) if s.clock.seconds else "",
+        "start": s.start,
+    }
 
 
 def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) -> pd.DataFrame:

@@ -50,9 +50,7 @@ def _loss(fit: Fit, p: Parameters) -> np.clongdouble:
     return (fit.weight.astype(np.longdouble) ** 2 * np.nan_to_num(square)).sum()
 
 
-def integrate(
-    model: Dynamics, p: Parameters, known: Known, times: np.ndarray, course: Course = WHOLE
-) -> np.ndarray:
+def integrate(model: Dynamics, p: Parameters, known: Known, times: np.ndarray, course: Course = WHOLE) -> np.ndarray:
     """Return the observed series (n, m) at times (n,), ascending from the start or later, in complex long double."""
     y = np.array([np.asarray(v)[()] for v in model.initial(p, known)], np.clongdouble)
     t, H, steps = np.longdouble(course.start), np.longdouble(1e-3), 0

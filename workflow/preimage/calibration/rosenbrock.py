@@ -1,9 +1,9 @@
 """Stiff equations for JAX: the Rosenbrock method Rodas5P (Steinebach 2023, "Construction of Rosenbrock-Wanner method
 Rodas5P and numerical benchmarks within the Julia Differential Equations package", BIT 63:27), of order 5 and L-stable.
 
-A step solves eight linear equations with one matrix, which the rates' exact derivatives make: there is no iteration that
-may fail, and derivatives by the parameters pass through (forwards). It steps to every time that it is asked for, and
-begins anew there (see `preimage.calibration.course`).
+A step solves eight linear equations with one matrix, which the rates' exact derivatives make: there is no iteration
+that may fail, and derivatives by the parameters pass through (forwards). It steps to every time that it is asked for,
+and begins anew there (see `preimage.calibration.course`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A model's observed series at given times, by four solvers.
 
-`by_scipy` integrates with scipy, for models of NumPy and for complex parameters; `adaptive` for JAX, which differentiates
-it exactly, as far as its tolerance goes: with diffrax (Kidger 2021, "On neural differential equations"), or where the
-equations are stiff by `preimage.calibration.rosenbrock`; `fixed` takes the classical Runge-Kutta steps that thousands of
-starts can take in lockstep.
+`by_scipy` integrates with scipy, for models of NumPy and for complex parameters. `adaptive` is for JAX, which
+differentiates it exactly, as far as its tolerance goes: diffrax (Kidger 2021, "On neural differential equations"), or
+where the equations are stiff `preimage.calibration.rosenbrock`. `fixed` takes the classical Runge-Kutta steps that
+thousands of starts can take in lockstep.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ class Data(NamedTuple):
     Attributes:
         times: when the adaptive solver is to say what there is, each once.
         pick: which of the knots of fixed steps, or of a curve's rows, each row that counts is (n,).
-        weights, wanted: of the rows that count: what differences are multiplied by (n, c), and observed values (n, m) on
-            the loss's scale.
+        weights, wanted: of the rows that count: what differences are multiplied by (n, c), and observed values (n, m)
+            on the loss's scale.
         grid: the mesh of fixed steps.
         at: columns that a curve takes.
         sizes: of the states (k,), which the absolute tolerance is a share of.

@@ -1,107 +1,101 @@
-"""A user's equations, tried before they are searched: where their rates jump, whether they are stiff, whether they can
-be solved at all, and which parameters move anything.
-
-What is built in is known; of a user's model nothing is. All of it counts work, never time, so that every job comes to
-the same.
-"""
+"""Fits held against their data before any job: what can't be fitted is refused, and a user's model is tried once at the
+start of the search."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from preimage.calibration import jumps
+from preimage.calibration import overlooked, starts
+from preimage.calibration.building import build_all
 from preimage.calibration.fit import Fit
-from preimage.calibration.solvers import IMPLICIT, MOST_STEPS, NoSolutionError, TooLongError
-from preimage.data.series import Series
+from preimage.calibration.solvers import NoSolutionError, TooLongError
+from preimage.calibration.solving import EXPLICIT_CALLS
+from preimage.core.dynamics import Curve
+from preimage.core.space import Input, Space
+from preimage.problems import loading, user_code, user_series
 from preimage.support import digits
 from preimage.support.errors import StudyError
 
-# Calls of the rates within which an explicit solver has to come to the end; 12 a step.
-EXPLICIT_CALLS = 12 * 2000
 # Points of the box that are tried where the start has no solution.
 TRIED = 20
-# A parameter moves nothing where so large a share of its range changes no value by more than the solver's error.
-SHARE, ERROR = 0.1, 100
-# Solutions on two grids are the same where they differ by no more than this share of the values.
-SAME = 1e-4
 
 
-def settled(found: Fit, whole: Series, spec: Mapping[str, Any], run: bool) -> Fit:
-    """Return a fit with what its study says of solving its equations, and of a user's model what is found by trying.
+def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> list[str]:
+    """Check a study's fits against their data; return what is to be said of it. Raises StudyError.
 
     Args:
-        whole: all rows, those held out too.
-        run: whether the model may be called.
+        run: whether to import and call a model of the user's own too; of what was read of the data, nothing is said
+            then, as that was said before.
     """
-    solver = spec.get("solver") or {}
-    largest = float(solver.get("largest_step", np.inf))
-    span = float(whole.times[-1]) - whole.start
-    if span / largest > MOST_STEPS / 2:
-        raise StudyError(
-            f"problem.solver.largest_step: found {digits.plain(largest)}, which makes {span / largest:.3g} steps of "
-            f"the data's {digits.plain(span)}; expected at most {MOST_STEPS // 2}"
-        )
-    stated = _events(spec, whole)
-    found = replace(found, course=replace(found.course, largest=largest))
-    if found.model.own or len(stated):
-        found = replace(found, course=found.course.at(whole.times, stated))
-    method = solver.get("method", "auto")
-    if method == "implicit":
-        found = replace(found, solver=IMPLICIT)
-    if not (run and found.model.own):
-        return found
-    return _by_trying(found, float(whole.times[-1]), method, [found.start, _middle(found, spec)])
+    bounds = _bounds(spec, run)
+    said = []
+    for name, fit in build_all(spec, entries, run).items():
+        _check_start(fit, bounds, spec)
+        tried = []
+        if run or user_code.named(spec) is None:
+            user_series.checked(fit.model, fit.named(fit.start), fit.series.at)
+        if run and user_code.named(spec) is not None:
+            try:
+                tried = _tried(fit, bounds)
+            except StudyError as error:
+                raise StudyError(f"objectives.{name}.fit: {error}") from None
+        said += [f"objective '{name}': {note}" for note in (tried if run else fit.series.notes)]
+    return said
 
 
-def _events(spec: Mapping[str, Any], whole: Series) -> np.ndarray:
-    """Return the times of a study's events, in the model's time. Raises StudyError for one that is no time."""
-    times = (spec.get("events") or {}).get("times", ())
-    return np.array([whole.clock.told(t, f"problem.events.times.{k}") for k, t in enumerate(times)])
+def _bounds(spec: Mapping[str, Any], run: bool) -> dict[str, tuple[float, float]]:
+    """Return the bounds by parameter; of one that is fixed, twice its value."""
+    found, settings = loading.load(spec, run), spec.get("inputs") or {}
+    assert found is not None
+    bounds = {}
+    for name, natural in found.inputs.items():
+        own = settings.get(name) or {}
+        low, high = (float(own.get("fixed", own.get(key, natural[k]))) for k, key in enumerate(("low", "high")))
+        bounds[name] = (low, high)
+    return bounds
 
 
-def _by_trying(found: Fit, end: float, method: str, points: list[np.ndarray]) -> Fit:
-    """Return a fit of a user's model with stops where its rates jump, and the solver that it needs at any of some points
-    (d,)."""
-    course, p = found.course, found.named(found.start)
-    y = np.abs([float(np.real(v)) for v in found.model.initial(p, found.series.known)])
-    try:
-        sweep = jumps.sweep_of(found.model, p, found.series.known, np.where(y > 0, y, found.sizes))
-        at = jumps.found(sweep, course.stops, course.start, end)
-        found = replace(found, course=course.at(found.course.stops, at))
-    except Exception:  # what the rates raise is said when the start is tried
-        return found
-    if method == "auto" and any(_is_stiff(found, x) for x in points):
-        return replace(found, solver=IMPLICIT)
-    return found
-
-
-def _middle(found: Fit, spec: Mapping[str, Any]) -> np.ndarray:
-    """Return the middle of the bounds (d,), of positive ones by orders of magnitude."""
+def _check_start(fit: Fit, bounds: Mapping[str, tuple[float, float]], spec: Mapping[str, Any]) -> None:
     settings = spec.get("inputs") or {}
-    x = found.start.copy()
-    for k, name in enumerate(found.names):
-        low, high = (settings.get(name, {}).get(key) for key in ("low", "high"))
-        if "fixed" not in settings.get(name, {}) and low is not None and high is not None:
-            x[k] = np.sqrt(low * high) if low > 0 else (low + high) / 2
-    return x
+    for parameter, value in zip(fit.names, fit.start, strict=True):
+        low, high = bounds[parameter]
+        if "fixed" not in settings.get(parameter, {}) and not low <= value <= high:
+            raise StudyError(
+                f"problem.inputs.{parameter}: the start {value:g} is outside its bounds [{low:g}, {high:g}]; "
+                "name one with 'start'"
+            )
 
 
-def _is_stiff(found: Fit, x: np.ndarray) -> bool:
-    """Whether an explicit solver takes too long at parameters (d,) where an implicit one does not."""
+def _tried(fit: Fit, bounds: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return what is to be said of a user's model at the start. Raises StudyError where it has no solution there, nor
+    anywhere else that was tried."""
     try:
-        found.by_scipy(x, most_calls=EXPLICIT_CALLS)
-    except TooLongError:
-        pass
-    except NoSolutionError:
-        return False
-    else:
-        return False
+        fit.modelled(fit.start)
+    except NoSolutionError as error:
+        return [_elsewhere(fit, bounds, error)]
+    still = overlooked.unmoved(fit, fit.start, *np.array(list(bounds.values())).T)
+    return overlooked.sentences(still, overlooked.apart(fit, fit.start), "at the start", isinstance(fit.model, Curve))
+
+
+def _has_solution(fit: Fit, x: np.ndarray) -> bool:
     try:
-        replace(found, solver=IMPLICIT).by_scipy(x)
+        fit.modelled(x, most_calls=EXPLICIT_CALLS)
     except NoSolutionError:
         return False
     return True
+
+
+def _elsewhere(fit: Fit, bounds: Mapping[str, tuple[float, float]], why: NoSolutionError) -> str:
+    """Return how many of other points have a solution. Raises StudyError where none has."""
+    space = Space(tuple(Input(name, low, high) for name, (low, high) in bounds.items()))
+    X = starts.design(space, TRIED, np.random.default_rng(0))
+    solved = sum(_has_solution(fit, x) for x in X)
+    remedy = "; if they are stiff, set `problem.solver.method: implicit`" if isinstance(why, TooLongError) else ""
+    at = ", ".join(f"{name} {digits.number(v)}" for name, v in zip(fit.names, fit.start, strict=True))
+    said = f"the equations have no solution at the start ({at}): {why}{remedy}"
+    if not solved:
+        raise StudyError(f"{said}; nor at any of {TRIED} other points within the bounds")
+    return f"{said}; {solved} of {TRIED} other points within the bounds have one"

@@ -60,7 +60,7 @@ class Dynamics(Observed):
         states: names of the states, in order.
         rates: (t, y, p, known, xp) to the derivatives of the states by time; y a list of them, p by name, xp numpy or
             jax.numpy.
-        initial: (p, known) to the states at the origin, which is the first row of the data unless a study says otherwise.
+        initial: (p, known) to the states at the origin: at the first row of the data unless a study says otherwise.
         observe: (y, p) to the observed series, y a list of arrays over time.
     """
 

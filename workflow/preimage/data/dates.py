@@ -18,7 +18,10 @@ from preimage.support.errors import StudyError
 
 # What stands first, second and third, by what a study calls it.
 ORDERS: Mapping[str, str] = {"day_first": "dmy", "month_first": "mdy", "year_first": "ymd"}
-MONTHS = "january february march april may june july august september october november december".split()
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
 TIME = (
     r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp][Mm])?)?"
     r"\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?"
@@ -185,5 +188,6 @@ def said(stamp: pd.Timestamp) -> str:
     """Return a timestamp as short as it can be written."""
     if stamp == stamp.normalize():
         return f"{stamp:%Y-%m-%d}"
-    text = f"{stamp:%Y-%m-%d %H:%M:%S.%f}".rstrip("0").rstrip(".") if stamp.microsecond else f"{stamp:%Y-%m-%d %H:%M:%S}"
-    return text.removesuffix(":00") if not stamp.microsecond else text
+    if stamp.microsecond:
+        return f"{stamp:%Y-%m-%d %H:%M:%S.%f}".rstrip("0")
+    return f"{stamp:%Y-%m-%d %H:%M:%S}" if stamp.second else f"{stamp:%Y-%m-%d %H:%M}"

@@ -71,8 +71,8 @@ class Curve(Frozen):
 
 
 class Events(Frozen):
-    """Times at which the rates of differential equations jump: a dose, a switch. Solvers begin anew there, as they do at
-    every row of the data for a model of your own.
+    """Times at which the rates of differential equations jump: a dose, a switch. Solvers begin anew there, as they do
+    at every row of the data for a model of your own.
     """
 
     times: list[ByType[Number | Text]] = option(
@@ -89,7 +89,9 @@ class Solver(Frozen):
         "NumPy). `auto` tries a model of your own at its start: implicit where explicit steps do not get anywhere.",
     )
     largest_step: Maybe[Number] = option(
-        None, "Largest step, in the unit of time: shorter than any input between two rows that is not in `events`.", gt=0
+        None,
+        "Largest step, in the model's time: shorter than any input between two rows that is not in `events`.",
+        gt=0,
     )
 
     rtol: Number = option(1e-09, "Relative tolerance.", gt=0, le=0.1)

@@ -35,7 +35,12 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
             f"{name}: the data and the fits",
             "All parameter sets that fit as well as the best. Only filled points enter the loss.",
             name,
-            partial(fitted_series, found["fit"], bool(found["findings"]["logarithmic"])),
+            partial(
+                fitted_series,
+                found["fit"],
+                bool(found["findings"]["logarithmic"]),
+                found["findings"].get("solving", {}).get("unit", ""),
+            ),
         )
     if "forecast" in found:
         yield Shown(

@@ -13,9 +13,7 @@ from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Numbe
 class Time(Frozen):
     """The times of rows: their column and unit, and when the model begins."""
 
-    column: Maybe[Text] = option(
-        None, "Column of dates or numbers. Default: the first of Date, date, time, day, year."
-    )
+    column: Maybe[Text] = option(None, "Column of dates or numbers. Default: the first of Date, date, time, day, year.")
     unit: Maybe[Text] = option(
         None,
         "Unit of the model's time. Where rows have dates, one of `s`, `min`, `h`, `d`, `week` and `year` (365.25 "
