@@ -22,6 +22,7 @@ WHOLE = {
         "sampling": "uniform",
         "inputs": {"x1": {"low": -5, "high": 5, "unit": "m"}, "x2": {"integer": True, "fixed": 3}},
         "outputs": {"y": {"unit": "m2"}},
+        "formulas": {"f": {"expression": "x1 + 2*y", "unit": "m2"}},
         "constraints": [{"linear": {"x1": 1, "x2": 2}, "at_most": 12}],
     },
     "split": {"test_fraction": 0.3},

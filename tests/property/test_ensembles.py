@@ -102,8 +102,7 @@ def lightgbm_model(rng, X, y, **more):
     }  # fmt: skip
     if rng.random() < 0.3 and not more:
         settings_ |= {"boosting": "rf", "bagging_fraction": 0.6, "bagging_freq": 1}
-    categories = settings_.pop("categorical_feature", "auto")
-    return lightgbm.train(settings_, lightgbm.Dataset(X, y, categorical_feature=categories), int(rng.integers(1, 9)))
+    return lightgbm.train(settings_, lightgbm.Dataset(X, y), int(rng.integers(1, 9)))
 
 
 def brought(rng, library, tmp_path, m=1):
@@ -231,14 +230,11 @@ def test_scikit_learns_that_no_arrays_represent_are_refused_by_name():
         ({"objective": "count:poisson"}, "objective 'count:poisson': no sum of trees"),
         ({"booster": "dart"}, "booster 'dart', expected gbtree"),
         ({"booster": "gblinear"}, "booster 'gblinear', expected gbtree"),
-        ({"categorical": True}, "categorical splits, which are no thresholds"),
     ],
 )
 def test_xgboost_models_that_are_no_sums_of_thresholds_are_refused_by_name(settings_, said, tmp_path):
     X, y = data()
-    types = ["c", "q"] if settings_.pop("categorical", False) else ["q", "q"]
-    matrix = xgboost.DMatrix(X, y + 1, feature_types=types, enable_categorical=True)
-    xgboost.train({**settings_, "verbosity": 0}, matrix, 3).save_model(path := tmp_path / "m.json")
+    xgboost.train({**settings_, "verbosity": 0}, xgboost.DMatrix(X, y + 1), 3).save_model(path := tmp_path / "m.json")
     assert said in refusal(xgboost_file.read, path)
 
 
@@ -247,7 +243,6 @@ def test_xgboost_models_that_are_no_sums_of_thresholds_are_refused_by_name(setti
     [
         ({"objective": "poisson"}, "objective 'poisson': no sum of trees"),
         ({"reg_sqrt": True, "objective": "regression"}, "objective 'regression sqrt': no sum of trees"),
-        ({"categorical_feature": [0], "min_data_per_group": 1, "cat_smooth": 0}, "categorical splits"),
         ({"zero_as_missing": True}, "takes 0 for missing"),
         ({"linear_tree": True, "objective": "regression"}, "linear trees, expected constant leaves"),
     ],

@@ -151,16 +151,27 @@ def test_a_linear_form_is_its_expression(text, seed):
     assert (np.abs(np.max(corners, axis=0) - most) <= scale).all()
 
 
-@given(LINEAR, LINEAR, st.sampled_from(["{} / {}", "2 * {} / {} + 1", "3 - {} / (7 * {})", "1 / ({} / {})"]), st.data())
-@examples(100)
-def test_a_ratio_becomes_rows_for_the_same_points(above, below, form, data):
+FORMS = [
+    "{} / {}",
+    "2 * {} / {} + 1",
+    "3 - {} / (7 * {})",
+    "1 / ({} / {})",
+    "max({}, {})",
+    "min({}, {})",
+    "abs({} - {})",
+]
+
+
+@given(LINEAR, LINEAR, st.sampled_from(FORMS), st.data())
+@examples(150)
+def test_rows_hold_for_the_same_points_as_the_constraint(above, below, form, data):
     text = form.format(f"({above})", f"({below})")
     try:
         expression = Expression.parse(text, NAMES)
     except ValueError as error:
         assert "no finite value" in str(error) or "divides by 0" in str(error)
         return
-    low, high = sorted(data.draw(st.tuples(*[st.sampled_from([-2.0, 0.0, 0.5, 1.0, 4.0])] * 2)))
+    low, high = sorted(data.draw(st.tuples(*[st.sampled_from([-np.inf, -2.0, 0.0, 0.5, 1.0, 4.0, np.inf])] * 2)))
     bounds = {"a": (1.0, 2.0), "b": (0.0, 1.0), "c": (-1.0, 5.0)}
     rows = as_linear(expression, low, high, bounds)
     if rows is None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from preimage.core import polytope
+from preimage.core import polytope, walking
 from preimage.core.space import Input, Linear, Space
 from preimage.support.errors import StudyError
 
@@ -141,7 +141,7 @@ def test_the_walk_agrees_with_rejection_in_a_skewed_polytope():
     rng = np.random.default_rng(5)
     draws = space.low + rng.random((40_000, 3)) * (space.high - space.low)
     kept = draws[space.contains(draws)][:3000]
-    walked = polytope._hit_and_run(space, 3000, rng)
+    walked = walking.walked(space, polytope.sample(Space(space.inputs), 3000, rng), rng)
     assert len(kept) == 3000 and inside(space, walked)
     for direction in [*np.eye(3), *rng.standard_normal((4, 3))]:
         a, b = (space.scaled(X) @ direction for X in (kept, walked))

@@ -140,8 +140,8 @@ def test_held_out_rows_are_those_that_the_model_places_nearest():
 def test_the_distance_to_a_known_minimum_is_that_of_the_recommended_answer():
     table = judged([rows([[3, 4], [60, 80]], [10, 20], LOWEST)], {"lowest": LOWEST})
     solutions = distinct_solutions(table, SPACE, {"lowest": LOWEST}, ["y"])
-    found = judge._known_minimum(solutions, SPACE, {"lowest": LOWEST}, paraboloid.build(2), ["y"])["lowest"]
+    found = judge._known_minimum(solutions, SPACE, {"lowest": LOWEST}, paraboloid.build(2))["lowest"]
     (answer,) = found["answers"]
     assert answer["excess"] == 25 and answer["distance"] == pytest.approx(5 / 200)
     narrow = Space((Input("x1", 1, 100), Input("x2", -100, 100)))
-    assert judge._known_minimum(solutions, narrow, {"lowest": LOWEST}, paraboloid.build(2), ["y"]) == {}
+    assert judge._known_minimum(solutions, narrow, {"lowest": LOWEST}, paraboloid.build(2)) == {}

@@ -143,3 +143,11 @@ def test_a_ratio_with_a_divisor_of_one_sign_is_linear():
     assert as_linear(parse("water / cement"), 0.3, 0.6, {**bounds, "cement": (0.0, 500.0)}) is None
     assert as_linear(parse("water * cement"), 0.3, 0.6, bounds) is None
     assert [str(row) for row in as_linear(parse("water + cement"), 3, 6, bounds)] == ["3 <= 1 water + 1 cement <= 6"]
+
+
+def test_a_largest_difference_is_linear():
+    rows = as_linear(parse("abs(a - b)"), -np.inf, 3, {"a": (0.0, 9.0), "b": (0.0, 9.0)})
+    assert [str(row) for row in rows] == ["-3 <= 1 a + -1 b <= 3"]
+    assert as_linear(parse("abs(a - b)"), 1, 3, {"a": (0.0, 9.0), "b": (0.0, 9.0)}) is None
+    rows = as_linear(parse("max(a, b, 2)"), -np.inf, 3, {"a": (0.0, 9.0), "b": (0.0, 9.0)})
+    assert [str(row) for row in rows] == ["1 a <= 3", "1 b <= 3"]

@@ -12,6 +12,7 @@ from preimage.figures import scale, style
 from preimage.figures.answers_on_test import Answers, answers_on_test
 from preimage.figures.convergence import convergence
 from preimage.figures.domain_against_prediction import domain_against_prediction
+from preimage.figures.fronts import Front, _stairs, fronts
 from preimage.figures.history import history
 from preimage.figures.parallel_coordinates import MOST_INPUTS, parallel_coordinates
 from preimage.figures.predicted_against_truth import predicted_against_truth
@@ -88,7 +89,34 @@ def draw_training():
     return training_curves(np.array([1.0, 0.5, 0.1, 0.05]), np.array([1.2, 0.6, 0.7, NAN]))
 
 
+def front(k, bound=True):
+    """A front of k outputs, of which the last is to be large; the truth of one point is not known."""
+    t = np.linspace(0, 1, 9)
+    Y = np.column_stack([t, (1 - t) ** 2, t][:k])
+    signs = np.array([1.0] * (k - 1) + [-1.0])
+    Y[:, -1] *= -signs[-1] if k == 2 else 1
+    found = [
+        Front("tpe", LOOKS["tpe"], Y, np.where(np.arange(9)[:, None] == 2, NAN, Y + 0.1)),
+        Front("lookup", LOOKS["lookup"], Y[:2] + 0.2 * signs, np.full((2, k), NAN)),
+        Front("none", LOOKS["starts"], np.empty((0, k)), np.empty((0, k))),
+    ]
+    labels = ["cost (EUR/kg)", "waste (g)", "yield (%)"]
+    labels = [labels[0], labels[2]] if k == 2 else labels
+    corners = Y - 0.05 * signs if bound else None
+    return fronts(found, rng().random((30, k)), Y[4], signs, labels, corners)
+
+
+def draw_front():
+    return front(2)
+
+
+def draw_three_outputs():
+    return front(3)
+
+
 UNITS = {
+    draw_front: ["cost (EUR/kg)", "yield (%)", "smaller is better", "larger is better", "proven out of reach"],
+    draw_three_outputs: ["cost (EUR/kg)", "waste (g)", "yield (%)", "front of the rows"],
     draw_surface: ["pressure (bar)", "speed (m/s)", "yield (%)"],
     draw_training_scatter: ["pressure (bar)", "speed (m/s)", "yield (%)"],
     draw_predicted: ["measured strength (MPa)", "predicted strength (MPa)"],
@@ -179,6 +207,8 @@ def test_nothing_to_draw_is_no_figure():
     assert history({("forest", "tpe"): none}, DISTANCE, LOOKS) is None
     assert convergence({"tpe": (np.ones(3), none), "random": (np.empty(0), np.empty(0))}, DISTANCE, LOOKS) is None
     assert answers_on_test(plane(), plane()[:, 0], [], INPUTS, "y") is None
+    nobody = Front("tpe", LOOKS["tpe"], np.empty((0, 2)), np.empty((0, 2)))
+    assert fronts([nobody], plane(), np.zeros(2), [1, 1], ["a", "b"], None) is None
     assert answers_on_test(plane(3), none, [Answers("tpe", LOOKS["tpe"], plane(1))], INPUTS, "y") is None
     assert parallel_coordinates(np.empty((0, 2)), plane(), ["a", "b"], {}, {}, [], [], LOOKS) is None
     assert domain_against_prediction(none, none, ["tpe"] * 3, none > 0, "y", LOOKS, 0.95) is None
@@ -324,3 +354,19 @@ def test_accepted_interval():
     assert scale.accepted(build({"minimize": "cost"})) is None
     assert scale.accepted(build({"target": {"cost": 5}, "tolerance": 1})) == (4, 6)
     assert scale.accepted(build({"within": {"cost": [5, 9]}})) == (5, 9)
+
+
+# -- fronts ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_edge_of_a_front_steps_from_worst_to_worst():
+    """By hand: yield is to be large, cost small; (3, 9) is dominated by (4, 8)."""
+    x, y = _stairs(np.array([[2.0, 5.0], [4.0, 8.0], [3.0, 9.0]]), np.array([-1.0, 1.0]), np.array([0.0, 10.0]))
+    assert list(zip(x, y, strict=True)) == [(4, 10), (4, 8), (2, 8), (2, 5), (0, 5)]
+
+
+def test_nothing_is_shaded_without_a_proof_and_each_pair_of_outputs_has_a_panel():
+    assert "proven out of reach" not in texts(style.to_svg(front(2, bound=False), "a.svg"))
+    assert len(front(2).axes) == 1 and len(front(3).axes) == 3
+    for panel in front(3).axes:
+        assert panel.get_xlabel() and panel.get_ylabel()

@@ -113,6 +113,18 @@ def test_gallery_of_a_table_with_categories_and_several_outputs():
     assert "kg" in texts(drawn["parallel_coordinates.forest.cheap.svg"])
 
 
+def test_a_trade_off_has_its_front_and_inputs_along_it_and_nothing_of_its_loss():
+    built = building.build({}, [], {"a": (0.0, 9.0), "b": (0.0, 9.0), "c": (0.0, 9.0)})
+    rows = np.array([[0.0, 0.0], [30.0, 30.0]])
+    trade = objective.build("trade", {"pareto": {"maximize": ["y"], "minimize": ["z"]}}, ["y", "z"], None, None, rows)
+    m = material(built, ["y", "z"], {"trade": trade}, None, CASES[:3])
+    m.candidates[["simulated.y", "simulated.z"]] = NAN
+    drawn = draw_all(m)
+    mine = [name for name in drawn if ".trade." in name]
+    assert mine == ["front.forest.trade.svg", "parallel_coordinates.forest.trade.svg"]
+    assert {"y (MPa)", "z (MPa)", "tpe", "lookup"} < set(texts(drawn[mine[0]]))
+
+
 def test_gallery_when_everything_failed():
     settings = {"grade": {"categories": ["a", "b"]}}
     built = building.build(settings, [], {"grade": (0.0, 0.0), "water": (0.0, 9.0)})

@@ -16,6 +16,7 @@ LAYERS = (
         "problems",
         "data",
         "trees",
+        "exact",
         "surrogates",
         "inversion",
         "calibration",

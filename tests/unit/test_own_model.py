@@ -273,6 +273,10 @@ def test_a_column_of_text_in_a_signature_is_refused(tmp_path):
     about = {"flavors": {"keras": {"data": "data"}}, "signature": {"inputs": inputs}}
     (tmp_path / "MLmodel").write_text(json.dumps(about))
     assert "input 'grade' is of type string, expected numbers" in refusal(in_folder, tmp_path, "models:/m/1")
+    # A pipeline may have an encoder for it.
+    sklearn = {"pickled_model": "model.skops", "serialization_format": "skops"}
+    (tmp_path / "MLmodel").write_text(json.dumps({**about, "flavors": {"sklearn": sklearn}}))
+    assert in_folder(tmp_path, "models:/m/1").inputs == ("grade",)
 
 
 def test_a_gaussian_process_of_this_project_comes_back_with_its_gradient_and_spread(tmp_path):

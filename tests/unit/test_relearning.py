@@ -128,7 +128,7 @@ def test_a_batch_is_the_same_for_the_same_generator():
 
 def test_nothing_asked_is_refused():
     X, Y = rows()
-    assert "nothing to simulate for" in refusal(acquire, [], X, Y, 5, 0.25, np.random.default_rng(0))
+    assert "nothing to simulate" in refusal(acquire, [], X, Y, 5, 0.25, np.random.default_rng(0))
 
 
 def test_rounds_close_in_on_a_minimum_that_the_surrogate_is_wrong_about():

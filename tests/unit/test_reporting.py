@@ -1,10 +1,11 @@
 """Words and the picture of the steps."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from preimage.core import objective
-from preimage.reporting import dag, proofs, words
+from preimage.reporting import dag, fronts, proofs, words
 
 SIXTY = objective.build("sixty", {"target": {"strength": 60}, "tolerance": 1}, ["strength"])
 UNITS = {"strength": "MPa"}
@@ -116,3 +117,49 @@ def test_an_optimum_is_proven_only_where_the_gap_is_closed():
 def test_several_outputs_are_proven_by_their_loss():
     said = proven({"target": {"y": 1, "z": 2}}, certified_bound=0.25, feasible="no")
     assert "no inputs within the bounds and constraints meet this objective; the loss is nowhere below 0.25" in said
+
+
+# -- fronts ------------------------------------------------------------------------------------------------------------
+
+
+def front_words(entry, bound=np.nan, simulated=0.4, volume=0.5):
+    """Of two methods; the better one has three points, of which one lies outside the data and one is dominated."""
+    outputs = ["strength", "price", "waste"]
+    rows = np.array([[0.0, 0.0, 0.0], [100.0, 10.0, 5.0]])
+    wanted = objective.build("o", entry, outputs, None, None, rows)
+    values = np.array([[90.0, 8.0, 1.0], [40.0, 2.0, 2.0], [50.0, 4.0, 3.0], [45.0, 4.0, 4.0], [10.0, 1.0, 5.0]])
+    candidates = pd.DataFrame(values, columns=[f"predicted.{o}" for o in outputs]).assign(
+        inverter=["nsga2"] * 4 + ["random"], rank=[1, 2, 3, 4, 1], in_domain=[False, True, True, True, True]
+    )
+    summary = pd.DataFrame(
+        {
+            "inverter": ["random", "nsga2"], "surrogate": "forest", "hypervolume": [0.1, volume],
+            "simulated_hypervolume": simulated, "hypervolume_bound": bound,
+        }
+    )  # fmt: skip
+    return fronts.front(candidates, summary, wanted, outputs, {"strength": "MPa", "price": "EUR"})
+
+
+TRADE = {"pareto": {"maximize": ["strength"], "minimize": ["price"]}}
+
+
+def test_a_front_is_told_by_its_ends_and_what_it_covers():
+    said = front_words(TRADE)
+    assert said[0] == (
+        "The front that nsga2 found on forest has 3 points, from strength 40 MPa and price 2 EUR to strength 90 MPa "
+        "and price 8 EUR."
+    )
+    assert said[1].startswith("It covers 50% of the box") and said[1].endswith("the same inputs cover 40%.")
+    assert said[2].startswith("1 of its 3 points lie outside the data")
+    assert not any("Proven" in s for s in said)
+    assert "re-simulated" not in " ".join(front_words(TRADE, simulated=np.nan))
+
+
+def test_a_front_of_three_outputs_is_told_by_their_ranges():
+    said = front_words({"pareto": {"maximize": ["strength"], "minimize": ["price", "waste"]}})
+    assert said[0].endswith("strength from 40 to 90 MPa, price from 2 to 8 EUR and waste from 1 to 3.")
+
+
+def test_a_front_is_proven_or_lacks_at_most_a_share():
+    assert any("nothing within the bounds and constraints extends" in s for s in front_words(TRADE, bound=0.5))
+    assert any("lacks at most 20% of the largest" in s for s in front_words(TRADE, bound=0.625))

@@ -21,6 +21,7 @@ STUDY = {
     "problem": {
         "table": {"file": "table.csv", "outputs": [OUTPUT]},
         "inputs": {"grade": {"categories": GRADES}, INPUTS[0]: {"unit": "<u>kg</u>"}},
+        "formulas": {"=1+<b>f</b>": {"expression": f"2*`{INPUTS[0]}` + `{OUTPUT}`", "unit": "<u>EUR</u>"}},
     },
     "surrogates": {"forest": {"kind": "random_forest", "trees": 5, "folds": 2}},
     "objectives": {"lowest": {"minimize": OUTPUT}, "near": {"target": {OUTPUT: 1}, "tolerance": 1}},

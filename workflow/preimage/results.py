@@ -124,6 +124,12 @@ class Results:
         return self._parquet("fit.parquet")
 
     @cached_property
+    def pareto(self) -> pd.DataFrame | None:
+        """The points of every front; None unless the study asks for a trade-off."""
+        path = self.folder / "pareto.csv"
+        return pd.read_csv(path) if path.exists() else None
+
+    @cached_property
     def models(self) -> Models:
         """The trained models of the last round and the first seed, by the surrogate's name."""
         return self.models_of()

@@ -67,6 +67,11 @@ def problem_of(wildcards):
     return {**problem, **table}
 
 
+def without_formulas(wildcards):
+    """What simulated rows depend on of a study's problem: formulas come after them."""
+    return {k: v for k, v in of(wildcards)["problem"].items() if k != "formulas"}
+
+
 def table_files(wildcards):
     """The user's files, as inputs: a change in them is a reason to run again."""
     table = of(wildcards)["problem"]["table"]
@@ -117,17 +122,23 @@ def targets_of(wildcards):
     return found | ({"test": rules.split.output.test} if "test_rows" in entry else {})
 
 
+def inversion_of(case):
+    return f"{SEED}/inversion/{case.surrogate}/{case.objective}/{case.inverter}.parquet"
+
+
 def inversions(wildcards):
-    cases = study_module.cases(of(wildcards))
-    return [
-        f"{SEED}/inversion/{c.surrogate}/{c.objective}/{c.inverter}.parquet"
-        for c in cases
-    ]
+    return [inversion_of(case) for case in study_module.cases(of(wildcards))]
 
 
-def fronts_table(wildcards):
-    """The fronts of a study's trade-offs; nothing where it has none."""
-    return f"{STUDY}/pareto.csv" if study_module.fronts(of(wildcards)) else []
+def fronts_of(wildcards):
+    """The cases of a study's trade-offs."""
+    return [list(case) for case in study_module.fronts(of(wildcards))]
+
+
+def first_fronts(wildcards):
+    """The candidates of a study's trade-offs, with what was proven of them, of the first seed in the last round."""
+    found = [inversion_of(case) for case in study_module.fronts(of(wildcards))]
+    return expanded(found, wildcards, slice(1), LATEST)
 
 
 def preimages(wildcards):

@@ -34,7 +34,7 @@ rule simulate_part:
     conda:
         ENVIRONMENT
     params:
-        problem=lambda w: of(w)["problem"],
+        problem=without_formulas,
         code=lambda w: code("simulate_part", *simulator_modules(w)),
     script:
         "../scripts/simulate_part.py"
@@ -56,7 +56,7 @@ rule generate:
     conda:
         ENVIRONMENT
     params:
-        problem=lambda w: of(w)["problem"],
+        problem=without_formulas,
         code=lambda w: code("generate", *simulator_modules(w)),
     script:
         "../scripts/generate.py"

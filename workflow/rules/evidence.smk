@@ -68,7 +68,7 @@ rule fronts:
         candidates=by_seed("candidates.parquet"),
         train=by_seed("train.parquet"),
         info=by_seed("split.json"),
-        inversions=lambda w: expanded(inversions(w), w),
+        inversions=lambda w: expanded(map(inversion_of, study_module.fronts(of(w))), w),
     output:
         table="results/{study}/pareto.csv",
         record="results/{study}/tracking/fronts.json",
@@ -81,9 +81,10 @@ rule fronts:
     params:
         problem=problem_of,
         objectives=lambda w: {
-            name: of(w)["objectives"][name] for name in study_module.fronts(of(w))
+            case.objective: of(w)["objectives"][case.objective]
+            for case in study_module.fronts(of(w))
         },
-        cases=lambda w: [list(case) for case in study_module.cases(of(w))],
+        cases=fronts_of,
         folders=lambda w: [folder for folder, *_ in round_folders(w)],
         code=code("fronts"),
     script:

@@ -13,6 +13,7 @@ rule figures:
         rounds=rounds_table,
         solutions=first_seed("solutions.parquet"),
         preimages=first_preimages,
+        fronts=first_fronts,
         targets=target_files,
         fits=lambda w: calibrations(w).get("fits", []),
         learned=learned,
@@ -38,6 +39,7 @@ rule figures:
         problem=problem_of,
         objectives=lambda w: of(w)["objectives"],
         surrogates=lambda w: list(of(w)["surrogates"]),
+        fronts=fronts_of,
         baselines=lambda w: study_module.baselines(of(w)),
         code=lambda w: code("figures", *simulator_modules(w)),
     script:

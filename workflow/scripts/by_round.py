@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core import objective
-from preimage.data import named, rows, targets
+from preimage.data import split_rows
 from preimage.evidence.by_round import Round, by_round
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing
@@ -26,12 +26,12 @@ def main(snakemake):
 def one(params, folder, number, seed):
     """A round of a seed, from what its steps wrote."""
     info = str(folder / "split.json")
-    category = named.categories(params["problem"])
-    parts = [folder / f"{name}.parquet" for name in ("train", "test", "gate")]
-    Y = [rows.load(str(p), info, category).Y for p in parts if p.exists()]
+    train, *parts = (folder / f"{name}.parquet" for name in ("train", "test", "gate"))
+    found = [split_rows.read(params["problem"], info, str(train), str(p)) for p in parts if p.exists()]
+    Y = [found[0].train.Y, *(part.test.Y for part in found)]
     single = {name: e for name, e in params["objectives"].items() if objective.many(e) is None}
     about = {name: read_json(folder / f"surrogates/{name}/surrogate.json") for name in params["surrogates"]}
-    return Round(number, seed, np.concatenate(Y), about, targets.objectives(single, rows.known(info)))
+    return Round(number, seed, np.concatenate(Y), about, found[0].objectives(single))
 
 
 def log(run, table):

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage.data import named, rows, setting, targets
+from preimage.data import split_rows
 from preimage.evidence.diagnosis import Evidence, diagnose
 from preimage.evidence.findings import FOUND
 from preimage.problems import loading
+from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
-from preimage.support.files import read_json, replacing
+from preimage.support.files import replacing
 from preimage.support.rng import generator
 
 
@@ -28,23 +29,22 @@ def main(snakemake):
 def read(params, folder, seed, simulator):
     """What the steps of one seed have left."""
     spec, info = params["problem"], str(folder / "split.json")
-    known = rows.known(info)
-    found = setting.of_rows(spec, known)
-    train, test = (rows.load(str(folder / f"{n}.parquet"), info, named.categories(spec)) for n in ("train", "test"))
+    found = split_rows.read(spec, info, str(folder / "train.parquet"), str(folder / "test.parquet"))
     surrogates = {name: folder / "surrogates" / name for name in params["surrogates"]}
     return Evidence(
         seed=seed,
-        space=found.space,
+        space=found.setting.space,
         outputs=found.outputs,
-        objectives=targets.objectives(params["objectives"], known, test.Y, train.Y),
-        train=train,
-        test=test,
-        tests={name: pd.read_parquet(path / "test.parquet") for name, path in surrogates.items()},
-        about={name: read_json(path / "surrogate.json") for name, path in surrogates.items()},
+        answers=found.setting.outputs,
+        objectives=found.objectives(params["objectives"]),
+        train=found.train,
+        test=found.test,
+        tests={name: found.predicted(pd.read_parquet(path / "test.parquet")) for name, path in surrogates.items()},
+        about={name: found.about(path / "surrogate.json") for name, path in surrogates.items()},
         candidates=pd.read_parquet(folder / "candidates.parquet"),
         summary=pd.read_csv(folder / "summary.csv", float_precision="round_trip"),
         solutions=pd.read_parquet(folder / "solutions.parquet"),
-        simulator=simulator,
+        simulator=simulator and with_formulas(simulator, found.formulas),
         baselines=frozenset(params["baselines"]),
         noise=None if "table" in spec else float(spec.get("noise", {}).get("sd", 0.0)),
     )

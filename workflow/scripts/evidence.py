@@ -9,15 +9,16 @@ import pyarrow as pa
 from preimage.core import objective
 from preimage.core.candidates import without_formulas
 from preimage.core.certificates import Certificate
-from preimage.data import named, rows, setting, tables, targets
+from preimage.data import named, setting, split_rows, tables
 from preimage.evidence import assess, fronts, judge
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
 from preimage.problems import loading
+from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.study import data_checks
-from preimage.support.files import read_json, replacing, write_json
+from preimage.support.files import replacing, write_json
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
@@ -25,13 +26,13 @@ from preimage.surrogates.intervals import Intervals
 def main(snakemake):
     with step(snakemake) as run:
         spec, source = run.params["problem"], snakemake.input
-        known = rows.known(source.info)
-        found = setting.of_rows(spec, known)
-        space, outputs = found.space, found.outputs
-        train, test = (rows.load(path, source.info, named.categories(spec)) for path in (source.train, source.test))
-        objectives = targets.objectives(run.params["objectives"], known, test.Y, train.Y)
-        info, models, tests = read_models(list(run.params["surrogates"]), source, outputs)
+        found = split_rows.read(spec, source.info, source.train, source.test)
+        space, outputs, train, test = found.setting.space, found.setting.outputs, found.train, found.test
+        objectives = found.objectives(run.params["objectives"])
+        info, models, tests = read_models(list(run.params["surrogates"]), source, found)
         simulator = loading.load(spec)
+        if simulator is not None:
+            simulator = with_formulas(simulator, found.formulas)
 
         table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
         if any(isinstance(w, objective.Fit) for w in objectives.values()):
@@ -39,15 +40,16 @@ def main(snakemake):
             calibrated = importlib.import_module("preimage.calibration.assess")
             table = calibrated.assess(table, space, spec, run.params["objectives"])
         else:
-            table = assess.assess(table, space, models, train.X, simulator, objectives, outputs)
-        summary = summarise(table, space, objectives, outputs, certificates)
-        solutions = distinct_solutions(table, space, objectives, outputs)
+            table = assess.assess(table, space, models, train.X, simulator, objectives, outputs, found.formulas)
+        free = {name: about.get("without_influence", []) for name, about in info.items()}
+        summary = summarise(table, space, objectives, outputs, certificates, free)
+        solutions = distinct_solutions(table, space, objectives, outputs, free)
         trees = {name: model for name, (model, _) in models.items()}
         least = table.groupby(["surrogate", "objective"], sort=False)["predicted_loss"].min().to_dict()
         summary = with_windows(summary, space, trees, objectives, least)
         solutions = first_with_windows(solutions, space, trees, objectives, least)
         said = warnings(run.params, source, found)
-        judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said)
+        judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
 
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
@@ -60,15 +62,16 @@ def main(snakemake):
         run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
 
 
-def read_models(names, source, outputs):
+def read_models(names, source, found):
     """Return by surrogate what its training wrote, the model with its intervals, its predictions of the test rows."""
     info, models, tests = {}, {}, {}
     paths = (source.get(key, []) for key in ("models_info", "models", "tests"))
     for name, about, folder, test in zip(names, *paths, strict=True):
-        info[name] = read_json(about)
+        info[name] = found.about(about)
         model = module(info[name]["kind"]).load(Path(folder))
         models[name] = (model, Intervals.from_dict(info[name]["intervals"]))
-        tests[name] = pd.read_parquet(test)[[f"predicted.{o}" for o in outputs]].to_numpy(float)
+        predicted = found.predicted(pd.read_parquet(test))
+        tests[name] = predicted[[f"predicted.{o}" for o in found.setting.outputs]].to_numpy(float)
     return info, models, tests
 
 
@@ -104,7 +107,8 @@ def warnings(params, source, found):
     """What is to be said of all the rows, held-out ones too, and of the objectives."""
     spec = params["problem"]
     both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
-    whole = setting.of_rows(spec, setting.describe(both, found.inputs, found.outputs, named.categories(spec)))
+    whole = setting.of_rows(spec, setting.describe(both, found.train.inputs, found.outputs, named.categories(spec)))
+    both, whole = setting.with_formulas(both, whole, found.formulas)
     return data_checks.warnings({"objectives": params["objectives"]}, both, whole)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.calibration import tables
-from preimage.data import named, rows, setting, targets
+from preimage.data import split_rows
+from preimage.evidence import fronts
 from preimage.figures import gallery, style
 from preimage.problems import loading
+from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.support.files import replacing, write_json, write_text
 
@@ -39,32 +41,35 @@ def main(snakemake):
 
 def read(snakemake, params):
     spec, source = params["problem"], snakemake.input
-    known = rows.known(source.info)
-    found = setting.of_rows(spec, known)
-    category = named.categories(spec)
-    train, test = (rows.load(path, source.info, category) for path in (source.train, source.test))
+    found = split_rows.read(spec, source.info, source.train, source.test)
+    simulator = loading.load(spec)
     tests, curves = (
         {name: pd.read_parquet(path) for name, path in zip(params["surrogates"], source.get(key, []), strict=True)}
         for key in ("tests", "curves")
     )
     return gallery.Material(
-        space=found.space,
-        outputs=found.outputs,
-        units=found.units,
-        objectives=targets.objectives(params["objectives"], known, test.Y, train.Y),
-        train=(train.X, train.Y),
-        test=(test.X, test.Y),
+        space=found.setting.space,
+        outputs=found.setting.outputs,
+        units=found.setting.units,
+        objectives=found.objectives(params["objectives"]),
+        train=(found.train.X, found.train.Y),
+        test=(found.test.X, found.test.Y),
         measured="table" in spec,
         tests=tests,
         candidates=pd.read_parquet(source.candidates),
         baselines=params["baselines"],
+        formulas=found.formulas.names,
         solutions=pd.read_parquet(source.solutions),
-        simulator=loading.load(spec),
+        simulator=simulator and with_formulas(simulator, found.formulas),
         best_of=pd.read_csv(source.best_of).query("round == round.max()"),
         curves=curves,
         rounds=pd.read_csv(source.rounds) if source.get("rounds") else pd.DataFrame(),
         preimages={of_preimage(path): pd.read_parquet(path) for path in source.get("preimages", [])},
         fits={Path(folder).name: tables.findings(folder) for folder in source.get("fits", [])},
+        proofs={
+            name: fronts.proofs(Path(source.candidates).parent, params["fronts"], name)
+            for name in {objective for _, objective, _ in params["fronts"]}
+        },
         learned={Path(folder).name: tables.findings(folder) for folder in source.get("learned", [])},
         line=tables.findings(source.line[0]) if source.get("line") else {},
     )

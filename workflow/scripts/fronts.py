@@ -5,9 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.core.candidates import CASE, without_formulas
-from preimage.core.certificates import Certificate
 from preimage.core.objective import Pareto
-from preimage.data import named, rows, targets
+from preimage.data import split_rows
 from preimage.evidence import fronts
 from preimage.running.step import step
 from preimage.support.files import replacing
@@ -31,25 +30,13 @@ def main(snakemake):
 
 def of_seed(params, folder):
     """The fronts of each trade-off in one round and seed."""
-    known = rows.known(folder / "split.json")
-    train = rows.load(folder / "train.parquet", folder / "split.json", named.categories(params["problem"]))
+    found = split_rows.read(params["problem"], str(folder / "split.json"), str(folder / "train.parquet"))
     candidates = pd.read_parquet(folder / "candidates.parquet")
-    for name, wanted in targets.objectives(params["objectives"], known, None, train.Y).items():
+    for name, wanted in found.objectives(params["objectives"]).items():
         assert isinstance(wanted, Pareto)
         mine = candidates[candidates["objective"] == name]
-        yield fronts.table(mine, wanted, known.outputs, proven(params["cases"], folder, name))
-
-
-def proven(cases, folder, objective):
-    """What was proven of an objective, by surrogate; what holds near the data alone is left out."""
-    found: dict[str, list[Certificate]] = {}
-    for surrogate, name, inverter in cases:
-        if name == objective:
-            path = folder / f"inversion/{surrogate}/{objective}/{inverter}.parquet"
-            certificate = pd.read_parquet(path).attrs.get("certificates", {}).get(objective)
-            if certificate and not certificate["limited"]:
-                found.setdefault(surrogate, []).append(certificate)
-    return found
+        proven = fronts.proofs(folder, params["cases"], name)
+        yield fronts.table(mine, wanted, found.setting.outputs, proven)
 
 
 main(snakemake)

@@ -3,11 +3,12 @@ gate."""
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from preimage.core import objective
-from preimage.data import named, new_rows, rows, setting, tables, targets
+from preimage.data import named, new_rows, rows, setting, split_rows, tables
 from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
@@ -35,21 +36,20 @@ def main(snakemake):
         rest = {"categories": category, "data_sha256": sha256(output.train)}
         write_json(output.info, {**described._asdict(), **counts, **rest})
         write_json(output.said, {"rows": len(new), "sentences": said})
-        log(run, known, new, counts)
+        log(run, source, output, counts)
         run.artifact(output.new, output.info, output.said)
 
 
 def simulated(run, source, train, test, gate, found, rng):
     """What the acquisition asks of the simulator."""
     spec, options = run.params["problem"], run.params["relearning"]
-    known = rows.known(source.info)
     space = setting.of_simulator(spec).space
-    category = named.categories(spec)
-    before, held = (rows.load(path, source.info, category) for path in (source.train, source.test))
-    objectives = targets.objectives(run.params["objectives"], known, held.Y, before.Y)
+    known = split_rows.read(spec, source.info, source.train, source.test)
+    before, objectives = known.train, known.objectives(run.params["objectives"])
     asked = batch.asks(
-        pd.read_parquet(source.candidates), space, {n: (m, f) for n, (m, f, _) in found.items()}, objectives
-    )
+        pd.read_parquet(source.candidates), space, {n: (m, f) for n, (m, f, _) in found.items()}, objectives,
+        known.formulas,
+    )  # fmt: skip
     chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
     noise = spec.get("noise", {}).get("sd", 0.0)
     return batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng), []
@@ -79,14 +79,15 @@ def models(run, source):
     return out
 
 
-def log(run, known, new, counts):
+def log(run, source, output, counts):
     for name, value in counts.items():
         run.metric(f"round/{name}", value)
+    if not counts["new_rows"]:
+        return
     single = {name: e for name, e in run.params["objectives"].items() if objective.many(e) is None}
-    for name, wanted in targets.objectives(single, known).items():
-        if len(new):
-            values = new.select(known.outputs).to_pandas().to_numpy(float)
-            run.metric(f"round/best_new_loss/{name}", wanted.loss(values).min())
+    found = split_rows.read(run.params["problem"], source.info, source.train, output.new)
+    for name, wanted in found.objectives(single).items():
+        run.metric(f"round/best_new_loss/{name}", np.nanmin(wanted.loss(found.test.Y)))
 
 
 main(snakemake)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.calibration import tables
-from preimage.data import named, rows, setting, targets
+from preimage.data import split_rows
 from preimage.reporting.material import Material
 from preimage.reporting.page import render
 from preimage.running.step import step
@@ -16,10 +16,7 @@ from preimage.tracking import record
 def main(snakemake):
     with step(snakemake) as run:
         study, source = run.params["study"], snakemake.input
-        known = rows.known(source.info[0])
-        found = setting.of_rows(study["problem"], known)
-        category = named.categories(study["problem"])
-        train, test = (rows.load(path, source.info[0], category) for path in (source.train, source.test))
+        found = split_rows.read(study["problem"], source.info[0], source.train, source.test)
         material = Material(
             study=study,
             summary=last_round(pd.read_csv(source.summary)),
@@ -31,11 +28,11 @@ def main(snakemake):
             preimages={(Path(p).parent.name, Path(p).stem): pd.read_parquet(p) for p in source.get("preimages", [])},
             evidence=read_json(source.evidence[0]),
             diagnosis=pd.read_csv(source.diagnosis) if source.get("diagnosis") else pd.DataFrame(),
-            objectives=targets.objectives(study["objectives"], known, test.Y, train.Y),
-            space=found.space,
-            units=found.units,
-            ranges=known.ranges,
-            surrogates={Path(p).parent.name: read_json(p) for p in source.get("models", [])},
+            objectives=found.objectives(study["objectives"]),
+            space=found.setting.space,
+            units=found.setting.units,
+            ranges=found.known.ranges,
+            surrogates={Path(p).parent.name: found.about(p) for p in source.get("models", [])},
             figures=figures(Path(source.figures)),
             records=[read_json(p) for p in [*source.records, source.figures_record]],
             warnings=list(dict.fromkeys(w for p in source.evidence for w in read_json(p)["warnings"])),

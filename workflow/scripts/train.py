@@ -42,6 +42,8 @@ def main(snakemake):
             "intervals": fitted.to_dict(),
             "learning": learning.measured(trained, train, test, run.rng.spawn(1)[0]),
         }
+        if trained.without_influence:
+            info["without_influence"] = list(trained.without_influence)
         write_json(snakemake.output.info, info)
         with replacing(snakemake.output.test) as path:
             pd.DataFrame(intervals.columns(predicted, low, high, test.outputs)).to_parquet(path, index=False)

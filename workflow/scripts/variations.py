@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage import study as study_module
-from preimage.data import named, rows, setting, targets
+from preimage.data import split_rows
 from preimage.evidence.variations import Member, side_by_side
 from preimage.problems import loading
 from preimage.running.step import step
@@ -27,17 +27,16 @@ def read(study, seed):
     folder = Path("results") / study["study"]
     place = folder / f"round{study['rounds']}/seed{seed}"
     spec, info = study["problem"], str(place / "split.json")
-    known = rows.known(info)
-    train, test = (rows.load(str(place / f"{n}.parquet"), info, named.categories(spec)) for n in ("train", "test"))
+    found = split_rows.read(spec, info, str(place / "train.parquet"), str(place / "test.parquet"))
     summary = pd.read_csv(folder / "summary.csv", float_precision="round_trip")
     timings = pd.read_csv(folder / "timings.csv")
     return Member(
         study=study["study"],
         seed=seed,
         varied=study["varied"],
-        space=setting.of_rows(spec, known).space,
-        objectives=targets.objectives(study["objectives"], known, test.Y, train.Y),
-        test=test.Y,
+        space=found.setting.space,
+        objectives=found.objectives(study["objectives"]),
+        test=found.test.Y,
         about={name: read_json(place / f"surrogates/{name}/surrogate.json") for name in study["surrogates"]},
         summary=summary[(summary["seed"] == seed) & (summary["round"] == study["rounds"])],
         timings=timings[(timings["seed"] == seed) & (timings["round"] == study["rounds"])],

@@ -57,7 +57,7 @@ def run(study: study_module.Study, folder: Path) -> None:
     summarise(table, found.space, objectives, outputs).to_csv(folder / "summary.csv")
     solutions = distinct_solutions(table, found.space, objectives, outputs)
     predictions = {name: test[[f"predicted.{o}" for o in outputs]].to_numpy() for name, test in tests.items()}
-    judge.judge(table, solutions, found.space, objectives, simulator, parts[1], predictions, info, [])
+    judge.judge(table, solutions, found.space, objectives, simulator, parts[1], predictions, info, [], outputs)
     material = gallery.Material(
         space=found.space, outputs=outputs, units=found.units, objectives=objectives,
         train=(parts[0].X, parts[0].Y), test=(parts[1].X, parts[1].Y), measured="table" in spec, tests=tests,

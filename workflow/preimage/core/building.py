@@ -11,8 +11,9 @@ import numpy as np
 
 from preimage.core.conditions import Condition, Count, Curved, Exclusion, Linear
 from preimage.core.expressions import Expression
+from preimage.core.inputs import Input, code, pinned
 from preimage.core.ratios import as_linear
-from preimage.core.space import Input, Space, code, pinned
+from preimage.core.space import Space
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 

@@ -74,6 +74,7 @@ def together(certificates: Iterable[Certificate], least: float, met: bool = Fals
     feasible = "yes" if "yes" in said else "no" if "no" in said else "undecided"
     if not certificates:
         return Proven(np.nan, np.nan, feasible)
-    bound = max(c["bound"] for c in certificates)
+    # Where there is proven to be no point at all, there is no bound to tell of either.
+    bound = max((c["bound"] for c in certificates if np.isfinite(c["bound"])), default=np.nan)
     # A candidate can be below a proven bound by nothing but a fault: hide none by cutting at 0.
     return Proven(bound, least - bound, feasible)

@@ -14,14 +14,19 @@ def undominated(F: np.ndarray) -> np.ndarray:
 
     Equal points do not dominate each other; points with NaN are never among them.
     """
-    found = np.zeros(len(F), bool)
-    left = np.flatnonzero(np.isfinite(F).all(axis=1))
-    # A point comes after all that dominate it, so that the first of those left is never dominated.
-    left = left[np.lexsort(F[left].T[::-1])]
-    while len(left):
-        first, left = left[0], left[1:]
-        found[first] = True
-        left = left[(F[left] < F[first]).any(axis=1) | (F[left] == F[first]).all(axis=1)]
+    found = np.isfinite(F).all(axis=1)
+    # In lexicographic order a point comes after all that dominate it.
+    points, place = np.unique(F[found], axis=0, return_inverse=True)
+    if F.shape[1] == 2:
+        best = np.minimum.accumulate(points[:, 1])
+        alone = np.append(True, points[1:, 1] < best[:-1])[: len(points)]
+    else:
+        alone, left = np.zeros(len(points), bool), np.arange(len(points))
+        while len(left):
+            first, left = left[0], left[1:]
+            alone[first] = True
+            left = left[(points[left] < points[first]).any(axis=1)]
+    found[found] = alone[place.ravel()]
     return found
 
 
@@ -67,19 +72,20 @@ def _volume(F: np.ndarray) -> float:
     return float(sum(h * _volume(F[: k + 1, :-1]) for k, h in enumerate(thick) if h > 0))
 
 
-def spread_order(F: np.ndarray, first: int) -> np.ndarray:
-    """Return the positions of points (n, k) in an order whose beginning always covers them evenly: `first`, then each
-    time the point that is farthest from those before (Gonzalez 1985, Theoretical Computer Science 38).
+def spread_order(F: np.ndarray, first: int, most: int | None = None) -> np.ndarray:
+    """Return positions of points (n, k) in an order whose beginning always covers them evenly: `first`, then each time
+    the point that is farthest from those before (Gonzalez 1985, Theoretical Computer Science 38).
 
-    F holds shares of common ranges, as distances are taken over all outputs.
+    Args:
+        F: shares of common ranges, as distances are taken over all outputs.
+        most: how many positions to return; all by default.
     """
     order = [first]
-    nearest = np.linalg.norm(F - F[first], axis=1)
-    nearest[first] = -1.0
-    for _ in range(len(F) - 1):
-        order.append(int(np.argmax(nearest)))
+    nearest = np.full(len(F), np.inf)
+    while len(order) < min(len(F), most or len(F)):
         nearest = np.minimum(nearest, np.linalg.norm(F - F[order[-1]], axis=1))
-        nearest[order] = -1.0
+        nearest[order[-1]] = -1.0
+        order.append(int(np.argmax(nearest)))
     return np.array(order)
 
 

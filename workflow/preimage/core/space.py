@@ -7,7 +7,7 @@ A point is a row of float64 in the order of the inputs; a category is its index 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.conditions import Count, Curved, Exclusion, Linear, shares
+from preimage.core.inputs import Input, code, pinned
+from preimage.core.pieces import hold_count, keep_off, one_side
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 
@@ -22,103 +24,6 @@ __all__ = ["TOLERANCE", "Count", "Curved", "Exclusion", "Input", "Linear", "Spac
 
 # An equality holds, and an inequality is met, to this share of its row's scale.
 TOLERANCE = 1e-9
-Values = np.ndarray | float
-# A number that must not be what it is counted by, and has no smallest amount, keeps this share of its range away.
-APART = 1e-6
-
-
-@dataclass(frozen=True)
-class Input:
-    """One input. `low` and `high` bound it (for a category: 0 and the last index); `fixed` pins it.
-
-    `stated` says which of the two bounds holds as it stands; the other is the rows' range, which an input may be fixed
-    outside of. `values` are all that it may take, in order, where it may not take others; `zero_or` is the smallest
-    value beside 0 (values that have such a gap need no `zero_or`).
-    """
-
-    name: str
-    low: float
-    high: float
-    integer: bool = False
-    categories: tuple[str, ...] = ()
-    fixed: float | None = None
-    unit: str = ""
-    stated: tuple[bool, bool] = (True, True)
-    values: tuple[float, ...] = ()
-    zero_or: float | None = None
-
-    @property
-    def lower(self) -> float:
-        return self.low if self.fixed is None else self.fixed
-
-    @property
-    def upper(self) -> float:
-        return self.high if self.fixed is None else self.fixed
-
-    # -- allowed values ----------------------------------------------------------------------------------------------
-
-    @property
-    def whole(self) -> bool:
-        """Whether it takes whole numbers only; a category does."""
-        return self.integer or bool(self.categories)
-
-    @property
-    def gapped(self) -> bool:
-        """Whether it may be 0 or at least `zero_or`, and both are open."""
-        return self.zero_or is not None and self.fixed is None
-
-    @property
-    def least(self) -> float:
-        """The smallest value beside 0 of an input that has a gap."""
-        least = self.zero_or or 0.0
-        return float(np.ceil(least)) if self.whole else least
-
-    @property
-    def allowed(self) -> np.ndarray:
-        """The listed values within the bounds, in order; none where values are not listed."""
-        return np.array([v for v in self.values if self.lower <= v <= self.upper], float)
-
-    def below(self, v: Values) -> np.ndarray:
-        """Return the largest allowed value that is not above each of some (n,); -inf where there is none."""
-        v = np.asarray(v, float)
-        if self.values:
-            at = np.searchsorted(self.allowed, v, side="right")
-            return np.where(np.isnan(v), np.nan, np.concatenate([[-np.inf], self.allowed])[at])
-        found = np.minimum(np.floor(v) if self.whole else v, self.upper)
-        if self.gapped:
-            found = np.where((found > 0) & (found < self.least), 0.0, found)
-        return np.where(found < self.lower, -np.inf, found)
-
-    def above(self, v: Values) -> np.ndarray:
-        """Return the smallest allowed value that is not below each of some (n,); inf where there is none."""
-        v = np.asarray(v, float)
-        if self.values:
-            at = np.searchsorted(self.allowed, v, side="left")
-            return np.where(np.isnan(v), np.nan, np.concatenate([self.allowed, [np.inf]])[at])
-        found = np.maximum(np.ceil(v) if self.whole else v, self.lower)
-        if self.gapped:
-            found = np.where((found > 0) & (found < self.least), self.least, found)
-        return np.where(found > self.upper, np.inf, found)
-
-    def nearest(self, v: Values) -> np.ndarray:
-        """Return the allowed value nearest to each of some (n,), the smaller one of two."""
-        v = np.clip(v, self.lower, self.upper)
-        low, high = self.below(v), self.above(v)
-        return np.where(v - low <= high - v, low, high)
-
-    def allows(self, value: float) -> bool:
-        """Return whether a value is one that it may take."""
-        return self.lower <= value <= self.upper and bool(self.nearest(value) == value)
-
-    def within(self, low: float, high: float) -> Input:
-        """Return the input cut down to an interval; StudyError where it has no value there."""
-        if self.fixed is not None:
-            return self
-        low, high = float(self.above(max(low, self.low))), float(self.below(min(high, self.high)))
-        if not low <= high:
-            raise StudyError(f"input '{self.name}': no value left")
-        gap = self.zero_or if self.gapped and low < self.least else None
-        return replace(self, low=low, high=high, zero_or=gap, values=tuple(v for v in self.values if low <= v <= high))
 
 
 @dataclass(frozen=True)
@@ -146,6 +51,9 @@ class Space:
                     f"input '{i.name}': the fixed value {digits.plain(i.fixed)} is outside its bounds "
                     f"[{digits.plain(i.low)}, {digits.plain(i.high)}]"
                 )
+            if i.gapped and not (i.low == 0 and 0 < i.least <= i.high):
+                least, ends = digits.plain(i.least), f"[{digits.plain(i.low)}, {digits.plain(i.high)}]"
+                raise StudyError(f"input '{i.name}': found zero_or {least} within {ends}, expected low 0")
         for constraint in self.conditions:
             for name in constraint.inputs:
                 if name not in kinds:
@@ -245,6 +153,11 @@ class Space:
         low, high = (np.array([getattr(i, end) for i in self.inputs], float) for end in ("low", "high"))
         return np.array([c.scale(low[self.at(c)], high[self.at(c)]) for c in self.curved], float)
 
+    @cached_property
+    def straight(self) -> Space:
+        """The space without its curved constraints."""
+        return replace(self, curved=()) if self.curved else self
+
     def at(self, condition: Linear | Count | Exclusion | Curved) -> list[int]:
         """Return the positions of a condition's inputs."""
         return [self._position[name] for name in condition.inputs]
@@ -304,6 +217,10 @@ class Space:
         for j, order in self._by_name.items():
             out[:, j] = self.low[j] + np.argsort(order)[(X[:, j] - self.low[j]).astype(int)]
         return out
+
+    def codes_by_name(self, j: int) -> np.ndarray:
+        """Return a category's codes within the bounds, in the order of their names."""
+        return self._by_name[j]
 
     @cached_property
     def _by_name(self) -> dict[int, np.ndarray]:
@@ -380,11 +297,11 @@ class Space:
         """
         if not self.in_pieces:
             return self
-        inputs = [_one_side(i, v) for i, v in zip(self.inputs, x, strict=True)]
+        inputs = [one_side(i, v) for i, v in zip(self.inputs, x, strict=True)]
         for count in self.counts:
-            _hold_count(inputs, self.at(count), count, x, self.width)
+            hold_count(inputs, self.at(count), count, x, self.width)
         for exclusion in self.exclusions:
-            _keep_off(inputs, self.at(exclusion), exclusion, x, self.width)
+            keep_off(inputs, self.at(exclusion), exclusion, x, self.width)
         return Space(tuple(inputs), self.constraints, curved=self.curved)
 
     # -- tables ------------------------------------------------------------------------------------------------------
@@ -420,7 +337,8 @@ class Space:
     def to_dict(self) -> dict[str, Any]:
         """Return the space as plain values; `from_dict` reads them back to the same floats."""
         lists = ("categories", "stated", "values")
-        inputs = [{**vars(i), **{key: list(getattr(i, key)) for key in lists}} for i in self.inputs]
+        plain = [{f.name: getattr(i, f.name) for f in fields(i)} for i in self.inputs]
+        inputs = [{**values, **{key: list(values[key]) for key in lists}} for values in plain]
         return {"inputs": inputs, **{key: [c.to_dict() for c in getattr(self, key)] for key in CONDITIONS}}
 
     @classmethod
@@ -432,76 +350,3 @@ class Space:
 
 # What a space has beside its inputs, and of which kind.
 CONDITIONS: dict[str, Any] = {"constraints": Linear, "counts": Count, "exclusions": Exclusion, "curved": Curved}
-
-
-def _one_side(i: Input, value: float) -> Input:
-    """Return an input that may be 0 or more on the side of that gap where a value is."""
-    if not i.gapped:
-        return i
-    return replace(i, fixed=0.0, zero_or=None) if value == 0 else i.within(np.finfo(float).tiny, i.high)
-
-
-def _hold_count(inputs: list[Input], at: list[int], count: Count, x: np.ndarray, width: np.ndarray) -> None:
-    """Fix, or keep off their reference, so many of the inputs at these positions that a count stays met."""
-    reference = dict(zip(at, count.reference, strict=True))
-    if count.most < len(at):
-        for j in at:
-            if x[j] == reference[j]:
-                inputs[j] = replace(inputs[j], fixed=reference[j])
-    differ = [j for j in at if x[j] != reference[j]]
-    sure = [j for j in differ if not inputs[j].allows(reference[j])]
-    # Others that differ must go on doing so where too few are sure to: those that are furthest away.
-    others = sorted((j for j in differ if j not in sure), key=lambda j: -abs(x[j] - reference[j]) / width[j])
-    for j in others[: max(0, count.least - len(sure))]:
-        inputs[j] = _kept_apart(inputs[j], reference[j], x[j], width[j])
-
-
-def _kept_apart(i: Input, reference: float, value: float, width: float) -> Input:
-    """Return an input cut down to the side of a reference where its value is."""
-    if i.categories:
-        return replace(i, fixed=float(value))
-    away = 0.0 if i.values or i.whole else APART * width
-    if value > reference:
-        return i.within(min(value, max(reference + away, np.nextafter(reference, np.inf))), np.inf)
-    return i.within(-np.inf, max(value, min(reference - away, np.nextafter(reference, -np.inf))))
-
-
-def _keep_off(inputs: list[Input], at: list[int], exclusion: Exclusion, x: np.ndarray, width: np.ndarray) -> None:
-    """Cut one of the inputs at these positions so that an excluded combination, which x is not, can't come about."""
-    met = zip(at, exclusion.conditions, strict=True)
-    unmet = [(j, c) for j, c in met if not c.met(x[j : j + 1])[0]]
-    for j, c in unmet:
-        if c.codes:
-            inputs[j] = replace(inputs[j], fixed=float(x[j]))
-            return
-    if any(inputs[j].upper < c.low or inputs[j].lower > c.high for j, c in unmet):
-        return
-    j, c = max(unmet, key=lambda u: max(u[1].low - x[u[0]], x[u[0]] - u[1].high) / width[u[0]])
-    under, over = np.nextafter(c.low, -np.inf), np.nextafter(c.high, np.inf)
-    inputs[j] = inputs[j].within(-np.inf, under) if x[j] < c.low else inputs[j].within(over, np.inf)
-
-
-def pinned(i: Input, value: float) -> Input:
-    """Return an input fixed at a value, its range widened to it where the range is the rows' own."""
-    low = i.low if i.stated[0] else min(i.low, value)
-    high = i.high if i.stated[1] else max(i.high, value)
-    return replace(i, low=low, high=high, fixed=value)
-
-
-def code(i: Input, value: Any) -> float:
-    """Return a study's value for an input as a number: itself, or the index of a category."""
-    if i.categories:
-        if str(value) not in i.categories:
-            raise StudyError(f"input '{i.name}': '{value}' is no category{did_you_mean(str(value), i.categories)}")
-        return float(i.categories.index(str(value)))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise StudyError(f"input '{i.name}': found '{value}', expected a number")
-    if i.integer and value != round(value):
-        raise StudyError(f"input '{i.name}': found {digits.plain(value)}, expected a whole number")
-    if i.values and value not in i.values:
-        near = digits.plain(float(replace(i, fixed=None).nearest(value)))
-        raise StudyError(f"input '{i.name}': found {digits.plain(value)}, expected one of its values; nearest: {near}")
-    if i.zero_or is not None and 0 < value < i.zero_or:
-        least = digits.plain(i.zero_or)
-        raise StudyError(f"input '{i.name}': found {digits.plain(value)}, expected 0 or at least {least}")
-    return float(value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.formulas import Formulas
 from preimage.data import tables
 from preimage.data.setting import Rows as Known
 from preimage.data.setting import of_rows
@@ -18,8 +19,8 @@ from preimage.support.files import read_json
 
 @dataclass(frozen=True)
 class Rows:
-    """Points X (n, d), outputs Y (n, m), the row numbers in the source (n,), and how many values each input has
-    where it is a category, 0 where it is a number (d,)."""
+    """Points X (n, d), outputs Y (n, m), the row numbers in the source (n,), how many values each input has where it is
+    a category, 0 where it is a number (d,), and which these are where that is known, () of a number."""
 
     X: np.ndarray
     Y: np.ndarray
@@ -27,6 +28,7 @@ class Rows:
     inputs: list[str]
     outputs: list[str]
     levels: np.ndarray
+    categories: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def plain(cls, X: np.ndarray, Y: np.ndarray) -> Rows:
@@ -40,7 +42,14 @@ class Rows:
         return replace(
             self, X=self.X[np.ix_(rows, kept)], Y=self.Y[rows], numbers=self.numbers[rows],
             inputs=[self.inputs[j] for j in kept], levels=self.levels[kept],
+            categories=tuple(self.categories[j] for j in kept) if self.categories else (),
         )  # fmt: skip
+
+    def with_formulas(self, formulas: Formulas) -> Rows:
+        """Return the rows with formulas as further outputs; not finite where one is undefined, outside the bounds."""
+        if not formulas:
+            return self
+        return replace(self, Y=formulas.extended(self.X, self.Y), outputs=[*self.outputs, *formulas.names])
 
     @cached_property
     def group(self) -> np.ndarray:
@@ -59,6 +68,7 @@ def load(path: str, info: str, categories: Mapping[str, Any]) -> Rows:
     frame = table.to_pandas()
     space = of_rows({"inputs": dict(categories)}, found).space
     X = space.encode(frame)
-    levels = np.array([len(i.categories) for i in space.inputs])
+    labels = tuple(i.categories for i in space.inputs)
+    levels = np.array([len(own) for own in labels])
     Y = frame[found.outputs].to_numpy(float)
-    return Rows(X, Y, frame[tables.ROW].to_numpy(), found.inputs, found.outputs, levels)
+    return Rows(X, Y, frame[tables.ROW].to_numpy(), found.inputs, found.outputs, levels, labels)

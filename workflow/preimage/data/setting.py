@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from preimage.core import building
+from preimage.core import formulas as formulas_module
+from preimage.core.formulas import Formulas
 from preimage.core.space import Space
 from preimage.data import tables
 from preimage.data.named import stated_units
@@ -32,6 +34,23 @@ class Rows(NamedTuple):
     spread: list[float]
     reach: list[float]
 
+    def with_formulas(self, formulas: Formulas, Y: np.ndarray) -> Rows:
+        """Return what is known of rows with formulas as further outputs, given both as columns (n, m + f).
+
+        Raises StudyError for a formula that is undefined at every row.
+        """
+        more = Y[:, len(self.outputs) :]
+        finite = [column[np.isfinite(column)] for column in more.T]
+        for name, column in zip(formulas.names, finite, strict=True):
+            if not len(column):
+                raise StudyError(f"{formulas_module.where(name)}: it is undefined at every row of the data")
+        return self._replace(
+            outputs=[*self.outputs, *formulas.names],
+            units={**self.units, **formulas.units},
+            spread=[*self.spread, *(float(np.std(c)) for c in finite)],
+            reach=[*self.reach, *(float(np.ptp(c)) for c in finite)],
+        )
+
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Rows:
         ranges = {k: (float(a), float(b)) for k, (a, b) in value["ranges"].items()}
@@ -43,6 +62,11 @@ class Setting(NamedTuple):
     inputs: list[str]
     outputs: list[str]
     units: digits.Units
+
+    def with_formulas(self, formulas: Formulas) -> Setting:
+        """Return the setting with formulas as further outputs."""
+        units = digits.Units({**self.units, **formulas.units}, self.units.steps)
+        return self._replace(outputs=[*self.outputs, *formulas.names], units=units)
 
 
 def integers(spec: Mapping[str, Any]) -> list[str]:
@@ -61,6 +85,23 @@ def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], cat
         [float(np.std(c)) for c in columns],
         [float(np.ptp(c)) for c in columns],
     )
+
+
+def formulas(spec: Mapping[str, Any], found: Setting) -> Formulas:
+    """Return the formulas of a study's `problem` entry. Raises StudyError as `core.formulas.build` does."""
+    return formulas_module.build(spec.get("formulas") or {}, found.space, found.outputs)
+
+
+def with_formulas(table: pa.Table, found: Setting, formulas: Formulas) -> tuple[pa.Table, Setting]:
+    """Return rows and setting with formulas as further outputs; null where one is undefined."""
+    if not formulas:
+        return table, found
+    X = found.space.encode(table.select(found.inputs).to_pandas())
+    Y = np.column_stack([table[name].to_numpy() for name in found.outputs])
+    values = formulas.extended(X, Y)[:, len(found.outputs) :]
+    for name, column in zip(formulas.names, values.T, strict=True):
+        table = table.append_column(name, pa.array(column, mask=~np.isfinite(column)))
+    return table, found.with_formulas(formulas)
 
 
 def of_simulator(spec: Mapping[str, Any]) -> Setting:

@@ -91,7 +91,7 @@ def several_solutions(
 
     Args:
         good: candidates that are as good as asked by the model, scaled to [0, 1], (n, d).
-        free: which inputs may vary (d,).
+        free: which inputs may vary, and have an influence (d,).
         distinct: clusters of them.
         truly: how many of the distinct ones are as good in truth; None where that is not known.
         category: which inputs are categories (d,), of which two values are 1 apart; none if left out.

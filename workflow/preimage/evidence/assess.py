@@ -11,6 +11,7 @@ import pandas as pd
 from preimage.core import candidates
 from preimage.core.candidates import CASE, DOMAIN_LIMIT
 from preimage.core.domain import Domain
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.problems.loading import Problem, Simulator
@@ -37,14 +38,16 @@ def assess(
     simulator: Problem | None,
     objectives: Mapping[str, Objective],
     outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the whole table of candidates, typed: with intervals, domain score and, where it can be had, the truth.
 
     Args:
-        models: each surrogate with its intervals.
+        models: each surrogate with its intervals, both of the outputs without formulas.
         rows: the training rows (n, d).
+        simulator, objectives, outputs: with formulas as further outputs.
     """
-    frame = with_intervals(frame, space, models, outputs)
+    frame = with_intervals(frame, space, models, outputs, formulas)
     frame = with_domain(frame, space, rows)
     if simulator is not None:
         frame = resimulate(frame, space, simulator.simulate, objectives, outputs)
@@ -81,7 +84,11 @@ def _order(frame: pd.DataFrame, objectives: Mapping[str, Objective], Y: np.ndarr
 
 
 def with_intervals(
-    frame: pd.DataFrame, space: Space, models: Mapping[str, tuple[Surrogate, Intervals]], outputs: list[str]
+    frame: pd.DataFrame,
+    space: Space,
+    models: Mapping[str, tuple[Surrogate, Intervals]],
+    outputs: list[str],
+    formulas: Formulas = NONE,
 ) -> pd.DataFrame:
     """Return the table with the prediction interval of each candidate by its own surrogate."""
     has, X = points(frame, space)
@@ -92,7 +99,8 @@ def with_intervals(
         mine = (frame["surrogate"].to_numpy() == name)[position]
         if mine.any():
             part = X[mine]
-            low[position[mine]], high[position[mine]] = intervals.at(model.predict(part), model.spread(part))
+            own = intervals.at(model.predict(part), model.spread(part))
+            low[position[mine]], high[position[mine]] = formulas.intervals(part, *own) if formulas else own
     ends = {f"interval_{end}.{o}": v[:, k] for end, v in (("low", low), ("high", high)) for k, o in enumerate(outputs)}
     return frame.assign(**ends)
 

@@ -49,7 +49,7 @@ def by_round(rounds: list[Round], summary: pd.DataFrame) -> pd.DataFrame:
                 **{key: row[key] for key in KEYS},
                 "rows": len(found.known),
                 "test_rmse": _error(found.surrogates.get(row["surrogate"]), wanted),
-                "best_known_loss": float(wanted.loss(found.known).min()),
+                "best_known_loss": float(np.nanmin(wanted.loss(found.known))),
                 **{key: row[key] for key in TAKEN},
             }
         )
@@ -57,5 +57,5 @@ def by_round(rounds: list[Round], summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _error(about: Mapping[str, Any] | None, wanted: Objective) -> float:
-    """Return the error on the objective's first output; NaN where the simulator itself was asked."""
-    return float("nan") if about is None else float(about["test"][wanted.outputs[0]]["rmse"])
+    """Return the error on the objective's first output; NaN where the simulator itself was asked, and for a formula."""
+    return float((about or {"test": {}})["test"].get(wanted.outputs[0], {"rmse": np.nan})["rmse"])

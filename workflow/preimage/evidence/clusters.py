@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+
+from preimage.core.space import Space
 
 LINK = 0.05
 # Linking all pairs of a dense cloud would need their number squared; points in one cell of this share of LINK are
@@ -14,6 +18,13 @@ LINK = 0.05
 CELL = 1e-3
 COARSEST = 0.25
 MOST_PAIRS = 20_000_000
+
+
+def places(space: Space, X: np.ndarray, without_influence: Collection[str] = ()) -> np.ndarray:
+    """Return where points (n, d) lie for a model (n, D), to which those are one that differ only in inputs without
+    influence on it."""
+    held = np.isin(space.names, list(without_influence))
+    return space.coordinates(np.where(held, space.low, X))
 
 
 def clusters(points: np.ndarray) -> np.ndarray:

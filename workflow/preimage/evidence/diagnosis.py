@@ -32,6 +32,8 @@ class Evidence:
     """What the steps of one seed have left.
 
     Attributes:
+        outputs: those that models were trained on, and are judged by; the rows have formulas behind them.
+        answers: outputs and formulas, which objectives are of.
         baselines: inverters that don't search, but look up.
         tests: predictions and intervals of the rows held out, by surrogate.
         about: what training wrote of each surrogate.
@@ -42,6 +44,7 @@ class Evidence:
     seed: int
     space: Space
     outputs: list[str]
+    answers: list[str]
     objectives: Mapping[str, Objective]
     train: Rows
     test: Rows
@@ -107,15 +110,16 @@ def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Object
     space = found.space.fix(wanted.fixed)
     table = found.candidates
     table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
-    predicted = table[[f"predicted.{o}" for o in found.outputs]].to_numpy(float)
+    predicted = table[[f"predicted.{o}" for o in found.answers]].to_numpy(float)
     good = table[wanted.met(predicted, None if wanted.bounded else least)]
     truly = None
     if mine["simulated_loss"].notna().all() and bool(mine["solves"].all()):
-        true = mine[[f"simulated.{o}" for o in found.outputs]].to_numpy(float)
+        true = mine[[f"simulated.{o}" for o in found.answers]].to_numpy(float)
         truly = int(wanted.met(true).sum())
     distinct = len(mine) if bool(mine["solves"].iloc[0]) else 0
     X = space.scaled(space.encode(inputs_of(good, space)))
-    return answers.several_solutions(X, space.free, distinct, truly, space.categorical)
+    free = space.free & ~np.isin(space.names, found.about.get(surrogate, {}).get("without_influence", []))
+    return answers.several_solutions(X, free, distinct, truly, space.categorical)
 
 
 def _of_the_first(

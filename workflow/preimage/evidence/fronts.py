@@ -8,6 +8,7 @@ part in them: the hypervolume is that of the box between the rows' best and wors
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,26 @@ def volumes(
     return dict(zip(VOLUMES, found, strict=True))
 
 
+def proofs(folder: Path, cases: Iterable[Sequence[str]], objective: str) -> dict[str, list[Certificate]]:
+    """Return what was proven of an objective by surrogate; what holds near the data alone is left out.
+
+    Args:
+        folder: of the round and seed.
+        cases: of the study: surrogate, objective, inverter.
+    """
+    found: dict[str, list[Certificate]] = {}
+    for surrogate, name, inverter in cases:
+        if name == objective:
+            path = folder / f"inversion/{surrogate}/{name}/{inverter}.parquet"
+            certificate = pd.read_parquet(path).attrs.get("certificates", {}).get(name)
+            found.setdefault(surrogate, []).extend([certificate] if certificate and not certificate["limited"] else [])
+    return found
+
+
 def corners(wanted: Pareto, certificates: Iterable[Certificate]) -> np.ndarray | None:
     """Return the corners of the tightest proven bound, as shares (n, k): whatever valid input there is, its outputs are
     at least as large as some corner in every output. None where nothing is proven."""
-    found = [_shares(wanted, np.array(c["front"], float)) for c in certificates if "front" in c]
+    found = [wanted.shares_of(np.array(c["front"], float)) for c in certificates if "front" in c]
     return min(found, key=fronts.hypervolume, default=None)
 
 
@@ -113,9 +130,3 @@ def _volume(wanted: Pareto, front: pd.DataFrame, prefix: str, outputs: Sequence[
 
 def _values(frame: pd.DataFrame, prefix: str, outputs: Sequence[str]) -> np.ndarray:
     return frame[[f"{prefix}.{o}" for o in outputs]].to_numpy(float)
-
-
-def _shares(wanted: Pareto, values: np.ndarray) -> np.ndarray:
-    """Return values of the named outputs (n, k) as shares (n, k)."""
-    low, best, scale = wanted.goal
-    return np.asarray((values.reshape(-1, len(low)) * low - best) / scale)

@@ -28,6 +28,7 @@ def judge(
     tests: Mapping[str, np.ndarray],
     info: Mapping[str, Mapping[str, Any]],
     warnings: Sequence[str],
+    outputs: list[str],
 ) -> dict[str, Any]:
     """Return the findings of one round and seed as plain values.
 
@@ -35,6 +36,7 @@ def judge(
         tests: predicted outputs of the test rows (n, m), by surrogate.
         info: what training has written of each surrogate.
         warnings: what is to be said of rows and wishes that don't fit.
+        outputs: those whose intervals are the models' own, without formulas.
     """
     held_out = {
         name: {
@@ -46,13 +48,13 @@ def judge(
     }
     return {
         "test": {name: {k: i[k] for k in ("test", "test_coverage", "level")} for name, i in info.items()},
-        "candidate_coverage": candidate_coverage(table, test.outputs),
+        "candidate_coverage": candidate_coverage(table, outputs),
         "held_out": held_out,
         "plateaus": by_case(
             table[table["objective"].isin([k for k, w in objectives.items() if k == w.entry])], objectives
         ),
         "warnings": list(warnings),
-        "known_minimum": _known_minimum(solutions, space, objectives, simulator, test.outputs),
+        "known_minimum": _known_minimum(solutions, space, objectives, simulator),
     }
 
 
@@ -61,7 +63,6 @@ def _known_minimum(
     space: Space,
     objectives: Mapping[str, Objective],
     simulator: Problem | None,
-    outputs: list[str],
 ) -> dict[str, Any]:
     """Return, by objective that minimises an output whose true minimum is known and valid here, how far the
     recommended answer of each surrogate is from it: in the output, and in the space's coordinates."""

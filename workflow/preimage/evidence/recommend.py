@@ -8,12 +8,14 @@ by the answer key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
 from preimage.core.objective import Objective, Pareto
 from preimage.core.space import Space
-from preimage.evidence.clusters import clusters
+from preimage.evidence.clusters import clusters, places
 from preimage.evidence.fronts import on_front
 from preimage.evidence.summary import QUESTION, solutions
 
@@ -21,12 +23,20 @@ SHOWN = 12
 
 
 def distinct_solutions(
-    frame: pd.DataFrame, space: Space, objectives: dict[str, Objective], outputs: list[str]
+    frame: pd.DataFrame,
+    space: Space,
+    objectives: dict[str, Objective],
+    outputs: list[str],
+    without_influence: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Return the distinct solutions of each (round, seed, surrogate, objective), the recommended one first.
 
     One row a cluster of candidates that are as good as asked; where none is, the candidate with the smallest loss
     stands alone with `solves` False. Columns: those of the candidates, `cluster_size`, `found_by`, `solves`.
+
+    Args:
+        without_influence: inputs that a surrogate does not take, by its name: solutions that differ in nothing else are
+            one.
     """
     out = []
     for key, part in frame[frame["rank"].notna()].groupby(QUESTION, sort=False):
@@ -35,14 +45,15 @@ def distinct_solutions(
             out.append(_of_front(part, wanted, outputs))
             continue
         part = part.sort_values(["predicted_loss", "domain_score"], kind="stable")
-        good = solutions(part, space, wanted, outputs, float(part["predicted_loss"].min()))
+        free = (without_influence or {}).get(str(key[2]), ())
+        good = solutions(part, space, wanted, outputs, float(part["predicted_loss"].min()), free)
         solves = len(good) > 0
         if not solves:
             good = part.head(1).assign(cluster=0)
         else:
             # Clusters again over all methods together: one place found by two methods is one solution.
             X = space.encode(inputs_of(good, space))
-            good = good.assign(cluster=clusters(space.coordinates(X)))
+            good = good.assign(cluster=clusters(places(space, X, free)))
         nearest_first = wanted.bounded and wanted.committee is None
         order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]
         good = good.sort_values(["in_domain", *order], ascending=[False, True, True], kind="stable")

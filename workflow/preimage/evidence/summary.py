@@ -16,7 +16,7 @@ from preimage.core.certificates import Certificate, together
 from preimage.core.objective import Objective, Pareto
 from preimage.core.space import Space
 from preimage.evidence import fronts
-from preimage.evidence.clusters import clusters
+from preimage.evidence.clusters import clusters, places
 
 QUESTION = ["round", "seed", "surrogate", "objective"]
 
@@ -27,12 +27,14 @@ def summarise(
     objectives: Mapping[str, Objective],
     outputs: list[str],
     certificates: Mapping[tuple[str, str], Sequence[Certificate]] | None = None,
+    without_influence: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Return the summary (a row a case, in the table's order) of ranked candidates; with the volumes of fronts where
     some objective is a trade-off.
 
     Args:
         certificates: what was proven in this round and seed, by surrogate and objective.
+        without_influence: inputs that a surrogate does not take, by its name.
     """
     best_found = candidates.groupby(QUESTION, sort=False)["predicted_loss"].min()
     rows = []
@@ -41,8 +43,9 @@ def summarise(
         wanted = objectives[case["objective"]]
         least = float(best_found[tuple(case[k] for k in QUESTION)])
         proven = (certificates or {}).get((case["surrogate"], case["objective"]), [])
+        free = (without_influence or {}).get(case["surrogate"], ())
         volumes = fronts.volumes(part, wanted, outputs, proven) if isinstance(wanted, Pareto) else {}
-        rows.append({**case, **_row(part, space, wanted, outputs, least, proven), **volumes})
+        rows.append({**case, **_row(part, space, wanted, outputs, least, proven, free), **volumes})
     return pd.DataFrame(rows)
 
 
@@ -53,12 +56,13 @@ def _row(
     outputs: list[str],
     least: float,
     certificates: Sequence[Certificate],
+    without_influence: Sequence[str],
 ) -> dict[str, object]:
     ranked = part[part["rank"].notna()].sort_values("rank")
     shown = part.iloc[0] if ranked.empty else ranked.iloc[0]
     values = ["x." + n for n in space.names] + [f"{p}.{o}" for p in ("predicted", "simulated") for o in outputs]
     P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
-    good = solutions(ranked, space, wanted, outputs, least)
+    good = solutions(ranked, space, wanted, outputs, least, without_influence)
     proven = together(certificates, least, bool(len(good if wanted.bounded else ranked)))
     same = ranked["predicted_loss"] <= wanted.equal_to(P)
     return {
@@ -79,7 +83,14 @@ def _row(
     }
 
 
-def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: list[str], least: float) -> pd.DataFrame:
+def solutions(
+    ranked: pd.DataFrame,
+    space: Space,
+    wanted: Objective,
+    outputs: list[str],
+    least: float,
+    without_influence: Sequence[str] = (),
+) -> pd.DataFrame:
     """Return the candidates that are as good as asked by the surrogate, with the number of their cluster; of a front,
     each by itself."""
     if isinstance(wanted, Pareto):
@@ -90,4 +101,4 @@ def solutions(ranked: pd.DataFrame, space: Space, wanted: Objective, outputs: li
     else:
         good = ranked[ranked["predicted_loss"] <= wanted.as_good_as(least)]
     X = space.encode(inputs_of(good, space))
-    return good.assign(cluster=clusters(space.coordinates(X)))
+    return good.assign(cluster=clusters(places(space, X, without_influence)))

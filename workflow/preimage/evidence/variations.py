@@ -65,7 +65,7 @@ def _row(m: Member, case: Mapping[str, Any]) -> dict[str, Any]:
         "seed": m.seed,
         **{c: case[c] for c in CASE},
         "baseline": case["inverter"] in m.baselines,
-        "test_r2": about["test"][wanted.outputs[0]]["r2"] if about else np.nan,
+        "test_r2": about["test"].get(wanted.outputs[0], {"r2": np.nan})["r2"] if about else np.nan,
         "usual_loss": float(wanted.loss(m.test).mean()),
         "least_loss": least,
         **{c: case[c] for c in TAKEN},

@@ -47,7 +47,7 @@ def with_windows(
     for k in np.flatnonzero(has):
         surrogate, objective = str(frame["surrogate"].iloc[k]), str(frame["objective"].iloc[k])
         trees, wanted = getattr(models.get(surrogate), "trees", None), objectives[objective]
-        if trees is None or wanted.name != wanted.entry or not _alone(wanted):
+        if trees is None or wanted.name != wanted.entry or not _alone(wanted, len(trees.start)):
             continue
         key = (surrogate, objective, X[k].tobytes())
         if key not in known:
@@ -59,6 +59,10 @@ def with_windows(
     return frame.assign(**columns, tolerance_width=width)
 
 
-def _alone(wanted: Objective) -> bool:
-    """Whether a window can be had: values to meet, or one output to make small or large."""
-    return is_supported(wanted) and (wanted.bounded or (len(wanted.outputs) == 1 and wanted.low[0] > 0))
+def _alone(wanted: Objective, outputs: int) -> bool:
+    """Whether a window can be had: values to meet, or one output to make small or large, of those that trees have."""
+    return (
+        max(wanted.columns) < outputs
+        and is_supported(wanted)
+        and (wanted.bounded or (len(wanted.outputs) == 1 and wanted.low[0] > 0))
+    )

@@ -38,7 +38,11 @@ def round_courses(
     if not courses or max(len(c.rows) for c in courses.values()) < 2:
         return None
     truth = any(np.isfinite(c.true).any() for c in courses.values())
-    figure, axes = panels(1 + truth, 3.4)
+    # A formula is no output that models are tested on.
+    tested = any(np.isfinite(c.error).any() for c in courses.values())
+    if not (truth or tested):
+        return None
+    figure, axes = panels(truth + tested, 3.4)
     surrogates = list(dict.fromkeys(s for s, _ in courses))
     dashes = {s: DASHES[k % len(DASHES)] for k, s in enumerate(surrogates)}
     handles: dict[str, Any] = {}
@@ -47,7 +51,7 @@ def round_courses(
         name = shorten(f"{inverter} on {surrogate}" if len(surrogates) > 1 else inverter, 30)
         if truth:
             handles[name] = _line(axes[0], c.rows, scale.values(c.true), look)
-    for surrogate in surrogates:
+    for surrogate in surrogates if tested else ():
         c = next(c for (s, _), c in courses.items() if s == surrogate)
         look = Look(INK, "o", dashes[surrogate])
         line = _line(axes[-1], c.rows, c.error, look)
@@ -61,12 +65,13 @@ def round_courses(
             axes[0], np.concatenate([scale.values(x).ravel() for c in courses.values() for x in (c.true, c.best)])
         )
         scale.met_line(axes[0])
-    axes[-1].set(xlabel="rows of data so far", ylabel=error)
-    errors = np.concatenate([c.error.ravel() for c in courses.values()])
-    if errors.min() > 0 and errors.max() > LOG_ABOVE * errors.min():
-        log_axis(axes[-1].yaxis)
-    else:
-        axes[-1].set_ylim(bottom=0)
+    if tested:
+        axes[-1].set(xlabel="rows of data so far", ylabel=error)
+        errors = np.concatenate([c.error.ravel() for c in courses.values()])
+        if errors.min() > 0 and errors.max() > LOG_ABOVE * errors.min():
+            log_axis(axes[-1].yaxis)
+        else:
+            axes[-1].set_ylim(bottom=0)
     legend(figure, list(handles.values()), list(handles))
     figure.set_label(_sentence(courses, scale, truth))
     return figure

@@ -39,6 +39,8 @@ class Inverter(Entry):
 
     Attributes:
         needs_trees: it works on models made of trees alone.
+        plain_only: it knows no limits of outputs, no formulas, and no inputs or constraints that leave a space in
+            pieces.
         needs_gradient: it works on models with a gradient of their own alone.
         population: its rows are the members of one population, rather than starts that each went their own way.
         baseline: it does not search, but looks up.
@@ -48,6 +50,7 @@ class Inverter(Entry):
 
     registry: ClassVar[Registry[Inverter]] = Registry("inverter", "preimage.inversion.kinds", "preimage.inversion")
     needs_trees: ClassVar[bool] = False
+    plain_only: ClassVar[bool] = False
     needs_gradient: ClassVar[bool] = False
     population: ClassVar[bool] = False
     baseline: ClassVar[bool] = False

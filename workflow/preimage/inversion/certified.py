@@ -15,10 +15,12 @@ import numpy as np
 from preimage.core import polytope
 from preimage.core.certificates import Certificate, verdict
 from preimage.core.objective import Objective, Target, Within
+from preimage.inversion import proving
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
+from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
 from preimage.trees.boxes import Trees, build, build_together
 from preimage.trees.branch_and_bound import FIRST, Search, run
@@ -48,9 +50,10 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
     common = isolation(question.X, float(most), _seed(context.rng), levels) if most else None
     found = _search(question, question.objective, common, options, context)
     if np.isnan(found.x).any():
-        nothing = _nothing(found.certificate, len(question.space.inputs), options)
+        nothing = _nothing(found.certificate, len(question.space.inputs), question.objective, options)
         # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
-        return nothing if context.part else replace(nothing, certificate=None)
+        tells = context.part or found.certificate["feasible"] == "no"
+        return nothing if tells else replace(nothing, certificate=None)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if isinstance(wanted, Target) and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
@@ -76,7 +79,8 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
 
 def _check_arrays(question: Question, X: np.ndarray) -> None:
     """Raise RuntimeError where the arrays that were searched are not the model itself: nothing would be proven."""
-    searched, said = question.trees.predict(X), question.outputs(X)
+    searched = question.trees.predict(X)
+    said = question.outputs(X)[:, : searched.shape[1]]
     if not np.array_equal(searched, said):
         raise RuntimeError(f"the model's own prediction {said.tolist()} is not that of its trees {searched.tolist()}")
 
@@ -93,9 +97,15 @@ def _search(
     options: Certified,
     context: SearchContext,
 ) -> _Found:
-    hunt = _Hunt(question, objective, common, options, context)
+    hunt: _Hunt | proving.Hunt
+    if proving.is_plain(question, objective):
+        hunt = _Hunt(question, objective, common, options, context)
+    else:
+        if options.distance or options.isolation:
+            raise StudyError("certified: distance and isolation do not go with this objective or space yet")
+        hunt = proving.Hunt(question, objective, options.starts, options.memory, context.rng)
     search, parts = hunt.search, context.share[1]
-    hunt.begin(context.state)
+    hunt.begin(context.state, context.share)
     stopped = run(
         search,
         -(-options.boxes // parts),
@@ -107,7 +117,7 @@ def _search(
         context.report,
     )
     found = np.isfinite(search.x).all()
-    met = found and bool(objective.met(question.trees.predict(search.x[None]), search.loss)[0])
+    met = found and bool(objective.met(question.outputs(search.x[None]), search.loss)[0])
     low = search.bound
     certificate = Certificate(
         bound=low,
@@ -116,7 +126,7 @@ def _search(
         stopped=stopped,
         boxes=search.boxes,
         open_boxes=search.open,
-        feasible=verdict(objective, low, met) if found else "undecided",
+        feasible=verdict(objective, low, met) if found else hunt.without_point(stopped == "closed"),
         limited=hunt.domain is not None,
     )
     return _Found(search.x, certificate)
@@ -134,7 +144,7 @@ class _Hunt:
         options: Certified,
         context: SearchContext,
     ) -> None:
-        space, rng, self.part = question.space, context.rng, context.share
+        space, rng = question.space, context.rng
         self.wanted, channels = reduce(objective, question.trees)
         if common is None:
             grid, self.trees = build(question.trees, space, channels)
@@ -159,13 +169,17 @@ class _Hunt:
             domain=self.domain,
         )
 
-    def begin(self, state: Path | None) -> None:
+    def without_point(self, closed: bool) -> str:
+        """Return whether the objective can be met where no point was found: what lies elsewhere is not known."""
+        return "undecided"
+
+    def begin(self, state: Path | None, part: tuple[int, int]) -> None:
         """Take up the search where it was left, or offer it its first points."""
         if resumed(state, self.search.resume):
             return
         X = self._descended(self.starts[:AT_FIRST])
         self.search.offer(X if self.domain is None else self.domain.offers(X))
-        self.search.keep_share(*self.part)
+        self.search.keep_share(*part)
 
     def improve(self, search: Search) -> np.ndarray:
         """Return points that may be better than what the search has."""
@@ -196,7 +210,7 @@ def _domain(question: Question, options: Certified, common: Isolation | None, pa
 
 def _rounding(question: Question, objective: Objective) -> float:
     """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
-    if not objective.bounded:
+    if not objective.bounded or max(objective.columns) >= question.trees.values.shape[1]:
         return 0.0
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
@@ -224,7 +238,8 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
         limited=parts[0]["limited"],
     )
     if np.isnan(best.X).any():
-        return replace(_nothing(certificate, best.X.shape[1], options), certificate=None)
+        nothing = _nothing(certificate, best.X.shape[1], question.objective, options)
+        return nothing if certificate["feasible"] == "no" else replace(nothing, certificate=None)
     # A second row is a point that meets a target: one is enough.
     second = next((a for a in [best, *answers] if len(a.X) > 1), best)
     X = np.concatenate([best.X[:1], second.X[1:]])
@@ -233,10 +248,12 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
     return Answer(X, spent, ["ok"] * len(X), words, certificate=certificate)
 
 
-def _nothing(certificate: Certificate, d: int, options: Certified) -> Answer:
-    """Return the answer where no input in the domain came up: a row that says so."""
+def _nothing(certificate: Certificate, d: int, objective: Objective, options: Certified) -> Answer:
+    """Return the answer where no input in the domain, or within the limits, came up: a row that says so."""
     proven = "proven that no" if certificate["closed"] else "undecided whether any"
-    said = f"{proven} input within the bounds and constraints {_limits(options)}"
+    kept = " and ".join(limit.words() for limit in objective.limits)
+    asked = " and ".join(filter(None, [_limits(options), kept and f"gives {kept}"]))
+    said = f"{proven} input within the bounds and constraints {asked or 'exists'}"
     return Answer(np.full((1, d), np.nan), [certificate["boxes"]], ["no_answer"], [said], certificate=certificate)
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.core.domain import Domain
+from preimage.core.formulas import Formulas
 from preimage.core.neighbours import Nearest, spread_evenly
 from preimage.core.objective import Objective
 from preimage.core.space import Space
@@ -35,6 +36,20 @@ class Judge(NamedTuple):
 
     predict: Callable[[np.ndarray], np.ndarray]
     error: np.ndarray
+
+    def with_formulas(self, formulas: Formulas, X: np.ndarray, Y: np.ndarray) -> Judge:
+        """Return the judge of outputs and formulas, whose errors follow from those of the outputs to first order: by
+        their slopes at rows (n, d) with outputs (n, m)."""
+        if not formulas:
+            return self
+        slopes = np.abs(formulas.slopes(X, Y))
+        error = np.concatenate([self.error, (slopes @ self.error).mean(axis=0)])
+
+        def predict(points: np.ndarray) -> np.ndarray:
+            extended: np.ndarray = np.array([formulas.extended(points, part) for part in self.predict(points)])
+            return extended
+
+        return Judge(predict, error)
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ def assemble(
         options: trees, neighbours, domain.
     """
     chosen = {**DEFAULTS, **options}
-    X, Y, space = question.X, question.Y, question.space
+    X, Y, space = question.X, question.measured, question.space
     rows = space.coordinates(X)
 
     def own(points: np.ndarray) -> np.ndarray:
@@ -98,7 +113,9 @@ def assemble(
         _extra_trees(X, Y, levels, int(chosen["trees"]), rng),
         _nearest(rows, Y, int(chosen["neighbours"]), space),
     ]
-    least = LEAST_ERROR * np.where(Y.std(axis=0) > 0, Y.std(axis=0), 1.0)
+    judges = [judge.with_formulas(question.formulas, X, Y) for judge in judges]
+    spread = question.Y.std(axis=0)
+    least = LEAST_ERROR * np.where(spread > 0, spread, 1.0)
     bounded = tuple(j._replace(error=np.maximum(j.error, least)) for j in judges)
     return Committee(bounded, Domain(rows, space.one_hot), float(chosen["domain"]), space)
 

@@ -25,6 +25,8 @@ from preimage.inversion.question import Answer, Question, SearchContext, repaire
 CROSSING, MUTATION, PAIRS = 15.0, 20.0, 0.9
 # Generations in a row without any new point after which the space is taken to be used up.
 IDLE = 20
+# A front of more points than these, by which ranks span it, is thinned.
+MOST_ROWS = 1000
 
 
 class Members(NamedTuple):
@@ -48,7 +50,8 @@ class Members(NamedTuple):
 
 
 def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer:
-    """Evolve a population until `evaluations` are spent; each member of the last one is a row."""
+    """Evolve a population until `evaluations` are spent; each point of the front of all that were seen is a row (up to
+    1,000 that span it). Where none keeps the limits, each member of the last population is."""
     space, wanted, rng, total = question.space, question.objective, context.rng, options.evaluations
     assert isinstance(wanted, Pareto)
     if not space.free.any():
@@ -56,6 +59,7 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
     size = min(options.members, total)
     X = np.unique(_first(question, size, rng), axis=0)
     members = _judged(wanted, X, question.outputs(X))
+    seen = members.at(np.flatnonzero(wanted.best(members.Y)))
     spent, generations, idle = len(X), 0, 0
     while spent < total and idle < IDLE:
         X = _new(_children(space, members, size, rng), members.X)[: total - spent]
@@ -63,12 +67,24 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
         if not len(X):
             continue
         spent += len(X)
-        members = _survivors(wanted, members, _judged(wanted, X, question.outputs(X)), size)
+        children = _judged(wanted, X, question.outputs(X))
+        members, seen = _survivors(wanted, members, children, size), _extended(wanted, seen, children)
         if context.report:
             context.report(spent, float(np.nanmin(wanted.loss(members.Y), initial=np.inf)))
-    n = len(members.X)
-    each = [spent // n + (k < spent % n) for k in range(n)]
-    return Answer(members.X, each, ["ok"] * n, [f"{generations} generations of {size}"] * n)
+    rows = seen if len(seen.X) else members
+    X = rows.X[np.argsort(wanted.ranking(rows.Y), kind="stable")[:MOST_ROWS]]
+    each = [spent // len(X) + (k < spent % len(X)) for k in range(len(X))]
+    return Answer(X, each, ["ok"] * len(X), [f"{generations} generations of {size}"] * len(X))
+
+
+def _extended(wanted: Pareto, seen: Members, children: Members) -> Members:
+    """Return the front of all that were seen, with the children that extend it; of equal outputs the first stays."""
+    new = children.at(np.flatnonzero(wanted.best(children.Y)))
+    F, G = wanted.shares(seen.Y), wanted.shares(new.Y)
+    _, first = np.unique(G, axis=0, return_index=True)
+    fresh = np.array([k for k in np.sort(first) if not (G[k] >= F).all(axis=1).any()], int)
+    kept = seen.at(np.flatnonzero(~fronts.dominated_by(F, G[fresh])))
+    return Members(*(np.concatenate(pair) for pair in zip(kept, new.at(fresh), strict=True)))
 
 
 def _first(question: Question, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -29,6 +29,8 @@ def put(question: Question, order: np.ndarray) -> Question:
     changed = replace(
         question, space=space, X=question.X[:, order], predict=lambda X: question.predict(X[:, back]), errors={}
     )
+    formulas = question.formulas
+    changed = replace(changed, formulas=replace(formulas, inputs=tuple(formulas.inputs[j] for j in order if formulas)))
     own = Order(tuple(back.tolist()), tuple(range(question.Y.shape[1])))
     if (gradient := question.gradient) is not None:
 
@@ -41,5 +43,7 @@ def put(question: Question, order: np.ndarray) -> Question:
         function, parameters = question.traceable
         changed = replace(changed, traceable=(Reordered(function, own), parameters))
     if question.trees is not None:
-        changed = replace(changed, trees=trees(question.trees, own))
+        # Formulas are no outputs of the trees.
+        outputs = tuple(range(question.measured.shape[1]))
+        changed = replace(changed, trees=trees(question.trees, own._replace(outputs=outputs)))
     return changed

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from preimage.core import polytope
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.support.errors import without_secrets
@@ -33,6 +34,7 @@ class Question:
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
+        formulas: the study's formulas, which are the last columns of `predict` and Y; trees know nothing of them.
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         errors: what `predict` raised, by point.
     """
@@ -49,8 +51,14 @@ class Question:
     resolution: float = float(np.finfo(float).eps)
     cancellation: float = 0.0
     trees: Any = None
+    formulas: Formulas = NONE
     fit: Any = None
     errors: dict[bytes, str] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> np.ndarray:
+        """The outputs of the training rows without formulas (n, m)."""
+        return self.Y[:, : self.Y.shape[1] - len(self.formulas.each)]
 
     def wanting(self, objective: Objective) -> Question:
         """Return the same question with another objective."""

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.data import named, rows, setting, targets
+from preimage.data import split_rows
+from preimage.inversion.extended import with_formulas
 from preimage.inversion.question import Question
 from preimage.support.files import read_json
 from preimage.surrogates import simulator
@@ -34,9 +35,8 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
         name: of the objective.
     """
     spec, entry = params["problem"], params["objective"]
-    known = rows.known(files.info)
-    found = setting.of_rows(spec, known)
-    train = rows.load(files.train, files.info, named.categories(spec))
+    found = split_rows.read(spec, files.info, files.train, files.get("test"))
+    train = found.train
     on_simulator = params["surrogate"]["kind"] == "simulator"
     if "fit" in entry:
         # Picked at run time: no other study depends on it.
@@ -46,10 +46,9 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
         model = simulator.load(spec)
     else:
         model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
-    test = rows.load(files.test, files.info, named.categories(spec)).Y if files.get("test") else None
-    wanted = list(targets.objectives({name: entry}, known, test, None if "fit" in entry else train.Y).values())
+    wanted = list(found.objectives({name: entry}).values())
     first = Question(
-        found.space.fix(wanted[0].fixed),
+        found.setting.space.fix(wanted[0].fixed),
         wanted[0],
         model.predict,
         train.X,
@@ -63,7 +62,8 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
         trees=getattr(model, "trees", None),
         fit=model if "fit" in entry else None,
     )
-    return Asked([first.wanting(w) for w in wanted], model, train, found.outputs)
+    first = with_formulas(first, found.formulas)
+    return Asked([first.wanting(w) for w in wanted], model, train, found.setting.outputs)
 
 
 def committee(asked: Asked, about: str, rng: np.random.Generator) -> Any:

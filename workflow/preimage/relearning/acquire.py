@@ -164,4 +164,6 @@ def _gap(space: Space, known: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _relative(width: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     """Return widths of intervals (n, m) as one number a point (n,): each output in units of its mean, averaged."""
     part = width[:, list(columns)]
+    # That of a formula may be infinite, as where a divisor's interval holds 0: as wide as the widest that is not.
+    part = np.where(np.isfinite(part), part, np.where(np.isfinite(part), part, 0.0).max(axis=0))
     return (part / np.maximum(part.mean(axis=0), 1e-300)).mean(axis=1)

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core.candidates import inputs_of
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.data import new_rows, tables
@@ -35,6 +36,7 @@ def asks(
     space: Space,
     models: Mapping[str, tuple[Surrogate, Intervals]],
     objectives: Mapping[str, Objective],
+    formulas: Formulas = NONE,
 ) -> list[Ask]:
     """Return what the last round asked: each objective of each surrogate, with the candidates found for it."""
     out = []
@@ -43,14 +45,15 @@ def asks(
             mine = candidates["surrogate"].eq(name) & candidates["objective"].eq(objective)
             found = candidates[mine & candidates["predicted_loss"].notna()].sort_values("predicted_loss", kind="stable")
             X = space.encode(inputs_of(found, space))
-            out.append(Ask(space.fix(wanted.fixed), wanted, _interval(model, fitted), X))
+            out.append(Ask(space.fix(wanted.fixed), wanted, _interval(model, fitted, formulas), X))
     return out
 
 
-def _interval(model: Surrogate, fitted: Intervals) -> Interval:
+def _interval(model: Surrogate, fitted: Intervals, formulas: Formulas) -> Interval:
     def interval(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         predicted = model.predict(X)
-        return predicted, *fitted.at(predicted, model.spread(X))
+        ends = fitted.at(predicted, model.spread(X))
+        return (formulas.extended(X, predicted), *formulas.intervals(X, *ends)) if formulas else (predicted, *ends)
 
     return interval
 

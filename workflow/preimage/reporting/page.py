@@ -8,16 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.objective import Fit, Objective
+from preimage.core.objective import Fit, Objective, Pareto
 from preimage.core.space import Input
+from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
-from preimage.reporting import calibration, dag, diagnosis, learning, preimages, proofs, windows, words
+from preimage.reporting import calibration, dag, diagnosis, fronts, learning, preimages, proofs, windows, words
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
 from preimage.reporting.templates import environment
 from preimage.support import digits
 
+# Outputs beside those wanted that a sentence lists.
+MOST_OTHERS = 8
 # The report's own edges: it has no record yet when it is drawn.
 LAST = [("gather", "report"), ("figures", "report"), ("evidence", "report"), ("diagnose", "report")]
 
@@ -36,6 +39,7 @@ def render(material: Material) -> str:
                 for name, w in material.objectives.items()
                 if name == w.entry and not isinstance(w, Fit)
             ],
+            formulas=_formulas(material),
             fits=calibration.fits(material),
             line=learning.line(material),
             digits=learning.digits(material),
@@ -63,9 +67,12 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
         "by_surrogate": [
             {
                 "surrogate": surrogate,
+                "front": wanted.front,
+                "proven": bool(material.summary.get("hypervolume_bound", pd.Series(dtype=float)).notna().any()),
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *_others_predicted(material, part.iloc[0], wanted),
                     *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
                     *_preimage(material, str(surrogate), wanted),
                     *(
@@ -88,9 +95,34 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
     }
 
 
+def _formulas(material: Material) -> list[dict[str, str]]:
+    """Return what each formula of the study is."""
+    return [
+        {"name": words.label(name), "expression": entry["expression"], "unit": entry.get("unit") or ""}
+        for name, entry in (material.study["problem"].get("formulas") or {}).items()
+    ]
+
+
+def _others_predicted(material: Material, row: pd.Series, wanted: Objective) -> list[str]:
+    """Return what else a study with formulas predicts: beside a cost its strength, beside a strength its cost."""
+    outputs = [c.removeprefix("predicted.") for c in row.index if str(c).startswith("predicted.")]
+    others = [o for o in outputs if o not in wanted.outputs][:MOST_OTHERS]
+    if not others or not material.study["problem"].get("formulas"):
+        return []
+    listed = words.listing([f"{words.label(o)} {words.of(row[f'predicted.{o}'], o, material.units)}" for o in others])
+    return [f"The same inputs give {listed}, as predicted."]
+
+
 def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) -> list[str]:
-    """Return what was proven in the first seed, once; the certificate stands in every method's row."""
+    """Return what was proven in the first seed, once; the certificate stands in every method's row.
+
+    Of a trade-off: what its front is."""
     mine = material.summary[(material.summary["objective"] == name) & (material.summary["surrogate"] == surrogate)]
+    if isinstance(wanted, Pareto):
+        first, c = mine[mine["seed"] == mine["seed"].min()], material.candidates
+        c = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["seed"] == first["seed"].min())]
+        outputs = [column.removeprefix("predicted.") for column in c if column.startswith("predicted.")]
+        return fronts.front(c, first, wanted, outputs, material.units)
     best = mine.sort_values(["seed", "predicted_loss"], kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
@@ -122,6 +154,7 @@ def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
     return [
         {
             "input": words.label(i.name),
+            "free": i.name in material.surrogates.get(str(row["surrogate"]), {}).get("without_influence", []),
             "value": words.number(row[f"x.{i.name}"], _step(material, i.name)),
             "unit": i.unit,
             **_range(material, i),
@@ -179,6 +212,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
                 "feasible": words.listing(sorted(part["feasible"].unique())) if wanted.bounded else words.NONE,
                 "distinct": _spread(part["distinct"]),
+                **{c: _spread(part[c]) for c in VOLUMES if c in part},
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),
                 "note": _note(material, name, surrogate, str(inverter), kinds[str(inverter)]),
@@ -220,6 +254,7 @@ def _surrogate(material: Material, name: str) -> dict[str, Any]:
         "parameters": ", ".join(f"{words.label(k)} {words.setting(v)}" for k, v in info["parameters"].items()),
         "test": [{"output": o, "unit": material.units.get(o, ""), **m} for o, m in info["test"].items()],
         "warning": info.get("warning", ""),
+        "without_influence": words.without_influence(info.get("without_influence", [])),
         "coverage": words.coverage(material.evidence["candidate_coverage"].get(name), info["test_coverage"]),
     }
 

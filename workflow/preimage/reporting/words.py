@@ -64,8 +64,12 @@ def interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str,
 
 
 def between(low: float, high: float, name: str, units: Mapping[str, str]) -> str:
-    """Return two values of a column, with its unit after the second."""
-    return f"{number(low, digits.step_of(units, name))} to {of(high, name, units)}"
+    """Return two values of a column, with its unit after the second; one where they are the same."""
+    return (
+        of(high, name, units)
+        if low == high
+        else f"{number(low, digits.step_of(units, name))} to {of(high, name, units)}"
+    )
 
 
 def span(low: float, high: float, low_text: str, high_text: str) -> str:
@@ -145,6 +149,17 @@ def coverage(found: Mapping[str, Any] | None, test: Sequence[float]) -> str:
     if first["coverage"]:
         text += f", of the {first['rows']} that their methods rank in the first ten {share(min(first['coverage']))}"
     return text + ". Selecting the best predictions also selects prediction errors, so use the second number."
+
+
+def without_influence(inputs: Sequence[str]) -> str:
+    """Return what follows from inputs that a model does not take."""
+    if not inputs:
+        return ""
+    names, have = listing([label(name) for name in inputs]), "has" if len(inputs) == 1 else "have"
+    return (
+        f"{_capital(names)} {have} no influence on this model's predictions: any value "
+        "within bounds and constraints is as good to it, and solutions that differ in nothing else count as one."
+    )
 
 
 def unmoved(candidates: pd.DataFrame) -> list[str]:

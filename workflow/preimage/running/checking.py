@@ -9,6 +9,7 @@ import numpy as np
 from preimage.data.setting import Setting
 from preimage.study import Study, data_checks, inference, infers, searched_exactly, user_models
 from preimage.surrogates.brought import trial
+from preimage.surrogates.brought.categories import Column
 
 
 def check(study: Study) -> list[str]:
@@ -20,7 +21,8 @@ def _check_models(study: Study, found: Setting) -> None:
     """Load each model of the user's own and match it with the table. Raises StudyError."""
     models = {name: spec for name, spec in study["surrogates"].items() if spec["kind"] == user_models.KIND}
     if models:
-        trial.check(models, found.inputs, found.outputs, _points(found), searched_exactly(study))
+        columns = [Column(i.name, i.categories) for i in found.space.inputs]
+        trial.check(models, columns, found.outputs, _points(found), searched_exactly(study))
 
 
 def _points(found: Setting) -> np.ndarray:

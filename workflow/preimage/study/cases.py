@@ -49,9 +49,9 @@ def is_front(entry: Mapping[str, Any]) -> bool:
     return ObjectiveEntry.named(entry).front
 
 
-def fronts(study: Mapping[str, Any]) -> list[str]:
-    """Return the objectives of a study whose answer is a front."""
-    return [name for name, entry in study["objectives"].items() if is_front(entry)]
+def fronts(study: Mapping[str, Any]) -> list[Case]:
+    """Return the cases of a study whose answer is a front."""
+    return [case for case in cases(study) if is_front(study["objectives"][case.objective])]
 
 
 def simulation_parts(study: Study) -> int:
@@ -83,7 +83,7 @@ def searched_exactly(study: Study) -> set[str]:
 
 def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
     """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
-    kept = {"inputs", "outputs", "constraints"}
+    kept = {"inputs", "outputs", "formulas", "constraints"}
     if surrogate == SIMULATOR:
         kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver", "batch"}
     return {key: value for key, value in problem.items() if key in kept}

@@ -150,6 +150,8 @@ def _complete_samples(study: Study) -> None:
             f"key 'objectives.{first}.fit': the problem has no simulator of series; expected seird, lotka_volterra, "
             "sir, or a function of your own with 'problem.ode' or 'problem.curve'"
         )
+    if problem.get("formulas"):
+        raise StudyError("key 'problem.formulas': a fit has no outputs to use them with; leave it out")
     if study["surrogates"]:
         raise StudyError(f"key 'objectives.{first}.fit': a fit works on the simulator itself; leave out 'surrogates'")
     assert found is not None

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
+from preimage.core.formulas import Formulas
 from preimage.core.space import Space
 from preimage.data import named, new_rows, tables, targets
+from preimage.data import setting as setting_module
 from preimage.data.named import categories, stated_units
 from preimage.data.setting import Rows, Setting, describe, integers, of_rows, of_simulator
 from preimage.problems import loading
@@ -53,7 +55,11 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     _check_searches(study, found.space)
     polytope.check_feasible(found.space)
     _check_held_out(study["objectives"], found.outputs)
-    for name, wanted in _first_of_each(_objectives(study, found)).items():
+    formulas = setting_module.formulas(spec, found)
+    formulas.check(_ranges(found, None if imported is None else table))
+    objectives = _objectives(study, found.with_formulas(formulas))
+    _check_exact(study, objectives, formulas)
+    for name, wanted in _first_of_each(objectives).items():
         try:
             polytope.check_feasible(found.space.fix(wanted.fixed))
         except StudyError as error:
@@ -70,19 +76,39 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     first = tables.with_units(table, found.units)
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
-    return [*said, *warnings(study, table, found), *_one_by_one(study)]
+    return [*said, *warnings(study, *setting_module.with_formulas(table, found, formulas)), *_one_by_one(study)]
 
 
 def _check_searches(study: Study, space: Space) -> None:
     """Raise StudyError for a method that does not know what a space has."""
     more = unknown_to_exact(space)
-    if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.needs_trees]):
+    if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.plain_only]):
         kind = study["inverters"][exact[0]].kind
         raise StudyError(f"key 'inverters.{exact[0]}': {kind} does not support {more} yet; use another inverter")
     if more and study["preimages"]:
         raise StudyError(f"key 'objectives.{next(iter(study['preimages']))}.preimage': it does not support {more} yet")
     if more and any("fit" in entry for entry in study["objectives"].values()):
         raise StudyError(f"problem: found {more}, but a fit estimates numbers; expected bounds and linear constraints")
+
+
+def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], formulas: Formulas) -> None:
+    """Raise StudyError where an exact search on trees is to answer an objective on a formula."""
+    exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.plain_only]
+    for wanted in objectives.values():
+        named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
+        searches = [(f"key 'objectives.{wanted.entry}.preimage'", "it")] if wanted.entry in study["preimages"] else []
+        for where, search in (*searches, *exact) if named else ():
+            raise StudyError(
+                f"{where}: {search} does not support formulas yet, and objective '{wanted.entry}' is on the formula "
+                f"'{named[0]}'; use another inverter, or leave the objective out"
+            )
+
+
+def _ranges(found: Setting, table: pa.Table | None) -> dict[str, tuple[float, float]]:
+    """Return the ranges of inputs and, of a table, its outputs."""
+    ranges = {i.name: (i.lower, i.upper) for i in found.space.inputs if not i.categories}
+    extremes = {name: pc.min_max(table[name]).as_py() for name in found.outputs} if table is not None else {}
+    return ranges | {name: (float(seen["min"]), float(seen["max"])) for name, seen in extremes.items()}
 
 
 def unknown_to_exact(space: Space) -> str:

@@ -18,7 +18,19 @@ Study = dict[str, Any]
 # What only a study with `inference` has, and what it has no use for.
 OWN_PARTS = ("observations", "checks", "bank")
 OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds")
-OTHER_PROBLEM = "table", "samples", "scatter", "ode", "curve", "noise", "sampling", "dimension", "shift", "constraints"
+OTHER_PROBLEM = (
+    "table",
+    "samples",
+    "scatter",
+    "ode",
+    "curve",
+    "noise",
+    "sampling",
+    "dimension",
+    "shift",
+    "constraints",
+    "formulas",
+)
 
 # Sets that show what prior and simulator can produce, for the observed ones to be compared with.
 FEWEST_FRESH = 300

@@ -25,7 +25,7 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
         raise StudyError(f"key 'inverters.{name}': nothing to work on; add a surrogate (a table has no simulator)")
     if clash := inverter.clash(constrained=bool(study["problem"]["constraints"])):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
-    if inverter.needs_trees:
+    if inverter.plain_only:
         refuse_inexact(study, f"key 'inverters.{name}'", inverter.kind)
     reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
     for target in inverter.on or ():

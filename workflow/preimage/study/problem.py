@@ -157,6 +157,20 @@ class Output(Frozen):
     unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
 
 
+class Formula(Frozen):
+    """An exact function of inputs and outputs, usable wherever an output is: in objectives, tables and figures. Models
+    train on the outputs alone.
+    """
+
+    expression: Text = option(
+        ...,
+        "An arithmetic expression of inputs, outputs and formulas above it, such as `0.04*resin + 0.3*additive`: "
+        "+ - * / ** ( ), min, max, abs, exp, log and sqrt; a name with other characters than letters, digits and `_` "
+        "stands between backquotes. Categories cannot be used.",
+    )
+    unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
+
+
 class Interval(Frozen):
     """An interval; its ends belong to it."""
 
@@ -303,6 +317,9 @@ class Problem(Frozen):
         None, "Settings by input; an input left out takes the training rows' range."
     )
     outputs: Maybe[dict[Text, ByType[Output | None]]] = option(None, "Settings by output.")
+    formulas: Maybe[dict[Text, Formula]] = option(
+        None, "Exact functions of inputs and outputs by name, usable wherever an output is (costs, ratios, losses)."
+    )
     constraints: list[Constraint] = option(
         [], "Conditions on several inputs that every candidate satisfies (to 1e-9 of their scale)."
     )

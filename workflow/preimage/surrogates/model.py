@@ -2,8 +2,10 @@
 LightGBM, or one in MLflow.
 
 Nothing is trained here: the file is copied, its inputs and outputs are matched with the table's by name, and it is
-judged. What it learned from is not known. Prediction intervals come from its errors on the training rows, all of one
-width, and its scores from the test rows; both flatter it where it has seen those rows, which `WARNING` says.
+judged. A model that knows categories by label is given the labels. One that takes some of the table's inputs alone is
+not influenced by the others. What it learned from is not known. Prediction intervals come from its errors on the
+training rows, all of one width, and its scores from the test rows; both flatter it where it has seen those rows, which
+`WARNING` says.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from preimage.support.errors import StudyError
 from preimage.support.files import read_json, write_json
 from preimage.surrogates import protocol, reordered
 from preimage.surrogates.base import differentiable
+from preimage.surrogates.brought.categories import Column, columns_of, listed
 from preimage.surrogates.brought.signature import Signature, fractions, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
 from preimage.surrogates.protocol import ALONE, Means, Trained
@@ -38,7 +41,7 @@ ROWS_COMPARED = 256
 
 @dataclass(frozen=True)
 class Brought:
-    """A model of any format, with points and outputs in the table's order."""
+    """A model of any format, with points and outputs in the table's order; it may take some of the inputs alone."""
 
     model: Any
     order: Order
@@ -80,9 +83,11 @@ class BroughtDifferentiable(Brought):
 
     def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs (n, m) and their exact derivatives by the inputs (n, m, d) at points (n, d)."""
-        Y, slopes = self.model.gradient(np.asarray(X, float)[:, self.order.inputs])
-        back = np.argsort(self.order.inputs)
-        return Y[:, self.order.outputs], slopes[:, self.order.outputs][:, :, back]
+        X = np.asarray(X, float)
+        Y, own = self.model.gradient(X[:, self.order.inputs])
+        slopes = np.zeros((*Y.shape, X.shape[1]))
+        slopes[:, :, self.order.inputs] = own
+        return Y[:, self.order.outputs], slopes[:, self.order.outputs]
 
     def traceable(self) -> tuple[Callable[[Any, Any], Any], Any]:
         """Return the prediction as a function of (parameters, one point (d,)), and the parameters."""
@@ -91,12 +96,17 @@ class BroughtDifferentiable(Brought):
 
 
 def check(
-    spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], X: np.ndarray, searched: bool = False
+    spec: Mapping[str, Any],
+    inputs: Sequence[Column | str],
+    outputs: Sequence[str],
+    X: np.ndarray,
+    searched: bool = False,
 ) -> None:
     """Load the model of a study's entry and try it at points (n, d) of the space, which differ by fractions in every
     input that is no whole number.
 
     Args:
+        inputs: the table's, by name where they are numbers.
         searched: whether a method needs it as arrays of trees.
 
     Raises StudyError for a file that is damaged or could run code, and for inputs or outputs that are not the table's.
@@ -107,14 +117,15 @@ def check(
 def check_source(
     source: Source,
     spec: Mapping[str, Any],
-    inputs: Sequence[str],
+    inputs: Sequence[Column | str],
     outputs: Sequence[str],
     X: np.ndarray,
     searched: bool = False,
 ) -> None:
     """Do what `check` does with a source that was found."""
-    model, _ = _matched(source, spec, inputs, outputs, double=False)
-    _try(model, X, source, inputs, outputs)
+    columns = columns_of(inputs)
+    model, _ = _matched(source, spec, columns, outputs, double=False)
+    _try(model, X, source, [c.name for c in columns], outputs)
     if searched and model.trees is None:
         _ = model.model.trees  # raises what stands against it
 
@@ -122,7 +133,8 @@ def check_source(
 def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
     """Take the model over, and judge it on the rows; nothing is trained, so neither `rng` nor `means` is used.
 
-    A category is given to the model as its number in the study's list, from 0.
+    A category is given to the model by its label where the file knows labels, as its number in the study's list, from
+    0, where it does not.
 
     Args:
         spec: the study's entry (path or uri, format, inputs, outputs).
@@ -132,7 +144,8 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     use_one_thread()
     source = find(spec)
     X, outputs = rows.X, rows.outputs
-    model, names = _matched(source, spec, rows.inputs, outputs, double=False)
+    columns = list(map(Column, rows.inputs, rows.categories or [()] * len(rows.inputs)))
+    model, names = _matched(source, spec, columns, outputs, double=False)
     _try(model, X[:ROWS_COMPARED], source, rows.inputs, outputs)
     _check_answers(model.predict(X), rows, source)
     exact = _in_double(model, source, X[:ROWS_COMPARED]) if source.format == "keras" else None
@@ -142,6 +155,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
         "file": _name(source),
         "inputs": names[0],
         "outputs": names[1],
+        "categories": [list(columns[j].categories) for j in model.order.inputs],
         "order": {"inputs": list(model.order.inputs), "outputs": list(model.order.outputs)},
         "double": exact is not None,
     }
@@ -153,7 +167,9 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     said = {"source": spec.get("path") or spec["uri"], "format": source.format, "inputs": names[0]}
     if source.format == "keras":
         said["precision"] = "double" if exact else "as saved"
-    return Trained(model, save, (model.predict(X), model.spread(X)), said, warning=WARNING)
+    without = tuple(c.name for c in columns if c.name not in names[0])
+    warning = WARNING + _unknown(model.model)
+    return Trained(model, save, (model.predict(X), model.spread(X)), said, warning=warning, without_influence=without)
 
 
 def load(folder: Path) -> Brought:
@@ -162,7 +178,9 @@ def load(folder: Path) -> Brought:
     use_one_thread()
     about = read_json(folder / ABOUT)
     order = Order(*(tuple(about["order"][key]) for key in ("inputs", "outputs")))
-    return _wrapped(about["format"], _read(about["format"], folder / about["file"], about["double"]), order)
+    columns = list(map(Column, about["inputs"], map(tuple, about["categories"])))
+    own = _read(about["format"], folder / about["file"], about["double"])
+    return _wrapped(about["format"], _labelled(own, columns), order)
 
 
 def logged(folder: Path) -> dict[str, Any]:
@@ -171,20 +189,34 @@ def logged(folder: Path) -> dict[str, Any]:
 
 
 def _matched(
-    source: Source, spec: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], double: bool
+    source: Source, spec: Mapping[str, Any], columns: Sequence[Column], outputs: Sequence[str], double: bool
 ) -> tuple[Brought, tuple[list[str], list[str]]]:
     """Return the model, and the table's inputs and outputs in the model's order."""
     model = _read(source.format, source.file, double, source.beside)
     says: Signature = getattr(model, "signature", None) or Signature()
+    inputs = [column.name for column in columns]
     try:
         names = (
             names_in_order("inputs", inputs, says.inputs, source.inputs or says.input_names, spec.get("inputs")),
             names_in_order("outputs", outputs, says.outputs, source.outputs or says.output_names, spec.get("outputs")),
         )
+        order = Order(tuple(inputs.index(n) for n in names[0]), tuple(names[1].index(n) for n in outputs))
+        model = _labelled(model, [columns[j] for j in order.inputs])
     except StudyError as error:
         raise StudyError(f"{_shown(spec)}: {error}") from None
-    order = Order(tuple(list(inputs).index(n) for n in names[0]), tuple(names[1].index(n) for n in outputs))
     return _wrapped(source.format, model, order), names
+
+
+def _labelled(model: Any, columns: Sequence[Column]) -> Any:
+    """Return the model of points whose categories are positions in the study's lists (see each format's `labelled`)."""
+    return model.labelled(columns) if hasattr(model, "labelled") else model
+
+
+def _unknown(model: Any) -> str:
+    """Return what to warn of where a study has categories that the model does not know."""
+    found: Mapping[str, Sequence[str]] = getattr(model, "unknown", {})
+    several = "; ".join(f"{listed(labels)} of {name}" for name, labels in found.items())
+    return f" It does not know the categories {several}: there it predicts as if none were given." if several else ""
 
 
 def _read(kind: str, file: Path, double: bool, beside: Sequence[Path] | None = None) -> Any:

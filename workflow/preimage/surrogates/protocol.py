@@ -87,6 +87,7 @@ class Trained:
         warning: what a reader of its scores and intervals must know.
         refit: trains a model of the same settings on some of the rows, or of their inputs; None where that can't be
             had, or would take long.
+        without_influence: inputs that the model does not take.
     """
 
     surrogate: Surrogate
@@ -97,6 +98,7 @@ class Trained:
     curve: list[tuple[int, float, float]] = field(default_factory=list)
     warning: str = ""
     refit: Callable[[Rows], Surrogate] | None = None
+    without_influence: tuple[str, ...] = ()
 
 
 def refuse_constant(name: str, surrogate: Surrogate, rows: Rows) -> None:

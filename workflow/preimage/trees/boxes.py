@@ -1,9 +1,9 @@
 """A forest on the grid of its own thresholds: boxes of whole cells, and the best leaf that a box can reach.
 
 A forest is constant on each cell of that grid. `predict` compares x, or float32(x), with a threshold, so a cut is kept
-as the largest float64 that still goes left, or for a whole number the largest whole number: cell i of an input is the
-half-open interval (cut i - 1, cut i], and every cell holds an input that `predict` can see. A box is a product of runs
-of cells [low, high), as whole numbers: nothing about it is rounded.
+as the largest float64 that still goes left, or where not every number is allowed the largest that is: cell i of an
+input is the half-open interval (cut i - 1, cut i], and every cell holds an input that `predict` can see. A box is a
+product of runs of cells [low, high), as whole numbers: nothing about it is rounded.
 
 What a tree gives on a box is at most the largest score of its leaves that the box meets. Floating-point addition is
 monotone in each term, so these maxima, added in the order in which `predict` adds, bound the very number that `predict`
@@ -133,7 +133,7 @@ def _cuts(forests: Sequence[Forest], space: Space) -> tuple[Grid, list[np.ndarra
             cuts[j] = _cuts_of(j, forests, space, cut, at)
 
     over(of_inputs, d)
-    after = [c + 1 if space.discrete[j] else np.nextafter(c, np.inf) for j, c in enumerate(cuts)]
+    after = [space.above(j, np.nextafter(c, np.inf)) for j, c in enumerate(cuts)]
     start = np.concatenate([np.r_[low, c] for low, c in zip(space.low, after, strict=True)])
     end = np.concatenate([np.r_[c, high] for high, c in zip(space.high, cuts, strict=True)])
     return Grid(np.r_[0, np.cumsum([len(c) + 1 for c in cuts])].astype(np.int32), start, end), cut, at
@@ -146,7 +146,7 @@ def _cuts_of(
     there."""
     mine = [np.flatnonzero(forest.feature == j) for forest in forests]
     distinct = [_distinct(forest.threshold[nodes]) for forest, nodes in zip(forests, mine, strict=True)]
-    last = [np.floor(v) if space.discrete[j] else v for v in (last_left(values) for values, _ in distinct)]
+    last = [_last_allowed(space, j, last_left(values)) for values, _ in distinct]
     cuts = last[0] if len(last) == 1 else np.concatenate(last)
     cuts = np.unique(cuts[(cuts >= space.low[j]) & (cuts < space.high[j])])
     for k, (nodes, (_, which)) in enumerate(zip(mine, distinct, strict=True)):
@@ -154,6 +154,13 @@ def _cuts_of(
         place = np.where(last[k] < space.low[j], 0, np.searchsorted(cuts, last[k]) + 1)
         cut[k][nodes], at[k][nodes] = place[which], last[k][which]
     return cuts
+
+
+def _last_allowed(space: Space, j: int, v: np.ndarray) -> np.ndarray:
+    """Return the largest of each input up to v that input j may be, whatever its bounds where it takes any number."""
+    if space.listed[j] or space.gapped[j]:
+        return space.below(j, v)
+    return np.floor(v) if space.discrete[j] else v
 
 
 def _kept(forest: Forest, channels: Channels, cut: np.ndarray, at: np.ndarray, shape: np.ndarray) -> Trees:

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -311,13 +312,34 @@ class Search:
 FIRST, IMPROVE_EVERY = 4, 256
 
 
+class Stepwise(Protocol):
+    """A search that is run step by step (`Search`, or `exact.search.Search`)."""
+
+    boxes: int
+    batches: int
+
+    @property
+    def loss(self) -> float: ...
+    @property
+    def bound(self) -> float: ...
+    @property
+    def open(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def rounding(self) -> float: ...
+    def step(self) -> bool: ...
+    def offer(self, X: np.ndarray) -> None: ...
+    def save(self, path: Path) -> None: ...
+
+
 def run(
-    search: Search,
+    search: Stepwise,
     boxes: int,
     gap: float = 0.0,
     rounding: float = 0.0,
     seconds: float | None = None,
-    improve: Callable[[Search], np.ndarray] | None = None,
+    improve: Callable[[Any], np.ndarray] | None = None,
     state: Path | None = None,
     report: Callable[..., None] | None = None,
 ) -> str:

@@ -80,7 +80,7 @@ def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
         return wanted, Channels(sign * values.T, start.dtype.type(sign) * start)
     # Rounding of a sum of n terms is at most n units of the sum of their sizes, on either side.
     terms = np.abs(values) @ np.abs(slope)
-    size = (_largest_terms(forest, terms) + float(np.abs(start) @ np.abs(slope))) / divisor
+    size = (largest_terms(forest, terms) + float(np.abs(start) @ np.abs(slope))) / divisor
     margin = 4 * (trees + len(slope) + 5) * float(np.finfo(start.dtype).eps) / 2 * size
     channels = Channels(-(values @ slope)[None], -np.atleast_1d(start.astype(float) @ slope))
     return Wanted(divisor, 1.0, -1.0, low, high, scale, margin, 0.0), channels
@@ -88,7 +88,7 @@ def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
 
 def largest_outputs(forest: Forest, columns: Sequence[int]) -> np.ndarray:
     """Return how large the terms of each output's sum are together, at most, (k,), divided as the output is."""
-    sizes = [_largest_terms(forest, np.abs(forest.values[:, c])) + abs(float(forest.start[c])) for c in columns]
+    sizes = [largest_terms(forest, np.abs(forest.values[:, c])) + abs(float(forest.start[c])) for c in columns]
     return np.array(sizes) / forest.divisor
 
 
@@ -121,7 +121,7 @@ def _last(value: float, margin: float, reach: float) -> float:
     return good
 
 
-def _largest_terms(forest: Forest, size: np.ndarray) -> float:
+def largest_terms(forest: Forest, size: np.ndarray) -> float:
     """Return the sum over trees of the largest of (leaves,)."""
     leaf = forest.feature < 0
     here = np.zeros(len(leaf))

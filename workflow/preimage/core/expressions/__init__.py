@@ -130,7 +130,7 @@ class Expression:
         Returns:
             (low, high) of shape (n,), infinite where a divisor's interval holds 0 or a number is too large.
         """
-        ends = self._intervals(low, high)[-1]
+        ends = self.step_bounds(low, high)[-1]
         if self._repeats and self._ratio is not None and self._ratio.is_linear:
             form = self._ratio.above
             least, most = ({n: np.asarray(side[n], float) for n in form.coefficients} for side in (low, high))
@@ -138,7 +138,8 @@ class Expression:
             ends = np.maximum(ends[0], tighter[0]), np.minimum(ends[1], tighter[1])
         return np.asarray(ends[0], float), np.asarray(ends[1], float)
 
-    def _intervals(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[Interval]:
+    def step_bounds(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[Interval]:
+        """Return what each step can reach over boxes: ends of shape (n,), or a number."""
         shape = np.broadcast_shapes(*(np.shape(side[name]) for name in self.names for side in (low, high)))
         ends: list[Interval] = []
         for step in self.steps:
@@ -179,18 +180,21 @@ class Expression:
 
     def check(self, low: Mapping[str, float], high: Mapping[str, float], where: str) -> None:
         """Raise StudyError where it is undefined somewhere within these bounds: a divisor that can be 0, the logarithm
-        or root of what can be negative, or a number too large."""
-        ends = self._intervals(low, high)
-        for step in self.steps:
-            if problem := _undefined(step, [ends[a] for a in step.arguments]):
-                argument = self.steps[step.arguments[1 if step.operation == "/" else 0]]
-                a, b = (float(end) for end in ends[self.steps.index(argument)])
-                raise StudyError(
-                    f"{where}: {problem.format(shown(self.text, *argument.span))} within the bounds "
-                    f"(it is between {digits.number(a)} and {digits.number(b)}); {GUARD}"
-                )
-        a, b = (float(end) for end in ends[-1])
-        if not (np.isfinite(a) and np.isfinite(b)):
+        or root of what can be negative, or a number too large. What takes a name without bounds is not checked."""
+        unknown = {name: np.nan for name in self.names if name not in low}
+        ends = self.step_bounds({**low, **unknown}, {**high, **unknown})
+        open_ended = set[int]()
+        for k, step in enumerate(self.steps):
+            if step.name in unknown or open_ended.intersection(step.arguments):
+                open_ended.add(k)
+            # Of a quotient only the divisor must be known.
+            needed = step.arguments[1:] if step.operation == "/" else step.arguments
+            if not open_ended.intersection(needed) and (problem := _undefined(step, [ends[a] for a in step.arguments])):
+                at = needed[0]
+                a, b = (digits.number(float(end)) for end in ends[at])
+                said = problem.format(shown(self.text, *self.steps[at].span))
+                raise StudyError(f"{where}: {said} within the bounds (it is between {a} and {b}); {GUARD}")
+        if len(self.steps) - 1 not in open_ended and not np.isfinite(ends[-1]).all():
             raise StudyError(f"{where}: '{shown(self.text)}' can exceed the largest number within the bounds")
 
 

@@ -21,6 +21,8 @@ from preimage.core.objective.base import (
 from preimage.support.errors import StudyError
 
 FEWEST, MOST = 2, 3
+# So many ranks span a front; nobody looks at more of them.
+MOST_SPREAD = 1000
 # What the mean over outputs adds to the worst of them: enough that nothing dominated has the smallest loss.
 AUGMENTED = 0.01
 SIGNS = {"maximize": -1.0, "minimize": 1.0}
@@ -71,8 +73,12 @@ class Pareto(Objective):
     def shares(self, Y: np.ndarray) -> np.ndarray:
         """Return the named outputs of (n, m) as shares of the training rows' range, (n, k): 0 their best, 1 their
         worst."""
+        return self.shares_of(Y[:, np.array(self.columns)])
+
+    def shares_of(self, values: np.ndarray) -> np.ndarray:
+        """Return values of the named outputs (n, k) as such shares (n, k)."""
         low, best, scale = self.goal
-        return np.asarray((Y[:, np.array(self.columns)] * low - best) / scale)
+        return np.asarray((values.reshape(-1, len(low)) * low - best) / scale)
 
     def outputs_at(self, shares: np.ndarray) -> np.ndarray:
         """Return the named outputs (n, k) that have these shares (n, k)."""
@@ -93,8 +99,9 @@ class Pareto(Objective):
         loss, front = self.loss(Y), np.flatnonzero(self.best(Y))
         order = np.lexsort((loss, self.violation(Y)))
         if len(front):
-            ranked = front[fronts.spread_order(self.shares(Y[front]), int(np.argmin(loss[front])))]
-            order = np.concatenate([ranked, order[~np.isin(order, front)]])
+            spread = front[fronts.spread_order(self.shares(Y[front]), int(np.argmin(loss[front])), MOST_SPREAD)]
+            others = front[np.argsort(loss[front], kind="stable")]
+            order = np.array(list(dict.fromkeys(np.concatenate([spread, others, order]).tolist())))
         out = np.empty(len(Y))
         out[order] = np.arange(len(Y))
         return np.where(np.isnan(loss), np.nan, out)

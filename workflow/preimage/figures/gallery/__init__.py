@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from preimage.core.objective import Fit
-from preimage.figures.gallery import answers, fits, learning, problem, rounds, searches, surrogates, targets
+from preimage.core.objective import Fit, Objective, Pareto
+from preimage.figures.gallery import answers, fits, fronts, learning, problem, rounds, searches, surrogates, targets
 from preimage.figures.gallery.material import Material
 from preimage.figures.shown import Shown
 
@@ -24,7 +24,15 @@ def plan(m: Material) -> Iterator[Shown]:
     for name in list(entries)[:MOST_OBJECTIVES]:
         if name in m.objectives:
             yield from rounds.plan(m, m.objectives[name])
-            yield from fits.plan(m, name) if isinstance(m.objectives[name], Fit) else answers.plan(m, name)
-            yield from searches.plan(m, name)
+            yield from _answer(m, name, m.objectives[name])
         else:
             yield from targets.plan(m, name)
+
+
+def _answer(m: Material, name: str, wanted: Objective) -> Iterator[Shown]:
+    """Yield what shows the answer to an objective, and how it was found."""
+    if isinstance(wanted, Pareto):
+        yield from fronts.plan(m, wanted)
+        return
+    yield from fits.plan(m, name) if isinstance(wanted, Fit) else answers.plan(m, name)
+    yield from searches.plan(m, name)

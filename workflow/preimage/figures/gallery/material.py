@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of
+from preimage.core.certificates import Certificate
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.figures import style
@@ -23,6 +24,7 @@ class Material:
 
     Attributes:
         train, test: points (n, d) and outputs (n, m) of the rows.
+        formulas: those of `outputs` that are formulas, which models were not trained on.
         measured: whether the rows were measured, rather than simulated.
         tests: by surrogate, the predictions of the test rows with their intervals.
         simulator: None where there is only a table.
@@ -32,6 +34,7 @@ class Material:
         learned: by surrogate that predicts by inverting a decoder, what there is to show of it (`preimage.learning`).
         line: what learning a line by inversion gives (`preimage.learning.line`), where that is the study's problem.
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
+        proofs: what was proven of trade-offs, by objective and surrogate.
         rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
     """
 
@@ -50,14 +53,21 @@ class Material:
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     rounds: pd.DataFrame = field(default_factory=pd.DataFrame)
     preimages: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
+    proofs: Mapping[str, Mapping[str, Sequence[Certificate]]] = field(default_factory=dict)
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
     baselines: Collection[str] = ()
+    formulas: Collection[str] = ()
 
     @cached_property
     def looks(self) -> dict[str, style.Look]:
         return style.looks(self.candidates["inverter"], self.baselines)
+
+    @property
+    def trained(self) -> list[str]:
+        """The outputs that models were trained on."""
+        return [o for o in self.outputs if o not in self.formulas]
 
     @cached_property
     def input_labels(self) -> list[str]:

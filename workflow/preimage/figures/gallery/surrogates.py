@@ -18,8 +18,8 @@ def plan(m: Material) -> Iterator[Shown]:
     """Yield what shows each surrogate on rows that it never saw, and the course of its training."""
     truth_is = "measured" if m.measured else "simulated"
     for name in m.tests:
-        for k, output in enumerate(m.outputs):
-            part, words = ("", "") if len(m.outputs) == 1 else (f".{output}", f", {output.replace('_', ' ')}")
+        for k, output in enumerate(m.trained):
+            part, words = ("", "") if len(m.trained) == 1 else (f".{output}", f", {output.replace('_', ' ')}")
             yield Shown(
                 f"predicted_against_truth.{name}{part}.svg",
                 f"{name}: predicted against {truth_is}{words}",

@@ -13,6 +13,7 @@ class Coordinate(Inverter):
 
     kind: ClassVar[str] = "coordinate"
     needs_trees: ClassVar[bool] = True
+    plain_only: ClassVar[bool] = True
 
     starts: Whole = option(
         100,

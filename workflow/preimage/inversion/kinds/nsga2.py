@@ -18,6 +18,9 @@ class Nsga2(Inverter):
     finds_fronts: ClassVar[bool] = True
 
     evaluations: Whole = option(
-        5000, "Evaluation budget; each member of the last population is a row.", ge=20, le=10_000_000
+        5000,
+        "Evaluation budget; each point of the front of all that were tried is a row, up to 1,000.",
+        ge=20,
+        le=10_000_000,
     )
-    members: Whole = option(100, "Size of the population: the most points that a front may have.", ge=4, le=10_000)
+    members: Whole = option(100, "Size of the population.", ge=4, le=10_000)

@@ -1,21 +1,26 @@
 """A LightGBM model in its text format, read without LightGBM: text and numbers, nothing that could run.
 
 LightGBM compares the float64 itself, x <= threshold, takes inputs of at most 1e-35 in size for 0, and adds up leaves,
-which are in full precision in the file, in float64.
+which are in full precision in the file, in float64. Where it splits by categories, those in the set go left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from preimage.support import limits
 from preimage.support.errors import StudyError
+from preimage.surrogates.brought.categories import Column, listed, numbers
 from preimage.surrogates.brought.signature import Signature
-from preimage.surrogates.brought.trees_file import TreesModel, checked
-from preimage.trees.forest import Nodes, assemble
+from preimage.surrogates.brought.trees_file import SAY_CATEGORIES, Tree, TreesModel, checked, no_labels
+from preimage.trees.forest import Nodes
 
 # Objectives whose output is the sum of the trees itself.
 SUMS = frozenset({"regression", "regression_l1", "huber", "fair", "quantile", "mape", "custom"})
@@ -27,7 +32,7 @@ MISSING_IS_ZERO = 4
 
 
 def read(path: Path) -> TreesModel:
-    """Load a model. Raises StudyError for a damaged file, and by name for what is no sum of threshold trees."""
+    """Load a model. Raises StudyError for a damaged file, and by name for what is no sum of trees."""
     limits.check_file(path)
     with path.open("rb") as stream:
         ours = stream.read(6).replace(b"\r\n", b"\n").startswith(b"tree\n")
@@ -36,7 +41,7 @@ def read(path: Path) -> TreesModel:
         blocks = text.partition("\nend of trees")[0].split("\nTree=")
         if len(blocks) < 2 or "\nend of trees" not in text:
             raise StudyError(f"{path}: damaged, or no LightGBM model saved with save_model")
-        return _model(_entries(blocks[0]), [_entries(block) for block in blocks[1:]], path)
+        return _model(_entries(blocks[0]), [_entries(block) for block in blocks[1:]], _labels(text), path)
     except StudyError:
         raise
     except UnicodeDecodeError:
@@ -55,7 +60,9 @@ def _entries(block: str) -> dict[str, str]:
     return found
 
 
-def _model(head: Mapping[str, str], trees: list[dict[str, str]], path: Path) -> TreesModel:
+def _model(
+    head: Mapping[str, str], trees: list[dict[str, str]], known: Sequence[Sequence[Any]], path: Path
+) -> TreesModel:
     # A fitted objective is said with its options; none is said of a custom one.
     said, *options = head.get("objective", "custom").split()
     if said not in SUMS or "sqrt" in options:
@@ -66,8 +73,41 @@ def _model(head: Mapping[str, str], trees: list[dict[str, str]], path: Path) -> 
     divisor = float(len(trees)) if "average_output" in head else 1.0
     inputs = int(head["max_feature_idx"]) + 1
     signature = Signature(inputs, 1, _names(head))
-    forest = assemble([checked(_nodes(tree, path), inputs) for tree in trees], np.zeros(1), divisor)
-    return TreesModel(forest, signature, float(np.finfo(float).eps))
+    parts = tuple(checked(_tree(tree, path), inputs) for tree in trees)
+    labels = partial(_in_order, known) if known else no_labels
+    return TreesModel(
+        parts, np.zeros(1), divisor, signature, float(np.finfo(float).eps), inside_left=True, labels=labels
+    )
+
+
+def _labels(text: str) -> list[list[Any]]:
+    """Return the categories of the columns of the data frame that were categories, in their order; [] where there was
+    none, or no frame."""
+    line = next((v for v in reversed(text.splitlines()) if v.startswith("pandas_categorical:")), ":null")
+    found = json.loads(line.partition(":")[2]) or []
+    if not all(isinstance(values, list) for values in found):
+        raise ValueError("categories that are no lists")
+    return list(found)
+
+
+def _in_order(known: Sequence[Sequence[Any]], columns: Sequence[Column]) -> list[Sequence[Any]]:
+    """Return the categories of each input, () where that is a number to the model, as one whose labels are numbers may
+    be. Raises StudyError where the study has more, or fewer, that are categories.
+
+    LightGBM itself tells them apart by nothing but their order in the frame.
+    """
+    ours = [column for column in columns if column.categories]
+    if len(ours) > len(known):
+        texts = [column for column in ours if numbers(column) is None]
+        ours = texts if len(texts) == len(known) else ours
+    if len(ours) != len(known):
+        names, theirs = ", ".join(column.name for column in ours), "; ".join(map(listed, known))
+        raise StudyError(
+            f"the model has {len(known)} inputs that are categories ({theirs}), the study has {len(ours)}"
+            f"{': ' if ours else ''}{names}; {SAY_CATEGORIES}"
+        )
+    found = {column.name: own for column, own in zip(ours, known, strict=True)}
+    return [found.get(column.name, ()) for column in columns]
 
 
 def _names(head: Mapping[str, str]) -> tuple[str, ...]:
@@ -76,7 +116,7 @@ def _names(head: Mapping[str, str]) -> tuple[str, ...]:
     return () if names == tuple(f"Column_{k}" for k in range(len(names))) else names
 
 
-def _nodes(tree: Mapping[str, str], path: Path) -> Nodes:
+def _tree(tree: Mapping[str, str], path: Path) -> Tree:
     if tree.get("is_linear", "0") != "0":
         raise StudyError(f"{path}: the model has linear trees, expected constant leaves")
     leaves = _numbers(tree, "leaf_value", float)
@@ -85,11 +125,10 @@ def _nodes(tree: Mapping[str, str], path: Path) -> Nodes:
         raise ValueError(f"{len(leaves)} leaf values of {count} leaves")
     if count == 1:
         nothing = np.array([-1])
-        return Nodes(nothing, nothing, np.array([0]), np.zeros(1), leaves[:, None])
+        return Tree(Nodes(nothing, nothing, np.array([0]), np.zeros(1), leaves[:, None]))
     kind = _numbers(tree, "decision_type", np.int64)
-    if int(tree["num_cat"]) or (kind & CATEGORICAL).any():
-        raise StudyError(f"{path}: the model has categorical splits, which are no thresholds; give it numbers instead")
-    if ((kind & MISSING) == MISSING_IS_ZERO).any():
+    by_set = (kind & CATEGORICAL) > 0
+    if ((kind[~by_set] & MISSING) == MISSING_IS_ZERO).any():
         raise StudyError(f"{path}: the model takes 0 for missing (zero_as_missing), which is no threshold")
     inner = count - 1
     # A child below 0 is the leaf of that number: -1 the first.
@@ -98,13 +137,26 @@ def _nodes(tree: Mapping[str, str], path: Path) -> Nodes:
         for child in (_numbers(tree, "left_child", np.int64), _numbers(tree, "right_child", np.int64))
     )
     ends = np.full(count, -1)
-    return Nodes(
+    threshold = _numbers(tree, "threshold", float)
+    nodes = Nodes(
         np.r_[left, ends],
         np.r_[right, ends],
         np.r_[_numbers(tree, "split_feature", np.int64), np.zeros(count, np.int64)],
-        np.r_[_last_left(_numbers(tree, "threshold", float)), np.zeros(count)],
+        np.r_[_last_left(threshold), np.zeros(count)],
         np.r_[np.zeros(inner), leaves][:, None],
     )
+    return Tree(nodes, _sets(tree, np.flatnonzero(by_set), threshold[by_set].astype(np.int64)))
+
+
+def _sets(tree: Mapping[str, str], nodes: np.ndarray, which: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the categories of each node that splits by them: bits, 32 a number, of the sets named `which`."""
+    if not len(nodes):
+        return {}
+    ends, words = (_numbers(tree, key, np.int64) for key in ("cat_boundaries", "cat_threshold"))
+    if not (ends[0] == 0 and (np.diff(ends) >= 0).all() and ends[-1] == len(words) and which.min() >= 0):
+        raise ValueError("a set of categories ends where there are none")
+    bits = [np.flatnonzero((words[a:b, None] >> np.arange(32)) & 1) for a, b in pairwise(ends)]
+    return {int(k): bits[i] for k, i in zip(nodes, which, strict=True)}
 
 
 def _numbers(tree: Mapping[str, str], key: str, dtype: type) -> np.ndarray:

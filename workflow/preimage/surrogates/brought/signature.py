@@ -30,22 +30,26 @@ def names_in_order(
     Args:
         what: "inputs" or "outputs".
         count, named: what the file says.
-        stated: what the study says; it may rename columns, but not contradict a file that knows them.
+        stated: what the study says: all of the table's outputs, or those of its inputs that the model takes. It may
+            rename columns, but not contradict a file that knows them.
 
     Raises StudyError, naming both lists, where they don't match.
     """
     table, named = list(table), list(named)
     if stated is not None:
         stated = list(stated)
-        if sorted(stated) != sorted(table):
-            raise StudyError(
-                f"key '{what}': found {stated}, expected the table's {what} {table}{_nearest(stated, table)}"
-            )
-        if sorted(named) == sorted(table) and named != stated:
+        if not set(stated) <= set(table) or (what == "outputs" and len(stated) < len(table)):
+            some = "some of the table's" if what == "inputs" else "the table's"
+            raise StudyError(f"key '{what}': found {stated}, expected {some} {what} {table}{_nearest(stated, table)}")
+        if named and set(named) <= set(table) and named != stated:
             raise StudyError(f"key '{what}': found {stated}, but the file itself says {named}")
     count = len(named) if count is None and named else count
-    if count is not None and count != len(table):
-        raise StudyError(f"the model has {count} {what}{_listed(named)}, the table has {len(table)}: {table}")
+    if stated is not None and count is not None and count != len(stated):
+        raise StudyError(f"the model has {count} {what}{_listed(named)}, key '{what}' names {len(stated)}: {stated}")
+    if stated is None and count is not None and count != len(table):
+        fewer = what == "inputs" and count < len(table)
+        remedy = "; say which of them it takes, in its order, with `inputs:`" if fewer else ""
+        raise StudyError(f"the model has {count} {what}{_listed(named)}, the table has {len(table)}: {table}{remedy}")
     if stated is not None:
         return stated
     if named and sorted(named) != sorted(table):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,22 @@ import pandas as pd
 
 from preimage.support import limits
 from preimage.support.errors import StudyError
-from preimage.surrogates.brought import skops_trees
+from preimage.surrogates.brought import skops_columns, skops_trees
+from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.signature import Signature
 from preimage.surrogates.ensembles import from_estimator
 from preimage.trees.forest import Forest
 
 # A forest of a hundred thousand trees has as many.
 MOST_STEPS = 5_000_000
+# What `HistGradientBoostingRegressor` checks numbers by; the only function that may be bound to arguments.
+BOUND = "sklearn.utils.validation.check_array"
 # What may be constructed beside what skops itself trusts (scikit-learn's estimators, numpy's arrays): scikit-learn's
 # inner parts of regressors, none of which calls anything that a file could name.
 TRUSTED = [
+    BOUND,
+    "functools.partial",
+    "numpy.dtype",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",
     "scipy.interpolate._bsplines.BSpline",
     "sklearn._loss.loss.HalfTweedieLoss",
@@ -59,14 +66,24 @@ TRUSTED = [
 class SkopsModel:
     """A regressor, asked in one thread: a forest on several adds its trees in another order each time."""
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, labels: skops_columns.Labels | None = None) -> None:
         self.estimator = estimator
+        self.labels = labels or skops_columns.Labels()
         threads = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
         estimator.set_params(**dict.fromkeys(threads, 1))
 
     @cached_property
     def names(self) -> list[str]:
         return [str(name) for name in getattr(self.estimator, "feature_names_in_", ())]
+
+    def labelled(self, columns: Sequence[Column]) -> SkopsModel:
+        """Return the model of points whose categories are positions in the study's lists: it is given a data frame with
+        the labels that its encoders know. Raises StudyError where those are not the study's."""
+        return SkopsModel(self.estimator, skops_columns.labels(self.estimator, columns))
+
+    @property
+    def unknown(self) -> dict[str, list[str]]:
+        return self.labels.unknown
 
     @property
     def signature(self) -> Signature:
@@ -88,13 +105,25 @@ class SkopsModel:
         return from_estimator(self.estimator)
 
     def _answer(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.estimator.predict(pd.DataFrame(X, columns=self.names) if self.names else X))
+        return np.asarray(self.estimator.predict(self._table(X)))
+
+    def _table(self, X: np.ndarray) -> Any:
+        """Return points (n, d) as the model was fitted to them: a data frame, or an array where it knows no names."""
+        if not self.labels.values:
+            return pd.DataFrame(X, columns=self.names) if self.names else X
+        columns = [
+            x if values is None else values[x.astype(int)] for x, values in zip(X.T, self.labels.values, strict=True)
+        ]
+        if self.names:
+            return pd.DataFrame(dict(zip(self.names, columns, strict=True)))
+        return np.array([column.astype(object) for column in columns]).T
 
 
 def read(path: Path) -> SkopsModel:
     """Load a model, if all that this would construct is on the list. Raises StudyError."""
     import skops.io
     from sklearn.base import is_regressor
+    from sklearn.utils import check_array
 
     try:
         with limits.archive(path) as archive:
@@ -119,6 +148,9 @@ def read(path: Path) -> SkopsModel:
         raise StudyError(f"{path}: can't be loaded ({_first_line(error)})") from None
     if not is_regressor(model):
         raise StudyError(f"{path}: found {type(model).__name__}, expected a regressor of scikit-learn")
+    for part in skops_columns.parts(model):
+        if isinstance(part, partial) and part.func is not check_array:
+            raise StudyError(f"{path}: loading it could run code: found arguments of a function that is not {BOUND}")
     try:
         skops_trees.check(model)
     except Exception as error:  # attributes of any type

@@ -92,7 +92,8 @@ def _flavour(folder: Path, address: str) -> Source:
     limits.check_file(folder / MLMODEL, limits.BESIDE)
     about = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
     flavours = about.get("flavors") or {}
-    inputs, outputs = (_names(about, part, address) for part in ("inputs", "outputs"))
+    texts = "sklearn" in flavours
+    inputs, outputs = (_names(about, part, address, texts) for part in ("inputs", "outputs"))
     inputs = inputs or tuple((about.get("metadata") or {}).get("inputs", ()))
     if OWN in flavours:
         return _registered(folder, flavours[OWN], address)
@@ -135,16 +136,20 @@ def _described(name: str, flavour: Mapping[str, Any]) -> str:
     return f"{name} ({kind})" if kind else name
 
 
-def _names(about: Mapping[str, Any], part: str, address: str) -> tuple[str, ...]:
+def _names(about: Mapping[str, Any], part: str, address: str, texts: bool) -> tuple[str, ...]:
     """Return the column names of an MLflow signature, () where it has none or is of tensors.
 
-    Raises StudyError for a column that is no number.
+    Args:
+        texts: whether the model may take labels.
+
+    Raises StudyError for a column that is no number, nor a category.
     """
     columns = json.loads((about.get("signature") or {}).get(part) or "[]")
     if any(c.get("type") == "tensor" for c in columns) or not all(c.get("name") for c in columns):
         return ()
+    allowed = NUMBERS | {"string", "object"} if texts and part == "inputs" else NUMBERS
     for column in columns:
-        if column["type"] not in NUMBERS:
+        if column["type"] not in allowed:
             raise StudyError(
                 f"uri '{address}': {part[:-1]} '{column['name']}' is of type {column['type']}, expected numbers"
             )

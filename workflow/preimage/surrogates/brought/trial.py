@@ -17,6 +17,7 @@ import numpy as np
 
 from preimage.support import child_process, limits
 from preimage.support.errors import StudyError
+from preimage.surrogates.brought.categories import Column, columns_of
 from preimage.surrogates.brought.source import Source, find
 
 MODULE = "preimage.surrogates.brought.trial"
@@ -24,7 +25,7 @@ MODULE = "preimage.surrogates.brought.trial"
 
 def check(
     models: Mapping[str, Mapping[str, Any]],
-    inputs: Sequence[str],
+    inputs: Sequence[Column | str],
     outputs: Sequence[str],
     X: np.ndarray,
     searched: Collection[str] = (),
@@ -47,7 +48,9 @@ def check(
     if not question:
         return
     most = limits.seconds(size)
-    ended = child_process.ask(MODULE, {"models": question, "inputs": inputs, "outputs": outputs, "X": X.tolist()}, most)
+    ended = child_process.ask(
+        MODULE, {"models": question, "inputs": columns_of(inputs), "outputs": outputs, "X": X.tolist()}, most
+    )
     name, complaint = ended.answers[-1] if ended.answers else (next(iter(models)), _ending(ended, most))
     complaint = _ending(ended, most) if complaint is None else complaint
     if complaint:
@@ -84,11 +87,11 @@ def main() -> NoReturn:
     answers = child_process.Answers()
     limits.bound()
     asked = json.load(sys.stdin)
-    X = np.array(asked["X"])
+    X, inputs = np.array(asked["X"]), [Column(name, tuple(labels)) for name, labels in asked["inputs"]]
     for name, spec, (form, file, beside, *names), searched in asked["models"]:
         answers.give((name, None))
         source = Source(form, Path(file), tuple(map(Path, beside)), *map(tuple, names))
-        if complaint := _complaint(spec, source, asked["inputs"], asked["outputs"], X, searched):
+        if complaint := _complaint(spec, source, inputs, asked["outputs"], X, searched):
             answers.give((name, complaint))
             answers.end()
     answers.give(("", ""))
@@ -96,7 +99,7 @@ def main() -> NoReturn:
 
 
 def _complaint(
-    spec: Mapping[str, Any], source: Source, inputs: list[str], outputs: list[str], X: np.ndarray, searched: bool
+    spec: Mapping[str, Any], source: Source, inputs: list[Column], outputs: list[str], X: np.ndarray, searched: bool
 ) -> str:
     try:
         from preimage.surrogates import model

@@ -1,12 +1,15 @@
 """An XGBoost model in its own JSON or UBJSON, read without XGBoost: text and numbers, nothing that could run.
 
 XGBoost compares float32(x) < threshold, which is float32(x) <= the float32 before it, and adds leaves up in float32.
+Where it splits by categories, those in the set go right.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,10 @@ import numpy as np
 from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.surrogates.brought import ubjson
+from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.signature import Signature
-from preimage.surrogates.brought.trees_file import TreesModel, checked
-from preimage.trees.forest import Nodes, assemble
+from preimage.surrogates.brought.trees_file import Tree, TreesModel, checked, no_labels
+from preimage.trees.forest import Nodes
 
 # Objectives whose output is the sum of the trees itself.
 SUMS = frozenset(
@@ -29,7 +33,7 @@ SUMS = frozenset(
 
 
 def read(path: Path) -> TreesModel:
-    """Load a model. Raises StudyError for a damaged file, and by name for what is no sum of threshold trees."""
+    """Load a model. Raises StudyError for a damaged file, and by name for what is no sum of trees."""
     learner = _document(path)
     try:
         return _model(learner, path)
@@ -75,10 +79,36 @@ def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
     if not used:
         raise StudyError(f"{path}: the model has no trees")
     inputs = int(about["num_feature"])
-    nodes = [checked(_nodes(tree, group[k], targets, path), inputs) for k, tree in enumerate(trees[:used])]
+    parts = tuple(checked(_tree(tree, group[k], targets, path), inputs) for k, tree in enumerate(trees[:used]))
+    known = _labels(model.get("cats") or {}, inputs)
     names = tuple(str(n) for n in learner.get("feature_names") or ())
     signature = Signature(inputs, targets, names)
-    return TreesModel(assemble(nodes, start), signature, float(np.finfo(np.float32).eps))
+    return TreesModel(
+        parts, start, 1.0, signature, float(np.finfo(np.float32).eps), inside_left=False,
+        labels=partial(_same, known) if any(map(len, known)) else no_labels, strict=True,
+    )  # fmt: skip
+
+
+def _same(known: Sequence[Sequence[Any]], columns: Sequence[Column]) -> Sequence[Sequence[Any]]:
+    return known
+
+
+def _labels(cats: Mapping[str, Any], inputs: int) -> list[list[Any]]:
+    """Return the categories of each input in the order of their codes, [] where the file has none (before 3.1)."""
+    found = [_values(entry) for entry in cats.get("enc") or ()]
+    if found and len(found) != inputs:
+        raise ValueError(f"categories of {len(found)} inputs, expected {inputs}")
+    return found or [[]] * inputs
+
+
+def _values(entry: Mapping[str, Any]) -> list[Any]:
+    values = np.asarray(entry["values"])
+    if "offsets" not in entry:
+        return list(values.tolist())
+    ends, text = [int(v) for v in entry["offsets"]], values.astype(np.int64).astype(np.uint8).tobytes()
+    if ends and not (ends[0] == 0 and ends == sorted(ends) and ends[-1] == len(text)):
+        raise ValueError("the texts of categories end where there are none")
+    return [text[a:b].decode() for a, b in pairwise(ends)]
 
 
 def _check_targets(targets: int, trees: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -99,15 +129,14 @@ def _used(learner: Mapping[str, Any], model: Mapping[str, Any], count: int) -> i
     return ends[min(int(best) + 1, len(ends) - 1)]
 
 
-def _nodes(tree: Mapping[str, Any], group: int, targets: int, path: Path) -> Nodes:
+def _tree(tree: Mapping[str, Any], group: int, targets: int, path: Path) -> Tree:
     left, right, feature = (
         np.asarray(tree[key], np.int64) for key in ("left_children", "right_children", "split_indices")
     )
     leaf = left < 0
-    if np.any(np.asarray(tree["split_type"], np.int64)[~leaf]):
-        raise StudyError(f"{path}: the model has categorical splits, which are no thresholds; give it numbers instead")
     condition = np.asarray(tree["split_conditions"], np.float32)
-    if np.isnan(condition[~leaf]).any():
+    sets = _sets(tree, np.asarray(tree["split_type"], np.int64), leaf)
+    if np.isnan(np.delete(condition, [*np.flatnonzero(leaf), *sets])).any():
         raise StudyError(f"{path}: a threshold is not a number")
     value = np.zeros((len(left), targets))
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
@@ -115,4 +144,17 @@ def _nodes(tree: Mapping[str, Any], group: int, targets: int, path: Path) -> Nod
         value[leaf] = np.asarray(tree["leaf_weights"], np.float32).reshape(-1, targets)[right[leaf]]
     else:
         value[leaf, group] = condition[leaf]
-    return Nodes(left, right, feature, np.nextafter(condition, np.float32(-np.inf)), value)
+    return Tree(Nodes(left, right, feature, np.nextafter(condition, np.float32(-np.inf)), value), sets)
+
+
+def _sets(tree: Mapping[str, Any], kind: np.ndarray, leaf: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the categories of each node that splits by them."""
+    nodes, begin, size, codes = (
+        np.asarray(tree.get(key, ()), np.int64)
+        for key in ("categories_nodes", "categories_segments", "categories_sizes", "categories")
+    )
+    if set(nodes.tolist()) != set(np.flatnonzero((kind != 0) & ~leaf).tolist()):
+        raise ValueError("the splits by categories are not those with sets of them")
+    if len(nodes) and not (begin.min() >= 0 and size.min() >= 0 and (begin + size).max() <= len(codes)):
+        raise ValueError("a set of categories ends where there are none")
+    return {int(k): codes[a : a + n] for k, a, n in zip(nodes, begin, size, strict=True)}

@@ -27,8 +27,10 @@ class Model(SurrogateKind):
     )
     inputs: Maybe[Distinct[Text]] = option(
         None,
-        "The table's inputs in the model's order. Default: by the names in the file, or the table's order "
-        "if the file has none. The model receives a category as its position in `categories`, from 0.",
+        "The table's inputs that the model takes, in its order; the others have no influence on it. Default: all, "
+        "by the names in the file, or in the table's order if the file has none. A model whose file knows labels "
+        "(encoders of scikit-learn, category columns of XGBoost and LightGBM) receives a category by its label, "
+        "any other as its position in `categories`, from 0.",
         min_length=1,
     )
     outputs: Maybe[Distinct[Text]] = option(None, "The table's outputs in the model's order.", min_length=1)

@@ -1,0 +1,300 @@
+"""Exact searches with limits, formulas and spaces in pieces against brute force over every point, and by programs."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.ensemble import RandomForestRegressor
+
+from preimage.core import formulas, objective
+from preimage.core.conditions import Condition, Count, Curved, Exclusion
+from preimage.core.expressions import Expression
+from preimage.core.space import Input, Linear, Space
+from preimage.inversion import asking
+from preimage.inversion.question import Question
+from preimage.support.errors import StudyError
+from preimage.trees.forest import from_sklearn
+
+from ..conftest import examples, inverter
+from .test_forest_certificates import last_going_left
+
+LABELS = ("a", "b", "c", "d")
+TEXTS = (
+    "{a} - 2*{b} + 0.5",
+    "0.3*{a} + {y}",
+    "{a} / ({b} + 6)",
+    "{a}*{b} - {y}",
+    "max({a}, {y}) + abs({b})",
+    "2*{y} - {z}",
+)
+
+
+def stepwise_input(rng, name):
+    """Return an input of few values, of some kind, and the values."""
+    kind = rng.choice(["integer", "category", "values", "step", "gap"])
+    if kind == "category":
+        n = int(rng.integers(2, 5))
+        return Input(name, 0, n - 1, categories=LABELS[:n]), np.arange(n)
+    if kind == "integer":
+        low = int(rng.integers(-3, 1))
+        return Input(name, low, low + 4, integer=True), np.arange(low, low + 5)
+    if kind == "gap":
+        return Input(name, 0, 5, integer=True, zero_or=2.0), np.array([0, 2, 3, 4, 5])
+    values = np.unique(np.round(rng.uniform(-3, 4, 4), 1)) if kind == "values" else np.round(np.arange(5) * 0.7, 1)
+    if rng.random() < 0.5:
+        values = np.unique(np.r_[0.0, values])
+    return Input(name, float(values[0]), float(values[-1]), values=tuple(values.tolist())), values
+
+
+def conditions_of(rng, inputs, points):
+    """Return linear rows, counts, exclusions and curved constraints that some of the points meet."""
+    numbers = [i for i in inputs if not i.categories]
+    rows, counts, exclusions, curved = [], [], [], []
+    if len(numbers) > 1 and rng.random() < 0.4:
+        slope = rng.choice([-1.0, 1.0, 2.0], len(numbers))
+        at = sorted(points[rng.integers(len(points), size=2)][:, [i in numbers for i in inputs]] @ slope)
+        ends = rng.choice(3)
+        rows.append(
+            Linear(
+                tuple((i.name, float(c)) for i, c in zip(numbers, slope, strict=True)),
+                -np.inf if ends == 0 else float(at[0]),
+                float(at[0]) if ends == 2 else float(at[1]) if ends == 0 else np.inf,
+            )
+        )
+    if len(numbers) > 1 and rng.random() < 0.5:
+        point = points[rng.integers(len(points))] if rng.random() < 0.5 else np.zeros(len(inputs))
+        reference = tuple(float(point[inputs.index(i)]) for i in numbers)
+        least = int(rng.integers(0, len(numbers)))
+        counts.append(Count(tuple(i.name for i in numbers), least, int(rng.integers(least, len(numbers))), reference))
+    if rng.random() < 0.5:
+        chosen = [inputs[j] for j in rng.choice(len(inputs), min(2, len(inputs)), replace=False)]
+        exclusions.append(Exclusion(tuple(condition_of(rng, i, points[:, inputs.index(i)]) for i in chosen)))
+    if len(numbers) > 1 and rng.random() < 0.3:
+        a, b = (i.name for i in numbers[:2])
+        expression = Expression.parse(f"{a} * {b} + {a}", [i.name for i in inputs])
+        values = expression.evaluate({i.name: points[:, j] for j, i in enumerate(inputs)})
+        curved.append(Curved(expression, -np.inf, float(np.quantile(values, 0.6))))
+    return tuple(rows), tuple(counts), tuple(exclusions), tuple(curved)
+
+
+def condition_of(rng, i, values):
+    if i.categories:
+        return Condition(i.name, codes=tuple(sorted({int(c) for c in rng.integers(0, len(i.categories), 2)})))
+    low, high = sorted(rng.choice(values, 2))
+    return Condition(i.name, *((low, np.inf) if rng.random() < 0.3 else (float(low), float(high))))
+
+
+def stepwise_question(rng, d):
+    """Return a question of inputs with few values each, and every point (n, d) within the bounds."""
+    made = [stepwise_input(rng, f"x{j}") for j in range(d)]
+    inputs = [i for i, _ in made]
+    points = np.array(list(itertools.product(*(values for _, values in made))), float)
+    space = Space(tuple(inputs), *conditions_of(rng, inputs, points))
+    n = int(rng.integers(4, 40))
+    X = points[rng.integers(len(points), size=n)]
+    Y = rng.normal(size=(n, 2)) * 10.0 ** rng.integers(-1, 2, 2)
+    model = RandomForestRegressor(int(rng.integers(1, 6)), max_leaf_nodes=int(rng.integers(2, 9)), random_state=0)
+    forest = from_sklearn(model.fit(X, Y))
+    numbers = [i.name for i in inputs if not i.categories] or ["y0"]
+    texts = [t.format(a=numbers[0], b=numbers[-1], y="y0", z="y1") for t in rng.choice(TEXTS, 2, replace=False)]
+    found = formulas.build({f"f{k}": {"expression": text} for k, text in enumerate(texts)}, space, ["y0", "y1"])
+    return asked(rng, space, forest, found, X, Y), points
+
+
+def asked(rng, space, forest, found, X, Y):
+    outputs = ["y0", "y1", *found.names]
+
+    def predict(X):
+        return found.extended(X, forest.predict(X)) if found else forest.predict(X)
+
+    values = predict(X)
+    entry = entry_of(rng, outputs, values)
+    wanted = objective.build("o", entry, outputs, values.std(axis=0), np.ptp(values, axis=0), values)
+    extended = found.extended(X, Y) if found else Y
+    return Question(space, wanted, predict, X, extended, np.arange(len(X)), trees=forest, formulas=found)
+
+
+def entry_of(rng, outputs, values):
+    """Return an entry of some kind, with or without limits."""
+    entry, chosen = {}, rng.choice(outputs, 2, replace=False)
+    kind = rng.choice(["minimize", "maximize", "target", "within"])
+    at = {o: float(rng.choice(values[:, outputs.index(o)])) for o in outputs}
+    size = {o: float(np.ptp(values[:, outputs.index(o)])) * 0.1 + 0.01 for o in outputs}
+    if kind in ("minimize", "maximize"):
+        entry[kind] = str(chosen[0]) if rng.random() < 0.7 else {str(o): float(rng.normal()) for o in chosen}
+    elif kind == "target":
+        entry |= {"target": {str(chosen[0]): at[chosen[0]]}, "tolerance": size[chosen[0]]}
+    else:
+        entry[kind] = {str(chosen[0]): [at[chosen[0]], at[chosen[0]] + size[chosen[0]]]}
+    if rng.random() < 0.8:
+        o = str(rng.choice([o for o in outputs if o != chosen[0]]))
+        ends = {"at_least": at[o] - size[o] * rng.random(), "at_most": at[o] + size[o]}
+        if rng.random() < 0.5:
+            ends.pop(str(rng.choice(list(ends))))
+        entry["subject_to"] = {o: ends}
+    return entry
+
+
+def prove(question, **options):
+    ask = inverter("certified", {"boxes": 200_000, "gap": 0.0, "memory": 100, "starts": 2, **options})
+    return asking.ask(ask, [question], np.random.default_rng(0))[0]
+
+
+def assert_empty(question):
+    """A space without a point is refused, or proven to have no answer."""
+    try:
+        answer, _ = prove(question)
+    except StudyError as error:
+        assert "no point within the bounds" in str(error)
+    else:
+        assert answer.status == ["no_answer"] and "proven" in answer.message[0]
+
+
+def check_against_brute_force(seed, d):
+    rng = np.random.default_rng(seed)
+    question, points = stepwise_question(rng, d)
+    wanted = question.objective
+    valid = points[question.space.contains(points)]
+    Y = question.predict(valid) if len(valid) else np.empty((0, 4))
+    kept = wanted.violation(Y) == 0
+    if not len(valid):
+        assert_empty(question)
+        return
+    answer, predicted = prove(question)
+    if not kept.any():
+        assert answer.status == ["no_answer"] and "proven" in answer.message[0], answer.message
+        return
+    least = wanted.loss(Y[kept]).min()
+    proof, found = answer.certificate, wanted.loss(predicted)[0]
+    scale = max(wanted.loss_unit, np.abs(wanted.loss(Y)).max())
+    assert proof["closed"] and wanted.violation(predicted)[0] == 0 and question.space.contains(answer.X)[0]
+    assert proof["bound"] <= least <= found <= least + 1e-9 * scale
+    assert proof["bound"] >= found - 1e-7 * scale
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+@examples(40)
+def test_the_proven_optimum_is_that_of_every_point(seed, d):
+    check_against_brute_force(seed, d)
+
+
+def amounts_question(rng, d):
+    """Return a question of amounts (0, at least some, or any) with a mixture's sum, a count and linear formulas."""
+    inputs = []
+    for j in range(d):
+        kind = rng.choice(["gap", "any", "whole", "listed"], p=[0.4, 0.4, 0.1, 0.1])
+        gap = {"zero_or": float(np.round(rng.uniform(0.5, 3), 1))} if kind == "gap" else {}
+        listed = {"values": (0.0, 1.5, 4.0, 7.5)} if kind == "listed" else {}
+        inputs.append(Input(f"x{j}", 0.0, 7.5 if listed else 8.0, integer=bool(kind == "whole"), **gap, **listed))
+    names = [i.name for i in inputs]
+    rows = []
+    if rng.random() < 0.7:
+        total = float(rng.integers(3, 4 * d))
+        rows.append(Linear(tuple((n, 1.0) for n in names), total if rng.random() < 0.6 else -np.inf, total))
+    if rng.random() < 0.4:
+        rows.append(Linear((("x0", 1.0), ("x1", -float(rng.uniform(0.3, 2)))), float(rng.choice([-np.inf, 0.0])), 0.5))
+    counts = (Count(tuple(names), 0, int(rng.integers(1, d + 1)), (0.0,) * d),) if rng.random() < 0.6 else ()
+    excluded = Exclusion((Condition("x0", 2.0, 5.0), Condition("x1", float(rng.integers(0, 4)), np.inf)))
+    space = Space(tuple(inputs), tuple(rows), counts, (excluded,) if rng.random() < 0.4 else ())
+    X = np.where(rng.random((30, d)) < 0.3, 0.0, np.round(rng.uniform(0, 8, (30, d)), 1))
+    Y = np.column_stack([X.sum(axis=1) + rng.normal(size=30), X @ rng.normal(size=d)])
+    model = RandomForestRegressor(int(rng.integers(1, 4)), max_leaf_nodes=int(rng.integers(3, 7)), random_state=0)
+    model.set_params(n_jobs=1).fit(X, Y)
+    price = np.round(rng.uniform(-1, 3, d), 2)
+    cost = " + ".join(f"{p}*{n}" for p, n in zip(price, names, strict=True)) + " + 0.5"
+    texts = {"cost": cost, "profit": "2*y0 - cost"}
+    found = formulas.build({n: {"expression": text} for n, text in texts.items()}, space, ["y0", "y1"])
+    return asked(rng, space, from_sklearn(model), found, X, Y), model, price
+
+
+def cells_of(model, i, j, more):
+    """Return the intervals of an input on which neither the model nor a condition changes."""
+    cuts = {last_going_left(float(c)) for e in model.estimators_ for c in e.tree_.threshold[e.tree_.feature == j]}
+    cuts |= {end for v in more for end in (v, np.nextafter(v, -np.inf))} | {0.0}
+    if i.values or i.integer:
+        values = i.values or np.arange(i.low, i.high + 1)
+        return [(v, v) for v in values if v == 0 or v >= (i.zero_or or 0)]
+    ends = sorted(c for c in cuts if i.low <= c < i.high)
+    cells = list(zip([i.low, *(np.nextafter(c, np.inf) for c in ends)], [*ends, i.high], strict=True))
+    gap = i.zero_or or 0.0
+    return [(a if a == 0 else max(a, gap), b) for a, b in cells if b == 0 or b >= gap]
+
+
+def best_by_programs(question, model, price, slack, inside):
+    """Return the least loss in any cell by a linear program of each, where rows may be missed by `slack` of their scale
+    and limits are kept by `inside` more."""
+    from scipy.optimize import linprog
+
+    space, wanted = question.space, question.objective
+    more = [
+        [
+            end
+            for e in space.exclusions
+            for c in e.conditions
+            if c.input == i.name
+            for end in (c.low, np.nextafter(c.high, np.inf))
+        ]
+        for i in space.inputs
+    ]
+    matrix, low, high = space.rows
+    best = np.inf
+    for box in itertools.product(*(cells_of(model, i, j, more[j]) for j, i in enumerate(space.inputs))):
+        start, end = np.array(box, float).T
+        if any((end > 0).sum() > c.most for c in space.counts):
+            continue
+        if any(
+            all(
+                (start[space.names.index(c.input)] >= c.low) & (end[space.names.index(c.input)] <= c.high)
+                for c in e.conditions
+            )
+            for e in space.exclusions
+        ):
+            continue
+        y = model.predict(start[None])[0]
+        # Each output as a sum of inputs and a constant, in this cell.
+        forms = [(np.zeros(len(price)), y[0]), (np.zeros(len(price)), y[1]), (price, 0.5), (-price, 2 * y[0] - 0.5)]
+        A, b = [*matrix, *(-matrix)], [*(high + slack * space.row_scale), *(-low + slack * space.row_scale)]
+        for limit in wanted.limits:
+            slope, constant = forms[limit.column]
+            A += [slope, -slope]
+            b += [limit.high - constant - inside, constant - limit.low - inside]
+        A, b = np.array(A).reshape(-1, len(price)), np.array(b)
+        use = np.isfinite(b)
+        slope, constant = (
+            sum(w * wanted.sign * forms[c][k] for w, c in zip(wanted.low, wanted.columns, strict=True)) for k in (0, 1)
+        )
+        rows = {"A_ub": A[use], "b_ub": b[use]} if use.any() else {}
+        solved = linprog(slope, **rows, bounds=np.column_stack([start, end]))
+        if solved.x is not None:
+            best = min(best, solved.fun + constant)
+    return best
+
+
+def check_against_programs(seed, d):
+    rng = np.random.default_rng(seed)
+    question, model, price = amounts_question(rng, d)
+    if question.objective.bounded:
+        return
+    try:
+        answer, predicted = prove(question)
+    except StudyError as error:
+        assert "no point within the bounds" in str(error)
+        assert not np.isfinite(best_by_programs(question, model, price, 0.0, 1e-7))
+        return
+    surely = best_by_programs(question, model, price, 0.0, 1e-7)
+    perhaps = best_by_programs(question, model, price, 1e-8, -1e-7)
+    scale = 1e-6 * question.objective.unit
+    if answer.status == ["no_answer"]:
+        assert "proven" in answer.message[0] and not np.isfinite(surely)
+        return
+    found, proof = question.objective.loss(predicted)[0], answer.certificate
+    assert question.objective.violation(predicted)[0] == 0 and question.space.contains(answer.X)[0]
+    assert proof["closed"] and proof["bound"] <= found <= proof["bound"] + scale
+    assert perhaps - scale <= found and (found <= surely + scale)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 3))
+@examples(20)
+def test_the_proven_optimum_of_amounts_is_that_of_a_program_in_each_cell(seed, d):
+    check_against_programs(seed, d)

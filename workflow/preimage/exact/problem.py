@@ -1,0 +1,125 @@
+"""What an exact search is about, bounded on boxes, and the best point found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from preimage.core.space import Space
+from preimage.exact import program, region
+from preimage.exact.curves import Curves
+from preimage.exact.goal import Goal, Parts
+from preimage.exact.model import BoxModel
+from preimage.trees.threads import over
+
+
+class Boxes(NamedTuple):
+    """Boxes of a search: their ends (n, d), what the model knows of them, the ends of its outputs that matter, and the
+    bound of their loss (n,)."""
+
+    start: np.ndarray
+    end: np.ndarray
+    state: np.ndarray
+    ends: np.ndarray
+    least: np.ndarray
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(self.start, self.end, self.ends)
+
+    def take(self, which: np.ndarray) -> Boxes:
+        return self if which.dtype == bool and which.all() else Boxes(*(a[which] for a in self))
+
+    def halves(self, input_: np.ndarray, at: np.ndarray) -> Boxes:
+        """Return the two halves of each box: of its input (n,) the values up to `at` (n,), and those above."""
+        n, i = len(at), np.arange(len(at))
+        both = Boxes(*(np.concatenate([a, a]) for a in self))
+        both.end[i, input_] = at
+        both.start[n + i, input_] = np.nextafter(at, np.inf)
+        return both
+
+
+class Problem:
+    """A goal in a space, by a model.
+
+    Args:
+        evaluate: the loss (n,) at points (n, d), infinite where a limit is missed.
+
+    Attributes:
+        matrix: linear rows of the space, then those of limits, (m, d).
+        multipliers: of the rows, which bounds begin with (m,).
+        loss, x: the best point found (inf and NaN before there is one).
+        proven: what no valid point has a loss below, as far as is known: no point may contradict it.
+    """
+
+    def __init__(self, space: Space, model: BoxModel, goal: Goal, evaluate: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.space, self.model, self.goal, self.evaluate = space, model, goal, evaluate
+        self.region, self.curves = region.region(space), Curves(space, goal)
+        matrix, self._row_low, self._row_high = region.rows(space)
+        self.matrix = np.vstack([matrix, goal.matrix])
+        self.multipliers = np.zeros(len(self.matrix))
+        self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
+        self.proven = -np.inf
+
+    def whole(self) -> Boxes:
+        """Return the box of the whole space, bounded; none where it is proven to hold no valid point."""
+        start, end = self.space.low[None].copy(), self.space.high[None].copy()
+        nothing = np.array([[side.sign * np.inf for side in self.goal.sides]])
+        box = self.bounded(Boxes(start, end, self.model.fresh(1), nothing, np.full(1, -np.inf)))
+        if len(box.least) and len(self.matrix) and self.goal.has_terms:
+            low, high = self.ends_of_rows(box.parts)
+            first = program.minimum(self.goal.terms, self.matrix, low[0], high[0], box.start[0], box.end[0])
+            self.multipliers = first.multipliers
+            return self.bounded(box)
+        return box
+
+    # -- bounds --------------------------------------------------------------------------------------------------------
+
+    def ends_of_rows(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of all rows of boxes, (n, m) each."""
+        n, (low, high) = len(parts.start), self.goal.rows(parts)
+        return np.hstack([np.tile(self._row_low, (n, 1)), low]), np.hstack([np.tile(self._row_high, (n, 1)), high])
+
+    def bounded(self, boxes: Boxes) -> Boxes:
+        """Return what may hold a better point of boxes, cut to where that may be and bounded; what is known of them
+        may be that of boxes around them."""
+        boxes = boxes.take(self._tightened(boxes.parts))
+        if self.curves:
+            boxes = boxes.take(self.curves.narrow(boxes.parts))
+            boxes = boxes.take(self._tightened(boxes.parts))
+        boxes = boxes._replace(ends=self.model.bound(boxes.start, boxes.end, boxes.state))
+        least = self.goal.least(boxes.parts, (self.matrix, *self.ends_of_rows(boxes.parts)), self.multipliers)
+        boxes = boxes._replace(least=np.maximum(least, boxes.least))
+        return boxes.take(self.goal.may_hold(boxes.parts) & (boxes.least < self.loss))
+
+    def _tightened(self, parts: Parts) -> np.ndarray:
+        """Cut boxes, in place, to what may be valid and better than what there is; return which may be (n,)."""
+        left = np.ones(len(parts.start), bool)
+        over(
+            region.tighten, len(left), self.region, self.goal.terms, self.goal.left(self.loss, parts),
+            self.matrix, *self.ends_of_rows(parts), parts.start, parts.end, left,
+        )  # fmt: skip
+        return left
+
+    # -- points --------------------------------------------------------------------------------------------------------
+
+    def offer(self, X: np.ndarray) -> float:
+        """Take the best of the points (n, d) that are valid, where it is better than what there is; return its loss,
+        infinite where there is none."""
+        X = X[self.space.contains(X)]
+        if not len(X):
+            return np.inf
+        loss = self.evaluate(X)
+        k = int(np.argmin(loss))
+        if loss[k] < self.loss:
+            check(float(loss[k]), self.proven)
+            self.loss, self.x = float(loss[k]), X[k].copy()
+        return float(loss[k])
+
+
+def check(loss: float, bound: float) -> None:
+    """Raise RuntimeError where a point contradicts a bound: a fault of ours, and no certificate may hide it."""
+    if loss < bound:
+        raise RuntimeError(f"a point of loss {loss!r} contradicts the proven bound {bound!r}")
