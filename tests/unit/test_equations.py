@@ -1,13 +1,15 @@
 """Equations as modellers write them: inputs that begin and end, stiff kinetics, solutions that blow up; each against a
 closed form or a solver of other people's."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from preimage.calibration import building, fit, jumps, losses, overlooked, rosenbrock, solving, traced, trial
+from preimage.calibration import building, fit, jumps, losses, overlooked, rosenbrock, solvers, solving, traced, trial
 from preimage.calibration.course import Course
 from preimage.core.dynamics import Known
 from preimage.data.clock import Clock
@@ -64,13 +66,12 @@ def injection(begin, end, xp):
 DOSE = {"dose": (40.0, 1, 100), "k": (0.3, 0.01, 2)}
 
 
-@pytest.mark.parametrize(("begin", "end"), [(12.0, 12.05), (12.3, 12.35)])
-def test_an_injection_of_minutes_among_hourly_rows_is_seen_by_every_solver(begin, end):
+def test_an_injection_of_minutes_among_hourly_rows_is_seen_by_every_solver():
     hours = np.arange(25.0)
-    found = made(injection(begin, end, jnp), {"y": 2.0}, DOSE, hours)
-    assert set(found.course.stops) - set(hours) == {begin, end} - set(hours)
+    found = made(injection(12.3, 12.35, jnp), {"y": 2.0}, DOSE, hours)
+    assert set(found.course.stops) - set(hours) == {12.3, 12.35}
     X = np.array([[40.0, 0.3], [7.0, 1.1]])
-    right = np.array([injected(begin, end, *x, hours) for x in X])
+    right = np.array([injected(12.3, 12.35, *x, hours) for x in X])
     for values in everywhere(found, X):
         assert values[..., 0] == pytest.approx(right, rel=1e-7, abs=1e-9)
     coarse = np.asarray(traced.series_at(*found.stepped(1), X))[..., 0]
@@ -80,9 +81,9 @@ def test_an_injection_of_minutes_among_hourly_rows_is_seen_by_every_solver(begin
 
 def test_models_of_numpy_and_stated_events_too_and_what_nobody_sees_is_said():
     hours = np.arange(25.0)
-    found = made(injection(12.3, 12.35, np), {"y": 2.0}, DOSE, hours)
-    assert not found.model.traceable and {12.3, 12.35} < set(found.course.stops)
-    assert found.modelled(found.start)[:, 0] == pytest.approx(injected(12.3, 12.35, 40, 0.3, hours), rel=1e-7)
+    found = made(injection(12.0, 12.05, np), {"y": 2.0}, DOSE, hours)
+    assert not found.model.traceable and {12.0, 12.05} < set(found.course.stops)
+    assert found.modelled(found.start)[:, 0] == pytest.approx(injected(12.0, 12.05, 40, 0.3, hours), rel=1e-7)
     # A thousandth of a second in a day: between the times at which anything looks.
     short = injection(12.3, 12.3 + 1e-8, jnp)
     blind = made(short, {"y": 2.0}, DOSE, hours)
@@ -216,8 +217,8 @@ def test_rodas5p_has_order_5_on_equations_that_know_the_time():
         lambda t, y: jnp.stack([y[1] * jnp.cos(t), -y[0] * jnp.cos(t)]), jnp.asarray(0.0), jnp.array([0.0, 1.0]), h,
         (0.0, 10.0))[0])  # fmt: skip
     errors = [float(jnp.abs(step(h)[0] - jnp.sin(jnp.sin(h)))) for h in (0.2, 0.1, 0.05)]
-    # One step's error falls with the sixth power of its length, here with the seventh in the end.
-    assert [np.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)] == pytest.approx([6, 7], abs=0.5)
+    # One step's error falls with the sixth power of its length.
+    assert all(a / b > 2**5.7 for a, b in pairwise(errors))
 
 
 def test_rodas5p_comes_back_with_nothing_where_there_is_no_solution():
@@ -269,6 +270,7 @@ def test_the_start_is_tried_before_any_job(monkeypatch):
 def test_explicit_steps_on_stiff_equations_are_refused_with_the_remedy(monkeypatch):
 
     monkeypatch.setattr(trial, "TRIED", 2)
+    monkeypatch.setattr(solvers, "MOST_CALLS", 20_000)
 
     def stiff(t, y, p):
         return [-1e6 * (float(y[0]) - float(p["k"]) * np.cos(t))]

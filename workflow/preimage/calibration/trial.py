@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration import overlooked, starts
+from preimage.calibration import overlooked, solvers, starts
 from preimage.calibration.building import build_all
 from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import NoSolutionError, TooLongError
@@ -73,7 +73,7 @@ def _tried(fit: Fit, bounds: Mapping[str, tuple[float, float]]) -> list[str]:
     """Return what is to be said of a user's model at the start. Raises StudyError where it has no solution there, nor
     anywhere else that was tried."""
     try:
-        fit.modelled(fit.start)
+        fit.modelled(fit.start, most_calls=solvers.MOST_CALLS)
     except NoSolutionError as error:
         return [_elsewhere(fit, bounds, error)]
     still = overlooked.unmoved(fit, fit.start, *np.array(list(bounds.values())).T)
