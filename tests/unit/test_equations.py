@@ -278,3 +278,65 @@ def test_explicit_steps_on_stiff_equations_are_refused_with_the_remedy(monkeypat
     said = refusal(tried, stiff, monkeypatch, {"k": {"low": 1, "high": 2}}, {"method": "explicit"})
     assert "if they are stiff, set `problem.solver.method: implicit`" in said
     assert tried(stiff, monkeypatch, {"k": {"low": 1, "high": 2}}, {"method": "implicit"}) == []
+
+
+# -- what is observed --------------------------------------------------------------------------------------------------
+
+
+def decay_of_both(t, y, p):
+    return [-p["k"] * y[0], p["k"] * y[0] - p["e"] * y[1]]
+
+
+BOTH = {name: {"low": 0.01, "high": 2} for name in ("k", "e", "scale", "start")}
+OBSERVED = {"ode": {"states": {"A": "207.6 * start", "B": "207.6 - 207.6*start"}}, "inputs": BOTH}
+
+
+def observing(observe, **outputs):
+    return user_series.model(decay_of_both, "own:rates", {**OBSERVED, "ode": {**OBSERVED["ode"], **observe}, **outputs})
+
+
+def test_series_are_expressions_of_states_and_parameters_and_states_begin_with_such():
+    model = observing({"observe": {"share": "scale * (B + 2*A) / (A + B)", "A": "log(A)"}})
+    assert model.traceable and model.observed == ("share", "A")
+    p = {"k": 0.4, "e": 0.1, "scale": 100.0, "start": 0.25}
+    times = np.linspace(0, 5, 6)
+    A = 51.9 * np.exp(-0.4 * times)
+    B = 155.7 * np.exp(-0.1 * times) + 51.9 * 0.4 / (0.1 - 0.4) * (np.exp(-0.4 * times) - np.exp(-0.1 * times))
+    right = np.stack([100 * (B + 2 * A) / (A + B), np.log(A)], axis=1)
+    assert solvers.by_scipy(model, p, Known({}), times, {}) == pytest.approx(right, rel=1e-7)
+    x = jnp.array(list(p.values()))
+
+    @jax.jit
+    def slopes(x):
+        def series(x):
+            return solvers.adaptive(model, dict(zip(p, x, strict=True)), Known({}), times, {}, 1e-9, jnp.ones(2) * 1e-7)
+
+        return series(x), jax.jvp(series, (x,), (jnp.array([0.0, 0, 1, 0]),))[1]
+
+    values, by_scale = slopes(x)
+    assert np.asarray(values) == pytest.approx(right, rel=1e-7)
+    assert np.asarray(by_scale) == pytest.approx(np.stack([right[:, 0] / 100, 0 * times], axis=1), rel=1e-6, abs=1e-12)
+    step = solvers.by_scipy(model, {**p, "scale": 100 + 1e-30j}, Known({}), times, {}).imag / 1e-30
+    assert step[:, 0] == pytest.approx(right[:, 0] / 100, rel=1e-7)
+    assert observing({"observe": {"both": "A + B"}}, outputs={"both": None, "B": None}).observed == ("both", "B")
+
+
+def test_what_is_observed_may_be_a_function_beside_the_right_hand_side(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "beside_rates.py").write_text("def seen(y, p):\n    return [y[0] + y[1], p['scale'] * y[1]]\n")
+    spec = {**OBSERVED, "ode": {**OBSERVED["ode"], "observe": "seen"}}
+    model = user_series.model(decay_of_both, "beside_rates:rates", {**spec, "outputs": {"sum": {}, "part": {}}})
+    assert model.observed == ("sum", "part") and model.traceable
+    assert model.observe([1.0, 2.0], {"scale": 3.0}) == [3.0, 6.0]
+    assert "problem.outputs: name the series" in refusal(user_series.model, decay_of_both, "beside_rates:rates", spec)
+    one = user_series.model(decay_of_both, "beside_rates:rates", {**spec, "outputs": dict.fromkeys("abc")})
+    said = refusal(user_series.checked, one, {"k": 0.1, "e": 0.1, "scale": 1.0, "start": 0.1}, {})
+    assert "the function returned values of shapes" in said and "expected 3 of (3,)" in said
+
+
+def test_expressions_that_name_what_there_is_not_are_refused():
+    assert "problem.ode.observe.x: unknown name 'C'" in refusal(observing, {"observe": {"x": "A + C"}})
+    assert "problem.ode.states.A" in refusal(observing, {"states": {"A": "strt", "B": 0}})
+    assert "problem.outputs.y: no such state" in refusal(observing, {"observe": {"x": "A"}}, outputs={"y": None})
+    clash = refusal(observing, {"states": {"k": 1, "B": 0}, "observe": {"x": "k"}})
+    assert "'k' is both a state and an input" in clash

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from preimage.core.dynamics import Dynamics
 from preimage.core.sentences import NO_VOLUME
 from preimage.data import named
 from preimage.inversion.base import Inverter
@@ -139,6 +140,8 @@ def _complete_samples(study: Study) -> None:
     study["simulation_parts"] = _simulation_parts(study)
     found = load_problem(problem, run=False)
     of_series = found is not None and found.dynamics is not None
+    if "events" in problem and not (found is not None and isinstance(found.dynamics, Dynamics)):
+        raise StudyError("key 'problem.events': valid only for a simulator of differential equations")
     others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
     if of_series and others:
         raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' returns series; expected 'fit'")

@@ -56,9 +56,15 @@ class Ode(Frozen):
 
     states: dict[Text, ByType[Number | Text]] = option(
         ...,
-        "Initial value of each state, in order: a number, or the name of an input. It holds at the first row, or at "
-        "the `origin` of the fit's `time`.",
+        "Initial value of each state, in order: a number, the name of an input, or an expression of inputs. It holds "
+        "at the first row, or at the `origin` of the fit's `time`.",
         min_length=1,
+    )
+    observe: Maybe[ByType[Text | Annotated[dict[Text, Text], Field(min_length=1)]]] = option(
+        None,
+        "Series that are no states: by name an expression of states and inputs (`100 * (A + 2 * AA) / (A + B)`, "
+        "`scale * B + offset`), or the name of a function `f(y, p)` in the simulator's file that returns those named "
+        "under `outputs`. Default: the states.",
     )
 
 
