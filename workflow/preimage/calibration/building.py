@@ -42,7 +42,9 @@ def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -
     rtol = float(solver.get("rtol", 1e-9))
     atol = float(solver.get("atol", rtol))
     kind = losses.check(entry["loss"])
-    found = Fit(model, names, rows, kind, weights, columns, start, rtol, atol, course=Course(whole.start))
+    logs = tuple((spec.get("inputs") or {}).get(name, {}).get("scale") == "log" for name in names)
+    course = Course(whole.start)
+    found = Fit(model, names, rows, kind, weights, columns, start, rtol, atol, course=course, logarithmic=logs)
     return found if isinstance(model, Curve) else solving.settled(found, whole, spec, run)
 
 

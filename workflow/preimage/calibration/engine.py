@@ -47,7 +47,7 @@ def starts(
     others each the most promising of several points, after some iterations."""
     fit, space = question.fit, question.space
     draws, iterations = TRIALS["curve" if isinstance(fit.model, Curve) else "equation"]
-    drawn = design(space, n * draws, rng).reshape(n, draws, -1)
+    drawn = design(space, n * draws, rng, fit.logs).reshape(n, draws, -1)
     own = np.arange(n) == 0 if space.contains(fit.start[None])[0] else np.zeros(n, bool)
     drawn[own, 0] = fit.start
     form, data = program(fit, steps)

@@ -46,6 +46,8 @@ class Fit:
             JAX: diffrax's, or that of stiff equations.
         start: where a search starts first (d,).
         course: where solvers begin, and begin anew.
+        logarithmic: which parameters are to be searched by their logarithms (d,); empty where none is.
+        logs: which parameters are given by their logarithms to base 10 (d,); empty where none is.
     """
 
     model: Model
@@ -59,6 +61,8 @@ class Fit:
     atol: float = 1e-9
     solver: str = "Dopri8"
     course: Course = WHOLE
+    logarithmic: tuple[bool, ...] = ()
+    logs: tuple[bool, ...] = ()
 
     # -- as a surrogate ------------------------------------------------------------------------------------------------
 
@@ -171,7 +175,17 @@ class Fit:
 
         course = self.course
         about = (course.start, course.stopped, float(course.largest))
-        return Form(self.model, self.names, self.loss, self.columns, self.solver, self.rtol, self.atol, course=about)
+        return Form(
+            self.model,
+            self.names,
+            self.loss,
+            self.columns,
+            self.solver,
+            self.rtol,
+            self.atol,
+            course=about,
+            logs=self.logs,
+        )
 
     @cached_property
     def data(self) -> Any:
@@ -269,7 +283,14 @@ class Fit:
         return best * (1 + NEAR_SHARE) + (NEAR * self.size) ** 2
 
     def named(self, x: np.ndarray) -> dict[str, Any]:
+        if self.logs:
+            x = np.where(self.logs, 10.0 ** np.where(self.logs, x, 0.0), x)
         return dict(zip(self.names, x, strict=True))
+
+    def by_logarithms(self, logs: np.ndarray) -> Fit:
+        """Return the same fit as a function of some parameters' logarithms to base 10 (d,)."""
+        start = np.where(logs, np.log10(np.where(logs, self.start, 1.0)), self.start)
+        return replace(self, start=start, logs=tuple(logs.tolist()))
 
     def over(self, rows: Series, window: int | None, weights: str) -> Fit:
         """Return the same fit to other rows, with other weights."""

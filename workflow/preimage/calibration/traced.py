@@ -31,6 +31,7 @@ class Form(NamedTuple):
         columns: positions of the series that the loss takes.
         steps: Runge-Kutta steps between rows; 0 for the adaptive solver, with its tolerances.
         course: the start, whether solvers begin anew at every one of the times, and the largest step.
+        logs: which parameters are given by their logarithms to base 10; empty where none is.
     """
 
     model: Model
@@ -42,6 +43,7 @@ class Form(NamedTuple):
     atol: float
     steps: int = 0
     course: tuple[float, bool, float] = (0.0, False, float("inf"))
+    logs: tuple[bool, ...] = ()
 
 
 class Data(NamedTuple):
@@ -71,7 +73,8 @@ class Data(NamedTuple):
 
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the model's series (n, m) in the rows that count, at parameters (d,)."""
-    p = dict(zip(form.names, x, strict=True))
+    logs = form.logs or (False,) * len(form.names)
+    p = {name: 10.0**v if log else v for name, v, log in zip(form.names, x, logs, strict=True)}
     if form.steps:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes

@@ -15,6 +15,7 @@ from preimage.calibration.solvers import NoSolutionError, TooLongError
 from preimage.calibration.solving import EXPLICIT_CALLS
 from preimage.core.dynamics import Curve
 from preimage.core.space import Input, Space
+from preimage.inversion.logarithmic import Logarithms
 from preimage.problems import loading, user_code, user_series
 from preimage.support import digits
 from preimage.support.errors import StudyError
@@ -72,11 +73,14 @@ def _check_start(fit: Fit, bounds: Mapping[str, tuple[float, float]], spec: Mapp
 def _tried(fit: Fit, bounds: Mapping[str, tuple[float, float]]) -> list[str]:
     """Return what is to be said of a user's model at the start. Raises StudyError where it has no solution there, nor
     anywhere else that was tried."""
+    space = Space(tuple(Input(name, low, high) for name, (low, high) in bounds.items()))
+    if logarithms := Logarithms.of(fit.logarithmic, space):
+        fit, space = fit.by_logarithms(logarithms.mask), logarithms.bounds()
     try:
         fit.modelled(fit.start, most_calls=solvers.MOST_CALLS)
     except NoSolutionError as error:
-        return [_elsewhere(fit, bounds, error)]
-    still = overlooked.unmoved(fit, fit.start, *np.array(list(bounds.values())).T)
+        return [_elsewhere(fit, space, error)]
+    still = overlooked.unmoved(fit, fit.start, space.low, space.high)
     return overlooked.sentences(still, overlooked.apart(fit, fit.start), "at the start", isinstance(fit.model, Curve))
 
 
@@ -88,13 +92,12 @@ def _has_solution(fit: Fit, x: np.ndarray) -> bool:
     return True
 
 
-def _elsewhere(fit: Fit, bounds: Mapping[str, tuple[float, float]], why: NoSolutionError) -> str:
+def _elsewhere(fit: Fit, space: Space, why: NoSolutionError) -> str:
     """Return how many of other points have a solution. Raises StudyError where none has."""
-    space = Space(tuple(Input(name, low, high) for name, (low, high) in bounds.items()))
-    X = starts.design(space, TRIED, np.random.default_rng(0))
+    X = starts.design(space, TRIED, np.random.default_rng(0), fit.logs)
     solved = sum(_has_solution(fit, x) for x in X)
     remedy = "; if they are stiff, set `problem.solver.method: implicit`" if isinstance(why, TooLongError) else ""
-    at = ", ".join(f"{name} {digits.number(v)}" for name, v in zip(fit.names, fit.start, strict=True))
+    at = ", ".join(f"{name} {digits.number(v)}" for name, v in fit.named(fit.start).items())
     said = f"the equations have no solution at the start ({at}): {why}{remedy}"
     if not solved:
         raise StudyError(f"{said}; nor at any of {TRIED} other points within the bounds")

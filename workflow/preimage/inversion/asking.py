@@ -11,6 +11,7 @@ import numpy as np
 
 from preimage.inversion import ordered
 from preimage.inversion.base import Inverter
+from preimage.inversion.logarithmic import Logarithms
 from preimage.inversion.question import Answer, Question, Report, SearchContext
 from preimage.support.errors import StudyError
 
@@ -40,7 +41,11 @@ def propose(
 ) -> list[tuple[Answer, np.ndarray]]:
     """Put questions to a method as `ask` does, though every start may fail: of a part of them that says little."""
     order = ordered.of(questions[0])
-    if (order == np.arange(len(order))).all():
+    logarithms = Logarithms.of(getattr(questions[0].fit, "logarithmic", ()), questions[0].space)
+    if logarithms:  # of fits, whose parameters have no other order
+        answers = inverter.invert_many([logarithms.put(q) for q in questions], context)
+        answers = [replace(a, X=logarithms.undone(a.X)) for a in answers]
+    elif (order == np.arange(len(order))).all():
         answers = inverter.invert_many(questions, context)
     else:
         asked = [ordered.put(q, order) for q in questions]

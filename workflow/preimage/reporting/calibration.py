@@ -125,7 +125,7 @@ def _parameters(material: Material, best: Mapping[str, Any], said: Mapping[str, 
         {
             "name": i.name,
             "unit": i.unit,
-            "value": words.number(best[f"x.{i.name}"], digits.step(i.high - i.low)),
+            "value": words.number(best[f"x.{i.name}"], _step(i, rows.get(i.name))),
             "interval": _interval(rows.get(i.name)),
             "bounds": f"{digits.exact(i.low)} to {digits.exact(i.high)}",
             "determined": rows[i.name]["determined"] if i.name in rows else None,
@@ -134,10 +134,15 @@ def _parameters(material: Material, best: Mapping[str, Any], said: Mapping[str, 
     ]
 
 
+def _step(i: Any, row: Mapping[str, Any] | None) -> float:
+    """Return the smallest difference that must show of a parameter's value."""
+    return 0.0 if row and row.get("logarithmic") else digits.step(i.high - i.low)
+
+
 def _interval(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return words.NONE
-    step = digits.step(row["high"] - row["low"])
+    step = 0.0 if row.get("logarithmic") else digits.step(row["high"] - row["low"])
     low = ("\N{LESS-THAN OR EQUAL TO} " if row["open_below"] else "") + words.number(row["low"], step)
     high = ("\N{GREATER-THAN OR EQUAL TO} " if row["open_above"] else "") + words.number(row["high"], step)
     return f"{low} to {high}"

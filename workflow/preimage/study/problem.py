@@ -137,6 +137,11 @@ class Input(Frozen):
     start: Maybe[Number] = option(
         None, "Where the first start of a fit begins. Default: the built-in problem's value, or the middle."
     )
+    scale: Maybe[Literal["linear", "log"]] = option(
+        None,
+        "For a fit: `log` searches this parameter, and draws its profile, by its logarithm; both bounds are positive "
+        "then. Default `linear`.",
+    )
     unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
     integer: Flag = option(False, "Only whole numbers.")
     step: Maybe[Number] = option(None, "Only `low`, `low` + `step`, ... up to `high`.", gt=0)

@@ -68,6 +68,7 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
                 found["findings"]["limit"],
                 {n: best[f"x.{n}"] for n in m.space.names},
                 units,
+                [r["parameter"] for r in found["findings"]["parameters"] if r.get("logarithmic")],
             ),
         )
     if "steps" in found:
