@@ -215,7 +215,9 @@ class Fit:
             knots, where = self.course.knots(times)
             times, rows = (times, rows) if np.array_equal(knots, times) else (knots, where)
         at = {name: column[counted] for name, column in s.at.items()}
-        found = Data(s.known, times, pick, self.weight, self.wanted, grid, at, self.sizes, rows)
+        cells: Any = () if self.complete else self.weight
+        weights = self.weights[counted]
+        found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
 
     def _mesh(self, steps: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:

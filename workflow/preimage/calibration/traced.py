@@ -52,12 +52,12 @@ class Data(NamedTuple):
     Attributes:
         times: when the adaptive solver is to say what there is, each once.
         pick: which of the knots of fixed steps, or of a curve's rows, each row that counts is (n,).
-        weights, wanted: of the rows that count: what differences are multiplied by (n, c), and observed values (n, m)
-            on the loss's scale.
+        weights, wanted: of the rows that count (n,), and observed values (n, m) on the loss's scale.
         grid: the mesh of fixed steps.
         at: columns that a curve takes.
         sizes: of the states (k,), which the absolute tolerance is a share of.
         rows: which of the times each row that counts is (n,); empty where they are the same.
+        cells: where cells are empty, what differences are multiplied by (n, c) instead of by their row's weight.
     """
 
     known: Known
@@ -69,6 +69,7 @@ class Data(NamedTuple):
     at: Any
     sizes: Any
     rows: Any = ()
+    cells: Any = ()
 
 
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
@@ -87,7 +88,8 @@ def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the residuals whose squares sum to the loss, at parameters (d,)."""
     columns = jnp.array(form.columns)
     modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
-    return ((modelled - data.wanted[:, columns]) * data.weights).ravel()
+    weight = data.cells if len(data.cells) else jnp.sqrt(data.weights / len(form.columns))[:, None]
+    return ((modelled - data.wanted[:, columns]) * weight).ravel()
 
 
 def loss(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:

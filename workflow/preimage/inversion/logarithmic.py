@@ -15,7 +15,7 @@ from preimage.inversion.question import Question
 
 @dataclass(frozen=True)
 class Logarithms:
-    """Which parameters are replaced by their logarithms to base 10 (d,): those that a study wants so and that are free."""
+    """Which parameters are replaced by their logarithms to base 10 (d,): those a study wants so and leaves free."""
 
     mask: np.ndarray
     space: Space
