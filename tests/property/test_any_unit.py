@@ -150,6 +150,20 @@ def test_some_methods_and_objectives(tmp_path, plain, kind, change):
     check(tmp_path, kind, what, numbers(), CHANGES[change], plain(kind), settled)
 
 
+TRADE = {
+    "trade": {"pareto": {"maximize": ["y"], "minimize": ["z"]}},
+    "limited": {"pareto": {"maximize": ["z", "y"]}, "fixed": {"w": 5.25}},
+}
+
+
+@pytest.mark.parametrize("change", ["powers of two, small", "far", "rows", "columns"])
+def test_fronts(tmp_path, change):
+    """`w` is fixed at what is its value in any unit only where that is the same number."""
+    objectives = TRADE if change in ("rows", "columns") else {"trade": TRADE["trade"]}
+    fronts = {"nsga2": {"kind": "nsga2", "evaluations": 300, "members": 20}, "random": SEARCHES["random"]}
+    check(tmp_path, "line", spec("line", fronts, objectives), numbers(), CHANGES[change])
+
+
 def graded(n=60):
     """Rows with a category and a whole number."""
     rng = np.random.default_rng(4)

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core import objective
-from preimage.core.candidates import without_formulas
+from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
 from preimage.data import named, setting, split_rows, tables
 from preimage.evidence import assess, fronts, judge
@@ -45,7 +45,7 @@ def main(snakemake):
         summary = summarise(table, space, objectives, outputs, certificates, free)
         solutions = distinct_solutions(table, space, objectives, outputs, free)
         trees = {name: model for name, (model, _) in models.items()}
-        least = table.groupby(["surrogate", "objective"], sort=False)["predicted_loss"].min().to_dict()
+        least = least_losses(table, ["surrogate", "objective"]).to_dict()
         summary = with_windows(summary, space, trees, objectives, least)
         solutions = first_with_windows(solutions, space, trees, objectives, least)
         said = warnings(run.params, source, found)

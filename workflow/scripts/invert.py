@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from preimage.core.candidates import least_losses, missed
 from preimage.inversion import asking, parts, questions
 from preimage.inversion.base import Inverter
 from preimage.inversion.table import frame
@@ -34,7 +35,7 @@ def main(snakemake):
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
 
-        best = table.groupby("objective", sort=False)["predicted_loss"].min()
+        best = least_losses(table, ["objective"])
         run.metric("inversion/predicted_loss", best.mean())
         run.record.timing["evaluations"] = float(table["evaluations"].sum())
         run.metric("inversion/failed", float(table["status"].eq("failed").sum()))
@@ -46,7 +47,7 @@ def main(snakemake):
 
 def log_history(run, table):
     """The best loss so far, where it improves, by evaluations spent."""
-    best = table["predicted_loss"].fillna(np.inf).cummin()
+    best = table["predicted_loss"].where(missed(table) == 0).fillna(np.inf).cummin()
     improved = best.lt(best.shift(fill_value=np.inf))
     spent = table["evaluations"].cumsum()
     for at, value in pd.Series(best[improved].to_numpy(), index=spent[improved]).items():

@@ -18,6 +18,8 @@ KEYS = ["problem", "round", "seed", "surrogate", "objective", "inverter", "start
 # A candidate is in the domain where its domain score is at most this.
 DOMAIN_LIMIT = 0.95
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
+# By how much a candidate misses the limits of its objective, by prediction and in truth; in studies that have limits.
+VIOLATIONS = ("violation", "simulated_violation")
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
 # `neural_adjoint`), one that reaches the target or is a minimum in any unit (`preimage.inversion.ending`);
 # not_converged: a valid point that is neither, or where the loss is flat; failed: the start raised or gave no number;
@@ -25,15 +27,21 @@ CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 STATUSES = ("ok", "not_converged", "failed", "no_answer", "rejected")
 
 
-def columns(inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
-    """Return the table's columns in order."""
+def columns(inputs: Sequence[str], outputs: Sequence[str], limited: bool = False) -> list[str]:
+    """Return the table's columns in order.
+
+    Args:
+        limited: whether some objective of the study limits outputs (`subject_to`).
+    """
     return [
         *KEYS,
         *(f"x.{i}" for i in inputs),
         *(f"predicted.{o}" for o in outputs),
         "predicted_loss",
+        *(["violation"] if limited else []),
         *(f"simulated.{o}" for o in outputs),
         "simulated_loss",
+        *(["simulated_violation"] if limited else []),
         *(f"interval_low.{o}" for o in outputs),
         *(f"interval_high.{o}" for o in outputs),
         "in_domain",
@@ -46,7 +54,12 @@ def columns(inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
 
 def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) -> pd.DataFrame:
     """Return the frame with every column of the table, in order and with its type; what is missing is null."""
-    frame = frame.reindex(columns=columns(inputs, outputs))
+    limited = "violation" in frame
+    frame = frame.reindex(columns=columns(inputs, outputs, limited))
+    if limited:
+        # Other objectives of the study have none.
+        for kind, loss in zip(VIOLATIONS, ("predicted_loss", "simulated_loss"), strict=True):
+            frame[kind] = frame[kind].fillna(0.0).where(frame[loss].notna())
     types: dict[str, Any] = {
         **dict.fromkeys(["problem", "surrogate", "objective", "inverter", "status", "message"], "str"),
         **dict.fromkeys(["round", "seed", "start", "evaluations"], "int64"),
@@ -55,6 +68,11 @@ def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) ->
     }
     floats = [c for c in frame if c not in types and not c.startswith("x.")]
     return frame.astype({**types, **dict.fromkeys(floats, "float64")})
+
+
+def outputs_in(frame: pd.DataFrame) -> list[str]:
+    """Return the outputs that a table of candidates has predictions of, in order."""
+    return [c.removeprefix("predicted.") for c in frame if c.startswith("predicted.")]
 
 
 def inputs_of(frame: pd.DataFrame, space: Space) -> pd.DataFrame:
@@ -75,16 +93,42 @@ def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{c: frame[c].map(plain, na_action="ignore") for c in texts})
 
 
-def ranked(loss: pd.Series, by: Sequence[pd.Series]) -> pd.Series:
-    """Return ranks from 1 within groups, smallest loss first, equal losses in order of rows; null for a null loss."""
+def ranked(loss: pd.Series, by: Sequence[pd.Series], violation: pd.Series | None = None) -> pd.Series:
+    """Return ranks from 1 within groups, smallest loss first, equal losses in order of rows; null for a null loss.
+
+    Args:
+        violation: of limits, by which rows come before they do by their loss.
+    """
+    if violation is not None:
+        order = np.lexsort((loss, violation))
+        loss = pd.Series(np.argsort(order).astype(float), loss.index).where(loss.notna())
     return loss.groupby(list(by), sort=False).rank(method="first").astype("Int64")
 
 
-def schema(inputs: Mapping[str, bool], outputs: Sequence[str]) -> Any:
+def missed(frame: pd.DataFrame, prefix: str = "") -> pd.Series:
+    """Return by how much candidates miss the limits of their objective by prediction, or with the prefix `simulated_`
+    in truth: 0 in a study without limits."""
+    return frame[f"{prefix}violation"] if f"{prefix}violation" in frame else pd.Series(0.0, frame.index)
+
+
+def best_first(frame: pd.DataFrame, *then: str) -> pd.DataFrame:
+    """Return candidates in the order in which they are to be preferred by prediction: what keeps the limits first, by
+    its loss, and what is equal by further columns."""
+    limited = ["violation"] if "violation" in frame else []
+    return frame.sort_values([*limited, "predicted_loss", *then], kind="stable")
+
+
+def least_losses(frame: pd.DataFrame, by: Sequence[str]) -> pd.Series:
+    """Return the smallest predicted loss of candidates that keep the limits, by group; NaN where none does."""
+    return frame["predicted_loss"].where(missed(frame) == 0).groupby([frame[c] for c in by], sort=False).min()
+
+
+def schema(inputs: Mapping[str, bool], outputs: Sequence[str], limited: bool = False) -> Any:
     """Return the pandera schema of the table.
 
     Args:
         inputs: by input, whether it is a category (a string column rather than a float one).
+        limited: see `columns`.
     """
     import pandera.pandas as pa
 
@@ -106,6 +150,7 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str]) -> Any:
         },
         **{f"{p}.{o}": pa.Column(checks=finite, **number) for p in ("predicted", "simulated") for o in outputs},
         "predicted_loss": pa.Column(checks=finite, **number),
+        **{name: pa.Column(checks=[finite, pa.Check.ge(0)], **number) for name in VIOLATIONS},
         "simulated_loss": pa.Column(checks=finite, **number),
         **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
         "in_domain": pa.Column("boolean", nullable=True),
@@ -120,7 +165,7 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str]) -> Any:
         error="a row that did not fail lacks an input or its predicted loss",
     )
     return pa.DataFrameSchema(
-        {name: cols[name] for name in columns(list(inputs), outputs)},
+        {name: cols[name] for name in columns(list(inputs), outputs, limited)},
         checks=has_point,
         unique=[*CASE, "start"],
         strict=True,

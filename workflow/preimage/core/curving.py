@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +24,7 @@ def onto_curves(space: Space, x: np.ndarray, nearest: bool = False) -> np.ndarra
     Args:
         nearest: whether to look for the nearest point (by squared distances of scaled inputs), not only a near one.
     """
-    piece = replace(space.straight.piece(x), curved=space.curved)
+    piece = space.piece(x)
     quick = polish(piece, x)
     valid = [quick] if space.contains(quick)[0] else []
     if valid and not nearest:

@@ -4,8 +4,8 @@ Kept apart from `space`, which needs no solver.
 """
 
 from preimage.core.emptiness import check_feasible, proven_empty
-from preimage.core.repairing import repair
+from preimage.core.repairing import near, repair
 from preimage.core.sampling import acceptance, sample
 from preimage.core.scaled import polish
 
-__all__ = ["acceptance", "check_feasible", "polish", "proven_empty", "repair", "sample"]
+__all__ = ["acceptance", "check_feasible", "near", "polish", "proven_empty", "repair", "sample"]

@@ -11,40 +11,56 @@ from functools import lru_cache
 
 import numpy as np
 
-from preimage.core.conditions import Count, Exclusion
 from preimage.core.curving import onto_curves
 from preimage.core.nearest import nearest
-from preimage.core.pieces import beside, outside
+from preimage.core.quickly import moved_quickly
 from preimage.core.scaled import polish
 from preimage.core.space import Space
 from preimage.support.errors import StudyError
 
 # Random valid points that a repair may fall back on, and how many of the nearest are tried to be brought nearer.
-POOL, TRIED = 16, 3
+POOL, TRIED = 64, 3
+# Shares of the way from one of them that are tried.
+SHARES = (1.0, 0.5, 0.25, 0.125)
 
 
 def repair(space: Space, X: np.ndarray, quickly: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Move points (n, d) that are outside to the nearest valid ones.
 
     Args:
-        quickly: whether a near point is enough, which takes no program in most cases: each input is rounded to its
-            allowed values, of those that are too many the smallest go back to their references, excluded combinations
-            are left by the shortest way, and rows are met by the inputs that are left.
+        quickly: whether a near point is enough, which takes no program in most cases (`preimage.core.quickly`). Where
+            that fails at a curved constraint, the point is on the way from the nearest of some random valid ones.
 
     Returns the points and how far each was moved (n,), the sum of changes in units of each input's range; points
     that were valid come back unchanged. Raises StudyError where no valid point exists, or none was found.
     """
     X = np.array(X, float)
     moved = np.zeros(len(X))
-    plain = not (space.in_pieces or space.curved or space.listed.any())
-    for k in np.flatnonzero(~space.contains(X)):
-        point = space.rounded(X[k])
-        if not space.contains(point)[0]:
-            near = _quick(space, X[k]) if quickly and not plain else None
-            point = _nearest(space, X[k]) if near is None else near
+    outside = np.flatnonzero(~space.contains(X))
+    if not len(outside):
+        return X, moved
+    points, valid = space.rounded(X[outside]), np.zeros(0, bool)
+    if quickly and not space.plain:
+        points, valid = moved_quickly(space, X[outside])
+    else:
+        valid = space.contains(points)
+    for k, point, done in zip(outside, points, valid, strict=True):
+        if not done:
+            point = _between(space, X[k]) if quickly and space.curved else _nearest(space, X[k])
         moved[k] = _distance(space, X[k], point)
         X[k] = point
     return X, moved
+
+
+def near(space: Space, X: np.ndarray) -> np.ndarray:
+    """Return points (n, d) moved into the space as `repair` does quickly, without those for which that takes more."""
+    if space.plain:
+        return repair(space, X)[0]
+    outside = ~space.contains(X)
+    points, valid = moved_quickly(space, X[outside])
+    moved, kept = X.copy(), ~outside
+    moved[outside], kept[outside] = points, valid
+    return moved[kept]
 
 
 def _distance(space: Space, x: np.ndarray, point: np.ndarray) -> float:
@@ -87,79 +103,14 @@ def _towards(space: Space, point: np.ndarray, x: np.ndarray) -> np.ndarray:
         return point
 
 
-# -- quickly -----------------------------------------------------------------------------------------------------------
-
-
-def _quick(space: Space, x: np.ndarray) -> np.ndarray | None:
-    """Return a valid point (d,) near x; None where that takes more."""
-    point = space.rounded(x)
-    for count in space.counts:
-        _meet_count(space, count, x, point)
-    for exclusion in space.exclusions:
-        _leave(space, exclusion, x, point)
-    loose = _loose(space)
-    if not loose.contains(point)[0]:
-        return None
-    point = polish(space.straight.piece(point), point)
-    if space.curved and space.straight.contains(point)[0] and not space.contains(point)[0]:
-        return onto_curves(space, point)
-    return point if space.contains(point)[0] else None
-
-
-@lru_cache(maxsize=16)
-def _loose(space: Space) -> Space:
-    """Return a space without its rows."""
-    return Space(space.inputs, (), space.counts, space.exclusions)
-
-
-def _meet_count(space: Space, count: Count, x: np.ndarray, point: np.ndarray) -> None:
-    """Change a point (d,) where a count is not met: those inputs for which it takes least, as they were at x."""
-    at, reference = space.at(count), np.array(count.reference)
-    differ = point[at] != reference
-    if count.least <= (number := int(differ.sum())) <= count.most:
-        return
-    back = np.array([_cost(space, j, x[j], r) for j, r in zip(at, reference, strict=True)])
-    others = np.array([_unlike(space, j, x[j], r) for j, r in zip(at, reference, strict=True)])
-    away = np.array([_cost(space, j, x[j], v) for j, v in zip(at, others, strict=True)])
-    if number > count.most:
-        order = np.argsort(np.where(differ, back - away, np.inf), kind="stable")[: number - count.most]
-        point[np.array(at)[order]] = reference[order]
-    else:
-        order = np.argsort(np.where(differ, np.inf, away - back), kind="stable")[: count.least - number]
-        point[np.array(at)[order]] = others[order]
-
-
-def _cost(space: Space, j: int, x: float, value: float) -> float:
-    """Return how far an input is moved to a value; without end where it may not take it."""
-    if not space.inputs[j].allows(value):
-        return np.inf
-    return float(x != value) if space.categorical[j] else float(abs(x - value) / space.width[j])
-
-
-def _unlike(space: Space, j: int, x: float, reference: float) -> float:
-    """Return the allowed value of an input nearest to x that is not its reference."""
-    i = space.inputs[j]
-    if i.categories:
-        others = [c for c in space.codes_by_name(j) if c != reference]
-        return float(x if x in others else others[0] if others else reference)
-    value = float(i.nearest(x))
-    if value != reference:
-        return value
-    return min(beside(i, reference, space.width[j]), key=lambda v: abs(x - v))
-
-
-def _leave(space: Space, exclusion: Exclusion, x: np.ndarray, point: np.ndarray) -> None:
-    """Change a point (d,) that is an excluded combination, by the input that has the shortest way out of it."""
-    at = space.at(exclusion)
-    if not exclusion.violation(point[None, at], space.width[at])[0]:
-        return
-    ways = []
-    for j, c in zip(at, exclusion.conditions, strict=True):
-        i = space.inputs[j]
-        if c.codes:
-            ways += [(j, float(v)) for v in space.codes_by_name(j) if v not in c.codes]
-        else:
-            ways += [(j, v) for v in outside(i, c.low, c.high) if np.isfinite(v)]
-    if ways:
-        j, value = min(ways, key=lambda way: _cost(space, way[0], x[way[0]], way[1]))
-        point[j] = value
+def _between(space: Space, x: np.ndarray) -> np.ndarray:
+    """Return a valid point (d,) on the way from the nearest of the random valid points to x."""
+    pool = _pool(space)
+    start = min(pool, key=lambda p: _distance(space, x, p))
+    piece = space.piece(start)
+    way = np.where(piece.stepwise, 0.0, piece.rounded(x) - start)
+    for share in SHARES:
+        point = polish(piece, start + share * way)
+        if space.contains(point)[0]:
+            return point
+    return np.asarray(start)

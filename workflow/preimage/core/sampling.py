@@ -26,6 +26,8 @@ CLUSTERS = 10
 CLUSTER_SPREAD = 0.05
 # Pieces of a space that one sample comes from, at most, and points drawn to find them.
 PIECES, DRAWN_FOR_PIECES = 300, 4096
+# Points of which the share that meets curved constraints is counted.
+SEEN = 500
 # Pieces in random directions where hardly any holds a point.
 DIRECTIONS = 20
 # Points of walks after which too few are seen to meet curved constraints, and points that are tried to be moved there
@@ -59,9 +61,8 @@ def sample(space: Space, n: int, rng: np.random.Generator, scheme: str = "unifor
 
 
 def acceptance(space: Space, rng: np.random.Generator) -> float:
-    """Return the share of random points that are valid, of those that meet all but the curved constraints; 0 where none
-    did."""
-    X = sample(space.straight, DRAWN_FOR_PIECES, rng)
+    """Return the share of random points that are valid, of those that meet all but the curved constraints."""
+    X = sample(space.straight, SEEN, rng)
     return float(space.contains(X).mean())
 
 

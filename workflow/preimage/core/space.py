@@ -114,6 +114,11 @@ class Space:
         return bool(self.conditions)
 
     @property
+    def plain(self) -> bool:
+        """Whether bounds, whole numbers, categories and linear constraints are all that there is."""
+        return not (self.in_pieces or self.curved or self.listed.any())
+
+    @property
     def in_pieces(self) -> bool:
         """Whether the space falls into pieces, which `piece` tells apart."""
         return bool(self.counts or self.exclusions) or bool(self.gapped.any())
@@ -297,6 +302,29 @@ class Space:
         """
         if not self.in_pieces:
             return self
+        key = self._sides(x)
+        if key is None or key not in self._pieces:
+            made = self._piece(x)
+            if key is None:
+                return made
+            if len(self._pieces) >= KEPT:
+                self._pieces.clear()
+            self._pieces[key] = made
+        return self._pieces[key]
+
+    @cached_property
+    def _pieces(self) -> dict[bytes, Space]:
+        """Pieces by what tells them apart, as searches ask for the same ones again and again."""
+        return {}
+
+    def _sides(self, x: np.ndarray) -> bytes | None:
+        """Return what tells the piece of a point (d,) apart where inputs at 0 or a reference are all, or None."""
+        if self.exclusions or any(count.least for count in self.counts):
+            return None
+        at = [x[self.at(count)] == count.reference for count in self.counts]
+        return np.concatenate([self.gapped & (x == 0), *at]).tobytes()
+
+    def _piece(self, x: np.ndarray) -> Space:
         inputs = [one_side(i, v) for i, v in zip(self.inputs, x, strict=True)]
         for count in self.counts:
             hold_count(inputs, self.at(count), count, x, self.width)
@@ -348,5 +376,7 @@ class Space:
         return cls(inputs, **{key: tuple(kind.from_dict(c) for c in value[key]) for key, kind in CONDITIONS.items()})
 
 
+# Pieces that a space remembers.
+KEPT = 4096
 # What a space has beside its inputs, and of which kind.
 CONDITIONS: dict[str, Any] = {"constraints": Linear, "counts": Count, "exclusions": Exclusion, "curved": Curved}

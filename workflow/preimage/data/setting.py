@@ -134,7 +134,10 @@ def of_rows(spec: Mapping[str, Any], rows: Rows, natural: bool = False) -> Setti
 
 def _steps(built: Space, rows: Rows) -> dict[str, float]:
     """Return the smallest difference that must show of each column of numbers."""
-    whole = {i.name: digits.step(i.high - i.low, np.ptp(rows.ranges[i.name]), float(i.integer)) for i in built.inputs}
+    steps = {
+        i.name: float(i.integer) if not i.values else float(np.diff(i.values).min(initial=np.inf)) for i in built.inputs
+    }
+    whole = {i.name: digits.step(i.high - i.low, np.ptp(rows.ranges[i.name]), steps[i.name]) for i in built.inputs}
     return whole | {name: digits.step(reach) for name, reach in zip(rows.outputs, rows.reach, strict=False)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
     enough = enough_loss(wanted)
     if not np.isfinite(loss):
         return unknown(kind, quantity, reason="the method found no candidate")
+    if (violation := float(row.get("violation", 0.0))) > 0:
+        quantity = "miss of a limit, in ranges of its output"
+        if row["feasible"] == "yes":
+            return judged(kind, quantity, violation, 0.0, limits=True)
+        return unknown(kind, quantity, 0.0, reason="whether anything keeps the limits is not decided", loss=loss)
     if wanted.bounded:
         if row["feasible"] == "no" or loss <= enough:
             return judged(kind, quantity, 0.0, enough)
@@ -52,6 +58,24 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
     if not certified and short <= limit:
         return unknown(kind, quantity, limit, reason="nothing is proven of the model", loss=loss)
     return judged(kind, quantity, short, limit, certified=certified, loss=loss)
+
+
+def poor_front(row: Mapping[str, Any], wanted: Objective, largest: float) -> Finding:
+    """Return whether a method's front stopped short: the share that it lacks of the proven bound of the hypervolume, or
+    of the largest one that is known.
+
+    Args:
+        row: of the summary.
+        largest: hypervolume that any method found.
+    """
+    kind, quantity, (limit,) = "poor_search", "share of the hypervolume that is lacking", wanted.tolerance
+    bound = float(row["hypervolume_bound"])
+    certified = bool(np.isfinite(bound))
+    best = bound if certified else largest
+    short = max(0.0, 1 - float(row["hypervolume"]) / best) if best > 0 else 0.0
+    if not certified and short <= limit:
+        return unknown(kind, quantity, limit, reason="nothing is proven of the model")
+    return judged(kind, quantity, short, limit, certified=certified)
 
 
 def enough_loss(wanted: Objective) -> float:
@@ -76,7 +100,7 @@ def no_solution(feasible: str, bound: float, wanted: Objective) -> Finding:
     """Return whether it is proven that nothing meets the objective on the model; the loss's bound is what says so."""
     kind, quantity = "no_solution", "proven bound of the loss"
     enough = enough_loss(wanted)
-    if not wanted.bounded or feasible == "yes":
+    if feasible == "yes" or not (wanted.bounded or wanted.limits):
         return judged(kind, quantity, 0.0, enough if wanted.bounded else 0.0)
     if feasible == "no":
         return Finding(kind, quantity, float(bound), enough, FOUND, {})
@@ -108,8 +132,8 @@ def window_around(row: Mapping[str, Any], x: np.ndarray, space: Space) -> tuple[
     if pd.notna(row.get("tolerance_width")) and not any(i.categories for i in space.inputs):
         low, high = (np.array([row[f"tolerance_{end}.{n}"] for n in space.names], float) for end in ("low", "high"))
         return np.minimum(low, x), np.maximum(high, x), True
-    reach = np.where(space.discrete, 0.0, SETTING * space.width)
-    return np.maximum(x - reach, space.low), np.minimum(x + reach, space.high), False
+    reach, piece = np.where(space.stepwise, 0.0, SETTING * space.width), space.piece(x)
+    return np.maximum(x - reach, piece.low), np.minimum(x + reach, piece.high), False
 
 
 def unstable_answer(
@@ -135,7 +159,7 @@ def unstable_answer(
     kind, quantity = "unstable_answer", "jump of the truth in the window"
     X = rng.uniform(low, high, (ASKED, len(x)))
     X = np.vstack([x, np.where(space.discrete, np.round(X), X)])
-    X, _ = polytope.repair(space, X) if space.constraints else (X, None)
+    X = polytope.near(space.piece(x), X) if space.restricted else X
     Y = simulate(X)
     if not np.isfinite(Y).all():
         said = "the simulator gave no number somewhere in the window"
@@ -143,6 +167,8 @@ def unstable_answer(
     value = value_of(wanted, Y)
     first, last = X[value.argmin()], X[value.argmax()]
     jump = abs(_jump(first, last, space, lambda P: value_of(wanted, simulate(P))))
+    # An answer on a limit of outputs has half of its window beyond, however smooth the truth is.
+    wanted = replace(wanted, limits=())
     if wanted.bounded:
         missed = ~wanted.met(Y)
     else:
@@ -151,7 +177,8 @@ def unstable_answer(
         missed = loss > wanted.as_good_as(loss[0])
     share = float(missed[1:].mean())
     spread = np.quantile(value[1:], [0.05, 0.95])
-    limit = max(wanted.tolerance[0], (wanted.high[0] - wanted.low[0]) / 2)
+    width = wanted.high[0] - wanted.low[0]
+    limit = max(wanted.tolerance[0], width / 2 if np.isfinite(width) else 0.0)
     details = {"spread": spread.tolist(), "missed": share, "missed_threshold": MISSED, "proven": proven}
     return judged(kind, quantity, jump, limit, share > MISSED, **details)
 
@@ -167,7 +194,7 @@ def _jump(first: np.ndarray, last: np.ndarray, space: Space, value: Callable[[np
     """Return the difference that is left between two points when they are brought together by halving."""
     for _ in range(HALVINGS):
         middle = first / 2 + last / 2
-        middle = np.where(space.discrete, first, middle)
+        middle = np.where(space.stepwise, first, middle)
         a, b, c = value(np.stack([first, middle, last]))
         if abs(b - a) >= abs(c - b):
             last = middle

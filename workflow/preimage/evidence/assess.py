@@ -57,7 +57,8 @@ def assess(
 def resimulate(
     frame: pd.DataFrame, space: Space, simulate: Simulator, objectives: Mapping[str, Objective], outputs: list[str]
 ) -> pd.DataFrame:
-    """Return the table with `simulated.` columns, `simulated_loss` and `true_rank`; equal points are run once."""
+    """Return the table with `simulated.` columns, `simulated_loss` and `true_rank`, and in a study with limits
+    `simulated_violation`; equal points are run once."""
     has, X = points(frame, space)
     distinct, inverse = np.unique(X, axis=0, return_inverse=True)
     Y = np.full((len(frame), len(outputs)), np.nan)
@@ -65,12 +66,16 @@ def resimulate(
         Y[has] = simulate(distinct)[inverse.ravel()]
     Y[~np.isfinite(Y).all(axis=1)] = np.nan
     frame = frame.assign(**{f"simulated.{o}": Y[:, k] for k, o in enumerate(outputs)})
-    loss = np.full(len(frame), np.nan)
+    loss, violation = np.full((2, len(frame)), np.nan)
     for name, wanted in objectives.items():
         mine = (frame["objective"] == name).to_numpy()
-        loss[mine] = wanted.loss(Y[mine])
+        loss[mine], violation[mine] = wanted.loss(Y[mine]), wanted.violation(Y[mine])
     frame = frame.assign(simulated_loss=loss)
-    return frame.assign(true_rank=candidates.ranked(_order(frame, objectives, Y), [frame[c] for c in CASE]))
+    if "violation" in frame:
+        frame = frame.assign(simulated_violation=violation)
+    missed = candidates.missed(frame, "simulated_")
+    by = [frame[c] for c in CASE]
+    return frame.assign(true_rank=candidates.ranked(_order(frame, objectives, Y), by, missed))
 
 
 def _order(frame: pd.DataFrame, objectives: Mapping[str, Objective], Y: np.ndarray) -> pd.Series:

@@ -49,11 +49,17 @@ def by_round(rounds: list[Round], summary: pd.DataFrame) -> pd.DataFrame:
                 **{key: row[key] for key in KEYS},
                 "rows": len(found.known),
                 "test_rmse": _error(found.surrogates.get(row["surrogate"]), wanted),
-                "best_known_loss": float(np.nanmin(wanted.loss(found.known))),
+                "best_known_loss": _least(wanted, found.known),
                 **{key: row[key] for key in TAKEN},
             }
         )
     return pd.DataFrame(out, columns=[*KEYS, "rows", "test_rmse", "best_known_loss", *TAKEN])
+
+
+def _least(wanted: Objective, Y: np.ndarray) -> float:
+    """Return the smallest loss of outputs (n, m) that keep the limits; NaN where none do."""
+    kept = wanted.loss(Y[wanted.violation(Y) == 0])
+    return float(np.nanmin(kept)) if len(kept) else float("nan")
 
 
 def _error(about: Mapping[str, Any] | None, wanted: Objective) -> float:

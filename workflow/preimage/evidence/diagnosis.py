@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import inputs_of
+from preimage.core.candidates import inputs_of, missed
 from preimage.core.objective import Fit, Objective
 from preimage.core.space import Space
 from preimage.data.rows import Rows
@@ -93,16 +93,22 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
         if isinstance(wanted, Fit) or wanted.name != wanted.entry:
             continue
         place = {"surrogate": surrogate, "objective": objective}
-        least = float(summary["predicted_loss"].min())
+        least = float(summary["predicted_loss"].where(missed(summary) == 0).min())
         for row in summary[~summary["inverter"].isin(found.baselines)].to_dict("records"):
-            yield {**place, "inverter": row["inverter"]}, answers.poor_search(row, wanted, least)
+            search = (
+                answers.poor_front(row, wanted, float(summary["hypervolume"].max()))
+                if wanted.front
+                else answers.poor_search(row, wanted, least)
+            )
+            yield {**place, "inverter": row["inverter"]}, search
         first = summary.iloc[0]
         yield place, answers.no_solution(str(first["feasible"]), float(first["certified_bound"]), wanted)
         mine = found.solutions[
             (found.solutions["objective"] == objective) & (found.solutions["surrogate"] == surrogate)
         ]
         if len(mine):
-            yield place, _several(found, mine, str(surrogate), wanted, least)
+            if not wanted.front:
+                yield place, _several(found, mine, str(surrogate), wanted, least)
             yield from ((place, f) for f in _of_the_first(found, mine.head(1), str(surrogate), wanted, rng))
 
 
@@ -127,7 +133,7 @@ def _of_the_first(
 ) -> Iterator[Finding]:
     """Yield what is found of the recommended answer, the one row of a table."""
     row = first.iloc[0]
-    low, high = ([f"interval_{end}.{o}" for o in wanted.outputs] for end in ("low", "high"))
+    low, high = ([f"interval_{end}.{o}" for o in wanted.involved] for end in ("low", "high"))
     if surrogate in found.tests:
         test = found.tests[surrogate]
         width = row[high].to_numpy(float) - row[low].to_numpy(float)

@@ -23,15 +23,15 @@ def promise(wanted: Objective, Y: np.ndarray, predicted: np.ndarray, inside: np.
         inside: which rows satisfy bounds, constraints and the objective's fixed inputs (n,).
     """
     rows = np.flatnonzero(inside)
-    nearest = rows[np.argsort(wanted.loss(predicted[rows]), kind="stable")][:ROWS]
-    c = list(wanted.columns)
-    met = wanted.met(Y[nearest], None if wanted.bounded else float(wanted.loss(Y[nearest]).min(initial=np.inf)))
+    nearest = rows[np.lexsort((wanted.loss(predicted[rows]), wanted.violation(predicted[rows])))][:ROWS]
+    c = list(dict.fromkeys([*wanted.columns, *(limit.column for limit in wanted.limits)]))
+    met = wanted.met(Y[nearest]) if wanted.bounded else wanted.violation(Y[nearest]) == 0
     return {
         "rows": len(nearest),
         "predicted": _mean(predicted[nearest][:, c]),
         "measured": _mean(Y[nearest][:, c]),
         "rmse": np.sqrt(_array((Y - predicted)[nearest][:, c] ** 2)).tolist(),
-        "met": int(met.sum()) if wanted.bounded else None,
+        "met": int(met.sum()) if wanted.bounded or wanted.limits else None,
     }
 
 

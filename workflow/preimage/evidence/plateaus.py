@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from preimage.core.candidates import missed
 from preimage.core.objective import Objective
 
 FEWEST = 3
@@ -52,20 +53,22 @@ def has_starts(evaluations: np.ndarray) -> bool:
 
 
 def by_case(candidates: pd.DataFrame, objectives: Mapping[str, Objective]) -> list[dict[str, Any]]:
-    """Return, for each case whose rows are starts, how many ended with a loss, and on which plateaus they did. A loss
-    that is 0 but for what counts as equal is 0 there.
+    """Return, for each case whose rows are starts, how many ended with a loss, and on which plateaus they did; apart
+    from them, how many missed a limit of outputs. A loss that is 0 but for what counts as equal is 0 there.
     """
     rows = []
     for key, part in candidates.groupby(["surrogate", "objective", "inverter"], sort=False):
         if not has_starts(part["evaluations"].to_numpy(float)):
             continue
-        losses = part["predicted_loss"].to_numpy(float)
+        outside = missed(part) > 0
+        losses = part["predicted_loss"].where(~outside).to_numpy(float)
         equal_to = objectives[str(key[1])].equal_to
         found = plateaus(losses, equal_to)
         rows.append(
             {
                 **dict(zip(("surrogate", "objective", "inverter"), key, strict=True)),
                 "starts": int(np.isfinite(losses).sum()),
+                **({"missed": int(outside.sum())} if outside.any() else {}),
                 "count": len(found),
                 "plateaus": [
                     {"size": p.size, "loss": p.loss if abs(p.loss) > equal_to(0.0) else 0.0} for p in found[:MOST]

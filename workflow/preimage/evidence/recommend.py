@@ -1,9 +1,9 @@
 """Which answer to show first: chosen by what is known before the truth is looked at.
 
-Among the candidates that the surrogate holds to be as good as asked (by any method), those inside the domain come
-first. Of those, where values are to be met and all meet them, the one nearest to the data; where a direction is to be
-gone, or a committee has judged, the one with the smallest predicted loss. The truth plays no part: it would be choosing
-by the answer key.
+Among the candidates that the surrogate holds to be as good as asked (by any method), limits included, those inside the
+domain come first. Of those, where values are to be met and all meet them, the one nearest to the data; where a
+direction is to be gone, or a committee has judged, the one with the smallest predicted loss. The truth plays no part:
+it would be choosing by the answer key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from preimage.core.candidates import inputs_of
+from preimage.core.candidates import best_first, inputs_of, missed
 from preimage.core.objective import Objective, Pareto
 from preimage.core.space import Space
 from preimage.evidence.clusters import clusters, places
@@ -31,8 +31,9 @@ def distinct_solutions(
 ) -> pd.DataFrame:
     """Return the distinct solutions of each (round, seed, surrogate, objective), the recommended one first.
 
-    One row a cluster of candidates that are as good as asked; where none is, the candidate with the smallest loss
-    stands alone with `solves` False. Columns: those of the candidates, `cluster_size`, `found_by`, `solves`.
+    One row a cluster of candidates that are as good as asked; where none is, the candidate with the smallest loss, or
+    that misses the limits by least, stands alone with `solves` False. Columns: those of the candidates, `cluster_size`,
+    `found_by`, `solves`.
 
     Args:
         without_influence: inputs that a surrogate does not take, by its name: solutions that differ in nothing else are
@@ -44,9 +45,10 @@ def distinct_solutions(
         if isinstance(wanted, Pareto):
             out.append(_of_front(part, wanted, outputs))
             continue
-        part = part.sort_values(["predicted_loss", "domain_score"], kind="stable")
+        part = best_first(part, "domain_score")
+        least = float(part["predicted_loss"][missed(part) == 0].min())
         free = (without_influence or {}).get(str(key[2]), ())
-        good = solutions(part, space, wanted, outputs, float(part["predicted_loss"].min()), free)
+        good = solutions(part, space, wanted, outputs, least, free)
         solves = len(good) > 0
         if not solves:
             good = part.head(1).assign(cluster=0)

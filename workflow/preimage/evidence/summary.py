@@ -2,16 +2,18 @@
 
 With P the predicted and L the true loss of that candidate, and P* the smallest predicted loss that any method in the
 study found on that surrogate for that objective, round and seed: optimizer_regret = P - P* says what a better search
-would gain, surrogate_regret = L - P what a better model would.
+would gain, surrogate_regret = L - P what a better model would. Where outputs have limits, P* is of candidates that keep
+them, and a candidate that does not has no regret.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import CASE, inputs_of
+from preimage.core.candidates import CASE, VIOLATIONS, inputs_of, least_losses, missed
 from preimage.core.certificates import Certificate, together
 from preimage.core.objective import Objective, Pareto
 from preimage.core.space import Space
@@ -36,7 +38,7 @@ def summarise(
         certificates: what was proven in this round and seed, by surrogate and objective.
         without_influence: inputs that a surrogate does not take, by its name.
     """
-    best_found = candidates.groupby(QUESTION, sort=False)["predicted_loss"].min()
+    best_found = least_losses(candidates, QUESTION)
     rows = []
     for key, part in candidates.groupby(CASE, sort=False):
         case = dict(zip(CASE, key, strict=True))
@@ -62,16 +64,19 @@ def _row(
     shown = part.iloc[0] if ranked.empty else ranked.iloc[0]
     values = ["x." + n for n in space.names] + [f"{p}.{o}" for p in ("predicted", "simulated") for o in outputs]
     P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
+    violation, limited = float(shown.get("violation", 0.0)), [c for c in VIOLATIONS if c in part]
+    kept = missed(ranked) == 0
     good = solutions(ranked, space, wanted, outputs, least, without_influence)
-    proven = together(certificates, least, bool(len(good if wanted.bounded else ranked)))
-    same = ranked["predicted_loss"] <= wanted.equal_to(P)
+    proven = together(certificates, least, bool(len(good) if wanted.bounded else kept.any()))
+    same = (ranked["predicted_loss"] <= wanted.equal_to(P)) & (missed(ranked) <= violation)
     return {
         **{c: shown[c] for c in values},
         "predicted_loss": P,
         "simulated_loss": L,
+        **{c: float(shown[c]) for c in limited},
         "certified_bound": proven.bound,
         "gap": proven.gap,
-        "optimizer_regret": P - least,
+        "optimizer_regret": P - least if violation == 0 else np.nan,
         "surrogate_regret": L - P,
         "hits": int(same.sum()),
         "distinct": int(good["cluster"].nunique()),
@@ -99,6 +104,6 @@ def solutions(
     if wanted.bounded:
         good = ranked[wanted.met(ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float))]
     else:
-        good = ranked[ranked["predicted_loss"] <= wanted.as_good_as(least)]
+        good = ranked[(ranked["predicted_loss"] <= wanted.as_good_as(least)) & (missed(ranked) == 0)]
     X = space.encode(inputs_of(good, space))
     return good.assign(cluster=clusters(places(space, X, without_influence)))

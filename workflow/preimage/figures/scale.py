@@ -81,6 +81,8 @@ def _of(wanted: Objective, units: Mapping[str, str]) -> Scale:
         return Scale("loss against the data", "down", NEAR_LEAST * wanted.unit)
     if isinstance(wanted, Values):
         return _distance(wanted, unit)
+    if wanted.front:
+        return Scale("compromise: worst share of the rows' ranges", "down", wanted.tolerance[0])
     terms = [
         o.replace("_", " ") if w == 1 else f"{number(w)} × {o.replace('_', ' ')}"
         for o, w in zip(wanted.outputs, wanted.low, strict=True)

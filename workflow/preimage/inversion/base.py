@@ -81,7 +81,8 @@ class Inverter(Entry):
         return cls.finds_fronts if front else cls.finds_points
 
     def clash(self, constrained: bool) -> tuple[str, str] | None:
-        """Return an option that a problem with or without constraints rules out, and why; None where there is none."""
+        """Return an option that a study with or without constraints, of inputs or of outputs, rules out, and why; None
+        where there is none."""
         return None
 
     @property

@@ -23,7 +23,7 @@ import numpy as np
 from preimage.inversion import traced
 from preimage.inversion.descents import Ends
 from preimage.inversion.question import Question, Report
-from preimage.inversion.traced import Form, Model, Search
+from preimage.inversion.traced import Form, Model, Pull, Search
 
 MOST_EVALUATIONS = 500
 TRIES = 6
@@ -71,14 +71,16 @@ def descend(
     movable: np.ndarray,
     units: Sequence[float],
     report: Report | None = None,
+    pull: Pull | None = None,
 ) -> Ends:
     """Search from every start (n, d), each for the question that `owner` (n,) names; all have one kind of objective.
 
-    Linear constraints are met by repair afterwards.
+    Linear constraints are met by repair afterwards; limits of outputs by what `pull` says (n, ...), which the losses of
+    the ends have in them then (`preimage.inversion.augmented`).
     """
     form, model = traced.form_of(questions[0], movable)
     model = jax.tree.map(jnp.asarray, model)
-    whole = traced.searches(questions, owner, X0, units)
+    whole = traced.searches(questions, owner, X0, units)._replace(pull=pull)
     found = _run(form, model, whole, report)
     X = X0.copy()
     moved = found.iterations > 0  # scaling there and back would move the others by a rounding

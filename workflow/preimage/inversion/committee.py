@@ -81,6 +81,13 @@ class Committee:
             return mean
         return mean + np.sqrt((share * (np.array(losses) - mean) ** 2).sum(axis=0))
 
+    def outputs(self, X: np.ndarray) -> np.ndarray:
+        """Return the weighted mean of the judges' outputs (n, m) at points (n, d), each output by its own errors."""
+        weights = np.array([judge.error**-2 for judge in self.judges])
+        means = np.array([judge.predict(X).mean(axis=0) for judge in self.judges])
+        mean: np.ndarray = (weights[:, None, :] * means).sum(axis=0) / weights.sum(axis=0)
+        return mean
+
     def far(self, X: np.ndarray) -> np.ndarray:
         """Return which points (n, d) lie too far from the training rows (n,); none, where all of them do."""
         score = self.domain.score(self.space.coordinates(X))

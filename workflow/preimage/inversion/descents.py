@@ -41,6 +41,10 @@ BY_DIFFERENCES = {
     "TNC": {"ftol": 1e-14, "gtol": 1e-10, "maxfun": 2000},
     "trust-constr": {"gtol": 1e-8, "xtol": 1e-10, "maxiter": 500, **BARRIER},
 }
+# Along limits of outputs, whose rounding the tightest tolerance would chase; what is left is begun again from there.
+ALONG_LIMITS = {"SLSQP": {"ftol": 1e-12, "maxiter": 50}}
+# A search along limits that ends so near to a bound, as a share of an input's range, is on it.
+ON_BOUND = 1e-12
 # Without a slope: by the size of the simplex or of the steps, as shares of the range.
 WITHOUT = {"Nelder-Mead": {"xatol": 1e-8, "fatol": np.inf}, "Powell": {"xtol": 1e-9, "ftol": 1e-14}}
 
@@ -57,6 +61,7 @@ class Ends(NamedTuple):
         history: iteration, best loss and its gradient's norm, where the engine keeps them.
         slope: derivative of the loss there by the movable inputs scaled to [0, 1] (n, k), NaN where it is not known;
             None where the engine keeps none.
+        violation: of limits of outputs there (n,); None where there are none, or where it is not known yet.
     """
 
     X: np.ndarray
@@ -66,12 +71,19 @@ class Ends(NamedTuple):
     message: list[str]
     history: Sequence[tuple[int, float, float]] = ()
     slope: np.ndarray | None = None
+    violation: np.ndarray | None = None
+
+    @property
+    def missed(self) -> np.ndarray:
+        """By how much each end misses the limits of outputs (n,): 0 where there are none."""
+        return np.zeros(len(self.X)) if self.violation is None else self.violation
 
     def at(self, index: np.ndarray) -> Ends:
         """Return the searches at these positions."""
         status, message = ([part[k] for k in index] for part in (self.status, self.message))
-        slope = None if self.slope is None else self.slope[index]
-        return Ends(self.X[index], self.loss[index], self.evaluations[index], status, message, self.history, slope)
+        slope, violation = (None if part is None else part[index] for part in (self.slope, self.violation))
+        X, loss, evaluations = self.X[index], self.loss[index], self.evaluations[index]
+        return Ends(X, loss, evaluations, status, message, self.history, slope, violation)
 
 
 def descend(
@@ -125,6 +137,8 @@ def _one(
         reason = next(iter(line.question.errors.values()), "no finite loss")
         return line.x0, np.nan, line.evaluations, "failed", f"loss {result.fun} ({reason})", unknown
     u = np.asarray(result.x, float)
+    if line.question.objective.limits:
+        u = np.where(u < ON_BOUND, 0.0, np.where(u > 1 - ON_BOUND, 1.0, u))
     # Scaling there and back would move a start that stayed by a rounding.
     x = line.x0 if np.array_equal(u, line.start) else line.point(u)
     status = "ok" if result.success else "not_converged"
@@ -134,12 +148,14 @@ def _one(
 
 
 def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> OptimizeResult:
-    space = line.question.space
+    space, limits = line.question.space, line.question.objective.limits
     gradient = way_of(line.question, options)
-    method = options.method or ("SLSQP" if space.constraints else "L-BFGS-B")
+    method = options.method or ("SLSQP" if space.constraints or limits else "L-BFGS-B")
     function: Any
     function, jac = line.for_scipy(gradient)
     own: dict[str, Any] = dict((TIGHT if gradient in ("exact", "cs") else BY_DIFFERENCES).get(method, {}))
+    if limits:
+        own |= ALONG_LIMITS.get(method, {})
     if method in WITHOUT:
         function, jac, own = line.loss, False, dict(WITHOUT[method])
         if method == "Nelder-Mead":
@@ -147,12 +163,15 @@ def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> Opti
             own["initial_simplex"] = u + np.vstack([0 * u, np.diag(np.where(u < 0.5, FIRST_STEP, -FIRST_STEP))])
     else:
         _fit_scale(line, function, 1.0 if method == "trust-constr" else FIRST_STEP)
-    constraints: Any = ()
-    if space.constraints and method in options.hold_constraints:
-        constraints = LinearConstraint(*scaled_rows(space, line.x0, line.movable))
+    constraints: Any = []
+    if method in options.hold_constraints:
+        constraints += [LinearConstraint(*scaled_rows(space, line.x0, line.movable))] if space.constraints else []
+        constraints += [line.limits(gradient)] if limits else []
     with warnings.catch_warnings():
         # trust-constr warns of linear functions, which are welcome.
         warnings.filterwarnings("ignore", "delta_grad == 0.0")
+        # Nor does it matter here that equalities stand beside inequalities.
+        warnings.filterwarnings("ignore", "Equality and inequality constraints are specified")
         return minimize(
             function,
             line.start,

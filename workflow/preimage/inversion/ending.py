@@ -10,6 +10,9 @@ ratios alone, so that the verdict is the same in any unit and after any shift. W
    that the slope promises anywhere in the space (the criticality measure of Conn, Gould and Toint 2000, Trust-Region
    Methods, 12.1.4) is small beside the slope that the probe has climbed, or where the bottom of the parabola through
    both is closer than rounding. Where it stays the same, the loss is flat, which is no sign of a minimum.
+3. Where outputs have limits, an end that misses one has not ended. Otherwise the slopes of the limited outputs are
+   constraints of the way down, and what is followed on it is the Lagrangian: the loss, and each limit that holds the
+   way at its price (the multiplier of that linear program), so that a limit's curvature counts.
 
 What has not ended is searched again from there, on the scale of what it finds there, as long as that helps. An end that
 fails all this is `not_converged`, whatever the library says.
@@ -17,7 +20,7 @@ fails all this is `not_converged`, whatever the library says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,7 +28,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from preimage.core import polytope
-from preimage.core.objective import Objective, Within
+from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.inversion.descents import HELD, Ends, scaled_rows
 from preimage.inversion.gradients import Line
@@ -41,13 +44,13 @@ FALLS = "the loss still falls here"
 STEEP = "the slope has not vanished"
 FLAT = "the loss is flat here, which shows no way to go"
 BLIND = "no finite loss beside this point"
+MISSES = "it misses a limit of an output"
 
 
 def narrowed(question: Question) -> Objective:
-    """Return the objective as a search should see it: an interval narrower by a millionth at each end, because a search
+    """Return the objective as a search should see it: intervals narrower by a millionth at each end, because a search
     from outside ends on the edge, where rounding decides whether the interval is reached."""
-    wanted = question.objective
-    return wanted.narrowed(Rounding(question).spread) if isinstance(wanted, Within) else wanted
+    return question.objective.narrowed(Rounding(question).spread)
 
 
 class Verdict(NamedTuple):
@@ -75,12 +78,13 @@ def until_ended(
     """
     ends = _inside(questions, owner, search(owner, X0, True))
     judge = Judge(questions, movable, gradient)
+    missed = ends.missed.copy()
     active = np.flatnonzero([s != "failed" for s in ends.status])
     spent, status, message, history = ends.evaluations.copy(), list(ends.status), list(ends.message), ends.history
     X, loss, slope = ends.X.copy(), ends.loss.copy(), ends.slope
     slope = np.full((len(X), int(movable.sum())), np.nan) if slope is None else slope.copy()
     for turn in range(MOST_RESTARTS + 1):
-        found = judge(owner[active], X[active], loss[active], slope[active])
+        found = judge(owner[active], X[active], loss[active], slope[active], missed[active])
         spent[active] += found.evaluations
         for k, reason in zip(active, found.reason, strict=True):
             status[k] = "not_converged" if reason else "ok"
@@ -94,19 +98,30 @@ def until_ended(
         active = active[again]
         later = _inside(questions, owner[active], search(owner[active], X[active], False))
         spent[active] += later.evaluations
-        helped = later.loss < loss[active] - noise
+        nearer, as_near = later.missed < missed[active], later.missed == missed[active]
+        helped = nearer | (as_near & (later.loss < loss[active] - noise))
         for j, k in enumerate(active):
             message[k] += f"; begun again {later.message[j]}" if helped[j] else f"; {reasons[j]}"
-        lower = later.loss < loss[active]
+        lower = nearer | (as_near & (later.loss < loss[active]))
         X[active[lower]], loss[active[lower]] = later.X[lower], later.loss[lower]
+        missed[active[lower]] = later.missed[lower]
         slope[active[lower]] = np.nan if later.slope is None else later.slope[lower]
         history = [*history, *((len(history) + n, low, g) for n, low, g in later.history)]
         active = active[helped]
-    return Ends(X, loss, spent, status, message, history, slope)
+    return Ends(X, loss, spent, status, message, history, slope, missed)
 
 
 def _inside(questions: Sequence[Question], owner: np.ndarray, ends: Ends) -> Ends:
-    """Return ends moved onto the constraints, whole numbers left as they are, with the loss there."""
+    """Return ends moved onto the constraints, whole numbers left as they are, with the loss there and by how much it
+    misses the limits of outputs."""
+    ends = _on_constraints(questions, owner, ends)
+    if not questions[0].objective.limits:
+        return ends
+    _, violation = measured(questions, owner, ends.X)
+    return ends._replace(violation=violation, evaluations=ends.evaluations + 1)
+
+
+def _on_constraints(questions: Sequence[Question], owner: np.ndarray, ends: Ends) -> Ends:
     space = questions[0].space
     if not space.constraints:
         return ends
@@ -116,7 +131,7 @@ def _inside(questions: Sequence[Question], owner: np.ndarray, ends: Ends) -> End
         return ends
     loss, spent = ends.loss.copy(), ends.evaluations.copy()
     slope = None if ends.slope is None else ends.slope.copy()
-    loss[moved] = losses(questions, owner[moved], X[moved])
+    loss[moved], _ = measured(questions, owner[moved], X[moved])
     spent[moved] += 1
     if slope is not None:
         slope[moved] = np.nan
@@ -128,13 +143,34 @@ def _relaxed(space: Space) -> Space:
     return replace(space, inputs=tuple(replace(i, integer=False, values=()) for i in space.inputs))
 
 
-def losses(questions: Sequence[Question], owner: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """Return the loss of each point (n, d), of the question that `owner` (n,) names; the model is asked once."""
-    Y = questions[0].outputs(X)
-    out = np.full(len(X), np.nan)
+def measured(questions: Sequence[Question], owner: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return loss and violation (n,) of each point (n, d), of the question that `owner` (n,) names; the model is asked
+    once."""
+    return _valued(questions, owner, questions[0].outputs(X))
+
+
+def _valued(questions: Sequence[Question], owner: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    loss, violation = np.full((2, len(Y)), np.nan)
     for k in np.unique(owner):
-        out[owner == k] = questions[k].objective.loss(Y[owner == k])
-    return out
+        mine = owner == k
+        loss[mine], violation[mine] = questions[k].objective.loss(Y[mine]), questions[k].objective.violation(Y[mine])
+    return loss, violation
+
+
+class Edge(NamedTuple):
+    """The limits of outputs around a point: outputs (k,) and ends (k,) in units of each limit's scale, and the outputs'
+    derivatives (k, n) by the movable inputs scaled to [0, 1]."""
+
+    at: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    slopes: np.ndarray
+
+    @classmethod
+    def of(cls, wanted: Objective, at: np.ndarray, slopes: np.ndarray) -> Edge:
+        """Return the edge of an objective's limits."""
+        low, high = (np.array([getattr(m, end) / m.scale for m in wanted.limits]) for end in ("low", "high"))
+        return cls(at, low, high, slopes)
 
 
 class Judge:
@@ -145,39 +181,67 @@ class Judge:
         self.rounding = Rounding(questions[0])
         self.close = np.array([self.rounding.close(q.objective) for q in questions])
 
-    def __call__(self, owner: np.ndarray, X: np.ndarray, loss: np.ndarray, slope: np.ndarray) -> Verdict:
+    def __call__(
+        self,
+        owner: np.ndarray,
+        X: np.ndarray,
+        loss: np.ndarray,
+        slope: np.ndarray,
+        violation: np.ndarray | None = None,
+    ) -> Verdict:
         """Judge ends (n, d) with their loss (n,) and, where they are known, slopes over scaled movable inputs (n, k);
-        the unknown ones that matter are filled in."""
+        the unknown ones that matter are filled in.
+
+        Args:
+            violation: by how much they miss the limits of outputs (n,); nothing, if left out.
+        """
         n = len(X)
-        found = Verdict([""] * n, np.zeros(n, bool), np.zeros(n, int), np.zeros(n))
-        far = np.flatnonzero(~(loss <= self.close[owner]))
-        for k in far:
+        missed = np.zeros(n, bool) if violation is None else ~(violation == 0)
+        found = Verdict([MISSES if m else "" for m in missed], missed.copy(), np.zeros(n, int), np.zeros(n))
+        far, edges = np.flatnonzero(~(loss <= self.close[owner]) & ~missed), dict[int, Edge]()
+        for k in map(int, far):
             wanted = self.questions[owner[k]].objective
-            if np.isnan(slope[k]).any():
+            if np.isnan(slope[k]).any() or wanted.limits:
                 line = Line(self.questions[owner[k]], X[k], movable=self.movable)
                 slope[k] = line.derivative(self.gradient, line.start)[1]
                 found.evaluations[k] += line.evaluations
+                if wanted.limits:
+                    edges[k] = Edge.of(wanted, *line.edges[line.start.tobytes()])
             found.noise[k] = self.rounding.noise(wanted, float(loss[k]), slope[k], self.movable)
         # A step of the inputs' own rounding may be worth the whole loss.
         reach = np.abs(slope[far]) @ self.rounding.inputs[self.movable]
         bounded = self.questions[0].objective.bounded
         far = far[~(bounded & (reach >= loss[far]))]
-        self._probe(found, far, owner, X, loss, slope)
+        self._probe(found, far, owner, X, loss, slope, edges)
         return found
 
     def _probe(
-        self, found: Verdict, far: np.ndarray, owner: np.ndarray, X: np.ndarray, loss: np.ndarray, slope: np.ndarray
+        self,
+        found: Verdict,
+        far: np.ndarray,
+        owner: np.ndarray,
+        X: np.ndarray,
+        loss: np.ndarray,
+        slope: np.ndarray,
+        edges: Mapping[int, Edge],
     ) -> None:
         """Fill in what is found of ends whose target is not reached (`far`), all of which are probed in one call."""
         if not len(far):
             return
         space, bounded = self.questions[0].space, self.questions[0].objective.bounded
-        ways = [descent(space, X[k], slope[k], self.movable) for k in far]
+        ways = [descent(space, X[k], slope[k], self.movable, edges.get(k)) for k in far]
         P = np.array([stepped(space, X[k], way.step, self.movable) for k, way in zip(far, ways, strict=True)])
-        rises = losses(self.questions, owner[far], P) - loss[far]
+        Y = self.questions[0].outputs(P)
+        rises = _valued(self.questions, owner[far], Y)[0] - loss[far]
         found.evaluations[far] += 1
-        for k, way, rise in zip(far, ways, rises, strict=True):
-            reason = verdict(way, rise, float(-slope[k] @ way.step), found.noise[k], loss[k] if bounded else None)
+        for k, way, rise, y in zip(far, ways, rises, Y, strict=True):
+            steepness = slope[k]
+            if k in edges:
+                wanted, edge = self.questions[owner[k]].objective, edges[k]
+                rise += way.prices @ (np.array([y[m.column] / m.scale for m in wanted.limits]) - edge.at)
+                steepness = steepness + way.prices @ edge.slopes
+                found.noise[k] += np.abs(way.prices) @ self.rounding.of_limits(wanted)
+            reason = verdict(way, rise, float(-steepness @ way.step), found.noise[k], loss[k] if bounded else None)
             if reason == FLAT:
                 reason, spent = self._flat(self.questions[owner[k]], X[k], loss[k], way, found.noise[k])
                 found.evaluations[k] += spent
@@ -227,26 +291,30 @@ class Way(NamedTuple):
         promised: the largest decrease of the loss that its slope promises within bounds and constraints.
         step: of `PROBE` of the range, downwards (k,); towards the middle where the slope is exactly 0.
         free: 1 or -1 for inputs that no bound holds (k,), 0 for others.
-        held: whether some slope is left, which bounds or constraints hold.
+        held: whether some slope is left, which bounds, constraints or limits hold.
+        prices: what the loss would fall by, per unit by which each limited output could be larger; negative where it
+            would be by a smaller output.
     """
 
     promised: float
     step: np.ndarray
     free: np.ndarray
     held: bool
+    prices: np.ndarray = np.empty(0)
 
 
-def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray) -> Way:
-    """Return the way down from a point (d,) where the slope is (k,)."""
+def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray, edge: Edge | None = None) -> Way:
+    """Return the way down from a point (d,) where the slope is (k,), along the limits of outputs if there are any."""
     u = np.clip((x - space.low)[movable] / (space.high - space.low)[movable], 0, 1)
     steepest = np.abs(slope).max()
     inward = np.where(u < 0.5, 1.0, -1.0)
-    if space.constraints:
-        way = _furthest(space, x, slope / steepest if steepest > 0 else -inward, movable)
-        promised = max(0.0, float(-slope @ way))
+    if space.constraints or edge is not None:
+        way, prices = _furthest(space, x, slope / steepest if steepest > 0 else -inward, movable, edge)
+        promised, prices = max(0.0, float(-slope @ way)), prices * steepest
         held = steepest > 0 and promised <= HELD * steepest
         step = way * PROBE / max(np.abs(way).max(), PROBE)
-        return Way(0.0, 0 * step, 0 * step, True) if held else Way(promised, step, np.sign(step), False)
+        none = 0 * step
+        return Way(0.0, none, none, True, prices) if held else Way(promised, step, np.sign(step), False, prices)
     if steepest == 0:
         return Way(0.0, PROBE * inward, inward, False)
     room = np.where(slope > 0, u, 1 - u)
@@ -265,14 +333,25 @@ def stepped(space: Space, x: np.ndarray, step: np.ndarray, movable: np.ndarray) 
     return np.clip(moved, space.low, space.high)
 
 
-def _furthest(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray) -> np.ndarray:
-    """Return the step (k,) inside bounds and constraints that goes furthest down a slope, by a linear program."""
+def _furthest(
+    space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray, edge: Edge | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the step (k,) inside bounds and constraints, and limits as their slopes have them, that goes furthest down
+    a slope, by a linear program; and the price of each limit."""
     A, low, high = scaled_rows(space, x, movable)
     width = (space.high - space.low)[movable]
     u = np.clip((x - space.low)[movable] / width, 0, 1)
-    at = A @ u
+    at, count = A @ u, 0
+    if edge is not None:
+        A, at, count = np.vstack([A, edge.slopes]), np.concatenate([at, edge.at]), len(edge.at)
+        low, high = np.concatenate([low, edge.low]), np.concatenate([high, edge.high])
     # A point may be outside by a rounding, which must not make the program infeasible.
     rows, limits = np.vstack([A, -A]), np.maximum(np.concatenate([high - at, at - low]), 0.0)
     use = np.isfinite(limits)
     solved = linprog(slope, A_ub=rows[use], b_ub=limits[use], bounds=np.column_stack([-u, 1 - u]))
-    return np.zeros_like(u) if solved.x is None else solved.x
+    if solved.x is None:
+        return np.zeros_like(u), np.zeros(count)
+    prices = np.zeros(len(limits))
+    prices[use] = -solved.ineqlin.marginals
+    above, below = np.split(prices, 2)
+    return solved.x, (above - below)[len(A) - count :]

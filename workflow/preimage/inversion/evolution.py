@@ -1,5 +1,8 @@
 """Inverter `evolution`: scipy's differential evolution (Storn and Price 1997, J. Global Optimization 11), a generation
-at once; the last population is kept."""
+at once; the last population is kept.
+
+The method looks at nothing but the order of losses: with limits of outputs, what keeps them comes first.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +29,22 @@ def invert(question: Question, options: Evolution, context: SearchContext) -> An
     def points(u: np.ndarray) -> np.ndarray:
         X = np.tile(space.low, (u.shape[1], 1))
         X[:, free] = u.T
-        return space.codes(np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high))
+        X = space.codes(space.rounded(X))
+        return X if space.plain else repaired(space, X)[0]
 
-    def losses(u: np.ndarray) -> np.ndarray:
+    def merits(u: np.ndarray) -> np.ndarray:
         nonlocal spent
         spent += u.shape[1]
-        loss = question.loss(points(u))
+        merit = question.merit(points(u))
         if context.report:
-            context.report(min(spent, options.evaluations), float(np.nanmin(loss, initial=np.inf)))
-        return np.where(np.isfinite(loss), loss, np.inf)
+            best = question.objective.loss_of_merit(float(np.nanmin(merit, initial=np.inf)))
+            context.report(min(spent, options.evaluations), best)
+        return np.where(np.isfinite(merit), merit, np.inf)
 
     matrix, low, high = space.rows
     held = matrix[:, ~free] @ space.low[~free]
     result = differential_evolution(
-        losses,
+        merits,
         list(zip(space.low[free], space.high[free], strict=True)),
         init=space.places(polytope.sample(space, max(n, 5), context.rng, "latin_hypercube"))[:, free],
         maxiter=generations,
@@ -49,7 +54,7 @@ def invert(question: Question, options: Evolution, context: SearchContext) -> An
         vectorized=True,
         updating="deferred",
         integrality=space.discrete[free],
-        constraints=LinearConstraint(matrix[:, free], low - held, high - held) if len(matrix) else (),
+        constraints=LinearConstraint(matrix[:, free], low - held, high - held) if space.plain and len(matrix) else (),
         rng=context.rng,
     )
     order = np.argsort(result.population_energies, kind="stable")

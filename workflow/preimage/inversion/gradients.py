@@ -9,9 +9,10 @@ and Trapp 1998, SIAM Review 40), exact to rounding for a model that computes wit
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+from scipy.optimize import NonlinearConstraint
 
 from preimage.inversion.question import Question
 
@@ -29,9 +30,10 @@ class Line:
     Attributes:
         movable: which inputs move (d,); all free numbers where nothing else is said.
         evaluations: model evaluations so far.
-        least: smallest loss so far, in its own unit.
+        least: smallest loss so far that keeps the limits of outputs, in its own unit.
         slope: norm of the last derivative, NaN where none was taken.
         seen: what is known, by point: value and derivative in the line's unit.
+        edges: by point, the outputs that have limits (k,), in units of each limit's scale, with derivatives (k, n).
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Line:
         self.evaluations = 0
         self.least = self.slope = np.nan
         self.seen: dict[bytes, tuple[float, np.ndarray]] = {}
+        self.edges: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
     @property
     def start(self) -> np.ndarray:
@@ -57,10 +60,14 @@ class Line:
 
     def loss(self, u: np.ndarray) -> float:
         self.evaluations += 1
-        return self._noted(float(self.question.loss(self.point(u)[None])[0]))
+        return self._noted(self.question.outputs(self.point(u)[None]))
 
-    def _noted(self, loss: float, slope: np.ndarray | None = None) -> float:
-        self.least = float(np.fmin(self.least, loss))
+    def _noted(self, Y: np.ndarray, slope: np.ndarray | None = None) -> float:
+        """Return the loss of outputs (1, m) in the line's unit."""
+        wanted = self.question.objective
+        loss = float(wanted.loss(Y)[0])
+        if not wanted.limits or wanted.violation(Y)[0] == 0:
+            self.least = float(np.fmin(self.least, loss))
         if slope is not None:
             self.slope = float(np.linalg.norm(slope)) * self.unit
         return (loss - self.zero) / self.unit
@@ -72,16 +79,17 @@ class Line:
         Y, J = self.question.gradient(self.point(u)[None])
         wanted = self.question.objective
         slope = wanted.slope(Y)[0] @ J[0][:, self.movable] * self.width / self.unit
-        return self._noted(float(wanted.loss(Y)[0]), slope), slope
+        self._keep_edge(u, Y[0], J[0][:, self.movable] * self.width)
+        return self._noted(Y, slope), slope
 
     def complex_step(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by one complex evaluation an input."""
         steps = u + 1j * COMPLEX_STEP * np.eye(len(u))
         self.evaluations += len(u)
         Y = self.question.predict(np.array([self.point(step) for step in steps]))
-        loss = self.question.objective.loss(Y)
-        slope = loss.imag / COMPLEX_STEP / self.unit
-        return self._noted(float(loss[0].real), slope), slope
+        slope = self.question.objective.loss(Y).imag / COMPLEX_STEP / self.unit
+        self._keep_edge(u, Y[0].real, Y.imag.T / COMPLEX_STEP)
+        return self._noted(Y[:1].real, slope), slope
 
     def differences(self, gradient: str, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss and its derivative by finite differences that the model can resolve, in one call.
@@ -104,7 +112,14 @@ class Line:
             slopes = (rises[0] * b - rises[1] * a) / (b - a)
         wanted = self.question.objective
         slope = slopes @ wanted.slope(Y[:1])[0] / self.unit
-        return self._noted(float(wanted.loss(Y[:1])[0]), slope), slope
+        self._keep_edge(u, Y[0], slopes.T)
+        return self._noted(Y[:1], slope), slope
+
+    def _keep_edge(self, u: np.ndarray, y: np.ndarray, slopes: np.ndarray) -> None:
+        """Keep outputs (m,) that have limits at a point, and their derivatives (m, n)."""
+        if limits := self.question.objective.limits:
+            columns, scale = [limit.column for limit in limits], np.array([limit.scale for limit in limits])
+            self.edges[np.asarray(u, float).tobytes()] = y[columns] / scale, slopes[columns] / scale[:, None]
 
     @cached_property
     def roundings(self) -> np.ndarray:
@@ -113,7 +128,9 @@ class Line:
         Y, eps = self.question.Y, float(np.finfo(float).eps)
         low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0) if len(Y) else np.ones((3, 1))
         part = np.where(high > low, np.abs(middle) / np.where(high > low, high - low, 1.0), 1.0)
-        share = self.question.resolution * max(1.0, float(part[list(self.question.objective.columns)].max()))
+        wanted = self.question.objective
+        columns = [*wanted.columns, *(limit.column for limit in wanted.limits)]
+        share = self.question.resolution * max(1.0, float(part[columns].max()))
         share = max(share, self.question.cancellation)
         reach = np.maximum(np.abs(self.low), np.abs(self.low + self.width)) / self.width
         return np.clip(np.maximum(share, eps * reach), self.question.resolution, COARSEST)
@@ -128,13 +145,28 @@ class Line:
         """Return what `scipy.optimize.minimize` takes as function and `jac`; a point seen before costs nothing."""
 
         def function(u: np.ndarray) -> tuple[float, np.ndarray]:
-            key = np.asarray(u, float).tobytes()
-            if key not in self.seen:
-                self.seen[key] = self.derivative(gradient, u)
-            value, slope = self.seen[key]
+            value, slope = self._known(gradient, u)
             return value, slope.copy()
 
         return function, True
+
+    def limits(self, gradient: str) -> NonlinearConstraint:
+        """Return the limits of outputs as scipy takes them, in units of their scales."""
+        limits = self.question.objective.limits
+        ends = ([getattr(limit, end) / limit.scale for limit in limits] for end in ("low", "high"))
+
+        def edge(which: int, u: np.ndarray) -> np.ndarray:
+            self._known(gradient, u)
+            return self.edges[np.asarray(u, float).tobytes()][which].copy()
+
+        return NonlinearConstraint(partial(edge, 0), *map(np.array, ends), jac=partial(edge, 1))
+
+    def _known(self, gradient: str, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss and its derivative at a point, at no cost where it has been seen before."""
+        key = np.asarray(u, float).tobytes()
+        if key not in self.seen:
+            self.seen[key] = self.derivative(gradient, u)
+        return self.seen[key]
 
     def rescale(self, unit: float, zero: float) -> None:
         """Count the loss from `zero` in units of `unit` from now on, both in the present ones."""

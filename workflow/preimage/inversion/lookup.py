@@ -1,4 +1,5 @@
-"""Inverter `lookup`: the training rows whose measured outputs are nearest to the objective.
+"""Inverter `lookup`: the training rows whose measured outputs are nearest to the objective, those that keep its limits
+first.
 
 It costs nothing and its answer has been seen to work once: the baseline that every other method must beat.
 """
@@ -22,7 +23,8 @@ def invert(question: Question, options: Lookup, context: SearchContext) -> Answe
     if not len(best):
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])
-    columns = list(question.objective.columns)
+    wanted = question.objective
+    columns = list(dict.fromkeys([*wanted.columns, *(limit.column for limit in wanted.limits)]))
     steps = [digits.step(float(np.ptp(question.Y[:, c]))) for c in columns]
     measured = [", ".join(map(digits.plain, question.Y[k, columns], steps)) for k in best]
     message = [f"row {question.rows[k]} of the data, measured {m}" for k, m in zip(best, measured, strict=True)]

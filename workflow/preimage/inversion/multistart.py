@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from preimage.core import polytope
 from preimage.core.sentences import UNMOVED
 from preimage.core.space import Space
-from preimage.inversion import descents, ending
+from preimage.inversion import descents, ending, epsilon
 from preimage.inversion.descents import Ends
 from preimage.inversion.kinds.multistart import Multistart
 from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
@@ -31,7 +32,12 @@ NOTHING_TO_MOVE = "nothing to move"
 
 
 def invert_many(questions: Sequence[Question], options: Multistart, context: SearchContext) -> list[Answer]:
-    """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
+    """Search for every question from `starts` points; every start is kept, one that fails with its reason.
+
+    A trade-off is answered by such searches for single points of its front.
+    """
+    if questions[0].objective.front:
+        return [_front(q, options, context) for q in questions]
     questions = [q.wanting(ending.narrowed(q)) for q in questions]
     n, report = options.starts, context.report
     part, parts = context.share
@@ -41,11 +47,14 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
     owner = np.repeat(np.arange(len(questions)), len(mine))
     gradient = descents.way_of(questions[0], options)
 
-    def once(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
-        if options.engine == "batched":
-            from preimage.inversion import batched
+    limited = bool(questions[0].objective.limits)
 
-            return batched.descend(questions, owner, X, movable, [typical_loss(q) for q in questions], report)
+    def once(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None, first: bool) -> Ends:
+        if options.engine == "batched" and (first or not limited):
+            from preimage.inversion import augmented, batched
+
+            engine = augmented if limited else batched
+            return engine.descend(questions, owner, X, movable, [typical_loss(q) for q in questions], report)
         return descents.descend(questions, owner, X, movable, options, report)
 
     def search(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
@@ -55,7 +64,7 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
             return engine.descend(questions[0], X, movable, options.steps, report)
 
         def turn(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
-            return once(owner, X, movable, report if first else None)
+            return once(owner, X, movable, report if first else None, first)
 
         return ending.until_ended(questions, owner, X, movable, gradient, turn)
 
@@ -66,6 +75,19 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
     if questions[0].fit is not None and parts == 1:
         ends = importlib.import_module("preimage.calibration.engine").settled(questions[0], ends)
     return [_answer(space, X0[owner == k], ends.at(np.flatnonzero(owner == k))) for k in range(len(questions))]
+
+
+def _front(question: Question, options: Multistart, context: SearchContext) -> Answer:
+    """Search for `points` points of a front, one after the other, each from `starts` points."""
+
+    def search(some: Sequence[Question]) -> list[Answer]:
+        return invert_many(some, options, replace(context, report=None))
+
+    def report(points: int, best: float) -> None:
+        if context.report:
+            context.report(options.starts * points // options.points, best)
+
+    return epsilon.front(question, options.points, search, report)
 
 
 def _starts(
@@ -153,8 +175,9 @@ def _enumerated(
     X[:, which] = np.tile(values, (len(X0), 1))
     movable = space.free & ~space.discrete
     ends = _moved(space, questions, np.repeat(owner, len(values)), X, movable, search, report)
-    loss = np.where(np.isfinite(ends.loss), ends.loss, np.inf).reshape(len(X0), -1)
-    best = ends.at(np.arange(len(X0)) * len(values) + loss.argmin(axis=1))
+    loss = np.where(np.isfinite(ends.loss), ends.loss, np.inf)
+    place = np.argsort(np.lexsort((loss, ends.missed))).reshape(len(X0), -1)
+    best = ends.at(np.arange(len(X0)) * len(values) + place.argmin(axis=1))
     message = [f"best of {len(values)} combinations; {m}" if len(values) > 1 else m for m in best.message]
     return best._replace(evaluations=ends.evaluations.reshape(len(X0), -1).sum(axis=1), message=message)
 
@@ -185,13 +208,13 @@ def _moved(
     else:
         ends = Ends(X0, np.full(len(X0), np.nan), np.ones(len(X0), int), ["ok"] * len(X0), [NOTHING_TO_MOVE] * len(X0))
     X, notes = repaired(space, ends.X)
-    loss = ends.loss.copy()
+    loss, missed = ends.loss.copy(), ends.missed.copy()
     stale = np.flatnonzero((ends.X != X).any(axis=1) | np.isnan(loss) & np.array([s == "ok" for s in ends.status]))
     for k in np.unique(owner[stale]):
         mine = stale[owner[stale] == k]
-        loss[mine] = questions[k].loss(X[mine])
+        loss[mine], missed[mine] = ending.measured(questions, owner[mine], X[mine])
     message = ["; ".join(filter(None, [m, note])) for m, note in zip(ends.message, notes, strict=True)]
-    return ends._replace(X=X, loss=loss, message=message)
+    return ends._replace(X=X, loss=loss, message=message, violation=missed)
 
 
 def _answer(space: Space, X0: np.ndarray, ends: Ends) -> Answer:

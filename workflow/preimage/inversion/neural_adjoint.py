@@ -22,6 +22,9 @@ from preimage.inversion.question import Answer, Question, Report, SearchContext,
 from preimage.inversion.traced import Form, Model, Search
 
 STEPS = 300
+# Limits of outputs draw by a penalty of this curvature outside, in units of a typical loss and of the limit's scale,
+# and by what their multipliers have learned so many times on the way.
+CURVATURE, LESSONS = 10.0, 10
 AT_A_TIME = 4096
 RATE, DECAY1, DECAY2, TINY = 0.01, 0.9, 0.999, 1e-8
 
@@ -34,9 +37,8 @@ def invert_many(questions: Sequence[Question], options: NeuralAdjoint, context: 
     movable = space.free & ~np.array([bool(i.categories) for i in space.inputs], bool)
     if not movable.any():
         return [Answer(X0, [1] * n, ["ok"] * n, [NOTHING_TO_MOVE] * n) for X0 in starts]
-    whole = traced.searches(
-        questions, np.repeat(np.arange(len(questions)), n), np.concatenate(starts), [typical_loss(q) for q in questions]
-    )
+    owner, units = np.repeat(np.arange(len(questions)), n), [typical_loss(q) for q in questions]
+    whole = traced.searches(questions, owner, np.concatenate(starts), units, weight=CURVATURE)
     U = _descend(questions[0], whole, movable, context.report)
     return [
         _answer(q, X0, U[k * n : (k + 1) * n], movable) for k, (q, X0) in enumerate(zip(questions, starts, strict=True))
@@ -54,10 +56,13 @@ def _answer(question: Question, X0: np.ndarray, U: np.ndarray, movable: np.ndarr
         for o, note in zip(outside, notes, strict=True)
     ]
     # What meets the objective is a solution, however Adam got there; the rest has to be a minimum.
-    met = question.objective.met(question.outputs(X)) if question.objective.bounded else np.zeros(len(X), bool)
+    Y = question.outputs(X)
+    met = question.objective.met(Y) if question.objective.bounded else np.zeros(len(X), bool)
     far, spent, status = np.flatnonzero(~met), np.full(len(X), STEPS + 2), np.full(len(X), "ok", object)
     slope = np.full((len(far), int(movable.sum())), np.nan)
-    found = Judge([question], movable, "exact")(np.zeros(len(far), int), X[far], question.loss(X[far]), slope)
+    violation = question.objective.violation(Y[far])
+    judge = Judge([question], movable, "exact")
+    found = judge(np.zeros(len(far), int), X[far], question.loss(X[far]), slope, violation)
     spent[far] += 1 + found.evaluations
     for k, reason in zip(far, found.reason, strict=True):
         if reason:
@@ -88,21 +93,32 @@ def _program(form: Form, model: Model, searches: Search, middle: Any, half: Any)
     """Return scaled ends (n, k) and their losses (n,)."""
 
     def one(search: Search) -> tuple[jax.Array, jax.Array]:
-        loss = partial(traced.loss, form, model, search)
+        limited = search.pull is not None
 
-        def total(u: jax.Array) -> jax.Array:
-            return loss(u) + jnp.maximum(jnp.abs(u - middle) - half, 0).sum()
+        def seen(u: jax.Array) -> jax.Array:
+            # A limit must be kept where the answer will be.
+            return jnp.clip(u, 0, 1) if limited else u
 
-        def step(carry: Any, t: jax.Array) -> tuple[Any, None]:
+        def total(u: jax.Array, search: Search) -> jax.Array:
+            return traced.loss(form, model, search, seen(u)) + jnp.maximum(jnp.abs(u - middle) - half, 0).sum()
+
+        def step(search: Search, carry: Any, t: jax.Array) -> tuple[Any, None]:
             u, m, v = carry
-            g = jax.grad(total)(u)
+            g = jax.grad(total)(u, search)
             m, v = DECAY1 * m + (1 - DECAY1) * g, DECAY2 * v + (1 - DECAY2) * g * g
             scaled = (m / (1 - DECAY1**t)) / (jnp.sqrt(v / (1 - DECAY2**t)) + TINY)
             return (u - RATE * scaled, m, v), None
 
         u = traced.start(form, model, search.x0)
         zero = jnp.zeros_like(u)
-        u = jax.lax.scan(step, (u, zero, zero), jnp.arange(1.0, STEPS + 1))[0][0]
-        return u, loss(u)
+
+        def lesson(carry: Any, times: jax.Array) -> tuple[Any, None]:
+            taught = search._replace(pull=carry[1])
+            way = jax.lax.scan(partial(step, taught), carry[0], times)[0]
+            return (way, traced.learned(form, model, taught, seen(way[0])).pull), None
+
+        times = jnp.arange(1.0, STEPS + 1).reshape(LESSONS if limited else 1, -1)
+        (u, *_), pull = jax.lax.scan(lesson, ((u, zero, zero), search.pull), times)[0]
+        return u, traced.loss(form, model, search._replace(pull=pull), u)
 
     return jax.vmap(one)(searches)

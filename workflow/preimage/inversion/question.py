@@ -84,9 +84,13 @@ class Question:
         """Return the objective's loss (n,) at points (n, d); NaN where there is none."""
         return self.objective.loss(self.outputs(X))
 
+    def merit(self, X: np.ndarray) -> np.ndarray:
+        """Return what a search that sees one number minimises (n,) at points (n, d); NaN where there is none."""
+        return self.objective.merit(self.outputs(X))
+
     def best_rows(self, n: int) -> np.ndarray:
-        """Return the positions of the n training rows inside the space that are nearest to the objective, in its
-        order."""
+        """Return the positions of the n training rows inside the space that are nearest to the objective, in its order:
+        those that keep its limits first."""
         inside = np.flatnonzero(self.space.contains(self.X))
         order = np.argsort(self.objective.ranking(self.Y[inside]), kind="stable")
         return inside[order[:n]]
@@ -148,5 +152,5 @@ def _later(report: Report, before: int, done: int, best: float) -> None:
 
 def repaired(space: Space, X: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Move points (n, d) into the space where they are outside; return them with a message that says so."""
-    X, moved = polytope.repair(space, X)
+    X, moved = polytope.repair(space, X, quickly=True)
     return X, [f"repaired: moved {m:.3g} of the inputs' ranges to satisfy the constraints" if m else "" for m in moved]

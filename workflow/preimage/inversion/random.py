@@ -14,5 +14,6 @@ def invert(question: Question, options: Random, context: SearchContext) -> Answe
     n = options.evaluations
     X = polytope.sample(question.space, n, context.rng)
     if context.report:
-        context.report(n, float(np.nanmin(question.loss(X), initial=np.inf)))
+        best = float(np.nanmin(question.merit(X), initial=np.inf))
+        context.report(n, question.objective.loss_of_merit(best))
     return Answer(X, [1] * n, ["ok"] * n, [""] * n)

@@ -38,6 +38,12 @@ class Rounding:
         lost = self.cancellation * self.spread[columns]
         return np.asarray(ROUNDINGS * (self.resolution * np.max(sizes, axis=0) + lost))
 
+    def of_limits(self, wanted: Objective) -> np.ndarray:
+        """Return the rounding of each output that has a limit (k,), in units of the limit's scale."""
+        columns, scale = [limit.column for limit in wanted.limits], [limit.scale for limit in wanted.limits]
+        each = self.resolution * self.size[columns] + self.cancellation * self.spread[columns]
+        return np.asarray(ROUNDINGS * each / np.array(scale))
+
     def close(self, wanted: Objective) -> float:
         """Return the loss at which a target counts as reached; below every loss where there is no target."""
         if not isinstance(wanted, Values):

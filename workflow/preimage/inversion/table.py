@@ -16,11 +16,17 @@ def frame(
     answer: Answer, predicted: np.ndarray, question: Question, outputs: list[str], committee: Any = None
 ) -> pd.DataFrame:
     """Return one row a start or trial: objective, start, rank, x, predicted outputs and loss, evaluations, status,
-    message. With a committee (`preimage.inversion.committee`), the predicted loss is its word."""
-    n = len(answer.X)
-    loss, status, message = question.objective.loss(predicted), answer.status, answer.message
+    message; the violation of an objective with limits. With a committee (`preimage.inversion.committee`), predicted
+    loss and violation are its word."""
+    n, wanted = len(answer.X), question.objective
+    loss, status, message = wanted.loss(predicted), answer.status, answer.message
+    judged = predicted
     if committee is not None:
         loss, status, message = _judged(answer, loss, question, committee)
+        if wanted.limits and (has := np.isfinite(loss)).any():
+            judged = predicted.copy()
+            judged[has] = committee.outputs(answer.X[has])
+    violation = pd.Series(wanted.violation(judged)) if wanted.limits else None
     table = pd.DataFrame(
         {
             "objective": question.objective.name,
@@ -28,16 +34,17 @@ def frame(
             **question.space.decode(answer.X, "x."),
             **{f"predicted.{o}": predicted[:, k] for k, o in enumerate(outputs)},
             "predicted_loss": loss,
+            **({} if violation is None else {"violation": violation}),
             "evaluations": answer.evaluations,
             "status": status,
             "message": message,
         }
     )
-    if question.objective.front:
-        order = pd.Series(question.objective.ranking(predicted))
+    if wanted.front:
+        order = pd.Series(wanted.ranking(predicted))
     else:
         order = table["predicted_loss"] if committee else _met_alike(table["predicted_loss"], question)
-    table.insert(2, "rank", ranked(order, [pd.Series(np.zeros(n))]))
+    table.insert(2, "rank", ranked(order, [pd.Series(np.zeros(n))], violation))
     return table
 
 

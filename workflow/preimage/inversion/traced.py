@@ -22,13 +22,14 @@ cache_compiled_programs()
 
 
 class Form(NamedTuple):
-    """What a program is compiled for, beside shapes: the model's form, the objective's loss and outputs, and which
-    inputs move."""
+    """What a program is compiled for, beside shapes: the model's form, the objective's loss and outputs, which inputs
+    move, and which outputs have limits."""
 
     predict: Callable[[Any, Any], Any]
     loss_of: Callable[[Any, Goal, Any], Any]
     columns: tuple[int, ...]
     movable: tuple[int, ...]
+    limited: tuple[int, ...] = ()
 
 
 class Model(NamedTuple):
@@ -40,12 +41,41 @@ class Model(NamedTuple):
     width: Any
 
 
+class Pull(NamedTuple):
+    """What draws a search to the limits of outputs: the terms of an augmented Lagrangian (Rockafellar 1973, J.
+    Optimization Theory and Applications 12; Nocedal and Wright 2006, Numerical Optimization, 17.4).
+
+    Attributes:
+        low, high, scale: of each limit (k,).
+        below, above: multipliers of its ends (k,).
+        weight: of squared violations.
+    """
+
+    low: Any
+    high: Any
+    scale: Any
+    below: Any
+    above: Any
+    weight: Any
+
+    def ends(self, Y: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Return how far limited outputs (..., k) are beyond each end, in units of the scale, and its multiplier."""
+        return ((self.low - Y) / self.scale, self.below), ((Y - self.high) / self.scale, self.above)
+
+    def learned(self, Y: Any, xp: Any = np) -> Pull:
+        """Return the pull with the multipliers that limited outputs (..., k) suggest."""
+        weight = xp.asarray(self.weight)[..., None]
+        below, above = (xp.maximum(multiplier + weight * over, 0) for over, multiplier in self.ends(Y))
+        return self._replace(below=below, above=above)
+
+
 class Search(NamedTuple):
-    """Numbers of one search: its start (d,), the goal, and the unit of its loss."""
+    """Numbers of one search: its start (d,), the goal, the unit of its loss, and what draws it to limits."""
 
     x0: Any
     goal: Goal
     unit: Any
+    pull: Pull | None = None
 
 
 def form_of(question: Question, movable: np.ndarray) -> tuple[Form, Model]:
@@ -54,14 +84,29 @@ def form_of(question: Question, movable: np.ndarray) -> tuple[Form, Model]:
     predict, parameters = question.traceable
     wanted, space = question.objective, question.space
     model = Model(parameters, space.low[movable], (space.high - space.low)[movable])
-    return Form(predict, type(wanted).loss_of, wanted.columns, tuple(np.flatnonzero(movable).tolist())), model
+    moves, limited = tuple(np.flatnonzero(movable).tolist()), tuple(limit.column for limit in wanted.limits)
+    return Form(predict, type(wanted).loss_of, wanted.columns, moves, limited), model
 
 
-def searches(questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, units: Sequence[float]) -> Search:
-    """Return the numbers of every search (n, ...), from starts (n, d) of the questions that `owner` (n,) names."""
+def searches(
+    questions: Sequence[Question],
+    owner: np.ndarray,
+    X0: np.ndarray,
+    units: Sequence[float],
+    weight: float = 0.0,
+) -> Search:
+    """Return the numbers of every search (n, ...), from starts (n, d) of the questions that `owner` (n,) names.
+
+    Args:
+        weight: of squared violations of limits at first, in units of the loss and of each limit's scale.
+    """
     goals = [q.objective.goal for q in questions]
     goal = Goal(*(np.array([getattr(g, part) for g in goals])[owner] for part in Goal._fields))
-    return Search(np.asarray(X0, float), goal, np.asarray(units, float)[owner])
+    n, limits, pull = len(X0), questions[0].objective.limits, None
+    if limits:
+        low, high, scale = (np.tile([getattr(m, name) for m in limits], (n, 1)) for name in ("low", "high", "scale"))
+        pull = Pull(low, high, scale, np.zeros_like(low), np.zeros_like(low), np.full(n, weight))
+    return Search(np.asarray(X0, float), goal, np.asarray(units, float)[owner], pull)
 
 
 def start(form: Form, model: Model, x0: Any) -> Any:
@@ -70,7 +115,28 @@ def start(form: Form, model: Model, x0: Any) -> Any:
 
 
 def loss(form: Form, model: Model, search: Search, u: jax.Array) -> jax.Array:
-    """Return the loss at scaled movable inputs u (k,), in the search's unit."""
-    x = search.x0.at[jnp.array(form.movable)].set(model.low + u * model.width)
-    Y = form.predict(model.parameters, x)[jnp.array(form.columns)]
-    return form.loss_of(Y, search.goal, jnp) / search.unit
+    """Return the loss at scaled movable inputs u (k,), in the search's unit, with what draws it to limits."""
+    Y = form.predict(model.parameters, _point(form, model, search, u))
+    value = form.loss_of(Y[jnp.array(form.columns)], search.goal, jnp) / search.unit
+    return value if search.pull is None else value + _drawn(Y[jnp.array(form.limited)], search.pull)
+
+
+def _point(form: Form, model: Model, search: Search, u: jax.Array) -> jax.Array:
+    return search.x0.at[jnp.array(form.movable)].set(model.low + u * model.width)
+
+
+def _drawn(Y: jax.Array, pull: Pull) -> jax.Array:
+    """Return the augmented Lagrangian's terms of limited outputs (k,)."""
+    total = jnp.zeros(())
+    for over, multiplier in pull.ends(Y):
+        felt = jnp.maximum(multiplier + pull.weight * over, 0)
+        total += ((felt**2 - multiplier**2) / (2 * pull.weight)).sum()
+    return total
+
+
+def learned(form: Form, model: Model, search: Search, u: jax.Array) -> Search:
+    """Return a search whose multipliers have learned from the outputs at scaled movable inputs u (k,)."""
+    if search.pull is None:
+        return search
+    Y = form.predict(model.parameters, _point(form, model, search, u))[jnp.array(form.limited)]
+    return search._replace(pull=search.pull.learned(Y, jnp))

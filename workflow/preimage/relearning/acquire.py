@@ -43,7 +43,7 @@ class Ask:
     Attributes:
         space: with the objective's fixed inputs pinned.
         interval: predicted outputs and the ends of their intervals, each (n, m), at points (n, d).
-        candidates: the inverters' points (k, d), best first by predicted loss.
+        candidates: the inverters' points (k, d), best first by prediction.
     """
 
     space: Space
@@ -104,7 +104,7 @@ class _Choice:
     def __init__(self, ask: Ask, X: np.ndarray, Y: np.ndarray, rng: np.random.Generator) -> None:
         self.ask, space = ask, ask.space
         self.candidates = ask.candidates[space.contains(ask.candidates)]
-        loss = ask.objective.loss(Y)
+        loss = ask.objective.merit(Y)
         finite = np.isfinite(loss)
         self.interpolation = Interpolation(space, X[finite], loss[finite])
         inside = np.flatnonzero(space.contains(X) & finite)
@@ -150,7 +150,7 @@ class _Choice:
         if not free.any():
             return None
         if edge and beyond.any():
-            score, free = self.ask.objective.loss(self.predicted), beyond
+            score, free = self.ask.objective.merit(self.predicted), beyond
         else:
             score = -self.width * np.minimum(1.0, gap / np.maximum(self.gap, SAME))
         return self.draws[np.argmin(np.where(free, score, np.inf))]

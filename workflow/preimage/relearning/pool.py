@@ -1,7 +1,7 @@
 """Points that a batch of simulations is chosen from, all inside the space.
 
-Convex combinations of points of the space keep bounds and linear constraints by themselves; whole numbers are rounded,
-and what then breaks a constraint is left out.
+Convex combinations of points of the space keep bounds and linear constraints by themselves; separate values are
+rounded, and what then breaks a constraint is left out.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ def between(space: Space, best: np.ndarray, n: int, rng: np.random.Generator) ->
 
 
 def valid(space: Space, X: np.ndarray) -> np.ndarray:
-    """Return the points (n, d), rounded and cut to the bounds, that then satisfy the space."""
-    X = np.clip(np.where(space.discrete, np.round(X), X), space.low, space.high)
-    return X[space.contains(X)]
+    """Return the points (n, d), rounded and cut to the bounds, that then satisfy the space.
+
+    Of a space with more than linear constraints, they are those that can be moved into it quickly.
+    """
+    X = space.rounded(X)
+    return X[space.contains(X)] if space.plain else polytope.near(space, X)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from preimage.core.candidates import best_first, outputs_in
 from preimage.core.objective import Fit, Objective, Pareto
 from preimage.core.space import Input
 from preimage.evidence.fronts import VOLUMES
@@ -106,7 +107,7 @@ def _formulas(material: Material) -> list[dict[str, str]]:
 def _others_predicted(material: Material, row: pd.Series, wanted: Objective) -> list[str]:
     """Return what else a study with formulas predicts: beside a cost its strength, beside a strength its cost."""
     outputs = [c.removeprefix("predicted.") for c in row.index if str(c).startswith("predicted.")]
-    others = [o for o in outputs if o not in wanted.outputs][:MOST_OTHERS]
+    others = [o for o in outputs if o not in wanted.involved][:MOST_OTHERS]
     if not others or not material.study["problem"].get("formulas"):
         return []
     listed = words.listing([f"{words.label(o)} {words.of(row[f'predicted.{o}'], o, material.units)}" for o in others])
@@ -121,9 +122,8 @@ def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) ->
     if isinstance(wanted, Pareto):
         first, c = mine[mine["seed"] == mine["seed"].min()], material.candidates
         c = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["seed"] == first["seed"].min())]
-        outputs = [column.removeprefix("predicted.") for column in c if column.startswith("predicted.")]
-        return fronts.front(c, first, wanted, outputs, material.units)
-    best = mine.sort_values(["seed", "predicted_loss"], kind="stable").iloc[0]
+        return fronts.front(c, first, wanted, outputs_in(c), material.units)
+    best = best_first(mine).sort_values("seed", kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
 
@@ -140,13 +140,14 @@ def _trained_here(material: Material, surrogate: str) -> bool:
 
 
 def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
-    """Return the recommended answer in a few cells."""
+    """Return the recommended answer in a few cells, a line for each output."""
     return {
-        "predicted": words.values(row, "predicted", wanted.outputs, units),
-        "interval": words.interval(row, wanted.outputs, units),
-        "simulated": words.values(row, "simulated", wanted.outputs, units),
+        "predicted": words.each_value(row, "predicted", wanted.involved, units),
+        "interval": words.each_interval(row, wanted.involved, units),
+        "simulated": words.each_value(row, "simulated", wanted.involved, units),
         "in_domain": bool(row["in_domain"]),
         "solves": row["solves"],
+        "missed": words.listing(words.limits_missed(row, "predicted", wanted, units)),
     }
 
 
@@ -184,8 +185,8 @@ def _others(material: Material, wanted: Objective, part: pd.DataFrame) -> dict[s
         "rows": [
             {
                 "x": [words.number(row[f"x.{n}"], _step(material, n)) for n in inputs],
-                "predicted": words.values(row, "predicted", wanted.outputs, material.units),
-                "simulated": words.values(row, "simulated", wanted.outputs, material.units),
+                "predicted": words.values(row, "predicted", wanted.involved, material.units),
+                "simulated": words.values(row, "simulated", wanted.involved, material.units),
                 "domain": row["domain_score"],
                 "in_domain": bool(row["in_domain"]),
                 "found_by": row["found_by"],
@@ -200,17 +201,18 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
     mine = material.summary[(material.summary["objective"] == name) & (material.summary["surrogate"] == surrogate)]
     rows = []
     kinds = {n: v["kind"] for n, v in material.study["inverters"].items()}
+    judged = wanted.bounded or wanted.limits
     for inverter, part in mine.groupby("inverter", sort=False):
         rows.append(
             {
                 "inverter": inverter,
                 "kind": kinds[str(inverter)],
                 "baseline": kinds[str(inverter)] == "lookup",
-                "predicted": [_spread(part[f"predicted.{o}"], _step(material, o)) for o in wanted.outputs],
-                "simulated": [_spread(part[f"simulated.{o}"], _step(material, o)) for o in wanted.outputs],
+                "predicted": [_spread(part[f"predicted.{o}"], _step(material, o)) for o in wanted.involved],
+                "simulated": [_spread(part[f"simulated.{o}"], _step(material, o)) for o in wanted.involved],
                 **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
-                "feasible": words.listing(sorted(part["feasible"].unique())) if wanted.bounded else words.NONE,
+                "feasible": words.listing(sorted(part["feasible"].unique())) if judged else words.NONE,
                 "distinct": _spread(part["distinct"]),
                 **{c: _spread(part[c]) for c in VOLUMES if c in part},
                 "evaluations": int(part["evaluations"].median()),

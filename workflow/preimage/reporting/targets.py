@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage.core.candidates import missed
 from preimage.core.objective import Objective
 from preimage.reporting import words
 from preimage.reporting.material import Material
@@ -65,4 +66,5 @@ def met(part: pd.DataFrame, wanted: Mapping[str, Objective], prefix: str) -> flo
     first = next(iter(wanted.values()))
     Y = part[[f"{prefix}.{o}" for o in first.outputs]].to_numpy(float)
     goals = np.array([wanted[name].low for name in part["objective"]])
-    return float((np.abs(Y - goals) <= np.array(first.tolerance)).all(axis=1).mean())
+    near = (np.abs(Y - goals) <= np.array(first.tolerance)).all(axis=1)
+    return float((near & (missed(part, "" if prefix == "predicted" else "simulated_") == 0)).mean())

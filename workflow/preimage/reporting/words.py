@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import DOMAIN_LIMIT
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, interval_words
 from preimage.core.sentences import UNMOVED
 from preimage.support import digits
 
@@ -52,15 +52,24 @@ def listing(items: Sequence[str]) -> str:
 
 def values(row: Mapping[str, Any], prefix: str, outputs: Sequence[str], units: Mapping[str, str]) -> str:
     """Return the outputs of one row, named where there are several."""
-    named = [(f"{label(o)} " if len(outputs) > 1 else "") + of(row[f"{prefix}.{o}"], o, units) for o in outputs]
-    return listing(named)
+    return listing(each_value(row, prefix, outputs, units))
+
+
+def each_value(row: Mapping[str, Any], prefix: str, outputs: Sequence[str], units: Mapping[str, str]) -> list[str]:
+    """Return each output of one row, named where there are several."""
+    return [(f"{label(o)} " if len(outputs) > 1 else "") + of(row[f"{prefix}.{o}"], o, units) for o in outputs]
 
 
 def interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str, str]) -> str:
+    """Return the prediction intervals of one row."""
+    return listing(each_interval(row, outputs, units))
+
+
+def each_interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str, str]) -> list[str]:
     """Return the prediction interval of each output of one row."""
     if pd.isna(row[f"interval_low.{outputs[0]}"]):
-        return NONE
-    return listing([between(row[f"interval_low.{o}"], row[f"interval_high.{o}"], o, units) for o in outputs])
+        return [NONE]
+    return [between(row[f"interval_low.{o}"], row[f"interval_high.{o}"], o, units) for o in outputs]
 
 
 def between(low: float, high: float, name: str, units: Mapping[str, str]) -> str:
@@ -90,20 +99,39 @@ def away(loss: float, wanted: Objective, unit: str, step: float = 0.0) -> str:
 
 def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:
     """Return what to say of the recommended answer to an objective."""
-    outputs = list(wanted.outputs)
+    outputs = list(wanted.involved)
     who = "the simulator gives" if row["surrogate"] == "simulator" else f"{label(row['surrogate'])} predicts"
     said = f"{_capital(who)} {values(row, 'predicted', outputs, units)}"
     if not pd.isna(row[f"interval_low.{outputs[0]}"]):
         said += f" ({LEVEL} interval {interval(row, outputs, units)})"
     sentences = [said + "."]
     if not row["solves"]:
-        sentences.insert(0, "No method found inputs that meet this objective; the nearest found is shown.")
+        sentences.insert(0, _not_solved(row, wanted, units))
     if not pd.isna(row["simulated_loss"]) and row["surrogate"] != "simulator":
         sentences.append(f"Re-simulated, the true value is {values(row, 'simulated', outputs, units)}.")
+        if missed := limits_missed(row, "simulated", wanted, units):
+            sentences.append(f"In truth, {listing(missed)}.")
     elif pd.isna(row["simulated_loss"]):
         sentences.append("No simulator is available to check it: measure it before you rely on it.")
     sentences.append(domain(row))
     return sentences
+
+
+def _not_solved(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:
+    if missed := limits_missed(row, "predicted", wanted, units):
+        return f"No method found inputs that keep every limit: at the nearest found, {listing(missed)}."
+    return "No method found inputs that meet this objective; the nearest found is shown."
+
+
+def limits_missed(row: Mapping[str, Any], prefix: str, wanted: Objective, units: Mapping[str, str]) -> list[str]:
+    """Return which limits of outputs one row misses, and by how much."""
+    said = []
+    for limit in wanted.limits:
+        value = float(row[f"{prefix}.{limit.output}"])
+        if (over := max(limit.low - value, value - limit.high)) > 0:
+            allowed = interval_words(limit.low, limit.high)
+            said.append(f"{label(limit.output)} misses its limit ({allowed}) by {of(over, limit.output, units)}")
+    return said
 
 
 def domain(row: Mapping[str, Any]) -> str:
@@ -124,7 +152,7 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
         return "No held-out row satisfies the bounds, constraints and fixed inputs of this objective."
     rows = promise["rows"]
     predicted, measured, error = (
-        listing([of(v, o, units) for o, v in zip(wanted.outputs, promise[key], strict=True)])
+        listing([of(v, o, units) for o, v in zip(wanted.involved, promise[key], strict=True)])
         for key in ("predicted", "measured", "rmse")
     )
     which = "held-out rows" if trained_here else "held-out rows (which it may have been trained on elsewhere)"
@@ -133,7 +161,8 @@ def held_out(promise: Mapping[str, Any], wanted: Objective, units: Mapping[str, 
         f"{predicted} and the mean measurement {measured} (RMSE {error})."
     )
     if promise["met"] is not None:
-        text += f" {promise['met']} of the {rows} met the objective."
+        what = "met the objective" if wanted.bounded else "kept every limit"
+        text += f" {promise['met']} of the {rows} {what}."
     return text
 
 
@@ -177,13 +206,16 @@ def unmoved(candidates: pd.DataFrame) -> list[str]:
 
 def plateaus(found: Mapping[str, Any]) -> str:
     """Return where the starts of one case ended: how many at one loss, and at which."""
+    missed = f" ({found['missed']} more missed a limit)" if found.get("missed") else ""
+    if missed and not found["starts"]:
+        return f"none of {found['missed']} starts kept every limit"
     if not found["count"]:
-        return f"no three of {found['starts']} starts ended at the same loss: more starts may find a better one"
+        return f"no three of {found['starts']} starts{missed} ended at the same loss: more starts may find a better one"
     shown = found["plateaus"][:MOST_PLATEAUS]
     step = digits.step(float(np.ptp([p["loss"] for p in shown])))
     levels = [f"{p['size']} at loss {number(p['loss'], step)}" for p in shown]
     more = f", others on {found['count'] - len(shown)} more plateaus" if found["count"] > len(shown) else ""
-    return f"of {found['starts']} starts {listing(levels)}{more}"
+    return f"of {found['starts']} starts{missed} {listing(levels)}{more}"
 
 
 def minimum(found: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> list[str]:

@@ -30,4 +30,4 @@ def _points(found: Setting) -> np.ndarray:
     them unless the input is one."""
     low, high = found.space.low, found.space.high
     inner = low + (np.sqrt(5) - 1) / 2 * (high - low)
-    return np.stack([low, high, np.where(found.space.discrete, np.rint(inner), inner)])
+    return np.stack([low, high, found.space.rounded(inner)])

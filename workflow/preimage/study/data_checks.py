@@ -71,12 +71,13 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
 
         return trial.check(spec, study["objectives"], run=False)
     if imported is None:
-        return _one_by_one(study)
+        return [*_accepted(found.space), *_one_by_one(study)]
     said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
     first = tables.with_units(table, found.units)
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
-    return [*said, *warnings(study, *setting_module.with_formulas(table, found, formulas)), *_one_by_one(study)]
+    rows = setting_module.with_formulas(table, found, formulas)
+    return [*said, *warnings(study, *rows), *_accepted(found.space), *_one_by_one(study)]
 
 
 def _check_searches(study: Study, space: Space) -> None:
@@ -87,8 +88,10 @@ def _check_searches(study: Study, space: Space) -> None:
         raise StudyError(f"key 'inverters.{exact[0]}': {kind} does not support {more} yet; use another inverter")
     if more and study["preimages"]:
         raise StudyError(f"key 'objectives.{next(iter(study['preimages']))}.preimage': it does not support {more} yet")
-    if more and any("fit" in entry for entry in study["objectives"].values()):
-        raise StudyError(f"problem: found {more}, but a fit estimates numbers; expected bounds and linear constraints")
+    if not space.plain and any("fit" in entry for entry in study["objectives"].values()):
+        raise StudyError(
+            f"problem: found {more}, but a fit estimates plain numbers; expected bounds and linear constraints alone"
+        )
 
 
 def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], formulas: Formulas) -> None:
@@ -121,6 +124,21 @@ def unknown_to_exact(space: Space) -> str:
         "a constraint on an expression that is not linear": space.curved,
     }
     return next((words for words, there in found.items() if there), "")
+
+
+def _accepted(space: Space) -> list[str]:
+    """Say how many random points meet constraints that can only be tried, and warn where none was found that does."""
+    if not space.curved:
+        return []
+    named = "; ".join(map(str, space.curved))
+    share = polytope.acceptance(space, np.random.default_rng(0))
+    if share > 0:
+        return [f"of random points that satisfy the other constraints, {_share(share)} satisfy {named}"]
+    try:
+        polytope.sample(space, 1, np.random.default_rng(0))
+    except StudyError as error:
+        return [str(error)]
+    return [f"hardly any random point satisfies {named}; points are moved there"]
 
 
 def _one_by_one(study: Study) -> list[str]:

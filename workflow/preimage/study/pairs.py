@@ -7,7 +7,7 @@ from typing import Any
 
 from preimage.inversion.base import Inverter, Target
 from preimage.problems.loading import load as load_problem
-from preimage.study.cases import SIMULATOR, Study
+from preimage.study.cases import SIMULATOR, Study, is_front
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.surrogates.base import differentiable, made_of_trees
 
@@ -23,7 +23,8 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
         models[SIMULATOR] = {"kind": SIMULATOR}
     if not models:
         raise StudyError(f"key 'inverters.{name}': nothing to work on; add a surrogate (a table has no simulator)")
-    if clash := inverter.clash(constrained=bool(study["problem"]["constraints"])):
+    limited = any("subject_to" in entry or is_front(entry) for entry in study["objectives"].values())
+    if clash := inverter.clash(constrained=bool(study["problem"]["constraints"]) or limited):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
     if inverter.plain_only:
         refuse_inexact(study, f"key 'inverters.{name}'", inverter.kind)

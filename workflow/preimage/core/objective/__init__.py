@@ -62,7 +62,9 @@ def _limited(wanted: Objective, limits: tuple[Limit, ...], rows: np.ndarray | No
                 if output == limit.output and (high < limit.low or low > limit.high):
                     _refuse(wanted, limit, low, high)
         return replace(wanted, limits=limits)
-    return replace(wanted, limits=limits, middle=0.0 if rows is None else float(np.median(wanted.loss(rows))))
+    loss = np.zeros(0) if rows is None else wanted.loss(rows)
+    loss = loss[np.isfinite(loss)]
+    return replace(wanted, limits=limits, middle=float(np.median(loss)) if len(loss) else 0.0)
 
 
 def _refuse(wanted: Objective, limit: Limit, low: float, high: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -122,6 +122,11 @@ class Objective(ABC):
         return self.name.partition(".")[0]
 
     @property
+    def involved(self) -> tuple[str, ...]:
+        """The named outputs, and after them the others that have limits."""
+        return tuple(dict.fromkeys([*self.outputs, *(limit.output for limit in self.limits)]))
+
+    @property
     def margin(self) -> np.ndarray:
         """How far each named output may be outside its interval and still meet it, (k,)."""
         return np.zeros(len(self.outputs))
@@ -189,7 +194,7 @@ class Objective(ABC):
 
     def narrowed(self, spread: np.ndarray) -> Objective:
         """Return the objective as a search should see it, given the outputs' spread (m,): some end on an edge."""
-        return self
+        return replace(self, limits=tuple(limit.narrowed() for limit in self.limits)) if self.limits else self
 
 
 def where(name: str) -> str:

@@ -4,13 +4,16 @@ method for genetic algorithms", Computer Methods in Applied Mechanics and Engine
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
+
+# A limit is narrowed by this share of its width, or of its scale where one end is infinite.
+NARROWER = 1e-6
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Limit:
     Attributes:
         column: position of the output in Y.
         scale: unit of a violation: the training rows' range of the output.
+        slack: how far outside still counts as inside, to a search that sees the limit narrowed.
     """
 
     output: str
@@ -27,11 +31,20 @@ class Limit:
     low: float
     high: float
     scale: float = 1.0
+    slack: float = 0.0
+
+    def narrowed(self) -> Limit:
+        """Return the limit as a search should see it: narrower by a millionth at each end, of which half counts as
+        inside, because a search along a limit ends on its edge, where rounding decides whether it is kept."""
+        width = self.high - self.low
+        margin = NARROWER * (width if np.isfinite(width) else self.scale)
+        return replace(self, low=self.low + margin, high=self.high - margin, slack=margin / 2)
 
     def excess(self, Y: np.ndarray) -> np.ndarray:
         """Return how far outputs (n, m) are outside, in the output's own unit (n,): exactly 0 inside."""
         y = Y[:, self.column]
-        return np.maximum(np.maximum(self.low - y, y - self.high), 0.0)
+        outside = np.maximum(np.maximum(self.low - y, y - self.high), 0.0)
+        return np.where(outside <= self.slack, 0.0, outside)
 
     def violation(self, Y: np.ndarray) -> np.ndarray:
         """Return how far outputs (n, m) are outside, in units of `scale` (n,)."""

@@ -147,12 +147,13 @@ class Within(Values):
 
     kind: ClassVar[str] = "within"
 
-    def narrowed(self, spread: np.ndarray) -> Within:
+    def narrowed(self, spread: np.ndarray) -> Objective:
         """Return intervals narrower by a millionth at each end: a search from outside ends on the edge, where rounding
         decides whether the interval is reached."""
         low, high = np.array(self.low), np.array(self.high)
         margin = CLOSE_SPREAD * np.where(np.isfinite(high - low), high - low, spread[list(self.columns)])
-        return replace(self, low=tuple((low + margin).tolist()), high=tuple((high - margin).tolist()))
+        inner = replace(self, low=tuple((low + margin).tolist()), high=tuple((high - margin).tolist()))
+        return Objective.narrowed(inner, spread)
 
     def reached_within(self, spread: np.ndarray) -> np.ndarray:
         """Return how near to its interval each named output (k,) counts as there: half of what `narrowed` takes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from preimage.core.candidates import missed
 from preimage.evidence.plateaus import has_starts
 from preimage.figures import scale
 from preimage.figures.convergence import convergence
@@ -18,7 +19,8 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
     """Yield what shows how the answers were found."""
     cases = m.cases(name)
     shown = scale.of(m.objectives[name], m.units)
-    losses = {case: part["predicted_loss"].to_numpy(float) for case, part in cases.items()}
+    # What misses a limit of outputs is drawn as what failed: its loss says nothing.
+    losses = {case: part["predicted_loss"].where(missed(part) == 0).to_numpy(float) for case, part in cases.items()}
     spent = {case: part["evaluations"].to_numpy(float) for case, part in cases.items()}
     for surrogate in dict.fromkeys(s for s, _ in cases):
         mine = {i: (spent[s, i], losses[s, i]) for s, i in cases if s == surrogate}

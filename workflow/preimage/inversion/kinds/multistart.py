@@ -15,10 +15,14 @@ class Multistart(Inverter):
     """Local search from many starts (scipy)."""
 
     kind: ClassVar[str] = "multistart"
+    finds_fronts: ClassVar[bool] = True
     # scipy's methods that hold linear constraints.
     hold_constraints: ClassVar[tuple[str, ...]] = ("SLSQP", "trust-constr")
 
     starts: Whole = option(20, "Starts; each is a row.", ge=1, le=1_000_000)
+    points: Whole = option(
+        20, "Points of the front to search for, for a trade-off (`pareto`); each from so many starts.", ge=2, le=10_000
+    )
     gradient: Maybe[Literal["exact", "2-point", "3-point", "cs"]] = option(
         None,
         "How to compute derivatives: the model's own, finite differences, or a complex step (`cs`, on a "
@@ -26,7 +30,7 @@ class Multistart(Inverter):
         "`3-point` otherwise.",
     )
     method: Maybe[Literal["L-BFGS-B", "SLSQP", "trust-constr", "Nelder-Mead", "Powell", "TNC"]] = option(
-        None, "scipy's method. Default: `L-BFGS-B`; with constraints `SLSQP`."
+        None, "scipy's method. Default: `L-BFGS-B`; with constraints, or limits of outputs, `SLSQP`."
     )
     discrete: Literal["round", "enumerate"] = option(
         "round",
@@ -82,5 +86,6 @@ class Multistart(Inverter):
     def clash(self, constrained: bool) -> tuple[str, str] | None:
         """Return a method of scipy's that can't hold the constraints there are."""
         if constrained and self.method and self.method not in self.hold_constraints:
-            return "method", f"{self.method} does not support constraints; use {' or '.join(self.hold_constraints)}"
+            others = " or ".join(self.hold_constraints)
+            return "method", f"{self.method} supports neither constraints nor limits of outputs; use {others}"
         return None

@@ -1,0 +1,142 @@
+"""Every inverter in spaces of steps, gaps, counts, exclusions and curves: what it proposes is valid, whatever it is."""
+
+import numpy as np
+import pytest
+
+from preimage.core import objective, polytope
+from preimage.inversion import asking
+from preimage.inversion.question import Question
+
+from ..conftest import inverter
+from ..spaces import random_space, valid
+
+KINDS = {
+    "hyperopt": {"evaluations": 25},
+    "evolution": {"evaluations": 60},
+    "cmaes": {"evaluations": 60},
+    "random": {"evaluations": 20},
+    "lookup": {},
+    "multistart": {"starts": 4},
+    "batched": {"starts": 4, "engine": "batched", "gradient": "exact"},
+    "enumerated": {"starts": 2, "discrete": "enumerate"},
+    "uniform": {"starts": 4, "start_from": "uniform"},
+    "neural_adjoint": {"starts": 4},
+}
+ENTRIES = ({"minimize": "y"}, {"target": {"y": 0.5}, "tolerance": 0.01}, {"within": {"y": [0.2, 0.3]}})
+
+
+class Wave:
+    """A smooth model with a gradient, of inputs scaled by their ranges."""
+
+    def __init__(self, space, rng):
+        self.low, self.width = np.array([i.low for i in space.inputs]), space.width
+        self.slope, self.at = rng.normal(size=len(space.inputs)), rng.uniform(size=len(space.inputs))
+
+    def scaled(self, X):
+        return (X - self.low) / self.width
+
+    def predict(self, X):
+        u = self.scaled(X)
+        return (np.sin(3 * u @ self.slope) + ((u - self.at) ** 2).sum(axis=1))[:, None]
+
+    def gradient(self, X):
+        u = self.scaled(X)
+        slope = 3 * np.cos(3 * u @ self.slope)[:, None] * self.slope + 2 * (u - self.at)
+        return self.predict(X), (slope / self.width)[:, None, :]
+
+    def traceable(self):
+        return _traced, (self.low, self.width, self.slope, self.at)
+
+
+def _traced(parameters, x):
+    import jax.numpy as jnp
+
+    low, width, slope, at = parameters
+    u = (x - low) / width
+    return (jnp.sin(3 * u @ slope) + ((u - at) ** 2).sum())[None]
+
+
+def question(space, seed, entry):
+    rng = np.random.default_rng(seed)
+    model = Wave(space, rng)
+    rows = rng.uniform(space.low, space.high, (30, len(space.inputs)))
+    X = np.concatenate([space.rounded(rows), polytope.sample(space, 10, rng)])
+    Y = model.predict(X)
+    wanted = objective.build("o", entry, ["y"], [float(Y.std())], [float(np.ptp(Y))])
+    return Question(space, wanted, model.predict, X, Y, np.arange(1, 41), gradient=model.gradient,
+                    traceable=model.traceable())  # fmt: skip
+
+
+def check(kind, seed):
+    space, _ = random_space(seed, [1.0, 1e-6, 1e6][seed % 3])
+    q = question(space, seed, ENTRIES[seed % len(ENTRIES)])
+    name = kind if kind in ("hyperopt", "evolution", "cmaes", "random", "lookup", "neural_adjoint") else "multistart"
+    answer, Y = asking.ask(inverter(name, KINDS[kind]), [q], np.random.default_rng(seed))[0]
+    proposed = ~np.isnan(answer.X).any(axis=1)
+    assert proposed.all() or kind == "lookup"
+    assert all(valid(space, x) for x in answer.X[proposed])
+    return answer, Y
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_candidate_is_valid(kind, seed):
+    check(kind, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_candidate_of_200_studies_is_valid(kind):
+    for seed in range(200):
+        check(kind, seed)
+
+
+# -- fronts ------------------------------------------------------------------------------------------------------------
+
+FRONTS = {
+    "nsga2": {"evaluations": 60, "members": 12},
+    "multistart": {"starts": 2, "points": 4},
+    "random": {"evaluations": 20},
+    "lookup": {},
+}
+
+
+def check_front(kind, seed):
+    """Of two models at once, with a limit on a third output in every other study."""
+    space, _ = random_space(seed, [1.0, 1e-6, 1e6][seed % 3])
+    rng = np.random.default_rng(seed)
+    waves = [Wave(space, rng) for _ in range(3)]
+    rows = rng.uniform(space.low, space.high, (30, len(space.inputs)))
+    X = np.concatenate([space.rounded(rows), polytope.sample(space, 10, rng)])
+
+    def predict(X):
+        return np.hstack([wave.predict(X) for wave in waves])
+
+    def gradient(X):
+        return predict(X), np.concatenate([wave.gradient(X)[1] for wave in waves], axis=1)
+
+    Y = predict(X)
+    limit = {"subject_to": {"c": {"at_most": float(np.median(Y[:, 2]))}}} if seed % 2 else {}
+    entry = {"pareto": {"minimize": ["a"], "maximize": ["b"]}, **limit}
+    wanted = objective.build("o", entry, ["a", "b", "c"], Y.std(axis=0), np.ptp(Y, axis=0), Y)
+    q = Question(space, wanted, predict, X, Y, np.arange(1, 41), gradient=gradient)
+    answer, found = asking.ask(inverter(kind, FRONTS[kind]), [q], np.random.default_rng(seed))[0]
+    proposed = ~np.isnan(answer.X).any(axis=1)
+    assert proposed.all() or kind == "lookup"
+    assert all(valid(space, x) for x in answer.X[proposed])
+    ranks = wanted.ranking(found)
+    first = np.argsort(ranks)[: int(wanted.best(found).sum())]
+    assert set(first) == set(np.flatnonzero(wanted.best(found)))
+
+
+@pytest.mark.parametrize("kind", FRONTS)
+@pytest.mark.parametrize("seed", range(2))
+def test_every_candidate_of_a_front_is_valid(kind, seed):
+    check_front(kind, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", FRONTS)
+def test_every_candidate_of_200_fronts_is_valid(kind):
+    for seed in range(200):
+        check_front(kind, seed)
