@@ -1,5 +1,6 @@
 """Fits in any unit: the same answers, and a status that means what it says."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import jax.numpy as jnp
@@ -12,7 +13,8 @@ from preimage.core import objective
 from preimage.core.dynamics import Curve, Known
 from preimage.core.space import Input, Space
 from preimage.data.series import Series
-from preimage.inversion import multistart
+from preimage.inversion import asking, multistart
+from preimage.inversion.logarithmic import Logarithms
 from preimage.inversion.question import Question, SearchContext
 from preimage.problems import user_series
 
@@ -180,6 +182,26 @@ def test_intervals_are_those_of_a_dense_scan_of_the_closed_form(unit):
     inside = [k for k in np.linspace(0.33, 0.40, 1401) if scanned(k) <= limit]
     assert rows["k"]["determined"] and not rows["k"]["unended"]
     assert [rows["k"]["low"], rows["k"]["high"]] == pytest.approx([min(inside), max(inside)], abs=1e-4)
+
+
+def test_parameters_on_a_log_scale_have_the_same_best_fit_and_intervals():
+    found, space, _ = decay()
+    found = replace(found, logarithmic=(True, False, True))
+    logarithms = Logarithms.of(found.logarithmic, space.fix({"start": 10.0}))
+    assert logarithms.mask.tolist() == [True, False, False]
+    assert logarithms.undone(logarithms.taken(by_hand()[None])) == pytest.approx(by_hand()[None])
+    options = {"starts": 8, "engine": "batched"}
+    ((answer, loss),) = asking.ask(inverter("multistart", options), [asked(found, space)], np.random.default_rng(0))
+    best = answer.X[loss[:, 0].argmin()]
+    assert space.contains(answer.X).all() and best == pytest.approx(by_hand(), rel=1e-6)
+    both = Logarithms.of(found.logarithmic, space)
+    by_logs = found.by_logarithms(both.mask)
+    assert by_logs.losses(both.taken(best[None])) == pytest.approx(found.losses(best[None]), rel=1e-12)
+    told = profiles.profile(by_logs, both.bounds(), both.taken(best[None]))
+    row = profiles.findings(told, by_logs, both.bounds())[0]
+    limit = ((closed(*best) - NOISY) ** 2).sum() * (1 + fisher.ppf(0.95, 1, 29) / 29)
+    inside = [k for k in np.linspace(0.33, 0.40, 1401) if scanned(k) <= limit]
+    assert 10.0 ** np.array([row["low"], row["high"]]) == pytest.approx([min(inside), max(inside)], abs=1e-4)
 
 
 def scanned(k):

@@ -12,6 +12,7 @@ import numpy as np
 from preimage.core.objective import Varied
 from preimage.inversion import ordered, varied
 from preimage.inversion.base import Inverter
+from preimage.inversion.logarithmic import Logarithms
 from preimage.inversion.question import Answer, Question, Report, SearchContext
 from preimage.support.errors import StudyError
 
@@ -51,6 +52,10 @@ def propose(
 def _answers(inverter: Inverter, questions: Sequence[Question], context: SearchContext) -> list[Answer]:
     """Return a method's answers, which has seen the inputs in an order that is not the table's."""
     order = ordered.of(questions[0])
+    logarithms = Logarithms.of(getattr(questions[0].fit, "logarithmic", ()), questions[0].space)
+    if logarithms:  # of fits, whose parameters have no other order
+        answers = inverter.invert_many([logarithms.put(q) for q in questions], context)
+        return [replace(a, X=logarithms.undone(a.X)) for a in answers]
     if (order == np.arange(len(order))).all():
         return inverter.invert_many(questions, context)
     asked = [ordered.put(q, order) for q in questions]

@@ -113,7 +113,7 @@ def startpoints(question: Question, n: int, start_from: str | None, rng: np.rand
     start_from = start_from or ("latin_hypercube" if question.on_simulator else "best_rows")
     if start_from != "best_rows":
         if design:
-            X = importlib.import_module("preimage.calibration.starts").design(question.space, n, rng)
+            X = importlib.import_module("preimage.calibration.starts").design(question.space, n, rng, question.fit.logs)
         else:
             X = polytope.sample(question.space, n, rng, start_from)
         if question.fit is not None and question.space.contains(question.fit.start[None])[0]:

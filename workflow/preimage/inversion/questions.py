@@ -42,7 +42,7 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
     on_simulator = params["surrogate"]["kind"] == "simulator"
     if "fit" in entry:
         # Picked at run time: no other study depends on it.
-        model = importlib.import_module("preimage.calibration.fit").build(spec, entry["fit"])
+        model = importlib.import_module("preimage.calibration.building").build(spec, entry["fit"])
         train = dataclasses.replace(train, Y=model.losses(train.X)[:, None], outputs=["loss"])
     elif on_simulator:
         model = simulator.load(spec)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from preimage.core.dynamics import Dynamics
 from preimage.core.sentences import NO_VOLUME
 from preimage.data import named
 from preimage.inversion.base import Inverter
@@ -62,6 +63,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
         inverters[name] = inverter.changed(on=works_on(study, name, inverter))
     _check_answers(study)
     _check_problem(study["problem"])
+    _check_scales(study)
     _add_nature(study["problem"])
     _complete_rounds(study)
     study["preimages"] = _preimages(study)
@@ -159,6 +161,8 @@ def _complete_samples(study: Study) -> None:
     study["simulation_parts"] = _simulation_parts(study)
     found = load_problem(problem, run=False)
     of_series = found is not None and found.dynamics is not None
+    if "events" in problem and not (found is not None and isinstance(found.dynamics, Dynamics)):
+        raise StudyError("key 'problem.events': valid only for a simulator of differential equations")
     others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
     if of_series and others:
         raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' returns series; expected 'fit'")
@@ -268,6 +272,24 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
         if twice := [c for c in labels if labels.count(c) > 1]:
             raise StudyError(f"key 'problem.inputs.{name}.categories': duplicate category '{twice[0]}'")
         _check_values(f"key 'problem.inputs.{name}", settings)
+
+
+def _check_scales(study: Study) -> None:
+    """Raise StudyError for a parameter that can't be searched by its logarithm."""
+    problem = study["problem"]
+    for name, settings in (problem.get("inputs") or {}).items():
+        if settings.get("scale") != "log":
+            continue
+        where = f"key 'problem.inputs.{name}.scale'"
+        if not fits(study):
+            raise StudyError(f"{where}: found log, valid only for the parameters of a fit")
+        if other := [key for key in ("integer", "categories", "values", "step", "zero_or") if settings.get(key)]:
+            raise StudyError(f"{where}: found log beside {other[0]}, expected a number that takes any value")
+        if problem["constraints"]:
+            raise StudyError(f"{where}: found log beside constraints, expected one of them")
+        if "fixed" not in settings and not settings["low"] > 0:
+            low = digits.plain(settings["low"])
+            raise StudyError(f"{where}: found log, and the lower bound {low}; expected one above 0")
 
 
 def _check_values(where: str, settings: Mapping[str, Any]) -> None:

@@ -69,9 +69,9 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     if look is not None:
         look(found)
     if any("fit" in entry for entry in study["objectives"].values()):
-        from preimage.calibration import fit
+        from preimage.calibration import trial
 
-        return fit.check(spec, study["objectives"], run=False)
+        return trial.check(spec, study["objectives"], run=False)
     if imported is None:
         return [*_accepted(found.space), *_one_by_one(study)]
     said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
