@@ -16,6 +16,9 @@ import numba
 LIBRARY = Path(__file__).parents[1]
 KERNELS = (
     "trees/*.py",
+    "exact/affine.py",
+    "exact/region.py",
+    "exact/tree_model.py",
     "inference/simulators/lotka_volterra_exact.py",
 )
 
