@@ -64,14 +64,16 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for name, wanted in _first_of_each(objectives).items():
         try:
             polytope.check_feasible(found.space.fix(wanted.fixed))
+            if isinstance(wanted, objective.Varied):
+                wanted.variation.check(found.space)
         except StudyError as error:
             raise StudyError(f"objectives.{name}: {error}") from None
     if look is not None:
         look(found)
     if any("fit" in entry for entry in study["objectives"].values()):
-        from preimage.calibration import fit
+        from preimage.calibration import trial
 
-        return fit.check(spec, study["objectives"], run=False)
+        return trial.check(spec, study["objectives"], run=False)
     if imported is None:
         return [*_accepted(found.space), *_one_by_one(study)]
     said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
@@ -296,7 +298,7 @@ def _range(min: float, max: float) -> str:
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
     """Warn of wanted values outside the range ever measured."""
     said = []
-    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.bounded else ()
+    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.nominal.bounded else ()
     for output, low, high in [*values, *((limit.output, limit.low, limit.high) for limit in wanted.limits)]:
         seen = pc.min_max(table[output]).as_py()
         if high < seen["min"] or low > seen["max"]:

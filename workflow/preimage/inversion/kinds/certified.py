@@ -14,6 +14,7 @@ class Certified(Inverter):
     kind: ClassVar[str] = "certified"
     needs_trees: ClassVar[bool] = True
     finds_fronts: ClassVar[bool] = True
+    takes_variation: ClassVar[bool] = False
 
     boxes: Whole = option(
         100_000,
