@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from preimage.core.conditions import Condition, Count, Curved, Exclusion, Linear
+from preimage.core.conditions import Condition, Count, Curved, Exclusion, Linear, between
 from preimage.core.expressions import Expression
 from preimage.core.inputs import Input, code, pinned
 from preimage.core.ratios import as_linear
@@ -155,7 +155,9 @@ def _expression(
             raise StudyError(f"{where}: '{name}' is a category, which has no place in an expression")
     bounds = {name: (inputs[name].low, inputs[name].high) for name in expression.names}
     linear = as_linear(expression, low, high, bounds)
-    return [Curved(expression, low, high)] if linear is None else linear
+    if linear is None:
+        return [Curved(expression, low, high)]
+    return [replace(row, words=between(expression.text, low, high)) for row in linear]
 
 
 def _count(row: Mapping[str, Any], where: str, inputs: Mapping[str, Input]) -> Count:
