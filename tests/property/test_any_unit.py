@@ -98,8 +98,9 @@ def spec(kind, inverters, objectives=OBJECTIVES):
     }  # fmt: skip
 
 
-# Rounding decides between equal outputs of trees, and so where a population goes on; and when one is small enough.
-TIES = {"forest": {"evolution", "cmaes"}, "gp": {"cmaes"}, "latent": {"cmaes"}, "network": {"cmaes"}}
+# Rounding decides between equal outputs of trees, and so where a population goes on; and when one is small enough. It
+# orders the points of a front that have equal room.
+TIES = {"line": {"nsga2"}, "forest": {"evolution", "cmaes"}, "gp": {"cmaes"}, "latent": {"cmaes"}, "network": {"cmaes"}}
 # A Gaussian process without noise is fitted to a likelihood that is flat to this share, and adds up large weights: its
 # answers are known to fewer digits, and whether a search has ended is a matter of rounding far from 0. So is where the
 # training of a network ends, in single precision, and that of a decoder.

@@ -20,6 +20,9 @@ DOMAIN_LIMIT = 0.95
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # By how much a candidate misses the limits of its objective, by prediction and in truth; in studies that have limits.
 VIOLATIONS = ("violation", "simulated_violation")
+# Of objectives of inputs that vary: the share of production that meets values, or what a tenth of it is worse than; in
+# studies that have such, each by prediction and with the prefix `simulated_` in truth.
+PRODUCTION = ("share_met", "worst")
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
 # `neural_adjoint`), one that reaches the target or is a minimum in any unit (`preimage.inversion.ending`);
 # not_converged: a valid point that is neither, or where the loss is flat; failed: the start raised or gave no number;
@@ -27,11 +30,14 @@ VIOLATIONS = ("violation", "simulated_violation")
 STATUSES = ("ok", "not_converged", "failed", "no_answer", "rejected")
 
 
-def columns(inputs: Sequence[str], outputs: Sequence[str], limited: bool = False) -> list[str]:
+def columns(
+    inputs: Sequence[str], outputs: Sequence[str], limited: bool = False, production: Sequence[str] = ()
+) -> list[str]:
     """Return the table's columns in order.
 
     Args:
         limited: whether some objective of the study limits outputs (`subject_to`).
+        production: those of `PRODUCTION` that some objective of the study has (`variation`).
     """
     return [
         *KEYS,
@@ -39,9 +45,11 @@ def columns(inputs: Sequence[str], outputs: Sequence[str], limited: bool = False
         *(f"predicted.{o}" for o in outputs),
         "predicted_loss",
         *(["violation"] if limited else []),
+        *production,
         *(f"simulated.{o}" for o in outputs),
         "simulated_loss",
         *(["simulated_violation"] if limited else []),
+        *(f"simulated_{name}" for name in production),
         *(f"interval_low.{o}" for o in outputs),
         *(f"interval_high.{o}" for o in outputs),
         "in_domain",
@@ -55,7 +63,7 @@ def columns(inputs: Sequence[str], outputs: Sequence[str], limited: bool = False
 def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) -> pd.DataFrame:
     """Return the frame with every column of the table, in order and with its type; what is missing is null."""
     limited = "violation" in frame
-    frame = frame.reindex(columns=columns(inputs, outputs, limited))
+    frame = frame.reindex(columns=columns(inputs, outputs, limited, [name for name in PRODUCTION if name in frame]))
     if limited:
         # Other objectives of the study have none.
         for kind, loss in zip(VIOLATIONS, ("predicted_loss", "simulated_loss"), strict=True):
@@ -123,12 +131,14 @@ def least_losses(frame: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     return frame["predicted_loss"].where(missed(frame) == 0).groupby([frame[c] for c in by], sort=False).min()
 
 
-def schema(inputs: Mapping[str, bool], outputs: Sequence[str], limited: bool = False) -> Any:
+def schema(
+    inputs: Mapping[str, bool], outputs: Sequence[str], limited: bool = False, production: Sequence[str] = ()
+) -> Any:
     """Return the pandera schema of the table.
 
     Args:
         inputs: by input, whether it is a category (a string column rather than a float one).
-        limited: see `columns`.
+        limited, production: see `columns`.
     """
     import pandera.pandas as pa
 
@@ -151,6 +161,7 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str], limited: bool = F
         **{f"{p}.{o}": pa.Column(checks=finite, **number) for p in ("predicted", "simulated") for o in outputs},
         "predicted_loss": pa.Column(checks=finite, **number),
         **{name: pa.Column(checks=[finite, pa.Check.ge(0)], **number) for name in VIOLATIONS},
+        **{f"{of}{name}": pa.Column(checks=finite, **number) for of in ("", "simulated_") for name in PRODUCTION},
         "simulated_loss": pa.Column(checks=finite, **number),
         **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
         "in_domain": pa.Column("boolean", nullable=True),
@@ -165,7 +176,7 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str], limited: bool = F
         error="a row that did not fail lacks an input or its predicted loss",
     )
     return pa.DataFrameSchema(
-        {name: cols[name] for name in columns(list(inputs), outputs, limited)},
+        {name: cols[name] for name in columns(list(inputs), outputs, limited, production)},
         checks=has_point,
         unique=[*CASE, "start"],
         strict=True,

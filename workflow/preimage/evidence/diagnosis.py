@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of, missed
-from preimage.core.objective import Fit, Objective
+from preimage.core.objective import Fit, Objective, Varied
 from preimage.core.space import Space
 from preimage.data.rows import Rows
 from preimage.data.split import group_rows
@@ -117,9 +117,12 @@ def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Object
     table = found.candidates
     table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
     predicted = table[[f"predicted.{o}" for o in found.answers]].to_numpy(float)
-    good = table[wanted.met(predicted, None if wanted.bounded else least)]
+    if isinstance(wanted, Varied):
+        good = table[table["predicted_loss"] <= wanted.as_good_as(least)]
+    else:
+        good = table[wanted.met(predicted, None if wanted.bounded else least)]
     truly = None
-    if mine["simulated_loss"].notna().all() and bool(mine["solves"].all()):
+    if not isinstance(wanted, Varied) and mine["simulated_loss"].notna().all() and bool(mine["solves"].all()):
         true = mine[[f"simulated.{o}" for o in found.answers]].to_numpy(float)
         truly = int(wanted.met(true).sum())
     distinct = len(mine) if bool(mine["solves"].iloc[0]) else 0
@@ -146,4 +149,4 @@ def _of_the_first(
     space = found.space.fix(wanted.fixed)
     x = space.encode(inputs_of(first, space))[0]
     window = answers.window_around(row.to_dict(), x, space)
-    yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted, rng)
+    yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted.nominal, rng)

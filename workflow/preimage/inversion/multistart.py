@@ -113,7 +113,7 @@ def startpoints(question: Question, n: int, start_from: str | None, rng: np.rand
     start_from = start_from or ("latin_hypercube" if question.on_simulator else "best_rows")
     if start_from != "best_rows":
         if design:
-            X = importlib.import_module("preimage.calibration.starts").design(question.space, n, rng)
+            X = importlib.import_module("preimage.calibration.starts").design(question.space, n, rng, question.fit.logs)
         else:
             X = polytope.sample(question.space, n, rng, start_from)
         if question.fit is not None and question.space.contains(question.fit.start[None])[0]:
@@ -164,7 +164,7 @@ def _rounded(
     space: Space, questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, search: Any, report: Report | None
 ) -> Ends:
     """Search with integers as numbers, round them, and search again with them held."""
-    movable = space.free & ~space.categorical
+    movable = questions[0].movable & ~space.categorical
     ends = _moved(space, questions, owner, X0, movable, search, report)
     again = movable & ~space.stepwise
     if not again.any() or again.sum() == movable.sum():
@@ -183,12 +183,13 @@ def _enumerated(
     space: Space, questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, search: Any, report: Report | None
 ) -> Ends:
     """Search from every start for every combination of whole values; keep each start's best."""
-    which = np.flatnonzero(space.free & space.stepwise)
+    free = questions[0].movable
+    which = np.flatnonzero(free & space.stepwise)
     values = combinations(space, which)
     X = np.repeat(X0, len(values), axis=0)
     X[:, which] = np.tile(values, (len(X0), 1))
     X = X if space.plain else repaired(space, X)[0]
-    movable = space.free & ~space.stepwise
+    movable = free & ~space.stepwise
     ends = _moved(space, questions, np.repeat(owner, len(values)), X, movable, search, report)
     loss = np.where(np.isfinite(ends.loss), ends.loss, np.inf)
     place = np.argsort(np.lexsort((loss, ends.missed))).reshape(len(X0), -1)

@@ -9,11 +9,22 @@ from typing import Any
 import pandas as pd
 
 from preimage.core.candidates import best_first, outputs_in
-from preimage.core.objective import Fit, Objective, Pareto
+from preimage.core.objective import Fit, Objective, Pareto, Varied
 from preimage.core.space import Input
 from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
-from preimage.reporting import calibration, dag, diagnosis, fronts, learning, preimages, proofs, windows, words
+from preimage.reporting import (
+    calibration,
+    dag,
+    diagnosis,
+    fronts,
+    learning,
+    preimages,
+    production,
+    proofs,
+    windows,
+    words,
+)
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
@@ -73,6 +84,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *_production(material, str(surrogate), wanted),
                     *_others_predicted(material, part.iloc[0], wanted),
                     *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
                     *_preimage(material, str(surrogate), wanted),
@@ -86,6 +98,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "recipe": _recipe(material, part.iloc[0]),
                 "window": bool(pd.notna(part.iloc[0].get("tolerance_width"))),
                 "others": _others(material, wanted, part),
+                "production": production.heading(wanted),
                 "methods": _methods(material, name, surrogate, wanted),
             }
             for surrogate, part in mine.groupby("surrogate", sort=False)
@@ -112,6 +125,16 @@ def _others_predicted(material: Material, row: pd.Series, wanted: Objective) -> 
         return []
     listed = words.listing([f"{words.label(o)} {words.of(row[f'predicted.{o}'], o, material.units)}" for o in others])
     return [f"The same inputs give {listed}, as predicted."]
+
+
+def _production(material: Material, surrogate: str, wanted: Objective) -> list[str]:
+    """Return what becomes of the recommended answer where inputs vary."""
+    mine = [
+        found
+        for found in material.evidence.get("production", ())
+        if (found["surrogate"], found["objective"]) == (surrogate, wanted.name)
+    ]
+    return production.sentences(mine[0], wanted, material.units) if mine and isinstance(wanted, Varied) else []
 
 
 def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) -> list[str]:
@@ -213,6 +236,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
                 "feasible": words.listing(sorted(part["feasible"].unique())) if judged else words.NONE,
+                "production": _spread(part[wanted.column]) if isinstance(wanted, Varied) else "",
                 "distinct": _spread(part["distinct"]),
                 **{c: _spread(part[c]) for c in VOLUMES if c in part},
                 "evaluations": int(part["evaluations"].median()),

@@ -52,6 +52,18 @@ class Interval(Frozen):
     at_most: Maybe[Number] = option(None, "Largest value.")
 
 
+Size = ByType[Annotated[Number, Field(gt=0)] | Text]
+
+
+class Variation(Frozen):
+    """How an input varies: a normal distribution's standard deviation, or half the width of a uniform one."""
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("sd",), ("half_width",))
+
+    sd: Maybe[Size] = option(None, "Standard deviation of a normal distribution: a number, or a share such as `2 %`.")
+    half_width: Maybe[Size] = option(None, "Half the width of a uniform distribution: a number, or such a share.")
+
+
 class ObjectiveEntry(Entry):
     """What the outputs should be.
 
@@ -97,6 +109,15 @@ class ObjectiveEntry(Entry):
         None,
         "Limits of outputs, by name: `{viscosity: {at_least: 800, at_most: 1500}}`. Candidates that keep all of them "
         "come first, whatever their loss; the others follow by how far they miss them.",
+        min_length=1,
+    )
+    variation: Maybe[dict[Text, ByType[Annotated[Number, Field(gt=0)] | Text | Variation]]] = option(
+        None,
+        "How inputs vary in production around the values that are set, by name: a standard deviation in the input's "
+        "unit (`temperature: 2`) or as a share of its value (`resin: 2 %`); the long form names the distribution "
+        "(`{half_width: 2}`). The answer is then the one that most of production meets (`target`, `within`; limits "
+        "too), or whose worst tenth is best (`minimize`, `maximize`), over 128 fixed draws, each of which is an "
+        "evaluation. Varied inputs may leave their bounds.",
         min_length=1,
     )
     fixed: Maybe[dict[Text, ByType[Number | Text]]] = option(None, "Inputs to fix for this objective only, by name.")

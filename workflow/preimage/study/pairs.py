@@ -28,6 +28,12 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
     limited = any("subject_to" in entry or is_front(entry) for entry in study["objectives"].values())
     if clash := inverter.clash(constrained=held or limited):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
+    varied = [key for key, entry in study["objectives"].items() if "variation" in entry]
+    if varied and not inverter.takes_variation:
+        raise StudyError(
+            f"key 'inverters.{name}': {inverter.kind} searches outputs of single points exactly, and does not support "
+            f"'variation' of objective '{varied[0]}'; use another inverter, or a study of its own for one of them"
+        )
     if inverter.plain_only:
         refuse_inexact(study, f"key 'inverters.{name}'", inverter.kind)
     reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}

@@ -15,6 +15,7 @@ class Multistart(Inverter):
     """Local search from many starts (scipy)."""
 
     kind: ClassVar[str] = "multistart"
+    follows_slopes: ClassVar[bool] = True
     finds_fronts: ClassVar[bool] = True
     # scipy's methods that hold linear constraints.
     hold_constraints: ClassVar[tuple[str, ...]] = ("SLSQP", "trust-constr")
