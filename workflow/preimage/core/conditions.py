@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from preimage.core.expressions import Expression
 from preimage.support import digits
-
-if TYPE_CHECKING:
-    from preimage.core.expressions import Expression
 
 # The least violation that is told from none.
 LEAST = float(np.finfo(float).tiny)
@@ -200,8 +198,6 @@ class Curved:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Curved:
-        from preimage.core.expressions import Expression
-
         return cls(Expression.parse(value["expression"], value["names"], "expression"), *_ends_of(value))
 
 
