@@ -95,7 +95,7 @@ def minimise(
     """
     u = np.clip((X0 - box.low) / box.width, 0, 1)
     moves = np.broadcast_to(movable, X0.shape)
-    state, _ = _advance(form, data, box, _unseen(u, moves, len(data.wanted) * len(form.columns)), 1)
+    state, _ = _advance(form, data, box, _unseen(u, moves, traced.many(form, data)), 1)
     history, done = [], 0
     while done < iterations and (np.asarray(state.rest) == 0).any():
         state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done))
