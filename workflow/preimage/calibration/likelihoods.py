@@ -1,8 +1,11 @@
 """Likelihoods of observed values, as sums of squares that least squares can work on.
 
 The loss is the deviance: twice the negative logarithm of the likelihood, less what that would be at a perfect fit with
-the least noise within the bounds. Each value's part is the square of its deviance residual; the noise of a series that
-is estimated has one more square of its own (as Raue et al. 2013, PLoS ONE 8:e74335, estimate noise by least squares).
+the least noise within the bounds, and more by the number of values of each series whose noise is estimated. Each
+value's part is the square of its deviance residual; an estimated noise has one more residual (Raue et al. 2013, PLoS
+ONE 8:e74335). For scipy its square is what the noise adds to the deviance. That has a poor second derivative, so that
+for JAX it has the right slope, and the curvature that makes the second derivative of both parts right where the
+residuals are as large as the noise; what its square lacks is in `rest`.
 """
 
 from __future__ import annotations
@@ -156,10 +159,32 @@ def residuals(
     for k, noise in enumerate(noises):
         s, there, y = noise.at(p), cells[:, k], wanted[:, k]
         parts.append(likelihood.residuals(modelled[:, k], y, s, xp) * there)
-        if noise.name:  # at the lower bound it is the square root of the number of values: it has a slope everywhere
-            wider = likelihood.saturated(y, s, xp) - likelihood.saturated(y, noise.value, np)
-            parts.append(xp.sqrt((wider * there).sum() + there.sum())[None])
+        if noise.name:
+            wider, n = _wider(likelihood, y, there, noise, s, xp), there.sum()
+            parts.append((xp.sqrt(wider + n) if xp is np else _straight(wider, n))[None])
     return xp.concatenate(parts)
+
+
+def rest(kind: str, wanted: Any, cells: Any, noises: Sequence[Noise], p: Mapping[str, Any], xp: ModuleType) -> Any:
+    """Return what the deviance is above the sum of the squares that `residuals` has for JAX."""
+    total = 0.0
+    for k, noise in enumerate(noises):
+        if noise.name:
+            total = total + _wider(LIKELIHOODS[kind], wanted[:, k], cells[:, k], noise, noise.at(p), xp)
+    return total
+
+
+def _wider(likelihood: Likelihood, y: Any, there: Any, noise: Noise, s: Any, xp: ModuleType) -> Any:
+    """Return what an estimated noise adds to the deviance of a series, 0 at its lower bound."""
+    return ((likelihood.saturated(y, s, xp) - likelihood.saturated(y, noise.value, xp)) * there).sum()
+
+
+def _straight(wider: Any, n: Any) -> Any:
+    """Return a residual whose square has the slope of what a noise adds, and is the number of values whatever it is."""
+    import jax
+    import jax.numpy as jnp
+
+    return jnp.sqrt(n) * (1 + (wider - jax.lax.stop_gradient(wider)) / (2 * n))
 
 
 def constant(kind: str, wanted: np.ndarray, cells: np.ndarray, noises: Sequence[Noise]) -> float:

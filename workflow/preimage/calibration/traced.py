@@ -109,8 +109,16 @@ def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     return ((modelled - data.wanted[:, columns]) * weight).ravel()
 
 
+def rest(form: Form, data: Data, x: Any) -> Any:
+    """Return what the loss is above the sum of the squares of the residuals, at parameters (d,); it has no slope: that
+    of the residuals is right."""
+    wanted = data.wanted[:, jnp.array(form.columns)]
+    return jax.lax.stop_gradient(likelihoods.rest(form.loss, wanted, data.cells, form.noises, named(form, x), jnp))
+
+
 def loss(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
-    return (residuals(form, data, x, reverse) ** 2).sum()
+    found = (residuals(form, data, x, reverse) ** 2).sum()
+    return found + rest(form, data, x) if form.noises else found
 
 
 @partial(jax.jit, static_argnums=0)
@@ -132,7 +140,8 @@ def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
     if len(form.names) >= MANY_PARAMETERS and form.solver != solvers.IMPLICIT:
         return jax.value_and_grad(lambda v: loss(form, data, v, reverse=True))(x)
     r, J = residuals_and_jacobian(form, data, x)
-    return (r**2).sum(), 2 * J.T @ r
+    found = (r**2).sum()
+    return (found + rest(form, data, x) if form.noises else found), 2 * J.T @ r
 
 
 def residuals_and_jacobian(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
