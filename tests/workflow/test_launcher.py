@@ -66,7 +66,7 @@ def test_a_dry_run_waits_for_nobody_says_nothing_else_and_needs_no_which(tmp_pat
             env=environment(PATH=str(programs)),
         )  # fmt: skip
     said = done.stdout + done.stderr
-    assert done.returncode == 0 and re.search(r"^train +2$", said, re.M), said[-3000:]
+    assert done.returncode == 0 and re.search(r"^train +1$", said, re.M), said[-3000:]
     assert "waiting" not in said and "Open:" not in said and "report.html" not in said
 
 

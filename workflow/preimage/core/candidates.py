@@ -70,6 +70,11 @@ def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) ->
     return frame.astype({**types, **dict.fromkeys(floats, "float64")})
 
 
+def outputs_in(frame: pd.DataFrame) -> list[str]:
+    """Return the outputs that a table of candidates has predictions of, in order."""
+    return [c.removeprefix("predicted.") for c in frame if c.startswith("predicted.")]
+
+
 def inputs_of(frame: pd.DataFrame, space: Space) -> pd.DataFrame:
     """Return the inputs of candidates under their own names, which may be those of other columns (`start`, say)."""
     return frame[["x." + n for n in space.names]].set_axis(space.names, axis=1)

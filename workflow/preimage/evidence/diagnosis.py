@@ -133,7 +133,7 @@ def _of_the_first(
 ) -> Iterator[Finding]:
     """Yield what is found of the recommended answer, the one row of a table."""
     row = first.iloc[0]
-    low, high = ([f"interval_{end}.{o}" for o in wanted.outputs] for end in ("low", "high"))
+    low, high = ([f"interval_{end}.{o}" for o in wanted.involved] for end in ("low", "high"))
     if surrogate in found.tests:
         test = found.tests[surrogate]
         width = row[high].to_numpy(float) - row[low].to_numpy(float)

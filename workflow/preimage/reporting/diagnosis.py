@@ -176,10 +176,11 @@ def _poor_search(f: Found) -> str:
 
 def _sparse_data(f: Found) -> str:
     score, ratio = float(f.row["measured"]), f.details["interval"]
+    # An exact formula of inputs has no width.
+    wide = f", its interval {words.number(ratio)} times as wide as usual" if ratio > 0 else ""
     return (
         f"The answer to {f.objective} by {f.model} lies where data is sparse: its domain score is "
-        f"{score:.2f} ({f.row['threshold']:g} is the edge of the data), its "
-        f"interval {words.number(ratio)} times as wide as usual."
+        f"{score:.2f} ({f.row['threshold']:g} is the edge of the data){wide}."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.candidates import best_first
+from preimage.core.candidates import best_first, outputs_in
 from preimage.core.objective import Fit, Objective, Pareto
 from preimage.core.space import Input
 from preimage.evidence.fronts import VOLUMES
@@ -122,8 +122,7 @@ def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) ->
     if isinstance(wanted, Pareto):
         first, c = mine[mine["seed"] == mine["seed"].min()], material.candidates
         c = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["seed"] == first["seed"].min())]
-        outputs = [column.removeprefix("predicted.") for column in c if column.startswith("predicted.")]
-        return fronts.front(c, first, wanted, outputs, material.units)
+        return fronts.front(c, first, wanted, outputs_in(c), material.units)
     best = best_first(mine).sort_values("seed", kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
@@ -141,11 +140,11 @@ def _trained_here(material: Material, surrogate: str) -> bool:
 
 
 def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
-    """Return the recommended answer in a few cells."""
+    """Return the recommended answer in a few cells, a line for each output."""
     return {
-        "predicted": words.values(row, "predicted", wanted.involved, units),
-        "interval": words.interval(row, wanted.involved, units),
-        "simulated": words.values(row, "simulated", wanted.involved, units),
+        "predicted": words.each_value(row, "predicted", wanted.involved, units),
+        "interval": words.each_interval(row, wanted.involved, units),
+        "simulated": words.each_value(row, "simulated", wanted.involved, units),
         "in_domain": bool(row["in_domain"]),
         "solves": row["solves"],
         "missed": words.listing(words.limits_missed(row, "predicted", wanted, units)),

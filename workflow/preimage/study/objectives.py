@@ -86,7 +86,7 @@ class ObjectiveEntry(Entry):
         "Largest accepted distance from the target value, in the output's unit: one number, or one per "
         "output (`{purity: 0.01, load: 1e4}`). For `minimize` and `maximize`, largest distance from the "
         "best that counts as an equally good solution. Default 1 % of the training rows' range of each "
-        "output, or of the minimised or maximised sum.",
+        "output, or of the minimised or maximised sum; for `pareto` a share of these ranges.",
     )
     scaled: Maybe[Flag] = option(
         None,
