@@ -57,7 +57,7 @@ def test_each_of_two_rounds_of_two_seeds_adds_its_simulations(tmp_path):
 def test_every_round_is_in_the_tables(rounds):
     assert_documented(pd.read_csv(rounds / "results/rounds/rounds.csv"), "rounds.csv")
     summary = pd.read_csv(rounds / "results/rounds/summary.csv")
-    assert sorted(summary["round"].unique()) == [0, 1] and len(summary) == 2 * 3
+    assert sorted(summary["round"].unique()) == [0, 1] and len(summary) == 2 * 2 * 3
     assert sorted(pd.read_parquet(rounds / "results/rounds/candidates.parquet")["round"].unique()) == [0, 1]
 
 
