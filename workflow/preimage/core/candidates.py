@@ -23,6 +23,8 @@ VIOLATIONS = ("violation", "simulated_violation")
 # Of objectives of inputs that vary: the share of production that meets values, or what a tenth of it is worse than; in
 # studies that have such, each by prediction and with the prefix `simulated_` in truth.
 PRODUCTION = ("share_met", "worst")
+# How likely a candidate is to come out as wanted, with an interval, and the loss to be expected.
+CHANCE = ("chance", "chance_low", "chance_high", "expected_loss")
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
 # `neural_adjoint`), one that reaches the target or is a minimum in any unit (`preimage.inversion.ending`);
 # not_converged: a valid point that is neither, or where the loss is flat; failed: the start raised or gave no number;
@@ -52,6 +54,7 @@ def columns(
         *(f"simulated_{name}" for name in production),
         *(f"interval_low.{o}" for o in outputs),
         *(f"interval_high.{o}" for o in outputs),
+        *CHANCE,
         "in_domain",
         "domain_score",
         "evaluations",
@@ -164,6 +167,8 @@ def schema(
         **{f"{of}{name}": pa.Column(checks=finite, **number) for of in ("", "simulated_") for name in PRODUCTION},
         "simulated_loss": pa.Column(checks=finite, **number),
         **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
+        **{name: pa.Column("float64", pa.Check.in_range(0, 1), nullable=True) for name in CHANCE[:3]},
+        "expected_loss": pa.Column(checks=finite, **number),
         "in_domain": pa.Column("boolean", nullable=True),
         "domain_score": pa.Column("float64", pa.Check.in_range(0, 1), nullable=True),
         "evaluations": pa.Column("int64", pa.Check.ge(0)),
