@@ -12,6 +12,7 @@ Operational Research 245). All is in shares of the training rows' ranges.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,14 +20,14 @@ from preimage.core import fronts
 from preimage.core.formulas import Formulas
 from preimage.core.objective import Pareto
 from preimage.core.space import Space
-from preimage.exact.affine import Terms
-from preimage.exact.goal import GAP, Goal, Rows, span
+from preimage.exact.affine import UNIT, Terms
+from preimage.exact.goal import GAP, LATER, Goal, Rows, span
 from preimage.exact.model import BoxModel
 from preimage.exact.problem import Boxes, Problem, check
 from preimage.exact.values import Parts, Value
 
-# Where an end of the front is open; no share comes near.
-FAR = 1e6
+# Bounds of boxes are compared with the front's in tables of at most so many numbers.
+AT_ONCE = 1_000_000
 # Weights of values in sums, beside each value by itself.
 MIXED = {
     2: ((0.5, 0.5), (0.25, 0.75), (0.75, 0.25)),
@@ -50,7 +51,7 @@ class TradeOff(Goal):
     def __init__(self, space: Space, objective: Pareto, formulas: Formulas, reach: np.ndarray) -> None:
         k = len(objective.columns)
         self.front = np.empty((0, k))
-        self.upper = np.full((1, k), FAR)
+        self.upper = np.full((1, k), np.inf)
         super().__init__(space, objective, formulas, reach)
 
     def _note_aims(self) -> None:
@@ -73,7 +74,7 @@ class TradeOff(Goal):
     def _shared(self) -> bool:
         """Whether sums of values say more than their parts: each is linear, and at least two take the model."""
         values = [self.values[c] for c in self.objective.columns]
-        return all(v.linear for v in values) and sum(v.weights.any() for v in values) > 1
+        return all(v.linear for v in values) and sum(bool(v.weights.any()) for v in values) > 1
 
     def _sum(self, weight: np.ndarray) -> Value:
         """Return a weighted sum of the values as shares; one by itself as it is, with its sign."""
@@ -85,7 +86,9 @@ class TradeOff(Goal):
         factors = weight * objective.goal.low / objective.goal.scale
         found = self.values.sum(objective.columns, factors.tolist())
         assert found is not None, "mixed sums are of linear values"
-        return found
+        # The best values are taken off, in shares and in bounds of them, with a rounding of their own.
+        best = float(np.abs(factors) @ np.abs(objective.goal.high))
+        return replace(found, margin=found.margin + 8 * (len(factors) + 1) * UNIT * best)
 
     @property
     def curved(self) -> list[str]:
@@ -128,11 +131,20 @@ class TradeOff(Goal):
     def beyond(self, bounds: np.ndarray) -> np.ndarray:
         """Return how far boxes with these bounds of the sums (n, s) may lie beyond the front (n,): at most 0 where a
         point of it is as good."""
-        return np.asarray(self._room(bounds).max(axis=1))
+        parts = np.array_split(bounds, 1 + len(bounds) * len(self.upper) // AT_ONCE)
+        return np.concatenate([self._room(part).max(axis=1) for part in parts])
 
     def _room(self, bounds: np.ndarray) -> np.ndarray:
         """Return how far boxes (n, s) may lie below each of the front's upper bounds (n, u)."""
-        return np.asarray((self.upper @ self.weights.T - bounds[:, None]).min(axis=2))
+        room = np.full((len(bounds), len(self.upper)), np.inf)
+        for s, weight in enumerate(self.weights):
+            np.minimum(room, self._level(weight) - bounds[:, [s]], out=room)
+        return room
+
+    def _level(self, weight: np.ndarray) -> np.ndarray:
+        """Return a weighted sum at the front's upper bounds, infinite where one of its values is (u,)."""
+        used = weight > 0
+        return np.asarray(self.upper[:, used] @ weight[used])
 
     def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
         """Return minus how far boxes may be beyond the front, at most (n,)."""
@@ -142,9 +154,10 @@ class TradeOff(Goal):
         """The sum first by which a box is nearest to the front, at the upper bound below which it has most room."""
         none = np.zeros((len(self.programs), len(self.matrix)))
         bounds = self.bounds(parts, Rows(self.matrix, *self.rows(parts)), none)
-        at = self.upper[self._room(bounds).argmax(axis=1)]
+        at = self._room(bounds).argmax(axis=1)
         for s, value in enumerate(self.sums):
-            self._note(score, value, (-1.0,), at @ self.weights[s] - bounds[:, s])
+            far = self._level(self.weights[s])[at] - bounds[:, s]
+            self._note(score, value, (-1.0,), np.minimum(far, LATER))
 
     def rounding(self, margin: np.ndarray) -> float:
         """Return what rounding may make of how far a box is beyond the front, at most."""

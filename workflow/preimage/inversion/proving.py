@@ -41,8 +41,8 @@ from preimage.trees.objective import largest_outputs, refuse_unknown_loss
 OF_AN_ENTRY = 200
 # A front of more points than these, by which ranks span it, is thinned.
 MOST_ROWS = 1000
-# Evaluations of the front that a proof of one begins from.
-EVOLVED = 3000
+# Evaluations of the front that a proof of one begins from, for each start.
+EVOLVED, MOST_EVOLVED = 400, 10_000_000
 
 
 def is_plain(question: Question, objective: Objective) -> bool:
@@ -69,8 +69,8 @@ class Hunt:
         problem = self._problem()
         most_open = int(options.memory * 1e6 / _size_of_box(problem.model, len(space.inputs)))
         self.search = Search(problem, max(most_open, 1000))
-        evolved = isinstance(objective, Pareto)
-        self.starts = _evolved(question, rng) if evolved else _startpoints(question, options.starts, rng)
+        begin = _evolved if isinstance(objective, Pareto) else _startpoints
+        self.starts = begin(question, options.starts, rng)
 
     def _problem(self) -> Problem:
         """Return what is asked, as the search sees it."""
@@ -225,10 +225,11 @@ def _size_of_box(model: BoxModel, d: int) -> int:
     return 16 * d + 4 * model.fresh(1).shape[1] + 8 * len(model.sides) + OF_AN_ENTRY
 
 
-def _evolved(question: Question, rng: np.random.Generator) -> np.ndarray:
+def _evolved(question: Question, starts: int, rng: np.random.Generator) -> np.ndarray:
     """Return a front to begin from (k, d), by NSGA-II; none where it takes too long to find any."""
+    options = Nsga2(evaluations=min(EVOLVED * starts, MOST_EVOLVED))
     try:
-        return nsga2.invert(question, Nsga2(evaluations=EVOLVED), SearchContext(rng)).X
+        return nsga2.invert(question, options, SearchContext(rng)).X
     except StudyError:
         return np.empty((0, len(question.space.inputs)))
 
