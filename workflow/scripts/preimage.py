@@ -19,7 +19,7 @@ def main(snakemake):
         model = module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
         report = run.progress(options["boxes"])
         found = preimage.preimage(
-            model.trees, space.fix(wanted.fixed), wanted, options["boxes"], options.get("seconds"), run.state, report
+            model.trees, wanted.allowed(space), wanted, options["boxes"], options.get("seconds"), run.state, report
         )
         inner, outer = found.bracket
         table = found.table()

@@ -70,6 +70,8 @@ def resimulate(
     for name, wanted in objectives.items():
         mine = (frame["objective"] == name).to_numpy()
         loss[mine], violation[mine] = wanted.loss(Y[mine]), wanted.violation(Y[mine])
+        if wanted.near:
+            loss[mine] = frame["distance"][mine].where(np.isfinite(loss[mine]))
     frame = frame.assign(simulated_loss=loss)
     if "violation" in frame:
         frame = frame.assign(simulated_violation=violation)

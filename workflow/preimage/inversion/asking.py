@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preimage.inversion import ordered
+from preimage.inversion import counterfactual, ordered
 from preimage.inversion.base import Inverter
 from preimage.inversion.question import Answer, Question, Report, SearchContext
 from preimage.support.errors import StudyError
@@ -41,12 +41,18 @@ def propose(
     """Put questions to a method as `ask` does, though every start may fail: of a part of them that says little."""
     order = ordered.of(questions[0])
     if (order == np.arange(len(order))).all():
-        answers = inverter.invert_many(questions, context)
+        answers = _answers(inverter, questions, context)
     else:
         asked = [ordered.put(q, order) for q in questions]
         back = np.argsort(order)
-        answers = [replace(a, X=a.X[:, back]) for a in inverter.invert_many(asked, context)]
+        answers = [replace(a, X=a.X[:, back]) for a in _answers(inverter, asked, context)]
     return [_checked(inverter.kind, q, answer) for q, answer in zip(questions, answers, strict=True)]
+
+
+def _answers(inverter: Inverter, questions: Sequence[Question], context: SearchContext) -> list[Answer]:
+    if questions[0].objective.near is None or inverter.needs_trees:
+        return inverter.invert_many(questions, context)
+    return counterfactual.invert_many(inverter, questions, context)
 
 
 def refuse_failed(kind: str, asked: Sequence[tuple[Answer, np.ndarray]]) -> None:

@@ -48,7 +48,7 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
         model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
     wanted = list(found.objectives({name: entry}).values())
     first = Question(
-        found.setting.space.fix(wanted[0].fixed),
+        wanted[0].allowed(found.setting.space),
         wanted[0],
         model.predict,
         train.X,

@@ -161,6 +161,9 @@ def _poor_search(f: Found) -> str:
     method = words.label(str(f.row["inverter"]))
     if f.details.get("limits"):
         return f"{f.objective}: {method} on {f.model} missed a limit, which can be kept, by {f.share} of the range."
+    if f.wanted is not None and f.wanted.near:
+        farther = words.number(float(f.row["measured"]))
+        return f"{f.objective}: {method} on {f.model} ended {farther} of an input's range farther away than need be."
     if f.wanted is not None and f.wanted.bounded:
         away = words.away(float(f.row["measured"]), f.wanted, f.unit)
         return f"{f.objective}: {method} on {f.model} ended {away} from the objective, although it can be met."

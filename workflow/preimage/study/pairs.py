@@ -23,9 +23,16 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
         models[SIMULATOR] = {"kind": SIMULATOR}
     if not models:
         raise StudyError(f"key 'inverters.{name}': nothing to work on; add a surrogate (a table has no simulator)")
-    limited = any("subject_to" in entry for entry in study["objectives"].values())
+    limited = any({"subject_to", "closest_to"} & set(entry) for entry in study["objectives"].values())
     if clash := inverter.clash(constrained=bool(study["problem"]["constraints"]) or limited):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
+    if inverter.needs_trees:
+        for objective, entry in study["objectives"].items():
+            if "closest_to" in entry:
+                raise StudyError(
+                    f"key 'inverters.{name}': {inverter.kind} does not support 'closest_to' of objective '{objective}' "
+                    "yet; leave out one of them"
+                )
     if inverter.plain_only:
         refuse_inexact(study, f"key 'inverters.{name}'", inverter.kind)
     reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
