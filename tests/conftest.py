@@ -11,9 +11,15 @@ from hypothesis import HealthCheck, settings
 
 from preimage.core.space import Input, Linear, Space
 from preimage.inversion.base import Inverter
+from preimage.support import jax_setup
 from preimage.support.errors import StudyError
 
-from .running import tiny  # noqa: F401  (the fixture, for every test below this folder)
+from .finished import all_finished, tiny  # noqa: F401  (fixtures, for every test below this folder)
+
+# Programs that JAX compiles for tests are kept where those of steps are, from run to run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(jax_setup.cache_folder()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 # The same examples in every run, no clock, nothing written; each example overwrites the files of the one before.
 settings.register_profile(

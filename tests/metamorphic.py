@@ -192,7 +192,9 @@ def _back(table, change):
 
 
 def named_by(entry):
-    """Return the outputs whose values an objective decides; of a sum it decides none alone."""
+    """Return the outputs whose values an objective decides; of a sum or a trade-off it decides none alone."""
+    if "pareto" in entry:
+        return []
     wanted = next(entry[kind] for kind in ("minimize", "maximize", "target", "within") if kind in entry)
     return [wanted] if isinstance(wanted, str) else [] if {"minimize", "maximize"} & set(entry) else list(wanted)
 

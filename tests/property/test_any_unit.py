@@ -98,8 +98,9 @@ def spec(kind, inverters, objectives=OBJECTIVES):
     }  # fmt: skip
 
 
-# Rounding decides between equal outputs of trees, and so where a population goes on; and when one is small enough.
-TIES = {"forest": {"evolution", "cmaes"}, "gp": {"cmaes"}, "latent": {"cmaes"}, "network": {"cmaes"}}
+# Rounding decides between equal outputs of trees, and so where a population goes on; and when one is small enough. It
+# orders the points of a front that have equal room.
+TIES = {"line": {"nsga2"}, "forest": {"evolution", "cmaes"}, "gp": {"cmaes"}, "latent": {"cmaes"}, "network": {"cmaes"}}
 # A Gaussian process without noise is fitted to a likelihood that is flat to this share, and adds up large weights: its
 # answers are known to fewer digits, and whether a search has ended is a matter of rounding far from 0. So is where the
 # training of a network ends, in single precision, and that of a decoder.
@@ -148,6 +149,20 @@ def plain(tmp_path_factory):
 def test_some_methods_and_objectives(tmp_path, plain, kind, change):
     what, settled = spec(kind, QUICK[kind], FEW), (kind, change) not in UNSETTLED
     check(tmp_path, kind, what, numbers(), CHANGES[change], plain(kind), settled)
+
+
+TRADE = {
+    "trade": {"pareto": {"maximize": ["y"], "minimize": ["z"]}},
+    "limited": {"pareto": {"maximize": ["z", "y"]}, "fixed": {"w": 5.25}},
+}
+
+
+@pytest.mark.parametrize("change", ["powers of two, small", "far", "rows", "columns"])
+def test_fronts(tmp_path, change):
+    """`w` is fixed at what is its value in any unit only where that is the same number."""
+    objectives = TRADE if change in ("rows", "columns") else {"trade": TRADE["trade"]}
+    fronts = {"nsga2": {"kind": "nsga2", "evaluations": 300, "members": 20}, "random": SEARCHES["random"]}
+    check(tmp_path, "line", spec("line", fronts, objectives), numbers(), CHANGES[change])
 
 
 def graded(n=60):

@@ -1,8 +1,10 @@
 """Exact searches with limits, formulas and spaces in pieces against brute force over every point, and by programs."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
@@ -11,10 +13,13 @@ from preimage.core import formulas, objective
 from preimage.core.conditions import Condition, Count, Curved, Exclusion
 from preimage.core.expressions import Expression
 from preimage.core.space import Input, Linear, Space
+from preimage.exact.preimage import preimage
 from preimage.inversion import asking
 from preimage.inversion.question import Question
 from preimage.support.errors import StudyError
+from preimage.trees.domain import isolation
 from preimage.trees.forest import from_sklearn
+from preimage.trees.tolerance_box import tolerance_box
 
 from ..conftest import examples, inverter
 from .test_forest_certificates import last_going_left
@@ -151,7 +156,21 @@ def assert_empty(question):
         assert answer.status == ["no_answer"] and "proven" in answer.message[0]
 
 
-def check_against_brute_force(seed, d):
+def near_data(rng, question, X):
+    """Return options that keep to inputs near the data, and which of points (n, d) these are."""
+    if rng.random() < 0.5:
+        distance = float(rng.uniform(0.05, 0.6))
+        rows = question.space.coordinates(question.X)
+        away = np.linalg.norm(question.space.coordinates(X)[:, None] - rows, axis=2).min(axis=1, initial=np.inf)
+        return {"distance": distance}, away <= distance * (1 + 1e-12)
+    levels = np.array([len(i.categories) for i in question.space.inputs])
+    score = float(rng.uniform(0.4, 0.6))
+    # The seed that the search draws first of all.
+    common = isolation(question.X, score, int(np.random.default_rng(0).integers(2**31)), levels)
+    return {"isolation": score}, common.said(X) <= score
+
+
+def check_against_brute_force(seed, d, limited=False):
     rng = np.random.default_rng(seed)
     question, points = stepwise_question(rng, d)
     wanted = question.objective
@@ -161,7 +180,11 @@ def check_against_brute_force(seed, d):
     if not len(valid):
         assert_empty(question)
         return
-    answer, predicted = prove(question)
+    options = {}
+    if limited:
+        options, near = near_data(rng, question, valid)
+        kept &= near
+    answer, predicted = prove(question, **options)
     if not kept.any():
         assert answer.status == ["no_answer"] and "proven" in answer.message[0], answer.message
         return
@@ -177,6 +200,104 @@ def check_against_brute_force(seed, d):
 @examples(40)
 def test_the_proven_optimum_is_that_of_every_point(seed, d):
     check_against_brute_force(seed, d)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+@examples(15)
+def test_the_proven_optimum_near_the_data_is_that_of_every_point_there(seed, d):
+    check_against_brute_force(seed, d, limited=True)
+
+
+def check_front(seed, d):
+    rng = np.random.default_rng(seed)
+    question, points = stepwise_question(rng, d)
+    outputs = ["y0", "y1", *question.formulas.names]
+    chosen = [str(o) for o in rng.choice(outputs, int(rng.integers(2, 4)), replace=False)]
+    large = int(rng.integers(0, len(chosen) + 1))
+    named = {"maximize": chosen[:large], "minimize": chosen[large:]}
+    entry = {"pareto": {way: of for way, of in named.items() if of}, "tolerance": 0.0}
+    rows = question.predict(question.X)
+    if rng.random() < 0.6:
+        other = str(rng.choice([o for o in outputs if o not in chosen]))
+        entry["subject_to"] = {other: {"at_least": float(np.quantile(rows[:, outputs.index(other)], 0.3))}}
+    wanted = objective.build("o", entry, outputs, rows.std(axis=0), np.ptp(rows, axis=0), rows)
+    question = replace(question, objective=wanted)
+    valid = points[question.space.contains(points)]
+    if not len(valid):
+        assert_empty(question)
+        return
+    answer, predicted = prove(question)
+    Y = question.predict(valid)
+    Y = Y[wanted.violation(Y) == 0]
+    if not len(Y):
+        assert answer.status == ["no_answer"] and answer.certificate["feasible"] == "no"
+        return
+    front, found = (np.unique(wanted.shares(y), axis=0) for y in (Y[wanted.best(Y)], predicted))
+    assert answer.certificate["closed"] and front.shape == found.shape
+    assert np.allclose(front, found, rtol=1e-9, atol=1e-9)
+    corners = wanted.shares_of(np.array(answer.certificate["front"]))
+    assert all((point >= corners - 1e-12).all(axis=1).any() for point in wanted.shares(Y))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+@examples(20)
+def test_the_proven_front_is_that_of_every_point(seed, d):
+    check_front(seed, d)
+
+
+def check_preimage(seed, d):
+    rng = np.random.default_rng(seed)
+    question, points = stepwise_question(rng, d)
+    outputs = ["y0", "y1", *question.formulas.names]
+    rows = question.predict(question.X)
+    column = int(rng.integers(len(outputs)))
+    low, high = np.quantile(rows[:, column], sorted(rng.random(2)))
+    entry = {"within": {outputs[column]: [float(low), float(high) + 1e-3]}}
+    if rng.random() < 0.5:
+        other = (column + 1) % len(outputs)
+        entry["subject_to"] = {outputs[other]: {"at_least": float(np.quantile(rows[:, other], 0.3))}}
+    wanted = objective.build("o", entry, outputs, rows.std(axis=0), np.ptp(rows, axis=0), rows)
+    found = preimage(question.trees, question.space, wanted, 100_000, formulas=question.formulas)
+    belongs = question.space.contains(points) & wanted.met(question.predict(points))
+    inside = ((points[:, None] >= found.low) & (points[:, None] <= found.high)).all(axis=2)
+    assert found.stopped == "closed" and found.certain.all()
+    assert np.array_equal(inside.sum(axis=1), belongs.astype(int))
+    assert found.share.sum() == pytest.approx(belongs.mean(), abs=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+@examples(20)
+def test_the_whole_preimage_is_that_of_every_point(seed, d):
+    check_preimage(seed, d)
+
+
+def check_window(seed, d):
+    """A window holds wherever its inputs are allowed values, and no wider one does that grows along one input."""
+    rng = np.random.default_rng(seed)
+    question, points = stepwise_question(rng, d)
+    Y = question.trees.predict(points)
+    k = int(rng.integers(len(points)))
+    ends = {f"y{c}": [float(Y[k, c] - s), float(Y[k, c] + s)] for c, s in enumerate(rng.random(2) * np.ptp(Y, axis=0))}
+    entry = {"within": {"y0": ends["y0"]}, "subject_to": {"y1": {"at_least": ends["y1"][0]}}}
+    wanted = objective.build("o", entry, ["y0", "y1"])
+    window = tolerance_box(question.trees, question.space, wanted, points[k], 10_000)
+    met = wanted.met(Y)
+    within = (points >= window.low) & (points <= window.high)
+    assert within[k].all() and met[within.all(axis=1)].all() and window.largest
+    for j in range(d):
+        others = np.delete(within, j, axis=1).all(axis=1)
+        x = points[:, j]
+        above, below = x[x > window.high[j]], x[x < window.low[j]]
+        if len(above):
+            assert not met[others & (x >= window.low[j]) & (x <= above.min())].all()
+        if len(below):
+            assert not met[others & (x <= window.high[j]) & (x >= below.max())].all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+@examples(20)
+def test_a_window_keeps_the_objective_and_its_limits_and_can_not_grow(seed, d):
+    check_window(seed, d)
 
 
 def amounts_question(rng, d):

@@ -89,3 +89,54 @@ def test_every_candidate_is_valid(kind, seed):
 def test_every_candidate_of_200_studies_is_valid(kind):
     for seed in range(200):
         check(kind, seed)
+
+
+# -- fronts ------------------------------------------------------------------------------------------------------------
+
+FRONTS = {
+    "nsga2": {"evaluations": 60, "members": 12},
+    "multistart": {"starts": 2, "points": 4},
+    "random": {"evaluations": 20},
+    "lookup": {},
+}
+
+
+def check_front(kind, seed):
+    """Of two models at once, with a limit on a third output in every other study."""
+    space, _ = random_space(seed, [1.0, 1e-6, 1e6][seed % 3])
+    rng = np.random.default_rng(seed)
+    waves = [Wave(space, rng) for _ in range(3)]
+    rows = rng.uniform(space.low, space.high, (30, len(space.inputs)))
+    X = np.concatenate([space.rounded(rows), polytope.sample(space, 10, rng)])
+
+    def predict(X):
+        return np.hstack([wave.predict(X) for wave in waves])
+
+    def gradient(X):
+        return predict(X), np.concatenate([wave.gradient(X)[1] for wave in waves], axis=1)
+
+    Y = predict(X)
+    limit = {"subject_to": {"c": {"at_most": float(np.median(Y[:, 2]))}}} if seed % 2 else {}
+    entry = {"pareto": {"minimize": ["a"], "maximize": ["b"]}, **limit}
+    wanted = objective.build("o", entry, ["a", "b", "c"], Y.std(axis=0), np.ptp(Y, axis=0), Y)
+    q = Question(space, wanted, predict, X, Y, np.arange(1, 41), gradient=gradient)
+    answer, found = asking.ask(inverter(kind, FRONTS[kind]), [q], np.random.default_rng(seed))[0]
+    proposed = ~np.isnan(answer.X).any(axis=1)
+    assert proposed.all() or kind == "lookup"
+    assert all(valid(space, x) for x in answer.X[proposed])
+    ranks = wanted.ranking(found)
+    first = np.argsort(ranks)[: int(wanted.best(found).sum())]
+    assert set(first) == set(np.flatnonzero(wanted.best(found)))
+
+
+@pytest.mark.parametrize("kind", FRONTS)
+@pytest.mark.parametrize("seed", range(2))
+def test_every_candidate_of_a_front_is_valid(kind, seed):
+    check_front(kind, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", FRONTS)
+def test_every_candidate_of_200_fronts_is_valid(kind):
+    for seed in range(200):
+        check_front(kind, seed)

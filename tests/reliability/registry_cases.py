@@ -358,6 +358,7 @@ def test_two_processes_with_the_same_model_end_with_one_champion(at, library, pa
         assert str(client.get_registered_model(name).aliases["champion"]) == said[0]["version"]
 
 
+@pytest.mark.long
 def test_processes_killed_by_the_system(at, library, tmp_path):
     """SIGKILL; then another process, in another folder, puts up a model of its own."""
     with Relearners(at, 1) as one:

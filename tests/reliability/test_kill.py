@@ -9,12 +9,14 @@ import time
 
 import pytest
 
+from ..finished import finished_study
 from ..running import ROOT, TINY, environment, snakemake, study_argument, write_study
-from .killing import assert_nothing_left, assert_same_files, finish, kill_many, killed, start
+from .killing import STUDY, assert_nothing_left, assert_same_files, ended_steps, finish, kill_many, killed, start
 
-TABLES = ["tiny/candidates.parquet", "tiny/summary.csv"]
+TABLES = ["unbroken/candidates.parquet", "unbroken/summary.csv"]
+# Whose steps keep what they have in between.
 SMALL = """
-study: tiny
+study: unbroken
 problem: {simulator: paraboloid, dimension: 2, samples: 60}
 surrogates: {forest: {kind: random_forest, trees: 5, folds: 2, tune: {evaluations: 2}}}
 objectives: {lowest: {minimize: y}}
@@ -24,38 +26,45 @@ inverters:
 """
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """The folder of a finished small study, whose steps keep what they have in between."""
-    folder = write_study(tmp_path_factory.mktemp("small"), SMALL)
-    done = snakemake(folder, *study_argument("tiny.yaml"))
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
+unbroken = finished_study("unbroken", SMALL, TABLES)
 
 
-@pytest.mark.parametrize("whole_group", [
-    pytest.param(True, id="everything killed"),
-    pytest.param(False, id="only the launcher killed", marks=pytest.mark.long),
-])  # fmt: skip
-def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(small, tmp_path, whole_group):
+def test_killed_as_steps_work_a_rerun_ends_with_the_same_bytes(unbroken, tmp_path):
+    """What makes the tables; the long tests kill whole runs, and each program alone."""
+    write_study(tmp_path, SMALL)
+    tables = [f"results/{table}" for table in TABLES]
+    for ended in (1, 4):
+        process = start(tmp_path, *tables, *STUDY)
+        while ended_steps(tmp_path) < ended:
+            assert process.poll() is None
+            time.sleep(0.01)
+        assert killed(process, "everything", random.Random(0))
+    said = finish(tmp_path, *tables, *STUDY)
+    assert_same_files(unbroken, tmp_path, TABLES)
+    assert_nothing_left(tmp_path, said)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("whole_group", [True, False], ids=["everything killed", "only the launcher killed"])
+def test_killed_at_random_moments_a_rerun_ends_with_the_same_bytes(unbroken, tmp_path, whole_group):
     write_study(tmp_path, SMALL)
     moments = random.Random(0)
     for _ in range(2):
         process = start(tmp_path)
         time.sleep(moments.uniform(0.5, 9))
         killed(process, "everything" if whole_group else "the launcher", moments)
-    ends_as(small, tmp_path)
+    ends_as(unbroken, tmp_path)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(15))
-def test_three_hundred_kills_end_with_the_same_bytes(small, tmp_path, seed):
+def test_three_hundred_kills_end_with_the_same_bytes(unbroken, tmp_path, seed):
     """Twenty of each seed: of everything, of one of the programs above the steps, or of a step or the sender."""
 
     def fresh(kills):
         return write_study(tmp_path / f"after {kills}", SMALL)
 
-    kill_many(fresh, lambda folder: ends_as(small, folder), seed, 20)
+    kill_many(fresh, lambda folder: ends_as(unbroken, folder), seed, 20)
 
 
 def ends_as(whole, folder):
@@ -82,7 +91,7 @@ def test_a_store_left_half_made_does_not_hide_the_steps_after_it(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("apart", [0, 3])
-def test_two_runs_at_once_wait_for_each_other_and_both_succeed(small, tmp_path, apart):
+def test_two_runs_at_once_wait_for_each_other_and_both_succeed(unbroken, tmp_path, apart):
     write_study(tmp_path, SMALL)
     first = start(tmp_path)
     time.sleep(apart)
@@ -92,11 +101,11 @@ def test_two_runs_at_once_wait_for_each_other_and_both_succeed(small, tmp_path, 
     # Of two in the same second, either may be the first.
     waited = [said for said in outputs if "another run is at work" in said and "Nothing to be done" in said]
     assert waited == outputs[1:] or (not apart and waited == outputs[:1])
-    assert_same_files(small, tmp_path, TABLES)
+    assert_same_files(unbroken, tmp_path, TABLES)
 
 
 @pytest.mark.long
-def test_of_two_plain_snakemakes_in_the_same_second_one_runs_and_the_other_says_so(small, tmp_path):
+def test_of_two_plain_snakemakes_in_the_same_second_one_runs_and_the_other_says_so(unbroken, tmp_path):
     write_study(tmp_path, SMALL)
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2"]
     both = [
@@ -109,4 +118,4 @@ def test_of_two_plain_snakemakes_in_the_same_second_one_runs_and_the_other_says_
     outputs = [process.communicate(timeout=600)[0] for process in both]
     (refused,) = [said for process, said in zip(both, outputs, strict=True) if process.returncode]
     assert "Directory cannot be locked" in refused and "Traceback" not in refused
-    assert_same_files(small, tmp_path, TABLES)
+    assert_same_files(unbroken, tmp_path, TABLES)

@@ -91,11 +91,6 @@ def test_what_cannot_be_is_refused(check, formulas, said):
     ("objectives", "inverters", "said"),
     [
         ("{o: {minimize: cost}}", "{c: {kind: coordinate}}", "coordinate does not support formulas yet"),
-        (
-            "{o: {within: {cost: [1, 2]}, preimage: true}}",
-            "{t: {kind: random}}",
-            "'objectives.o.preimage': it does not",
-        ),
     ],
 )
 def test_exact_searches_refuse_formulas_before_any_job(check, objectives, inverters, said):

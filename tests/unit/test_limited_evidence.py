@@ -54,7 +54,7 @@ def test_ranks_are_by_violation_then_loss_predicted_and_true():
     assert table["rank"].tolist() == [3, 2, 1, 4, 5]
     assert table["simulated_violation"].tolist() == [0.0, 0.2, 0.0, 0.5, 0.5]
     assert table["true_rank"].tolist() == [1, 3, 2, 4, 5]
-    candidates.schema({"a": False}, OUTPUTS, candidates.VIOLATIONS).validate(table)
+    candidates.schema({"a": False}, OUTPUTS, ["violation"]).validate(table)
 
 
 def test_a_study_without_limits_has_no_column_of_them():

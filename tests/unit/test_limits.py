@@ -133,7 +133,6 @@ LIMITED = BOWL.replace("{minimize: y}", "{WISH}").replace("}}\n", "}}\nsurrogate
         ("within: {y: {}}", "within.y': found keys none; expected at least one of at_least | at_most"),
         ("within: {y: 5}", "within.y': found the number 5, expected a list or a mapping"),
         ("test_rows: 3, subject_to: {y: {at_most: 5}}", "test_rows takes the values of every output as they are"),
-        ("within: {y: {at_least: 5}}, subject_to: {y: {at_most: 9}}, preimage: true", "a preimage does not support"),
     ],
 )
 def test_a_study_whose_limits_make_no_sense_is_refused(refused, wish, said):

@@ -9,26 +9,46 @@ import pytest
 import skops.io
 import xgboost
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor, VotingRegressor
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+    VotingRegressor,
+)
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_array
+from threadpoolctl import threadpool_limits
 
 from preimage.core import objective
-from preimage.core.space import Input, Space
+from preimage.core.space import Input, Linear, Space
 from preimage.data.rows import Rows
 from preimage.evidence.clusters import clusters, places
 from preimage.evidence.recommend import distinct_solutions
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.reporting import words
 from preimage.study import user_models
 from preimage.surrogates import model
 from preimage.surrogates.brought import skops_file
 from preimage.surrogates.brought.categories import Column
 
-from ..conftest import refusal
+from ..conftest import inverter, refusal
 
 RNG = np.random.default_rng(0)
 N = 120
@@ -259,3 +279,91 @@ def test_a_model_says_which_inputs_have_no_influence(dumped):
     _, found = taken_over(dumped(made), inputs=["solvent", "heat"])
     assert found.without_influence == ("speed", "mesh")
     assert words.without_influence(found.without_influence).startswith("Speed and mesh have no influence on this")
+
+
+# -- trees behind encoders ---------------------------------------------------------------------------------------------
+
+FOREST = RandomForestRegressor(4, random_state=0, n_jobs=1)
+SCALED = (make_pipeline(SimpleImputer(), StandardScaler()), ["heat"])
+TREES = {
+    "one-hot": encoded((OneHotEncoder(drop="first"), TEXT + NUMBERS), SCALED, last=FOREST),
+    "sparse": encoded((OneHotEncoder(min_frequency=35), TEXT), (MinMaxScaler(), ["speed", "heat"]), last=FOREST),
+    "ordinal": encoded((OrdinalEncoder(), TEXT), (RobustScaler(), ["speed"]), last=ExtraTreesRegressor(4, n_jobs=1)),
+    "by target": encoded((TargetEncoder(), TEXT + NUMBERS), last=GradientBoostingRegressor(n_estimators=9)),
+    "several steps": make_pipeline(
+        make_column_transformer((OneHotEncoder(), TEXT), ("drop", ["speed"]), remainder="passthrough"),
+        StandardScaler(with_mean=False),
+        MaxAbsScaler(),
+        DecisionTreeRegressor(max_depth=5),
+    ),
+    "histogram": HistGradientBoostingRegressor(max_iter=20, min_samples_leaf=3),
+    "histogram behind": encoded(
+        (OrdinalEncoder(), TEXT), last=HistGradientBoostingRegressor(max_iter=9, categorical_features=[0])
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Found unknown categories")
+@pytest.mark.parametrize("name", TREES)
+def test_trees_behind_encoders_and_scalers_are_read_to_the_bit(dumped, name):
+    frame = FRAME.astype({"solvent": "category", "mesh": "category"}) if name == "histogram" else FRAME
+    path = dumped(TREES[name].fit(frame, Y))
+    assert user_models.completed({"kind": "model", "path": str(path)})["made_of_trees"]
+    own = skops_file.read(path).labelled(COLUMNS)
+    trees = own.trees
+    rng = np.random.default_rng(1)
+    made = [
+        POINTS,
+        np.column_stack([rng.normal(size=60), rng.integers(0, 3, 60), rng.normal(size=60) * 9, rng.integers(0, 3, 60)]),
+    ]
+    for j in np.unique(trees.feature[trees.feature >= 0]):
+        for t in np.unique(trees.threshold[trees.feature == j])[:40]:
+            x = np.repeat(POINTS[rng.integers(N, size=1)], 3, axis=0)
+            x[:, j] = [t, np.nextafter(t, np.inf), np.nextafter(t, -np.inf)] if j in (0, 2) else np.arange(3)
+            made.append(x)
+    P = np.concatenate(made)
+    with threadpool_limits(1):
+        np.testing.assert_array_equal(trees.predict(P), own.predict(P))
+    assert len(np.unique(trees.predict(P))) > 5
+
+
+def test_what_arrays_cannot_represent_before_trees_is_refused_by_name(dumped):
+    def refused(*steps, columns=COLUMNS, frame=FRAME):
+        made = skops_file.read(dumped(make_pipeline(*steps, FOREST).fit(frame, Y)))
+        return refusal(lambda: made.labelled(columns).trees)
+
+    numbers, plain = FRAME[["heat", "speed"]], [Column("heat"), Column("speed")]
+    mixed = refused(PolynomialFeatures(), columns=plain, frame=numbers)
+    assert "PolynomialFeatures before the trees can't be searched; expected ColumnTransformer" in mixed
+    assert "FunctionTransformer computes what can't be" in refused(
+        FunctionTransformer(np.sin), columns=plain, frame=numbers
+    )
+    number = [Column("mesh")]
+    assert "OneHotEncoder encodes an input that is no category in the study" in refused(
+        OneHotEncoder(), columns=number, frame=FRAME[["mesh"]]
+    )
+
+
+def test_a_search_leaves_inputs_without_influence_where_they_are():
+    seen = []
+
+    def predict(X):
+        seen.append(len(X))
+        return X[:, [0]] ** 2
+
+    space = Space(tuple(Input(n, -3.0, 3.0) for n in ("heat", "speed", "time")))
+    X = RNG.uniform(-3, 3, (30, 3))
+    wanted = objective.build("o", {"minimize": "y"}, ["y"], [1.0], [9.0])
+    plain = Question(space, wanted, predict, X, X[:, [0]] ** 2, np.arange(30))
+    found = {}
+    for names in ((), ("speed", "time")):
+        seen.clear()
+        asked = replace(plain, without_influence=names)
+        answer, _ = asking.ask(inverter("multistart", {"starts": 3}), [asked], np.random.default_rng(0))[0]
+        found[names] = (answer.X, sum(seen))
+    np.testing.assert_allclose(found[()][0][:, 0], 0, atol=1e-3)
+    np.testing.assert_allclose(found["speed", "time"][0][:, 0], 0, atol=1e-3)
+    assert found["speed", "time"][1] < 0.7 * found[()][1]
+    # What a constraint ties to others moves with them.
+    tied = replace(asked, space=Space(space.inputs, (Linear((("heat", 1.0), ("speed", 1.0)), 1.0, 1.0),)))
+    assert tied.movable.all() and asked.movable.tolist() == [True, False, False]

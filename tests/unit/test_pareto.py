@@ -1,13 +1,19 @@
 """Trade-offs: the objective, what inverters answer for it, and what is judged of their fronts."""
 
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
 from preimage import study
 from preimage.core import candidates, fronts, objective
+from preimage.core.conditions import Condition, Count, Exclusion
 from preimage.core.objective import Pareto
 from preimage.core.space import Input, Linear, Space
+from preimage.evidence import answer_findings
 from preimage.evidence import fronts as evidence
 from preimage.evidence.assess import resimulate
 from preimage.evidence.recommend import distinct_solutions
@@ -16,8 +22,11 @@ from preimage.inversion import asking
 from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems.loading import Problem
+from preimage.support.jax_setup import enable_double
 
 from ..conftest import inverter, refusal
+
+enable_double()
 
 OUTPUTS = ["good", "price", "waste"]
 TWO = {"pareto": {"maximize": ["good"], "minimize": ["price"]}}
@@ -159,6 +168,11 @@ def test_fronts_are_for_the_methods_that_find_them_and_points_for_the_others(tmp
         ("{trade: {pareto: [x, y]}}", "{n: {kind: nsga2}}", "expected a mapping"),
         ("{trade: {pareto: {minimize: [x, x]}}}", "{n: {kind: nsga2}}", "expected no entry twice"),
         ("{trade: {pareto: {minimize: x}}}", "{n: {kind: nsga2}}", "expected a list"),
+        (
+            "{trade: " + ARM + "}",
+            "{m: {kind: multistart, method: L-BFGS-B}}",
+            "L-BFGS-B supports neither constraints nor",
+        ),
         ("{trade: " + ARM[:-1] + ", preimage: true}}", "{n: {kind: nsga2}}", "a preimage needs target values"),
     ],
 )
@@ -169,15 +183,18 @@ def test_a_study_that_can_find_no_front_is_refused(tmp_path, objectives, inverte
 # -- inverters ---------------------------------------------------------------------------------------------------------
 
 
-def asked(space, predict, entry, outputs, kind="nsga2", n=60, seed=0, **options):
+def asked(space, predict, entry, outputs, kind="nsga2", rows=None, smooth=None, **options):
     rng = np.random.default_rng(5)
-    X = space.low + rng.random((n, len(space.inputs))) * (space.high - space.low)
-    X = np.where(space.discrete, np.round(X), X)
-    X = X[space.contains(X)]
-    Y = predict(X) if len(X) else predict(space.low[None])
-    wanted = built(entry, Y, outputs)
-    question = Question(space, wanted, predict, X, Y[: len(X)], np.arange(len(X)))
-    ((answer, found),) = asking.ask(inverter(kind, options), [question], np.random.default_rng(seed))
+    X = space.low + rng.random((60, len(space.inputs))) * (space.high - space.low) if rows is None else rows
+    X = space.rounded(X)
+    Y = predict(X)
+    question = Question(space, built(entry, Y, outputs), predict, X, Y, np.arange(len(X)))
+    if smooth is not None:
+        slopes = jax.jit(jax.vmap(jax.jacfwd(smooth)))
+        question = replace(
+            question, gradient=lambda X: (predict(X), np.asarray(slopes(X))), traceable=(lambda _, x: smooth(x), ())
+        )
+    ((answer, found),) = asking.ask(inverter(kind, options), [question], np.random.default_rng(0))
     return question, answer, found
 
 
@@ -227,14 +244,17 @@ SPACES = {
     "fixed": Space((Input("a", -3, 3, fixed=1.0), Input("b", -3, 3))),
     "inequality": Space(BOX, (Linear((("a", 1.0), ("b", 1.0)), low=1.0),)),
     "equality": Space(BOX, (Linear((("a", 1.0), ("b", 2.0)), 1.0, 1.0),)),
+    "steps and gaps": Space((Input("a", -3, 3, values=(-3.0, -1.0, 0.5, 2.0)), Input("b", 0, 3, zero_or=1.0))),
+    "counted": Space(BOX, counts=(Count(("a", "b"), 0, 1, (0.0, 0.0)),)),
+    "excluded": Space(BOX, exclusions=(Exclusion((Condition("a", low=0.0), Condition("b", low=-1.0))),)),
     "one point": Space((Input("a", -3, 3, fixed=1.0), Input("b", -3, 3, fixed=0.0))),
 }
 
 
-@pytest.mark.parametrize("kind", ["nsga2", "random", "lookup"])
+@pytest.mark.parametrize("kind", ["nsga2", "random", "multistart", "lookup"])
 @pytest.mark.parametrize("space", SPACES)
 def test_every_candidate_is_valid_and_the_same_each_time(space, kind):
-    more = {} if kind == "lookup" else {"evaluations": 100}
+    more = {"lookup": {}, "multistart": {"starts": 2, "points": 4}}.get(kind, {"evaluations": 100})
     question, answer, _ = asked(SPACES[space], bowls, BOTH, ["f", "g"], kind, **more)
     valid = ~np.isnan(answer.X).any(axis=1)
     assert question.space.contains(answer.X[valid]).all() and (valid.all() or kind == "lookup")
@@ -257,6 +277,27 @@ def test_nsga2_finds_every_point_of_a_small_front():
     assert {tuple(f) for f in Y[fronts.undominated(Y)]} == best
 
 
+def test_nsga2_finds_the_front_of_a_mixture_of_few_parts():
+    """Of five parts that sum to 1 at most two are there, each 0 or at least 0.3: by brute force over grids of pairs."""
+    rng = np.random.default_rng(2)
+    gains = rng.random((5, 2))
+
+    def predict(X):
+        return X @ gains + 0.2 * (X**2).sum(axis=1, keepdims=True)
+
+    names = tuple("abcde")
+    space = Space(
+        tuple(Input(n, 0, 1, zero_or=0.3) for n in names),
+        (Linear(tuple((n, 1.0) for n in names), 1.0, 1.0),),
+        counts=(Count(names, 0, 2, (0.0,) * 5),),
+    )
+    share = np.append(np.linspace(0.3, 0.7, 201), 1.0)
+    grid = [share[:, None] * np.eye(5)[i] + (1 - share)[:, None] * np.eye(5)[j] for i in range(5) for j in range(5)]
+    question, _, Y = asked(space, predict, BOTH, ["f", "g"], evaluations=600, members=30, rows=grid[7][::40])
+    ideal = fronts.hypervolume(question.objective.shares(predict(np.concatenate(grid))))
+    assert 0.99 * ideal < fronts.hypervolume(question.objective.shares(Y)) <= ideal * 1.0001
+
+
 def test_nsga2_keeps_limits():
     """Where the first input is at least 0.25, the front is the rest of the segment, and from its end the way along the
     limit to where it is nearest to the first centre."""
@@ -272,6 +313,72 @@ def test_nsga2_keeps_limits():
     shares = question.objective.shares
     ideal = fronts.hypervolume(shares(predict(np.concatenate([along, limit]))))
     assert 0.99 * ideal < fronts.hypervolume(shares(Y)) <= ideal
+
+
+def circle(x):
+    """Two outputs whose front is a quarter of a circle, curved inwards: weighted sums are best at its ends alone."""
+    g = 1 + ((x[1:] - 0.5) ** 2).sum()
+    return g * jnp.stack([jnp.cos(x[0] * jnp.pi / 2), jnp.sin(x[0] * jnp.pi / 2)])
+
+
+def sphere(x):
+    g, a, b = 1 + (x[2] - 0.5) ** 2, x[0] * jnp.pi / 2, x[1] * jnp.pi / 2
+    return g * jnp.stack([jnp.cos(a) * jnp.cos(b), jnp.cos(a) * jnp.sin(b), jnp.sin(a)])
+
+
+CIRCLE, SPHERE = (jax.jit(jax.vmap(f)) for f in (circle, sphere))
+UNIT = Space(tuple(Input(n, 0, 1) for n in "abc"))
+
+
+@pytest.mark.parametrize("gradient", ["exact", "3-point"])
+def test_multistart_finds_a_front_that_is_curved_inwards(gradient):
+    def predict(X):
+        return np.asarray(CIRCLE(X))
+
+    question, answer, Y = asked(
+        UNIT, predict, BOTH, ["f", "g"], "multistart", smooth=circle, starts=3, points=9, gradient=gradient
+    )
+    front = Y[question.objective.best(Y)]
+    assert len(answer.X) == 27 and np.linalg.norm(front, axis=1) == pytest.approx(1, abs=1e-4)
+    angle = np.sort(np.arctan2(front[:, 1], front[:, 0]))
+    assert angle[[0, -1]] == pytest.approx([0, np.pi / 2], abs=2e-3)
+    assert np.diff(angle).max() < np.pi / 2 / 4
+
+
+def test_the_batched_engine_finds_the_segment_between_two_bowls():
+    def both(x):
+        return jnp.stack([(x[0] + 1) ** 2 + (x[1] - 0.5) ** 2, (x[0] - 1) ** 2 + (x[1] + 0.5) ** 2])
+
+    options = {"starts": 2, "points": 5, "engine": "batched"}
+    question, answer, Y = asked(Space(BOX), bowls, BOTH, ["f", "g"], "multistart", smooth=both, **options)
+    root = np.sqrt(Y[question.objective.best(Y)])
+    assert len(answer.X) == 10 and root.sum(axis=1) == pytest.approx(np.sqrt(5), rel=2e-3)
+    assert np.diff(np.sort(root[:, 0])).max() < 0.9 and np.ptp(root[:, 0]) > 2.2
+
+
+def test_multistart_finds_a_front_of_three_outputs():
+    def predict(X):
+        return np.asarray(SPHERE(X))
+
+    entry = {"pareto": {"minimize": ["f", "g", "h"]}}
+    question, _, Y = asked(UNIT, predict, entry, ["f", "g", "h"], "multistart", smooth=sphere, starts=4, points=12)
+    front = Y[question.objective.best(Y)]
+    inside = front[(front > 0.05).all(axis=1)]
+    assert np.linalg.norm(front, axis=1) == pytest.approx(1, abs=1e-3) and len(inside) >= 4
+
+
+def test_multistart_keeps_the_limits_of_the_trade_off_itself():
+    def predict(X):
+        return np.column_stack([np.asarray(CIRCLE(X)), X[:, 0]])
+
+    def smooth(x):
+        return jnp.append(circle(x), x[0])
+
+    entry = {**BOTH, "subject_to": {"h": {"at_most": 0.5}}}
+    question, _, Y = asked(UNIT, predict, entry, ["f", "g", "h"], "multistart", smooth=smooth, starts=3, points=6)
+    front = Y[question.objective.best(Y)]
+    assert front[:, 2].max() == pytest.approx(0.5, abs=1e-6) and (front[:, 2] <= 0.5).all()
+    assert front[:, :2].min(axis=0) == pytest.approx([np.sqrt(0.5), 0.0], abs=1e-4)
 
 
 def test_lookup_returns_the_front_of_the_rows():
@@ -337,6 +444,16 @@ def test_a_bound_says_which_points_are_proven_and_by_how_much_others_may_be_beat
     assert summary["hypervolume"].to_dict() == pytest.approx({"m": 0.8125, "r": 0.67})
     assert (summary["hypervolume_bound"] >= summary["hypervolume"]).all()
     assert summary["distinct"].to_dict() == {"m": 3, "r": 2}
+
+
+def test_a_method_that_lacks_hypervolume_has_searched_poorly():
+    wanted = built(TWO)
+    row = {"hypervolume": 0.72, "hypervolume_bound": np.nan}
+    found = answer_findings.poor_front(row, wanted, 0.8)
+    assert found.verdict == "found" and found.measured == pytest.approx(0.1) and not found.details["certified"]
+    assert answer_findings.poor_front(row, wanted, 0.721).verdict == "unknown"
+    assert answer_findings.poor_front({**row, "hypervolume_bound": 0.9}, wanted, 0.72).measured == pytest.approx(0.2)
+    assert answer_findings.poor_front({**row, "hypervolume_bound": 0.721}, wanted, 0.72).verdict == "absent"
 
 
 def test_studies_without_trade_offs_have_no_volumes():

@@ -11,6 +11,7 @@ from preimage.problems.built_in import (
     ballistics,
     ballistics_stepped,
     binary_decimal,
+    coating,
     paraboloid,
     robot_arm,
     sine_wave,
@@ -135,3 +136,13 @@ def test_a_shift_moves_the_minimum_and_nothing_else():
     np.testing.assert_allclose(moved.simulate(X), ((X - at) ** 2).sum(axis=1, keepdims=True))
     with pytest.raises(StudyError, match=r"problem\.shift: cannot move the minimum of 'robot_arm'"):
         loading.load({"simulator": "robot_arm", "shift": 1})
+
+
+def test_a_coating_cures_best_at_four_to_one_and_not_at_all_of_one_part():
+    resin = np.linspace(0, 60, 61)
+    rest = np.tile([0.0, 0.0, 0.0, 40.0, 0.0, 0.0], (61, 1))
+    hardness, viscosity = coating.simulate(np.column_stack([resin, 60 - resin, rest])).T
+    assert resin[hardness.argmax()] == 48 and hardness.max() == 150 * 0.6 - 60 * 0.4
+    assert hardness[[0, -1]].tolist() == [-24, -24]
+    # By hand, of resin alone: 2.2 + 2.2 * 0.6 - 3.5 * 0.4.
+    assert viscosity[-1] == pytest.approx(10**2.12)

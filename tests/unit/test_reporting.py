@@ -96,6 +96,9 @@ def test_what_is_proven_out_of_reach_says_between_which_values_nothing_lies():
         "Proven for the model forest: no inputs within the bounds and constraints meet this objective"
     )
     assert "the model gives no y between 80.7 and 124.3 MPa; the nearest it gives is 80.7 MPa" in said
+    one_sided = {"within": {"y": {"at_least": 85}}}
+    said = proven(one_sided, certified_bound=4.3**2, feasible="no", **{"predicted.y": 80.7})
+    assert "the model gives no y above 80.7 MPa; the nearest it gives is 80.7 MPa" in said
 
 
 def test_an_open_gap_is_not_called_proven_and_a_met_objective_needs_no_proof():
@@ -108,6 +111,10 @@ def test_an_open_gap_is_not_called_proven_and_a_met_objective_needs_no_proof():
 def test_an_optimum_is_proven_only_where_the_gap_is_closed():
     assert "no inputs within the bounds and constraints give a value above 80.7 MPa" in proven(
         {"maximize": "y"}, certified_bound=-80.7, feasible="yes"
+    )
+    limited = {"maximize": "y", "subject_to": {"z": {"at_most": 2}}}
+    assert "within the bounds and constraints that keep the limits give a value above 80.7 MPa" in proven(
+        limited, certified_bound=-80.7, feasible="yes"
     )
     assert "nothing lies below 3 MPa; the best found is 0.5 MPa from that bound" in proven(
         {"minimize": "y"}, certified_bound=3.0, gap=0.5, feasible="yes"

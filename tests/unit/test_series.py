@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from preimage import study
-from preimage.calibration import fit
+from preimage.calibration import building
 from preimage.data import series
 from preimage.problems.built_in import lotka_volterra, seird
 from preimage.study import data_checks
@@ -169,7 +169,7 @@ def test_the_covid_study_reads_a_users_copy(monkeypatch, tmp_path):
     loaded = study.load(ROOT / "config/studies/covid.yaml")
     said = data_checks.check(loaded)
     assert any("germany" in w and "falls" in w for w in said)
-    fits = fit.build_all(loaded["problem"], loaded["objectives"])
+    fits = building.build_all(loaded["problem"], loaded["objectives"])
     assert {len(f.counted) for f in fits.values()} == {20}
     assert np.isfinite([f.losses(f.start[None])[0] for f in fits.values()]).all()
 

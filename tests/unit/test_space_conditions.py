@@ -115,6 +115,7 @@ def test_an_objective_can_fix_an_input_at_its_values_only():
         ({"exclude": {"oil": {"at_least": 3, "at_most": 2}}}, "exclude.oil: at_least 3 is above at_most 2"),
         ({"expression": "solvent * oil", "at_most": 1}, "'solvent' is a category, which has no place in an expression"),
         ({"expression": "watr / cement", "at_most": 1}, "constraints.0.expression: unknown name 'watr'"),
+        ({"expression": "water / oil", "at_most": 1}, "constraints.0.expression: divides by 'oil', which can be 0"),
         ({"expression": "water", "at_least": 2, "at_most": 1}, "constraints.0: at_least 2 is above at_most 1"),
     ],
 )

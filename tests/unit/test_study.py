@@ -345,3 +345,40 @@ def test_settings_of_simulated_data_are_refused_beside_a_table(study_file, key, 
     rest = "objectives: {o: {minimize: y}}\nsurrogates: {f: {kind: random_forest}}\n"
     message = refusal(study.load, study_file(text + rest))
     assert f"key 'problem.{key}': valid only for simulated data" in message
+
+
+# -- inputs that vary --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("variation: {x1: -2}", ", line 4, key 'objectives.lowest.variation.x1': found -2, expected more than 0"),
+        ("variation: {x1: 0}", "key 'objectives.lowest.variation.x1': found 0, expected more than 0"),
+        ("variation: {}", "key 'objectives.lowest.variation': {} should be non-empty"),
+        ("variation: 2", "key 'objectives.lowest.variation': found the number 2, expected a mapping"),
+        ("variation: {x1: [2]}", "key 'objectives.lowest.variation.x1': found a list, expected"),
+        (
+            "variation: {x1: {sd: 1, half_width: 2}}",
+            "found keys sd, half_width; expected exactly one of sd | half",
+        ),
+        ("variation: {x1: {width: 2}}", "key 'objectives.lowest.variation.x1.width': unknown key"),
+        ("variation: {x1: 2 per cent}", "objectives.lowest.variation.x1: found '2 per cent', expected a number, or a"),
+        ("variation: {x1: 2}, committee: true", "key 'objectives.lowest.variation': found beside 'committee'"),
+    ],
+)
+def test_variation_that_cannot_be_is_refused(refused, entry, said):
+    assert said in refused(BOWL.replace("lowest: {minimize: y", f"lowest: {{minimize: y, {entry}"))
+
+
+def test_exact_searches_refuse_variation(refused, load):
+    text = MIXES.replace("sixty: {", "sixty: {variation: {cement: 2}, ")
+    assert load(text)["objectives"]["sixty"]["variation"] == {"cement": 2}
+    for kind in ("certified", "coordinate"):
+        assert refused(text.replace("hyperopt", kind)) == (
+            f": key 'inverters.tpe': {kind} searches outputs of single points exactly, and does not support "
+            "'variation' of objective 'sixty'; use another inverter, or a study of its own for one of them"
+        )
+    assert refused(text.replace("variation:", "preimage: true, variation:")) == (
+        ": key 'objectives.sixty.variation': found beside 'preimage', a set of single points; expected one of them"
+    )

@@ -8,7 +8,8 @@ from scipy.stats import t as student
 
 from preimage.support.files import read_json
 
-from ..running import assert_documented, snakemake, study_argument, write_study
+from ..finished import finished_study
+from ..running import assert_documented, snakemake, study_argument
 
 MODELS = """
 import jax.numpy as jnp
@@ -32,7 +33,6 @@ problem:
 objectives: {fitted: {fit: {data: doses.csv, loss: mse}}}
 inverters:
   least_squares: {kind: multistart, starts: 12, engine: batched}
-  differences: {kind: multistart, starts: 3, gradient: 2-point}
 """
 
 COOLING = """
@@ -48,34 +48,42 @@ inverters: {differences: {kind: multistart, starts: 6, gradient: 3-point}}
 """
 
 
-def test_a_curve_and_an_equation_of_the_users_own_are_fitted(tmp_path):
-    write_study(tmp_path, CURVE, "curve.yaml")
-    write_study(tmp_path, COOLING, "cooling.yaml")
-    (tmp_path / "models.py").write_text(MODELS)
-    rng = np.random.default_rng(0)
+def doses():
     dose = np.linspace(0, 10, 40)
-    response = 3 / (1 + np.exp(-1.5 * (dose - 4))) + 0.02 * rng.standard_normal(40)
-    pd.DataFrame({"dose": dose, "response": response}).to_csv(tmp_path / "doses.csv", index=False)
+    noise = 0.02 * np.random.default_rng(0).standard_normal(40)
+    return pd.DataFrame({"dose": dose, "response": 3 / (1 + np.exp(-1.5 * (dose - 4))) + noise})
+
+
+def write_data(folder):
+    (folder / "models.py").write_text(MODELS)
+    doses().to_csv(folder / "doses.csv", index=False)
     t = np.arange(0, 15.0)
-    pd.DataFrame({"time": t, "temperature": 20 + 65 * np.exp(-0.2 * t)}).to_csv(tmp_path / "cup.csv", index=False)
+    pd.DataFrame({"time": t, "temperature": 20 + 65 * np.exp(-0.2 * t)}).to_csv(folder / "cup.csv", index=False)
 
-    arguments = study_argument("curve.yaml", "cooling.yaml")
-    done = snakemake(tmp_path, *arguments, PYTHONPATH=str(tmp_path))
-    assert done.returncode == 0, done.stderr[-4000:]
 
-    table = pd.read_parquet(tmp_path / "results/curve/candidates.parquet")
+curve = finished_study(
+    "curve", CURVE, ["curve/candidates.parquet", "curve/fit.parquet", "curve/calibration/fitted"], write_data
+)
+cooling = finished_study("cooling", COOLING, prepare=write_data)
+
+
+@pytest.mark.long
+def test_a_curve_of_the_users_own_is_fitted(curve):
+    table = pd.read_parquet(curve / "results/curve/candidates.parquet")
     assert not [c for c in table if c.startswith(("predicted.", "simulated.", "interval_"))]
     best = table.sort_values("predicted_loss").iloc[0]
     assert np.allclose(best[["x.top", "x.slope", "x.middle"]].astype(float), [3, 1.5, 4], atol=0.1)
     assert table.groupby(["seed", "inverter"]).size().to_dict() == {
-        (s, i): n for s in (0,) for i, n in (("least_squares", 12), ("differences", 3), ("lookup", 1))
+        (0, "least_squares"): 12,
+        (0, "lookup"): 1,
     }
-    fit = pd.read_parquet(tmp_path / "results/curve/fit.parquet")
+    fit = pd.read_parquet(curve / "results/curve/fit.parquet")
     assert_documented(fit, "fit.parquet")
     assert np.sqrt(((fit["fitted"] - fit["observed"]) ** 2).mean()) < 0.03
-    found = read_json(tmp_path / "results/curve/calibration/fitted/findings.json")
+    found = read_json(curve / "results/curve/calibration/fitted/findings.json")
     assert found["determined"] == 3
     # Nearly linear: profile intervals are those of the covariance.
+    dose, response = doses().to_numpy().T
     values, covariance = curve_fit(
         lambda x, top, slope, middle: top / (1 + np.exp(-slope * (x - middle))), dose, response, [3, 1.5, 4]
     )
@@ -83,18 +91,20 @@ def test_a_curve_and_an_equation_of_the_users_own_are_fitted(tmp_path):
     for row, value, margin in zip(found["parameters"], values, half, strict=True):
         assert [row["low"], row["high"]] == pytest.approx([value - margin, value + margin], abs=0.1 * margin)
 
-    cups = pd.read_parquet(tmp_path / "results/cooling/candidates.parquet")
+
+def test_an_equation_of_the_users_own_is_fitted_where_it_does_not_fail(cooling):
+    cups = pd.read_parquet(cooling / "results/cooling/candidates.parquet")
     best = cups.sort_values("predicted_loss").iloc[0]
     assert np.allclose(best[["x.rate", "x.start"]].astype(float), [0.2, 85], rtol=1e-3)
     failed = cups[cups["status"] == "failed"]
     assert len(failed) and failed["message"].str.contains("nan").all()
-    page = (tmp_path / "results/cooling/report.html").read_text()
+    page = (cooling / "results/cooling/report.html").read_text()
     assert (
         "failed)" in page and "determines 2 of 2 directions" in page and "How does minimize get its derivatives" in page
     )
 
-    again = snakemake(tmp_path, *arguments, "--dry-run", PYTHONPATH=str(tmp_path))
-    assert "Nothing to be done" in again.stdout + again.stderr
-    (tmp_path / "models.py").write_text(f"{MODELS}\n# edited\n")
-    again = snakemake(tmp_path, *arguments, "--dry-run", PYTHONPATH=str(tmp_path))
+
+def test_an_edited_model_is_fitted_again(cooling):
+    (cooling / "models.py").write_text(f"{MODELS}\n# edited\n")
+    again = snakemake(cooling, *study_argument("cooling.yaml"), "--dry-run")
     assert "rule invert:" in again.stdout + again.stderr

@@ -42,8 +42,10 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
     [
         ("preimage/figures/convergence.py", AFTER_FIGURES),
         pytest.param("preimage/reporting/words.py", {"report"}, marks=pytest.mark.long),
-        ("preimage/reporting/figures.html", {"report"}),
-        ("preimage/surrogates/random_forest.py", {"train", "preimage", *AFTER_INVERT}),
+        pytest.param("preimage/reporting/figures.html", {"report"}, marks=pytest.mark.long),
+        pytest.param(
+            "preimage/surrogates/random_forest.py", {"train", "preimage", *AFTER_INVERT}, marks=pytest.mark.long
+        ),
         ("preimage/inversion/hyperopt.py", AFTER_INVERT),
         pytest.param(
             "preimage/problems/built_in/paraboloid.py",
@@ -51,7 +53,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
             marks=pytest.mark.long,
         ),
         pytest.param("preimage/evidence/domain.py", AFTER_INVERT - {"invert"}, marks=pytest.mark.long),
-        ("preimage/tracking/sender.py", set()),
+        pytest.param("preimage/tracking/sender.py", set(), marks=pytest.mark.long),
     ],
 )
 def test_editing_reruns_the_steps_that_run_the_code(dry_run, edited, rules):

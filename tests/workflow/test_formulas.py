@@ -1,10 +1,12 @@
-"""A formula through the whole workflow: in every table as an output is, and no model trains on it."""
+"""A formula through the whole workflow: in every table as an output is, and no model trains on it; and an objective of
+an input that varies, whose share follows from the formula."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from ..running import snakemake, study_argument, write_study
 
@@ -17,7 +19,10 @@ problem:
   inputs: {x1: {low: -100, high: 100}, x2: {low: -100, high: 100}}
   formulas: {price: {expression: "0.1*x1 + 30", unit: EUR}, value: {expression: "price / (y + 1000)"}}
 surrogates: {forest: {kind: random_forest, trees: 5, folds: 2}}
-objectives: {best: {minimize: value}, band: {target: {price: 35, y: 4000}}}
+objectives:
+  best: {minimize: value}
+  band: {target: {price: 35, y: 4000}}
+  steady: {within: {price: {at_most: 33}}, variation: {x1: "10 %"}}
 inverters:
   random: {kind: random, evaluations: 30, on: [forest]}
   direct: {kind: multistart, starts: 2, gradient: cs, on: [simulator]}
@@ -56,6 +61,19 @@ def test_the_simulator_itself_is_searched_through_the_formula(priced):
     found = summary[(summary["inverter"] == "direct") & (summary["objective"] == "best") & (summary["round"] == 1)]
     # On the paraboloid y = x1^2 + x2^2 within [-100, 100], the least of (0.1 x1 + 30) / (y + 1000) is at a corner.
     assert found["predicted.value"].item() == pytest.approx(20 / 21000, rel=1e-6)
+
+
+def test_the_share_of_production_follows_from_the_formula(priced):
+    """The price is at most 33 where x1, which varies by a tenth of what is set, is at most 30."""
+    table = pd.read_parquet(priced / "candidates.parquet")
+    mine = table[(table["objective"] == "steady") & table["rank"].notna()]
+    share = norm.cdf(np.where(mine["x.x1"] > 0, 1, -1) * (30 / mine["x.x1"] - 1) / 0.1)
+    np.testing.assert_allclose(mine["share_met"], share, atol=0.02)
+    np.testing.assert_allclose(mine["predicted_loss"], 1 - mine["share_met"])
+    first = mine[mine["rank"] <= 10]
+    assert (first["simulated_share_met"] == first["share_met"]).all() and table["share_met"].isna().sum() > 0
+    assert pd.read_csv(priced / "summary.csv").set_index("objective").loc["steady", "share_met"].eq(1).all()
+    assert "100% of production meets the objective" in (priced / "report.html").read_text(encoding="utf-8")
 
 
 def test_models_are_trained_and_tested_on_true_outputs_alone(priced):

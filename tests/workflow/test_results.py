@@ -11,17 +11,8 @@ import preimage
 from preimage.results import Results
 from preimage.support.errors import StudyError
 
-from ..running import ROOT, snakemake, study_argument, write_study
-
-MIXED = """
-study: mixed
-problem:
-  table: {file: rows.csv, outputs: [y, z]}
-  inputs: {kind: {categories: [red, blue]}}
-surrogates: {forest: {kind: random_forest, trees: 5}, line: {kind: linear}}
-objectives: {high: {maximize: y}}
-inverters: {random: {kind: random, evaluations: 20}}
-"""
+from ..running import ROOT
+from .conftest import spreadsheet
 
 
 def test_results_are_the_tables_and_the_models_that_made_them(tiny):
@@ -30,18 +21,17 @@ def test_results_are_the_tables_and_the_models_that_made_them(tiny):
     pd.testing.assert_frame_equal(found.candidates, pd.read_parquet(tiny / "results/tiny/candidates.parquet"))
     assert found.posterior is None and found.fit is None and found.report.exists()
     assert list(found.models) == ["forest"] and found.models["forest"].inputs == ["x1", "x2"]
-    # What the workflow has predicted, the models predict here, for each seed by its own.
-    table = found.candidates.query("surrogate == 'forest'").dropna(subset="predicted.y")
-    for seed, rows in table.groupby("seed"):
-        model = found.models_of(seed=seed)["forest"]
-        points = rows[["x.x2", "x.x1"]].rename(columns=lambda name: name.removeprefix("x."))
-        predicted = model.predict(points)
-        np.testing.assert_array_equal(predicted["y"], rows["predicted.y"])
-        assert predicted.index.equals(rows.index)
-        np.testing.assert_array_equal(model.predict(points[["x1", "x2"]].to_numpy()), predicted)
-        low, high = model.interval(points)
-        np.testing.assert_array_equal(low["y"], rows["interval_low.y"])
-        np.testing.assert_array_equal(high["y"], rows["interval_high.y"])
+    # What the workflow has predicted, the models predict here.
+    rows = found.candidates.query("surrogate == 'forest'").dropna(subset="predicted.y")
+    model = found.models["forest"]
+    points = rows[["x.x2", "x.x1"]].rename(columns=lambda name: name.removeprefix("x."))
+    predicted = model.predict(points)
+    np.testing.assert_array_equal(predicted["y"], rows["predicted.y"])
+    assert predicted.index.equals(rows.index)
+    np.testing.assert_array_equal(model.predict(points[["x1", "x2"]].to_numpy()), predicted)
+    low, high = model.interval(points)
+    np.testing.assert_array_equal(low["y"], rows["interval_low.y"])
+    np.testing.assert_array_equal(high["y"], rows["interval_high.y"])
 
 
 def test_what_is_not_there_is_said(tiny):
@@ -58,16 +48,17 @@ def test_what_is_not_there_is_said(tiny):
         found.models["forest"].predict([1.0, 2.0])
 
 
-def test_models_take_categories_by_name(tmp_path):
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"a": rng.uniform(size=30), "kind": np.where(np.arange(30) % 2, "red", "blue")})
-    frame["y"], frame["z"] = frame["a"] + 5 * (frame["kind"] == "red"), -frame["a"]
-    write_study(tmp_path, MIXED, "mixed.yaml")
-    frame.to_csv(tmp_path / "rows.csv", index=False)
-    trained = [f"results/mixed/round0/seed0/surrogates/{name}/surrogate.json" for name in ("forest", "line")]
-    done = snakemake(tmp_path, *trained, *study_argument("mixed.yaml"))
-    assert done.returncode == 0, done.stderr[-4000:]
-    models = Results(tmp_path / "results/mixed").models
+def test_models_of_each_seed_predict_what_the_workflow_has_predicted_with_them(mixed):
+    found = Results(mixed / "results/mixed")
+    assert found.candidates["seed"].unique().tolist() == [0, 1]
+    for (seed, name), rows in found.candidates.groupby(["seed", "surrogate"]):
+        model = found.models_of(seed=seed)[name]
+        points = rows[["x.a", "x.kind"]].rename(columns=lambda name: name.removeprefix("x."))
+        np.testing.assert_array_equal(model.predict(points)["y"], rows["predicted.y"])
+
+
+def test_models_take_categories_by_name(mixed):
+    frame, models = spreadsheet(), Results(mixed / "results/mixed").models
     assert set(models) == {"forest", "line"}
     for model in models.values():
         predicted = model.predict(frame)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..running import snakemake, study_argument, write_study
+from ..finished import finished_study
 
 STUDY = """
 study: {name}
@@ -14,15 +14,21 @@ inverters:
 """
 
 
-def test_shared_rows_and_starts_make_the_tables_of_one_job(tmp_path):
-    write_study(tmp_path, STUDY.format(name="alone", rows="", scatter=""), "alone.yaml")
-    write_study(tmp_path, STUDY.format(name="shared", rows=", scatter: 3", scatter=", scatter: 2"), "shared.yaml")
-    tables = [f"results/{s}/round0/seed0/inversion/simulator/ring/starts.parquet" for s in ("alone", "shared")]
-    done = snakemake(tmp_path, *tables, *study_argument("alone.yaml", "shared.yaml"))
-    assert done.returncode == 0, done.stderr[-4000:]
-    alone, shared = (pd.read_parquet(tmp_path / table) for table in tables)
-    pd.testing.assert_frame_equal(alone, shared, check_exact=True)
-    rows = [tmp_path / f"results/{s}/round0/seed0/data.parquet" for s in ("alone", "shared")]
+TABLE = "round0/seed0/inversion/simulator/ring/starts.parquet"
+
+
+def declared(name, rows, scatter):
+    return finished_study(name, STUDY.format(name=name, rows=rows, scatter=scatter), [f"{name}/{TABLE}"])
+
+
+alone = declared("alone", "", "")
+scattered = declared("scattered", ", scatter: 3", ", scatter: 2")
+
+
+def test_shared_rows_and_starts_make_the_tables_of_one_job(alone, scattered):
+    one, several = alone / "results/alone", scattered / "results/scattered"
+    pd.testing.assert_frame_equal(pd.read_parquet(one / TABLE), pd.read_parquet(several / TABLE), check_exact=True)
+    rows = [folder / "round0/seed0/data.parquet" for folder in (one, several)]
     assert rows[0].read_bytes() == rows[1].read_bytes()
-    parts = sorted(p.name for p in (tmp_path / "results/shared/round0/seed0").rglob("*-of-*"))
+    parts = sorted(p.name for p in (several / "round0/seed0").rglob("*-of-*"))
     assert parts == [f"{k}-of-{n}.parquet" for k, n in ((1, 2), (1, 3), (2, 2), (2, 3), (3, 3))]

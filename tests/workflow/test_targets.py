@@ -6,7 +6,8 @@ import pytest
 
 from preimage.problems.built_in import robot_arm
 
-from ..running import snakemake, study_argument, write_study
+from ..finished import finished_study
+from ..running import snakemake, study_argument
 
 STUDY = """
 study: many
@@ -22,13 +23,11 @@ inverters:
 """
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    folder = write_study(tmp_path_factory.mktemp("many"), STUDY, "many.yaml")
-    (folder / "wanted.csv").write_text("hand_y,hand_x\n0.7,1.2\n0.1,1.5\n50,50\n", encoding="utf-8")
-    done = snakemake(folder, *study_argument("many.yaml"))
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
+def write_targets(folder, last="0.1,1.5"):
+    (folder / "wanted.csv").write_text(f"hand_y,hand_x\n0.7,1.2\n{last}\n50,50\n", encoding="utf-8")
+
+
+many = finished_study("many", STUDY, prepare=write_targets)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ def test_the_report_has_a_row_a_method_and_warns_of_targets_never_seen(many):
 
 
 def test_a_changed_file_of_targets_asks_that_table_again_and_nothing_else(many):
-    (many / "wanted.csv").write_text("hand_y,hand_x\n0.7,1.2\n0.1,1.4\n50,50\n", encoding="utf-8")
+    write_targets(many, "0.1,1.4")
     done = snakemake(many, "--dry-run", *study_argument("many.yaml"))
     assert done.returncode == 0, done.stderr
     planned = [line for line in done.stdout.splitlines() + done.stderr.splitlines() if line.startswith("rule ")]

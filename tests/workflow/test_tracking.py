@@ -17,7 +17,7 @@ from ..running import ROOT, environment, snakemake, study_argument, write_study
 SMALL = """
 study: small
 problem: {simulator: paraboloid, dimension: 2, samples: 60}
-surrogates: {forest: {kind: random_forest, trees: 5, folds: 2}}
+surrogates: {plane: {kind: linear}}
 objectives: {lowest: {minimize: y}}
 inverters: {random: {kind: random, evaluations: 5}}
 """
@@ -138,6 +138,7 @@ def test_sync_sends_what_waited(without_server):
     assert len(runs(folder, "small")[1]) == 1 + len(steps(folder, "small"))
 
 
+@pytest.mark.long
 def test_a_sender_killed_midway_leaves_nothing_twice(without_server, tmp_path):
     """Kill the sender after a few runs; the next sync completes the store without a run said twice."""
     folder = shutil.copytree(without_server[0], tmp_path / "copy")

@@ -4,7 +4,8 @@
 def before_any_job(workflow):
     """Refuse what the user's own code would fail in, and what Slurm would refuse."""
     try:
-        user_trial.check(STUDIES)
+        for warning in user_trial.check(STUDIES):
+            logger.warning(f"preimage: {warning}")
     except StudyError as error:
         sys.exit(f"preimage: {error}")
     on_slurm(workflow)

@@ -4,6 +4,7 @@
 rule preimage:
     input:
         unpack(model_of),
+        train=rules.split.output.train,
         info=rules.split.output.info,
         kernels=kernels,
     output:

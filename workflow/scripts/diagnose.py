@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from preimage.core.candidates import without_formulas
 from preimage.data import split_rows
 from preimage.evidence.diagnosis import Evidence, diagnose
 from preimage.evidence.findings import FOUND
@@ -20,7 +21,7 @@ def main(snakemake):
         folders = [(Path(folder), seed) for folder, _, seed in run.params["folders"]]
         table = diagnose((read(run.params, *place, simulator), generator(place[1], "diagnose")) for place in folders)
         with replacing(snakemake.output.table) as path:
-            table.to_csv(path, index=False)
+            without_formulas(table).to_csv(path, index=False)
         for kind, part in table.groupby("finding", sort=False):
             run.metric(f"diagnosis/{kind}", part["verdict"].eq(FOUND).mean())
         run.artifact(snakemake.output.table)

@@ -10,7 +10,7 @@ from preimage.core import objective
 from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
 from preimage.data import named, setting, split_rows, tables
-from preimage.evidence import assess, fronts, judge
+from preimage.evidence import assess, fronts, judge, production
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
@@ -34,13 +34,15 @@ def main(snakemake):
         if simulator is not None:
             simulator = with_formulas(simulator, found.formulas)
 
+        varied = {name: w for name, w in objectives.items() if isinstance(w, objective.Varied)}
+        draws = {name: w.variation.on(space, run.shared_rng("variation")) for name, w in varied.items()}
         table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
         if any(isinstance(w, objective.Fit) for w in objectives.values()):
             # Picked at run time: no other study depends on it.
             calibrated = importlib.import_module("preimage.calibration.assess")
             table = calibrated.assess(table, space, spec, run.params["objectives"])
         else:
-            table = assess.assess(table, space, models, train.X, simulator, objectives, outputs, found.formulas)
+            table = assess.assess(table, space, models, train.X, simulator, objectives, outputs, found.formulas, draws)
         free = {name: about.get("without_influence", []) for name, about in info.items()}
         summary = summarise(table, space, objectives, outputs, certificates, free)
         solutions = distinct_solutions(table, space, objectives, outputs, free)
@@ -51,6 +53,9 @@ def main(snakemake):
         said = warnings(run.params, source, found)
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
 
+        if varied:
+            judged["production"] = of_production(solutions, found, varied, models, simulator, run.rng)
+
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
         with replacing(snakemake.output.summary) as path:
@@ -60,6 +65,19 @@ def main(snakemake):
         write_json(snakemake.output.evidence, judged)
         log(run, summary)
         run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
+
+
+def of_production(solutions, found, objectives, models, simulator, rng):
+    """What becomes of recommended answers where inputs vary, at draws of this step's own."""
+    mine = solutions[solutions["objective"].isin(list(objectives))]
+    predict = {name: with_outputs(found.formulas, model) for name, (model, _) in models.items()}
+    simulate = None if simulator is None else simulator.simulate
+    return production.of_answers(mine, found.setting.space, objectives, predict, simulate, found.setting.outputs, rng)
+
+
+def with_outputs(formulas, model):
+    """The outputs of a model with formulas as further ones."""
+    return lambda X: formulas.extended(X, model.predict(X)) if formulas else model.predict(X)
 
 
 def read_models(names, source, found):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from preimage.core.candidates import CASE, without_formulas
+from preimage.core.candidates import CASE, outputs_in, without_formulas
 from preimage.core.objective import Pareto
 from preimage.data import split_rows
 from preimage.evidence import fronts
@@ -18,8 +18,8 @@ def main(snakemake):
     with step(snakemake) as run:
         found = [part for folder in run.params["folders"] for part in of_seed(run.params, Path(folder))]
         table = pd.concat(found, ignore_index=True)
-        outputs = [c.removeprefix("predicted.") for c in table if c.startswith("predicted.")]
-        values = [f"{p}.{o}" for p in ("predicted", "simulated", "interval_low", "interval_high") for o in outputs]
+        parts = ("predicted", "simulated", "interval_low", "interval_high")
+        values = [f"{part}.{output}" for part in parts for output in outputs_in(table)]
         inputs = [c for c in table if c.startswith("x.")]
         table = table[[*CASE, "start", "rank", *inputs, *values, "in_domain", "domain_score", *LAST]]
         with replacing(snakemake.output.table) as path:

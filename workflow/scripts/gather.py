@@ -12,7 +12,7 @@ def main(snakemake):
     with step(snakemake) as run:
         table = pd.concat([pd.read_parquet(p) for p in snakemake.input.candidates], ignore_index=True)
         inputs = [c[2:] for c in table if c.startswith("x.")]
-        outputs = [c.removeprefix("predicted.") for c in table if c.startswith("predicted.")]
+        outputs = candidates.outputs_in(table)
         category = {name: not pd.api.types.is_numeric_dtype(table[f"x.{name}"]) for name in inputs}
         candidates.schema(category, outputs, candidates.further_of(table)).validate(table)
         with replacing(snakemake.output.candidates) as path:

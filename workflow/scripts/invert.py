@@ -17,7 +17,7 @@ MOST_POINTS = 500
 def main(snakemake):
     with step(snakemake) as run:
         threads.use_at_most(snakemake.threads)
-        asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
+        asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective, run.shared_rng("variation"))
         inverter = Inverter.of(run.params["inverter"])
         if snakemake.input.get("parts"):
             answers = parts.gather(inverter, asked.questions, snakemake.input.parts)

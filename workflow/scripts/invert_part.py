@@ -11,7 +11,7 @@ def main(snakemake):
     with step(snakemake) as run:
         # The other parts have the other cores.
         threads.use_at_most(snakemake.threads)
-        asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective)
+        asked = questions.build(run.params, snakemake.input, snakemake.wildcards.objective, run.shared_rng("variation"))
         inverter = Inverter.of(run.params["inverter"])
         report = run.progress(-(-len(asked.questions) * inverter.planned // run.part[1]))
         context = SearchContext(run.rng_of("invert"), run.state, report, run.part)

@@ -2,25 +2,26 @@
 
 from pathlib import Path
 
-from preimage.data import rows, setting, targets
+from preimage.data import split_rows
+from preimage.exact import preimage
 from preimage.running.step import step
 from preimage.support.files import replacing
 from preimage.surrogates.base import module
-from preimage.trees import preimage, threads
+from preimage.trees import threads
 
 
 def main(snakemake):
     with step(snakemake) as run:
         threads.use_at_most(snakemake.threads)
         spec, options = run.params["problem"], run.params["options"]
-        known = rows.known(snakemake.input.info)
-        space = setting.of_rows(spec, known).space
-        (wanted,) = targets.objectives({snakemake.wildcards.objective: run.params["objective"]}, known, None).values()
+        known = split_rows.read(spec, snakemake.input.info, snakemake.input.train)
+        (wanted,) = known.objectives({snakemake.wildcards.objective: run.params["objective"]}).values()
         model = module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
         report = run.progress(options["boxes"])
         found = preimage.preimage(
-            model.trees, wanted.allowed(space), wanted, options["boxes"], options.get("seconds"), run.state, report
-        )
+            model.trees, wanted.allowed(known.setting.space), wanted, options["boxes"], options.get("seconds"),
+            run.state, report, known.formulas,
+        )  # fmt: skip
         inner, outer = found.bracket
         table = found.table()
         # Kept in the parquet file's own description.

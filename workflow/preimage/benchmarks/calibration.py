@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.stats import f as fisher
 
 from preimage.benchmarks.timing import against, row
-from preimage.calibration import engine, fit, losses, profiles, reference
+from preimage.calibration import building, engine, losses, profiles, reference
 from preimage.calibration.fit import Fit
 from preimage.core import polytope
 from preimage.core.dynamics import Known
@@ -67,7 +67,7 @@ def countries() -> Iterator[tuple[str, Fit]]:
     for country, population in POPULATIONS.items():
         data = {k: str(p) for k, p in paths.items()}
         entry = {"data": data, "country": country, "population": population, "loss": "msle", "window": 20}
-        yield country, fit.build({"simulator": "seird"}, {**entry, "weights": "recent", "falling": "keep"})
+        yield country, building.build({"simulator": "seird"}, {**entry, "weights": "recent", "falling": "keep"})
 
 
 # -- gradients and starts ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.calibration import fit
+from preimage.calibration import building
 from preimage.core import candidates
 from preimage.core.candidates import CASE
 from preimage.core.space import Space
@@ -22,7 +22,7 @@ def assess(
     model was trained."""
     has, X = points(frame, space)
     loss = np.full(len(frame), np.nan)
-    fits = fit.build_all(spec, entries)
+    fits = building.build_all(spec, entries)
     for name in frame["objective"].unique():
         mine = (frame["objective"] == name).to_numpy() & has
         loss[mine] = fits[name].reference(X[mine[has]])

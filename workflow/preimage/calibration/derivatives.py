@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 from preimage.calibration import reference
 from preimage.calibration.fit import Fit
-from preimage.calibration.solvers import NoSolutionError
+from preimage.calibration.solvers import IMPLICIT, NoSolutionError
 from preimage.core.space import Space
 from preimage.support.masking import without_secrets
 
@@ -61,6 +61,15 @@ WAYS = (
     ("exact", "Tsit5", 1e-6),
     ("exact", "Dopri8", 1e-9),
 )
+# The same of stiff equations, on which explicit solvers do not get anywhere.
+STIFF_WAYS = (
+    ("2-point", "LSODA", 1e-3),
+    ("3-point", "LSODA", 1e-6),
+    ("3-point", "LSODA", 1e-9),
+    ("exact", IMPLICIT, 1e-6),
+    ("exact", IMPLICIT, 1e-9),
+)
+STIFF_CURVES = (("LSODA", 1e-3), ("LSODA", 1e-9))
 CURVES = (("RK45", 1e-3), ("LSODA", 1e-6), ("DOP853", 1e-6), ("DOP853", 1e-9))
 
 
@@ -91,7 +100,7 @@ def measure(fit: Fit, space: Space, best: np.ndarray) -> tuple[pd.DataFrame, pd.
     u = unit.scaled(best) + INWARD * (0.5 - unit.scaled(best))
     right, said = _reference(unit, u)
     rows, times = [], {}
-    for rule, solver, tolerance in WAYS:
+    for rule, solver, tolerance in STIFF_WAYS if fit.implicit else WAYS:
         if (rule == "exact" and not fit.model.traceable) or (rule == "cs" and not _complex_safe(unit, u)):
             continue
         way = Way(rule, solver, tolerance)
@@ -181,7 +190,7 @@ def _ended(gradient: Callable[..., Any], unit: Unit, way: Way) -> dict[str, Any]
 
 
 def _curves(unit: Unit, u: np.ndarray, right: np.ndarray) -> Iterator[dict[str, Any]]:
-    for solver, tolerance in CURVES:
+    for solver, tolerance in STIFF_CURVES if unit.fit.implicit else CURVES:
         for rule in ("2-point", "3-point"):
             way = Way(rule, solver, tolerance)
             for h in STEPS:
@@ -198,6 +207,8 @@ def _complex_safe(unit: Unit, u: np.ndarray) -> bool:
 
 def _reference(unit: Unit, u: np.ndarray) -> tuple[np.ndarray, str]:
     """Return the derivative to judge by, and what it is."""
+    if unit.fit.implicit:
+        return _stiff_reference(unit, u)
     try:
         found = reference.gradient(unit.fit, unit.point(u))
         return found[unit.free] * unit.width, "complex steps in 80-bit arithmetic, by an extrapolation solver"
@@ -207,3 +218,11 @@ def _reference(unit: Unit, u: np.ndarray) -> tuple[np.ndarray, str]:
             return slope_of(tight, unit)(u)[1], "tangents through the solver Dopri8 at tolerance 1e-12"
         tight.solver = "DOP853"
         return slope_of(tight, unit)(u)[1], "central differences through the solver DOP853 at tolerance 1e-12"
+
+
+def _stiff_reference(unit: Unit, u: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the derivative to judge by where equations are stiff, and what it is."""
+    if unit.fit.model.traceable:
+        way = Way("exact", IMPLICIT, 1e-11)
+        return slope_of(way, unit)(u)[1], f"tangents through the solver {IMPLICIT} at tolerance 1e-11"
+    return slope_of(Way("3-point", "BDF", 1e-12), unit)(u)[1], "central differences through the solver BDF at 1e-12"

@@ -1,8 +1,8 @@
 """The engine `batched` of a fit: least squares from all starts at once, then the best polished.
 
-All starts take Runge-Kutta steps of fixed length together; where they end is judged, and the best are searched on, by
-the adaptive solver, so that no answer rests on the coarse steps. `ok` is an end that `preimage.calibration.stationary`
-finds solved and that no other start's is better than.
+All starts take Runge-Kutta steps of fixed length together (steps of low tolerance where equations are stiff); where
+they end is judged, and the best are searched on, by the adaptive solver, so that no answer rests on the coarse steps.
+`ok` is an end that `preimage.calibration.stationary` finds solved and that no other start's is better than.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def starts(
     others each the most promising of several points, after some iterations."""
     fit, space = question.fit, question.space
     draws, iterations = TRIALS["curve" if isinstance(fit.model, Curve) else "equation"]
-    drawn = design(space, n * draws, rng).reshape(n, draws, -1)
+    drawn = design(space, n * draws, rng, fit.logs).reshape(n, draws, -1)
     own = np.arange(n) == 0 if space.contains(fit.start[None])[0] else np.zeros(n, bool)
     drawn[own, 0] = fit.start
     form, data = program(fit, steps)
@@ -74,7 +74,7 @@ def search(
     found = least_squares.minimise(form, data, X0, bounds, movable, progress)
     message = [f"in {n} iterations: {WHY[int(r)]}" for n, r in zip(found.evaluations, found.rest, strict=True)]
     found, polished = (
-        (_polished(fit, bounds, movable, found, message)) if form.steps else (found, np.isfinite(found.loss))
+        (found, np.isfinite(found.loss)) if form == fit.form else _polished(fit, bounds, movable, found, message)
     )
     moves = np.broadcast_to(movable, X0.shape)
     reasons = stationary.why_not(found.r, found.J, found.u, moves, fit.noise)
@@ -91,7 +91,7 @@ def search(
 
 
 def program(fit: Fit, steps: int) -> tuple[Any, Any]:
-    """Return form and data of a search: of a curve as it is, of an equation by steps of fixed length."""
+    """Return form and data of a search: of a curve as it is, of an equation coarsely."""
     return (fit.form, fit.data) if isinstance(fit.model, Curve) else fit.stepped(steps)
 
 

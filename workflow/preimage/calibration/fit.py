@@ -5,7 +5,6 @@ It stands where a surrogate stands, with the loss as its one output, so that eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,20 +12,24 @@ from typing import Any
 import numpy as np
 
 from preimage.calibration import losses, solvers
-from preimage.calibration.solvers import NoSolutionError, by_scipy
+from preimage.calibration.course import Course
+from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, NoSolutionError, by_scipy
 from preimage.core.dynamics import Curve, Model
 from preimage.core.objective import NEAR_SHARE
-from preimage.data import series
 from preimage.data.series import Series
-from preimage.problems import loading, user_code, user_series
-from preimage.support.errors import StudyError
 
 # Parameters evaluated in one compiled program.
 BATCH = 64
-# The last word on a loss: another solver, of high order, at tight tolerance.
+# The last word on a loss: another solver, of high order, at tight tolerance; and of stiff equations.
 REFERENCE = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-12}
+STIFF_REFERENCE = {"traced": "LSODA", "untraced": "BDF"}
+# Of a user's model it takes so many steps at least between two stops: not those of the search, which may step over
+# what is between them.
+REFERENCE_PARTS = 16
 # What a curve's values are uncertain by, as a share of them.
 ROUNDING = 1e-14
+# Tolerance of the coarse solutions of stiff equations.
+COARSE = 1e-5
 # Residuals of this share of the values are as good as none.
 NEAR = 1e-6
 
@@ -39,8 +42,12 @@ class Fit:
         model, names: what is fitted, and its parameters in order.
         series: what it is fitted to, held-out rows left out.
         loss, weights, columns: see `preimage.calibration.losses`; weights (n,) of the rows, columns of the series.
-        rtol, atol, solver: tolerances, the absolute one as a share of each state's size; diffrax's name of the solver.
+        rtol, atol, solver: tolerances, the absolute one as a share of each state's size; the name of the solver for
+            JAX: diffrax's, or that of stiff equations.
         start: where a search starts first (d,).
+        course: where solvers begin, and begin anew.
+        logarithmic: which parameters are to be searched by their logarithms (d,); empty where none is.
+        logs: which parameters are given by their logarithms to base 10 (d,); empty where none is.
     """
 
     model: Model
@@ -53,6 +60,9 @@ class Fit:
     rtol: float = 1e-9
     atol: float = 1e-9
     solver: str = "Dopri8"
+    course: Course = WHOLE
+    logarithmic: tuple[bool, ...] = ()
+    logs: tuple[bool, ...] = ()
 
     # -- as a surrogate ------------------------------------------------------------------------------------------------
 
@@ -99,7 +109,7 @@ class Fit:
         out = np.full((len(X), len(of), len(of.names)), np.nan)
         for k, x in enumerate(X):
             try:
-                out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, **self._tolerances())
+                out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, **self._options())
             except NoSolutionError:
                 continue
         return out
@@ -110,21 +120,44 @@ class Fit:
 
     def residuals_by_scipy(self, x: np.ndarray, **solver: Any) -> np.ndarray:
         """Return the residuals (n, m) whose squares sum to the loss, at parameters (d,). Raises NoSolutionError."""
-        counted, columns = self.counted, list(self.columns)
-        at = {name: column[counted] for name, column in self.series.at.items()}
-        options = self._tolerances(**solver)
-        found = by_scipy(self.model, self.named(x), self.series.known, self.series.times[counted], at, **options)
-        difference = losses.scaled(self.loss, found) - losses.scaled(self.loss, self.series.values[counted])
-        weight: np.ndarray = np.sqrt(self.weights[counted] / len(columns))[:, None]
-        return difference[:, columns] * weight
+        difference = losses.scaled(self.loss, self.modelled(x, **solver)) - self.wanted
+        return np.asarray(difference[:, list(self.columns)] * self.weight)
+
+    def modelled(self, x: np.ndarray, **solver: Any) -> np.ndarray:
+        """Return the series (n, m) in the rows that count, at parameters (d,), by scipy. Raises NoSolutionError."""
+        s, counted = self.series, self.counted
+        at = {name: column[counted] for name, column in s.at.items()}
+        return by_scipy(self.model, self.named(x), s.known, s.times[counted], at, **self._options(**solver))
 
     def reference(self, X: np.ndarray) -> np.ndarray:
-        """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up."""
-        return np.array([self._tried(x, **REFERENCE) for x in X])
+        """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up.
 
-    def _tolerances(self, **solver: Any) -> dict[str, Any]:
+        Its steps are not those of the search: what one steps over, the other sees.
+        """
+        return np.array([self._tried(x, **self.reference_options) for x in X])
+
+    @property
+    def reference_options(self) -> dict[str, Any]:
+        """Options of scipy that give the last word."""
+        options = {**REFERENCE, "course": self.reference_course, "most_calls": 10 * solvers.MOST_CALLS}
+        if self.implicit:
+            options["method"] = STIFF_REFERENCE["traced" if self.model.traceable else "untraced"]
+        return options
+
+    @property
+    def reference_course(self) -> Course:
+        """The course of the last word: of a user's model on a finer grid than the search's."""
+        return self.course.finer(REFERENCE_PARTS) if self.course.stopped else self.course
+
+    @property
+    def implicit(self) -> bool:
+        """Whether the equations are solved as stiff ones."""
+        return self.solver == IMPLICIT
+
+    def _options(self, **solver: Any) -> dict[str, Any]:
         """Return scipy's options, the absolute tolerance in every state's own unit."""
-        options = {"rtol": self.rtol, "atol": self.atol, **solver}
+        method = {"method": IMPLICIT_BY_SCIPY} if self.implicit else {}
+        options = {"rtol": self.rtol, "atol": self.atol, "course": self.course, **method, **solver}
         return {**options, "atol": options["atol"] * self.sizes}
 
     def _tried(self, x: np.ndarray, **solver: Any) -> float:
@@ -140,29 +173,58 @@ class Fit:
         """The program's form by the adaptive solver."""
         from preimage.calibration.traced import Form
 
-        return Form(self.model, self.names, self.loss, self.columns, self.solver, self.rtol, self.atol)
+        course = self.course
+        about = (course.start, course.stopped, float(course.largest))
+        return Form(
+            self.model,
+            self.names,
+            self.loss,
+            self.columns,
+            self.solver,
+            self.rtol,
+            self.atol,
+            course=about,
+            logs=self.logs,
+        )
 
     @cached_property
     def data(self) -> Any:
         return self._data(0)
 
     def stepped(self, steps: int) -> tuple[Any, Any]:
-        """Return form and data for Runge-Kutta steps of fixed length, `steps` between rows."""
+        """Return form and data of a coarse solution: Runge-Kutta steps of fixed length, `steps` between rows; of stiff
+        equations the same solver at a tolerance that goes by the square of them."""
+        if self.implicit:
+            coarse = max(self.rtol, COARSE / steps**2)
+            return self.form._replace(rtol=coarse, atol=max(self.atol, coarse)), self.data
         return self.form._replace(steps=steps), self._data(steps)
 
     def _data(self, steps: int) -> Any:
         import jax
         import jax.numpy as jnp
 
-        from preimage.calibration.solvers import mesh
         from preimage.calibration.traced import Data
 
         counted, s = self.counted, self.series
-        grid = mesh(s.times, steps) if steps else ()
+        times, pick = s.times[counted], counted
+        rows: Any = ()
+        grid: tuple[np.ndarray, ...] = ()
+        if steps:
+            grid, pick = self._mesh(steps)
+        elif not isinstance(self.model, Curve):
+            knots, where = self.course.knots(times)
+            times, rows = (times, rows) if np.array_equal(knots, times) else (knots, where)
         at = {name: column[counted] for name, column in s.at.items()}
-        wanted = losses.scaled(self.loss, s.values[counted])
-        found = Data(s.known, s.times[counted], counted, self.weights[counted], wanted, grid, at, self.sizes)
+        cells: Any = () if self.complete else self.weight
+        weights = self.weights[counted]
+        found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
+
+    def _mesh(self, steps: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Return the mesh of so many steps from knot to knot, and which knot each row that counts is (n,)."""
+        course, times = self.course, self.series.times
+        knots = course.fine(course.knots(np.append(course.start, times))[0], steps)
+        return solvers.mesh(knots, steps, course.stopped), np.searchsorted(knots, times[self.counted])
 
     def _batched(self, call: Any, X: np.ndarray) -> np.ndarray:
         parts = []
@@ -180,18 +242,37 @@ class Fit:
         return np.flatnonzero(self.weights > 0)
 
     @cached_property
+    def wanted(self) -> np.ndarray:
+        """The observed values in the rows that count (n, m), on the loss's scale; 0 where a cell is empty."""
+        return np.nan_to_num(losses.scaled(self.loss, self.series.values[self.counted]))
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """What the differences in the rows that count are multiplied by, so that the squares sum to the loss (n, c): 0
+        where a cell is empty."""
+        counted, columns = self.counted, list(self.columns)
+        weight = np.repeat(np.sqrt(self.weights[counted] / len(columns))[:, None], len(columns), axis=1)
+        if self.complete:
+            return weight
+        weight = np.where(np.isnan(self.series.values[counted][:, columns]), 0.0, weight)
+        return np.asarray(weight / np.linalg.norm(weight))
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a value in every cell that counts."""
+        return not np.isnan(self.series.values[self.counted][:, list(self.columns)]).any()
+
+    @cached_property
     def sizes(self) -> np.ndarray:
         """How large each state of an equation is (k,), at the parameters of the start."""
         s = self.series
-        return solvers.sizes(self.model, self.named(self.start), s.known, s.times, float(np.abs(s.values).max()))
+        largest = float(np.nanmax(np.abs(s.values)))
+        return solvers.sizes(self.model, self.named(self.start), s.known, s.times, largest, self.course.start)
 
     @cached_property
     def size(self) -> float:
         """The norm that residuals would have if every value were off by all of itself."""
-        counted = self.counted
-        wanted = losses.scaled(self.loss, self.series.values[counted])[:, list(self.columns)]
-        size = losses.size(self.loss, wanted) * np.sqrt(self.weights[counted] / len(self.columns))[:, None]
-        return float(np.linalg.norm(size))
+        return float(np.linalg.norm(losses.size(self.loss, self.wanted[:, list(self.columns)]) * self.weight))
 
     @property
     def noise(self) -> float:
@@ -204,93 +285,15 @@ class Fit:
         return best * (1 + NEAR_SHARE) + (NEAR * self.size) ** 2
 
     def named(self, x: np.ndarray) -> dict[str, Any]:
+        if self.logs:
+            x = np.where(self.logs, 10.0 ** np.where(self.logs, x, 0.0), x)
         return dict(zip(self.names, x, strict=True))
+
+    def by_logarithms(self, logs: np.ndarray) -> Fit:
+        """Return the same fit as a function of some parameters' logarithms to base 10 (d,)."""
+        start = np.where(logs, np.log10(np.where(logs, self.start, 1.0)), self.start)
+        return replace(self, start=start, logs=tuple(logs.tolist()))
 
     def over(self, rows: Series, window: int | None, weights: str) -> Fit:
         """Return the same fit to other rows, with other weights."""
-        return replace(self, series=rows, weights=losses.by_age(len(rows), window, weights))
-
-
-def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -> Fit:
-    """Return the fit of a study's objective to all rows but those held out for a forecast.
-
-    Args:
-        spec: the study's `problem`.
-        entry: the objective's `fit`.
-        run: whether it is to be run; otherwise a model of the user's own is not imported.
-
-    Raises StudyError for data that can't be fitted.
-    """
-    model, names, start = _model(spec, run)
-    whole = series.read(entry, model)
-    hold_out = int(entry.get("hold_out", 0))
-    if len(whole) - hold_out < series.FEWEST_ROWS:
-        raise StudyError(
-            f"hold_out: found {hold_out} of {len(whole)} rows, which leaves fewer than {series.FEWEST_ROWS}"
-        )
-    rows = whole.head(len(whole) - hold_out)
-    used = series.used(entry, model)
-    columns = tuple(k for k, name in enumerate(model.observed) if name in used)
-    weights = losses.by_age(len(rows), entry.get("window"), entry["weights"])
-    solver = spec.get("solver") or {}
-    rtol = float(solver.get("rtol", 1e-9))
-    return Fit(
-        model, names, rows, losses.check(entry["loss"]), weights, columns, start, rtol, float(solver.get("atol", rtol))
-    )
-
-
-def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:
-    """Return all rows of a study's objective, those held out too."""
-    return series.read(entry, _model(spec)[0])
-
-
-def build_all(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> dict[str, Fit]:
-    """Return the fits of a study's objectives, by name. Raises StudyError naming the objective."""
-    found = {}
-    for name, entry in entries.items():
-        try:
-            found[name] = build(spec, entry["fit"], run)
-        except StudyError as error:
-            raise StudyError(f"objectives.{name}.fit: {error}") from None
-    return found
-
-
-def check(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> list[str]:
-    """Check a study's fits against their data; return what is to be said of it. Raises StudyError.
-
-    Args:
-        run: whether to import and call a model of the user's own too.
-    """
-    fits = build_all(spec, entries, run)
-    settings = spec.get("inputs") or {}
-    found = loading.load(spec, run)
-    assert found is not None
-    said = []
-    for name, fit in fits.items():
-        for parameter, value in zip(fit.names, fit.start, strict=True):
-            low, high = (
-                float(settings.get(parameter, {}).get(key, found.inputs[parameter][k]))
-                for k, key in enumerate(("low", "high"))
-            )
-            if "fixed" not in settings.get(parameter, {}) and not low <= value <= high:
-                raise StudyError(
-                    f"problem.inputs.{parameter}: the start {value:g} is outside its bounds [{low:g}, {high:g}]; "
-                    "name one with 'start'"
-                )
-        if run or user_code.named(spec) is None:
-            user_series.checked(fit.model, fit.named(fit.start), fit.series.at)
-        said += [f"objective '{name}': {note}" for note in fit.series.notes]
-    return said
-
-
-def _model(spec: Mapping[str, Any], run: bool = True) -> tuple[Model, tuple[str, ...], np.ndarray]:
-    found = loading.load(spec, run)
-    assert found is not None and found.dynamics is not None
-    settings = spec.get("inputs") or {}
-    names = tuple(found.inputs)
-    start = [float(_start(settings.get(name) or {}, found.start[name])) for name in names]
-    return found.dynamics, names, np.array(start)
-
-
-def _start(settings: Mapping[str, Any], default: float) -> float:
-    return float(settings.get("fixed", settings.get("start", default)))
+        return replace(self, series=rows, weights=losses.by_time(rows.times, window, weights))

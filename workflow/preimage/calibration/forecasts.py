@@ -18,9 +18,11 @@ Z95 = 1.96
 def naive(fitted: Series, ahead: np.ndarray) -> dict[str, np.ndarray]:
     """Return forecasts (h, m) at times `ahead` (h,) after the last fitted row: its value, and its value with the mean
     change of the last week going on."""
-    last, when = fitted.values[-1], fitted.times[-1]
+    values = pd.DataFrame(fitted.values).ffill().bfill().to_numpy()
+    last, when = values[-1], fitted.times[-1]
     first = max(0, len(fitted) - 1 - A_WEEK)
-    slope = (last - fitted.values[first]) / (when - fitted.times[first])
+    span = when - fitted.times[first]
+    slope = (last - values[first]) / span if span > 0 else 0 * last
     steps = (ahead - when)[:, None]
     return {"last value": np.repeat(last[None], len(ahead), axis=0), "last week's growth": last + slope * steps}
 
@@ -64,7 +66,7 @@ def judged(rows: pd.DataFrame, loss: str) -> list[dict[str, Any]]:
     """Return, by method and series, the root mean squared error on the loss's scale, the error of the last row as a
     share of what was observed, and the share of rows inside their interval."""
     out = []
-    for (method, series), part in rows.groupby(["method", "series"], sort=False):
+    for (method, series), part in rows[rows["observed"].notna()].groupby(["method", "series"], sort=False):
         observed, forecast = (part[c].to_numpy(float) for c in ("observed", "forecast"))
         error = losses.scaled(loss, forecast) - losses.scaled(loss, observed)
         has = part["low"].notna().all()

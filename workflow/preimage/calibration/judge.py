@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage.calibration import derivatives, engine, fit, forecasts, losses, profiles
+from preimage.calibration import building, derivatives, engine, forecasts, losses, overlooked, profiles
 from preimage.calibration.fit import Fit
 from preimage.core import polytope
+from preimage.core.dynamics import Curve
 from preimage.core.space import Space
+from preimage.data import clock
 from preimage.data.series import Series
+from preimage.inversion.logarithmic import Logarithms
 
 # Starts of the fit to the whole series, which a forecast is tried with.
 STARTS = 50
@@ -45,8 +48,11 @@ def judge(
         rng: for the starts of the fit to the whole series.
         state: where profiles keep what they need to go on after a kill.
     """
-    found, whole = fit.build(spec, entry), fit.observed(spec, entry)
+    found, whole = building.build(spec, entry), building.observed(spec, entry)
     X = solutions[[f"x.{name}" for name in space.names]].to_numpy(float)
+    logarithms = Logarithms.of(found.logarithmic, space)
+    if logarithms:  # all that follows is of the logarithms, but for what is written
+        found, space, X = found.by_logarithms(logarithms.mask), logarithms.bounds(), logarithms.taken(X)
     told = profiles.profile(found, space, X, state)
     if told.better:  # it is the best from here on: of the fitted series, the forecast and the derivatives
         X = np.concatenate([told.best[None], X])
@@ -59,12 +65,14 @@ def judge(
         "notes": found.series.notes,
         "logarithmic": found.loss != "mse",
     }
+    if found.model.own:
+        findings["solving"] = solved(found, space, X[0])
     if told.better:
-        values = dict(zip(space.names, told.best.tolist(), strict=True))
+        values = dict(zip(space.names, logarithms.undone(told.best[None])[0].tolist(), strict=True))
         findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
-    tables["profiles"] = profile_table(told, found)
+    tables["profiles"] = profile_table(told, found, logarithms)
     findings |= {
-        "parameters": profiles.findings(told, found, space),
+        "parameters": [_undone(row, found.logs, found.names) for row in profiles.findings(told, found, space)],
         "determined": told.determined,
         "directions": told.directions.tolist(),
         "residuals": told.rows,
@@ -81,6 +89,23 @@ def judge(
     if with_derivatives:
         tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
     return Judged(tables, findings, times)
+
+
+def solved(found: Fit, space: Space, best: np.ndarray) -> dict[str, Any]:
+    """Return how the equations of a user's model were solved, and what their solver may have overlooked at the best
+    parameters (d,)."""
+    findings: dict[str, Any] = {"unmoved": overlooked.unmoved(found, best, space.low, space.high)}
+    if isinstance(found.model, Curve):
+        return findings
+    s, stops = found.series, found.course.stops
+    return findings | {
+        "apart": overlooked.apart(found, best),
+        "implicit": found.implicit,
+        "between": stops[~np.isin(stops, s.times)].tolist(),
+        "unit": s.clock.unit,
+        "zero": clock.said(s.clock.zero) if s.clock.seconds else "",
+        "start": s.start,
+    }
 
 
 def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) -> pd.DataFrame:
@@ -109,10 +134,19 @@ def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) ->
     return pd.concat(parts, ignore_index=True)
 
 
-def profile_table(found: profiles.Profiles, fitted: Fit) -> pd.DataFrame:
-    others = {f"x.{name}": found.X[:, j] for j, name in enumerate(fitted.names)}
+def profile_table(found: profiles.Profiles, fitted: Fit, logarithms: Logarithms) -> pd.DataFrame:
+    X = logarithms.undone(found.X)
+    others = {f"x.{name}": X[:, j] for j, name in enumerate(fitted.names)}
     names = [fitted.names[j] for j in found.parameter]
-    return pd.DataFrame({"parameter": names, "value": found.value, "loss": found.loss, **others})
+    held = np.where(logarithms.mask[found.parameter], 10.0**found.value, found.value)
+    return pd.DataFrame({"parameter": names, "value": held, "loss": found.loss, **others})
+
+
+def _undone(row: dict[str, Any], logs: tuple[bool, ...], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a parameter's row with the ends of its interval, where they are of its logarithm, as they are."""
+    if not (logs and logs[names.index(row["parameter"])]):
+        return row
+    return {**row, "logarithmic": True, **{end: float(10.0 ** row[end]) for end in ("low", "high")}}
 
 
 def forecast(

@@ -52,7 +52,19 @@ def by_age(n: int, window: int | None, kind: str) -> np.ndarray:
     Args:
         kind: `recent`, 1 / age with the newest row of age 1; `equal`.
     """
+    weight = _of_age(n, window, kind)
+    return weight / weight.sum()
+
+
+def by_time(times: np.ndarray, window: int | None, kind: str) -> np.ndarray:
+    """Return the weights of rows at times (n,), which sum to 1; those at one time, replicates, are of one age."""
+    each, again = np.unique(times, return_inverse=True)
+    weight = _of_age(len(each), window, kind)[again]
+    return np.asarray(weight / weight.sum())
+
+
+def _of_age(n: int, window: int | None, kind: str) -> np.ndarray:
     last = min(window or n, n)
     weight = np.zeros(n)
     weight[n - last :] = 1 / np.arange(last, 0, -1) if kind == "recent" else 1.0
-    return weight / weight.sum()
+    return weight

@@ -84,6 +84,8 @@ class Profiles(NamedTuple):
 
 def counted(fit: Fit) -> float:
     """Return how many residuals count (Kish 1965): all rows of all series, fewer where weights differ."""
+    if not fit.complete:
+        return float(1 / (fit.weight**4).sum())
     return float(fit.weights.sum() ** 2 / (fit.weights**2).sum()) * len(fit.columns)
 
 

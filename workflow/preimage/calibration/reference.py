@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from preimage.calibration import losses
+from preimage.calibration.course import Course, limits
 from preimage.calibration.fit import Fit
+from preimage.calibration.solvers import WHOLE
 from preimage.core.dynamics import Curve, Dynamics, Known, Parameters
 
 COLUMNS = 8
@@ -33,42 +35,49 @@ def gradient(fit: Fit, x: np.ndarray) -> np.ndarray:
 
 
 def _loss(fit: Fit, p: Parameters) -> np.clongdouble:
-    counted, s = fit.counted, fit.series
+    counted, s, columns = fit.counted, fit.series, list(fit.columns)
     if isinstance(fit.model, Curve):
         at = {name: column[counted].astype(np.longdouble) for name, column in s.at.items()}
         Y = np.stack(np.broadcast_arrays(*fit.model.function(at, p, np), counted)[:-1], axis=1)
     else:
-        Y = integrate(fit.model, p, s.known, s.times[counted])
+        Y = integrate(fit.model, p, s.known, s.times[counted], fit.course)
     if Y.dtype != np.clongdouble:
         raise ArithmeticError(f"the model computes in {Y.dtype}, not in long double")
     wanted = losses.scaled(fit.loss, s.values[counted].astype(np.longdouble))
-    square = (losses.scaled(fit.loss, Y) - wanted)[:, list(fit.columns)] ** 2
-    return (fit.weights[counted].astype(np.longdouble) * square.mean(axis=1)).sum()
+    square = (losses.scaled(fit.loss, Y) - wanted)[:, columns] ** 2
+    if fit.complete:
+        return (fit.weights[counted].astype(np.longdouble) * square.mean(axis=1)).sum()
+    return (fit.weight.astype(np.longdouble) ** 2 * np.nan_to_num(square)).sum()
 
 
-def integrate(model: Dynamics, p: Parameters, known: Known, times: np.ndarray) -> np.ndarray:
-    """Return the observed series (n, m) at times (n,), ascending from 0 or later, in complex long double."""
+def integrate(model: Dynamics, p: Parameters, known: Known, times: np.ndarray, course: Course = WHOLE) -> np.ndarray:
+    """Return the observed series (n, m) at times (n,), ascending from the start or later, in complex long double."""
     y = np.array([np.asarray(v)[()] for v in model.initial(p, known)], np.clongdouble)
-    t, H, out, steps = np.longdouble(0), np.longdouble(1e-3), [], 0
+    t, H, steps = np.longdouble(course.start), np.longdouble(1e-3), 0
+    rows, again = np.unique(times, return_inverse=True)
+    knots, where = course.knots(rows)
+    after, last = (ends.astype(np.longdouble) for ends in limits(np.append(course.start, knots[:-1]), knots))
+    out = []
+    for k, end in enumerate(knots.astype(np.longdouble)):
 
-    def rates(t: np.longdouble, y: np.ndarray) -> np.ndarray:
-        return np.array(list(model.rates(t, list(y), p, known, np)), np.clongdouble)
+        def rates(t: np.longdouble, y: np.ndarray, k: int = k) -> np.ndarray:
+            t = min(max(t, after[k]), last[k]) if course.stopped else t
+            return np.array(list(model.rates(t, list(y), p, known, np)), np.clongdouble)
 
-    for end in times.astype(np.longdouble):
         while t < end:
             steps += 1
             if steps > MOST_STEPS:
                 raise ArithmeticError(f"no accurate solution beyond t = {t:g}")
             h = min(H, end - t)
-            after, error = _extrapolated(rates, t, y, h)
+            v, error = _extrapolated(rates, t, y, h)
             grow = np.longdouble(0.9) * (TOLERANCE / max(error, np.longdouble(1e-30))) ** (1 / (2 * COLUMNS - 1))
             if error <= TOLERANCE:
-                t, y = (end if h == end - t else t + h), after
+                t, y = (end if h == end - t else t + h), v
                 H = h * min(max(grow, 0.5), 4) if h == H or grow < 1 else max(H, h)
             else:
                 H = h * min(max(grow, 0.05), 0.7)
         out.append(np.stack(np.broadcast_arrays(*model.observe(list(y), p))))
-    return np.array(out)
+    return np.array(out)[where][again]
 
 
 def _extrapolated(rates: object, t: np.longdouble, y: np.ndarray, H: np.longdouble) -> tuple[np.ndarray, np.longdouble]:

@@ -20,9 +20,14 @@ DECADES = 3
 TRIALS = {"curve": (32, 10), "equation": (8, 5)}
 
 
-def design(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return n starts (n, d), every other one by orders of magnitude."""
+def design(space: Space, n: int, rng: np.random.Generator, logs: tuple[bool, ...] = ()) -> np.ndarray:
+    """Return n starts (n, d), every other one by orders of magnitude.
+
+    Args:
+        logs: which parameters are logarithms already (d,); empty where none is.
+    """
     even, decades = polytope.sample(space, n, rng, "latin_hypercube"), by_decades(space, n, rng)
+    decades = np.where(logs, even, decades) if logs else decades
     return np.where((np.arange(n) % 2 == 0)[:, None], even, decades)
 
 

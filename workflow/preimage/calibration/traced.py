@@ -30,6 +30,8 @@ class Form(NamedTuple):
         loss: see `preimage.calibration.losses`.
         columns: positions of the series that the loss takes.
         steps: Runge-Kutta steps between rows; 0 for the adaptive solver, with its tolerances.
+        course: the start, whether solvers begin anew at every one of the times, and the largest step.
+        logs: which parameters are given by their logarithms to base 10; empty where none is.
     """
 
     model: Model
@@ -40,17 +42,22 @@ class Form(NamedTuple):
     rtol: float
     atol: float
     steps: int = 0
+    course: tuple[float, bool, float] = (0.0, False, float("inf"))
+    logs: tuple[bool, ...] = ()
 
 
 class Data(NamedTuple):
     """Numbers of a fit.
 
     Attributes:
-        times, pick, weights, wanted: of the rows that count: when, which of all rows, (n,) each; observed values (n, m)
-            on the loss's scale.
+        times: when the adaptive solver is to say what there is, each once.
+        pick: which of the knots of fixed steps, or of a curve's rows, each row that counts is (n,).
+        weights, wanted: of the rows that count (n,), and observed values (n, m) on the loss's scale.
         grid: the mesh of fixed steps.
         at: columns that a curve takes.
         sizes: of the states (k,), which the absolute tolerance is a share of.
+        rows: which of the times each row that counts is (n,); empty where they are the same.
+        cells: where cells are empty, what differences are multiplied by (n, c) instead of by their row's weight.
     """
 
     known: Known
@@ -61,22 +68,27 @@ class Data(NamedTuple):
     grid: Any
     at: Any
     sizes: Any
+    rows: Any = ()
+    cells: Any = ()
 
 
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the model's series (n, m) in the rows that count, at parameters (d,)."""
-    p = dict(zip(form.names, x, strict=True))
+    logs = form.logs or (False,) * len(form.names)
+    p = {name: 10.0**v if log else v for name, v, log in zip(form.names, x, logs, strict=True)}
     if form.steps:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes
-    return solvers.adaptive(form.model, p, data.known, data.times, data.at, form.rtol, atol, form.solver, reverse)
+    times, course = data.times, form.course
+    found = solvers.adaptive(form.model, p, data.known, times, data.at, form.rtol, atol, form.solver, reverse, course)
+    return found[data.rows] if len(data.rows) else found
 
 
 def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the residuals whose squares sum to the loss, at parameters (d,)."""
     columns = jnp.array(form.columns)
     modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
-    weight = jnp.sqrt(data.weights / len(form.columns))[:, None]
+    weight = data.cells if len(data.cells) else jnp.sqrt(data.weights / len(form.columns))[:, None]
     return ((modelled - data.wanted[:, columns]) * weight).ravel()
 
 
@@ -100,7 +112,7 @@ def series_at(form: Form, data: Data, X: Any) -> Any:
 def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
     """Return the loss and its derivative (d,) at parameters (d,): by a tangent a parameter where they are few,
     backwards where they are many."""
-    if len(form.names) >= MANY_PARAMETERS:
+    if len(form.names) >= MANY_PARAMETERS and form.solver != solvers.IMPLICIT:
         return jax.value_and_grad(lambda v: loss(form, data, v, reverse=True))(x)
     r, J = residuals_and_jacobian(form, data, x)
     return (r**2).sum(), 2 * J.T @ r

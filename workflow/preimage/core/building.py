@@ -154,6 +154,9 @@ def _expression(
         if inputs[name].categories:
             raise StudyError(f"{where}: '{name}' is a category, which has no place in an expression")
     bounds = {name: (inputs[name].low, inputs[name].high) for name in expression.names}
+    least, most = ({name: ends[k] for name, ends in bounds.items()} for k in (0, 1))
+    # Where it is undefined, no search could keep to it.
+    expression.check(least, most, where)
     linear = as_linear(expression, low, high, bounds)
     return [Curved(expression, low, high)] if linear is None else linear
 

@@ -20,9 +20,13 @@ DOMAIN_LIMIT = 0.95
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # By how much a candidate misses the limits of its objective, by prediction and in truth; in studies that have limits.
 VIOLATIONS = ("violation", "simulated_violation")
-# Columns that only studies with limits have, and with `closest_to`: the distance to what is to be near, and how many
-# inputs differ from it.
-FURTHER = ("violation", "distance", "changed", "simulated_violation")
+# Of objectives of inputs that vary: the share of production that meets values, or what a tenth of it is worse than.
+PRODUCTION = ("share_met", "worst")
+# Columns that only some studies have: with limits, with `closest_to` (the distance to what is to be near, and how many
+# inputs differ from it), and with `variation`. Those in `JUDGED` are by prediction, and with the prefix `simulated_` in
+# truth.
+FURTHER = ("violation", "distance", "changed", *PRODUCTION)
+JUDGED = ("violation", *PRODUCTION)
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
 # `neural_adjoint`), one that reaches the target or is a minimum in any unit (`preimage.inversion.ending`);
 # not_converged: a valid point that is neither, or where the loss is flat; failed: the start raised or gave no number;
@@ -41,10 +45,10 @@ def columns(inputs: Sequence[str], outputs: Sequence[str], further: Collection[s
         *(f"x.{i}" for i in inputs),
         *(f"predicted.{o}" for o in outputs),
         "predicted_loss",
-        *(name for name in FURTHER[:-1] if name in further),
+        *(name for name in FURTHER if name in further),
         *(f"simulated.{o}" for o in outputs),
         "simulated_loss",
-        *(name for name in FURTHER[-1:] if name in further),
+        *(f"simulated_{name}" for name in JUDGED if name in further),
         *(f"interval_low.{o}" for o in outputs),
         *(f"interval_high.{o}" for o in outputs),
         "in_domain",
@@ -74,10 +78,13 @@ def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) ->
 
 
 def further_of(frame: pd.DataFrame) -> list[str]:
-    """Return those of the columns that only some studies have which a table has, with truths wherever there are
-    predictions."""
-    found = [name for name in FURTHER if name in frame]
-    return [*found, *([VIOLATIONS[1]] if VIOLATIONS[0] in found and VIOLATIONS[1] not in found else [])]
+    """Return those of the columns that only some studies have which a table has."""
+    return [name for name in FURTHER if name in frame]
+
+
+def outputs_in(frame: pd.DataFrame) -> list[str]:
+    """Return the outputs that a table of candidates has predictions of, in order."""
+    return [c.removeprefix("predicted.") for c in frame if c.startswith("predicted.")]
 
 
 def inputs_of(frame: pd.DataFrame, space: Space) -> pd.DataFrame:
@@ -157,6 +164,7 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str], further: Collecti
         "predicted_loss": pa.Column(checks=finite, **number),
         **{name: pa.Column(checks=[finite, pa.Check.ge(0)], **number) for name in (*VIOLATIONS, "distance")},
         "changed": pa.Column("Int64", pa.Check.ge(0), nullable=True),
+        **{f"{of}{name}": pa.Column(checks=finite, **number) for of in ("", "simulated_") for name in PRODUCTION},
         "simulated_loss": pa.Column(checks=finite, **number),
         **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
         "in_domain": pa.Column("boolean", nullable=True),

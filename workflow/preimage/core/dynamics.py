@@ -35,6 +35,9 @@ class Observed:
         sticky: parameters that lose all effect at a lower bound of 0, so that a search that lands there stays: it may
             only halve them in a step.
         population: whether the model needs one.
+        daily: whether there is to be a row for every day, where rows have dates.
+        begins: series whose first value the model begins with.
+        own: whether it is the user's: its clock is theirs, and its rates may jump in time or be stiff.
         traceable: whether JAX can trace the functions.
     """
 
@@ -43,6 +46,9 @@ class Observed:
     columns: tuple[tuple[str, str], ...] = ()
     sticky: frozenset[str] = frozenset()
     population: bool = False
+    daily: bool = False
+    begins: frozenset[str] = frozenset()
+    own: bool = False
     traceable: bool = True
 
 
@@ -54,7 +60,7 @@ class Dynamics(Observed):
         states: names of the states, in order.
         rates: (t, y, p, known, xp) to the derivatives of the states by time; y a list of them, p by name, xp numpy or
             jax.numpy.
-        initial: (p, known) to the states at time 0, the first row of the data.
+        initial: (p, known) to the states at the origin: at the first row of the data unless a study says otherwise.
         observe: (y, p) to the observed series, y a list of arrays over time.
     """
 

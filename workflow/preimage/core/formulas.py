@@ -14,7 +14,7 @@ from preimage.core.expressions import Expression
 from preimage.core.space import Space
 from preimage.support.errors import StudyError
 
-MOST_CHARACTERS = 100  # of a name
+LONGEST_NAME = 100
 # A range of a name: its smallest and its largest value.
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -120,8 +120,8 @@ class Formulas:
         low, high = self._columns(X_low, Y_low), self._columns(X_high, Y_high)
         for formula in self.each:
             low[formula.name], high[formula.name] = formula.expression.bounds(low, high)
-        more = (np.stack([side[name] for name in self.names], axis=1) for side in (low, high))
-        return tuple(np.concatenate([Y, part], axis=1) for Y, part in zip((Y_low, Y_high), more, strict=True))  # type: ignore[return-value]
+        names = [*self.outputs, *self.names]
+        return np.stack([low[name] for name in names], axis=1), np.stack([high[name] for name in names], axis=1)
 
     def intervals(self, X: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the intervals of outputs (n, m) at points (n, d) followed by those of the formulas (n, m + f): by
@@ -162,10 +162,8 @@ def build(entries: Mapping[str, Mapping[str, Any]], space: Space, outputs: Seque
     categories = {i.name for i in space.inputs if i.categories}
     names, found = [*numbers, *outputs], list[Formula]()
     for name, entry in entries.items():
-        if not name.strip() or not name.isprintable() or len(name) > MOST_CHARACTERS:
-            raise StudyError(
-                f"problem.formulas: found the name {name[:50]!r}, expected 1 to {MOST_CHARACTERS} characters"
-            )
+        if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+            raise StudyError(f"problem.formulas: found the name {name[:50]!r}, expected 1 to {LONGEST_NAME} characters")
         for taken, what in ((space.names, "an input"), (outputs, "an output")):
             if name in taken:
                 raise StudyError(f"problem.formulas.{name}: {what} has this name; use another for the formula")

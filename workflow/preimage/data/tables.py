@@ -145,9 +145,13 @@ def _check_name(path: str, name: str) -> None:
 # -- cells -------------------------------------------------------------------------------------------------------------
 
 
-def numbers(source: Source, name: str, remedy: str = "") -> pa.ChunkedArray:
+def numbers(source: Source, name: str, remedy: str = "", empty: bool = False) -> pa.ChunkedArray:
     """Return a column as float64. Raises StudyError naming the first cell that is no finite number, and with `remedy`
-    added where that is empty."""
+    added where that is empty.
+
+    Args:
+        empty: whether cells may be empty; they are NaN then.
+    """
     source.check(name)
     column = source.table[name]
     if pa.types.is_dictionary(column.type):
@@ -160,9 +164,16 @@ def numbers(source: Source, name: str, remedy: str = "") -> pa.ChunkedArray:
     column = (column.cast(pa.string()) if pa.types.is_decimal(column.type) else column).cast(pa.float64(), safe=False)
     if exact and (found := first_inexact(written, column.to_numpy())):
         raise StudyError(f"{source.place(name, found[0])}: {found[1]}")
-    if column.null_count:
+    if column.null_count and not empty:
         row = pc.index(pc.is_null(column), True).as_py()
         raise StudyError(f"{source.place(name, row)}: found no value, expected a number{remedy}")
+    if empty:
+        column = pc.fill_null(column, float("nan"))
+        infinite = pc.is_inf(column)
+        if pc.any(infinite).as_py():
+            row = pc.index(infinite, True).as_py()
+            raise StudyError(f"{source.place(name, row)}: found {column[row].as_py()}, expected a finite number")
+        return column
     if not pc.all(pc.is_finite(column)).as_py():
         row = pc.index(pc.is_finite(column), False).as_py()
         raise StudyError(f"{source.place(name, row)}: found {column[row].as_py()}, expected a finite number")

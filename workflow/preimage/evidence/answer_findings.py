@@ -60,6 +60,24 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
     return judged(kind, quantity, short, limit, certified=certified, loss=loss)
 
 
+def poor_front(row: Mapping[str, Any], wanted: Objective, largest: float) -> Finding:
+    """Return whether a method's front stopped short: the share that it lacks of the proven bound of the hypervolume, or
+    of the largest one that is known.
+
+    Args:
+        row: of the summary.
+        largest: hypervolume that any method found.
+    """
+    kind, quantity, (limit,) = "poor_search", "share of the hypervolume that is lacking", wanted.tolerance
+    bound = float(row["hypervolume_bound"])
+    certified = bool(np.isfinite(bound))
+    best = bound if certified else largest
+    short = max(0.0, 1 - float(row["hypervolume"]) / best) if best > 0 else 0.0
+    if not certified and short <= limit:
+        return unknown(kind, quantity, limit, reason="nothing is proven of the model")
+    return judged(kind, quantity, short, limit, certified=certified)
+
+
 def enough_loss(wanted: Objective) -> float:
     """Return the largest loss of an answer that meets values; rounding can't lift one above it."""
     return wanted.enough * (1 + 1e-12)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from preimage.core import candidates
-from preimage.core.candidates import CASE, DOMAIN_LIMIT
+from preimage.core.candidates import CASE, DOMAIN_LIMIT, inputs_of
 from preimage.core.domain import Domain
 from preimage.core.formulas import NONE, Formulas
-from preimage.core.objective import Objective
+from preimage.core.judging import judged, tolerant
+from preimage.core.objective import Draws, Objective, Varied
 from preimage.core.space import Space
 from preimage.problems.loading import Problem, Simulator
 from preimage.surrogates.intervals import Intervals
@@ -39,6 +40,7 @@ def assess(
     objectives: Mapping[str, Objective],
     outputs: list[str],
     formulas: Formulas = NONE,
+    draws: Mapping[str, Draws] | None = None,
 ) -> pd.DataFrame:
     """Return the whole table of candidates, typed: with intervals, domain score and, where it can be had, the truth.
 
@@ -46,19 +48,28 @@ def assess(
         models: each surrogate with its intervals, both of the outputs without formulas.
         rows: the training rows (n, d).
         simulator, objectives, outputs: with formulas as further outputs.
+        draws: how inputs vary, by objective with variation.
     """
     frame = with_intervals(frame, space, models, outputs, formulas)
     frame = with_domain(frame, space, rows)
     if simulator is not None:
-        frame = resimulate(frame, space, simulator.simulate, objectives, outputs)
+        frame = resimulate(frame, space, simulator.simulate, objectives, outputs, draws)
     return candidates.typed(frame, space.names, outputs)
 
 
 def resimulate(
-    frame: pd.DataFrame, space: Space, simulate: Simulator, objectives: Mapping[str, Objective], outputs: list[str]
+    frame: pd.DataFrame,
+    space: Space,
+    simulate: Simulator,
+    objectives: Mapping[str, Objective],
+    outputs: list[str],
+    draws: Mapping[str, Draws] | None = None,
 ) -> pd.DataFrame:
     """Return the table with `simulated.` columns, `simulated_loss` and `true_rank`, and in a study with limits
-    `simulated_violation`; equal points are run once."""
+    `simulated_violation`; equal points are run once.
+
+    Where inputs vary, the first ten of each case are run at all their draws, and the others have no true loss.
+    """
     has, X = points(frame, space)
     distinct, inverse = np.unique(X, axis=0, return_inverse=True)
     Y = np.full((len(frame), len(outputs)), np.nan)
@@ -66,13 +77,22 @@ def resimulate(
         Y[has] = simulate(distinct)[inverse.ravel()]
     Y[~np.isfinite(Y).all(axis=1)] = np.nan
     frame = frame.assign(**{f"simulated.{o}": Y[:, k] for k, o in enumerate(outputs)})
-    loss, violation = np.full((2, len(frame)), np.nan)
+    nothing = np.full(len(frame), np.nan)
+    loss, violation, production = nothing.copy(), nothing.copy(), dict[str, np.ndarray]()
     for name, wanted in objectives.items():
         mine = (frame["objective"] == name).to_numpy()
-        loss[mine], violation[mine] = wanted.loss(Y[mine]), wanted.violation(Y[mine])
+        if isinstance(wanted, Varied) and draws:
+            mine = mine & (frame["rank"] <= FIRST).fillna(False).to_numpy(bool)
+            first = space.encode(inputs_of(frame[mine], space))
+            found = judged(wanted, draws[name], tolerant(simulate, len(outputs)), first)
+            loss[mine], violation[mine] = found.loss, found.violation
+            production[f"simulated_{wanted.column}"] = production.get(f"simulated_{wanted.column}", nothing.copy())
+            production[f"simulated_{wanted.column}"][mine] = found.value
+        else:
+            loss[mine], violation[mine] = wanted.loss(Y[mine]), wanted.violation(Y[mine])
         if wanted.near:
             loss[mine] = frame["distance"][mine].where(np.isfinite(loss[mine]))
-    frame = frame.assign(simulated_loss=loss)
+    frame = frame.assign(simulated_loss=loss, **production)
     if "violation" in frame:
         frame = frame.assign(simulated_violation=violation)
     missed = candidates.missed(frame, "simulated_")

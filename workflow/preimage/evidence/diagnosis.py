@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import inputs_of, missed
-from preimage.core.objective import Fit, Objective
+from preimage.core.objective import Fit, Objective, Varied
 from preimage.core.space import Space
 from preimage.data.rows import Rows
 from preimage.data.split import group_rows
@@ -95,14 +95,20 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
         place = {"surrogate": surrogate, "objective": objective}
         least = float(summary["predicted_loss"].where(missed(summary) == 0).min())
         for row in summary[~summary["inverter"].isin(found.baselines)].to_dict("records"):
-            yield {**place, "inverter": row["inverter"]}, answers.poor_search(row, wanted, least)
+            search = (
+                answers.poor_front(row, wanted, float(summary["hypervolume"].max()))
+                if wanted.front
+                else answers.poor_search(row, wanted, least)
+            )
+            yield {**place, "inverter": row["inverter"]}, search
         first = summary.iloc[0]
         yield place, answers.no_solution(str(first["feasible"]), float(first["certified_bound"]), wanted)
         mine = found.solutions[
             (found.solutions["objective"] == objective) & (found.solutions["surrogate"] == surrogate)
         ]
         if len(mine):
-            yield place, _several(found, mine, str(surrogate), wanted, least)
+            if not wanted.front:
+                yield place, _several(found, mine, str(surrogate), wanted, least)
             yield from ((place, f) for f in _of_the_first(found, mine.head(1), str(surrogate), wanted, rng))
 
 
@@ -111,9 +117,12 @@ def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Object
     table = found.candidates
     table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
     predicted = table[[f"predicted.{o}" for o in found.answers]].to_numpy(float)
-    good = table[wanted.met(predicted, None if wanted.bounded else least)]
+    if isinstance(wanted, Varied):
+        good = table[table["predicted_loss"] <= wanted.as_good_as(least)]
+    else:
+        good = table[wanted.met(predicted, None if wanted.bounded else least)]
     truly = None
-    if mine["simulated_loss"].notna().all() and bool(mine["solves"].all()):
+    if not isinstance(wanted, Varied) and mine["simulated_loss"].notna().all() and bool(mine["solves"].all()):
         true = mine[[f"simulated.{o}" for o in found.answers]].to_numpy(float)
         truly = int(wanted.met(true).sum())
     distinct = len(mine) if bool(mine["solves"].iloc[0]) else 0
@@ -127,7 +136,7 @@ def _of_the_first(
 ) -> Iterator[Finding]:
     """Yield what is found of the recommended answer, the one row of a table."""
     row = first.iloc[0]
-    low, high = ([f"interval_{end}.{o}" for o in wanted.outputs] for end in ("low", "high"))
+    low, high = ([f"interval_{end}.{o}" for o in wanted.involved] for end in ("low", "high"))
     if surrogate in found.tests:
         test = found.tests[surrogate]
         width = row[high].to_numpy(float) - row[low].to_numpy(float)
@@ -140,4 +149,4 @@ def _of_the_first(
     space = wanted.allowed(found.space)
     x = space.encode(inputs_of(first, space))[0]
     window = answers.window_around(row.to_dict(), x, space)
-    yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted, rng)
+    yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted.nominal, rng)

@@ -40,7 +40,7 @@ def judge(
     """
     held_out = {
         name: {
-            key: promise(wanted, test.Y, predicted, wanted.allowed(space).contains(test.X))
+            key: promise(wanted.nominal, test.Y, predicted, wanted.allowed(space).contains(test.X))
             for key, wanted in objectives.items()
             if key == wanted.entry
         }

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import CASE, FURTHER, inputs_of, least_losses, missed
+from preimage.core.candidates import CASE, FURTHER, JUDGED, inputs_of, least_losses, missed
 from preimage.core.certificates import Certificate, together
-from preimage.core.objective import Objective, Pareto
+from preimage.core.objective import Objective, Pareto, Varied
 from preimage.core.space import Space
 from preimage.evidence import fronts
 from preimage.evidence.clusters import clusters, places
@@ -64,10 +64,11 @@ def _row(
     shown = part.iloc[0] if ranked.empty else ranked.iloc[0]
     values = ["x." + n for n in space.names] + [f"{p}.{o}" for p in ("predicted", "simulated") for o in outputs]
     P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
-    violation, further = float(shown.get("violation", 0.0)), [c for c in FURTHER if c in part]
+    violation = float(shown.get("violation", 0.0))
+    further = [c for c in (*FURTHER, *(f"simulated_{name}" for name in JUDGED)) if c in part]
     kept = missed(ranked) == 0
     good = solutions(ranked, space, wanted, outputs, least, without_influence)
-    proven = together(certificates, least, bool(kept.any() if wanted.by_loss else len(good)))
+    proven = together(certificates, least, bool(kept.any() if wanted.nominal.by_loss else len(good)))
     same = (ranked["predicted_loss"] <= wanted.equal_to(P)) & (missed(ranked) <= violation)
     return {
         **{c: shown[c] for c in values},
@@ -105,5 +106,7 @@ def solutions(
         good = ranked[wanted.met(ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float))]
     else:
         good = ranked[(ranked["predicted_loss"] <= wanted.as_good_as(least)) & (missed(ranked) == 0)]
+        if isinstance(wanted, Varied) and wanted.of_shares:
+            good = good[good["share_met"] > 0]
     X = space.encode(inputs_of(good, space))
     return good.assign(cluster=clusters(places(space, X, without_influence)))

@@ -16,7 +16,7 @@ import pandas as pd
 from preimage.core.candidates import inputs_of
 from preimage.core.objective import Objective
 from preimage.core.space import Space
-from preimage.trees.objective import is_supported
+from preimage.trees.objective import has_known_loss
 from preimage.trees.tolerance_box import Window, tolerance_box
 
 # Windows examined in search of the largest, before one is grown: enough in one dimension or two.
@@ -62,7 +62,7 @@ def with_windows(
 def _alone(wanted: Objective, outputs: int) -> bool:
     """Whether a window can be had: values to meet, or one output to make small or large, of those that trees have."""
     return (
-        max(wanted.columns) < outputs
-        and is_supported(wanted)
+        max([*wanted.columns, *(limit.column for limit in wanted.limits)]) < outputs
+        and has_known_loss(wanted)
         and (wanted.bounded or (len(wanted.outputs) == 1 and wanted.low[0] > 0))
     )

@@ -9,8 +9,9 @@ import numpy as np
 
 from preimage.core.expressions import Expression
 from preimage.core.space import TOLERANCE, Space
-from preimage.exact.goal import Goal, Parts
+from preimage.exact.goal import Goal
 from preimage.exact.narrowing import narrowed
+from preimage.exact.values import Parts
 
 # Beyond the tolerance by what rounding may amount to.
 SLACK = 1.001 * TOLERANCE
@@ -32,18 +33,18 @@ class Curves:
         self.space, self.goal = space, goal
         slack = SLACK * space.curved_scale
         self.each = [Curve(c.expression, c.low - s, c.high + s) for c, s in zip(space.curved, slack, strict=True)]
-        formulas = {f.name: f.expression for f in goal.formulas.each}
-        for limit in goal.objective.limits:
+        formulas = {f.name: f.expression for f in goal.values.formulas.each}
+        for limit in goal.limits:
             if not goal.values[limit.column].linear:
                 self.each.append(Curve(formulas[limit.output], limit.low, limit.high, limit.output))
-        self.aims = [goal.names[v.column] for v in goal.named if not v.linear]
+        self.aims = goal.curved
 
     def __bool__(self) -> bool:
         return bool(self.each or self.aims)
 
     def narrow(self, parts: Parts) -> np.ndarray:
         """Cut boxes (n, d), in place, to where every expression may be as it must; return where that may be (n,)."""
-        low, high = self.goal.columns(parts)
+        low, high = self.goal.values.columns(parts)
         left = np.ones(len(parts.start), bool)
         for curve in self.each:
             found, met = narrowed(curve.expression, low, high, (curve.low, curve.high))
@@ -55,13 +56,22 @@ class Curves:
                     parts.end[:, j] = np.minimum(parts.end[:, j], b)
         return left & (parts.start <= parts.end).all(axis=1)
 
+    def settled(self, parts: Parts) -> np.ndarray:
+        """Return on which boxes every curved constraint of the space holds everywhere (n,)."""
+        low, high = self.goal.values.columns(parts)
+        held = np.ones(len(parts.start), bool)
+        for curved, scale in zip(self.space.curved, self.space.curved_scale, strict=True):
+            a, b = curved.expression.bounds(low, high)
+            held &= (a >= curved.low - TOLERANCE * scale) & (b <= curved.high + TOLERANCE * scale)
+        return held
+
     def influence(self, parts: Parts, outputs: np.ndarray) -> np.ndarray:
         """Return how much each input's interval changes what one box leaves open, as a share of what all do (d,).
 
         Args:
             outputs: of the model in the middle of the box, (1, m).
         """
-        low, high = self.goal.columns(parts)
+        low, high = self.goal.values.columns(parts)
         x, width = (parts.start + parts.end) / 2, parts.end[0] - parts.start[0]
         slopes = self._slopes(x, outputs)
         total = np.zeros(len(width))
@@ -77,7 +87,7 @@ class Curves:
 
     def _slopes(self, x: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the derivatives of formulas by the inputs at one point (1, d), by name (d,)."""
-        formulas = self.goal.formulas
+        formulas = self.goal.values.formulas
         if not formulas:
             return {}
         _, slopes = formulas.extended_gradient(x, outputs, np.zeros((1, outputs.shape[1], x.shape[1])))

@@ -82,7 +82,7 @@ class _Here:
 
     def __init__(self, problem: Problem, outputs: np.ndarray) -> None:
         self.objective, self.space, self.outputs = problem.goal.objective, problem.space, outputs
-        self.formulas = problem.goal.all_formulas
+        self.formulas = problem.goal.values.all_formulas
 
     def extended(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs and formulas (1, m + f), and their slopes (m + f, d)."""

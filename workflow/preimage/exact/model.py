@@ -31,9 +31,10 @@ class BoxModel(Protocol):
     def fresh(self, n: int) -> np.ndarray:
         """Return the state of n boxes of which nothing is known, (n, size): what a box hands on to those inside it."""
 
-    def bound(self, start: np.ndarray, end: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def bound(self, start: np.ndarray, end: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of the sums on boxes (n, d), in the order of `sides` (n, k), which nothing that `predict`
-        returns there is beyond; the state is brought up to date in place."""
+        returns there is beyond; and which boxes may hold an input that the model is asked about (n,). The state is
+        brought up to date in place."""
 
     def split(
         self, start: np.ndarray, end: np.ndarray, state: np.ndarray, order: np.ndarray
@@ -44,3 +45,6 @@ class BoxModel(Protocol):
     def common(self, start: np.ndarray, end: np.ndarray, state: np.ndarray, order: np.ndarray) -> None:
         """Shrink boxes (n, d) that `split` gains nothing of, in place, to where all ends that matter are attained at
         once."""
+
+    def points(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return points of one box (k, d) that are likely to be such as the model is asked about."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from preimage.core.space import Space
 from preimage.exact import program, region
 from preimage.exact.curves import Curves
-from preimage.exact.goal import Goal, Parts
+from preimage.exact.goal import Goal, Rows
+from preimage.exact.kernels import over
 from preimage.exact.model import BoxModel
-from preimage.trees.threads import over
+from preimage.exact.values import Parts
 
 
 class Boxes(NamedTuple):
@@ -30,7 +31,7 @@ class Boxes(NamedTuple):
         return Parts(self.start, self.end, self.ends)
 
     def take(self, which: np.ndarray) -> Boxes:
-        return self if which.dtype == bool and which.all() else Boxes(*(a[which] for a in self))
+        return Boxes(*(a[which] for a in self))
 
     def halves(self, input_: np.ndarray, at: np.ndarray) -> Boxes:
         """Return the two halves of each box: of its input (n,) the values up to `at` (n,), and those above."""
@@ -49,7 +50,7 @@ class Problem:
 
     Attributes:
         matrix: linear rows of the space, then those of limits, (m, d).
-        multipliers: of the rows, which bounds begin with (m,).
+        multipliers: of the rows, which bounds of each of the goal's programs begin with (p, m).
         loss, x: the best point found (inf and NaN before there is one).
         proven: what no valid point has a loss below, as far as is known: no point may contradict it.
     """
@@ -59,7 +60,7 @@ class Problem:
         self.region, self.curves = region.region(space), Curves(space, goal)
         matrix, self._row_low, self._row_high = region.rows(space)
         self.matrix = np.vstack([matrix, goal.matrix])
-        self.multipliers = np.zeros(len(self.matrix))
+        self.multipliers = np.zeros((len(goal.programs), len(self.matrix)))
         self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
         self.proven = -np.inf
 
@@ -68,19 +69,21 @@ class Problem:
         start, end = self.space.low[None].copy(), self.space.high[None].copy()
         nothing = np.array([[side.sign * np.inf for side in self.goal.sides]])
         box = self.bounded(Boxes(start, end, self.model.fresh(1), nothing, np.full(1, -np.inf)))
-        if len(box.least) and len(self.matrix) and self.goal.has_terms:
-            low, high = self.ends_of_rows(box.parts)
-            first = program.minimum(self.goal.terms, self.matrix, low[0], high[0], box.start[0], box.end[0])
-            self.multipliers = first.multipliers
-            return self.bounded(box)
-        return box
+        if not (len(box.least) and len(self.matrix) and self.goal.programs):
+            return box
+        rows = self.rows(box.parts)
+        for k, terms in enumerate(self.goal.programs):
+            found = program.minimum(terms, self.matrix, rows.low[0], rows.high[0], box.start[0], box.end[0])
+            self.multipliers[k] = found.multipliers
+        return self.bounded(box)
 
     # -- bounds --------------------------------------------------------------------------------------------------------
 
-    def ends_of_rows(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of all rows of boxes, (n, m) each."""
+    def rows(self, parts: Parts) -> Rows:
+        """Return all rows, with their ends for each box."""
         n, (low, high) = len(parts.start), self.goal.rows(parts)
-        return np.hstack([np.tile(self._row_low, (n, 1)), low]), np.hstack([np.tile(self._row_high, (n, 1)), high])
+        low, high = np.hstack([np.tile(self._row_low, (n, 1)), low]), np.hstack([np.tile(self._row_high, (n, 1)), high])
+        return Rows(self.matrix, low, high)
 
     def bounded(self, boxes: Boxes) -> Boxes:
         """Return what may hold a better point of boxes, cut to where that may be and bounded; what is known of them
@@ -89,17 +92,18 @@ class Problem:
         if self.curves:
             boxes = boxes.take(self.curves.narrow(boxes.parts))
             boxes = boxes.take(self._tightened(boxes.parts))
-        boxes = boxes._replace(ends=self.model.bound(boxes.start, boxes.end, boxes.state))
-        least = self.goal.least(boxes.parts, (self.matrix, *self.ends_of_rows(boxes.parts)), self.multipliers)
+        ends, possible = self.model.bound(boxes.start, boxes.end, boxes.state)
+        boxes = boxes._replace(ends=ends)
+        least = self.goal.least(boxes.parts, self.rows(boxes.parts), self.multipliers)
         boxes = boxes._replace(least=np.maximum(least, boxes.least))
-        return boxes.take(self.goal.may_hold(boxes.parts) & (boxes.least < self.loss))
+        return boxes.take(possible & self.goal.may_hold(boxes.parts) & (boxes.least < self.loss))
 
     def _tightened(self, parts: Parts) -> np.ndarray:
         """Cut boxes, in place, to what may be valid and better than what there is; return which may be (n,)."""
         left = np.ones(len(parts.start), bool)
         over(
-            region.tighten, len(left), self.region, self.goal.terms, self.goal.left(self.loss, parts),
-            self.matrix, *self.ends_of_rows(parts), parts.start, parts.end, left,
+            region.tighten, len(left), self.region, self.goal.cutting, self.goal.most(self.loss, parts),
+            *self.rows(parts), parts.start, parts.end, left,
         )  # fmt: skip
         return left
 
@@ -117,6 +121,22 @@ class Problem:
             check(float(loss[k]), self.proven)
             self.loss, self.x = float(loss[k]), X[k].copy()
         return float(loss[k])
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """Return what is known of points, for a search that goes on later."""
+        return {"x": self.x, "multipliers": self.multipliers, "loss": np.array(self.loss)}
+
+    def take_up(self, parts: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `saved` returned."""
+        self.x, self.multipliers, self.loss = parts["x"], parts["multipliers"], float(parts["loss"])
+
+    def still(self, boxes: Boxes) -> np.ndarray:
+        """Return which boxes (n,) may still hold a better point though others have been found since."""
+        return boxes.least < self.loss
+
+    def leave(self, boxes: Boxes, first: np.ndarray) -> None:
+        """Take note of boxes that are left: nothing in them is better than what there is, but for what their bounds
+        say; `first` are multipliers of the rows (p, m)."""
 
 
 def check(loss: float, bound: float) -> None:

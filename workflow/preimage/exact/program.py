@@ -28,7 +28,7 @@ def minimum(
     Whole numbers and gaps are left aside. An input whose reference lies inside its interval is split there in two.
     """
     if not len(matrix):
-        return Solution(_alone(terms, start, end), np.zeros(0))
+        return Solution(alone(terms, start, end), np.zeros(0))
     from scipy.optimize import linprog
 
     width = np.where(end > start, end - start, 1.0)
@@ -95,8 +95,8 @@ def against(matrix: np.ndarray, low: np.ndarray, high: np.ndarray, start: np.nda
     return multipliers / largest
 
 
-def _alone(terms: Terms, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the point where each input's own term is least."""
+def alone(terms: Terms, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return the points (n, d) of boxes where each input's own term is least, whatever rows say."""
     near = np.clip(terms.reference, start, end)
     weight = np.where(terms.category, 0.0, terms.weight)
     x = np.where(terms.slope < -weight, end, np.where(terms.slope > weight, start, near))

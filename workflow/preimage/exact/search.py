@@ -72,6 +72,11 @@ class Search:
         """What a bound may be below the best point's loss by though nothing is better but for rounding."""
         return self.settling.rounding
 
+    def open_boxes(self) -> Boxes:
+        """Return all open boxes."""
+        slots = [slot for _, _, slot in self.queue.entries]
+        return Boxes(**{name: array[slots] for name, array in self.slots.arrays.items()})
+
     def offer(self, X: np.ndarray) -> None:
         """Take the best of the points (n, d) that are valid, where it is better than what there is."""
         self.problem.offer(X)
@@ -94,15 +99,15 @@ class Search:
             return False
         self.in_hand = min(entry[0] for entry in entries)
         boxes = Boxes(**self.slots.take([slot for _, _, slot in entries]))
+        boxes = boxes.take(problem.still(boxes))
         self.boxes += len(entries)
         self.batches += 1
         order = problem.goal.order(boxes.parts, boxes.least, self.loss)
         input_, at = problem.model.split(boxes.start, boxes.end, boxes.state, order)
         split = input_ >= 0
         self._add(problem.bounded(boxes.take(split).halves(input_[split], at[split])), deep)
-        for i in np.flatnonzero(~split):
-            for more in self.settling.settle(boxes.take(np.array([i])), order[i : i + 1]):
-                self._add(more, deep)
+        for more in self.settling.settle(boxes.take(~split), order[~split]) if not split.all() else ():
+            self._add(more, deep)
         self.in_hand = np.inf
         return True
 
@@ -130,28 +135,26 @@ class Search:
 
     def save(self, path: Path) -> None:
         """Write all that the search needs to go on."""
-        entries, problem = self.queue.entries, self.problem
+        entries = self.queue.entries
         slots = [slot for _, _, slot in entries]
-        boxes: dict[str, Any] = {name: array[slots] for name, array in self.slots.arrays.items()}
+        arrays: dict[str, Any] = {name: array[slots] for name, array in self.slots.arrays.items()}
+        arrays |= self.problem.saved()
+        counts = [len(self.queue.heap), self.boxes, self.batches, self.queue.order, self.settling.settled]
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez(
                 stream,
                 order=np.array([e[1] for e in entries], np.int64),
-                counts=np.array(
-                    [len(self.queue.heap), self.boxes, self.batches, self.queue.order, self.settling.settled]
-                ),
-                best=np.array([problem.loss, self.settling.attained, self.settling.unsure]),
-                x=problem.x,
-                multipliers=problem.multipliers,
-                **boxes,
+                counts=np.array(counts),
+                proven=np.array([self.settling.attained, self.settling.unsure]),
+                **arrays,
             )
 
     def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
-        parts, problem = npz.read(path), self.problem
+        parts = npz.read(path)
         heap, self.boxes, self.batches, self.queue.order, self.settling.settled = (int(v) for v in parts["counts"])
-        problem.loss, self.settling.attained, self.settling.unsure = (float(v) for v in parts["best"])
-        problem.x, problem.multipliers = parts["x"], parts["multipliers"]
+        self.settling.attained, self.settling.unsure = (float(v) for v in parts["proven"])
+        self.problem.take_up(parts)
         boxes = Boxes(*(parts[name] for name in Boxes._fields))
         self.slots = Slots(**boxes._asdict())
         slots = self.slots.put(**boxes._asdict()) if len(boxes.least) else []

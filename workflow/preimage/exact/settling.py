@@ -13,7 +13,6 @@ from preimage.core import polytope
 from preimage.core.space import Input, Linear, Space
 from preimage.exact import affine, local, program, region
 from preimage.exact.affine import Terms
-from preimage.exact.goal import GAP
 from preimage.exact.problem import Boxes, Problem, check
 
 # What a limit is kept away from by a solution that lies on it: shares of its scale, tried one after the other.
@@ -38,65 +37,95 @@ class Settling:
         self.problem = problem
         self.attained = self.unsure = np.inf
         self.settled = 0
-        terms, space = problem.goal.terms, problem.space
-        width = np.where(terms.category, 1.0, space.high - space.low)
-        span = (np.abs(terms.slope) + terms.weight) * width
-        self.rounding = GAP * float(span.sum()) + problem.goal.rounding(problem.model.margin)
+        self.rounding = problem.goal.rounding(problem.model.margin)
 
-    def settle(self, box: Boxes, order: np.ndarray) -> list[Boxes]:
-        """Settle what is attained of one box, and return boxes that make up the rest.
+    def settle(self, boxes: Boxes, order: np.ndarray) -> list[Boxes]:
+        """Settle what is attained of boxes, and return boxes that make up the rest.
 
         Args:
-            order: the sides that matter (1, k); none of them splits the box.
+            order: the sides that matter (n, k); none of them splits its box.
         """
-        inner = Boxes(*(a.copy() for a in box))
-        self.problem.model.common(inner.start, inner.end, inner.state, order)
-        rest = _around(box, inner.start[0], inner.end[0])
-        more = [self.problem.bounded(rest)] if len(rest.least) else []
-        inner = self.problem.bounded(inner)
-        return [*self._inner(inner), *more] if len(inner.least) else more
-
-    def _inner(self, box: Boxes) -> list[Boxes]:
         problem = self.problem
-        if (box.start == box.end).all():
-            problem.offer(box.start)
-            return []
-        input_, at = np.empty(1, np.int32), np.empty(1)
-        region.cuts(0, 1, problem.region, box.start, box.end, input_, at)
-        if input_[0] >= 0:
-            return [problem.bounded(box.halves(input_, at))]
-        x, bound = self._solved(box)
-        if bound >= problem.loss:
-            return []
-        if x is not None:
-            loss = self._tried(box, x)
-            if loss - bound <= self.rounding:
-                check(loss, bound)
-                self.attained = min(self.attained, bound)
-                return []
-        return self._cut(box, x, bound)
+        inner = Boxes(*(a.copy() for a in boxes))
+        problem.model.common(inner.start, inner.end, inner.state, order)
+        rest = problem.bounded(_around(boxes, inner))
+        inner = problem.bounded(inner)
+        points = (inner.start == inner.end).all(axis=1)
+        problem.offer(inner.start[points])
+        inner = inner.take(~points)
+        input_, at = np.empty(len(inner.least), np.int32), np.empty(len(inner.least))
+        region.cuts(0, len(at), problem.region, inner.start, inner.end, input_, at)
+        pieces = input_ >= 0
+        parts = problem.bounded(inner.take(pieces).halves(input_[pieces], at[pieces]))
+        return [rest, parts, self._whole(inner.take(~pieces))]
+
+    def _whole(self, boxes: Boxes) -> Boxes:
+        """Settle boxes that no count, gap or exclusion leaves in pieces; return parts of those that stay open."""
+        problem = self.problem
+        for terms in problem.goal.programs or (None,):
+            X = (boxes.start + boxes.end) / 2 if terms is None else program.alone(terms, boxes.start, boxes.end)
+            problem.offer(np.clip(problem.space.rounded(X), boxes.start, boxes.end))
+        boxes = self._without_closed(boxes, problem.multipliers)
+        cuts: list[tuple[int, int, float]] = []
+        for i in range(len(boxes.least)):
+            cut = self._solve(boxes.take(np.array([i])))
+            cuts += [(i, *cut)] if cut else []
+        which, input_, at = (np.array(c) for c in zip(*cuts, strict=True)) if cuts else (np.empty(0, int),) * 3
+        return problem.bounded(boxes.take(which).halves(input_, at))
+
+    def _without_closed(self, boxes: Boxes, multipliers: np.ndarray) -> Boxes:
+        """Return those boxes that may hold something better by more than rounding; take note of the others."""
+        problem = self.problem
+        least = problem.goal.least(boxes.parts, problem.rows(boxes.parts), multipliers)
+        boxes = boxes._replace(least=np.maximum(boxes.least, least))
+        closed = problem.loss - boxes.least <= self.rounding
+        self.attained = min([self.attained, *boxes.least[closed]])
+        problem.leave(boxes.take(closed), multipliers)
+        return boxes.take(~closed)
+
+    def _solve(self, box: Boxes) -> tuple[int, float] | None:
+        """Solve for the best point of one box; return where it is to be cut: an input, and the last value on the left;
+        None where it is settled."""
+        points, multipliers = self._solved(box)
+        if not points and self._is_empty(box):
+            return None
+        for terms, x in points:
+            check(self._tried(box, terms, x), float(box.least[0]))
+        near = self.problem.model.points(box.start[0], box.end[0])
+        if len(near):
+            self.problem.offer(np.clip(self.problem.space.rounded(near), box.start[0], box.end[0]))
+        box = self._without_closed(box, multipliers)
+        if not len(box.least):
+            return None
+        cut = self._cut(box, points[0][1] if points else None)
+        if cut is None:
+            self.unsure = min(self.unsure, float(box.least[0]))
+            self.problem.leave(box, multipliers)
+        return cut
 
     # -- points --------------------------------------------------------------------------------------------------------
 
-    def _solved(self, box: Boxes) -> tuple[np.ndarray | None, float]:
-        """Return the point (d,) of a box where the sum over inputs is least, as a solver has it, None for none; and a
-        proven bound of the loss, infinite where the box holds no valid point."""
-        problem, goal = self.problem, self.problem.goal
-        start, end, bound = box.start[0], box.end[0], float(box.least[0])
-        if not goal.has_terms:
-            middle = np.clip(problem.space.rounded((start / 2 + end / 2)[None])[0], start, end)
-            if problem.space.contains(middle[None])[0]:
-                return middle, bound
-        low, high = problem.ends_of_rows(box.parts)
-        found = program.minimum(goal.terms, problem.matrix, *self._inward(box, 0.0), start, end)
-        if found.x is not None:
-            least = goal.least(box.parts, (problem.matrix, low, high), found.multipliers)
-            return found.x, max(bound, float(least[0]))
-        multipliers = program.against(problem.matrix, low[0], high[0], start, end)
-        zero = np.zeros(len(start))
-        none = Terms(zero, zero, zero, problem.space.categorical)
-        empty = affine.dual(none, problem.matrix, low[0], high[0], start, end, multipliers) > 0
-        return None, np.inf if empty else bound
+    def _solved(self, box: Boxes) -> tuple[list[tuple[Terms, np.ndarray]], np.ndarray]:
+        """Return points (d,) of a box where sums over inputs are least, as a solver has them, each with its sum; or one
+        that keeps to the rows where there are no sums; and the rows' multipliers of each sum (p, m)."""
+        problem, start, end = self.problem, box.start[0], box.end[0]
+        multipliers, points = problem.multipliers.copy(), []
+        for k, terms in enumerate(problem.goal.programs or (problem.goal.nothing(),)):
+            found = program.minimum(terms, problem.matrix, *self._inward(box, 0.0), start, end)
+            if found.x is None:
+                return [], multipliers
+            points.append((terms, found.x))
+            if problem.goal.programs:
+                multipliers[k] = found.multipliers
+        return points, multipliers
+
+    def _is_empty(self, box: Boxes) -> bool:
+        """Return whether it is proven that no point of a box keeps to the rows."""
+        rows, start, end = self.problem.rows(box.parts), box.start[0], box.end[0]
+        low, high = rows.low[0], rows.high[0]
+        multipliers = program.against(rows.matrix, low, high, start, end)
+        nothing = self.problem.goal.nothing()
+        return bool(affine.dual(nothing, rows.matrix, low, high, start, end, multipliers) > 0)
 
     def _inward(self, box: Boxes, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of all rows (m,) of one box that a point should keep to: limits by a share of their scale
@@ -108,14 +137,14 @@ class Settling:
         _, least, most = space.rows
         return np.r_[least, low + off], np.r_[most, high - off]
 
-    def _tried(self, box: Boxes, x: np.ndarray) -> float:
+    def _tried(self, box: Boxes, terms: Terms, x: np.ndarray) -> float:
         """Offer the valid point nearest to a solver's; return its loss, infinite where there is none."""
         problem, start, end = self.problem, box.start[0], box.end[0]
         loss = np.inf
         for share in INSIDE:
             low, high = self._inward(box, share)
             if share:
-                found = program.minimum(problem.goal.terms, problem.matrix, low, high, start, end).x
+                found = program.minimum(terms, problem.matrix, low, high, start, end).x
                 if found is None:
                     break
                 x = found
@@ -135,25 +164,20 @@ class Settling:
 
     # -- cuts ----------------------------------------------------------------------------------------------------------
 
-    def _cut(self, box: Boxes, x: np.ndarray | None, bound: float) -> list[Boxes]:
-        """Return two parts of a box that was not settled: beside a value of the solver's that is none, else halves."""
+    def _cut(self, box: Boxes, x: np.ndarray | None) -> tuple[int, float] | None:
+        """Return where to cut a box that is not settled: beside a value of the solver's that is none, else in halves;
+        None where it is too small."""
         start, end, space = box.start[0], box.end[0], self.problem.space
         if x is not None:
             off = np.abs(x - space.rounded(x[None])[0]) / np.where(space.stepwise, space.width, np.inf)
             j = int(np.argmax(off))
             if off[j] > FINEST:
-                return self._halves(box, j, float(space.below(j, x[j])))
+                return j, float(space.below(j, x[j]))
         wide = (end - start) / space.width
         worth = np.where(wide > FINEST, self._influence(box), 0.0)
         j = int(np.argmax(worth if worth.any() else wide))
         at = float(space.below(j, start[j] / 2 + end[j] / 2))
-        if wide[j] <= FINEST or not start[j] <= at < end[j]:
-            self.unsure = min(self.unsure, bound)
-            return []
-        return self._halves(box, j, at)
-
-    def _halves(self, box: Boxes, input_: int, at: float) -> list[Boxes]:
-        return [self.problem.bounded(box.halves(np.array([input_]), np.array([at])))]
+        return None if wide[j] <= FINEST or not start[j] <= at < end[j] else (j, at)
 
     def _influence(self, box: Boxes) -> np.ndarray:
         """Return how much each input's interval changes what curved conditions leave open (d,)."""
@@ -163,25 +187,21 @@ class Settling:
         return self.problem.curves.influence(box.parts, self.problem.model.predict(middle))
 
 
-def _around(box: Boxes, start: np.ndarray, end: np.ndarray) -> Boxes:
-    """Return disjoint boxes that make up what a box has beside an inner one."""
-    a, b = box.start[0].copy(), box.end[0].copy()
-    pieces = []
-    for j in range(len(a)):
-        if a[j] < start[j]:
-            below = b.copy()
-            below[j] = np.nextafter(start[j], -np.inf)
-            pieces.append((a.copy(), below))
-            a[j] = start[j]
-        if b[j] > end[j]:
-            above = a.copy()
-            above[j] = np.nextafter(end[j], np.inf)
-            pieces.append((above, b.copy()))
-            b[j] = end[j]
-    many = Boxes(*(np.repeat(array, len(pieces), axis=0) for array in box))
-    for k, (low, high) in enumerate(pieces):
-        many.start[k], many.end[k] = low, high
-    return many
+def _around(boxes: Boxes, inner: Boxes) -> Boxes:
+    """Return disjoint boxes that make up what boxes have beside others inside them."""
+    starts, ends, which = [boxes.start[:0]], [boxes.end[:0]], [np.empty(0, int)]
+    a, b = boxes.start.copy(), boxes.end.copy()
+    for j in range(a.shape[1]):
+        for below in (True, False):
+            i = np.flatnonzero(a[:, j] < inner.start[:, j] if below else b[:, j] > inner.end[:, j])
+            start, end = a[i], b[i]
+            if below:
+                end[:, j], a[i, j] = np.nextafter(inner.start[i, j], -np.inf), inner.start[i, j]
+            else:
+                start[:, j], b[i, j] = np.nextafter(inner.end[i, j], np.inf), inner.end[i, j]
+            starts, ends, which = [*starts, start], [*ends, end], [*which, i]
+    many = boxes.take(np.concatenate(which))
+    return many._replace(start=np.concatenate(starts), end=np.concatenate(ends))
 
 
 def _polished(

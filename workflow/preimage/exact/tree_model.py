@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from preimage.core.space import Space
+from preimage.exact.kernels import over
 from preimage.exact.model import Side
 from preimage.support.numba_cache import numba
 from preimage.trees.bounds import best_split, total_of, update
 from preimage.trees.boxes import Channels, build
 from preimage.trees.forest import Forest
 from preimage.trees.objective import largest_terms
-from preimage.trees.threads import over
 
 
 class TreeModel:
@@ -45,13 +45,13 @@ class TreeModel:
         """Return the state of n boxes of which nothing is known, (n, size)."""
         return np.full((n, self.size), -1, np.int32)
 
-    def bound(self, start: np.ndarray, end: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """Return the ends of the sums on boxes (n, d), in the order of `sides` (n, k); their state is brought up to
-        date in place."""
+    def bound(self, start: np.ndarray, end: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the sums on boxes (n, d), in the order of `sides` (n, k), and that all of these boxes are
+        possible (n,); their state is brought up to date in place."""
         ends = np.empty((len(start), len(self.sides)))
         over(_bound, len(start), self.trees, self.grid, start, end, self._leaves(state), ends)
         sign = np.array([side.sign for side in self.sides], float)
-        return sign * (ends / self.forest.divisor + self.margin)
+        return sign * (ends / self.forest.divisor + self.margin), np.ones(len(start), bool)
 
     def split(
         self, start: np.ndarray, end: np.ndarray, state: np.ndarray, order: np.ndarray
@@ -71,6 +71,10 @@ class TreeModel:
         """Shrink boxes (n, d), in place, to where all ends that matter are attained at once; for boxes that none of
         these splits."""
         over(_common, len(start), self.trees, self.grid, start, end, self._leaves(state), order)
+
+    def points(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return points of one box (k, d) that are likely to be such as trees are asked about: any are."""
+        return np.empty((0, len(start)))
 
     def _leaves(self, state: np.ndarray) -> np.ndarray:
         return state.reshape(len(state), len(self.sides), len(self.forest.roots))

@@ -14,12 +14,13 @@ COLOURS = {"this fit": VERMILLION, "fit to the whole series": GREEN, "last value
 
 
 @styled
-def fitted_series(fit: pd.DataFrame, logarithmic: bool) -> Figure | None:
+def fitted_series(fit: pd.DataFrame, logarithmic: bool, unit: str = "") -> Figure | None:
     """Draw observed and fitted series, a panel a series; rows that the loss takes are filled, held-out ones crosses.
 
     Args:
         fit: columns candidate, series, time, observed, fitted, in_loss, held_out.
         logarithmic: whether the loss takes logarithms.
+        unit: of time.
     """
     names = list(dict.fromkeys(fit["series"]))
     figure, axes = panels(len(names), 3.2)
@@ -38,7 +39,7 @@ def fitted_series(fit: pd.DataFrame, logarithmic: bool) -> Figure | None:
             log_axis(panel.yaxis)
             low = first["observed"][first["observed"] > 0].min()
             panel.set_ylim(low / 2, first["observed"].max() * 3)
-        panel.set(title=label(series), xlabel="time")
+        panel.set(title=label(series), xlabel=f"time [{unit}]" if unit else "time")
     legend(figure, list(handles.values()), list(handles))
     figure.set_label(f"Observed and fitted {' and '.join(names)} over time, {fit['candidate'].nunique()} fits.")
     return figure
@@ -80,8 +81,8 @@ def forecasts(rows: pd.DataFrame, fit: pd.DataFrame) -> Figure | None:
         came = mine[mine["method"] == mine["method"].iloc[0]]
         (handles["what came"],) = panel.plot(came["time"], came["observed"], "x", color=INK, ms=4)
         seen = np.concatenate([before["observed"], came["observed"], mine["forecast"]])
-        room = 0.25 * (seen.max() - seen.min() or 1)
-        panel.set_ylim(seen.min() - room, seen.max() + room)
+        room = 0.25 * (np.nanmax(seen) - np.nanmin(seen) or 1)
+        panel.set_ylim(np.nanmin(seen) - room, np.nanmax(seen) + room)
         panel.set(title=label(series), xlabel="time")
     legend(figure, list(handles.values()), list(handles))
     figure.set_label(f"Forecasts of held-out {' and '.join(names)}: {', '.join(handles)}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,13 +15,20 @@ COLUMNS = 3
 
 
 @styled
-def profiles(table: pd.DataFrame, limit: float, best: Mapping[str, float], units: Mapping[str, str]) -> Figure | None:
+def profiles(
+    table: pd.DataFrame,
+    limit: float,
+    best: Mapping[str, float],
+    units: Mapping[str, str],
+    logarithmic: Collection[str] = (),
+) -> Figure | None:
     """Draw a panel a parameter; values under the dashed line are within the 95 % interval.
 
     Args:
         table: columns parameter, value, loss.
         limit: largest loss within the interval.
         best: by parameter, of the best fit.
+        logarithmic: parameters that are drawn by their logarithms.
     """
     names = list(dict.fromkeys(table["parameter"]))
     rows = math.ceil(len(names) / COLUMNS)
@@ -38,7 +45,10 @@ def profiles(table: pd.DataFrame, limit: float, best: Mapping[str, float], units
         handles["limit of the 95 % interval"] = panel.axhline(limit, color=INK, lw=0.9, ls="--")
         handles["best fit"] = panel.axvline(best[name], color=INK, lw=0.9, ls=":")
         panel.set_xlabel(label(name, units.get(name, "")))
-        panel.locator_params(axis="x", nbins=4)
+        if name in logarithmic:
+            log_axis(panel.xaxis)
+        else:
+            panel.locator_params(axis="x", nbins=4)
     least = max(float(table["loss"].min()), 1e-300)
     log_axis(axes[0].yaxis)
     axes[0].set_ylim(least / 1.5, max(limit * 30, least * 100))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from preimage.core.objective import NEAR_LEAST, Fit, Maximize, Objective, Values
+from preimage.core.objective import NEAR_LEAST, Fit, Maximize, Objective, Values, Varied
 from preimage.core.objective.reference import AS_NEAR
 from preimage.figures.style import INK, label, log_axis, number, widen
 
@@ -82,14 +82,19 @@ def _of(wanted: Objective, units: Mapping[str, str]) -> Scale:
         return Scale("loss against the data", "down", NEAR_LEAST * wanted.unit)
     if wanted.near:
         return Scale(f"distance to {wanted.near.words} (in ranges of inputs)", "down", AS_NEAR)
+    if isinstance(wanted, Varied) and wanted.of_shares:
+        return Scale("share of production that misses the objective", "down", wanted.tolerance[0])
     if isinstance(wanted, Values):
         return _distance(wanted, unit)
+    if wanted.front:
+        return Scale("compromise: worst share of the rows' ranges", "down", wanted.tolerance[0])
     terms = [
         o.replace("_", " ") if w == 1 else f"{number(w)} × {o.replace('_', ' ')}"
         for o, w in zip(wanted.outputs, wanted.low, strict=True)
     ]
-    kind = "up" if isinstance(wanted, Maximize) else "down"
-    return Scale(label(f"predicted {' + '.join(terms)}", unit), kind, wanted.tolerance[0])
+    kind = "up" if isinstance(wanted.nominal, Maximize) else "down"
+    what = "worst tenth of" if isinstance(wanted, Varied) else "predicted"
+    return Scale(label(f"{what} {' + '.join(terms)}", unit), kind, wanted.tolerance[0])
 
 
 def _distance(wanted: Values, unit: str) -> Scale:
@@ -105,6 +110,7 @@ def _distance(wanted: Values, unit: str) -> Scale:
 
 def accepted(wanted: Objective) -> tuple[float, float] | None:
     """Return the interval of the first output that meets a target or lies within; None for a mere direction."""
-    if not wanted.bounded:
+    if not wanted.nominal.bounded:
         return None
+    wanted = wanted.nominal
     return wanted.low[0] - wanted.margin[0], wanted.high[0] + wanted.margin[0]

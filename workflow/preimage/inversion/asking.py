@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from preimage.inversion import counterfactual, ordered
+from preimage.core.objective import Varied
+from preimage.inversion import counterfactual, ordered, varied
 from preimage.inversion.base import Inverter
+from preimage.inversion.logarithmic import Logarithms
 from preimage.inversion.question import Answer, Question, Report, SearchContext
 from preimage.support.errors import StudyError
 
@@ -39,20 +42,29 @@ def propose(
     inverter: Inverter, questions: Sequence[Question], context: SearchContext
 ) -> list[tuple[Answer, np.ndarray]]:
     """Put questions to a method as `ask` does, though every start may fail: of a part of them that says little."""
-    order = ordered.of(questions[0])
-    if (order == np.arange(len(order))).all():
-        answers = _answers(inverter, questions, context)
+    if isinstance(questions[0].objective, Varied) and not inverter.baseline:
+        searched = [varied.searched(q, inverter.follows_slopes) for q in questions]
+        answers = [varied.spent(q, a) for q, a in zip(questions, _answers(inverter, searched, context), strict=True)]
     else:
-        asked = [ordered.put(q, order) for q in questions]
-        back = np.argsort(order)
-        answers = [replace(a, X=a.X[:, back]) for a in _answers(inverter, asked, context)]
+        answers = _answers(inverter, questions, context)
     return [_checked(inverter.kind, q, answer) for q, answer in zip(questions, answers, strict=True)]
 
 
 def _answers(inverter: Inverter, questions: Sequence[Question], context: SearchContext) -> list[Answer]:
-    if questions[0].objective.near is None or inverter.needs_trees:
-        return inverter.invert_many(questions, context)
-    return counterfactual.invert_many(inverter, questions, context)
+    """Return a method's answers, which has seen the inputs in an order that is not the table's."""
+    order = ordered.of(questions[0])
+    logarithms = Logarithms.of(getattr(questions[0].fit, "logarithmic", ()), questions[0].space)
+    if logarithms:  # of fits, whose parameters have no other order
+        answers = inverter.invert_many([logarithms.put(q) for q in questions], context)
+        return [replace(a, X=logarithms.undone(a.X)) for a in answers]
+    invert = inverter.invert_many
+    if questions[0].objective.near and not inverter.needs_trees:
+        invert = partial(counterfactual.invert_many, inverter)
+    if (order == np.arange(len(order))).all():
+        return invert(questions, context)
+    asked = [ordered.put(q, order) for q in questions]
+    back = np.argsort(order)
+    return [replace(a, X=a.X[:, back]) for a in invert(asked, context)]
 
 
 def refuse_failed(kind: str, asked: Sequence[tuple[Answer, np.ndarray]]) -> None:

@@ -45,6 +45,8 @@ class Inverter(Entry):
         population: its rows are the members of one population, rather than starts that each went their own way.
         baseline: it does not search, but looks up.
         finds_points, finds_fronts: whether it answers objectives with one best point, and those with a front.
+        takes_variation: whether it answers objectives of inputs that vary, for which outputs are all it may ask for.
+        follows_slopes: whether its searches follow the loss's slope, and see nothing where that is flat.
         work: the options that say how much it does for a question, the first that there is.
     """
 
@@ -56,6 +58,8 @@ class Inverter(Entry):
     baseline: ClassVar[bool] = False
     finds_points: ClassVar[bool] = True
     finds_fronts: ClassVar[bool] = False
+    takes_variation: ClassVar[bool] = True
+    follows_slopes: ClassVar[bool] = False
     work: ClassVar[tuple[str, ...]] = ("evaluations", "boxes", "starts")
 
     on: Maybe[Distinct[Text]] = option(

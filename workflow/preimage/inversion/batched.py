@@ -80,12 +80,13 @@ def descend(
     """
     form, model = traced.form_of(questions[0], movable)
     model = jax.tree.map(jnp.asarray, model)
-    whole = traced.searches(questions, owner, X0, units)._replace(pull=pull)
+    whole = traced.within_pieces(traced.searches(questions, owner, X0, units), questions, owner, movable)
+    whole = whole._replace(pull=pull)
     found = _run(form, model, whole, report)
     X = X0.copy()
     moved = found.iterations > 0  # scaling there and back would move the others by a rounding
-    low, high = questions[0].space.low[movable], questions[0].space.high[movable]
-    X[np.ix_(moved, movable)] = np.clip(low + found.u * np.asarray(model.width), low, high)[moved]
+    low, high = (np.array([getattr(q.space, end)[movable] for q in questions])[owner] for end in ("low", "high"))
+    X[np.ix_(moved, movable)] = np.clip(low + found.u * (high - low), low, high)[moved]
     failed = ~np.isfinite(found.f)
     reasons = ["the loss is not finite" if bad else WHY[int(r)] for bad, r in zip(failed, found.rest, strict=True)]
     message = [f"in {n} iterations: {reason}" for n, reason in zip(found.iterations, reasons, strict=True)]
@@ -141,7 +142,7 @@ def _first(tree: Any, count: int) -> Any:
 @partial(jax.jit, static_argnames="form")
 def _begin(form: Form, model: Model, searches: Search) -> State:
     def one(search: Search) -> State:
-        u = traced.start(form, model, search.x0)
+        u = traced.start(form, model, search)
         f, g = jax.value_and_grad(partial(traced.loss, form, model, search))(u)
         zero, H = jnp.zeros((), int), _first_hessian(g)
         direction, _ = _direction(u, g, H)

@@ -14,13 +14,12 @@ import numpy as np
 
 from preimage.core import polytope
 from preimage.core.certificates import Certificate, verdict
-from preimage.core.objective import Objective, Target, Within
+from preimage.core.objective import Objective, Pareto, Target, Within
 from preimage.inversion import proving
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
-from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
 from preimage.trees.boxes import Trees, build, build_together
 from preimage.trees.branch_and_bound import FIRST, Search, run
@@ -48,12 +47,14 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
     levels = np.array([len(i.categories) for i in question.space.inputs])
     most = options.isolation
     common = isolation(question.X, float(most), _seed(context.rng), levels) if most else None
+    if isinstance(question.objective, Pareto):
+        answer = proving.prove_front(question, _domain(question, options, common, None), options, context)
+        return _front(question, common, answer, options, context.part is None)
     found = _search(question, question.objective, common, options, context)
     if np.isnan(found.x).any():
         nothing = _nothing(found.certificate, len(question.space.inputs), question.objective, options)
-        # A part of a search hands on what it has proven; where there is no point, there is no bound to tell of either.
-        tells = context.part or found.certificate["feasible"] == "no"
-        return nothing if tells else replace(nothing, certificate=None)
+        # A part of a search hands on what it has proven.
+        return nothing if context.part else _told(nothing, question, options)
     certificates, X = [found.certificate], [found.x]
     wanted = question.objective
     if isinstance(wanted, Target) and len(wanted.columns) > 1 and found.certificate["feasible"] == "undecided":
@@ -85,6 +86,26 @@ def _check_arrays(question: Question, X: np.ndarray) -> None:
         raise RuntimeError(f"the model's own prediction {said.tolist()} is not that of its trees {searched.tolist()}")
 
 
+def _front(question: Question, common: Isolation | None, answer: Answer, options: Certified, whole: bool) -> Answer:
+    """Return the answer for a front: checked, and a row that says so where it has no point."""
+    if not len(answer.X):
+        nothing = _nothing(answer.certificate, answer.X.shape[1], question.objective, options)
+        return _told(nothing, question, options) if whole else nothing
+    _check_arrays(question, answer.X)
+    if common is not None:
+        common.check(answer.X)
+    return replace(answer, message=[_where(options) + said for said in answer.message])
+
+
+def _told(nothing: Answer, question: Question, options: Certified) -> Answer:
+    """Return the answer of a whole search without a point: there is no bound to tell of either, but that there is none,
+    and why."""
+    if nothing.certificate["feasible"] != "no":
+        return replace(nothing, certificate=None)
+    why = proving.excluded(question, options, np.random.default_rng(0))
+    return replace(nothing, message=[f"{said}; {why}" if why else said for said in nothing.message])
+
+
 class _Found:
     def __init__(self, x: np.ndarray, certificate: Certificate) -> None:
         self.x, self.certificate = x, certificate
@@ -101,9 +122,7 @@ def _search(
     if proving.is_plain(question, objective):
         hunt = _Hunt(question, objective, common, options, context)
     else:
-        if options.distance or options.isolation:
-            raise StudyError("certified: distance and isolation do not go with this objective or space yet")
-        hunt = proving.Hunt(question, objective, options.starts, options.memory, context.rng)
+        hunt = proving.Hunt(question, objective, _domain(question, options, common, None), options, context.rng)
     search, parts = hunt.search, context.share[1]
     hunt.begin(context.state, context.share)
     stopped = run(
@@ -210,7 +229,11 @@ def _domain(question: Question, options: Certified, common: Isolation | None, pa
 
 def _rounding(question: Question, objective: Objective) -> float:
     """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
-    if not objective.bounded or max(objective.columns) >= question.trees.values.shape[1]:
+    if (
+        not objective.bounded
+        or getattr(objective, "near", None)
+        or max(objective.columns) >= question.trees.values.shape[1]
+    ):
         return 0.0
     size = largest_outputs(question.trees, objective.columns)
     off = len(question.trees.roots) * UNIT * size / np.array(objective.scale or [1.0])
@@ -238,8 +261,9 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
         limited=parts[0]["limited"],
     )
     if np.isnan(best.X).any():
-        nothing = _nothing(certificate, best.X.shape[1], question.objective, options)
-        return nothing if certificate["feasible"] == "no" else replace(nothing, certificate=None)
+        return _told(_nothing(certificate, best.X.shape[1], question.objective, options), question, options)
+    if isinstance(question.objective, Pareto):
+        return proving.together(question, certificate, answers)
     # A second row is a point that meets a target: one is enough.
     second = next((a for a in [best, *answers] if len(a.X) > 1), best)
     X = np.concatenate([best.X[:1], second.X[1:]])

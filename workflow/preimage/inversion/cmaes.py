@@ -3,7 +3,8 @@ library cmaes, restarted with a doubled population while evaluations are left (I
 
 The distribution lives on the free inputs scaled to [0, 1] and knows no bounds: a draw is repaired (clipped, rounded,
 moved to satisfy the constraints) before the model sees it. The distribution learns from the draw, not from its repair,
-at the repaired point's loss and a penalty on how far it lay outside. Each run is a row: the best point that it saw.
+at the repaired point's loss and a penalty on how far it lay outside; where repair chooses one of several pieces of the
+space, or a value of a list, it learns from the repaired point. Each run is a row: the best point that it saw.
 
 The library compares losses with a constant, which would end a search in one unit and not in another. As the method
 itself looks at nothing but their order, the library is told ranks, in which what keeps the limits of outputs comes
@@ -20,7 +21,6 @@ from cmaes import CMA
 
 from preimage.core import polytope
 from preimage.core.objective import Objective
-from preimage.core.space import Space
 from preimage.inversion.kinds.cmaes import Cmaes
 from preimage.inversion.question import Answer, Question, SearchContext, repaired
 from preimage.inversion.rounding import Rounding
@@ -84,7 +84,11 @@ def _run(question: Question, population: int, generations: int, rng: np.random.G
         merit = question.merit(X)
         if np.isfinite(merit).any() and not merit[k := int(np.nanargmin(merit))] >= best.merit:
             best = best._replace(x=X[k], merit=float(merit[k]), note=notes[k])
-        values = _judged(merit, u, _outside(space, drawn, space.places(X))[:, free] / width[free])
+        if space.plain:
+            values = _judged(merit, u, _outside(drawn, space.places(X), space.discrete)[:, free] / width[free])
+        else:
+            u = (space.places(X) - low)[:, free] / width[free]
+            values = _judged(merit, u, 0 * u)
         # Ranks from one generation to the next never stay the same, as the library's own rule would have them.
         ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable") + float(cma.generation)
         cma.tell(list(zip(u, ranks.tolist(), strict=True)))
@@ -110,13 +114,10 @@ def _valid(question: Question, drawn: np.ndarray) -> tuple[np.ndarray, list[str]
     return repaired(space, space.codes(space.rounded(drawn)))
 
 
-def _outside(space: Space, drawn: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """Return how far repair moved draws (n, d); rounding to an allowed value doesn't count."""
+def _outside(drawn: np.ndarray, X: np.ndarray, discrete: np.ndarray) -> np.ndarray:
+    """Return how far repair moved draws (n, d); rounding a whole number or a category doesn't count."""
     moved = np.abs(drawn - X)
-    within = np.clip(drawn, space.low, space.high)
-    chosen = np.abs(space.rounded(drawn) - X) + np.abs(drawn - within)
-    moved = np.where(space.listed | space.gapped, chosen, moved)
-    return np.where(space.discrete, np.maximum(moved - 0.5, 0.0), moved)
+    return np.where(discrete, np.maximum(moved - 0.5, 0.0), moved)
 
 
 def _judged(merit: np.ndarray, u: np.ndarray, outside: np.ndarray) -> np.ndarray:

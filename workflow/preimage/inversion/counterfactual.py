@@ -143,7 +143,7 @@ class _Settler:
         return X
 
     def _nearer(self, X: np.ndarray) -> np.ndarray:
-        """Return points (n, d) that meet the target as near as steps of each kind bring them, with no needless change."""
+        """Return points (n, d) that meet the target as near as steps of each kind bring them, no change needless."""
         for _ in range(ROUNDS):
             X = self._along_the_way(self._smaller(self._returned(X)))
         for _ in range(X.shape[1]):

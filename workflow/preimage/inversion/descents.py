@@ -14,14 +14,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import LinearConstraint, OptimizeResult, minimize
+from scipy.optimize import LinearConstraint, NonlinearConstraint, OptimizeResult, minimize
 
+from preimage.core.scaled import curved_slopes, curved_values
 from preimage.core.space import Space
 from preimage.inversion.gradients import Line
 from preimage.inversion.kinds.multistart import Multistart
 from preimage.inversion.question import Question, Report
 from preimage.support.masking import without_secrets
 
+NOTHING_TO_MOVE = "nothing to move"
 FIRST_STEP = 0.05
 # An input so near to a bound, as a share of its range, is on it.
 HELD = 1e-6
@@ -94,14 +96,16 @@ def descend(
     options: Multistart,
     report: Report | None = None,
 ) -> Ends:
-    """Search from every start (n, d), each for the question that `owner` (n,) names, over the movable inputs (d,)."""
+    """Search from every start (n, d), each for the question that `owner` (n,) names, over the movable inputs (d,) that
+    are free in its space."""
     rows = []
     best = np.inf
     progress = Progress(report)
     for k, (x0, q) in enumerate(zip(X0, owner, strict=True)):
-        line = Line(questions[q], x0, movable=movable)
-        rows.append(_one(line, options, partial(progress.iteration, k, line)))
-        best = np.fmin(best, rows[-1][1])
+        line = Line(questions[q], x0, movable=movable & questions[q].space.free)
+        x, last, *end, own = _one(line, options, partial(progress.iteration, k, line))
+        rows.append((x, last, *end, line.over(movable, own)))
+        best = np.fmin(best, last)
         if report:
             report(k + 1, float(best))
     X, loss, evaluations, status, message, slope = map(list, zip(*rows, strict=True))
@@ -128,6 +132,9 @@ def _one(
 ) -> tuple[np.ndarray, float, int, str, str, np.ndarray]:
     """Return where one search ended, its loss, evaluations, status, message and slope."""
     unknown = np.full(len(line.low), np.nan)
+    if not line.movable.any():
+        loss = line.loss(line.start)
+        return line.x0, loss, line.evaluations, "ok" if np.isfinite(loss) else "failed", NOTHING_TO_MOVE, unknown
     try:
         result = _minimize(line, options, note)
     except Exception as error:
@@ -150,7 +157,7 @@ def _one(
 def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> OptimizeResult:
     space, limits = line.question.space, line.question.objective.limits
     gradient = way_of(line.question, options)
-    method = options.method or ("SLSQP" if space.constraints or limits else "L-BFGS-B")
+    method = options.method or ("SLSQP" if space.constraints or space.curved or limits else "L-BFGS-B")
     function: Any
     function, jac = line.for_scipy(gradient)
     own: dict[str, Any] = dict((TIGHT if gradient in ("exact", "cs") else BY_DIFFERENCES).get(method, {}))
@@ -166,6 +173,7 @@ def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> Opti
     constraints: Any = []
     if method in options.hold_constraints:
         constraints += [LinearConstraint(*scaled_rows(space, line.x0, line.movable))] if space.constraints else []
+        constraints += [_curves(line)] if space.curved else []
         constraints += [line.limits(gradient)] if limits else []
     with warnings.catch_warnings():
         # trust-constr warns of linear functions, which are welcome.
@@ -182,6 +190,21 @@ def _minimize(line: Line, options: Multistart, note: Callable[[], None]) -> Opti
             callback=lambda *_: note(),
             options=own,
         )
+
+
+def _curves(line: Line) -> NonlinearConstraint:
+    """Return the curved constraints as scipy takes them, in units of their scales."""
+    space = line.question.space
+    scale = space.curved_scale
+    ends = np.array([(c.low, c.high) for c in space.curved]) / scale[:, None]
+
+    def values(u: np.ndarray) -> np.ndarray:
+        return curved_values(space, line.point(u)) / scale
+
+    def slopes(u: np.ndarray) -> np.ndarray:
+        return curved_slopes(space, line.point(u))[:, line.movable] * line.width / scale[:, None]
+
+    return NonlinearConstraint(values, ends[:, 0], ends[:, 1], jac=slopes)
 
 
 def way_of(question: Question, options: Multistart) -> str:

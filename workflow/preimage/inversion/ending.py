@@ -29,6 +29,8 @@ from scipy.optimize import linprog
 
 from preimage.core import polytope
 from preimage.core.objective import Objective
+from preimage.core.quickly import moved_quickly
+from preimage.core.scaled import curved_slopes, curved_values
 from preimage.core.space import Space
 from preimage.inversion.descents import HELD, Ends, scaled_rows
 from preimage.inversion.gradients import Line
@@ -76,7 +78,7 @@ def until_ended(
     Args:
         search: of owners (n,) and starts (n, d); the last argument says whether it is the first time.
     """
-    ends = _inside(questions, owner, search(owner, X0, True))
+    ends = _inside(questions, owner, search(owner, X0, True), X0)
     judge = Judge(questions, movable, gradient)
     missed = ends.missed.copy()
     active = np.flatnonzero([s != "failed" for s in ends.status])
@@ -96,7 +98,7 @@ def until_ended(
             break
         reasons = [r for r, more in zip(found.reason, again, strict=True) if more]
         active = active[again]
-        later = _inside(questions, owner[active], search(owner[active], X[active], False))
+        later = _inside(questions, owner[active], search(owner[active], X[active], False), X[active])
         spent[active] += later.evaluations
         nearer, as_near = later.missed < missed[active], later.missed == missed[active]
         helped = nearer | (as_near & (later.loss < loss[active] - noise))
@@ -111,21 +113,24 @@ def until_ended(
     return Ends(X, loss, spent, status, message, history, slope, missed)
 
 
-def _inside(questions: Sequence[Question], owner: np.ndarray, ends: Ends) -> Ends:
+def _inside(questions: Sequence[Question], owner: np.ndarray, ends: Ends, starts: np.ndarray) -> Ends:
     """Return ends moved onto the constraints, whole numbers left as they are, with the loss there and by how much it
-    misses the limits of outputs."""
-    ends = _on_constraints(questions, owner, ends)
+    misses the limits of outputs; the start (n, d) where that can't be done."""
+    ends = _on_constraints(questions, owner, ends, starts)
     if not questions[0].objective.limits:
         return ends
     _, violation = measured(questions, owner, ends.X)
     return ends._replace(violation=violation, evaluations=ends.evaluations + 1)
 
 
-def _on_constraints(questions: Sequence[Question], owner: np.ndarray, ends: Ends) -> Ends:
+def _on_constraints(questions: Sequence[Question], owner: np.ndarray, ends: Ends, starts: np.ndarray) -> Ends:
     space = questions[0].space
-    if not space.constraints:
+    if not (space.constraints or space.curved):
         return ends
-    X, _ = polytope.repair(_relaxed(space), ends.X)
+    X = ends.X.copy()
+    for k in np.unique(owner):
+        mine = owner == k
+        X[mine] = _in_space(_relaxed(questions[k].space), ends.X[mine], starts[mine])
     moved = np.flatnonzero((X != ends.X).any(axis=1))
     if not len(moved):
         return ends
@@ -138,8 +143,17 @@ def _on_constraints(questions: Sequence[Question], owner: np.ndarray, ends: Ends
     return ends._replace(X=X, loss=loss, evaluations=spent, slope=slope)
 
 
+def _in_space(space: Space, X: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return points (n, d) moved into a space in one piece; where curved constraints don't let them, their starts."""
+    if space.plain:
+        return polytope.repair(space, X)[0]
+    points, valid = moved_quickly(space, X)
+    points = np.where(space.contains(X)[:, None], X, points)
+    return np.where((valid | space.contains(X))[:, None], points, starts)
+
+
 def _relaxed(space: Space) -> Space:
-    """Return the space with whole numbers as numbers; categories stay, which no constraint names."""
+    """Return the space with separate values as numbers; categories stay, which no constraint names."""
     return replace(space, inputs=tuple(replace(i, integer=False, values=()) for i in space.inputs))
 
 
@@ -199,14 +213,16 @@ class Judge:
         missed = np.zeros(n, bool) if violation is None else ~(violation == 0)
         found = Verdict([MISSES if m else "" for m in missed], missed.copy(), np.zeros(n, int), np.zeros(n))
         far, edges = np.flatnonzero(~(loss <= self.close[owner]) & ~missed), dict[int, Edge]()
+        far = far[[bool(self._own(owner[k]).any()) for k in far]]
         for k in map(int, far):
             wanted = self.questions[owner[k]].objective
             if np.isnan(slope[k]).any() or wanted.limits:
-                line = Line(self.questions[owner[k]], X[k], movable=self.movable)
-                slope[k] = line.derivative(self.gradient, line.start)[1]
+                line = Line(self.questions[owner[k]], X[k], movable=self._own(owner[k]))
+                slope[k] = line.over(self.movable, line.derivative(self.gradient, line.start)[1])
                 found.evaluations[k] += line.evaluations
                 if wanted.limits:
-                    edges[k] = Edge.of(wanted, *line.edges[line.start.tobytes()])
+                    at, slopes = line.edges[line.start.tobytes()]
+                    edges[k] = Edge.of(wanted, at, line.over(self.movable, slopes))
             found.noise[k] = self.rounding.noise(wanted, float(loss[k]), slope[k], self.movable)
         # A step of the inputs' own rounding may be worth the whole loss.
         reach = np.abs(slope[far]) @ self.rounding.inputs[self.movable]
@@ -214,6 +230,10 @@ class Judge:
         far = far[~(bounded & (reach >= loss[far]))]
         self._probe(found, far, owner, X, loss, slope, edges)
         return found
+
+    def _own(self, k: int) -> np.ndarray:
+        """Return which inputs move in the space of a question (d,)."""
+        return np.asarray(self.movable & self.questions[k].space.free)
 
     def _probe(
         self,
@@ -228,9 +248,9 @@ class Judge:
         """Fill in what is found of ends whose target is not reached (`far`), all of which are probed in one call."""
         if not len(far):
             return
-        space, bounded = self.questions[0].space, self.questions[0].objective.bounded
-        ways = [descent(space, X[k], slope[k], self.movable, edges.get(k)) for k in far]
-        P = np.array([stepped(space, X[k], way.step, self.movable) for k, way in zip(far, ways, strict=True)])
+        bounded, spaces = self.questions[0].objective.bounded, {k: self.questions[owner[k]].space for k in far}
+        ways = [descent(spaces[k], X[k], slope[k], self.movable, edges.get(k)) for k in far]
+        P = np.array([stepped(spaces[k], X[k], way.step, self.movable) for k, way in zip(far, ways, strict=True)])
         Y = self.questions[0].outputs(P)
         rises = _valued(self.questions, owner[far], Y)[0] - loss[far]
         found.evaluations[far] += 1
@@ -305,10 +325,10 @@ class Way(NamedTuple):
 
 def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray, edge: Edge | None = None) -> Way:
     """Return the way down from a point (d,) where the slope is (k,), along the limits of outputs if there are any."""
-    u = np.clip((x - space.low)[movable] / (space.high - space.low)[movable], 0, 1)
+    u = _scaled(space, x, movable)
     steepest = np.abs(slope).max()
     inward = np.where(u < 0.5, 1.0, -1.0)
-    if space.constraints or edge is not None:
+    if space.constraints or space.curved or edge is not None:
         way, prices = _furthest(space, x, slope / steepest if steepest > 0 else -inward, movable, edge)
         promised, prices = max(0.0, float(-slope @ way)), prices * steepest
         held = steepest > 0 and promised <= HELD * steepest
@@ -326,6 +346,12 @@ def descent(space: Space, x: np.ndarray, slope: np.ndarray, movable: np.ndarray,
     return Way(promised, step, np.where(room > 0, inward, 0.0), promised <= SMALL * steepest)
 
 
+def _scaled(space: Space, x: np.ndarray, movable: np.ndarray) -> np.ndarray:
+    """Return a point's movable inputs (k,), scaled to [0, 1]; 0 where a piece of the space leaves no room."""
+    width = (space.high - space.low)[movable]
+    return np.clip((x - space.low)[movable] / np.where(width > 0, width, 1.0), 0, 1)
+
+
 def stepped(space: Space, x: np.ndarray, step: np.ndarray, movable: np.ndarray) -> np.ndarray:
     """Return a point (d,) moved by a step (k,) of its movable inputs, scaled to [0, 1], as far as bounds allow."""
     moved = x.copy()
@@ -339,19 +365,32 @@ def _furthest(
     """Return the step (k,) inside bounds and constraints, and limits as their slopes have them, that goes furthest down
     a slope, by a linear program; and the price of each limit."""
     A, low, high = scaled_rows(space, x, movable)
-    width = (space.high - space.low)[movable]
-    u = np.clip((x - space.low)[movable] / width, 0, 1)
+    u, room = _scaled(space, x, movable), (space.high > space.low)[movable]
     at, count = A @ u, 0
+    if space.curved:
+        A, at, low, high = _with_curves(space, x, movable, (A, at, low, high))
     if edge is not None:
         A, at, count = np.vstack([A, edge.slopes]), np.concatenate([at, edge.at]), len(edge.at)
         low, high = np.concatenate([low, edge.low]), np.concatenate([high, edge.high])
     # A point may be outside by a rounding, which must not make the program infeasible.
     rows, limits = np.vstack([A, -A]), np.maximum(np.concatenate([high - at, at - low]), 0.0)
     use = np.isfinite(limits)
-    solved = linprog(slope, A_ub=rows[use], b_ub=limits[use], bounds=np.column_stack([-u, 1 - u]))
+    solved = linprog(slope, A_ub=rows[use], b_ub=limits[use], bounds=np.column_stack([-u, 1 - u]) * room[:, None])
     if solved.x is None:
         return np.zeros_like(u), np.zeros(count)
     prices = np.zeros(len(limits))
     prices[use] = -solved.ineqlin.marginals
     above, below = np.split(prices, 2)
     return solved.x, (above - below)[len(A) - count :]
+
+
+def _with_curves(
+    space: Space, x: np.ndarray, movable: np.ndarray, rows: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows (matrix, values, low, high) with those that curved constraints are around a point (d,)."""
+    scale, width = space.curved_scale, (space.high - space.low)[movable]
+    slopes = curved_slopes(space, x)[:, movable] * width / scale[:, None]
+    ends = np.array([(c.low, c.high) for c in space.curved]) / scale[:, None]
+    own = np.nan_to_num(slopes), curved_values(space, x) / scale, ends[:, 0], ends[:, 1]
+    matrix, *others = (np.concatenate(pair) for pair in zip(rows, own, strict=True))
+    return matrix, others[0], others[1], others[2]

@@ -12,33 +12,42 @@ from itertools import product
 
 import numpy as np
 
-from preimage.core.objective import Direction, Limit, Maximize, Minimize, Pareto
+from preimage.core.objective import Limit, Minimize, Pareto
 from preimage.core.objective.base import DEFAULT_TOLERANCE
 from preimage.inversion.question import Answer, Question
+
+# What another output counts, beside 1 for the one that is made as good as it gets (Mavrotas 2009, Applied Mathematics
+# and Computation 213).
+AUGMENTED = 1e-3
 
 Search = Callable[[Sequence[Question]], Sequence[Answer]]
 
 
-def front(question: Question, points: int, search: Search) -> Answer:
+def front(question: Question, points: int, search: Search, report: Callable[[int, float], None]) -> Answer:
     """Return where all the searches for a front ended, one entry each.
 
     Args:
         points: how many points of the front to search for.
         search: answers questions of points that differ in the values of their limits alone.
+        report: told how many points were searched for, and the best loss.
     """
-    wanted = question.objective
+    wanted, found, tried = question.objective, list[Answer](), set[tuple[float, ...]]()
     assert isinstance(wanted, Pareto)
-    found: list[Answer] = []
     for k in range(len(wanted.outputs)):
         found += search([question.wanting(_best(question, wanted, k, {}))])
-    tried: set[tuple[float, ...]] = set()
     while levels := _levels(question, wanted, found, points - len(found), tried):
         tried.update(levels)
         found += search([question.wanting(_best(question, wanted, 0, dict(enumerate(v, 1)))) for v in levels])
+        report(len(found), float(np.nanmin(question.loss(_points(found)), initial=np.inf)))
     return Answer(
         np.concatenate([a.X for a in found]),
         *([v for a in found for v in getattr(a, name)] for name in ("evaluations", "status", "message")),
     )
+
+
+def _points(found: Sequence[Answer]) -> np.ndarray:
+    X = np.concatenate([a.X for a in found])
+    return X[~np.isnan(X).any(axis=1)]
 
 
 def _levels(
@@ -47,9 +56,7 @@ def _levels(
     """Return the limits to search with next, as shares of each output but the first; none where all is done."""
     if left <= 0:
         return []
-    X = np.concatenate([a.X for a in found])
-    X = X[~np.isnan(X).any(axis=1)]
-    Y = question.outputs(X)
+    Y = question.outputs(_points(found))
     F = wanted.shares(Y[wanted.best(Y)])
     if len(F) < 2:
         return []
@@ -70,15 +77,19 @@ def _grid(F: np.ndarray, left: int) -> list[tuple[float, ...]]:
     return [tuple((low + np.array(at) * (high - low)).tolist()) for at in product(shares, shares)]
 
 
-def _best(question: Question, wanted: Pareto, k: int, levels: dict[int, float]) -> Direction:
-    """Return the objective that makes output k as good as it gets, while outputs keep to levels in shares."""
-    sign, scale = wanted.low[k], wanted.scale[k]
-    limits = [_limit(wanted, j, share) for j, share in levels.items()]
-    kind = Minimize if sign > 0 else Maximize
-    column = wanted.columns[k]
-    return kind(
-        wanted.name, (wanted.outputs[k],), (column,), (1.0,), (1.0,), (DEFAULT_TOLERANCE * scale,), (1.0,),
-        wanted.fixed, None, scale, (*wanted.limits, *limits), float(np.median(sign * question.Y[:, column])),
+def _best(question: Question, wanted: Pareto, k: int, levels: dict[int, float]) -> Minimize:
+    """Return the objective that makes output k as good as it gets, while outputs keep to levels in shares.
+
+    The others count a little too, in shares: what is best in one output alone may be dominated.
+    """
+    sign, scale, n = wanted.goal.low, wanted.goal.scale, len(wanted.outputs)
+    weights = sign / scale * np.where(np.arange(n) == k, 1.0, AUGMENTED)
+    limits = tuple(_limit(wanted, j, share) for j, share in levels.items())
+    middle = float(np.median(question.Y[:, list(wanted.columns)] @ weights)) if len(question.Y) else 0.0
+    both = tuple(weights.tolist())
+    return Minimize(
+        wanted.name, wanted.outputs, wanted.columns, both, both, (DEFAULT_TOLERANCE,), (1.0,) * n, wanted.fixed,
+        limits=(*wanted.limits, *limits), middle=middle,
     )  # fmt: skip
 
 

@@ -58,6 +58,12 @@ class Line:
         x[self.movable] = self.low + u * self.width
         return x if np.iscomplexobj(x) else np.clip(x, self.question.space.low, self.question.space.high)
 
+    def over(self, movable: np.ndarray, slope: np.ndarray) -> np.ndarray:
+        """Return derivatives (..., n) by more inputs (d,) than move here: 0 by those that don't."""
+        out = np.zeros((*slope.shape[:-1], int(movable.sum())))
+        out[..., self.movable[movable]] = slope
+        return out
+
     def loss(self, u: np.ndarray) -> float:
         self.evaluations += 1
         return self._noted(self.question.outputs(self.point(u)[None]))

@@ -35,4 +35,8 @@ def compile_all() -> None:
         for kind in ("certified", "coordinate"):
             asking.ask(Inverter.of({"kind": kind}), [question], rng)
         tolerance_box(forest, space, wanted, X[forest.predict(X)[:, 0].argmin()], 10)
+    # The search over boxes, which limits need.
+    limited = objective.build("o", {"minimize": "y", "subject_to": {"y": {"at_least": value}}}, ["y"])
+    question = Question(space, limited, forest.predict, X, Y, np.arange(len(X)), trees=forest)
+    asking.ask(Inverter.of({"kind": "certified", "distance": 1.0}), [question], rng)
     preimage(forest, space, objective.build("o", {"within": {"y": [value - 0.1, value + 0.1]}}, ["y"]), 100)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -20,18 +22,22 @@ import numpy as np
 from preimage.core import polytope
 from preimage.core.sentences import UNMOVED
 from preimage.core.space import Space
-from preimage.inversion import descents, ending
-from preimage.inversion.descents import Ends
+from preimage.inversion import descents, ending, epsilon, pieced
+from preimage.inversion.descents import NOTHING_TO_MOVE, Ends
 from preimage.inversion.kinds.multistart import Multistart
 from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
 from preimage.support.errors import StudyError
 
 MOST_COMBINATIONS = 1000
-NOTHING_TO_MOVE = "nothing to move"
 
 
 def invert_many(questions: Sequence[Question], options: Multistart, context: SearchContext) -> list[Answer]:
-    """Search for every question from `starts` points; every start is kept, one that fails with its reason."""
+    """Search for every question from `starts` points; every start is kept, one that fails with its reason.
+
+    A trade-off is answered by such searches for single points of its front.
+    """
+    if questions[0].objective.front:
+        return [_front(q, options, context) for q in questions]
     questions = [q.wanting(ending.narrowed(q)) for q in questions]
     n, report = options.starts, context.report
     part, parts = context.share
@@ -39,36 +45,55 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
     found = [_starts(q, n, mine, options, context.rng) for q in questions]
     X0 = np.concatenate([X for X, _ in found])
     owner = np.repeat(np.arange(len(questions)), len(mine))
-    gradient = descents.way_of(questions[0], options)
-
-    limited = bool(questions[0].objective.limits)
-
-    def once(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None, first: bool) -> Ends:
-        if options.engine == "batched" and (first or not limited):
-            from preimage.inversion import augmented, batched
-
-            engine = augmented if limited else batched
-            return engine.descend(questions, owner, X, movable, [typical_loss(q) for q in questions], report)
-        return descents.descend(questions, owner, X, movable, options, report)
-
-    def search(owner: np.ndarray, X: np.ndarray, movable: np.ndarray, report: Report | None) -> Ends:
-        if options.engine == "batched" and questions[0].fit is not None:
-            # Picked at run time, so that a change in it reruns only fits.
-            engine = importlib.import_module("preimage.calibration.engine")
-            return engine.descend(questions[0], X, movable, options.steps, report)
-
-        def turn(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
-            return once(owner, X, movable, report if first else None, first)
-
-        return ending.until_ended(questions, owner, X, movable, gradient, turn)
-
+    search = partial(_search, options)
     space = questions[0].space
     way = _enumerated if options.discrete == "enumerate" else _rounded
     ends = way(space, questions, owner, X0, search, report)
+    ends = pieced.hopped(questions, owner, ends, lambda owner, X: _rounded(space, questions, owner, X, search, None))
     ends = ends._replace(evaluations=ends.evaluations + found[0][1])
     if questions[0].fit is not None and parts == 1:
         ends = importlib.import_module("preimage.calibration.engine").settled(questions[0], ends)
     return [_answer(space, X0[owner == k], ends.at(np.flatnonzero(owner == k))) for k in range(len(questions))]
+
+
+def _search(
+    options: Multistart,
+    questions: Sequence[Question],
+    owner: np.ndarray,
+    X0: np.ndarray,
+    movable: np.ndarray,
+    report: Report | None,
+) -> Ends:
+    """Search from every start (n, d), each for the question that `owner` (n,) names, until it has ended."""
+    if options.engine == "batched" and questions[0].fit is not None:
+        # Picked at run time, so that a change in it reruns only fits.
+        engine = importlib.import_module("preimage.calibration.engine")
+        return engine.descend(questions[0], X0, movable, options.steps, report)
+    limited = bool(questions[0].objective.limits)
+
+    def once(owner: np.ndarray, X: np.ndarray, first: bool) -> Ends:
+        told = report if first else None
+        if options.engine == "batched" and (first or not limited):
+            from preimage.inversion import augmented, batched
+
+            engine = augmented if limited else batched
+            return engine.descend(questions, owner, X, movable, [typical_loss(q) for q in questions], told)
+        return descents.descend(questions, owner, X, movable, options, told)
+
+    return ending.until_ended(questions, owner, X0, movable, descents.way_of(questions[0], options), once)
+
+
+def _front(question: Question, options: Multistart, context: SearchContext) -> Answer:
+    """Search for `points` points of a front, one after the other, each from `starts` points."""
+
+    def search(some: Sequence[Question]) -> list[Answer]:
+        return invert_many(some, options, replace(context, report=None))
+
+    def report(points: int, best: float) -> None:
+        if context.report:
+            context.report(options.starts * points // options.points, best)
+
+    return epsilon.front(question, options.points, search, report)
 
 
 def _starts(
@@ -88,16 +113,25 @@ def startpoints(question: Question, n: int, start_from: str | None, rng: np.rand
     start_from = start_from or ("latin_hypercube" if question.on_simulator else "best_rows")
     if start_from != "best_rows":
         if design:
-            X = importlib.import_module("preimage.calibration.starts").design(question.space, n, rng)
+            X = importlib.import_module("preimage.calibration.starts").design(question.space, n, rng, question.fit.logs)
         else:
             X = polytope.sample(question.space, n, rng, start_from)
         if question.fit is not None and question.space.contains(question.fit.start[None])[0]:
             X[0] = question.fit.start
         return X
-    rows = question.X[question.best_rows(n)]
+    rows = _near_rows(question, n) if not question.space.plain else question.X[question.best_rows(n)]
     if len(rows) == n:
         return rows
     return np.concatenate([rows, polytope.sample(question.space, n - len(rows), rng, "latin_hypercube")])
+
+
+def _near_rows(question: Question, n: int) -> np.ndarray:
+    """Return starts (k, d) near the training rows that rank first, of a space that few rows are in as they are: half of
+    n at most, as the others are to begin in pieces of their own."""
+    order = np.argsort(question.objective.merit(question.Y), kind="stable")[:n]
+    rows = polytope.near(question.space, question.X[order])
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return rows[np.sort(first)][: -(-n // 2)]
 
 
 def typical_loss(question: Question) -> float:
@@ -130,10 +164,9 @@ def _rounded(
     space: Space, questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, search: Any, report: Report | None
 ) -> Ends:
     """Search with integers as numbers, round them, and search again with them held."""
-    category = np.array([bool(i.categories) for i in space.inputs], bool)
-    movable = space.free & ~category
+    movable = questions[0].movable & ~space.categorical
     ends = _moved(space, questions, owner, X0, movable, search, report)
-    again = movable & ~space.discrete
+    again = movable & ~space.stepwise
     if not again.any() or again.sum() == movable.sum():
         return ends
     second = _moved(space, questions, owner, ends.X, again, search, None)
@@ -150,11 +183,13 @@ def _enumerated(
     space: Space, questions: Sequence[Question], owner: np.ndarray, X0: np.ndarray, search: Any, report: Report | None
 ) -> Ends:
     """Search from every start for every combination of whole values; keep each start's best."""
-    which = np.flatnonzero(space.free & space.discrete)
+    free = questions[0].movable
+    which = np.flatnonzero(free & space.stepwise)
     values = combinations(space, which)
     X = np.repeat(X0, len(values), axis=0)
     X[:, which] = np.tile(values, (len(X0), 1))
-    movable = space.free & ~space.discrete
+    X = X if space.plain else repaired(space, X)[0]
+    movable = free & ~space.stepwise
     ends = _moved(space, questions, np.repeat(owner, len(values)), X, movable, search, report)
     loss = np.where(np.isfinite(ends.loss), ends.loss, np.inf)
     place = np.argsort(np.lexsort((loss, ends.missed))).reshape(len(X0), -1)
@@ -166,12 +201,13 @@ def _enumerated(
 def combinations(space: Space, which: np.ndarray) -> np.ndarray:
     """Return every combination of whole values of the inputs at these positions (c, k). Raises StudyError for over
     1,000 of them."""
-    low, high = space.low[which], space.high[which]
-    if (count := float(np.prod(high - low + 1))) > MOST_COMBINATIONS:
+    inputs = [space.inputs[j] for j in which]
+    values = [i.allowed if i.values else np.arange(i.lower, i.upper + 1) for i in inputs]
+    if (count := float(np.prod([float(len(v)) for v in values]))) > MOST_COMBINATIONS:
         names = ", ".join(space.names[k] for k in which)
         raise StudyError(f"discrete: enumerate: found {count:.6g} combinations of {names}, expected at most "
                          f"{MOST_COMBINATIONS}; use round")  # fmt: skip
-    return np.array(list(product(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)))), float)
+    return np.array(list(product(*values)), float)
 
 
 def _moved(
@@ -184,11 +220,12 @@ def _moved(
     report: Report | None,
 ) -> Ends:
     """Search, and move what ended outside the constraints, or between whole numbers, into the space."""
+    asked, whose = pieced.in_pieces(questions, owner, X0)
     if movable.any():
-        ends = search(owner, X0, movable, report)
+        ends = search(asked, whose, X0, movable, report)
     else:
         ends = Ends(X0, np.full(len(X0), np.nan), np.ones(len(X0), int), ["ok"] * len(X0), [NOTHING_TO_MOVE] * len(X0))
-    X, notes = repaired(space, ends.X)
+    X, notes = repaired(space, ends.X if space.plain else pieced.moved_back(asked, whose, ends.X))
     loss, missed = ends.loss.copy(), ends.missed.copy()
     stale = np.flatnonzero((ends.X != X).any(axis=1) | np.isnan(loss) & np.array([s == "ok" for s in ends.status]))
     for k in np.unique(owner[stale]):

@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage.core import polytope
-from preimage.inversion import traced
+from preimage.inversion import pieced, traced
+from preimage.inversion.descents import NOTHING_TO_MOVE
 from preimage.inversion.ending import Judge
 from preimage.inversion.kinds.neural_adjoint import NeuralAdjoint
-from preimage.inversion.multistart import NOTHING_TO_MOVE, typical_loss
+from preimage.inversion.multistart import typical_loss
 from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
 from preimage.inversion.traced import Form, Model, Search
 
@@ -34,23 +35,34 @@ def invert_many(questions: Sequence[Question], options: NeuralAdjoint, context: 
     says so."""
     space, n = questions[0].space, options.starts
     starts = [polytope.sample(q.space, n, context.rng) for q in questions]
-    movable = space.free & ~np.array([bool(i.categories) for i in space.inputs], bool)
+    movable = space.free & ~space.categorical
     if not movable.any():
         return [Answer(X0, [1] * n, ["ok"] * n, [NOTHING_TO_MOVE] * n) for X0 in starts]
     owner, units = np.repeat(np.arange(len(questions)), n), [typical_loss(q) for q in questions]
+    asked, whose = pieced.in_pieces(questions, owner, np.concatenate(starts))
     whole = traced.searches(questions, owner, np.concatenate(starts), units, weight=CURVATURE)
-    U = _descend(questions[0], whole, movable, context.report)
+    U = _descend(questions[0], traced.within_pieces(whole, asked, whose, movable), movable, context.report)
     return [
-        _answer(q, X0, U[k * n : (k + 1) * n], movable) for k, (q, X0) in enumerate(zip(questions, starts, strict=True))
+        _answer(q, asked, whose[k * n : (k + 1) * n], X0, U[k * n : (k + 1) * n], movable)
+        for k, (q, X0) in enumerate(zip(questions, starts, strict=True))
     ]
 
 
-def _answer(question: Question, X0: np.ndarray, U: np.ndarray, movable: np.ndarray) -> Answer:
+def _answer(
+    question: Question,
+    asked: Sequence[Question],
+    whose: np.ndarray,
+    X0: np.ndarray,
+    U: np.ndarray,
+    movable: np.ndarray,
+) -> Answer:
+    """Return the answer that the scaled ends of searches (n, k) make, each in the space of the one asked (n,)."""
     space, X = question.space, X0.copy()
     outside = np.abs(np.clip(U, 0, 1) - U).max(axis=1)
-    X[:, movable] = space.low[movable] + np.clip(U, 0, 1) * (space.high - space.low)[movable]
+    low, high = (np.array([getattr(q.space, end)[movable] for q in asked])[whose] for end in ("low", "high"))
+    X[:, movable] = low + np.clip(U, 0, 1) * (high - low)
     X = np.clip(X, space.low, space.high)
-    X, notes = repaired(space, X)
+    X, notes = repaired(space, X if space.plain else pieced.moved_back(asked, whose, X))
     message = [
         "; ".join(filter(None, [f"{STEPS} steps", f"clipped by {o:.3g} of an input's range" if o else "", note]))
         for o, note in zip(outside, notes, strict=True)
@@ -61,8 +73,9 @@ def _answer(question: Question, X0: np.ndarray, U: np.ndarray, movable: np.ndarr
     far, spent, status = np.flatnonzero(~met), np.full(len(X), STEPS + 2), np.full(len(X), "ok", object)
     slope = np.full((len(far), int(movable.sum())), np.nan)
     violation = question.objective.violation(Y[far])
-    judge = Judge([question], movable, "exact")
-    found = judge(np.zeros(len(far), int), X[far], question.loss(X[far]), slope, violation)
+    # Where repair has left the piece, the end is judged in another one.
+    asked, whose = pieced.in_pieces([question], np.zeros(len(far), int), X[far])
+    found = Judge(asked, movable, "exact")(whose, X[far], question.loss(X[far]), slope, violation)
     spent[far] += 1 + found.evaluations
     for k, reason in zip(far, found.reason, strict=True):
         if reason:
@@ -100,7 +113,8 @@ def _program(form: Form, model: Model, searches: Search, middle: Any, half: Any)
             return jnp.clip(u, 0, 1) if limited else u
 
         def total(u: jax.Array, search: Search) -> jax.Array:
-            return traced.loss(form, model, search, seen(u)) + jnp.maximum(jnp.abs(u - middle) - half, 0).sum()
+            beyond = jnp.abs(traced.in_whole(model, search, u) - middle) - half
+            return traced.loss(form, model, search, seen(u)) + jnp.maximum(beyond, 0).sum()
 
         def step(search: Search, carry: Any, t: jax.Array) -> tuple[Any, None]:
             u, m, v = carry
@@ -109,7 +123,7 @@ def _program(form: Form, model: Model, searches: Search, middle: Any, half: Any)
             scaled = (m / (1 - DECAY1**t)) / (jnp.sqrt(v / (1 - DECAY2**t)) + TINY)
             return (u - RATE * scaled, m, v), None
 
-        u = traced.start(form, model, search.x0)
+        u = traced.start(form, model, search)
         zero = jnp.zeros_like(u)
 
         def lesson(carry: Any, times: jax.Array) -> tuple[Any, None]:

@@ -127,15 +127,18 @@ def _new(children: np.ndarray, known: np.ndarray) -> np.ndarray:
 def _children(space: Space, members: Members, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return n children (n, d) of members chosen by tournaments of two, each valid."""
     free, low, width = space.free, space.low[space.free], (space.high - space.low)[space.free]
-    U = (space.places(members.X)[:, free] - low) / width
+
+    def scaled(X: np.ndarray) -> np.ndarray:
+        return np.asarray((space.places(X)[:, free] - low) / width)
+
     pairs = -(-n // 2)
+    U = scaled(members.X)
     mothers, fathers = (U[_chosen(members, pairs, rng)] for _ in range(2))
     children = _crossed(mothers, fathers, space, rng)[:n]
-    children = _mutated(children, space, rng)
+    anywhere = scaled(polytope.sample(Space(space.inputs), n, rng))
     X = np.tile(space.low, (n, 1))
-    X[:, free] = low + width * children
-    X = space.codes(space.rounded(X))
-    return repaired(space, X)[0]
+    X[:, free] = low + width * _mutated(children, anywhere, space, rng)
+    return repaired(space, space.codes(space.rounded(X)))[0]
 
 
 def _chosen(members: Members, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -165,12 +168,12 @@ def _crossed(mothers: np.ndarray, fathers: np.ndarray, space: Space, rng: np.ran
     return np.clip(both, 0.0, 1.0)
 
 
-def _mutated(U: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Return children (n, k) of which one input each changes on average: a number by polynomial mutation, a whole
-    number or category to any other value."""
+def _mutated(U: np.ndarray, anywhere: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
+    """Return children (n, k) of which one input each changes on average: a number by polynomial mutation, an input that
+    takes separate values to that of a random point (n, k), and one that may be 0 or some amount in either way."""
     changed = rng.random(U.shape) < 1 / U.shape[1]
     u = rng.random(U.shape)
     power = 1 / (MUTATION + 1)
     step = np.where(u < 0.5, (2 * u) ** power - 1, 1 - (2 * (1 - u)) ** power)
-    moved = np.where(space.discrete[space.free], rng.random(U.shape), U + step)
-    return np.clip(np.where(changed, moved, U), 0.0, 1.0)
+    jumps = space.stepwise[space.free] | (space.gapped[space.free] & (rng.random(U.shape) < 0.5))
+    return np.clip(np.where(changed, np.where(jumps, anywhere, U + step), U), 0.0, 1.0)

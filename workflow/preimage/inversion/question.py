@@ -12,7 +12,7 @@ import numpy as np
 
 from preimage.core import polytope
 from preimage.core.formulas import NONE, Formulas
-from preimage.core.objective import Objective
+from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
 from preimage.support.errors import without_secrets
 
@@ -36,7 +36,10 @@ class Question:
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
         formulas: the study's formulas, which are the last columns of `predict` and Y; trees know nothing of them.
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
+        without_influence: inputs that neither the model nor a formula takes.
+        draws: how inputs vary, where the objective is one with variation (`preimage.core.objective.Varied`).
         errors: what `predict` raised, by point.
+        judged: loss and violation of points whose draws were asked for, where inputs vary.
     """
 
     space: Space
@@ -53,16 +56,26 @@ class Question:
     trees: Any = None
     formulas: Formulas = NONE
     fit: Any = None
+    without_influence: tuple[str, ...] = ()
+    draws: Draws | None = None
     errors: dict[bytes, str] = field(default_factory=dict)
+    judged: dict[bytes, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def measured(self) -> np.ndarray:
         """The outputs of the training rows without formulas (n, m)."""
         return self.Y[:, : self.Y.shape[1] - len(self.formulas.each)]
 
+    @property
+    def movable(self) -> np.ndarray:
+        """Which inputs a search has reason to move (d,): those that are free; where nothing ties inputs to one another,
+        only those with an influence."""
+        idle = () if self.space.conditions else self.without_influence
+        return self.space.free & ~np.isin(self.space.names, list(idle))
+
     def wanting(self, objective: Objective) -> Question:
         """Return the same question with another objective."""
-        return replace(self, objective=objective)
+        return replace(self, objective=objective, judged={})
 
     def outputs(self, X: np.ndarray) -> np.ndarray:
         """Return outputs (n, m); NaN at a point where the model raises or gives no finite number."""

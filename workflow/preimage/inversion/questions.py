@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage.core.objective import Varied
 from preimage.data import split_rows
 from preimage.inversion.extended import with_formulas
 from preimage.inversion.question import Question
@@ -26,13 +27,14 @@ class Asked(NamedTuple):
     outputs: list[str]
 
 
-def build(params: dict[str, Any], files: Any, name: str) -> Asked:
+def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Generator | None = None) -> Asked:
     """Return the questions of a step.
 
     Args:
         params: `problem`, `surrogate`, `objective` of the study.
         files: by name: train, info, and where there are any model, test.
         name: of the objective.
+        variation: what the draws of inputs that vary come from, the same in every step of a seed.
     """
     spec, entry = params["problem"], params["objective"]
     found = split_rows.read(spec, files.info, files.train, files.get("test"))
@@ -40,15 +42,17 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
     on_simulator = params["surrogate"]["kind"] == "simulator"
     if "fit" in entry:
         # Picked at run time: no other study depends on it.
-        model = importlib.import_module("preimage.calibration.fit").build(spec, entry["fit"])
+        model = importlib.import_module("preimage.calibration.building").build(spec, entry["fit"])
         train = dataclasses.replace(train, Y=model.losses(train.X)[:, None], outputs=["loss"])
     elif on_simulator:
         model = simulator.load(spec)
     else:
         model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
+    idle = [n for j, n in enumerate(train.inputs) if j not in getattr(model, "takes", range(len(train.inputs)))]
     wanted = list(found.objectives({name: entry}).values())
+    space = wanted[0].allowed(found.setting.space)
     first = Question(
-        wanted[0].allowed(found.setting.space),
+        space,
         wanted[0],
         model.predict,
         train.X,
@@ -61,6 +65,8 @@ def build(params: dict[str, Any], files: Any, name: str) -> Asked:
         cancellation=getattr(model, "cancellation", 0.0),
         trees=getattr(model, "trees", None),
         fit=model if "fit" in entry else None,
+        without_influence=tuple(n for n in idle if n not in found.formulas.taken),
+        draws=wanted[0].variation.on(space, variation) if isinstance(wanted[0], Varied) and variation else None,
     )
     first = with_formulas(first, found.formulas)
     return Asked([first.wanting(w) for w in wanted], model, train, found.setting.outputs)

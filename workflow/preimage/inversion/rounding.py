@@ -21,7 +21,9 @@ class Rounding:
     """
 
     def __init__(self, question: Question) -> None:
-        Y, space = question.Y, question.space
+        space = question.space
+        # A fit has no loss at parameters where its model has no solution.
+        Y = question.Y[np.isfinite(question.Y).all(axis=1)]
         self.resolution = max(question.resolution, getattr(question.fit, "rtol", 0.0))
         self.cancellation = question.cancellation
         low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0) if len(Y) else np.zeros((3, Y.shape[1]))

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import ranked
-from preimage.core.objective import Objective
+from preimage.core.objective import Objective, Varied
+from preimage.inversion import varied
 from preimage.inversion.question import Answer, Question
 from preimage.inversion.rounding import Rounding
 
@@ -18,7 +19,8 @@ def frame(
 ) -> pd.DataFrame:
     """Return one row a start or trial: objective, start, rank, x, predicted outputs and loss, evaluations, status,
     message; the violation of an objective with limits. With a committee (`preimage.inversion.committee`), predicted
-    loss and violation are its word."""
+    loss and violation are its word; where inputs vary (`preimage.inversion.varied`), that of the draws, and what they
+    come to is a column."""
     n, wanted = len(answer.X), question.objective
     loss, status, message = wanted.loss(predicted), answer.status, answer.message
     if wanted.near:
@@ -30,6 +32,12 @@ def frame(
             judged = predicted.copy()
             judged[has] = committee.outputs(answer.X[has])
     violation = pd.Series(wanted.violation(judged)) if wanted.limits else None
+    production: dict[str, Any] = {}
+    if isinstance(wanted, Varied):
+        found = varied.judge(question, answer.X)
+        status, message = varied.settled(answer, found, wanted)
+        loss, production = found.loss, {wanted.column: found.value}
+        violation = pd.Series(found.violation) if wanted.limits else None
     table = pd.DataFrame(
         {
             "objective": question.objective.name,
@@ -39,6 +47,7 @@ def frame(
             "predicted_loss": loss,
             **({} if violation is None else {"violation": violation}),
             **_changes(answer.X, wanted, np.isnan(loss)),
+            **production,
             "evaluations": answer.evaluations,
             "status": status,
             "message": message,

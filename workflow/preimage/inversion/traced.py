@@ -70,12 +70,14 @@ class Pull(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Numbers of one search: its start (d,), the goal, the unit of its loss, and what draws it to limits."""
+    """Numbers of one search: its start (d,), the goal, the unit of its loss, what draws it to limits, and where it has
+    its own, lower bound and width of the movable inputs (k,), of which those of width 0 don't move."""
 
     x0: Any
     goal: Goal
     unit: Any
     pull: Pull | None = None
+    bounds: tuple[Any, Any] | None = None
 
 
 def form_of(question: Question, movable: np.ndarray) -> tuple[Form, Model]:
@@ -109,9 +111,27 @@ def searches(
     return Search(np.asarray(X0, float), goal, np.asarray(units, float)[owner], pull)
 
 
-def start(form: Form, model: Model, x0: Any) -> Any:
-    """Return the movable inputs of a point (d,), scaled to [0, 1] (k,)."""
-    return jnp.clip((x0[jnp.array(form.movable)] - model.low) / model.width, 0, 1)
+def within_pieces(search: Search, questions: Sequence[Question], owner: np.ndarray, movable: np.ndarray) -> Search:
+    """Return searches with the bounds of their own questions' spaces, where these are pieces of one."""
+    first = questions[0].space
+    if all(q.space is first for q in questions) and first.free[movable].all():
+        return search
+    low = np.array([questions[k].space.low[movable] for k in owner])
+    return search._replace(bounds=(low, np.array([questions[k].space.high[movable] for k in owner]) - low))
+
+
+def start(form: Form, model: Model, search: Search) -> Any:
+    """Return the movable inputs of a search's start, scaled to [0, 1] (k,)."""
+    x = search.x0[jnp.array(form.movable)]
+    if search.bounds is None:
+        return jnp.clip((x - model.low) / model.width, 0, 1)
+    low, width = search.bounds
+    return jnp.clip((x - low) / jnp.where(width > 0, width, 1.0), 0, 1)
+
+
+def in_whole(model: Model, search: Search, u: Any) -> Any:
+    """Return scaled movable inputs of a search (k,) as shares of the whole space's ranges."""
+    return u if search.bounds is None else (search.bounds[0] + u * search.bounds[1] - model.low) / model.width
 
 
 def loss(form: Form, model: Model, search: Search, u: jax.Array) -> jax.Array:
@@ -122,7 +142,8 @@ def loss(form: Form, model: Model, search: Search, u: jax.Array) -> jax.Array:
 
 
 def _point(form: Form, model: Model, search: Search, u: jax.Array) -> jax.Array:
-    return search.x0.at[jnp.array(form.movable)].set(model.low + u * model.width)
+    low, width = (model.low, model.width) if search.bounds is None else search.bounds
+    return search.x0.at[jnp.array(form.movable)].set(low + u * width)
 
 
 def _drawn(Y: jax.Array, pull: Pull) -> jax.Array:

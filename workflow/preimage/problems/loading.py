@@ -161,10 +161,15 @@ def _own_series(
     from preimage.problems import user_series
 
     settings = spec.get("inputs") or {}
-    start = {key: settings[key].get("start", sum(bounds) / 2) for key, bounds in inputs.items()}
+    start = {key: settings[key].get("start", _middle(settings[key], *bounds)) for key, bounds in inputs.items()}
     return of_series(
         name.replace(":", "."), inputs, user_series.model(call, name, spec, run), start, complex_safe=False
     )
+
+
+def _middle(settings: Mapping[str, Any], low: float, high: float) -> float:
+    """Return the middle of bounds, on the parameter's scale."""
+    return float((low * high) ** 0.5) if settings.get("scale") == "log" and low > 0 else (low + high) / 2
 
 
 def of_series(

@@ -8,13 +8,15 @@ with `jax.numpy` they are differentiated exactly; with NumPy, by finite differen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
 from preimage.core.dynamics import Curve, Dynamics, Known, Model
-from preimage.support.errors import StudyError, did_you_mean
+from preimage.problems import observables
+from preimage.support.errors import StudyError
 
 
 def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any], run: bool = True) -> Model:
@@ -30,10 +32,11 @@ def model(call: Callable[..., Any], name: str, spec: Mapping[str, Any], run: boo
         found: Model = _curve(call, spec)
         probe: Callable[[Any], Any] = lambda p: _probed_curve(found, p)  # noqa: E731
     else:
-        found = _dynamics(call, spec, inputs)
+        found = _dynamics(call, spec, inputs, name, run)
         probe = lambda p: _probed_rates(found, p)  # noqa: E731
     traceable = _traceable(probe, inputs) if run else True
-    return type(found)(**{**vars(found), "traceable": traceable})
+    found = replace(found, traceable=traceable)
+    return replace(found, rates=_compiled(call)) if traceable and run and isinstance(found, Dynamics) else found
 
 
 def _curve(call: Callable[..., Any], spec: Mapping[str, Any]) -> Curve:
@@ -47,26 +50,40 @@ def _curve(call: Callable[..., Any], spec: Mapping[str, Any]) -> Curve:
     )
 
 
-def _dynamics(call: Callable[..., Any], spec: Mapping[str, Any], inputs: Sequence[str]) -> Dynamics:
+def _dynamics(
+    call: Callable[..., Any], spec: Mapping[str, Any], inputs: Sequence[str], name: str, run: bool
+) -> Dynamics:
     states: Mapping[str, float | str] = spec["ode"]["states"]
-    for state, value in states.items():
-        if isinstance(value, str) and value not in inputs:
-            raise StudyError(
-                f"problem.ode.states.{state}: found '{value}', expected a number or the name of an input"
-                f"{did_you_mean(value, inputs)}"
-            )
-    observed = tuple(spec.get("outputs") or states)
-    for name in observed:
-        if name not in states:
-            raise StudyError(f"problem.outputs.{name}: no such state{did_you_mean(name, states)}")
-    places = [list(states).index(name) for name in observed]
+    begin = observables.initial(states, inputs)
+    names, observe = observables.observed(spec, inputs, name, run)
     return Dynamics(
         states=tuple(states),
         rates=lambda t, y, p, known, xp: call(t, y, p),
-        initial=lambda p, known: tuple(p[v] if isinstance(v, str) else float(v) for v in states.values()),
-        observe=lambda y, p: tuple(y[k] for k in places),
-        observed=observed,
+        initial=lambda p, known: begin(p),
+        observe=observe,
+        observed=names,
+        own=True,
     )
+
+
+def _compiled(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rates of a right-hand side in JAX; for solvers outside of JAX, which ask for one number at a time,
+    compiled."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    @jax.jit
+    def fast(t: Any, y: Any, p: Any) -> Any:
+        out = list(call(t, list(y), p))
+        return out if any(jnp.ndim(v) for v in out) else jnp.stack([jnp.asarray(v) for v in out])
+
+    def rates(t: Any, y: Any, p: Any, known: Any, xp: Any) -> Any:
+        if xp is not np or not np.can_cast(np.result_type(*y), complex):  # JAX has no long double
+            return call(t, y, p)
+        return list(np.asarray(fast(t, np.asarray(y), dict(p))))
+
+    return rates
 
 
 def _traceable(probe: Callable[[Any], Any], inputs: Sequence[str]) -> bool:
@@ -87,7 +104,8 @@ def _probed_rates(found: Any, p: Any) -> Any:
     import jax.numpy as jnp
 
     y = [v + 0 * next(iter(p.values())) for v in found.initial(p, Known({}))]
-    return jnp.stack([jnp.asarray(v, float) for v in found.rates(jnp.asarray(0.0), y, p, Known({}), jnp)])
+    rates = [jnp.asarray(v, float) for v in found.rates(jnp.asarray(0.0), y, p, Known({}), jnp)]
+    return jnp.stack([*rates, *(jnp.asarray(v, float) for v in found.observe(y, p))])
 
 
 def _probed_curve(found: Any, p: Any) -> Any:
@@ -117,4 +135,10 @@ def checked(found: Model, p: Mapping[str, float], at: Mapping[str, np.ndarray]) 
         raise StudyError(
             f"problem.simulator: the right-hand side returned {len(out)} values of shapes "
             f"{[np.shape(v) for v in out]}, expected {len(found.states)} numbers, one per state"
+        )
+    shapes = [np.shape(v) for v in found.observe([np.full(3, v) for v in y], p)]
+    if len(shapes) != len(found.observed) or any(s not in ((), (3,)) for s in shapes):
+        raise StudyError(
+            f"problem.ode.observe: the function returned values of shapes {shapes} for states at 3 times, expected "
+            f"{len(found.observed)} of (3,), one per output"
         )

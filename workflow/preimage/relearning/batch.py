@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from preimage.core.candidates import best_first, inputs_of
+from preimage.core.candidates import best_first, inputs_of, outputs_in
 from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
@@ -43,10 +43,18 @@ def asks(
     for name, (model, fitted) in models.items():
         for objective, wanted in objectives.items():
             mine = candidates["surrogate"].eq(name) & candidates["objective"].eq(objective)
-            found = best_first(candidates[mine & candidates["predicted_loss"].notna()])
+            found = _first(candidates[mine & candidates["predicted_loss"].notna()], wanted)
             X = space.encode(inputs_of(found, space))
             out.append(Ask(wanted.allowed(space), wanted, _interval(model, fitted, formulas), X))
     return out
+
+
+def _first(found: pd.DataFrame, wanted: Objective) -> pd.DataFrame:
+    """Return candidates in the order in which they are to be simulated: of a trade-off such that the first span it."""
+    if not wanted.front:
+        return best_first(found)
+    predicted = found[[f"predicted.{o}" for o in outputs_in(found)]].to_numpy(float)
+    return found.iloc[np.argsort(wanted.ranking(predicted), kind="stable")]
 
 
 def _interval(model: Surrogate, fitted: Intervals, formulas: Formulas) -> Interval:

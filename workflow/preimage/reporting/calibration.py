@@ -18,6 +18,7 @@ LOSSES = {
     "log": "mean squared error of logarithms",
     "mse": "mean squared error",
 }
+UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "week": "weeks", "year": "years of 365.25 days"}
 
 
 def fits(material: Material) -> list[dict[str, Any]]:
@@ -34,7 +35,7 @@ def _fit(material: Material, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "best": best,
-        "sentences": [_loss(entry, said), *said.get("notes", []), *_told(said)],
+        "sentences": [_loss(entry, said), *_notes(said), *_solved(said.get("solving", {})), *_told(said)],
         "parameters": _parameters(material, best, said),
         "near": solutions.to_dict("records"),
         "more": f" + {NEAR_LEAST:g}" if material.objectives[name].unit else "",
@@ -55,6 +56,35 @@ def _loss(entry: Mapping[str, Any], said: Mapping[str, Any]) -> str:
     if entry["weights"] == "recent":
         text += ", weighted by 1 / age with the newest heaviest"
     return text + "."
+
+
+def _notes(said: Mapping[str, Any]) -> list[str]:
+    """Return how the data was read, as sentences."""
+    return [f"{note}." for note in said.get("notes", [])]
+
+
+def _solved(said: Mapping[str, Any]) -> list[str]:
+    """Return how the equations of a user's model were solved, and what the solver may have overlooked."""
+    out = []
+    if said.get("zero"):
+        begins = "" if said["start"] == 0 else f" The initial values hold at t = {words.number(said['start'])}."
+        out.append(f"Time t is in {UNITS.get(said['unit'], said['unit'])} from {said['zero']}.{begins}")
+    elif said.get("start"):
+        out.append(f"The initial values hold at t = {words.number(said['start'])}.")
+    if between := said.get("between"):
+        times = words.listing([digits.plain(t, digits.step(t)) for t in between])
+        out.append(f"The solver begins anew at every row and at t = {times}, where rates jump or events are stated.")
+    if said.get("implicit"):
+        out.append("The equations are stiff: an implicit method solves them.")
+    for name in said.get("unmoved", ()):
+        out.append(f"Do not interpret {name}: it moves no value of the series at the best fit.")
+    if said.get("apart"):
+        out.append(
+            f"Do not trust these parameters: on a finer grid of steps the best series differ by "
+            f"{words.share(said['apart'])}, as the solver steps over something short; state its times as `events`, or "
+            "set `solver: {largest_step: ...}`."
+        )
+    return out
 
 
 def _told(said: Mapping[str, Any]) -> list[str]:
@@ -95,7 +125,7 @@ def _parameters(material: Material, best: Mapping[str, Any], said: Mapping[str, 
         {
             "name": i.name,
             "unit": i.unit,
-            "value": words.number(best[f"x.{i.name}"], digits.step(i.high - i.low)),
+            "value": words.number(best[f"x.{i.name}"], _step(i, rows.get(i.name))),
             "interval": _interval(rows.get(i.name)),
             "bounds": f"{digits.exact(i.low)} to {digits.exact(i.high)}",
             "determined": rows[i.name]["determined"] if i.name in rows else None,
@@ -104,10 +134,15 @@ def _parameters(material: Material, best: Mapping[str, Any], said: Mapping[str, 
     ]
 
 
+def _step(i: Any, row: Mapping[str, Any] | None) -> float:
+    """Return the smallest difference that must show of a parameter's value."""
+    return 0.0 if row and row.get("logarithmic") else digits.step(i.high - i.low)
+
+
 def _interval(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return words.NONE
-    step = digits.step(row["high"] - row["low"])
+    step = 0.0 if row.get("logarithmic") else digits.step(row["high"] - row["low"])
     low = ("\N{LESS-THAN OR EQUAL TO} " if row["open_below"] else "") + words.number(row["low"], step)
     high = ("\N{GREATER-THAN OR EQUAL TO} " if row["open_above"] else "") + words.number(row["high"], step)
     return f"{low} to {high}"

@@ -76,8 +76,10 @@ def _found(part: pd.DataFrame, objectives: Mapping[str, Objective], units: Units
             row = hits.iloc[0].to_dict()
             wanted = objectives.get(str(row["objective"]))
             output = wanted.outputs[0] if wanted else str(row["output"])
+            # What is found of a front has no output's unit.
+            unit = "" if wanted and wanted.front else units.get(output, "")
             seeds = f" (In {len(hits)} of {len(rows)} seeds.)" if len(rows) > 1 else ""
-            out.append(Found(row, json.loads(row["details"]), seeds, wanted, units.get(output, "")))
+            out.append(Found(row, json.loads(row["details"]), seeds, wanted, unit))
     return out
 
 
@@ -164,6 +166,9 @@ def _poor_search(f: Found) -> str:
     if f.wanted is not None and f.wanted.near:
         farther = words.number(float(f.row["measured"]))
         return f"{f.objective}: {method} on {f.model} ended {farther} of an input's range farther away than need be."
+    if f.wanted is not None and f.wanted.front:
+        most = "possible on the model" if f.details["certified"] else "that any method found"
+        return f"{f.objective}: the front of {method} on {f.model} lacks {f.share} of the largest hypervolume {most}."
     if f.wanted is not None and f.wanted.bounded:
         away = words.away(float(f.row["measured"]), f.wanted, f.unit)
         return f"{f.objective}: {method} on {f.model} ended {away} from the objective, although it can be met."
@@ -174,10 +179,11 @@ def _poor_search(f: Found) -> str:
 
 def _sparse_data(f: Found) -> str:
     score, ratio = float(f.row["measured"]), f.details["interval"]
+    # An exact formula of inputs has no width.
+    wide = f", its interval {words.number(ratio)} times as wide as usual" if ratio > 0 else ""
     return (
         f"The answer to {f.objective} by {f.model} lies where data is sparse: its domain score is "
-        f"{score:.2f} ({f.row['threshold']:g} is the edge of the data), its "
-        f"interval {words.number(ratio)} times as wide as usual."
+        f"{score:.2f} ({f.row['threshold']:g} is the edge of the data){wide}."
     )
 
 

@@ -8,12 +8,23 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.candidates import best_first
-from preimage.core.objective import Fit, Objective, Pareto
+from preimage.core.candidates import best_first, outputs_in
+from preimage.core.objective import Fit, Objective, Pareto, Varied
 from preimage.core.space import Input
 from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
-from preimage.reporting import calibration, dag, diagnosis, fronts, learning, preimages, proofs, windows, words
+from preimage.reporting import (
+    calibration,
+    dag,
+    diagnosis,
+    fronts,
+    learning,
+    preimages,
+    production,
+    proofs,
+    windows,
+    words,
+)
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
@@ -73,6 +84,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *_production(material, str(surrogate), wanted),
                     *_others_predicted(material, part.iloc[0], wanted),
                     *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
                     *_preimage(material, str(surrogate), wanted),
@@ -87,6 +99,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "reference": wanted.near.words if wanted.near else "",
                 "window": bool(pd.notna(part.iloc[0].get("tolerance_width"))),
                 "others": _others(material, wanted, part),
+                "production": production.heading(wanted),
                 "methods": _methods(material, name, surrogate, wanted),
             }
             for surrogate, part in mine.groupby("surrogate", sort=False)
@@ -115,6 +128,16 @@ def _others_predicted(material: Material, row: pd.Series, wanted: Objective) -> 
     return [f"The same inputs give {listed}, as predicted."]
 
 
+def _production(material: Material, surrogate: str, wanted: Objective) -> list[str]:
+    """Return what becomes of the recommended answer where inputs vary."""
+    mine = [
+        found
+        for found in material.evidence.get("production", ())
+        if (found["surrogate"], found["objective"]) == (surrogate, wanted.name)
+    ]
+    return production.sentences(mine[0], wanted, material.units) if mine and isinstance(wanted, Varied) else []
+
+
 def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) -> list[str]:
     """Return what was proven in the first seed, once; the certificate stands in every method's row.
 
@@ -123,8 +146,7 @@ def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) ->
     if isinstance(wanted, Pareto):
         first, c = mine[mine["seed"] == mine["seed"].min()], material.candidates
         c = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["seed"] == first["seed"].min())]
-        outputs = [column.removeprefix("predicted.") for column in c if column.startswith("predicted.")]
-        return fronts.front(c, first, wanted, outputs, material.units)
+        return fronts.front(c, first, wanted, outputs_in(c), material.units)
     best = best_first(mine).sort_values("seed", kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
     return [said] if said else []
@@ -142,11 +164,11 @@ def _trained_here(material: Material, surrogate: str) -> bool:
 
 
 def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
-    """Return the recommended answer in a few cells."""
+    """Return the recommended answer in a few cells, a line for each output."""
     return {
-        "predicted": words.values(row, "predicted", wanted.involved, units),
-        "interval": words.interval(row, wanted.involved, units),
-        "simulated": words.values(row, "simulated", wanted.involved, units),
+        "predicted": words.each_value(row, "predicted", wanted.involved, units),
+        "interval": words.each_interval(row, wanted.involved, units),
+        "simulated": words.each_value(row, "simulated", wanted.involved, units),
         "in_domain": bool(row["in_domain"]),
         "solves": row["solves"],
         "missed": words.listing(words.limits_missed(row, "predicted", wanted, units)),
@@ -218,6 +240,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
                 "feasible": words.listing(sorted(part["feasible"].unique())) if judged else words.NONE,
+                "production": _spread(part[wanted.column]) if isinstance(wanted, Varied) else "",
                 "distinct": _spread(part["distinct"]),
                 **({c: _spread(part[c]) for c in ("distance", "changed")} if wanted.near else {}),
                 **{c: _spread(part[c]) for c in VOLUMES if c in part},

@@ -57,6 +57,8 @@ def _direction(bound: float, gap: float, closed: bool, wanted: Objective, units:
     value = f"{digits.up(-bound, step) if most else digits.down(bound, step)} {unit}".rstrip()
     side = "above" if most else "below"
     if closed:
-        return f"Proven for the model {model}: no inputs within the bounds and constraints give a value {side} {value}."
+        limited = " that keep the limits" if wanted.limits else ""
+        inputs = f"no inputs within the bounds and constraints{limited}"
+        return f"Proven for the model {model}: {inputs} give a value {side} {value}."
     left = words.quantity(gap, unit)
     return f"Proven for the model {model}: nothing lies {side} {value}; the best found is {left} from that bound."

@@ -53,15 +53,24 @@ def listing(items: Sequence[str]) -> str:
 
 def values(row: Mapping[str, Any], prefix: str, outputs: Sequence[str], units: Mapping[str, str]) -> str:
     """Return the outputs of one row, named where there are several."""
-    named = [(f"{label(o)} " if len(outputs) > 1 else "") + of(row[f"{prefix}.{o}"], o, units) for o in outputs]
-    return listing(named)
+    return listing(each_value(row, prefix, outputs, units))
+
+
+def each_value(row: Mapping[str, Any], prefix: str, outputs: Sequence[str], units: Mapping[str, str]) -> list[str]:
+    """Return each output of one row, named where there are several."""
+    return [(f"{label(o)} " if len(outputs) > 1 else "") + of(row[f"{prefix}.{o}"], o, units) for o in outputs]
 
 
 def interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str, str]) -> str:
+    """Return the prediction intervals of one row."""
+    return listing(each_interval(row, outputs, units))
+
+
+def each_interval(row: Mapping[str, Any], outputs: Sequence[str], units: Mapping[str, str]) -> list[str]:
     """Return the prediction interval of each output of one row."""
     if pd.isna(row[f"interval_low.{outputs[0]}"]):
-        return NONE
-    return listing([between(row[f"interval_low.{o}"], row[f"interval_high.{o}"], o, units) for o in outputs])
+        return [NONE]
+    return [between(row[f"interval_low.{o}"], row[f"interval_high.{o}"], o, units) for o in outputs]
 
 
 def between(low: float, high: float, name: str, units: Mapping[str, str]) -> str:

@@ -76,6 +76,10 @@ class Step:
         own = [v for k, v in sorted(wildcards.items()) if k not in ("study", "seed", "scatteritem")]
         return generator(int(wildcards.get("seed", 0)), "/".join([rule, *own]))
 
+    def shared_rng(self, what: str) -> np.random.Generator:
+        """The generator that every step of a seed shares for what they must draw alike."""
+        return generator(int(self.record.wildcards.get("seed", 0)), what)
+
     @property
     def part(self) -> tuple[int, int]:
         """Which part of a step that is scattered this is, from 0, and of how many: "1-of-2" is (0, 2)."""

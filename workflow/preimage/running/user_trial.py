@@ -17,36 +17,42 @@ SECONDS = 300.0
 MODULE = "preimage.running.user_trial"
 
 
-def check(studies: Mapping[str, Any]) -> None:
-    """Import the functions that studies name, in a process apart. Raises StudyError where one can't be imported, or is
-    not what its study needs."""
+def check(studies: Mapping[str, Any]) -> list[str]:
+    """Import the functions that studies name, in a process apart; return what is to be said of them. Raises StudyError
+    where one can't be imported, or is not what its study needs."""
     by_name: dict[str, dict[str, Any]] = {}
     for study, value in studies.items():
         if name := user_code.named(value.get("problem", {})):
             by_name.setdefault(name, {})[study] = plain(value)
+    said = []
     for name, own in by_name.items():
-        if complaint := _complaint(name, own):
+        complaint, notes = _asked(name, own)
+        if complaint:
             raise StudyError(complaint)
+        said += notes
+    return said
 
 
-def _complaint(name: str, studies: Mapping[str, Any]) -> str:
-    """Return what is wrong with a function; "" where nothing is."""
+def _asked(name: str, studies: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return what is wrong with a function, "" where nothing is, and what else is to be said of it."""
     ended = child_process.ask(MODULE, studies, SECONDS)
     if ended.status is None:
-        return f"problem.simulator '{name}': its file was not imported, and called once, within {SECONDS:g} s"
+        return f"problem.simulator '{name}': its file was not imported, and called once, within {SECONDS:g} s", []
     if ended.answers:
-        return str(ended.answers[-1])
-    return f"problem.simulator '{name}': its file ended Python (status {ended.status}) and said: {ended.said}"
+        complaint, notes = ended.answers[-1]
+        return complaint, notes
+    return f"problem.simulator '{name}': its file ended Python (status {ended.status}) and said: {ended.said}", []
 
 
-def _try(study: Mapping[str, Any]) -> None:
-    """Import a study's function, and hold it against what the study wants of it. Raises StudyError."""
+def _try(study: Mapping[str, Any]) -> list[str]:
+    """Import a study's function, and hold it against what the study wants of it; return what is to be said of it.
+    Raises StudyError."""
     if "inference" in study:
         from preimage.inference.simulators import loading as stochastic
         from preimage.study import inference
 
         stochastic.load(inference.simulated_part(study["problem"]))
-        return
+        return []
     from preimage.inversion.base import Inverter
     from preimage.problems import loading
     from preimage.study import pairs
@@ -55,16 +61,17 @@ def _try(study: Mapping[str, Any]) -> None:
     for name, inverter in study["inverters"].items():
         pairs.works_on(dict(study), name, Inverter.of(inverter), run=True)
     if any("fit" in entry for entry in study["objectives"].values()):
-        from preimage.calibration import fit
+        from preimage.calibration import trial
 
-        fit.check(study["problem"], study["objectives"])
+        return trial.check(study["problem"], study["objectives"])
+    return []
 
 
 def main() -> NoReturn:
-    answers, complaint = child_process.Answers(), ""
+    answers, complaint, notes = child_process.Answers(), "", list[str]()
     for name, study in json.load(sys.stdin).items():
         try:
-            _try(study)
+            notes += [f"study '{name}': {note}" for note in _try(study)]
         except StudyError as error:
             complaint = complaint or f"study '{name}': {error}"
         except Exception as error:
@@ -73,7 +80,7 @@ def main() -> NoReturn:
                 complaint
                 or f"study '{name}': problem.simulator '{called.name}': {user_import.told(error, called, 'called')}"
             )
-    answers.give(complaint)
+    answers.give([complaint, notes])
     answers.end()
 
 

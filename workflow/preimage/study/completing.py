@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from preimage.core.dynamics import Dynamics
 from preimage.core.sentences import NO_VOLUME
 from preimage.data import named
 from preimage.inversion.base import Inverter
@@ -15,7 +16,7 @@ from preimage.problems.loading import load as load_problem
 from preimage.study import inference as inference_setting
 from preimage.study import user_models
 from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, is_front
-from preimage.study.pairs import refuse_inexact, works_on
+from preimage.study.pairs import works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
@@ -46,6 +47,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     inference_setting.refuse_parts(study)
     _check_limits(study["objectives"])
     _check_changes(study)
+    _check_variation(study["objectives"])
     _complete_samples(study)
     for name, spec in study["surrogates"].items():
         if spec["kind"] == "neural_network" and spec.get("tune"):
@@ -62,6 +64,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
         inverters[name] = inverter.changed(on=works_on(study, name, inverter))
     _check_answers(study)
     _check_problem(study["problem"])
+    _check_scales(study)
     _add_nature(study["problem"])
     _complete_rounds(study)
     study["preimages"] = _preimages(study)
@@ -81,7 +84,6 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
         where = f"key 'objectives.{name}.preimage'"
         if not {"target", "within"} & set(entry):
             raise StudyError(f"{where}: a preimage needs target values; expected an objective with target or within")
-        refuse_inexact(study, where, "a preimage", [name])
         if not any(made_of_trees(s) for s in study["surrogates"].values()):
             raise StudyError(f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates")
         if tied := _tied(study["problem"], entry.get("fixed") or {}):
@@ -132,12 +134,31 @@ def _check_changes(study: Study) -> None:
             raise StudyError(f"{where}.closest_to': expected values to meet, a target or within; {hint}")
         if "within" not in entry and 0 in _numbers(entry.get("tolerance")):
             raise StudyError(f"{where}.tolerance': found 0, expected more: no search meets a value exactly")
-        if both := [key for key in ("committee", "preimage") if entry.get(key)]:
+        if both := [key for key in ("committee", "preimage", "variation") if entry.get(key)]:
             raise StudyError(f"{where}.{both[0]}': found beside closest_to, which it does not support; leave one out")
 
 
 def _numbers(tolerance: Any) -> list[float]:
     return list(tolerance.values()) if isinstance(tolerance, Mapping) else [tolerance]
+
+
+def _check_variation(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise StudyError for variation that is no text of a share, and beside what is asked of single points."""
+    reasons = {
+        "fit": "a fit estimates its parameters, which do not vary",
+        "pareto": "a front is of single points; expected target, within, minimize or maximize",
+        "committee": "found beside 'committee', which judges single points; expected one of them",
+        "preimage": "found beside 'preimage', a set of single points; expected one of them",
+    }
+    for name, entry in entries.items():
+        if "variation" not in entry:
+            continue
+        for kind, reason in reasons.items():
+            if entry.get(kind):
+                raise StudyError(f"key 'objectives.{name}.variation': {reason}")
+        from preimage.core.objective import variation_of  # heavy, and seldom needed to read a study
+
+        variation_of(f"objectives.{name}", entry)
 
 
 def _tied(problem: Mapping[str, Any], fixed: Mapping[str, Any]) -> list[str]:
@@ -161,6 +182,8 @@ def _complete_samples(study: Study) -> None:
     study["simulation_parts"] = _simulation_parts(study)
     found = load_problem(problem, run=False)
     of_series = found is not None and found.dynamics is not None
+    if "events" in problem and not (found is not None and isinstance(found.dynamics, Dynamics)):
+        raise StudyError("key 'problem.events': valid only for a simulator of differential equations")
     others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
     if of_series and others:
         raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' returns series; expected 'fit'")
@@ -270,6 +293,24 @@ def _check_problem(problem: Mapping[str, Any]) -> None:
         if twice := [c for c in labels if labels.count(c) > 1]:
             raise StudyError(f"key 'problem.inputs.{name}.categories': duplicate category '{twice[0]}'")
         _check_values(f"key 'problem.inputs.{name}", settings)
+
+
+def _check_scales(study: Study) -> None:
+    """Raise StudyError for a parameter that can't be searched by its logarithm."""
+    problem = study["problem"]
+    for name, settings in (problem.get("inputs") or {}).items():
+        if settings.get("scale") != "log":
+            continue
+        where = f"key 'problem.inputs.{name}.scale'"
+        if not fits(study):
+            raise StudyError(f"{where}: found log, valid only for the parameters of a fit")
+        if other := [key for key in ("integer", "categories", "values", "step", "zero_or") if settings.get(key)]:
+            raise StudyError(f"{where}: found log beside {other[0]}, expected a number that takes any value")
+        if problem["constraints"]:
+            raise StudyError(f"{where}: found log beside constraints, expected one of them")
+        if "fixed" not in settings and not settings["low"] > 0:
+            low = digits.plain(settings["low"])
+            raise StudyError(f"{where}: found log, and the lower bound {low}; expected one above 0")
 
 
 def _check_values(where: str, settings: Mapping[str, Any]) -> None:

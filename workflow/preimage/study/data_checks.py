@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
+from preimage.core.flatness import flat_inputs
 from preimage.core.formulas import Formulas
+from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
 from preimage.data import named, new_rows, references, tables, targets
 from preimage.data import setting as setting_module
@@ -65,14 +67,16 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
             continue  # what will be simulated is not known yet
         try:
             polytope.check_feasible(wanted.allowed(found.space))
+            if isinstance(wanted, objective.Varied):
+                wanted.variation.check(found.space)
         except StudyError as error:
             raise StudyError(f"objectives.{name}: {error}") from None
     if look is not None:
         look(found)
     if any("fit" in entry for entry in study["objectives"].values()):
-        from preimage.calibration import fit
+        from preimage.calibration import trial
 
-        return fit.check(spec, study["objectives"], run=False)
+        return trial.check(spec, study["objectives"], run=False)
     if imported is None:
         return [*_accepted(found.space), *_one_by_one(study)]
     said = [*imported.sentences(), *_other_units(table, stated_units(spec))]
@@ -89,8 +93,10 @@ def _check_searches(study: Study, space: Space) -> None:
     if more and (exact := [name for name, inverter in study["inverters"].items() if inverter.plain_only]):
         kind = study["inverters"][exact[0]].kind
         raise StudyError(f"key 'inverters.{exact[0]}': {kind} does not support {more} yet; use another inverter")
-    if more and study["preimages"]:
-        raise StudyError(f"key 'objectives.{next(iter(study['preimages']))}.preimage': it does not support {more} yet")
+    for name in study["preimages"]:
+        fixed = study["objectives"][name].get("fixed") or {}
+        if flat := flat_inputs(space.fix(fixed)):
+            raise StudyError(f"key 'objectives.{name}.preimage': {NO_VOLUME.format(', '.join(flat))}")
     if not space.plain and any("fit" in entry for entry in study["objectives"].values()):
         raise StudyError(
             f"problem: found {more}, but a fit estimates plain numbers; expected bounds and linear constraints alone"
@@ -102,8 +108,7 @@ def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], fo
     exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.plain_only]
     for wanted in objectives.values():
         named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
-        searches = [(f"key 'objectives.{wanted.entry}.preimage'", "it")] if wanted.entry in study["preimages"] else []
-        for where, search in (*searches, *exact) if named else ():
+        for where, search in exact if named else ():
             raise StudyError(
                 f"{where}: {search} does not support formulas yet, and objective '{wanted.entry}' is on the formula "
                 f"'{named[0]}'; use another inverter, or leave the objective out"
@@ -318,7 +323,7 @@ def _range(min: float, max: float) -> str:
 def _never_seen(table: pa.Table, wanted: objective.Objective) -> list[str]:
     """Warn of wanted values outside the range ever measured."""
     said = []
-    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.bounded else ()
+    values = zip(wanted.outputs, wanted.low, wanted.high, strict=True) if wanted.nominal.bounded else ()
     for output, low, high in [*values, *((limit.output, limit.low, limit.high) for limit in wanted.limits)]:
         seen = pc.min_max(table[output]).as_py()
         if high < seen["min"] or low > seen["max"]:

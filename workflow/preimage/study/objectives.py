@@ -66,6 +66,18 @@ class ClosestTo(Frozen):
     )
 
 
+Size = ByType[Annotated[Number, Field(gt=0)] | Text]
+
+
+class Variation(Frozen):
+    """How an input varies: a normal distribution's standard deviation, or half the width of a uniform one."""
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("sd",), ("half_width",))
+
+    sd: Maybe[Size] = option(None, "Standard deviation of a normal distribution: a number, or a share such as `2 %`.")
+    half_width: Maybe[Size] = option(None, "Half the width of a uniform distribution: a number, or such a share.")
+
+
 class ObjectiveEntry(Entry):
     """What the outputs should be.
 
@@ -100,7 +112,7 @@ class ObjectiveEntry(Entry):
         "Largest accepted distance from the target value, in the output's unit: one number, or one per "
         "output (`{purity: 0.01, load: 1e4}`). For `minimize` and `maximize`, largest distance from the "
         "best that counts as an equally good solution. Default 1 % of the training rows' range of each "
-        "output, or of the minimised or maximised sum.",
+        "output, or of the minimised or maximised sum; for `pareto` a share of these ranges.",
     )
     scaled: Maybe[Flag] = option(
         None,
@@ -119,6 +131,15 @@ class ObjectiveEntry(Entry):
     )
     keep: Maybe[Distinct[Text]] = option(
         None, "With `closest_to`: inputs that must stay as they are there.", min_length=1
+    )
+    variation: Maybe[dict[Text, ByType[Annotated[Number, Field(gt=0)] | Text | Variation]]] = option(
+        None,
+        "How inputs vary in production around the values that are set, by name: a standard deviation in the input's "
+        "unit (`temperature: 2`) or as a share of its value (`resin: 2 %`); the long form names the distribution "
+        "(`{half_width: 2}`). The answer is then the one that most of production meets (`target`, `within`; limits "
+        "too), or whose worst tenth is best (`minimize`, `maximize`), over 128 fixed draws, each of which is an "
+        "evaluation. Varied inputs may leave their bounds.",
+        min_length=1,
     )
     fixed: Maybe[dict[Text, ByType[Number | Text]]] = option(None, "Inputs to fix for this objective only, by name.")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from preimage.inversion.base import Inverter, Target
 from preimage.problems.loading import load as load_problem
-from preimage.study.cases import SIMULATOR, Study
+from preimage.study.cases import SIMULATOR, Study, is_front
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.surrogates.base import differentiable, made_of_trees
 
@@ -23,9 +23,18 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
         models[SIMULATOR] = {"kind": SIMULATOR}
     if not models:
         raise StudyError(f"key 'inverters.{name}': nothing to work on; add a surrogate (a table has no simulator)")
-    limited = any({"subject_to", "closest_to"} & set(entry) for entry in study["objectives"].values())
-    if clash := inverter.clash(constrained=bool(study["problem"]["constraints"]) or limited):
+    # Searches stay within counts and exclusions by themselves.
+    held = any({"linear", "expression"} & set(row) for row in study["problem"]["constraints"])
+    entries = study["objectives"].values()
+    limited = any({"subject_to", "closest_to"} & set(entry) or is_front(entry) for entry in entries)
+    if clash := inverter.clash(constrained=held or limited):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
+    varied = [key for key, entry in study["objectives"].items() if "variation" in entry]
+    if varied and not inverter.takes_variation:
+        raise StudyError(
+            f"key 'inverters.{name}': {inverter.kind} searches outputs of single points exactly, and does not support "
+            f"'variation' of objective '{varied[0]}'; use another inverter, or a study of its own for one of them"
+        )
     if inverter.needs_trees:
         for objective, entry in study["objectives"].items():
             if "closest_to" in entry:

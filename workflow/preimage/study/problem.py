@@ -56,8 +56,15 @@ class Ode(Frozen):
 
     states: dict[Text, ByType[Number | Text]] = option(
         ...,
-        "Initial value of each state (at the first row), in order: a number, or the name of an input.",
+        "Initial value of each state, in order: a number, the name of an input, or an expression of inputs. It holds "
+        "at the first row, or at the `origin` of the fit's `time`.",
         min_length=1,
+    )
+    observe: Maybe[ByType[Text | Annotated[dict[Text, Text], Field(min_length=1)]]] = option(
+        None,
+        "Series that are no states: by name an expression of states and inputs (`100 * (A + 2 * AA) / (A + B)`, "
+        "`scale * B + offset`), or the name of a function `f(y, p)` in the simulator's file that returns those named "
+        "under `outputs`. Default: the states.",
     )
 
 
@@ -69,8 +76,29 @@ class Curve(Frozen):
     at: Distinct[Text] = option(..., "Columns of the data that are arguments of the curve.", min_length=1)
 
 
+class Events(Frozen):
+    """Times at which the rates of differential equations jump: a dose, a switch. Solvers begin anew there, as they do
+    at every row of the data for a model of your own.
+    """
+
+    times: list[ByType[Number | Text]] = option(
+        ..., "Times, in the model's t; or dates, where the data has them.", min_length=1
+    )
+
+
 class Solver(Frozen):
-    """Tolerances of the ODE solver during the search; another solver re-evaluates answers at 1e-12."""
+    """The ODE solver of the search; another solver, on another grid, re-evaluates answers at 1e-12."""
+
+    method: Literal["auto", "explicit", "implicit"] = option(
+        "auto",
+        "`explicit` (Runge-Kutta) or, for stiff equations, `implicit` (Rodas5P for models in JAX, LSODA for models in "
+        "NumPy). `auto` tries a model of your own at its start: implicit where explicit steps do not get anywhere.",
+    )
+    largest_step: Maybe[Number] = option(
+        None,
+        "Largest step, in the model's time: shorter than any input between two rows that is not in `events`.",
+        gt=0,
+    )
 
     rtol: Number = option(1e-09, "Relative tolerance.", gt=0, le=0.1)
     atol: Maybe[Number] = option(
@@ -108,6 +136,11 @@ class Input(Frozen):
     high: Maybe[Number] = option(None, "Upper bound.")
     start: Maybe[Number] = option(
         None, "Where the first start of a fit begins. Default: the built-in problem's value, or the middle."
+    )
+    scale: Maybe[Literal["linear", "log"]] = option(
+        None,
+        "For a fit: `log` searches this parameter, and draws its profile, by its logarithm; both bounds are positive "
+        "then. Default `linear`.",
     )
     unit: Maybe[Text] = option(None, "Unit shown in tables and figures.")
     integer: Flag = option(False, "Only whole numbers.")
@@ -271,6 +304,7 @@ class Problem(Frozen):
     )
     ode: Maybe[Ode] = option(None)
     curve: Maybe[Curve] = option(None)
+    events: Maybe[Events] = option(None)
     solver: Solver = option(Solver())
     stepping: Maybe[Literal["tau_leaping", "exact"]] = option(
         None,

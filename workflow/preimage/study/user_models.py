@@ -68,15 +68,25 @@ def _trees(form: str, file: Path) -> dict[str, bool]:
 
 
 def _holds_trees(file: Path) -> bool:
-    """Whether a skops file says that it is one of scikit-learn's ensembles of trees; nothing is loaded of it."""
+    """Whether a skops file says that it is one of scikit-learn's ensembles of trees, or a pipeline that ends in one;
+    nothing is loaded of it."""
     try:
         with limits.archive(file) as archive, archive.open("schema.json") as stream:
             # What it is itself stands before its parts, which may be many.
             head = stream.read(4096).decode(errors="replace").removeprefix("{").partition("{")[0]
-        about = dict(re.findall(r'"(__class__|__module__)"\s*:\s*"([^"]*)"', head))
+            about = dict(re.findall(r'"(__class__|__module__)"\s*:\s*"([^"]*)"', head))
+            if about["__class__"] == "Pipeline":
+                about = _last_step(json.loads(limits.document(archive, "schema.json")))
         return about["__module__"].startswith("sklearn.") and about["__class__"] in SKLEARN_TREES
     except Exception:  # it is read whole, and refused, before any job
         return False
+
+
+def _last_step(about: Any) -> Any:
+    """Return what skops says of the last step of a pipeline."""
+    while about["__class__"] == "Pipeline":
+        about = about["content"]["content"]["steps"]["content"][-1]["content"][1]
+    return about
 
 
 def _pinned(address: str) -> dict[str, Any]:

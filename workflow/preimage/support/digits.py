@@ -57,12 +57,17 @@ def number(value: float, step: float = 0.0, whole: bool = True) -> str:
 
 def down(value: float, step: float = 0.0) -> str:
     """Return the largest short number that is not above a value."""
-    return "0" if value == 0 else _text(value, _last(value, step), ROUND_FLOOR)
+    return _exactly(value) or _text(value, _last(value, step), ROUND_FLOOR)
 
 
 def up(value: float, step: float = 0.0) -> str:
     """Return the smallest short number that is not below a value."""
-    return "0" if value == 0 else _text(value, _last(value, step), ROUND_CEILING)
+    return _exactly(value) or _text(value, _last(value, step), ROUND_CEILING)
+
+
+def _exactly(value: float) -> str:
+    """Return what no rounding can change: 0, or an infinite end; "" for others."""
+    return f"{value:g}" if value == 0 or not math.isfinite(value) else ""
 
 
 def inside(low: float, high: float, step: float = 0.0) -> tuple[str, str]:

@@ -31,7 +31,7 @@ def cache_compiled_programs() -> None:
 
     What is kept decides how long a step takes, never what it computes: the entry of a program is its own machine code.
     """
-    folder = _folder()
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -46,7 +46,7 @@ def cache_compiled_programs() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
     """Return a folder of this kind of processor's own: nodes of a cluster may share a home, but not machine code."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "preimage" / "jax" / hashlib.sha256(_processor().encode()).hexdigest()[:12]

@@ -16,6 +16,7 @@ import numba
 LIBRARY = Path(__file__).parents[1]
 KERNELS = (
     "trees/*.py",
+    *(f"exact/{name}.py" for name in ("affine", "guarded", "region", "tree_model")),
     "inference/simulators/lotka_volterra_exact.py",
 )
 

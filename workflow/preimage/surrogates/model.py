@@ -73,6 +73,11 @@ class Brought:
         return None if own is None else reordered.trees(own, self.order)
 
     @property
+    def takes(self) -> tuple[int, ...]:
+        """The positions of the inputs that have an influence."""
+        return self.order.inputs
+
+    @property
     def resolution(self) -> float:
         """The rounding of the model's numbers, which says how small a finite difference can be."""
         return float(getattr(self.model, "resolution", np.finfo(float).eps))

@@ -120,9 +120,14 @@ def last_left(threshold: np.ndarray) -> np.ndarray:
 
 def from_sklearn(model: Any) -> Forest:
     """Return the arrays of a fitted scikit-learn forest (random forest or extra trees)."""
-    trees = [e.tree_ for e in model.estimators_]
-    nodes = plain(trees, [t.value[:, :, 0] for t in trees])
+    nodes = nodes_of(model)
     return assemble(nodes, np.zeros(nodes[0].value.shape[1]), float(len(nodes)))
+
+
+def nodes_of(model: Any) -> list[Nodes]:
+    """Return the trees of a fitted scikit-learn forest."""
+    trees = [e.tree_ for e in model.estimators_]
+    return plain(trees, [t.value[:, :, 0] for t in trees])
 
 
 def plain(trees: Sequence[Any], values: Sequence[np.ndarray]) -> list[Nodes]:

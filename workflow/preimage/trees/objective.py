@@ -44,11 +44,18 @@ class Wanted(NamedTuple):
     share: float
 
 
-def is_supported(objective: Objective) -> bool:
-    """Whether the kernels' bounds hold for an objective: its loss is one of those that they know, without limits."""
-    if objective.limits:
-        return False
+def has_known_loss(objective: Objective) -> bool:
+    """Whether an objective's loss is one that is least where each output is as near as may be to what is wanted."""
     return type(objective).loss_of in (Direction.loss_of, Maximize.loss_of, Values.loss_of)
+
+
+def refuse_unknown_loss(objective: Objective) -> None:
+    """Raise StudyError for a kind with a loss of its own, of which bounds would prove nothing."""
+    if not has_known_loss(objective):
+        raise StudyError(
+            f"objective '{objective.name}': exact searches on trees do not support the kind '{objective.kind}'; leave "
+            "out `certified`, `coordinate` and `preimage`"
+        )
 
 
 def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
@@ -59,20 +66,14 @@ def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
     """
     if objective.limits:
         raise StudyError(f"objective '{objective.name}': exact searches on trees do not support 'subject_to' yet")
-    if not is_supported(objective):
-        raise StudyError(
-            f"objective '{objective.name}': exact searches on trees do not support the kind '{objective.kind}'; leave "
-            "out `certified`, `coordinate` and `preimage`"
-        )
+    refuse_unknown_loss(objective)
     values, start = forest.values[:, list(objective.columns)], forest.start[list(objective.columns)]
     trees, divisor = len(forest.roots), forest.divisor
     low, high = np.array(objective.low), np.array(objective.high)
     scale = np.array(objective.scale or [1.0] * len(low))
     if objective.bounded:
-        score = np.stack([sign * column for column in values.T for sign in (-1.0, 1.0)])
-        both = np.stack([-start, start], axis=1).ravel()
         share = 0.0 if len(low) == 1 else 8 * (len(low) + 2) * UNIT
-        return Wanted(divisor, np.nan, 1.0, low, high, scale, 0.0, share), Channels(score, both)
+        return Wanted(divisor, np.nan, 1.0, low, high, scale, 0.0, share), both_ends(forest, objective.columns)
     slope = low * objective.sign
     if len(slope) == 1:
         sign = -1.0 if slope[0] > 0 else 1.0
@@ -84,6 +85,13 @@ def reduce(objective: Objective, forest: Forest) -> tuple[Wanted, Channels]:
     margin = 4 * (trees + len(slope) + 5) * float(np.finfo(start.dtype).eps) / 2 * size
     channels = Channels(-(values @ slope)[None], -np.atleast_1d(start.astype(float) @ slope))
     return Wanted(divisor, 1.0, -1.0, low, high, scale, margin, 0.0), channels
+
+
+def both_ends(forest: Forest, columns: Sequence[int]) -> Channels:
+    """Return the channels that bound outputs on both sides: of each its negative and itself."""
+    values, start = forest.values[:, list(columns)], forest.start[list(columns)]
+    score = np.stack([sign * column for column in values.T for sign in (-1.0, 1.0)])
+    return Channels(score, np.stack([-start, start], axis=1).ravel())
 
 
 def largest_outputs(forest: Forest, columns: Sequence[int]) -> np.ndarray:

@@ -25,6 +25,7 @@ from preimage.trees.boxes import Grid, Trees
 from preimage.trees.constraints import propagate, rows
 from preimage.trees.objective import Wanted
 from preimage.trees.open_boxes import Pool
+from preimage.trees.shares import shares
 from preimage.trees.threads import over
 
 BATCH = 32
@@ -197,18 +198,6 @@ def columns(boxes: list[Box], d: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     start, end, share, certain = zip(*boxes, strict=True) if boxes else ((), (), (), ())
     shape = (len(boxes), d)
     return np.array(start).reshape(shape), np.array(end).reshape(shape), np.array(share, float), np.array(certain, bool)
-
-
-def shares(space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return which share of the space boxes (n, d) take, (n,); an input that is fixed does not count."""
-    return np.asarray(widths(space, start, end).prod(axis=1))
-
-
-def widths(space: Space, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the width (n, d) of boxes in units of the space's: counts where only whole numbers count."""
-    more = space.discrete.astype(float)
-    whole = space.high - space.low + more
-    return np.where(space.free, (end - start + more) / np.where(whole > 0, whole, 1.0), 1.0)
 
 
 @numba.njit(cache=True)

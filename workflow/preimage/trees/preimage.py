@@ -12,10 +12,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from preimage.core.flatness import flat_inputs
 from preimage.core.objective import Objective
 from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
@@ -89,29 +91,21 @@ def preimage(
     """
     if not objective.bounded:
         raise StudyError(f"objective '{objective.name}': a preimage needs intervals; use within or target")
-    if tied := tied_inputs(space):
-        raise StudyError(f"objective '{objective.name}': {NO_VOLUME.format(', '.join(tied))}")
+    if flat := flat_inputs(space):
+        raise StudyError(f"objective '{objective.name}': {NO_VOLUME.format(', '.join(flat))}")
     wanted, channels = reduce(objective, forest)
     low, high = accepted(objective)
     grid, trees = build(forest, space, channels)
     paving = Paving(space, grid, trees, wanted._replace(low=low, high=high))
-    stopped = _pave(paving, boxes, seconds, state, report)
+    stopped = pave(paving, boxes, seconds, state, report)
     start, end, share, certain = columns(paving.boxes(), len(space.inputs))
     size = np.where(space.free, end - start + space.discrete, 1.0)
     return Preimage(space, start, end, size.prod(axis=1), share, certain, stopped, paving.examined)
 
 
-def tied_inputs(space: Space) -> list[str]:
-    """Return the free inputs, of those that take any value, that stand in an equality."""
-    matrix, low, high = space.rows
-    tied = (matrix[low == high] != 0).any(axis=0) & space.free & ~space.discrete
-    return [name for name, is_tied in zip(space.names, tied, strict=True) if is_tied]
-
-
-def _pave(
-    paving: Paving, boxes: int, seconds: float | None, state: Path | None, report: Callable[..., None] | None
-) -> str:
-    """Examine boxes until none is open or a limit is reached; return which."""
+def pave(paving: Any, boxes: int, seconds: float | None, state: Path | None, report: Callable[..., None] | None) -> str:
+    """Examine boxes of a paving (this one's, or `exact.paving`'s) until none is open or a limit is reached; return
+    which."""
 
     def tell() -> None:
         assert report is not None

@@ -99,13 +99,13 @@ class Inputs:
         of = column[number]
         shift, most = self.shift[of], last_left(float32_floor(threshold[number])) * self.unit[of]
         around = 2 * np.spacing(np.maximum(np.abs(most), np.abs(shift)))
-        left, right = _ordered(most + shift - 2 * around), _ordered(most + shift + 2 * around)
+        left, right = ordered(most + shift - 2 * around), ordered(most + shift + 2 * around)
         while len(open_ := np.flatnonzero(left + 1 < right)):
             a, b = left[open_], right[open_]
             middle = (a >> 1) + (b >> 1) + (a & b & 1)
-            goes_left = _float(middle) - shift[open_] <= most[open_]
+            goes_left = from_ordered(middle) - shift[open_] <= most[open_]
             left[open_], right[open_] = np.where(goes_left, middle, a), np.where(goes_left, b, middle)
-        out[number] = _float(left)
+        out[number] = from_ordered(left)
         return out
 
 
@@ -226,11 +226,11 @@ def _power_above(size: np.ndarray, times: int) -> np.ndarray:
     return np.ldexp(1.0, np.maximum(np.frexp(size)[1] + times, -1022))
 
 
-def _ordered(x: np.ndarray) -> np.ndarray:
+def ordered(x: np.ndarray) -> np.ndarray:
     """Return whole numbers in the order of float64, neighbours next to each other."""
     bits = x.view(np.int64)
     return np.where(bits < 0, np.iinfo(np.int64).min - bits, bits)
 
 
-def _float(ordered: np.ndarray) -> np.ndarray:
+def from_ordered(ordered: np.ndarray) -> np.ndarray:
     return np.where(ordered < 0, np.iinfo(np.int64).min - ordered, ordered).view(float)

@@ -33,10 +33,14 @@ def _pool(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
-def over(kernel: Callable[..., Any], n: int, *arguments: Any) -> None:
-    """Call kernel(begin, end, *arguments) on parts of range(n); the kernel must release the lock of Python (nogil)."""
+def over(kernel: Callable[..., Any], n: int, *arguments: Any, least: int = 2) -> None:
+    """Call kernel(begin, end, *arguments) on parts of range(n); the kernel must release the lock of Python (nogil).
+
+    Args:
+        least: for fewer than so many, waking another thread costs more than it gains.
+    """
     count = cores()
-    if count == 1 or n < 2:
+    if count == 1 or n < least:
         kernel(0, n, *arguments)
         return
     part = -(-n // (PARTS_A_CORE * count))

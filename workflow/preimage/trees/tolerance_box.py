@@ -20,8 +20,8 @@ from preimage.support.errors import StudyError
 from preimage.trees.boxes import Channels, Grid, Trees, build
 from preimage.trees.branch_and_bound import Search
 from preimage.trees.forest import Forest
-from preimage.trees.objective import Wanted, accepted, reduce
-from preimage.trees.paving import widths
+from preimage.trees.objective import Wanted, accepted, both_ends, refuse_unknown_loss
+from preimage.trees.shares import widths
 
 # Boxes that one proof that the objective holds on a window may take; a window that takes more counts as one where it
 # does not hold.
@@ -54,9 +54,9 @@ class Window(NamedTuple):
 def tolerance_box(
     forest: Forest, space: Space, objective: Objective, x: np.ndarray, boxes: int, best: float | None = None
 ) -> Window | None:
-    """Return the largest window around a point x (d,); None where the objective does not hold at x itself.
+    """Return the largest window around a point x (d,); None where the objective, or a limit, does not hold at x itself.
 
-    Linear constraints are left aside: the window says where the model meets the objective.
+    Conditions on several inputs are left aside: the window says where the model meets the objective and its limits.
 
     Args:
         boxes: most windows to examine in search of the largest; beyond, one is grown around the point instead.
@@ -64,17 +64,15 @@ def tolerance_box(
 
     Raises StudyError for a sum of several outputs to minimize or maximize.
     """
+    refuse_unknown_loss(objective)
     low, high = _interval(objective, forest, x, best)
-    free = Space(space.inputs)
-    wanted, channels = reduce(objective, forest)
-    columns = list(objective.columns)
-    if not objective.bounded:
-        values, start = forest.values[:, columns[0]], forest.start[columns]
-        channels = Channels(np.stack([-values, values]), np.r_[-start, start])
-    wanted = Wanted(wanted.divisor, np.nan, 1.0, low, high, np.ones(len(low)), 0.0, 0.0)
+    low = np.r_[low, [limit.low for limit in objective.limits]]
+    high = np.r_[high, [limit.high for limit in objective.limits]]
+    columns = [*objective.columns, *(limit.column for limit in objective.limits)]
     if not _holds(forest.predict(x[None])[:, columns], low, high)[0]:
         return None
-    finder = _Finder(forest, free, columns, low, high, channels, wanted, x)
+    wanted = Wanted(forest.divisor, np.nan, 1.0, low, high, np.ones(len(low)), 0.0, 0.0)
+    finder = _Finder(forest, Space(space.inputs), columns, low, high, both_ends(forest, columns), wanted, x)
     return finder.search(boxes)
 
 
@@ -214,7 +212,7 @@ class _Finder:
         start, end = self.grid.ends(lo, hi)
         # Most windows that fail do so at many inputs: cheaper to come upon than to search for.
         X = self.rng.uniform(start, end, (SAMPLES, len(start)))
-        X = np.clip(np.where(self.space.discrete, np.round(X), X), start, end)
+        X = np.clip(self.space.rounded(X), start, end)
         fails = ~_holds(self.forest.predict(X)[:, self.columns], self.low, self.high)
         if fails.any():
             return self.grid.cell(X[fails][:1])[0]

@@ -14,13 +14,15 @@ from preimage.core.objective.fit import LOSS, NEAR_LEAST, NEAR_SHARE, Fit
 from preimage.core.objective.limits import Limit, interval_words, limits_of
 from preimage.core.objective.pareto import Pareto
 from preimage.core.objective.values import Target, Values, Within
+from preimage.core.objective.variation import DRAWS, Draws, Variation, variation_of
+from preimage.core.objective.varied import SHARE_TOLERANCE, WORST, Varied, quantile_at
 from preimage.support import digits, extensions
 from preimage.support.errors import StudyError
 
 __all__ = [
-    "LOSS", "NEAR_LEAST", "NEAR_SHARE", "TABLES", "Direction", "Fit", "Goal", "Known", "Limit",
-    "Maximize", "Minimize", "Objective", "Pareto", "Target", "Targets", "Values", "Within", "build", "build_all",
-    "interval_words", "many",
+    "DRAWS", "LOSS", "NEAR_LEAST", "NEAR_SHARE", "SHARE_TOLERANCE", "TABLES", "WORST", "Direction", "Draws", "Fit",
+    "Goal", "Known", "Limit", "Maximize", "Minimize", "Objective", "Pareto", "Target", "Targets", "Values",
+    "Variation", "Varied", "Within", "build", "build_all", "interval_words", "many", "quantile_at", "variation_of",
 ]  # fmt: skip
 
 # Entries of a study that stand for many objectives, one per row of a table of target outputs.
@@ -38,7 +40,7 @@ def build(
     """Build an objective from a study's entry.
 
     Args:
-        spec: the key of exactly one kind; optionally tolerance, scaled, fixed, subject_to.
+        spec: the key of exactly one kind; optionally tolerance, scaled, fixed, subject_to, variation.
         outputs: every output of the problem, in order.
         spread, reach, rows: see `Known`.
 
@@ -49,7 +51,9 @@ def build(
         extensions.load()
         kind = next(k for k in Objective.kinds if k in spec)
     found = Objective.kinds[kind].build(name, spec, outputs, Known(spread, reach, rows))
-    return _limited(found, limits_of(where(name), spec, outputs, reach), rows)
+    found = _limited(found, limits_of(where(name), spec, outputs, reach), rows)
+    variation = variation_of(where(name), spec)
+    return found if variation is None else Varied.of(found, variation)
 
 
 def _limited(wanted: Objective, limits: tuple[Limit, ...], rows: np.ndarray | None) -> Objective:

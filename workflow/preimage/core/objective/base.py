@@ -181,6 +181,11 @@ class Objective(ABC):
             return merit
         return self.middle + (self.loss_unit or 1.0) * merit / (1 - abs(merit)) if abs(merit) < 1 else np.inf
 
+    @property
+    def nominal(self) -> Objective:
+        """The objective of a single point: itself, unless inputs vary (`preimage.core.objective.varied`)."""
+        return self
+
     def ranking(self, Y: np.ndarray) -> np.ndarray:
         """Return numbers in whose order outputs (n, m) rank, shape (n,); NaN where there are none."""
         return self.merit(Y)

@@ -35,7 +35,12 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
             f"{name}: the data and the fits",
             "All parameter sets that fit as well as the best. Only filled points enter the loss.",
             name,
-            partial(fitted_series, found["fit"], bool(found["findings"]["logarithmic"])),
+            partial(
+                fitted_series,
+                found["fit"],
+                bool(found["findings"]["logarithmic"]),
+                found["findings"].get("solving", {}).get("unit", ""),
+            ),
         )
     if "forecast" in found:
         yield Shown(
@@ -63,6 +68,7 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
                 found["findings"]["limit"],
                 {n: best[f"x.{n}"] for n in m.space.names},
                 units,
+                [r["parameter"] for r in found["findings"]["parameters"] if r.get("logarithmic")],
             ),
         )
     if "steps" in found:

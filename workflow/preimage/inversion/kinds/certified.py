@@ -13,6 +13,8 @@ class Certified(Inverter):
 
     kind: ClassVar[str] = "certified"
     needs_trees: ClassVar[bool] = True
+    finds_fronts: ClassVar[bool] = True
+    takes_variation: ClassVar[bool] = False
 
     boxes: Whole = option(
         100_000,
@@ -21,7 +23,10 @@ class Certified(Inverter):
         le=1_000_000_000,
     )
     gap: Number = option(
-        0, "Stop when the loss is proven to lie within this distance of the optimum, in the loss's unit.", ge=0
+        0,
+        "Stop when the loss is proven to lie within this distance of the optimum, in the loss's unit; of a trade-off, "
+        "when its front is proven to lack at most this share of the hypervolume (or the objective's `tolerance`).",
+        ge=0,
     )
     seconds: Maybe[Number] = option(
         None,

@@ -13,6 +13,7 @@ class Coordinate(Inverter):
 
     kind: ClassVar[str] = "coordinate"
     needs_trees: ClassVar[bool] = True
+    takes_variation: ClassVar[bool] = False
     plain_only: ClassVar[bool] = True
 
     starts: Whole = option(

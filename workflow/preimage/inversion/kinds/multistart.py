@@ -15,10 +15,15 @@ class Multistart(Inverter):
     """Local search from many starts (scipy)."""
 
     kind: ClassVar[str] = "multistart"
+    follows_slopes: ClassVar[bool] = True
+    finds_fronts: ClassVar[bool] = True
     # scipy's methods that hold linear constraints.
     hold_constraints: ClassVar[tuple[str, ...]] = ("SLSQP", "trust-constr")
 
     starts: Whole = option(20, "Starts; each is a row.", ge=1, le=1_000_000)
+    points: Whole = option(
+        20, "Points of the front to search for, for a trade-off (`pareto`); each from so many starts.", ge=2, le=10_000
+    )
     gradient: Maybe[Literal["exact", "2-point", "3-point", "cs"]] = option(
         None,
         "How to compute derivatives: the model's own, finite differences, or a complex step (`cs`, on a "

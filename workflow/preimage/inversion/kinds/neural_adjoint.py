@@ -13,5 +13,6 @@ class NeuralAdjoint(Inverter):
 
     kind: ClassVar[str] = "neural_adjoint"
     needs_gradient: ClassVar[bool] = True
+    follows_slopes: ClassVar[bool] = True
 
     starts: Whole = option(100, "Starts; each is a row.", ge=1, le=1_000_000)

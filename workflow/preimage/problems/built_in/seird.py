@@ -44,6 +44,8 @@ def build() -> Problem:
         columns=(("cases", "ConfirmedCases"), ("deaths", "Fatalities")),
         sticky=frozenset({"k", "L"}),
         population=True,
+        daily=True,
+        begins=frozenset({"cases"}),
     )
     return of_series("seird", BOUNDS, dynamics, START)
 

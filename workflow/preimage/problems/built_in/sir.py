@@ -26,6 +26,8 @@ def build() -> Problem:
         observe=observe,
         observed=("infected", "recovered"),
         columns=(("infected", "infected"), ("recovered", "recovered")),
+        daily=True,
+        begins=frozenset({"infected", "recovered"}),
     )
     return of_series("sir", BOUNDS, dynamics, START)
 

@@ -10,6 +10,27 @@ from preimage.study.objectives import ObjectiveEntry
 from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, option
 
 
+class Time(Frozen):
+    """The times of rows: their column and unit, and when the model begins."""
+
+    column: Maybe[Text] = option(None, "Column of dates or numbers. Default: the first of Date, date, time, day, year.")
+    unit: Maybe[Text] = option(
+        None,
+        "Unit of the model's time. Where rows have dates, one of `s`, `min`, `h`, `d`, `week` and `year` (365.25 "
+        "days), in which time is counted; default `d`. Otherwise shown in figures.",
+    )
+    origin: Maybe[ByType[Number | Text]] = option(
+        None,
+        "When the initial values of the states hold: a number or a date as in the column, or `first` for the first "
+        "row. Default: the first row where it is at 0, has a date, or the model is built in; otherwise you are asked.",
+    )
+    zero: Maybe[ByType[Number | Text]] = option(
+        None,
+        "When the model's t is 0, likewise. Default: t is the number in the column; dates, and built-in models, count "
+        "from the origin.",
+    )
+
+
 class Fit(Frozen):
     """Data that a simulator of series should reproduce, and the loss: calibration."""
 
@@ -23,7 +44,21 @@ class Fit(Frozen):
         "Column of the table by series. Default: the built-in problem's columns (ConfirmedCases and "
         "Fatalities), or the name of the series.",
     )
-    time: Maybe[Text] = option(None, "Column of dates or numbers. Default: the first of Date, date, time, day, year.")
+    time: Maybe[ByType[Text | Time]] = option(
+        None,
+        "Column of dates or numbers. Default: the first of Date, date, time, day, year. For a model of your own whose "
+        "first row is not at time 0 also `origin`.",
+    )
+    dates: Maybe[Literal["day_first", "month_first", "year_first"]] = option(
+        None,
+        "How dates are written whose order the column leaves open (01.02.2024). Default: inferred from all cells of "
+        "the column. In wide files, `month_first`.",
+    )
+    daily: Maybe[Flag] = option(
+        None,
+        "Whether there is to be one row for every day; a day missing or there twice is an error then. Default: true "
+        "for the built-in epidemics, otherwise false.",
+    )
     country: Maybe[Text] = option(
         None, "Country to select, if the data has several; provinces of a wide file are summed."
     )

@@ -13,10 +13,9 @@ import pandas as pd
 
 from preimage.support import limits
 from preimage.support.errors import StudyError
-from preimage.surrogates.brought import skops_columns, skops_trees
+from preimage.surrogates.brought import skops_columns, skops_forest, skops_trees
 from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.signature import Signature
-from preimage.surrogates.ensembles import from_estimator
 from preimage.trees.forest import Forest
 
 # A forest of a hundred thousand trees has as many.
@@ -66,11 +65,13 @@ TRUSTED = [
 class SkopsModel:
     """A regressor, asked in one thread: a forest on several adds its trees in another order each time."""
 
-    def __init__(self, estimator: Any, labels: skops_columns.Labels | None = None) -> None:
+    def __init__(self, estimator: Any, columns: Sequence[Column] | None = None) -> None:
         self.estimator = estimator
-        self.labels = labels or skops_columns.Labels()
+        self.labels = skops_columns.labels(estimator, columns) if columns is not None else skops_columns.Labels()
         threads = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
         estimator.set_params(**dict.fromkeys(threads, 1))
+        plain = [Column(f"x{k}") for k in range(getattr(estimator, "n_features_in_", 0))]
+        self.columns = plain if columns is None else list(columns)
 
     @cached_property
     def names(self) -> list[str]:
@@ -79,7 +80,7 @@ class SkopsModel:
     def labelled(self, columns: Sequence[Column]) -> SkopsModel:
         """Return the model of points whose categories are positions in the study's lists: it is given a data frame with
         the labels that its encoders know. Raises StudyError where those are not the study's."""
-        return SkopsModel(self.estimator, skops_columns.labels(self.estimator, columns))
+        return SkopsModel(self.estimator, columns)
 
     @property
     def unknown(self) -> dict[str, list[str]]:
@@ -102,7 +103,7 @@ class SkopsModel:
     @cached_property
     def trees(self) -> Forest:
         """What exact searches take. Raises StudyError where this is no ensemble of trees that arrays represent."""
-        return from_estimator(self.estimator)
+        return skops_forest.forest(self.estimator, self.columns, self._table)
 
     def _answer(self, X: np.ndarray) -> np.ndarray:
         return np.asarray(self.estimator.predict(self._table(X)))

@@ -1,0 +1,74 @@
+"""A trade-off from study to page: tables, figures, metrics and words."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import preimage
+
+from ..running import assert_documented, documented, snakemake, study_argument, write_study
+
+STUDY = """
+study: trade
+problem:
+  table: {file: rows.csv, outputs: [gain, waste]}
+  inputs: {kind: {categories: [red, blue]}}
+  formulas: {price: {expression: "2 * a + b", unit: EUR}}
+surrogates: {line: {kind: linear}}
+objectives:
+  trade: {pareto: {maximize: [gain], minimize: [price]}, subject_to: {waste: {at_most: 1}}}
+  high: {maximize: gain}
+inverters:
+  nsga2: {kind: nsga2, evaluations: 200, members: 20}
+  starts: {kind: multistart, starts: 2, points: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def trade(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trade")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.random(40), "b": rng.random(40), "kind": np.where(np.arange(40) % 2, "red", "blue")})
+    frame["gain"] = 3 * frame["a"] + frame["b"] + (frame["kind"] == "red")
+    frame["waste"] = 2 * frame["a"]
+    write_study(folder, STUDY, "trade.yaml")
+    frame.to_csv(folder / "rows.csv", index=False)
+    done = snakemake(folder, *study_argument("trade.yaml"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder / "results/trade"
+
+
+def test_the_table_has_the_fronts_and_is_documented(trade):
+    table = preimage.open(trade).pareto
+    assert_documented(table, "pareto.csv")
+    assert set(table["inverter"]) == {"nsga2", "starts", "lookup"} and set(table["objective"]) == {"trade"}
+    assert (table.groupby("inverter")["rank"].first() == 1).all() and (table["predicted.waste"] <= 1 + 1e-9).all()
+    for _, part in table.groupby("inverter"):
+        ordered = part.sort_values("predicted.gain")
+        assert ordered["predicted.price"].is_monotonic_increasing
+    # The more of `a` the more gain and price, up to the limit of waste; red is better and costs nothing.
+    searched = table[table["inverter"] != "lookup"]
+    assert set(searched["x.kind"]) == {"red"} and searched["x.a"].max() == pytest.approx(0.5, abs=0.02)
+
+
+def test_volumes_are_in_the_summary_and_among_the_metrics(trade):
+    summary = preimage.open(trade).summary
+    known = set(documented("summary.csv of a study with trade-offs"))
+    assert known == {"hypervolume", "simulated_hypervolume", "hypervolume_bound"} < set(summary)
+    assert summary["hypervolume"].notna().tolist() == (summary["objective"] == "trade").tolist()
+    record = json.loads((trade / "tracking/round0/seed0/evidence.json").read_text())
+    metrics = {name: value for name, value, _ in record["metrics"]}
+    row = summary[(summary["objective"] == "trade") & (summary["inverter"] == "nsga2")].iloc[0]
+    assert metrics["evidence/hypervolume/line.trade.nsga2"] == pytest.approx(row["hypervolume"])
+
+
+def test_the_page_shows_the_front_and_says_what_it_covers(trade):
+    page = (trade / "report.html").read_text(encoding="utf-8")
+    assert (
+        "trade: the front on line" in page and "of the box between the training rows&#39; worst and best values" in page
+    )
+    assert "points that span the front" in page and "hypervolume" in page
+    assert (trade / "figures/front.line.trade.svg").exists()
+    assert not list((trade / "figures").glob("convergence.*trade*"))

@@ -1,0 +1,103 @@
+"""How a fit's equations are to be solved: as its study says, and of a user's model as is found by trying, where their
+rates jump and whether they are stiff.
+
+What is built in is known; of a user's model nothing is. All of it counts work, never time, so that every job comes to
+the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from preimage.calibration import jumps
+from preimage.calibration.fit import Fit
+from preimage.calibration.solvers import IMPLICIT, MOST_STEPS, NoSolutionError, TooLongError
+from preimage.core.dynamics import Dynamics
+from preimage.data.series import Series
+from preimage.support import digits
+from preimage.support.errors import StudyError
+
+# Calls of the rates within which an explicit solver has to come to the end; 12 a step.
+EXPLICIT_CALLS = 12 * 2000
+
+
+def settled(found: Fit, whole: Series, spec: Mapping[str, Any], run: bool) -> Fit:
+    """Return a fit with what its study says of solving its equations, and of a user's model what is found by trying.
+
+    Args:
+        whole: all rows, those held out too.
+        run: whether the model may be called.
+    """
+    solver = spec.get("solver") or {}
+    largest = float(solver.get("largest_step", np.inf))
+    span = float(whole.times[-1]) - whole.start
+    if span / largest > MOST_STEPS / 2:
+        raise StudyError(
+            f"problem.solver.largest_step: found {digits.plain(largest)}, which makes {span / largest:.3g} steps of "
+            f"the data's {digits.plain(span)}; expected at most {MOST_STEPS // 2}"
+        )
+    stated = _events(spec, whole)
+    found = replace(found, course=replace(found.course, largest=largest))
+    if found.model.own or len(stated):
+        found = replace(found, course=found.course.at(whole.times, stated))
+    method = solver.get("method", "auto")
+    if method == "implicit":
+        found = replace(found, solver=IMPLICIT)
+    if not (run and found.model.own):
+        return found
+    return _by_trying(found, float(whole.times[-1]), method, [found.start, _middle(found, spec)])
+
+
+def _events(spec: Mapping[str, Any], whole: Series) -> np.ndarray:
+    """Return the times of a study's events, in the model's time. Raises StudyError for one that is no time."""
+    times = (spec.get("events") or {}).get("times", ())
+    return np.array([whole.clock.told(t, f"problem.events.times.{k}") for k, t in enumerate(times)])
+
+
+def _by_trying(found: Fit, end: float, method: str, points: list[np.ndarray]) -> Fit:
+    """Return a fit of a user's model with stops where its rates jump, and the solver that it needs at any of the points
+    (d,)."""
+    assert isinstance(found.model, Dynamics)
+    course, p = found.course, found.named(found.start)
+    y = np.abs([float(np.real(v)) for v in found.model.initial(p, found.series.known)])
+    try:
+        sweep = jumps.sweep_of(found.model, p, found.series.known, np.where(y > 0, y, found.sizes))
+        at = jumps.found(sweep, course.stops, course.start, end)
+        found = replace(found, course=course.at(found.course.stops, at))
+    except Exception:  # what the rates raise is said when the start is tried
+        return found
+    if method == "auto" and any(_is_stiff(found, x) for x in points):
+        return replace(found, solver=IMPLICIT)
+    return found
+
+
+def _middle(found: Fit, spec: Mapping[str, Any]) -> np.ndarray:
+    """Return the middle of the bounds (d,), of positive ones by orders of magnitude."""
+    settings = spec.get("inputs") or {}
+    x = found.start.copy()
+    for k, name in enumerate(found.names):
+        low, high = (settings.get(name, {}).get(key) for key in ("low", "high"))
+        if "fixed" not in settings.get(name, {}) and low is not None and high is not None:
+            x[k] = np.sqrt(low * high) if low > 0 else (low + high) / 2
+    return x
+
+
+def _is_stiff(found: Fit, x: np.ndarray) -> bool:
+    """Whether an explicit solver takes too long at parameters (d,) where an implicit one does not."""
+    try:
+        found.by_scipy(x, most_calls=EXPLICIT_CALLS)
+    except TooLongError:
+        pass
+    except NoSolutionError:
+        return False
+    else:
+        return False
+    try:
+        replace(found, solver=IMPLICIT).by_scipy(x)
+    except NoSolutionError:
+        return False
+    return True
