@@ -56,7 +56,7 @@ def distinct_solutions(
             # Clusters again over all methods together: one place found by two methods is one solution.
             X = space.encode(inputs_of(good, space))
             good = good.assign(cluster=clusters(places(space, X, free)))
-        nearest_first = wanted.bounded and wanted.committee is None
+        nearest_first = not wanted.by_loss and wanted.committee is None
         order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]
         good = good.sort_values(["in_domain", *order], ascending=[False, True, True], kind="stable")
         groups = good.groupby("cluster", sort=False)
