@@ -226,7 +226,7 @@ def check_front(seed, d):
     if not len(valid):
         assert_empty(question)
         return
-    answer, predicted = prove(question)
+    answer, predicted = prove(question, starts=1)
     Y = question.predict(valid)
     Y = Y[wanted.violation(Y) == 0]
     if not len(Y):

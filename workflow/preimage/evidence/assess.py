@@ -95,6 +95,8 @@ def resimulate(
             production[f"simulated_{wanted.column}"][mine] = found.value
         else:
             loss[mine], violation[mine] = wanted.loss(Y[mine]), wanted.violation(Y[mine])
+        if wanted.near:
+            loss[mine] = frame["distance"][mine].where(np.isfinite(loss[mine]))
     frame = frame.assign(simulated_loss=loss, **production)
     if "violation" in frame:
         frame = frame.assign(simulated_violation=violation)

@@ -113,7 +113,7 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
 
 
 def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Objective, least: float) -> Finding:
-    space = found.space.fix(wanted.fixed)
+    space = wanted.allowed(found.space)
     table = found.candidates
     table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
     predicted = table[[f"predicted.{o}" for o in found.answers]].to_numpy(float)
@@ -146,7 +146,7 @@ def _of_the_first(
     if found.simulator is None:
         yield findings.unknown("unstable_answer", quantity, reason="there is no simulator to ask around the answer")
         return
-    space = found.space.fix(wanted.fixed)
+    space = wanted.allowed(found.space)
     x = space.encode(inputs_of(first, space))[0]
     window = answers.window_around(row.to_dict(), x, space)
     yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted.nominal, rng)

@@ -163,6 +163,9 @@ def _poor_search(f: Found) -> str:
     method = words.label(str(f.row["inverter"]))
     if f.details.get("limits"):
         return f"{f.objective}: {method} on {f.model} missed a limit, which can be kept, by {f.share} of the range."
+    if f.wanted is not None and f.wanted.near:
+        farther = words.number(float(f.row["measured"]))
+        return f"{f.objective}: {method} on {f.model} ended {farther} of an input's range farther away than need be."
     if f.wanted is not None and f.wanted.front:
         most = "possible on the model" if f.details["certified"] else "that any method found"
         return f"{f.objective}: the front of {method} on {f.model} lacks {f.share} of the largest hypervolume {most}."

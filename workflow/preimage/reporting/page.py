@@ -95,7 +95,8 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                     ),
                 ],
                 "short": _short(part.iloc[0].to_dict(), wanted, units),
-                "recipe": _recipe(material, part.iloc[0]),
+                "recipe": _recipe(material, part.iloc[0], wanted),
+                "reference": wanted.near.words if wanted.near else "",
                 "window": bool(pd.notna(part.iloc[0].get("tolerance_width"))),
                 "others": _others(material, wanted, part),
                 "production": production.heading(wanted),
@@ -155,7 +156,7 @@ def _preimage(material: Material, surrogate: str, wanted: Objective) -> list[str
     table = material.preimages.get((surrogate, wanted.name))
     if table is None:
         return []
-    return preimages.preimage(table, table.attrs["preimage"], surrogate, material.space.fix(wanted.fixed))
+    return preimages.preimage(table, table.attrs["preimage"], surrogate, wanted.allowed(material.space))
 
 
 def _trained_here(material: Material, surrogate: str) -> bool:
@@ -174,12 +175,15 @@ def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
     }
 
 
-def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
+def _recipe(material: Material, row: pd.Series, wanted: Objective) -> list[dict[str, Any]]:
+    labels = dict(zip(wanted.near.names, wanted.near.labels, strict=True)) if wanted.near else {}
     return [
         {
             "input": words.label(i.name),
             "free": i.name in material.surrogates.get(str(row["surrogate"]), {}).get("without_influence", []),
             "value": words.number(row[f"x.{i.name}"], _step(material, i.name)),
+            "reference": words.number(labels.get(i.name), _step(material, i.name)),
+            "changed": bool(labels) and labels[i.name] != row[f"x.{i.name}"],
             "unit": i.unit,
             **_range(material, i),
             "keep": windows.ends(row.to_dict(), i),
@@ -238,6 +242,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "feasible": words.listing(sorted(part["feasible"].unique())) if judged else words.NONE,
                 "production": _spread(part[wanted.column]) if isinstance(wanted, Varied) else "",
                 "distinct": _spread(part["distinct"]),
+                **({c: _spread(part[c]) for c in ("distance", "changed")} if wanted.near else {}),
                 **{c: _spread(part[c]) for c in VOLUMES if c in part},
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from preimage.core.candidates import DOMAIN_LIMIT
 from preimage.core.objective import Objective, interval_words
+from preimage.core.objective.reference import Reference
 from preimage.core.sentences import UNMOVED
 from preimage.support import digits
 
@@ -107,6 +108,8 @@ def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
     sentences = [said + "."]
     if not row["solves"]:
         sentences.insert(0, _not_solved(row, wanted, units))
+    if wanted.near:
+        sentences.insert(1 - row["solves"], change(row, wanted.near, units))
     if not pd.isna(row["simulated_loss"]) and row["surrogate"] != "simulator":
         sentences.append(f"Re-simulated, the true value is {values(row, 'simulated', outputs, units)}.")
         if missed := limits_missed(row, "simulated", wanted, units):
@@ -119,7 +122,8 @@ def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
 
 def _not_solved(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:
     if missed := limits_missed(row, "predicted", wanted, units):
-        return f"No method found inputs that keep every limit: at the nearest found, {listing(missed)}."
+        asked = "meet this objective" if wanted.near else "keep every limit"
+        return f"No method found inputs that {asked}: at the nearest found, {listing(missed)}."
     return "No method found inputs that meet this objective; the nearest found is shown."
 
 
@@ -129,9 +133,30 @@ def limits_missed(row: Mapping[str, Any], prefix: str, wanted: Objective, units:
     for limit in wanted.limits:
         value = float(row[f"{prefix}.{limit.output}"])
         if (over := max(limit.low - value, value - limit.high)) > 0:
-            allowed = interval_words(limit.low, limit.high)
-            said.append(f"{label(limit.output)} misses its limit ({allowed}) by {of(over, limit.output, units)}")
+            allowed, what = interval_words(limit.low, limit.high), "the wanted" if limit.wanted else "its limit"
+            asked = f"{what} {allowed}" if limit.wanted else f"{what} ({allowed})"
+            said.append(f"{label(limit.output)} misses {asked} by {of(over, limit.output, units)}")
     return said
+
+
+def change(row: Mapping[str, Any], near: Reference, units: Mapping[str, str]) -> str:
+    """Return what an answer changes of its reference."""
+    said = []
+    for name, old, width in zip(near.names, near.labels, near.widths, strict=True):
+        new = row[f"x.{name}"]
+        if new == old:
+            continue
+        if isinstance(new, str):
+            said.append(f"{label(name)} from {old} to {new}")
+            continue
+        # Both values are told apart, however small the change is.
+        step = min(digits.step_of(units, name) or width, abs(new - old)) / 10
+        said.append(f"{label(name)} from {number(old, step)} to {quantity(new, units.get(name, ''), step)}")
+    if not said:
+        return f"Nothing needs to change: {near.words} meets this objective as it is, by prediction."
+    rest = len(near.names) - len(said)
+    stay = f"; the other {rest} inputs stay" if rest > 1 else "; the other input stays" if rest else ""
+    return f"Change {listing(said)}{stay}{f' as in {near.words}' if rest else ''} (distance {number(row['distance'])})."
 
 
 def domain(row: Mapping[str, Any]) -> str:

@@ -25,7 +25,8 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
         raise StudyError(f"key 'inverters.{name}': nothing to work on; add a surrogate (a table has no simulator)")
     # Searches stay within counts and exclusions by themselves.
     held = any({"linear", "expression"} & set(row) for row in study["problem"]["constraints"])
-    limited = any("subject_to" in entry or is_front(entry) for entry in study["objectives"].values())
+    entries = study["objectives"].values()
+    limited = any({"subject_to", "closest_to"} & set(entry) or is_front(entry) for entry in entries)
     if clash := inverter.clash(constrained=held or limited):
         raise StudyError(f"key 'inverters.{name}.{clash[0]}': {clash[1]}")
     varied = [key for key, entry in study["objectives"].items() if "variation" in entry]
@@ -34,6 +35,13 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
             f"key 'inverters.{name}': {inverter.kind} searches outputs of single points exactly, and does not support "
             f"'variation' of objective '{varied[0]}'; use another inverter, or a study of its own for one of them"
         )
+    if inverter.needs_trees:
+        for objective, entry in study["objectives"].items():
+            if "closest_to" in entry:
+                raise StudyError(
+                    f"key 'inverters.{name}': {inverter.kind} does not support 'closest_to' of objective '{objective}' "
+                    "yet; leave out one of them"
+                )
     if inverter.plain_only:
         refuse_inexact(study, f"key 'inverters.{name}'", inverter.kind)
     reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
