@@ -4,5 +4,4 @@ from ..finished import SAID_AGAIN, STUDIES
 
 
 def test_a_dry_run_after_all_studies_finds_nothing_to_do(all_finished):
-    assert all((all_finished / f"{name}.yaml").exists() for name in ("tiny", "mixed")) and len(STUDIES) > 10
     assert "Nothing to be done" in (all_finished / SAID_AGAIN).read_text(encoding="utf-8")

@@ -3,7 +3,8 @@
 Among the candidates that the surrogate holds to be as good as asked (by any method), limits included, those inside the
 domain come first. Of those, where values are to be met, the one with the best chance that they are, and of equal ones
 the nearest to the data; where a direction is to be gone, the one with the least loss to be expected; where a committee
-has judged, or the nearest change is asked for, the one with the smallest predicted loss. The truth plays no part: it would be choosing by the answer key.
+has judged, or the nearest change is asked for, the one with the smallest predicted loss. The truth plays no part: it
+would be choosing by the answer key.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def distinct_solutions(
 
 def _order(wanted: Objective) -> dict[str, bool]:
     """Return by which columns solutions are preferred, and whether less is better."""
-    if wanted.committee is not None or wanted.bounded and wanted.by_loss:
+    if wanted.committee is not None or (wanted.bounded and wanted.by_loss):
         return {"in_domain": False, "predicted_loss": True, "domain_score": True}
     if wanted.bounded:
         return {"in_domain": False, "chance": False, "domain_score": True, "predicted_loss": True}
