@@ -8,6 +8,7 @@ BENCHMARKS = [
     "deep_inverse",
     "certified",
     "fronts",
+    "recipes",
     "relearning",
     "calibration",
     "learning",
