@@ -1,6 +1,6 @@
 """The one run of all studies that tests read: it comes first, as it takes longest, and ends with nothing left to do."""
 
-from ..finished import SAID_AGAIN, STUDIES
+from ..finished import SAID_AGAIN
 
 
 def test_a_dry_run_after_all_studies_finds_nothing_to_do(all_finished):
