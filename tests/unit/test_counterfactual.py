@@ -338,7 +338,7 @@ def test_more_changes_than_may_be_are_needed_and_that_is_proven(check):
     assert "objectives.o: constraints: no point" in refusal(check, wish, inputs)
 
 
-@pytest.mark.parametrize("kind", ["certified", "coordinate"])
-def test_exact_searches_refuse_what_is_to_be_near(check, kind):
-    message = refusal(check, NEAR + "{row: 1}", more=f"inverters: {{proof: {{kind: {kind}}}}}\n")
-    assert f"'inverters.proof': {kind} does not support 'closest_to' of objective 'o' yet" in message
+def test_of_the_exact_searches_certified_takes_what_is_to_be_near(check):
+    assert check(NEAR + "{row: 1}", more="inverters: {proof: {kind: certified}}\n") == []
+    message = refusal(check, NEAR + "{row: 1}", more="inverters: {lines: {kind: coordinate}}\n")
+    assert "'inverters.lines': coordinate does not support 'closest_to' of objective 'o'; certified proves" in message

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
 from preimage.core.flatness import flat_inputs
-from preimage.core.formulas import Formulas
 from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
 from preimage.data import named, new_rows, references, tables, targets
@@ -61,7 +60,6 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     formulas.check(_ranges(found, None if imported is None else table))
     referred = _referred(study, found, imported)
     objectives = _objectives(study, found.with_formulas(formulas), referred)
-    _check_exact(study, objectives, formulas)
     for name, wanted in _first_of_each(objectives).items():
         if wanted.near and not (imported or wanted.near.row is None):
             continue  # what will be simulated is not known yet
@@ -101,18 +99,6 @@ def _check_searches(study: Study, space: Space) -> None:
         raise StudyError(
             f"problem: found {more}, but a fit estimates plain numbers; expected bounds and linear constraints alone"
         )
-
-
-def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], formulas: Formulas) -> None:
-    """Raise StudyError where an exact search on trees is to answer an objective on a formula."""
-    exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.plain_only]
-    for wanted in objectives.values():
-        named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
-        for where, search in exact if named else ():
-            raise StudyError(
-                f"{where}: {search} does not support formulas yet, and objective '{wanted.entry}' is on the formula "
-                f"'{named[0]}'; use another inverter, or leave the objective out"
-            )
 
 
 def _ranges(found: Setting, table: pa.Table | None) -> dict[str, tuple[float, float]]:
