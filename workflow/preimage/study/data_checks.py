@@ -82,6 +82,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
     rows = setting_module.with_formulas(table, found, formulas)
+    said += _not_allowed(objectives, found.space) if imported is not None else []
     return [*said, *warnings(study, *rows), *_accepted(found.space), *_one_by_one(study)]
 
 
@@ -118,6 +119,16 @@ def unknown_to_exact(space: Space) -> str:
         "a constraint on an expression that is not linear": space.curved,
     }
     return next((words for words, there in found.items() if there), "")
+
+
+def _not_allowed(objectives: Mapping[str, objective.Objective], space: Space) -> list[str]:
+    """Warn of what an answer is to be near where the study itself does not allow it."""
+    return [
+        f"objective '{name}': {wanted.near.words} must change in any case, as the study does not allow it "
+        f"({'; '.join(broken)})"
+        for name, wanted in _first_of_each(objectives).items()
+        if wanted.near and (broken := wanted.near.broken(space))
+    ]
 
 
 def _accepted(space: Space) -> list[str]:
