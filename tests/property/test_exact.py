@@ -209,6 +209,13 @@ def test_the_proven_optimum_near_the_data_is_that_of_every_point_there(seed, d):
     check_against_brute_force(seed, d, limited=True)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("d", range(1, 5))
+def test_1000_proven_optima_are_those_of_every_point(d):
+    for seed in range(250):
+        check_against_brute_force(1000 * d + seed, d)
+
+
 def nearest_question(rng, d):
     """Return a question for the nearest change of some point, which need not be a valid one, and every point."""
     question, points = stepwise_question(rng, d)
@@ -320,7 +327,7 @@ def check_front(seed, d):
     if not len(valid):
         assert_empty(question)
         return
-    answer, predicted = prove(question)
+    answer, predicted = prove(question, starts=1)
     Y = question.predict(valid)
     Y = Y[wanted.violation(Y) == 0]
     if not len(Y):
@@ -337,6 +344,13 @@ def check_front(seed, d):
 @examples(20)
 def test_the_proven_front_is_that_of_every_point(seed, d):
     check_front(seed, d)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("d", range(1, 5))
+def test_300_proven_fronts_are_those_of_every_point(d):
+    for seed in range(75):
+        check_front(1000 * d + seed, d)
 
 
 def check_preimage(seed, d):

@@ -9,6 +9,7 @@ BENCHMARKS = [
     "certified",
     "fronts",
     "counterfactuals",
+    "recipes",
     "relearning",
     "calibration",
     "learning",
