@@ -44,13 +44,11 @@ def test_rows_that_conditions_exclude_are_counted_once_each(check):  # noqa: F81
         ("{}", "[{expression: water * cement, at_most: 60000}]", "a constraint on an expression that is not linear"),
     ],
 )
-def test_the_line_search_refuses_what_it_does_not_know(check, inputs, constraints, more):  # noqa: F811
+def test_coordinate_refuses_what_it_does_not_know(check, inputs, constraints, more):  # noqa: F811
     text = STUDY + "inverters: {lines: {kind: coordinate}}\n"
     assert f"key 'inverters.lines': coordinate does not support {more} yet; use another inverter" in refusal(
         check, inputs, constraints, text=text
     )
-    # A whole preimage is found in any space.
-    check(inputs, constraints, objectives="{o: {target: {strength: 60}, preimage: true}}")
 
 
 def test_a_ratio_is_linear_for_exact_searches(check):  # noqa: F811

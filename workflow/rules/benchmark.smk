@@ -8,6 +8,7 @@ BENCHMARKS = [
     "deep_inverse",
     "certified",
     "fronts",
+    "counterfactuals",
     "recipes",
     "relearning",
     "calibration",

@@ -27,6 +27,8 @@ PRODUCTION = ("share_met", "worst")
 # truth.
 FURTHER = ("violation", "distance", "changed", *PRODUCTION)
 JUDGED = ("violation", *PRODUCTION)
+# How likely a candidate is to come out as wanted, with an interval, and the loss to be expected.
+CHANCE = ("chance", "chance_low", "chance_high", "expected_loss")
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
 # `neural_adjoint`), one that reaches the target or is a minimum in any unit (`preimage.inversion.ending`);
 # not_converged: a valid point that is neither, or where the loss is flat; failed: the start raised or gave no number;
@@ -51,6 +53,7 @@ def columns(inputs: Sequence[str], outputs: Sequence[str], further: Collection[s
         *(f"simulated_{name}" for name in JUDGED if name in further),
         *(f"interval_low.{o}" for o in outputs),
         *(f"interval_high.{o}" for o in outputs),
+        *CHANCE,
         "in_domain",
         "domain_score",
         "evaluations",
@@ -167,6 +170,8 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str], further: Collecti
         **{f"{of}{name}": pa.Column(checks=finite, **number) for of in ("", "simulated_") for name in PRODUCTION},
         "simulated_loss": pa.Column(checks=finite, **number),
         **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
+        **{name: pa.Column("float64", pa.Check.in_range(0, 1), nullable=True) for name in CHANCE[:3]},
+        "expected_loss": pa.Column(checks=finite, **number),
         "in_domain": pa.Column("boolean", nullable=True),
         "domain_score": pa.Column("float64", pa.Check.in_range(0, 1), nullable=True),
         "evaluations": pa.Column("int64", pa.Check.ge(0)),

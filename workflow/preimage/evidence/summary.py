@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import CASE, FURTHER, JUDGED, inputs_of, least_losses, missed
+from preimage.core.candidates import CASE, CHANCE, FURTHER, JUDGED, inputs_of, least_losses, missed
 from preimage.core.certificates import Certificate, together
 from preimage.core.objective import Objective, Pareto, Varied
 from preimage.core.space import Space
@@ -82,6 +82,7 @@ def _row(
         "hits": int(same.sum()),
         "distinct": int(good["cluster"].nunique()),
         "feasible": proven.feasible,
+        **{c: float(shown[c]) for c in CHANCE},
         "in_domain": shown["in_domain"],
         "domain_score": shown["domain_score"],
         "evaluations": int(part["evaluations"].sum()),

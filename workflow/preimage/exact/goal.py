@@ -94,6 +94,10 @@ class Goal(ABC):
     def rounding(self, margin: np.ndarray) -> float:
         """Return what rounding may make of the loss, at most, given that of the ends of the model's outputs (k,)."""
 
+    def points(self, parts: Parts) -> np.ndarray:
+        """Return points of boxes (k, d) that are likely to be good: none that are known."""
+        return np.empty((0, parts.start.shape[1]))
+
     # -- limits --------------------------------------------------------------------------------------------------------
 
     def rows(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
@@ -272,6 +276,10 @@ class Nearest(Goal):
     def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
         """Return a lower bound of the distance on boxes (n,)."""
         return self._least_sum(self.distance, parts, rows, first[0])
+
+    def points(self, parts: Parts) -> np.ndarray:
+        """Return the point of each box (n, d) that is nearest to the reference."""
+        return np.clip(self.distance.reference, parts.start, parts.end)
 
     def _urge(self, score: np.ndarray, parts: Parts, least: np.ndarray, best: float) -> None:
         pass

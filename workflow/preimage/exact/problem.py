@@ -97,6 +97,8 @@ class Problem:
         boxes = boxes._replace(ends=ends)
         least = self.goal.least(boxes.parts, self.rows(boxes.parts), self.multipliers)
         boxes = boxes._replace(least=np.maximum(least, boxes.least))
+        if len(X := self.goal.points(boxes.parts)):
+            self.offer(X)
         return boxes.take(possible & self.goal.may_hold(boxes.parts) & (boxes.least < self.loss))
 
     def _tightened(self, parts: Parts) -> np.ndarray:

@@ -113,6 +113,14 @@ class Objective(ABC):
         misses a limit satisfies nothing.
         """
 
+    def achieved(self, Y: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return which outputs (n, m) are as wanted, (n,): they satisfy the objective.
+
+        Args:
+            known: outputs of rows that keep the limits (k, m), which a direction has to beat.
+        """
+        return self.met(Y)
+
     @abstractmethod
     def equal_to(self, loss: float) -> float:
         """Return the largest loss that is equal to one but for a millionth of what the training rows span."""
