@@ -1,11 +1,16 @@
 """Every inverter in spaces of steps, gaps, counts, exclusions and curves: what it proposes is valid, whatever it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from preimage.core import objective, polytope
 from preimage.inversion import asking
+from preimage.inversion.base import Inverter
 from preimage.inversion.question import Question
+from preimage.trees.forest import from_sklearn
 
 from ..conftest import inverter
 from ..spaces import random_space, valid
@@ -21,7 +26,14 @@ KINDS = {
     "enumerated": {"starts": 2, "discrete": "enumerate"},
     "uniform": {"starts": 4, "start_from": "uniform"},
     "neural_adjoint": {"starts": 4},
+    "coordinate": {"starts": 3},
+    "certified": {"boxes": 300, "starts": 2},
+    "near": {"boxes": 300, "starts": 2, "distance": 0.5},
+    "common": {"boxes": 300, "starts": 2, "isolation": 0.6},
 }
+# The inverter of a kind above, where it is not the kind's name.
+OF = {"near": "certified", "common": "certified", **dict.fromkeys(("batched", "enumerated", "uniform"), "multistart")}
+ON_TREES = ("coordinate", "certified", "near", "common")
 ENTRIES = ({"minimize": "y"}, {"target": {"y": 0.5}, "tolerance": 0.01}, {"within": {"y": [0.2, 0.3]}})
 
 
@@ -67,15 +79,28 @@ def question(space, seed, entry):
                     traceable=model.traceable())  # fmt: skip
 
 
+def with_trees(q, outputs):
+    """Return the question asked of a forest of the same rows."""
+    model = RandomForestRegressor(5, max_leaf_nodes=12, random_state=0)
+    forest = from_sklearn(model.fit(q.X, outputs[:, 0] if outputs.shape[1] == 1 else outputs))
+    return replace(q, predict=forest.predict, gradient=None, traceable=None, trees=forest)
+
+
 def check(kind, seed):
     space, _ = random_space(seed, [1.0, 1e-6, 1e6][seed % 3])
     q = question(space, seed, ENTRIES[seed % len(ENTRIES)])
-    name = kind if kind in ("hyperopt", "evolution", "cmaes", "random", "lookup", "neural_adjoint") else "multistart"
-    answer, Y = asking.ask(inverter(name, KINDS[kind]), [q], np.random.default_rng(seed))[0]
+    q = with_trees(q, q.measured) if kind in ON_TREES else q
+    answer, Y = asking.ask(inverter(OF.get(kind, kind), KINDS[kind]), [q], np.random.default_rng(seed))[0]
     proposed = ~np.isnan(answer.X).any(axis=1)
-    assert proposed.all() or kind == "lookup"
+    # A proof may be that there is nothing near the data, or end before anything is found there.
+    assert proposed.all() or kind in ("lookup", "near", "common")
     assert all(valid(space, x) for x in answer.X[proposed])
     return answer, Y
+
+
+def test_every_inverter_is_among_these():
+    ours = {kind.kind for kind in Inverter.registry.values() if kind.__module__.startswith("preimage.")}
+    assert {OF.get(kind, kind) for kind in (*KINDS, *FRONTS)} == ours
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,6 +123,7 @@ FRONTS = {
     "multistart": {"starts": 2, "points": 4},
     "random": {"evaluations": 20},
     "lookup": {},
+    "certified": {"boxes": 300, "starts": 1},
 }
 
 
@@ -120,9 +146,10 @@ def check_front(kind, seed):
     entry = {"pareto": {"minimize": ["a"], "maximize": ["b"]}, **limit}
     wanted = objective.build("o", entry, ["a", "b", "c"], Y.std(axis=0), np.ptp(Y, axis=0), Y)
     q = Question(space, wanted, predict, X, Y, np.arange(1, 41), gradient=gradient)
+    q = with_trees(q, Y) if kind in ON_TREES else q
     answer, found = asking.ask(inverter(kind, FRONTS[kind]), [q], np.random.default_rng(seed))[0]
     proposed = ~np.isnan(answer.X).any(axis=1)
-    assert proposed.all() or kind == "lookup"
+    assert proposed.all() or kind in ("lookup", "certified")
     assert all(valid(space, x) for x in answer.X[proposed])
     ranks = wanted.ranking(found)
     first = np.argsort(ranks)[: int(wanted.best(found).sum())]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from preimage.core import polytope
+from preimage.core.building import build
 from preimage.core.conditions import Condition, Count, Curved, Exclusion, Linear
 from preimage.core.expressions import Expression
 from preimage.core.inputs import Input
@@ -181,6 +182,13 @@ def test_a_gap_that_leaves_nothing_is_named():
 def test_steps_that_miss_an_equality_are_named():
     space = Space((Input("a", 0.0, 9.0, values=(0.0, 2.0, 9.0)),), (Linear((("a", 1.0),), 5.0, 5.0),))
     assert "satisfies 1 a = 5; a is one of its values (proved" in refusal(polytope.check_feasible, space)
+
+
+def test_an_expression_in_conflict_is_said_as_it_was_written():
+    inputs = {"water": {"low": 0, "high": 100}, "cement": {"low": 100, "high": 200}}
+    rows = [{"expression": "water / cement", "at_least": 0.4, "at_most": 0.6}, {"linear": {"water": 1}, "at_most": 30}]
+    said = refusal(polytope.check_feasible, build(inputs, rows, dict.fromkeys(inputs, (0.0, 1.0))))
+    assert "satisfies 0.4 <= water / cement <= 0.6; 1 water <= 30 (proved by a linear program)" in said
 
 
 def curved(text, low=-np.inf, high=np.inf):

@@ -54,7 +54,8 @@ def test_a_table_passes_after_parquet_too(tmp_path):
 def test_the_columns_are_those_of_the_design():
     words = (
         "problem round seed surrogate objective inverter start rank true_rank x.a x.b predicted.y predicted_loss "
-        "simulated.y simulated_loss interval_low.y interval_high.y in_domain domain_score evaluations status message"
+        "simulated.y simulated_loss interval_low.y interval_high.y chance chance_low chance_high expected_loss "
+        "in_domain domain_score evaluations status message"
     )
     assert " ".join(candidates.columns(["a", "b"], ["y"])) == words
 

@@ -54,7 +54,7 @@ def test_ranks_are_by_violation_then_loss_predicted_and_true():
     assert table["rank"].tolist() == [3, 2, 1, 4, 5]
     assert table["simulated_violation"].tolist() == [0.0, 0.2, 0.0, 0.5, 0.5]
     assert table["true_rank"].tolist() == [1, 3, 2, 4, 5]
-    candidates.schema({"a": False}, OUTPUTS, limited=True).validate(table)
+    candidates.schema({"a": False}, OUTPUTS, ["violation"]).validate(table)
 
 
 def test_a_study_without_limits_has_no_column_of_them():
@@ -120,6 +120,7 @@ def test_plateaus_are_of_starts_that_keep_the_limits():
 def test_a_method_that_misses_a_limit_that_others_keep_is_a_poor_search():
     row = {"predicted_loss": -9.0, "certified_bound": np.nan, "violation": 0.1, "feasible": "yes"}
     assert answer_findings.poor_search(row, BEST, -5.0).verdict == "found"
+    assert answer_findings.poor_search({**row, "feasible": "undecided"}, BEST, -5.0).verdict == "found"
     assert answer_findings.poor_search({**row, "feasible": "undecided"}, BEST, np.nan).verdict == "unknown"
     assert answer_findings.no_solution("undecided", np.nan, BEST).verdict == "unknown"
     assert answer_findings.no_solution("yes", np.nan, BEST).verdict == "absent"

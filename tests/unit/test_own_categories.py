@@ -106,7 +106,7 @@ def encoded(*encoders, last=None):
 
 PIPELINES = {
     "one-hot": encoded((OneHotEncoder(), TEXT + NUMBERS)),
-    "ordinal": encoded((OrdinalEncoder(), TEXT), (OneHotEncoder(), NUMBERS), last=RandomForestRegressor(5, n_jobs=2)),
+    "ordinal": encoded((OrdinalEncoder(), TEXT), (OneHotEncoder(), NUMBERS), last=RandomForestRegressor(5, n_jobs=1)),
     "imputed": encoded((make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder()), TEXT)),
     "by target": encoded((TargetEncoder(), TEXT), (StandardScaler(), ["heat"])),
     "outputs too": TransformedTargetRegressor(encoded((OneHotEncoder(), TEXT)), transformer=StandardScaler()),

@@ -44,14 +44,10 @@ def test_rows_that_conditions_exclude_are_counted_once_each(check):  # noqa: F81
         ("{}", "[{expression: water * cement, at_most: 60000}]", "a constraint on an expression that is not linear"),
     ],
 )
-def test_exact_searches_refuse_what_they_do_not_know(check, inputs, constraints, more):  # noqa: F811
+def test_coordinate_refuses_what_it_does_not_know(check, inputs, constraints, more):  # noqa: F811
     text = STUDY + "inverters: {lines: {kind: coordinate}}\n"
     assert f"key 'inverters.lines': coordinate does not support {more} yet; use another inverter" in refusal(
         check, inputs, constraints, text=text
-    )
-    wanted = "{o: {target: {strength: 60}, preimage: true}}"
-    assert f"key 'objectives.o.preimage': it does not support {more} yet" in refusal(
-        check, inputs, constraints, objectives=wanted
     )
 
 

@@ -1,8 +1,7 @@
 """The one run of all studies that tests read: it comes first, as it takes longest, and ends with nothing left to do."""
 
-from ..finished import SAID_AGAIN, STUDIES
+from ..finished import SAID_AGAIN
 
 
 def test_a_dry_run_after_all_studies_finds_nothing_to_do(all_finished):
-    assert all((all_finished / f"{name}.yaml").exists() for name in ("tiny", "mixed")) and len(STUDIES) > 10
     assert "Nothing to be done" in (all_finished / SAID_AGAIN).read_text(encoding="utf-8")

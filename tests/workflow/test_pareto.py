@@ -8,12 +8,13 @@ import pytest
 
 import preimage
 
-from ..running import assert_documented, documented, snakemake, study_argument, write_study
+from ..finished import finished_study
+from ..running import assert_documented, documented
 
 STUDY = """
-study: trade
+study: fronts
 problem:
-  table: {file: rows.csv, outputs: [gain, waste]}
+  table: {file: fronts.csv, outputs: [gain, waste]}
   inputs: {kind: {categories: [red, blue]}}
   formulas: {price: {expression: "2 * a + b", unit: EUR}}
 surrogates: {line: {kind: linear}}
@@ -26,18 +27,20 @@ inverters:
 """
 
 
-@pytest.fixture(scope="module")
-def trade(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trade")
+def write_rows(folder):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.random(40), "b": rng.random(40), "kind": np.where(np.arange(40) % 2, "red", "blue")})
     frame["gain"] = 3 * frame["a"] + frame["b"] + (frame["kind"] == "red")
     frame["waste"] = 2 * frame["a"]
-    write_study(folder, STUDY, "trade.yaml")
-    frame.to_csv(folder / "rows.csv", index=False)
-    done = snakemake(folder, *study_argument("trade.yaml"))
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder / "results/trade"
+    frame.to_csv(folder / "fronts.csv", index=False)
+
+
+fronts = finished_study("fronts", STUDY, prepare=write_rows)
+
+
+@pytest.fixture(scope="module")
+def trade(fronts):
+    return fronts / "results/fronts"
 
 
 def test_the_table_has_the_fronts_and_is_documented(trade):

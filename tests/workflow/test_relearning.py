@@ -8,22 +8,8 @@ import pytest
 
 from preimage.surrogates import random_forest
 
-from ..finished import finished_study
 from ..running import assert_documented, snakemake, study_argument, write_study
-
-BOWL = """
-study: rounds
-seed: 0
-problem: {simulator: paraboloid, dimension: 2, samples: 60, noise: {sd: 1}}
-surrogates: {forest: {kind: random_forest, trees: 10, folds: 2}}
-objectives: {lowest: {minimize: y}}
-inverters: {random: {kind: random, evaluations: 50}}
-rounds: 1
-relearning: {simulations: 10, explore: 0.2, gate: 0.2}
-"""
-
-
-rounds = finished_study("rounds", BOWL, ["rounds/report.html", "rounds/relearning.html"])
+from .conftest import ROUNDS
 
 
 def part(folder, at, name, seed=0):
@@ -52,7 +38,7 @@ def test_a_round_adds_its_simulations_and_no_row_of_the_evidence(rounds):
 
 @pytest.mark.long
 def test_each_of_two_rounds_of_two_seeds_adds_its_simulations(tmp_path):
-    write_study(tmp_path, BOWL.replace("seed: 0", "seeds: [0, 1]").replace("rounds: 1", "rounds: 2"), "rounds.yaml")
+    write_study(tmp_path, ROUNDS.replace("seed: 0", "seeds: [0, 1]").replace("rounds: 1", "rounds: 2"), "rounds.yaml")
     done = snakemake(tmp_path, "results/rounds/relearning.html", *study_argument("rounds.yaml"))
     assert done.returncode == 0, done.stderr[-4000:]
     for seed in (0, 1):
@@ -71,7 +57,7 @@ def test_each_of_two_rounds_of_two_seeds_adds_its_simulations(tmp_path):
 def test_every_round_is_in_the_tables(rounds):
     assert_documented(pd.read_csv(rounds / "results/rounds/rounds.csv"), "rounds.csv")
     summary = pd.read_csv(rounds / "results/rounds/summary.csv")
-    assert sorted(summary["round"].unique()) == [0, 1] and len(summary) == 2 * 2
+    assert sorted(summary["round"].unique()) == [0, 1] and len(summary) == 2 * 2 * 3
     assert sorted(pd.read_parquet(rounds / "results/rounds/candidates.parquet")["round"].unique()) == [0, 1]
 
 
@@ -89,10 +75,10 @@ def test_every_model_is_a_version_and_one_is_champion(rounds):
 def test_what_each_round_bought_is_a_table_a_figure_and_in_the_report(rounds):
     table = pd.read_csv(rounds / "results/rounds/rounds.csv")
     assert table.groupby("round")["rows"].unique().map(list).tolist() == [[60], [70]]
-    assert set(table["inverter"]) == {"random", "lookup"} and table["simulated_loss"].notna().all()
+    assert set(table["inverter"]) == {"random", "direct", "lookup"} and table["simulated_loss"].notna().all()
     summary = pd.read_csv(rounds / "results/rounds/summary.csv")
     assert table["simulated_loss"].tolist() == summary["simulated_loss"].tolist()
-    assert (rounds / "results/rounds/figures/rounds.lowest.svg").exists()
+    assert (rounds / "results/rounds/figures/rounds.best.svg").exists()
     assert "What each round gained" in (rounds / "results/rounds/report.html").read_text()
 
 
@@ -116,9 +102,13 @@ def test_a_version_is_linked_to_the_run_that_trained_it(rounds):
 @pytest.mark.long
 def test_a_study_inverts_the_champion_that_relearning_left(rounds):
     uri = 'uri: "models:/rounds.forest@champion"'
-    text = BOWL.replace("study: rounds", "study: use")
+    text = ROUNDS.replace("study: rounds", "study: use")
     text = text.replace("kind: random_forest, trees: 10, folds: 2", f"kind: model, {uri}")
-    text = text.replace("rounds: 1\n", "").replace("relearning: {simulations: 10, explore: 0.2, gate: 0.2}\n", "")
+    text = (
+        text.replace("minimize: value", "minimize: y")
+        .replace("rounds: 1\n", "")
+        .replace("relearning: {simulations: 10, explore: 0.2, gate: 0.2}\n", "")
+    )
     text = text.replace("inverters: {", "inverters: {proof: {kind: certified}, ")
     write_study(rounds, text, "use.yaml")
     tables = [f"results/use/{name}" for name in ("candidates.parquet", "summary.csv")]

@@ -8,6 +8,8 @@ BENCHMARKS = [
     "deep_inverse",
     "certified",
     "fronts",
+    "counterfactuals",
+    "recipes",
     "relearning",
     "calibration",
     "learning",

@@ -82,6 +82,7 @@ rule split:
     params:
         test_fraction=lambda w: of(w)["split"]["test_fraction"],
         categories=lambda w: named.categories(of(w)["problem"]),
+        references=lambda w: named.referred_rows(of(w).get("objectives", {})),
         code=code("split"),
     script:
         "../scripts/split.py"

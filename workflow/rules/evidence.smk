@@ -7,6 +7,7 @@ rule evidence:
         models=models("model"),
         models_info=models("surrogate.json"),
         tests=models("test.parquet"),
+        out_of_fold=models("out_of_fold.parquet"),
         train=rules.split.output.train,
         test=rules.split.output.test,
         info=rules.split.output.info,

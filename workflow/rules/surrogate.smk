@@ -13,6 +13,7 @@ rule train:
         ),
         info="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/surrogate.json",
         test="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/test.parquet",
+        out_of_fold="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/out_of_fold.parquet",
         trials="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/trials.parquet",
         curve="results/{study}/round{round}/seed{seed}/surrogates/{surrogate}/curve.parquet",
         record="results/{study}/tracking/round{round}/seed{seed}/train.{surrogate}.json",

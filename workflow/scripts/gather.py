@@ -14,8 +14,7 @@ def main(snakemake):
         inputs = [c[2:] for c in table if c.startswith("x.")]
         outputs = candidates.outputs_in(table)
         category = {name: not pd.api.types.is_numeric_dtype(table[f"x.{name}"]) for name in inputs}
-        production = [name for name in candidates.PRODUCTION if name in table]
-        candidates.schema(category, outputs, "violation" in table, production).validate(table)
+        candidates.schema(category, outputs, candidates.further_of(table)).validate(table)
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
         parts = [pd.read_csv(p, float_precision="round_trip") for p in snakemake.input.summary]

@@ -32,9 +32,10 @@ def main(snakemake):
             tables.write(path, table)
         category = named.categories(run.params["problem"])
         described = setting.describe(after, known.inputs, known.outputs, category)
+        described = described._replace(references=known.references)
         counts = {"train_rows": len(after), "test_rows": len(test), "gate_rows": len(gate), "new_rows": len(new)}
         rest = {"categories": category, "data_sha256": sha256(output.train)}
-        write_json(output.info, {**described._asdict(), **counts, **rest})
+        write_json(output.info, {**described.to_dict(), **counts, **rest})
         write_json(output.said, {"rows": len(new), "sentences": said})
         log(run, source, output, counts)
         run.artifact(output.new, output.info, output.said)

@@ -19,7 +19,7 @@ def main(snakemake):
         model = module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
         report = run.progress(options["boxes"])
         found = preimage.preimage(
-            model.trees, known.setting.space.fix(wanted.fixed), wanted, options["boxes"], options.get("seconds"),
+            model.trees, wanted.allowed(known.setting.space), wanted, options["boxes"], options.get("seconds"),
             run.state, report, known.formulas,
         )  # fmt: skip
         inner, outer = found.bracket

@@ -1,7 +1,7 @@
 """Rows held out by distinct input; what later steps may know of the data comes from the training rows alone."""
 
 from preimage.core import canonical
-from preimage.data import setting, split, tables
+from preimage.data import references, setting, split, tables
 from preimage.running.step import step
 from preimage.support.files import read_json, write_json
 
@@ -14,10 +14,11 @@ def main(snakemake):
         rows = table.take(train)
         tables.write(snakemake.output.train, rows)
         tables.write(snakemake.output.test, table.take(test))
-        known = setting.describe(rows, info["inputs"], info["outputs"], run.params["categories"])._asdict()
+        known = setting.describe(rows, info["inputs"], info["outputs"], run.params["categories"])
+        referred = references.read(table, run.params["references"], info["inputs"])
         counts = {"train_rows": len(train), "test_rows": len(test)}
         rest = {"categories": run.params["categories"], "data_sha256": info["sha256"]}
-        write_json(snakemake.output.info, {**known, **counts, **rest})
+        write_json(snakemake.output.info, {**known._replace(references=referred).to_dict(), **counts, **rest})
         for name, value in counts.items():
             run.metric(f"split/{name}", value)
         run.artifact(snakemake.output.info)

@@ -47,6 +47,10 @@ def main(snakemake):
         write_json(snakemake.output.info, info)
         with replacing(snakemake.output.test) as path:
             pd.DataFrame(intervals.columns(predicted, low, high, test.outputs)).to_parquet(path, index=False)
+        with replacing(snakemake.output.out_of_fold) as path:
+            said, spread = trained.out_of_fold
+            columns = intervals.by_output(train.outputs, predicted=said, spread=spread)
+            pd.DataFrame(columns).to_parquet(path, index=False)
         with replacing(snakemake.output.trials) as path:
             pd.DataFrame(trained.trials).to_parquet(path, index=False)
         with replacing(snakemake.output.curve) as path:

@@ -99,7 +99,7 @@ def _invert(
         predict = simulator.simulate if case.surrogate == "simulator" else models[case.surrogate][0].predict
         wanted = objectives[case.objective]
         question = Question(
-            found.space.fix(wanted.fixed), wanted, predict, train.X, train.Y, train.numbers,
+            wanted.allowed(found.space), wanted, predict, train.X, train.Y, train.numbers,
             on_simulator=case.surrogate == "simulator",
         )  # fmt: skip
         inverter = study["inverters"][case.inverter]

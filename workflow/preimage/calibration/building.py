@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration import losses, solving
+from preimage.calibration import likelihoods, losses, solving
 from preimage.calibration.course import Course
 from preimage.calibration.fit import Fit
+from preimage.calibration.likelihoods import Noise
 from preimage.core.dynamics import Curve, Model
 from preimage.data import counts, series
 from preimage.data.series import Series
 from preimage.problems import loading
-from preimage.support.errors import StudyError
+from preimage.support import digits
+from preimage.support.errors import StudyError, did_you_mean
 
 
 def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -> Fit:
@@ -44,8 +46,49 @@ def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -
     kind = losses.check(entry["loss"])
     logs = tuple((spec.get("inputs") or {}).get(name, {}).get("scale") == "log" for name in names)
     course = Course(whole.start)
-    found = Fit(model, names, rows, kind, weights, columns, start, rtol, atol, course=course, logarithmic=logs)
+    noises = _noises(entry, spec, [model.observed[k] for k in columns], kind)
+    found = Fit(
+        model, names, rows, kind, weights, columns, start, rtol, atol, course=course, logarithmic=logs, noises=noises
+    )
     return found if isinstance(model, Curve) else solving.settled(found, whole, spec, run)
+
+
+def _noises(entry: Mapping[str, Any], spec: Mapping[str, Any], series: list[str], kind: str) -> tuple[Noise, ...]:
+    """Return the noise of each series that the loss takes; nothing where that is no likelihood. Raises StudyError for
+    one that is missing, out of place or not above 0."""
+    stated, likelihood = entry.get("noise"), likelihoods.LIKELIHOODS.get(kind)
+    if likelihood is None or not likelihood.noise:
+        if stated is not None:
+            raise StudyError(f"noise: valid only for a likelihood with noise, not for the loss {kind}")
+        return () if likelihood is None else tuple(Noise("", 1.0) for _ in series)
+    if entry["weights"] != "equal":
+        raise StudyError(f"weights: found {entry['weights']}, expected equal: rows of a likelihood have no weights")
+    if stated is None:
+        raise StudyError(f"noise: missing; the loss {kind} needs a number or the name of an input ({likelihood.noise})")
+    each = stated if isinstance(stated, Mapping) else dict.fromkeys(series, stated)
+    for name in each:
+        if name not in series:
+            raise StudyError(f"noise.{name}: the loss takes no such series{did_you_mean(name, series)}")
+    if missing := [name for name in series if name not in each]:
+        raise StudyError(f"noise.{missing[0]}: missing; expected one for each of {', '.join(series)}")
+    return tuple(_noise(each[name], spec, f"noise.{name}" if each is stated else "noise") for name in series)
+
+
+def _noise(stated: float | str, spec: Mapping[str, Any], where: str) -> Noise:
+    inputs = spec.get("inputs") or {}
+    if isinstance(stated, str):
+        if stated not in inputs:
+            raise StudyError(f"{where}: found '{stated}', expected a number or an input{did_you_mean(stated, inputs)}")
+        low = float(inputs[stated].get("fixed", inputs[stated].get("low", 0)))
+        if not low > 0:
+            found = digits.plain(low)
+            raise StudyError(
+                f"problem.inputs.{stated}: it is a noise, and its lower bound is {found}; expected above 0"
+            )
+        return Noise(stated, low)
+    if not stated > 0:
+        raise StudyError(f"{where}: found {digits.plain(stated)}, expected a number above 0")
+    return Noise("", float(stated))
 
 
 def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:

@@ -10,12 +10,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.stats import chi2
+from scipy.stats import f as fisher
 
-from preimage.calibration import losses, solvers
+from preimage.calibration import likelihoods, losses, solvers
 from preimage.calibration.course import Course
+from preimage.calibration.likelihoods import Noise
 from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, NoSolutionError, by_scipy
 from preimage.core.dynamics import Curve, Model
-from preimage.core.objective import NEAR_SHARE
+from preimage.core.objective import NEAR_DEVIANCE, NEAR_SHARE
 from preimage.data.series import Series
 
 # Parameters evaluated in one compiled program.
@@ -30,6 +33,8 @@ REFERENCE_PARTS = 16
 ROUNDING = 1e-14
 # Tolerance of the coarse solutions of stiff equations.
 COARSE = 1e-5
+# By how much a deviance is larger at the end of a 95 % interval, about.
+DEVIANCE = 4.0
 # Residuals of this share of the values are as good as none.
 NEAR = 1e-6
 
@@ -48,6 +53,7 @@ class Fit:
         course: where solvers begin, and begin anew.
         logarithmic: which parameters are to be searched by their logarithms (d,); empty where none is.
         logs: which parameters are given by their logarithms to base 10 (d,); empty where none is.
+        noises: of each of the columns, where the loss is a likelihood; empty otherwise.
     """
 
     model: Model
@@ -63,6 +69,7 @@ class Fit:
     course: Course = WHOLE
     logarithmic: tuple[bool, ...] = ()
     logs: tuple[bool, ...] = ()
+    noises: tuple[Noise, ...] = ()
 
     # -- as a surrogate ------------------------------------------------------------------------------------------------
 
@@ -119,9 +126,20 @@ class Fit:
         return (self.residuals_by_scipy(x, **solver) ** 2).sum()
 
     def residuals_by_scipy(self, x: np.ndarray, **solver: Any) -> np.ndarray:
-        """Return the residuals (n, m) whose squares sum to the loss, at parameters (d,). Raises NoSolutionError."""
-        difference = losses.scaled(self.loss, self.modelled(x, **solver)) - self.wanted
-        return np.asarray(difference[:, list(self.columns)] * self.weight)
+        """Return the residuals, (n, c) or of a likelihood (r,), whose squares sum to the loss, at parameters (d,).
+        Raises NoSolutionError."""
+        columns = list(self.columns)
+        found = losses.scaled(self.loss, self.modelled(x, **solver))
+        if self.noises:
+            both, p = (found[:, columns], self.wanted[:, columns]), self.named(x)
+            with np.errstate(all="ignore"):
+                return np.asarray(likelihoods.residuals(self.loss, *both, self.weight, self.noises, p, np))
+        return np.asarray((found - self.wanted)[:, columns] * self.weight)
+
+    @property
+    def many(self) -> int:
+        """How many residuals there are."""
+        return len(self.counted) * len(self.columns) + sum(bool(noise.name) for noise in self.noises)
 
     def modelled(self, x: np.ndarray, **solver: Any) -> np.ndarray:
         """Return the series (n, m) in the rows that count, at parameters (d,), by scipy. Raises NoSolutionError."""
@@ -185,6 +203,7 @@ class Fit:
             self.atol,
             course=about,
             logs=self.logs,
+            noises=self.noises,
         )
 
     @cached_property
@@ -215,7 +234,7 @@ class Fit:
             knots, where = self.course.knots(times)
             times, rows = (times, rows) if np.array_equal(knots, times) else (knots, where)
         at = {name: column[counted] for name, column in s.at.items()}
-        cells: Any = () if self.complete else self.weight
+        cells: Any = () if self.complete and not self.noises else self.weight
         weights = self.weights[counted]
         found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
@@ -249,8 +268,10 @@ class Fit:
     @cached_property
     def weight(self) -> np.ndarray:
         """What the differences in the rows that count are multiplied by, so that the squares sum to the loss (n, c): 0
-        where a cell is empty."""
+        where a cell is empty, 1 elsewhere where the loss is a likelihood."""
         counted, columns = self.counted, list(self.columns)
+        if self.noises:
+            return 1.0 - np.isnan(self.series.values[counted][:, columns])
         weight = np.repeat(np.sqrt(self.weights[counted] / len(columns))[:, None], len(columns), axis=1)
         if self.complete:
             return weight
@@ -272,7 +293,11 @@ class Fit:
     @cached_property
     def size(self) -> float:
         """The norm that residuals would have if every value were off by all of itself."""
-        return float(np.linalg.norm(losses.size(self.loss, self.wanted[:, list(self.columns)]) * self.weight))
+        size = losses.size(self.loss, self.wanted[:, list(self.columns)]) * self.weight
+        if self.noises:
+            p = self.named(self.start)
+            size = size / [noise.at(p) for noise in self.noises] if likelihoods.LIKELIHOODS[self.loss].noise else size
+        return float(np.linalg.norm(size))
 
     @property
     def noise(self) -> float:
@@ -282,7 +307,34 @@ class Fit:
     def as_good_as(self, best: float) -> float:
         """Return the largest loss that counts as good as the best one found: a share above it, or, where that is all
         but perfect, residuals of a millionth of the values."""
+        if self.noises:
+            return best + NEAR_DEVIANCE
         return best * (1 + NEAR_SHARE) + (NEAR * self.size) ** 2
+
+    def limit(self, least: float, left: float, level: float) -> float:
+        """Return the largest loss of an interval of one parameter (Bates and Watts 1988; of a likelihood, Wilks 1938).
+
+        Args:
+            left: residuals less the directions that are determined.
+        """
+        if self.noises:
+            return least + float(chi2.ppf(level, 1))
+        return least * (1 + float(fisher.ppf(level, 1, left)) / left)
+
+    def variance(self, least: float, left: float) -> float:
+        """Return the variance of residuals, of which those of a likelihood have 1."""
+        return 1.0 if self.noises else least / left
+
+    def part(self, loss: float, share: float) -> float:
+        """Return a share of a loss; of a likelihood's, whose least value says nothing, that share of its limit."""
+        return share * (DEVIANCE if self.noises else loss)
+
+    def negative_log_likelihood(self, loss: float) -> float | None:
+        """Return the negative log-likelihood that a loss stands for; None where the loss is no likelihood's."""
+        if not self.noises:
+            return None
+        wanted = self.wanted[:, list(self.columns)]
+        return 0.5 * (loss + likelihoods.constant(self.loss, wanted, self.weight, self.noises))
 
     def named(self, x: np.ndarray) -> dict[str, Any]:
         if self.logs:

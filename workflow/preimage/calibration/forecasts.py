@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.calibration import losses
+from preimage.calibration import likelihoods, losses
 from preimage.calibration.fit import Fit
 from preimage.data.series import Series
 
@@ -27,12 +27,28 @@ def naive(fitted: Series, ahead: np.ndarray) -> dict[str, np.ndarray]:
     return {"last value": np.repeat(last[None], len(ahead), axis=0), "last week's growth": last + slope * steps}
 
 
-def forecast(fit: Fit, whole: Series, X: np.ndarray, best: np.ndarray, noise: float) -> dict[str, np.ndarray]:
+def noise(fit: Fit, best: np.ndarray, residual: float) -> np.ndarray:
+    """Return the standard deviations (m,) of the noise of each series, on the loss's scale, at parameters (d,); NaN of
+    counts, whose noise goes with their mean.
+
+    Args:
+        residual: standard deviation of the residuals, where the loss is no likelihood.
+    """
+    if not fit.noises:
+        return np.full(len(fit.series.names), residual)
+    out, p = np.full(len(fit.series.names), np.nan), fit.named(best)
+    if not likelihoods.LIKELIHOODS[fit.loss].counts:
+        wide = np.sqrt(2) if fit.loss == "laplace" else 1.0
+        out[list(fit.columns)] = [wide * float(noise.at(p)) for noise in fit.noises]
+    return out
+
+
+def forecast(fit: Fit, whole: Series, X: np.ndarray, best: np.ndarray, noise: np.ndarray) -> dict[str, np.ndarray]:
     """Return the forecast of rows after the fitted ones by the best parameters (d,), and its interval: (h, m) each.
 
     Args:
         X: parameters (n, d) that fit within the limit of their likelihood.
-        noise: standard deviation of the residuals, on the loss's scale.
+        noise: standard deviations of the residuals of each series (m,), on the loss's scale.
     """
     h = len(fit.series)
     curve = fit.curves(best[None], whole)[0][h:]

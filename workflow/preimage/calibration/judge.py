@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage.calibration import building, derivatives, engine, forecasts, losses, overlooked, profiles
+from preimage.calibration import building, derivatives, engine, forecasts, likelihoods, losses, overlooked, profiles
 from preimage.calibration.fit import Fit
 from preimage.core import polytope
 from preimage.core.dynamics import Curve
@@ -63,7 +63,7 @@ def judge(
         "rows": len(found.series),
         "counted": len(found.counted),
         "notes": found.series.notes,
-        "logarithmic": found.loss != "mse",
+        "logarithmic": losses.scale(found.loss) != "values",
     }
     if found.model.own:
         findings["solving"] = solved(found, space, X[0])
@@ -80,7 +80,9 @@ def judge(
     }
     within = told.X[told.loss <= told.limit]
     least, left = float(told.loss.min()), max(1.0, told.rows - max(1, told.determined))
-    noise = float(np.sqrt(least * told.rows / left))
+    if found.noises:
+        findings["negative_log_likelihood"] = found.negative_log_likelihood(told.least)
+    noise = forecasts.noise(found, X[0], float(np.sqrt(least * told.rows / left)))
     if len(whole) > len(found.series):
         rows = forecast(found, whole, space, X[0], within, noise, rng)
         tables["forecast"] = rows
@@ -155,7 +157,7 @@ def forecast(
     space: Space,
     best: np.ndarray,
     within: np.ndarray,
-    noise: float,
+    noise: np.ndarray,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Return forecasts of the held-out rows: by the fit, by one to the whole series, and naive ones."""
@@ -167,7 +169,7 @@ def forecast(
         ends = engine.search(everything, space, X0, space.free, profiles.steps_for(everything, best))
         order = np.argsort(np.where(np.isfinite(ends.loss), ends.loss, np.inf), kind="stable")
         near = ends.X[order][ends.loss[order] <= everything.as_good_as(ends.loss[order[0]])]
-        spread = float(np.sqrt(ends.loss[order[0]]))
+        spread = forecasts.noise(everything, ends.X[order[0]], float(np.sqrt(ends.loss[order[0]])))
         value = forecasts.forecast(everything, whole, near, ends.X[order[0]], spread)
         parts.append(forecasts.table("fit to the whole series", everything, whole, value))
     for name, values in forecasts.naive(found.series, ahead).items():
@@ -178,4 +180,4 @@ def forecast(
 
 
 def _counts(found: Fit) -> bool:
-    return found.loss in losses.KINDS[:2]
+    return losses.scale(found.loss) != "values" or bool(found.noises and likelihoods.LIKELIHOODS[found.loss].counts)

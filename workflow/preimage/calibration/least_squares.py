@@ -95,7 +95,7 @@ def minimise(
     """
     u = np.clip((X0 - box.low) / box.width, 0, 1)
     moves = np.broadcast_to(movable, X0.shape)
-    state, _ = _advance(form, data, box, _unseen(u, moves, len(data.wanted) * len(form.columns)), 1)
+    state, _ = _advance(form, data, box, _unseen(u, moves, traced.many(form, data)), 1)
     history, done = [], 0
     while done < iterations and (np.asarray(state.rest) == 0).any():
         state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done))
@@ -117,6 +117,10 @@ def _at(form: Form, data: Data, box: Box, u: Any) -> tuple[Any, Any]:
     return r, J * box.width
 
 
+def _rest(form: Form, data: Data, box: Box, u: Any) -> Any:
+    return traced.rest(form, data, box.low + box.width * u)
+
+
 def _unseen(u: np.ndarray, moves: np.ndarray, residuals: int) -> State:
     """Return searches that have yet to see their starts: without slopes they stay there for one step, which sees them.
 
@@ -134,6 +138,7 @@ def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tupl
     needed)."""
     step = jax.vmap(partial(_step, box))
     at = jax.vmap(partial(_at, form, data, box))
+    rest = jax.vmap(partial(_rest, form, data, box)) if form.noises else None
     empty = jnp.full(CHUNK, jnp.nan)
 
     def more(carry: Any) -> Any:
@@ -141,7 +146,7 @@ def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tupl
 
     def once(carry: Any) -> Any:
         k, s, (best, slope) = carry
-        s = _turn(s, step, at)
+        s = _turn(s, step, at, rest)
         leader = jnp.nanargmin(s.f)
         return k + 1, s, (best.at[k].set(s.f[leader]), slope.at[k].set(s.slope[leader]))
 
@@ -149,7 +154,7 @@ def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tupl
     return state, trace
 
 
-def _turn(s: State, step: Any, at: Any) -> State:
+def _turn(s: State, step: Any, at: Any, rest: Any) -> State:
     """Return the searches one iteration on: a step is taken where it lowers the loss; elsewhere the damping grows.
 
     A step that promises less than the loss can resolve is taken where the loss stays the same, and with little damping
@@ -158,7 +163,7 @@ def _turn(s: State, step: Any, at: Any) -> State:
     v, slope, promised = step(s.u, s.r, s.J, s.D, s.damping, s.moves)
     r, J = at(v)
     J = jnp.where(s.moves[:, None, :], J, 0.0)
-    f = (r**2).sum(1)
+    f = (r**2).sum(1) if rest is None else (r**2).sum(1) + rest(v)
     going, first = s.rest == 0, s.evaluations == 0
     fine = promised <= ROUNDING * s.f
     better = ((f < s.f) | (fine & (f <= (1 + ROUNDING) * s.f))) & jnp.isfinite(J).all((1, 2)) & going

@@ -29,7 +29,7 @@ def residuals(fit: Fit, x: np.ndarray) -> np.ndarray:
     try:
         return fit.residuals_by_scipy(x).ravel()
     except NoSolutionError:
-        return np.full(len(fit.counted) * len(fit.columns), np.inf)
+        return np.full(fit.many, np.inf)
 
 
 def minimise(

@@ -21,11 +21,13 @@ REMEDY = "state its times as `problem.events`, or set `problem.solver.largest_st
 
 
 def unmoved(fit: Fit, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[str]:
-    """Return the parameters, of those that have a range, that move no value of the series at parameters (d,)."""
+    """Return the parameters, of those that have a range and are no noise, that move no value of the series at
+    parameters (d,)."""
     values = _series(fit, x)
     size = np.abs(values).max(axis=0)
     still = []
-    for k in np.flatnonzero(low < high):
+    noises = {noise.name for noise in fit.noises}
+    for k in np.flatnonzero((low < high) & np.array([name not in noises for name in fit.names])):
         beside = x.copy()
         beside[k] += MOVED * (high[k] - low[k]) * (1 if x[k] < (low[k] + high[k]) / 2 else -1)
         try:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import f as fisher
 
 from preimage.calibration import least_squares, one_by_one, stationary, traced
 from preimage.calibration.engine import box, program
@@ -57,6 +56,7 @@ class Profiles(NamedTuple):
         axes: those directions (d, d), a row each.
         best, least: the best parameters (d,) and their loss.
         searched: the loss of the best fit that the search found, where a profile may have found a better one.
+        margin: by how much a loss has to be lower to be another fit's.
     """
 
     parameter: np.ndarray
@@ -71,11 +71,12 @@ class Profiles(NamedTuple):
     best: np.ndarray
     least: float
     searched: float
+    margin: float = 0.0
 
     @property
     def better(self) -> bool:
         """Whether what began from the search's best fit, or a profile, came to a better one."""
-        return self.least < self.searched * (1 - BETTER)
+        return self.least < self.searched - self.margin
 
     @property
     def determined(self) -> int:
@@ -102,31 +103,31 @@ def profile(fit: Fit, space: Space, X: np.ndarray, state: Path | None = None) ->
     x, least, J = work.free(X[0])
     for turn in range(TURNS):
         told = _told(work, x, least, J, turn)
-        if not told.loss.min() < least * (1 - SAME) - fit.noise**2:
+        if not told.loss.min() < least - fit.part(least, SAME) - fit.noise**2:
             break
         x, least, J = work.free(told.X[told.loss.argmin()])
     searched, now = fit.losses(np.stack([X[0], told.best]))  # not by the coarse steps of these searches
-    return told._replace(searched=float(searched), least=float(now))
+    return told._replace(searched=float(searched), least=float(now), margin=fit.part(float(searched), BETTER))
 
 
 def _told(work: Any, x: np.ndarray, least: float, J: np.ndarray, turn: int) -> Profiles:
     """Return the profiles around the best parameters (d,), with J (r, d) there."""
     free, limits = work.space.free, work.limits
     rows = counted(work.fit)
-    directions, axes, deviation = _local(J[:, free], free, least, rows)
+    variance = work.fit.variance(least, max(1.0, rows - free.sum()))
+    directions, axes, deviation = _local(J[:, free], free, variance)
     parameter, value = _held(x, limits, np.flatnonzero(free), deviation)
     held = work.held(x, parameter, value, turn)
     # The best fit itself is in every profile.
     at_best = np.where(value == x[parameter], least, np.inf)
     held = held.or_better(Held(np.tile(x, (len(value), 1)), at_best, at_best))
     left = max(1.0, rows - max(1, int((2 * 1.96 * directions < DETERMINED).sum())))
-    share = 1 + fisher.ppf(LEVEL, 1, left) / left
-    limit = float(min(least, held.loss.min()) * share)
+    limit = work.fit.limit(float(min(least, held.loss.min())), left, LEVEL)
     finer = work.finer(parameter, value, held, limit)
     if finer is not None:
         parameter, value, held = finer
     order = np.lexsort((value, parameter))
-    limit = float(min(least, held.loss.min()) * share)
+    limit = work.fit.limit(float(min(least, held.loss.min())), left, LEVEL)
     return Profiles(parameter[order], value[order], held.loss[order], held.lowest[order], held.X[order], limit, rows,
                     directions, axes, x, least, least)  # fmt: skip
 
@@ -230,20 +231,19 @@ def steps_for(fit: Fit, x: np.ndarray) -> int:
     for steps in STEPS:
         form, data = fit.stepped(steps)
         found = float(np.asarray(traced.losses_at(form, data, x[None]))[0])
-        if abs(found - right) <= 0.01 * right + (PRECISE * fit.size) ** 2:
+        if abs(found - right) <= fit.part(right, 0.01) + (PRECISE * fit.size) ** 2:
             break
     return steps
 
 
-def _local(J: np.ndarray, free: np.ndarray, least: float, rows: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _local(J: np.ndarray, free: np.ndarray, variance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return standard deviations along the directions of curvature, these directions, and the parameters' own standard
     deviations, all in parameters scaled to [0, 1]; at most 1. J (r, f) are the residuals' derivatives by those free."""
     _, singular, axes = np.linalg.svd(J, full_matrices=True)
     curvature = np.zeros(len(axes))
     curvature[: len(singular)] = singular**2
-    left = max(1.0, rows - len(axes))
     with np.errstate(divide="ignore", invalid="ignore"):
-        along = np.fmin(np.sqrt(least / left / curvature), 1.0)
+        along = np.fmin(np.sqrt(variance / curvature), 1.0)
     own = np.ones(len(free))
     own[free] = np.minimum(np.sqrt((along[:, None] ** 2 * axes**2).sum(axis=0)), 1.0)
     whole = np.zeros((len(axes), len(free)))

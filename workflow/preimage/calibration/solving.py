@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration import jumps
+from preimage.calibration import jumps, starts
 from preimage.calibration.fit import Fit
 from preimage.calibration.solvers import IMPLICIT, MOST_STEPS, NoSolutionError, TooLongError
 from preimage.core.dynamics import Dynamics
+from preimage.core.space import Input, Space
 from preimage.data.series import Series
 from preimage.support import digits
 from preimage.support.errors import StudyError
 
 # Calls of the rates within which an explicit solver has to come to the end; 12 a step.
 EXPLICIT_CALLS = 12 * 2000
+# Points within the bounds at which equations are tried, beside the start and the upper bounds.
+TRIED = 6
 
 
 def settled(found: Fit, whole: Series, spec: Mapping[str, Any], run: bool) -> Fit:
@@ -49,7 +52,7 @@ def settled(found: Fit, whole: Series, spec: Mapping[str, Any], run: bool) -> Fi
         found = replace(found, solver=IMPLICIT)
     if not (run and found.model.own):
         return found
-    return _by_trying(found, float(whole.times[-1]), method, [found.start, _middle(found, spec)])
+    return _by_trying(found, float(whole.times[-1]), method, _points(found, spec))
 
 
 def _events(spec: Mapping[str, Any], whole: Series) -> np.ndarray:
@@ -75,15 +78,17 @@ def _by_trying(found: Fit, end: float, method: str, points: list[np.ndarray]) ->
     return found
 
 
-def _middle(found: Fit, spec: Mapping[str, Any]) -> np.ndarray:
-    """Return the middle of the bounds (d,), of positive ones by orders of magnitude."""
+def _points(found: Fit, spec: Mapping[str, Any]) -> list[np.ndarray]:
+    """Return where equations are tried (k, d): at the start, at all upper bounds, where rates are fastest, and where a
+    search may begin."""
     settings = spec.get("inputs") or {}
-    x = found.start.copy()
-    for k, name in enumerate(found.names):
-        low, high = (settings.get(name, {}).get(key) for key in ("low", "high"))
-        if "fixed" not in settings.get(name, {}) and low is not None and high is not None:
-            x[k] = np.sqrt(low * high) if low > 0 else (low + high) / 2
-    return x
+    ends = [
+        [settings.get(n, {}).get("fixed", settings.get(n, {}).get(k)) for k in ("low", "high")] for n in found.names
+    ]
+    if any(end is None for pair in ends for end in pair):
+        return [found.start]
+    space = Space(tuple(Input(n, float(a), float(b)) for n, (a, b) in zip(found.names, ends, strict=True)))
+    return [found.start, space.high, *starts.by_decades(space, TRIED, np.random.default_rng(0))]
 
 
 def _is_stiff(found: Fit, x: np.ndarray) -> bool:

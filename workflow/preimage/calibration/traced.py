@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from preimage.calibration import losses, solvers
+from preimage.calibration import likelihoods, losses, solvers
+from preimage.calibration.likelihoods import Noise
 from preimage.core.dynamics import Known, Model
 from preimage.support.jax_setup import cache_compiled_programs, enable_double
 
@@ -32,6 +33,7 @@ class Form(NamedTuple):
         steps: Runge-Kutta steps between rows; 0 for the adaptive solver, with its tolerances.
         course: the start, whether solvers begin anew at every one of the times, and the largest step.
         logs: which parameters are given by their logarithms to base 10; empty where none is.
+        noises: of each of the columns where the loss is a likelihood; empty otherwise.
     """
 
     model: Model
@@ -44,6 +46,7 @@ class Form(NamedTuple):
     steps: int = 0
     course: tuple[float, bool, float] = (0.0, False, float("inf"))
     logs: tuple[bool, ...] = ()
+    noises: tuple[Noise, ...] = ()
 
 
 class Data(NamedTuple):
@@ -57,7 +60,8 @@ class Data(NamedTuple):
         at: columns that a curve takes.
         sizes: of the states (k,), which the absolute tolerance is a share of.
         rows: which of the times each row that counts is (n,); empty where they are the same.
-        cells: where cells are empty, what differences are multiplied by (n, c) instead of by their row's weight.
+        cells: what differences are multiplied by (n, c) instead of by their row's weight, where cells are empty; of a
+            likelihood, where they are not.
     """
 
     known: Known
@@ -72,10 +76,20 @@ class Data(NamedTuple):
     cells: Any = ()
 
 
+def named(form: Form, x: Any) -> dict[str, Any]:
+    """Return parameters (d,) by name, logarithms undone."""
+    logs = form.logs or (False,) * len(form.names)
+    return {name: 10.0**v if log else v for name, v, log in zip(form.names, x, logs, strict=True)}
+
+
+def many(form: Form, data: Data) -> int:
+    """Return how many residuals there are."""
+    return len(data.wanted) * len(form.columns) + sum(bool(noise.name) for noise in form.noises)
+
+
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the model's series (n, m) in the rows that count, at parameters (d,)."""
-    logs = form.logs or (False,) * len(form.names)
-    p = {name: 10.0**v if log else v for name, v, log in zip(form.names, x, logs, strict=True)}
+    p = named(form, x)
     if form.steps:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes
@@ -88,12 +102,23 @@ def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the residuals whose squares sum to the loss, at parameters (d,)."""
     columns = jnp.array(form.columns)
     modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
+    if form.noises:
+        wanted = data.wanted[:, columns]
+        return likelihoods.residuals(form.loss, modelled, wanted, data.cells, form.noises, named(form, x), jnp)
     weight = data.cells if len(data.cells) else jnp.sqrt(data.weights / len(form.columns))[:, None]
     return ((modelled - data.wanted[:, columns]) * weight).ravel()
 
 
+def rest(form: Form, data: Data, x: Any) -> Any:
+    """Return what the loss is above the sum of the squares of the residuals, at parameters (d,); it has no slope: that
+    of the residuals is right."""
+    wanted = data.wanted[:, jnp.array(form.columns)]
+    return jax.lax.stop_gradient(likelihoods.rest(form.loss, wanted, data.cells, form.noises, named(form, x), jnp))
+
+
 def loss(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
-    return (residuals(form, data, x, reverse) ** 2).sum()
+    found = (residuals(form, data, x, reverse) ** 2).sum()
+    return found + rest(form, data, x) if form.noises else found
 
 
 @partial(jax.jit, static_argnums=0)
@@ -115,7 +140,8 @@ def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
     if len(form.names) >= MANY_PARAMETERS and form.solver != solvers.IMPLICIT:
         return jax.value_and_grad(lambda v: loss(form, data, v, reverse=True))(x)
     r, J = residuals_and_jacobian(form, data, x)
-    return (r**2).sum(), 2 * J.T @ r
+    found = (r**2).sum()
+    return (found + rest(form, data, x) if form.noises else found), 2 * J.T @ r
 
 
 def residuals_and_jacobian(form: Form, data: Data, x: Any) -> tuple[Any, Any]:

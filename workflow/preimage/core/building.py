@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from preimage.core.conditions import Condition, Count, Curved, Exclusion, Linear
+from preimage.core.conditions import Condition, Count, Curved, Exclusion, Linear, between
 from preimage.core.expressions import Expression
 from preimage.core.inputs import Input, code, pinned
 from preimage.core.ratios import as_linear
@@ -158,7 +158,9 @@ def _expression(
     # Where it is undefined, no search could keep to it.
     expression.check(least, most, where)
     linear = as_linear(expression, low, high, bounds)
-    return [Curved(expression, low, high)] if linear is None else linear
+    if linear is None:
+        return [Curved(expression, low, high)]
+    return [replace(row, words=between(expression.text, low, high)) for row in linear]
 
 
 def _count(row: Mapping[str, Any], where: str, inputs: Mapping[str, Input]) -> Count:

@@ -6,7 +6,7 @@ One row a start or trial kept, over every round, seed, surrogate, objective and 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,15 @@ DOMAIN_LIMIT = 0.95
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # By how much a candidate misses the limits of its objective, by prediction and in truth; in studies that have limits.
 VIOLATIONS = ("violation", "simulated_violation")
-# Of objectives of inputs that vary: the share of production that meets values, or what a tenth of it is worse than; in
-# studies that have such, each by prediction and with the prefix `simulated_` in truth.
+# Of objectives of inputs that vary: the share of production that meets values, or what a tenth of it is worse than.
 PRODUCTION = ("share_met", "worst")
+# Columns that only some studies have: with limits, with `closest_to` (the distance to what is to be near, and how many
+# inputs differ from it), and with `variation`. Those in `JUDGED` are by prediction, and with the prefix `simulated_` in
+# truth.
+FURTHER = ("violation", "distance", "changed", *PRODUCTION)
+JUDGED = ("violation", *PRODUCTION)
+# How likely a candidate is to come out as wanted, with an interval, and the loss to be expected.
+CHANCE = ("chance", "chance_low", "chance_high", "expected_loss")
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
 # `neural_adjoint`), one that reaches the target or is a minimum in any unit (`preimage.inversion.ending`);
 # not_converged: a valid point that is neither, or where the loss is flat; failed: the start raised or gave no number;
@@ -30,28 +36,24 @@ PRODUCTION = ("share_met", "worst")
 STATUSES = ("ok", "not_converged", "failed", "no_answer", "rejected")
 
 
-def columns(
-    inputs: Sequence[str], outputs: Sequence[str], limited: bool = False, production: Sequence[str] = ()
-) -> list[str]:
+def columns(inputs: Sequence[str], outputs: Sequence[str], further: Collection[str] = ()) -> list[str]:
     """Return the table's columns in order.
 
     Args:
-        limited: whether some objective of the study limits outputs (`subject_to`).
-        production: those of `PRODUCTION` that some objective of the study has (`variation`).
+        further: those of `FURTHER` that the study's objectives need.
     """
     return [
         *KEYS,
         *(f"x.{i}" for i in inputs),
         *(f"predicted.{o}" for o in outputs),
         "predicted_loss",
-        *(["violation"] if limited else []),
-        *production,
+        *(name for name in FURTHER if name in further),
         *(f"simulated.{o}" for o in outputs),
         "simulated_loss",
-        *(["simulated_violation"] if limited else []),
-        *(f"simulated_{name}" for name in production),
+        *(f"simulated_{name}" for name in JUDGED if name in further),
         *(f"interval_low.{o}" for o in outputs),
         *(f"interval_high.{o}" for o in outputs),
+        *CHANCE,
         "in_domain",
         "domain_score",
         "evaluations",
@@ -62,20 +64,25 @@ def columns(
 
 def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) -> pd.DataFrame:
     """Return the frame with every column of the table, in order and with its type; what is missing is null."""
-    limited = "violation" in frame
-    frame = frame.reindex(columns=columns(inputs, outputs, limited, [name for name in PRODUCTION if name in frame]))
-    if limited:
+    further = further_of(frame)
+    frame = frame.reindex(columns=columns(inputs, outputs, further))
+    if VIOLATIONS[0] in further:
         # Other objectives of the study have none.
         for kind, loss in zip(VIOLATIONS, ("predicted_loss", "simulated_loss"), strict=True):
             frame[kind] = frame[kind].fillna(0.0).where(frame[loss].notna())
     types: dict[str, Any] = {
         **dict.fromkeys(["problem", "surrogate", "objective", "inverter", "status", "message"], "str"),
         **dict.fromkeys(["round", "seed", "start", "evaluations"], "int64"),
-        **dict.fromkeys(["rank", "true_rank"], "Int64"),
+        **dict.fromkeys(["rank", "true_rank", *({"changed"} & set(further))], "Int64"),
         "in_domain": "boolean",
     }
     floats = [c for c in frame if c not in types and not c.startswith("x.")]
     return frame.astype({**types, **dict.fromkeys(floats, "float64")})
+
+
+def further_of(frame: pd.DataFrame) -> list[str]:
+    """Return those of the columns that only some studies have which a table has."""
+    return [name for name in FURTHER if name in frame]
 
 
 def outputs_in(frame: pd.DataFrame) -> list[str]:
@@ -131,14 +138,12 @@ def least_losses(frame: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     return frame["predicted_loss"].where(missed(frame) == 0).groupby([frame[c] for c in by], sort=False).min()
 
 
-def schema(
-    inputs: Mapping[str, bool], outputs: Sequence[str], limited: bool = False, production: Sequence[str] = ()
-) -> Any:
+def schema(inputs: Mapping[str, bool], outputs: Sequence[str], further: Collection[str] = ()) -> Any:
     """Return the pandera schema of the table.
 
     Args:
         inputs: by input, whether it is a category (a string column rather than a float one).
-        limited, production: see `columns`.
+        further: see `columns`.
     """
     import pandera.pandas as pa
 
@@ -160,10 +165,13 @@ def schema(
         },
         **{f"{p}.{o}": pa.Column(checks=finite, **number) for p in ("predicted", "simulated") for o in outputs},
         "predicted_loss": pa.Column(checks=finite, **number),
-        **{name: pa.Column(checks=[finite, pa.Check.ge(0)], **number) for name in VIOLATIONS},
+        **{name: pa.Column(checks=[finite, pa.Check.ge(0)], **number) for name in (*VIOLATIONS, "distance")},
+        "changed": pa.Column("Int64", pa.Check.ge(0), nullable=True),
         **{f"{of}{name}": pa.Column(checks=finite, **number) for of in ("", "simulated_") for name in PRODUCTION},
         "simulated_loss": pa.Column(checks=finite, **number),
         **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
+        **{name: pa.Column("float64", pa.Check.in_range(0, 1), nullable=True) for name in CHANCE[:3]},
+        "expected_loss": pa.Column(checks=finite, **number),
         "in_domain": pa.Column("boolean", nullable=True),
         "domain_score": pa.Column("float64", pa.Check.in_range(0, 1), nullable=True),
         "evaluations": pa.Column("int64", pa.Check.ge(0)),
@@ -176,7 +184,7 @@ def schema(
         error="a row that did not fail lacks an input or its predicted loss",
     )
     return pa.DataFrameSchema(
-        {name: cols[name] for name in columns(list(inputs), outputs, limited, production)},
+        {name: cols[name] for name in columns(list(inputs), outputs, further)},
         checks=has_point,
         unique=[*CASE, "start"],
         strict=True,

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from preimage.core.expressions import Expression
 from preimage.support import digits
-
-if TYPE_CHECKING:
-    from preimage.core.expressions import Expression
 
 # The least violation that is told from none.
 LEAST = float(np.finfo(float).tiny)
@@ -28,26 +26,33 @@ def shares(excess: np.ndarray, scale: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear constraint low <= sum of coefficient * input <= high; an equality where low equals high."""
+    """A linear constraint low <= sum of coefficient * input <= high; an equality where low equals high.
+
+    `words` say it as the study does, where that is not as a sum.
+    """
 
     coefficients: tuple[tuple[str, float], ...]
     low: float = -np.inf
     high: float = np.inf
+    words: str = ""
 
     def __str__(self) -> str:
+        if self.words:
+            return self.words
         terms = " + ".join(f"{digits.plain(c)} {name}" for name, c in self.coefficients)
-        return _between(terms, self.low, self.high)
+        return between(terms, self.low, self.high)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.coefficients)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"coefficients": [list(c) for c in self.coefficients], **_ends(self.low, self.high)}
+        coefficients = [list(c) for c in self.coefficients]
+        return {"coefficients": coefficients, "words": self.words, **_ends(self.low, self.high)}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Linear:
-        return cls(tuple((name, float(c)) for name, c in value["coefficients"]), *_ends_of(value))
+        return cls(tuple((name, float(c)) for name, c in value["coefficients"]), *_ends_of(value), value["words"])
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class Condition:
     def __str__(self) -> str:
         if self.codes:
             return f"{self.input} = {' or '.join(self.labels or map(str, self.codes))}"
-        return _between(self.input, self.low, self.high)
+        return between(self.input, self.low, self.high)
 
     def met(self, x: np.ndarray) -> np.ndarray:
         """Return where values (n,) meet it."""
@@ -159,7 +164,7 @@ class Curved:
     high: float = np.inf
 
     def __str__(self) -> str:
-        return _between(self.expression.text, self.low, self.high)
+        return between(self.expression.text, self.low, self.high)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -193,12 +198,11 @@ class Curved:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Curved:
-        from preimage.core.expressions import Expression
-
         return cls(Expression.parse(value["expression"], value["names"], "expression"), *_ends_of(value))
 
 
-def _between(what: str, low: float, high: float) -> str:
+def between(what: str, low: float, high: float) -> str:
+    """Say that something is between two ends."""
     if low == high:
         return f"{what} = {digits.plain(low)}"
     left = f"{digits.plain(low)} <= " if np.isfinite(low) else ""

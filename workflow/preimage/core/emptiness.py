@@ -21,7 +21,7 @@ def check_feasible(space: Space) -> None:
     """Raise StudyError where it is proven that no point satisfies the constraints; it names a smallest set of them in
     conflict. With curved constraints, a space that is not proven empty may be empty all the same."""
     if proven_empty(space):
-        named = "; ".join(map(_said, _conflict(space.straight)))
+        named = "; ".join(dict.fromkeys(map(_said, _conflict(space.straight))))
         how = "mixed-integer linear program" if space.in_pieces or space.listed.any() else "linear program"
         raise StudyError(f"constraints: no point within the bounds satisfies {named} (proved by a {how})")
     for curved, (low, high) in zip(space.curved, _ranges(space), strict=True):

@@ -97,6 +97,12 @@ class Input:
         """Return whether a value is one that it may take."""
         return self.lower <= value <= self.upper and bool(self.nearest(value) == value)
 
+    def widened(self, value: float) -> Input:
+        """Return the input with a range that holds a value, where the range is the rows' own."""
+        low = self.low if self.stated[0] else min(self.low, value)
+        high = self.high if self.stated[1] else max(self.high, value)
+        return self if (low, high) == (self.low, self.high) else replace(self, low=low, high=high)
+
     def within(self, low: float, high: float) -> Input:
         """Return the input cut down to an interval; StudyError where it has no value there."""
         if self.fixed is not None:
@@ -110,9 +116,7 @@ class Input:
 
 def pinned(i: Input, value: float) -> Input:
     """Return an input fixed at a value, its range widened to it where the range is the rows' own."""
-    low = i.low if i.stated[0] else min(i.low, value)
-    high = i.high if i.stated[1] else max(i.high, value)
-    return replace(i, low=low, high=high, fixed=value)
+    return replace(i.widened(value), fixed=value)
 
 
 def code(i: Input, value: Any) -> float:

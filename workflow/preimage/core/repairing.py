@@ -14,6 +14,7 @@ import numpy as np
 from preimage.core.curving import onto_curves
 from preimage.core.nearest import nearest
 from preimage.core.quickly import moved_quickly
+from preimage.core.sampling import sample
 from preimage.core.scaled import polish
 from preimage.core.space import Space
 from preimage.support.errors import StudyError
@@ -89,8 +90,6 @@ def _nearest(space: Space, x: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _pool(space: Space) -> np.ndarray:
     """Return random valid points (n, d), always the same of a space. Raises StudyError where none was found."""
-    from preimage.core.sampling import sample
-
     return sample(space, POOL, np.random.default_rng(0))
 
 

@@ -26,6 +26,8 @@ CLUSTERS = 10
 CLUSTER_SPREAD = 0.05
 # Pieces of a space that one sample comes from, at most, and points drawn to find them.
 PIECES, DRAWN_FOR_PIECES = 300, 4096
+# Draws that pieces are taken of, at least, where a curved constraint may hold nowhere in some.
+LEAST_DRAWN = 20
 # Points of which the share that meets curved constraints is counted.
 SEEN = 500
 # Pieces in random directions where hardly any holds a point.
@@ -49,7 +51,7 @@ def sample(space: Space, n: int, rng: np.random.Generator, scheme: str = "unifor
     """
     if not space.restricted:
         return _draw(space, n, rng, scheme)
-    kept, _ = _rejected(space, n, rng, scheme)
+    kept = _rejected(space, n, rng, scheme)
     if len(kept) >= n:
         return kept[:n]
     check_feasible(space)
@@ -66,8 +68,8 @@ def acceptance(space: Space, rng: np.random.Generator) -> float:
     return float(space.contains(X).mean())
 
 
-def _rejected(space: Space, n: int, rng: np.random.Generator, scheme: str) -> tuple[np.ndarray, int]:
-    """Return valid points (k, d) of as many as are drawn while enough are, and how many were drawn."""
+def _rejected(space: Space, n: int, rng: np.random.Generator, scheme: str) -> np.ndarray:
+    """Return valid points (k, d) of those that are drawn while enough are valid."""
     kept: list[np.ndarray] = [np.empty((0, len(space.inputs)))]
     drawn = found = 0
     if not (any(c.low == c.high for c in space.constraints) or any(c.low == c.high for c in space.curved)):
@@ -77,7 +79,7 @@ def _rejected(space: Space, n: int, rng: np.random.Generator, scheme: str) -> tu
             kept.append(batch)
             drawn += max(n, 1024)
             found += len(batch)
-    return np.concatenate(kept), drawn
+    return np.concatenate(kept)
 
 
 def _draw(space: Space, n: int, rng: np.random.Generator, scheme: str) -> np.ndarray:
@@ -121,10 +123,11 @@ def _of_pieces(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
     if len(kept) < n:
         kept = np.concatenate([kept, _moved(space, missed, n - len(kept))])
     if not len(kept):
-        named = "; ".join(map(str, space.curved))
+        named = "; ".join(map(str, space.curved or space.conditions))
+        tried = f"none of {len(missed)} random points" if len(missed) else "no point that was tried"
         raise StudyError(
-            f"constraints: none of {len(missed)} random points satisfies {named}, nor could one be moved there; "
-            "whether any does is unknown: widen the constraints or the bounds"
+            f"constraints: {tried} satisfies {named}, nor could one be moved there; whether any does is unknown: "
+            "widen the constraints or the bounds"
         )
     # Where fewer were found, some come again.
     return kept[np.arange(n) % len(kept)]
@@ -135,7 +138,7 @@ def _pieces(space: Space, n: int, rng: np.random.Generator) -> Counter[Space]:
     space itself where it is whole."""
     if not space.in_pieces:
         return Counter([space.straight])
-    free = replace(space, constraints=(), curved=())
+    free, n = replace(space, constraints=(), curved=()), max(n, LEAST_DRAWN if space.curved else 1)
     X = _draw(space, DRAWN_FOR_PIECES, rng, "uniform")
     drawn: Counter[Space] = Counter()
     empty: set[Space] = set()

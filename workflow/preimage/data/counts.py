@@ -13,6 +13,9 @@ from preimage.data import clock
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 
+# Losses of values of any sign, and of counts.
+SIGNED, WHOLE = ("mse", "normal", "laplace"), ("poisson", "negative_binomial")
+
 
 def from_first(frame: pd.DataFrame, spec: Mapping[str, Any], model: Model, places: Mapping[str, str]) -> pd.DataFrame:
     """Return the rows from the first with as many of the first cumulative series as the study asks."""
@@ -61,12 +64,17 @@ def check(
         if name in model.begins and np.isnan(values[0, k]):
             raise StudyError(f"{places[name]}: found no value in the first row, which the model begins with")
         low = there.min()
-        if low < 0 and (spec["loss"] != "mse" or name in model.cumulative):
+        if spec["loss"] in WHOLE and (there % 1 != 0).any():
+            fraction = digits.plain(there[there % 1 != 0][0])
+            raise StudyError(f"{places[name]}: found {fraction}, expected whole numbers (loss {spec['loss']})")
+        if low < 0 and (spec["loss"] not in SIGNED or name in model.cumulative):
             raise StudyError(
                 f"{places[name]}: found {digits.plain(low)}, expected no negative value (loss {spec['loss']})"
             )
-        if low <= 0 and spec["loss"] == "log":
-            raise StudyError(f"{places[name]}: found {digits.plain(low)}, expected values above 0 (loss log)")
+        if low <= 0 and spec["loss"] in ("log", "log_normal"):
+            raise StudyError(
+                f"{places[name]}: found {digits.plain(low)}, expected values above 0 (loss {spec['loss']})"
+            )
         if name in used(spec, model) and name in model.cumulative and not there.any():
             raise StudyError(
                 f"{places[name]}: every value is 0, which carries no information; exclude it with 'outputs'"

@@ -33,6 +33,11 @@ def target_files(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(str(entry["targets"]) for entry in entries.values() if "targets" in entry))
 
 
+def referred_rows(entries: Mapping[str, Mapping[str, Any]]) -> list[int]:
+    """Return the numbers of the rows that a study's objectives are to be near, in order."""
+    return sorted({entry["closest_to"]["row"] for entry in entries.values() if "row" in entry.get("closest_to", ())})
+
+
 def series_files(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the files that a study's objectives are fitted to."""
     found = [entry["fit"]["data"] for entry in entries.values() if "fit" in entry]

@@ -25,6 +25,7 @@ class Rows(NamedTuple):
     Attributes:
         ranges: smallest and largest value by input; (0, 0) for a category.
         spread, reach: standard deviation and range of each output.
+        references: inputs of the rows that objectives refer to, by number.
     """
 
     inputs: list[str]
@@ -33,6 +34,7 @@ class Rows(NamedTuple):
     ranges: dict[str, tuple[float, float]]
     spread: list[float]
     reach: list[float]
+    references: dict[str, dict[str, Any]] = {}  # noqa: RUF012
 
     def with_formulas(self, formulas: Formulas, Y: np.ndarray) -> Rows:
         """Return what is known of rows with formulas as further outputs, given both as columns (n, m + f).
@@ -54,7 +56,11 @@ class Rows(NamedTuple):
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Rows:
         ranges = {k: (float(a), float(b)) for k, (a, b) in value["ranges"].items()}
-        return cls(**{**{k: value[k] for k in cls._fields}, "ranges": ranges})
+        return cls(**{**{k: value[k] for k in cls._fields if k in value}, "ranges": ranges})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is known as plain values, as `from_dict` reads them."""
+        return {key: value for key, value in self._asdict().items() if key != "references" or value}
 
 
 class Setting(NamedTuple):

@@ -40,7 +40,7 @@ class SplitRows:
         """Return the objectives of a study's entries, by name (see `targets.objectives`)."""
         finite = np.isfinite(self.train.Y).all(axis=1)
         held = self.test.Y[:, : len(self.outputs)]
-        return targets.objectives(entries, self.known, held, self.train.Y[finite])
+        return targets.objectives(entries, self.known, held, self.train.Y[finite], self.setting.space)
 
     def about(self, path: str | Path) -> dict[str, Any]:
         """Return what training wrote of a surrogate into a file; inputs that a formula takes have an influence."""

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from preimage.core.objective import Objective, Targets, build_all, many
-from preimage.data import tables
+from preimage.core.space import Space
+from preimage.data import references, tables
 from preimage.data.setting import Rows
 from preimage.data.sources import read_file
 from preimage.support.errors import StudyError, did_you_mean
@@ -58,6 +59,7 @@ def objectives(
     known: Rows,
     test: np.ndarray | None = None,
     train: np.ndarray | None = None,
+    space: Space | None = None,
 ) -> dict[str, Objective]:
     """Build the objectives of a study's entries, by name; one a row for the entries with a table.
 
@@ -65,6 +67,7 @@ def objectives(
         known: what is known of the training rows.
         test: outputs of the test rows (n, m), needed where an entry has `test_rows`.
         train: outputs of the training rows (n, m), needed for the range of a sum of several.
+        space: before anything is fixed for an objective, needed where an entry has `closest_to`.
     """
     found = {}
     for name, entry in entries.items():
@@ -74,4 +77,6 @@ def objectives(
         elif kind == "test_rows":
             assert test is not None
             found[name] = held_out(int(entry["test_rows"]), known.outputs, test)
-    return build_all(entries, known.outputs, known.spread or None, known.reach or None, found, train)
+    reach = known.reach or None
+    built = build_all(entries, known.outputs, known.spread or None, reach, found, train)
+    return built if space is None else references.resolved(built, entries, space, known.references, reach)

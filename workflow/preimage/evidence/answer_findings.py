@@ -34,7 +34,7 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
 
     Args:
         row: of the summary.
-        least: smallest predicted loss that any method found.
+        least: smallest predicted loss that any method found, limits being kept; NaN where none kept them.
     """
     kind, quantity = "poor_search", "loss above the best possible"
     loss, bound = float(row["predicted_loss"]), float(row["certified_bound"])
@@ -44,17 +44,19 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
         return unknown(kind, quantity, reason="the method found no candidate")
     if (violation := float(row.get("violation", 0.0))) > 0:
         quantity = "miss of a limit, in ranges of its output"
-        if row["feasible"] == "yes":
+        if row["feasible"] == "yes" or np.isfinite(least):
             return judged(kind, quantity, violation, 0.0, limits=True)
+        if row["feasible"] == "no":
+            return judged(kind, quantity, 0.0, 0.0)
         return unknown(kind, quantity, 0.0, reason="whether anything keeps the limits is not decided", loss=loss)
-    if wanted.bounded:
+    if not wanted.by_loss:
         if row["feasible"] == "no" or loss <= enough:
             return judged(kind, quantity, 0.0, enough)
         if row["feasible"] == "yes":
             return judged(kind, quantity, loss, enough, certified=certified)
         return unknown(kind, quantity, enough, reason="whether anything meets the objective is not decided", loss=loss)
     short = loss - (bound if certified else least)
-    (limit,) = wanted.tolerance
+    limit = wanted.as_good_as(0.0)
     if not certified and short <= limit:
         return unknown(kind, quantity, limit, reason="nothing is proven of the model", loss=loss)
     return judged(kind, quantity, short, limit, certified=certified, loss=loss)
@@ -105,6 +107,7 @@ def no_solution(feasible: str, bound: float, wanted: Objective) -> Finding:
     if feasible == "no":
         return Finding(kind, quantity, float(bound), enough, FOUND, {})
     known = {"bound": float(bound)} if np.isfinite(bound) else {}
+    enough = enough if wanted.bounded else np.nan
     return unknown(kind, quantity, enough, reason="no method met it, and nothing is proven", **known)
 
 

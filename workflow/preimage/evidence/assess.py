@@ -15,6 +15,7 @@ from preimage.core.formulas import NONE, Formulas
 from preimage.core.judging import judged, tolerant
 from preimage.core.objective import Draws, Objective, Varied
 from preimage.core.space import Space
+from preimage.evidence.chance import Outlook, with_chance
 from preimage.problems.loading import Problem, Simulator
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.metrics import coverage
@@ -41,16 +42,20 @@ def assess(
     outputs: list[str],
     formulas: Formulas = NONE,
     draws: Mapping[str, Draws] | None = None,
+    outlooks: Mapping[str, Outlook] | None = None,
 ) -> pd.DataFrame:
-    """Return the whole table of candidates, typed: with intervals, domain score and, where it can be had, the truth.
+    """Return the whole table of candidates, typed: with intervals, chances, domain score and, where it can be had, the
+    truth.
 
     Args:
         models: each surrogate with its intervals, both of the outputs without formulas.
         rows: the training rows (n, d).
         simulator, objectives, outputs: with formulas as further outputs.
         draws: how inputs vary, by objective with variation.
+        outlooks: what outputs may turn out to be, by surrogate.
     """
     frame = with_intervals(frame, space, models, outputs, formulas)
+    frame = with_chance(frame, space, outlooks or {}, objectives, draws or {})
     frame = with_domain(frame, space, rows)
     if simulator is not None:
         frame = resimulate(frame, space, simulator.simulate, objectives, outputs, draws)
@@ -90,6 +95,8 @@ def resimulate(
             production[f"simulated_{wanted.column}"][mine] = found.value
         else:
             loss[mine], violation[mine] = wanted.loss(Y[mine]), wanted.violation(Y[mine])
+        if wanted.near:
+            loss[mine] = frame["distance"][mine].where(np.isfinite(loss[mine]))
     frame = frame.assign(simulated_loss=loss, **production)
     if "violation" in frame:
         frame = frame.assign(simulated_violation=violation)

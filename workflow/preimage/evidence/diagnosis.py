@@ -113,12 +113,12 @@ def _of_answers(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Pla
 
 
 def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Objective, least: float) -> Finding:
-    space = found.space.fix(wanted.fixed)
+    space = wanted.allowed(found.space)
     table = found.candidates
     table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
     predicted = table[[f"predicted.{o}" for o in found.answers]].to_numpy(float)
-    if isinstance(wanted, Varied):
-        good = table[table["predicted_loss"] <= wanted.as_good_as(least)]
+    if isinstance(wanted, Varied) or wanted.near:
+        good = table[(table["predicted_loss"] <= wanted.as_good_as(least)) & (missed(table) == 0)]
     else:
         good = table[wanted.met(predicted, None if wanted.bounded else least)]
     truly = None
@@ -146,7 +146,7 @@ def _of_the_first(
     if found.simulator is None:
         yield findings.unknown("unstable_answer", quantity, reason="there is no simulator to ask around the answer")
         return
-    space = found.space.fix(wanted.fixed)
+    space = wanted.allowed(found.space)
     x = space.encode(inputs_of(first, space))[0]
     window = answers.window_around(row.to_dict(), x, space)
     yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted.nominal, rng)

@@ -40,7 +40,7 @@ def judge(
     """
     held_out = {
         name: {
-            key: promise(wanted.nominal, test.Y, predicted, space.fix(wanted.fixed).contains(test.X))
+            key: promise(wanted.nominal, test.Y, predicted, wanted.allowed(space).contains(test.X))
             for key, wanted in objectives.items()
             if key == wanted.entry
         }
@@ -72,7 +72,7 @@ def _known_minimum(
         if minimum is None or not isinstance(wanted, Minimize):
             continue
         x = np.array(minimum.x)[None]
-        if not space.fix(wanted.fixed).contains(x)[0]:
+        if not wanted.allowed(space).contains(x)[0]:
             continue
         rows = []
         for surrogate, part in solutions[solutions["objective"] == name].groupby("surrogate", sort=False):

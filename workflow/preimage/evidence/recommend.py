@@ -1,9 +1,10 @@
 """Which answer to show first: chosen by what is known before the truth is looked at.
 
 Among the candidates that the surrogate holds to be as good as asked (by any method), limits included, those inside the
-domain come first. Of those, where values are to be met and all meet them, the one nearest to the data; where a
-direction is to be gone, or a committee has judged, the one with the smallest predicted loss. The truth plays no part:
-it would be choosing by the answer key.
+domain come first. Of those, where values are to be met, the one with the best chance that they are, and of equal ones
+the nearest to the data; where a direction is to be gone, the one with the least loss to be expected; where a committee
+has judged, or the nearest change is asked for, the one with the smallest predicted loss. The truth plays no part: it
+would be choosing by the answer key.
 """
 
 from __future__ import annotations
@@ -56,15 +57,23 @@ def distinct_solutions(
             # Clusters again over all methods together: one place found by two methods is one solution.
             X = space.encode(inputs_of(good, space))
             good = good.assign(cluster=clusters(places(space, X, free)))
-        nearest_first = wanted.bounded and wanted.committee is None
-        order = ["domain_score", "predicted_loss"] if nearest_first else ["predicted_loss", "domain_score"]
-        good = good.sort_values(["in_domain", *order], ascending=[False, True, True], kind="stable")
+        order = _order(wanted)
+        good = good.sort_values(list(order), ascending=list(order.values()), kind="stable")
         groups = good.groupby("cluster", sort=False)
         best = groups.head(1).set_index("cluster")
         best["cluster_size"] = groups.size()
         best["found_by"] = groups["inverter"].agg(lambda names: ", ".join(dict.fromkeys(names)))
         out.append(best.assign(solves=solves).reset_index(drop=True).head(SHOWN))
     return pd.concat(out, ignore_index=True) if out else frame.head(0)
+
+
+def _order(wanted: Objective) -> dict[str, bool]:
+    """Return by which columns solutions are preferred, and whether less is better."""
+    if wanted.committee is not None or (wanted.bounded and wanted.by_loss):
+        return {"in_domain": False, "predicted_loss": True, "domain_score": True}
+    if wanted.bounded:
+        return {"in_domain": False, "chance": False, "domain_score": True, "predicted_loss": True}
+    return {"in_domain": False, "expected_loss": True, "predicted_loss": True, "domain_score": True}
 
 
 def _of_front(part: pd.DataFrame, wanted: Pareto, outputs: list[str]) -> pd.DataFrame:

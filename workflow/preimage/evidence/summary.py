@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import CASE, PRODUCTION, VIOLATIONS, inputs_of, least_losses, missed
+from preimage.core.candidates import CASE, CHANCE, FURTHER, JUDGED, inputs_of, least_losses, missed
 from preimage.core.certificates import Certificate, together
 from preimage.core.objective import Objective, Pareto, Varied
 from preimage.core.space import Space
@@ -65,16 +65,16 @@ def _row(
     values = ["x." + n for n in space.names] + [f"{p}.{o}" for p in ("predicted", "simulated") for o in outputs]
     P, L = float(shown["predicted_loss"]), float(shown["simulated_loss"])
     violation = float(shown.get("violation", 0.0))
-    further = [c for c in (*VIOLATIONS, *PRODUCTION, *(f"simulated_{name}" for name in PRODUCTION)) if c in part]
+    further = [c for c in (*FURTHER, *(f"simulated_{name}" for name in JUDGED)) if c in part]
     kept = missed(ranked) == 0
     good = solutions(ranked, space, wanted, outputs, least, without_influence)
-    proven = together(certificates, least, bool(len(good) if wanted.nominal.bounded else kept.any()))
+    proven = together(certificates, least, bool(kept.any() if wanted.nominal.by_loss else len(good)))
     same = (ranked["predicted_loss"] <= wanted.equal_to(P)) & (missed(ranked) <= violation)
     return {
         **{c: shown[c] for c in values},
         "predicted_loss": P,
         "simulated_loss": L,
-        **{c: float(shown[c]) for c in further},
+        **{c: shown[c] for c in further},
         "certified_bound": proven.bound,
         "gap": proven.gap,
         "optimizer_regret": P - least if violation == 0 else np.nan,
@@ -82,6 +82,7 @@ def _row(
         "hits": int(same.sum()),
         "distinct": int(good["cluster"].nunique()),
         "feasible": proven.feasible,
+        **{c: float(shown[c]) for c in CHANCE},
         "in_domain": shown["in_domain"],
         "domain_score": shown["domain_score"],
         "evaluations": int(part["evaluations"].sum()),
@@ -102,7 +103,7 @@ def solutions(
     if isinstance(wanted, Pareto):
         front = fronts.on_front(ranked, wanted, outputs)
         return front.assign(cluster=range(len(front)))
-    if wanted.bounded:
+    if not wanted.by_loss:
         good = ranked[wanted.met(ranked[[f"predicted.{o}" for o in outputs]].to_numpy(float))]
     else:
         good = ranked[(ranked["predicted_loss"] <= wanted.as_good_as(least)) & (missed(ranked) == 0)]

@@ -52,7 +52,7 @@ def with_windows(
         key = (surrogate, objective, X[k].tobytes())
         if key not in known:
             least = best[surrogate, objective]
-            known[key] = tolerance_box(trees, space.fix(wanted.fixed), wanted, X[k], EXAMINED, least)
+            known[key] = tolerance_box(trees, wanted.allowed(space), wanted, X[k], EXAMINED, least)
         if (window := known[key]) is not None:
             low[k], high[k], width[k] = window.low, window.high, window.width
     columns = {**space.decode(low, "tolerance_low."), **space.decode(high, "tolerance_high.")}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.core.objective import NEAR_LEAST, Fit, Maximize, Objective, Values, Varied
+from preimage.core.objective.reference import AS_NEAR
 from preimage.figures.style import INK, label, log_axis, number, widen
 
 # An output to be made small is shown on a log axis where its values span this much, but not where they end in what is
@@ -79,6 +80,8 @@ def _of(wanted: Objective, units: Mapping[str, str]) -> Scale:
     unit = found.pop() if len(found) == 1 else ""
     if isinstance(wanted, Fit):
         return Scale("loss against the data", "down", NEAR_LEAST * wanted.unit)
+    if wanted.near:
+        return Scale(f"distance to {wanted.near.words} (in ranges of inputs)", "down", AS_NEAR)
     if isinstance(wanted, Varied) and wanted.of_shares:
         return Scale("share of production that misses the objective", "down", wanted.tolerance[0])
     if isinstance(wanted, Values):

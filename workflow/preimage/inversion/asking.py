@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from preimage.core.objective import Varied
-from preimage.inversion import ordered, varied
+from preimage.inversion import counterfactual, ordered, varied
 from preimage.inversion.base import Inverter
 from preimage.inversion.logarithmic import Logarithms
 from preimage.inversion.question import Answer, Question, Report, SearchContext
@@ -56,11 +57,14 @@ def _answers(inverter: Inverter, questions: Sequence[Question], context: SearchC
     if logarithms:  # of fits, whose parameters have no other order
         answers = inverter.invert_many([logarithms.put(q) for q in questions], context)
         return [replace(a, X=logarithms.undone(a.X)) for a in answers]
+    invert = inverter.invert_many
+    if questions[0].objective.near and not inverter.needs_trees:
+        invert = partial(counterfactual.invert_many, inverter)
     if (order == np.arange(len(order))).all():
-        return inverter.invert_many(questions, context)
+        return invert(questions, context)
     asked = [ordered.put(q, order) for q in questions]
     back = np.argsort(order)
-    return [replace(a, X=a.X[:, back]) for a in inverter.invert_many(asked, context)]
+    return [replace(a, X=a.X[:, back]) for a in invert(asked, context)]
 
 
 def refuse_failed(kind: str, asked: Sequence[tuple[Answer, np.ndarray]]) -> None:

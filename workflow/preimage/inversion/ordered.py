@@ -29,6 +29,8 @@ def put(question: Question, order: np.ndarray) -> Question:
     changed = replace(
         question, space=space, X=question.X[:, order], predict=lambda X: question.predict(X[:, back]), errors={}
     )
+    if (near := question.objective.near) is not None:
+        changed = changed.wanting(replace(question.objective, near=near.put(order.tolist())))
     formulas = question.formulas
     changed = replace(changed, formulas=replace(formulas, inputs=tuple(formulas.inputs[j] for j in order if formulas)))
     own = Order(tuple(back.tolist()), tuple(range(question.Y.shape[1])))

@@ -26,9 +26,12 @@ from preimage.exact.problem import Problem
 from preimage.exact.search import Search
 from preimage.exact.trade_off import FrontProblem, TradeOff
 from preimage.exact.tree_model import TreeModel
+from preimage.inversion import nsga2
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
+from preimage.inversion.kinds.nsga2 import Nsga2
 from preimage.inversion.question import Answer, Question, SearchContext
+from preimage.inversion.shrinking import shrunk
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
@@ -39,6 +42,8 @@ from preimage.trees.objective import largest_outputs, refuse_unknown_loss
 OF_AN_ENTRY = 200
 # A front of more points than these, by which ranks span it, is thinned.
 MOST_ROWS = 1000
+# Evaluations of the front that a proof of one begins from, for each start.
+EVOLVED, MOST_EVOLVED = 400, 10_000_000
 
 
 def is_plain(question: Question, objective: Objective) -> bool:
@@ -65,7 +70,8 @@ class Hunt:
         problem = self._problem()
         most_open = int(options.memory * 1e6 / _size_of_box(problem.model, len(space.inputs)))
         self.search = Search(problem, max(most_open, 1000))
-        self.starts = _startpoints(question, options.starts, rng)
+        begin = _evolved if isinstance(objective, Pareto) else _startpoints
+        self.starts = begin(question, options.starts, rng)
 
     def _problem(self) -> Problem:
         """Return what is asked, as the search sees it."""
@@ -85,6 +91,7 @@ class Hunt:
 
     def _model(self, goal: Goal, space: Space) -> BoxModel:
         model = TreeModel(self.question.trees, space, goal.sides)
+        self.grid = model.grid
         return model if self.domain is None else Guarded(model, self.domain)
 
     def any_point(self, space: Space, limits: tuple[Limit, ...]) -> Search:
@@ -127,6 +134,8 @@ class Hunt:
         if resumed(state, self.search.resume):
             return
         X = np.concatenate([self.question.X, self.starts])
+        if near := getattr(self.objective, "near", None):
+            X = np.concatenate([X, shrunk(near, self.question.space, self.grid, self.loss, X)])
         self.search.offer(X if self.domain is None else np.concatenate([X, self.domain.pulled(self.starts)]))
         self.search.keep_share(*part)
 
@@ -218,6 +227,15 @@ def front_words(certificate: Certificate, bound: float, volume: float) -> str:
 def _size_of_box(model: BoxModel, d: int) -> int:
     """Return the bytes that an open box takes."""
     return 16 * d + 4 * model.fresh(1).shape[1] + 8 * len(model.sides) + OF_AN_ENTRY
+
+
+def _evolved(question: Question, starts: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a front to begin from (k, d), by NSGA-II; none where it takes too long to find any."""
+    options = Nsga2(evaluations=min(EVOLVED * starts, MOST_EVOLVED))
+    try:
+        return nsga2.invert(question, options, SearchContext(rng)).X
+    except StudyError:
+        return np.empty((0, len(question.space.inputs)))
 
 
 def _startpoints(question: Question, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -50,7 +50,7 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
         model = module(params["surrogate"]["kind"]).load(Path(str(files.model)))
     idle = [n for j, n in enumerate(train.inputs) if j not in getattr(model, "takes", range(len(train.inputs)))]
     wanted = list(found.objectives({name: entry}).values())
-    space = found.setting.space.fix(wanted[0].fixed)
+    space = wanted[0].allowed(found.setting.space)
     first = Question(
         space,
         wanted[0],

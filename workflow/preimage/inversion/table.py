@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.candidates import ranked
-from preimage.core.objective import Varied
+from preimage.core.objective import Objective, Varied
 from preimage.inversion import varied
 from preimage.inversion.question import Answer, Question
 from preimage.inversion.rounding import Rounding
@@ -23,6 +23,8 @@ def frame(
     come to is a column."""
     n, wanted = len(answer.X), question.objective
     loss, status, message = wanted.loss(predicted), answer.status, answer.message
+    if wanted.near:
+        loss = np.where(np.isnan(loss), np.nan, wanted.near.distance(answer.X))
     judged = predicted
     if committee is not None:
         loss, status, message = _judged(answer, loss, question, committee)
@@ -44,6 +46,7 @@ def frame(
             **{f"predicted.{o}": predicted[:, k] for k, o in enumerate(outputs)},
             "predicted_loss": loss,
             **({} if violation is None else {"violation": violation}),
+            **_changes(answer.X, wanted, np.isnan(loss)),
             **production,
             "evaluations": answer.evaluations,
             "status": status,
@@ -58,6 +61,15 @@ def frame(
     return table
 
 
+def _changes(X: np.ndarray, wanted: Objective, missing: np.ndarray) -> dict[str, Any]:
+    """Return how far points (n, d) are from what the objective is to be near, and how many inputs differ from it."""
+    if wanted.near is None:
+        return {}
+    changed = pd.array(wanted.near.changed(X).sum(axis=1), dtype="Int64")
+    changed[missing] = pd.NA
+    return {"distance": np.where(missing, np.nan, wanted.near.distance(X)), "changed": changed}
+
+
 def _met_alike(loss: pd.Series, question: Question) -> pd.Series:
     """Return the losses, 0 where a model's target is as good as reached (`preimage.inversion.ending`): to a millionth
     of the output's spread, say. Which start came nearer still says nothing of truth.
@@ -67,7 +79,7 @@ def _met_alike(loss: pd.Series, question: Question) -> pd.Series:
     ballistics benchmark rises threefold from 1 start to 16.
     """
     wanted = question.objective
-    if question.on_simulator or not wanted.bounded:
+    if question.on_simulator or not wanted.bounded or wanted.near:
         return loss
     return loss.mask(loss <= Rounding(question).close(wanted), 0.0)
 

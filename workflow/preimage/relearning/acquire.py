@@ -110,6 +110,9 @@ class _Choice:
         inside = np.flatnonzero(space.contains(X) & finite)
         self.draws = pool.everywhere(space, DRAWS, rng)
         best = X[inside[np.argsort(loss[inside], kind="stable")[:BEST]]]
+        if not space.plain:  # few rows are in it as they are
+            order = np.argsort(np.where(finite, loss, np.inf), kind="stable")
+            best = pool.valid(space, X[order[: min(BEST, int(finite.sum()))]])
         self.start = best if len(best) else self.draws[:BEST]
         self.predicted, low, high = ask.interval(self.draws)
         self.width = _relative(high - low, ask.objective.columns)

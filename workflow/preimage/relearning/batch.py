@@ -45,7 +45,7 @@ def asks(
             mine = candidates["surrogate"].eq(name) & candidates["objective"].eq(objective)
             found = _first(candidates[mine & candidates["predicted_loss"].notna()], wanted)
             X = space.encode(inputs_of(found, space))
-            out.append(Ask(space.fix(wanted.fixed), wanted, _interval(model, fitted, formulas), X))
+            out.append(Ask(wanted.allowed(space), wanted, _interval(model, fitted, formulas), X))
     return out
 
 

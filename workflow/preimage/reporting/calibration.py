@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.objective import NEAR_LEAST, Fit
+from preimage.core.objective import NEAR_DEVIANCE, NEAR_LEAST, NEAR_SHARE, Fit
 from preimage.reporting import words
 from preimage.reporting.material import Material
 from preimage.support import digits
@@ -17,16 +17,21 @@ LOSSES = {
     "msle": "mean squared log error",
     "log": "mean squared error of logarithms",
     "mse": "mean squared error",
+    "normal": "deviance of a normal likelihood",
+    "log_normal": "deviance of a log-normal likelihood",
+    "laplace": "deviance of a Laplace likelihood",
+    "poisson": "deviance of a Poisson likelihood",
+    "negative_binomial": "deviance of a negative binomial likelihood",
 }
 UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "week": "weeks", "year": "years of 365.25 days"}
 
 
 def fits(material: Material) -> list[dict[str, Any]]:
     """Return what the template needs of each fit."""
-    return [_fit(material, name) for name, w in material.objectives.items() if isinstance(w, Fit)]
+    return [_fit(material, name, w) for name, w in material.objectives.items() if isinstance(w, Fit)]
 
 
-def _fit(material: Material, name: str) -> dict[str, Any]:
+def _fit(material: Material, name: str, wanted: Fit) -> dict[str, Any]:
     entry = material.study["objectives"][name]["fit"]
     solutions = material.solutions[material.solutions["objective"] == name]
     found = material.fits.get(name, {})
@@ -38,7 +43,7 @@ def _fit(material: Material, name: str) -> dict[str, Any]:
         "sentences": [_loss(entry, said), *_notes(said), *_solved(said.get("solving", {})), *_told(said)],
         "parameters": _parameters(material, best, said),
         "near": solutions.to_dict("records"),
-        "more": f" + {NEAR_LEAST:g}" if material.objectives[name].unit else "",
+        "near_words": _near_words(wanted),
         "inputs": material.space.names,
         "methods": _methods(material, name),
         "forecast": _forecast(said),
@@ -49,12 +54,21 @@ def _fit(material: Material, name: str) -> dict[str, Any]:
     }
 
 
+def _near_words(wanted: Fit) -> str:
+    """Return which losses count as good as the best."""
+    if wanted.deviance:
+        return f"loss at most {NEAR_DEVIANCE:g} above the best"
+    return f"loss at most {1 + NEAR_SHARE:g} times the best" + (f" + {NEAR_LEAST:g}" if wanted.unit else "")
+
+
 def _loss(entry: Mapping[str, Any], said: Mapping[str, Any]) -> str:
     text = f"The loss is the {LOSSES[entry['loss']]}"
     if said:
         text += f" over {said['counted']} of {said['rows']} rows"
     if entry["weights"] == "recent":
         text += ", weighted by 1 / age with the newest heaviest"
+    if (value := said.get("negative_log_likelihood")) is not None:
+        text += f"; the negative log-likelihood of the best fit is {value:.6g}"
     return text + "."
 
 

@@ -163,6 +163,9 @@ def _poor_search(f: Found) -> str:
     method = words.label(str(f.row["inverter"]))
     if f.details.get("limits"):
         return f"{f.objective}: {method} on {f.model} missed a limit, which can be kept, by {f.share} of the range."
+    if f.wanted is not None and f.wanted.near:
+        farther = words.number(float(f.row["measured"]))
+        return f"{f.objective}: {method} on {f.model} ended {farther} of an input's range farther away than need be."
     if f.wanted is not None and f.wanted.front:
         most = "possible on the model" if f.details["certified"] else "that any method found"
         return f"{f.objective}: the front of {method} on {f.model} lacks {f.share} of the largest hypervolume {most}."
@@ -185,7 +188,8 @@ def _sparse_data(f: Found) -> str:
 
 
 def _no_solution(f: Found) -> str:
-    near = words.away(float(f.row["measured"]), f.wanted, f.unit) if f.wanted and len(f.wanted.outputs) == 1 else ""
+    known = f.wanted is not None and len(f.wanted.outputs) == 1 and not pd.isna(f.row["measured"])
+    near = words.away(float(f.row["measured"]), f.wanted, f.unit) if f.wanted and known else ""
     more = f"; the nearest is {near} away" if near else ""
     return f"Proven for the model {f.model}: nothing within the bounds and constraints meets {f.objective}{more}."
 

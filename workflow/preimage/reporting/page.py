@@ -84,6 +84,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *_reference(material, wanted),
                     *_production(material, str(surrogate), wanted),
                     *_others_predicted(material, part.iloc[0], wanted),
                     *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
@@ -95,7 +96,8 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                     ),
                 ],
                 "short": _short(part.iloc[0].to_dict(), wanted, units),
-                "recipe": _recipe(material, part.iloc[0]),
+                "recipe": _recipe(material, part.iloc[0], wanted),
+                "reference": wanted.near.words if wanted.near else "",
                 "window": bool(pd.notna(part.iloc[0].get("tolerance_width"))),
                 "others": _others(material, wanted, part),
                 "production": production.heading(wanted),
@@ -127,6 +129,14 @@ def _others_predicted(material: Material, row: pd.Series, wanted: Objective) -> 
     return [f"The same inputs give {listed}, as predicted."]
 
 
+def _reference(material: Material, wanted: Objective) -> list[str]:
+    """Return why what the answer is to be near can't stay as it is, where the study itself does not allow it."""
+    if not wanted.near or not (broken := wanted.near.broken(material.space)):
+        return []
+    itself = f"{wanted.near.words[:1].upper()}{wanted.near.words[1:]}"
+    return [f"{itself} must change in any case: the study does not allow it ({'; '.join(broken)})."]
+
+
 def _production(material: Material, surrogate: str, wanted: Objective) -> list[str]:
     """Return what becomes of the recommended answer where inputs vary."""
     mine = [
@@ -148,14 +158,22 @@ def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) ->
         return fronts.front(c, first, wanted, outputs_in(c), material.units)
     best = best_first(mine).sort_values("seed", kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
-    return [said] if said else []
+    return [said, *_excluded(material, name, surrogate)] if said else []
+
+
+def _excluded(material: Material, name: str, surrogate: str) -> list[str]:
+    """Return which conditions exclude each other, where a search has found that."""
+    c = material.candidates
+    mine = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["status"] == "no_answer")]
+    found = (message.partition("; ")[2] for message in mine["message"] if str(message).startswith("proven"))
+    return [f"{why[:1].upper()}{why[1:]}." for why in dict.fromkeys(found) if why]
 
 
 def _preimage(material: Material, surrogate: str, wanted: Objective) -> list[str]:
     table = material.preimages.get((surrogate, wanted.name))
     if table is None:
         return []
-    return preimages.preimage(table, table.attrs["preimage"], surrogate, material.space.fix(wanted.fixed))
+    return preimages.preimage(table, table.attrs["preimage"], surrogate, wanted.allowed(material.space))
 
 
 def _trained_here(material: Material, surrogate: str) -> bool:
@@ -174,18 +192,28 @@ def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
     }
 
 
-def _recipe(material: Material, row: pd.Series) -> list[dict[str, Any]]:
+def _recipe(material: Material, row: pd.Series, wanted: Objective) -> list[dict[str, Any]]:
     return [
         {
             "input": words.label(i.name),
             "free": i.name in material.surrogates.get(str(row["surrogate"]), {}).get("without_influence", []),
-            "value": words.number(row[f"x.{i.name}"], _step(material, i.name)),
+            **_value(material, i, row[f"x.{i.name}"], wanted),
             "unit": i.unit,
             **_range(material, i),
             "keep": windows.ends(row.to_dict(), i),
         }
         for i in material.space.inputs
     ]
+
+
+def _value(material: Material, i: Input, value: Any, wanted: Objective) -> dict[str, Any]:
+    """Return the value of an input, and that of what it should be near."""
+    old = dict(zip(wanted.near.names, wanted.near.labels, strict=True))[i.name] if wanted.near else value
+    if old == value:
+        text = words.number(value, _step(material, i.name))
+        return {"value": text, "reference": text, "changed": False}
+    reference, text = words.moved(value, old, i.name, material.units)
+    return {"value": text, "reference": reference, "changed": True}
 
 
 def _range(material: Material, i: Input) -> dict[str, str | None]:
@@ -238,6 +266,7 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "feasible": words.listing(sorted(part["feasible"].unique())) if judged else words.NONE,
                 "production": _spread(part[wanted.column]) if isinstance(wanted, Varied) else "",
                 "distinct": _spread(part["distinct"]),
+                **({c: _spread(part[c]) for c in ("distance", "changed")} if wanted.near else {}),
                 **{c: _spread(part[c]) for c in VOLUMES if c in part},
                 "evaluations": int(part["evaluations"].median()),
                 "failed": int(part["failed"].sum()),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from preimage.core.candidates import DOMAIN_LIMIT
 from preimage.core.objective import Objective, interval_words
+from preimage.core.objective.reference import Reference
 from preimage.core.sentences import UNMOVED
 from preimage.support import digits
 
@@ -107,6 +108,8 @@ def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
     sentences = [said + "."]
     if not row["solves"]:
         sentences.insert(0, _not_solved(row, wanted, units))
+    if wanted.near:
+        sentences.insert(1 - row["solves"], change(row, wanted.near, units))
     if not pd.isna(row["simulated_loss"]) and row["surrogate"] != "simulator":
         sentences.append(f"Re-simulated, the true value is {values(row, 'simulated', outputs, units)}.")
         if missed := limits_missed(row, "simulated", wanted, units):
@@ -119,7 +122,8 @@ def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
 
 def _not_solved(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:
     if missed := limits_missed(row, "predicted", wanted, units):
-        return f"No method found inputs that keep every limit: at the nearest found, {listing(missed)}."
+        asked = "meet this objective" if wanted.near else "keep every limit"
+        return f"No method found inputs that {asked}: at the nearest found, {listing(missed)}."
     return "No method found inputs that meet this objective; the nearest found is shown."
 
 
@@ -129,9 +133,36 @@ def limits_missed(row: Mapping[str, Any], prefix: str, wanted: Objective, units:
     for limit in wanted.limits:
         value = float(row[f"{prefix}.{limit.output}"])
         if (over := max(limit.low - value, value - limit.high)) > 0:
-            allowed = interval_words(limit.low, limit.high)
-            said.append(f"{label(limit.output)} misses its limit ({allowed}) by {of(over, limit.output, units)}")
+            allowed, what = interval_words(limit.low, limit.high), "the wanted" if limit.wanted else "its limit"
+            asked = f"{what} {allowed}" if limit.wanted else f"{what} ({allowed})"
+            said.append(f"{label(limit.output)} misses {asked} by {of(over, limit.output, units)}")
     return said
+
+
+def change(row: Mapping[str, Any], near: Reference, units: Mapping[str, str]) -> str:
+    """Return what an answer changes of its reference."""
+    said = []
+    for name, old in zip(near.names, near.labels, strict=True):
+        new = row[f"x.{name}"]
+        if new == old:
+            continue
+        said.append(f"{label(name)} from {' to '.join(moved(new, old, name, units))} {units.get(name, '')}".rstrip())
+    if not said:
+        return f"Nothing needs to change: {near.words} meets this objective as it is, by prediction."
+    rest = len(near.names) - len(said)
+    stay = f"; the other {rest} inputs stay" if rest > 1 else "; the other input stays" if rest else ""
+    change, as_there = "Change" if row["solves"] else "These change", f" as in {near.words}" if rest else ""
+    return f"{change} {listing(said)}{stay}{as_there} (distance {number(row['distance'])})."
+
+
+def moved(new: Any, old: Any, name: str, units: Mapping[str, str]) -> tuple[str, str]:
+    """Return the value of an input in a reference and that of an answer, told apart however small the change is.
+
+    What is nearest to the reference is at the edge of what will do: it is rounded to the other side."""
+    if isinstance(new, str):
+        return str(old), new
+    step = min(digits.step_of(units, name) or abs(new - old), abs(new - old) / 10)
+    return number(old, step), digits.beyond(new, old, step)
 
 
 def domain(row: Mapping[str, Any]) -> str:

@@ -46,6 +46,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
     _check_limits(study["objectives"])
+    _check_changes(study)
     _check_variation(study["objectives"])
     _complete_samples(study)
     for name, spec in study["surrogates"].items():
@@ -118,6 +119,27 @@ def _check_limits(entries: Mapping[str, Mapping[str, Any]]) -> None:
         for kind, reason in reasons.items():
             if kind in entry and "subject_to" in entry:
                 raise StudyError(f"key 'objectives.{name}.subject_to': {reason}")
+
+
+def _check_changes(study: Study) -> None:
+    """Raise StudyError for a change of a reference that cannot be asked for, whatever the data is."""
+    for name, entry in study["objectives"].items():
+        where = f"key 'objectives.{name}"
+        if "closest_to" not in entry:
+            if alone := [key for key in ("change_at_most", "keep") if key in entry]:
+                raise StudyError(f"{where}.{alone[0]}': found without closest_to; expected the recipe that it is of")
+            continue
+        if not {"target", "targets", "within"} & set(entry):
+            hint = "for the largest or smallest, ask for what is enough, as within: {output: {at_least: 85}}"
+            raise StudyError(f"{where}.closest_to': expected values to meet, a target or within; {hint}")
+        if "within" not in entry and 0 in _numbers(entry.get("tolerance")):
+            raise StudyError(f"{where}.tolerance': found 0, expected more: no search meets a value exactly")
+        if both := [key for key in ("committee", "preimage", "variation") if entry.get(key)]:
+            raise StudyError(f"{where}.{both[0]}': found beside closest_to, which it does not support; leave one out")
+
+
+def _numbers(tolerance: Any) -> list[float]:
+    return list(tolerance.values()) if isinstance(tolerance, Mapping) else [tolerance]
 
 
 def _check_variation(entries: Mapping[str, Mapping[str, Any]]) -> None:

@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
 from preimage.core.flatness import flat_inputs
-from preimage.core.formulas import Formulas
 from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
-from preimage.data import named, new_rows, tables, targets
+from preimage.data import named, new_rows, references, tables, targets
 from preimage.data import setting as setting_module
 from preimage.data.named import categories, stated_units
 from preimage.data.setting import Rows, Setting, describe, integers, of_rows, of_simulator
@@ -59,11 +58,13 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     _check_held_out(study["objectives"], found.outputs)
     formulas = setting_module.formulas(spec, found)
     formulas.check(_ranges(found, None if imported is None else table))
-    objectives = _objectives(study, found.with_formulas(formulas))
-    _check_exact(study, objectives, formulas)
+    referred = _referred(study, found, imported)
+    objectives = _objectives(study, found.with_formulas(formulas), referred)
     for name, wanted in _first_of_each(objectives).items():
+        if wanted.near and not (imported or wanted.near.row is None):
+            continue  # what will be simulated is not known yet
         try:
-            polytope.check_feasible(found.space.fix(wanted.fixed))
+            polytope.check_feasible(wanted.allowed(found.space))
             if isinstance(wanted, objective.Varied):
                 wanted.variation.check(found.space)
         except StudyError as error:
@@ -81,6 +82,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
     rows = setting_module.with_formulas(table, found, formulas)
+    said += _not_allowed(objectives, found.space) if imported is not None else []
     return [*said, *warnings(study, *rows), *_accepted(found.space), *_one_by_one(study)]
 
 
@@ -100,18 +102,6 @@ def _check_searches(study: Study, space: Space) -> None:
         )
 
 
-def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], formulas: Formulas) -> None:
-    """Raise StudyError where an exact search on trees is to answer an objective on a formula."""
-    exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.plain_only]
-    for wanted in objectives.values():
-        named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
-        for where, search in exact if named else ():
-            raise StudyError(
-                f"{where}: {search} does not support formulas yet, and objective '{wanted.entry}' is on the formula "
-                f"'{named[0]}'; use another inverter, or leave the objective out"
-            )
-
-
 def _ranges(found: Setting, table: pa.Table | None) -> dict[str, tuple[float, float]]:
     """Return the ranges of inputs and, of a table, its outputs."""
     ranges = {i.name: (i.lower, i.upper) for i in found.space.inputs if not i.categories}
@@ -129,6 +119,16 @@ def unknown_to_exact(space: Space) -> str:
         "a constraint on an expression that is not linear": space.curved,
     }
     return next((words for words, there in found.items() if there), "")
+
+
+def _not_allowed(objectives: Mapping[str, objective.Objective], space: Space) -> list[str]:
+    """Warn of what an answer is to be near where the study itself does not allow it."""
+    return [
+        f"objective '{name}': {wanted.near.words} must change in any case, as the study does not allow it "
+        f"({'; '.join(broken)})"
+        for name, wanted in _first_of_each(objectives).items()
+        if wanted.near and (broken := wanted.near.broken(space))
+    ]
 
 
 def _accepted(space: Space) -> list[str]:
@@ -179,10 +179,32 @@ def warnings(study: Study, table: pa.Table, found: Setting) -> list[str]:
     return said
 
 
-def _objectives(study: Study, found: Setting) -> dict[str, objective.Objective]:
-    """Return what is known of a study's objectives before there are test rows to take any from."""
+def _objectives(
+    study: Study, found: Setting, referred: dict[str, references.Inputs] | None = None
+) -> dict[str, objective.Objective]:
+    """Return what is known of a study's objectives before there are test rows to take any from.
+
+    Args:
+        referred: inputs of the rows that objectives are to be near; what these are to be near is left open without.
+    """
     entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
-    return targets.objectives(entries, Rows(found.inputs, found.outputs, found.units, {}, [], []))
+    known = Rows(found.inputs, found.outputs, found.units, {}, [], [], referred or {})
+    return targets.objectives(entries, known, space=None if referred is None else found.space)
+
+
+def _referred(study: Study, found: Setting, imported: tables.Imported | None) -> dict[str, references.Inputs]:
+    """Return the inputs of the rows that objectives are to be near; of rows that will be simulated any that are valid.
+
+    Raises StudyError for a row that there is not.
+    """
+    numbers = named.referred_rows(study["objectives"])
+    if imported is not None:
+        return references.read(tables.numbered(imported.table, imported.left_out), numbers, found.inputs)
+    samples = int(study["problem"].get("samples", 0))
+    if numbers and numbers[-1] > samples:
+        raise StudyError(f"closest_to.row: found {numbers[-1]}, expected one of the {samples} rows to be simulated")
+    any_row = found.space.decode(found.space.rounded(np.array([found.space.low])))
+    return {str(number): {name: column[0] for name, column in any_row.items()} for number in numbers}
 
 
 def _check_held_out(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, cast
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from preimage.support.frozen import ByType, Flag, Frozen, Maybe, Number, Text, Whole, json_schema, option
+from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, json_schema, option
 from preimage.support.registry import Entry, Registry
 
 
@@ -50,6 +50,20 @@ class Interval(Frozen):
 
     at_least: Maybe[Number] = option(None, "Smallest value.")
     at_most: Maybe[Number] = option(None, "Largest value.")
+
+
+class ClosestTo(Frozen):
+    """A recipe that the answer should change as little as possible: of all inputs that meet the objective (`target` or
+    `within`) the nearest. The distance is the sum of all changes, each as a share of its input's range; a changed
+    category counts 1.
+    """
+
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("row",), ("inputs",))
+
+    row: Maybe[Whole] = option(None, "Number of a row of the data, from 1, as in its file.", ge=1)
+    inputs: Maybe[dict[Text, ByType[Number | Text]]] = option(
+        None, "Value of every input that is not fixed, by name.", min_length=1
+    )
 
 
 Size = ByType[Annotated[Number, Field(gt=0)] | Text]
@@ -110,6 +124,13 @@ class ObjectiveEntry(Entry):
         "Limits of outputs, by name: `{viscosity: {at_least: 800, at_most: 1500}}`. Candidates that keep all of them "
         "come first, whatever their loss; the others follow by how far they miss them.",
         min_length=1,
+    )
+    closest_to: Maybe[ClosestTo] = option(None)
+    change_at_most: Maybe[Whole] = option(
+        None, "With `closest_to`: largest number of inputs that may differ from it.", ge=1
+    )
+    keep: Maybe[Distinct[Text]] = option(
+        None, "With `closest_to`: inputs that must stay as they are there.", min_length=1
     )
     variation: Maybe[dict[Text, ByType[Annotated[Number, Field(gt=0)] | Text | Variation]]] = option(
         None,

@@ -92,7 +92,8 @@ class Solver(Frozen):
     method: Literal["auto", "explicit", "implicit"] = option(
         "auto",
         "`explicit` (Runge-Kutta) or, for stiff equations, `implicit` (Rodas5P for models in JAX, LSODA for models in "
-        "NumPy). `auto` tries a model of your own at its start: implicit where explicit steps do not get anywhere.",
+        "NumPy). `auto` tries a model of your own at its start and elsewhere within the bounds: implicit where "
+        "explicit steps do not get anywhere.",
     )
     largest_step: Maybe[Number] = option(
         None,

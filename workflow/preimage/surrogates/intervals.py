@@ -56,5 +56,9 @@ def fit(Y: np.ndarray, predicted: np.ndarray, spread: np.ndarray, level: float =
 
 def columns(predicted: np.ndarray, low: np.ndarray, high: np.ndarray, outputs: Sequence[str]) -> dict[str, np.ndarray]:
     """Return predictions and interval ends (n, m) as columns named as in the candidates table."""
-    parts = {"predicted": predicted, "interval_low": low, "interval_high": high}
+    return by_output(outputs, predicted=predicted, interval_low=low, interval_high=high)
+
+
+def by_output(outputs: Sequence[str], **parts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return parts of outputs, each (n, m), as columns `part.output`."""
     return {f"{part}.{o}": values[:, k] for part, values in parts.items() for k, o in enumerate(outputs)}

@@ -10,7 +10,7 @@ import numpy as np
 
 from preimage.core.objective.base import Goal, Known, Objective, where
 from preimage.core.objective.directions import Direction, Maximize, Minimize
-from preimage.core.objective.fit import LOSS, NEAR_LEAST, NEAR_SHARE, Fit
+from preimage.core.objective.fit import LOSS, NEAR_DEVIANCE, NEAR_LEAST, NEAR_SHARE, Fit
 from preimage.core.objective.limits import Limit, interval_words, limits_of
 from preimage.core.objective.pareto import Pareto
 from preimage.core.objective.values import Target, Values, Within
@@ -20,9 +20,10 @@ from preimage.support import digits, extensions
 from preimage.support.errors import StudyError
 
 __all__ = [
-    "DRAWS", "LOSS", "NEAR_LEAST", "NEAR_SHARE", "SHARE_TOLERANCE", "TABLES", "WORST", "Direction", "Draws", "Fit",
-    "Goal", "Known", "Limit", "Maximize", "Minimize", "Objective", "Pareto", "Target", "Targets", "Values",
-    "Variation", "Varied", "Within", "build", "build_all", "interval_words", "many", "quantile_at", "variation_of",
+    "DRAWS", "LOSS", "NEAR_DEVIANCE", "NEAR_LEAST", "NEAR_SHARE", "SHARE_TOLERANCE", "TABLES", "WORST", "Direction",
+    "Draws", "Fit", "Goal", "Known", "Limit", "Maximize", "Minimize", "Objective", "Pareto", "Target", "Targets",
+    "Values", "Variation", "Varied", "Within", "build", "build_all", "interval_words", "many", "quantile_at",
+    "variation_of",
 ]  # fmt: skip
 
 # Entries of a study that stand for many objectives, one per row of a table of target outputs.

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from preimage.core.objective.limits import Limit, interval_ends
+from preimage.core.objective.reference import Reference
+from preimage.core.space import Space
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 
@@ -57,6 +59,8 @@ class Objective(ABC):
             where its loss has no unit, 0 where it has that of the data.
         limits: what other outputs must keep to, or these.
         middle: a typical loss of the training rows, from which `merit` counts.
+        near: inputs that the answer should be near, which decide between answers then rather than the loss: what is
+            wanted of the outputs is among the limits.
     """
 
     kinds: ClassVar[dict[str, type[Objective]]] = {}
@@ -80,6 +84,7 @@ class Objective(ABC):
     unit: float = 1.0
     limits: tuple[Limit, ...] = ()
     middle: float = 0.0
+    near: Reference | None = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -107,6 +112,14 @@ class Objective(ABC):
         For minimize, maximize and fit there is no such thing by itself: there a loss near that of `best` counts. What
         misses a limit satisfies nothing.
         """
+
+    def achieved(self, Y: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return which outputs (n, m) are as wanted, (n,): they satisfy the objective.
+
+        Args:
+            known: outputs of rows that keep the limits (k, m), which a direction has to beat.
+        """
+        return self.met(Y)
 
     @abstractmethod
     def equal_to(self, loss: float) -> float:
@@ -185,17 +198,27 @@ class Objective(ABC):
         """Return numbers in whose order outputs (n, m) rank, shape (n,); NaN where there are none."""
         return self.merit(Y)
 
+    @property
+    def by_loss(self) -> bool:
+        """Whether the smallest loss is sought, rather than any that meets values."""
+        return not self.bounded or self.near is not None
+
     def as_good_as(self, best: float) -> float:
         """Return the largest loss that counts as good as the best one found, where there are no values to meet."""
         return best + self.tolerance[0]
 
     def completed(self, text: str, units: Mapping[str, str] | None = None) -> str:
         """Return words of the objective with those of its limits and fixed inputs."""
-        if self.limits:
-            text = f"{text} with {' and '.join(limit.words(units) for limit in self.limits)}"
-        if self.fixed:
-            text = f"{text} at " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in self.fixed.items())
-        return text
+        if limits := [limit.words(units) for limit in self.limits if not limit.wanted]:
+            text = f"{text} with {' and '.join(limits)}"
+        kept = self.near.kept if self.near else {}
+        if fixed := {name: value for name, value in self.fixed.items() if name not in kept}:
+            text = f"{text} at " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in fixed.items())
+        return f"{text}, {self.near.task}" if self.near else text
+
+    def allowed(self, space: Space) -> Space:
+        """Return the part of a space that answers may lie in."""
+        return (self.near.allowed(space) if self.near else space).fix(self.fixed)
 
     def narrowed(self, spread: np.ndarray) -> Objective:
         """Return the objective as a search should see it, given the outputs' spread (m,): some end on an edge."""

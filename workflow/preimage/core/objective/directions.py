@@ -64,6 +64,11 @@ class Direction(Objective):
         least = np.nanmin(loss[kept], initial=np.inf) if best is None else best
         return np.asarray(kept & (loss <= self.as_good_as(least)))
 
+    def achieved(self, Y: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return which outputs (n, m) keep the limits and are better than all known ones (k, m), (n,)."""
+        least = np.inf if not len(known) else self.loss(known).min()
+        return np.asarray((self.violation(Y) == 0) & (self.loss(Y) < least))
+
     def equal_to(self, loss: float) -> float:
         """Return the largest loss that is equal to one but for a millionth of what the training rows span."""
         return loss + SAME * self.unit

@@ -24,6 +24,7 @@ class Limit:
         column: position of the output in Y.
         scale: unit of a violation: the training rows' range of the output.
         slack: how far outside still counts as inside, to a search that sees the limit narrowed.
+        wanted: whether it is what the objective itself wants of the output.
     """
 
     output: str
@@ -32,6 +33,7 @@ class Limit:
     high: float
     scale: float = 1.0
     slack: float = 0.0
+    wanted: bool = False
 
     def narrowed(self) -> Limit:
         """Return the limit as a search should see it: narrower by a millionth at each end, of which half counts as

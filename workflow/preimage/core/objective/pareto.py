@@ -120,6 +120,13 @@ class Pareto(Objective):
         least = np.nanmin(loss[kept], initial=np.inf) if best is None else best
         return np.asarray(kept & (loss <= self.as_good_as(least)))
 
+    def achieved(self, Y: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return which outputs (n, m) keep the limits and are dominated by none of those known (k, m), (n,)."""
+        front = self.shares(known)[fronts.undominated(self.shares(known))] if len(known) else self.shares(known)
+        shares = self.shares(Y)
+        kept = (self.violation(Y) == 0) & np.isfinite(shares).all(axis=1)
+        return np.asarray(kept & ~fronts.dominated_by(shares, front))
+
     def equal_to(self, loss: float) -> float:
         """Return the largest loss that is equal to one but for a millionth of what the training rows span."""
         return loss + SAME

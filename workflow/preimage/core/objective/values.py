@@ -19,9 +19,12 @@ from preimage.core.objective.base import (
     committee_of,
     ends_of,
     tolerances_of,
+    where,
 )
-from preimage.core.objective.limits import interval_words
+from preimage.core.objective.limits import Limit, interval_words
+from preimage.core.objective.reference import AS_NEAR, Reference
 from preimage.support import digits
+from preimage.support.errors import StudyError
 
 # A search counts a target as reached this near to it: shares of the tolerance, and of the output's spread.
 CLOSE_TOLERANCE, CLOSE_SPREAD = 1e-4, 1e-6
@@ -65,14 +68,43 @@ class Values(Objective):
 
     def met(self, Y: np.ndarray, best: float | None = None) -> np.ndarray:
         """Return which outputs (n, m) meet every value within its margin, shape (n,)."""
+        if self.near:
+            return self.violation(Y) == 0
         near = np.abs(_distance(Y[:, np.array(self.columns)], self.goal)) <= self.margin
         return np.all(near, axis=1) & (self.violation(Y) == 0)
+
+    def nearest_to(self, reference: Reference, reach: Sequence[float] | None) -> Self:
+        """Return the objective as a change of a reference: its values are limits, and the nearest input is sought.
+
+        Args:
+            reach: range of each output in the training rows; None where it is not known.
+
+        Raises StudyError for a target without tolerance, which no search meets exactly.
+        """
+        margins, known = self.margin, reach if reach is not None else np.zeros(max(self.columns) + 1)
+        if (self.goal.high + margins <= self.goal.low - margins).any() and reach is not None:
+            raise StudyError(f"{where(self.name)}.tolerance: found 0, expected more: no search meets a value exactly")
+        limits = [
+            Limit(output, column, low - margin, high + margin, float(known[column]) or 1.0, wanted=True)
+            for output, column, low, high, margin in zip(
+                self.outputs, self.columns, self.low, self.high, margins, strict=True
+            )
+        ]
+        fixed = {**self.fixed, **reference.kept}
+        return replace(self, near=reference, limits=(*limits, *self.limits), fixed=fixed)
+
+    def as_good_as(self, best: float) -> float:
+        """Return the largest distance that counts as good as the least one found, where a reference is to be near."""
+        return best + AS_NEAR
 
     def equal_to(self, loss: float) -> float:
         """Return the largest loss that is equal to one but for a millionth of what the training rows span.
 
-        A squared distance is compared as the distance that it is of: only that has the outputs' unit.
+        A squared distance is compared as the distance that it is of: only that has the outputs' unit. Distances to a
+        reference are in ranges of inputs.
         """
+        if self.near:
+            return loss + SAME
         return float((np.sqrt(max(loss, 0.0)) + SAME * self.unit) ** 2)
 
     @property
@@ -130,7 +162,7 @@ class Target(Values):
         around = [t + s for t, s in zip(self.tolerance, slack, strict=True)]
         low = tuple(v - a for v, a in zip(self.low, around, strict=True))
         high = tuple(v + a for v, a in zip(self.high, around, strict=True))
-        rest = (self.tolerance, self.scale, self.fixed, self.committee, self.unit, self.limits, self.middle)
+        rest = (self.tolerance, self.scale, self.fixed, self.committee, self.unit, self.limits, self.middle, self.near)
         return Within(self.name, self.outputs, self.columns, low, high, *rest)
 
     def value_words(self, k: int) -> str:

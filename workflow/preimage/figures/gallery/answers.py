@@ -32,7 +32,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
             partial(_answers_on_test, m, m.objectives[name]),
         )
     for surrogate in (s for s, o in m.preimages if o == name):
-        plane = m.space.fix(m.objectives[name].fixed).free.sum() == 2
+        plane = m.objectives[name].allowed(m.space).free.sum() == 2
         yield Shown(
             f"preimage.{surrogate}.{name}.svg",
             f"{name}: the whole preimage on {surrogate}",
@@ -79,13 +79,13 @@ def _answers_on_test(m: Material, wanted: Objective) -> Figure | None:
     known = None
     if minimum is not None and isinstance(wanted, Minimize) and len(wanted.outputs) == 1:
         x = np.array(minimum.x, float)
-        known = x if m.space.fix(wanted.fixed).contains(x[None])[0] else None
+        known = x if wanted.allowed(m.space).contains(x[None])[0] else None
     X, Y = m.test
     return answers_on_test(X, Y[:, wanted.columns[0]], shown, m.input_labels, m.output_label(output), known)
 
 
 def _preimage(m: Material, surrogate: str, name: str) -> Figure | None:
-    table, space = m.preimages[surrogate, name], m.space.fix(m.objectives[name].fixed)
+    table, space = m.preimages[surrogate, name], m.objectives[name].allowed(m.space)
     low, high = (
         space.encode(table[[f"{end}.{n}" for n in space.names]].rename(columns=lambda c: c.partition(".")[2]))
         for end in ("low", "high")

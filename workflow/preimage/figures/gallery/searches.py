@@ -20,6 +20,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
     cases = m.cases(name)
     shown = scale.of(m.objectives[name], m.units)
     # What misses a limit of outputs is drawn as what failed: its loss says nothing.
+    only = " Only what keeps the limits of outputs is drawn." if m.objectives[name].limits else ""
     losses = {case: part["predicted_loss"].where(missed(part) == 0).to_numpy(float) for case, part in cases.items()}
     spent = {case: part["evaluations"].to_numpy(float) for case, part in cases.items()}
     for surrogate in dict.fromkeys(s for s, _ in cases):
@@ -29,7 +30,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
             f"convergence.{surrogate}.{name}.svg",
             f"{name}: convergence on {surrogate}",
             "Best value found so far against model evaluations; a line that still moves at its end was stopped too "
-            "early." + (" The dashed line is the best measured row, which costs nothing." if free else ""),
+            "early." + (" The dashed line is the best measured row, which costs nothing." if free else "") + only,
             name,
             partial(convergence, mine, shown, m.looks),
         )
@@ -39,7 +40,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"history.{name}.svg",
             f"{name}: history of the trials",
-            "Every trial in order. A search that learns improves from left to right; a random one does not.",
+            "Every trial in order. A search that learns improves from left to right; a random one does not." + only,
             name,
             partial(history, trials, shown, m.looks),
         )
@@ -49,7 +50,7 @@ def plan(m: Material, name: str) -> Iterator[Shown]:
             f"waterfall.{name}.svg",
             f"{name}: final values of the starts (waterfall)",
             "Final value of each start, best first. A plateau, shaded with its number of starts, is one optimum found "
-            "repeatedly; a slope from the first start on means that more starts may find a better one.",
+            f"repeatedly; a slope from the first start on means that more starts may find a better one.{only}",
             name,
             partial(waterfall, starts, shown, m.looks),
         )

@@ -68,4 +68,10 @@ class Certified(Inverter):
         ge=1,
         le=1000,
     )
-    starts: Whole = option(8, "Starts of the line search that finds the first point.", ge=1, le=1_000_000)
+    starts: Whole = option(
+        8,
+        "Starts of the line search that finds the first point; of a trade-off, times 400 evaluations of NSGA-II for "
+        "the front that the search begins from.",
+        ge=1,
+        le=1_000_000,
+    )

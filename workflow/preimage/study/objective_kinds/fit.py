@@ -65,10 +65,17 @@ class Fit(Frozen):
     since: Number = option(1, "The series begins with the first row that has at least this many cases.", ge=0)
     population: Maybe[Number] = option(None, "Population of the country, for models that need it.", gt=0)
     outputs: Maybe[Distinct[Text]] = option(None, "Series in the loss, equally weighted. Default: all.", min_length=1)
-    loss: Literal["msle", "log", "mse"] = option(
+    loss: Literal["msle", "log", "mse", "normal", "log_normal", "laplace", "poisson", "negative_binomial"] = option(
         "msle",
         "`msle` (scikit-learn's mean squared log error, of log(1 + y)), `log` (the same for log y: "
-        "log-normal noise) or `mse`.",
+        "log-normal noise), `mse`; or a likelihood: `normal`, `log_normal`, `laplace`, `poisson`, `negative_binomial`. "
+        "The loss of a likelihood is its deviance: twice the negative log-likelihood, but for a constant.",
+    )
+    noise: Maybe[ByType[Number | Text | dict[Text, ByType[Number | Text]]]] = option(
+        None,
+        "Noise of a likelihood: a number, the name of an input (estimated with the other parameters), or one of them "
+        "by series. Standard deviation (`normal`), that of the logarithm (`log_normal`), scale (`laplace`), or "
+        "overdispersion (`negative_binomial`: the variance of a mean m is m + noise * m**2).",
     )
     window: Maybe[Whole] = option(None, "Number of last rows in the loss. Default: all.", ge=1)
     weights: Literal["recent", "equal"] = option("equal", "`recent`: rows have weight 1 / age, the newest the largest.")

@@ -1,0 +1,223 @@
+"""Likelihoods of observed values, as sums of squares that least squares can work on.
+
+The loss is the deviance: twice the negative logarithm of the likelihood, less what that would be at a perfect fit with
+the least noise within the bounds, and more by the number of values of each series whose noise is estimated. Each
+value's part is the square of its deviance residual; an estimated noise has one more residual (Raue et al. 2013, PLoS
+ONE 8:e74335). For scipy its square is what the noise adds to the deviance. That has a poor second derivative, so that
+for JAX it has the right slope, and the curvature that makes the second derivative of both parts right where the
+residuals are as large as the noise; what its square lacks is in `rest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+# What a model gives in the place of a positive mean.
+LEAST = 1e-300
+# Below this relative difference a deviance is its series, as its closed form cancels.
+CLOSE = 1e-2
+# Residuals of Laplace's distribution have no slope at 0: within this share of its scale they are rounded off.
+ROUNDED = 1e-5
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+class Noise(NamedTuple):
+    """The noise of one series: a number, or the parameter of that name, of which `value` is the lower bound then."""
+
+    name: str
+    value: float
+
+    def at(self, p: Mapping[str, Any]) -> Any:
+        return p[self.name] if self.name else self.value
+
+
+class Likelihood:
+    """One distribution of observed values around modelled ones; the larger its noise, the wider.
+
+    Attributes:
+        scale: on which values are compared (see `preimage.calibration.losses`).
+        noise: what its noise is; "" where it has none.
+        counts: whether the values are whole numbers.
+    """
+
+    scale: ClassVar[str] = "values"
+    noise: ClassVar[str] = "standard deviation"
+    counts: ClassVar[bool] = False
+
+    def residuals(self, modelled: Any, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        """Return the deviance residuals of values on the scale."""
+        raise NotImplementedError
+
+    def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        """Return twice the negative log-likelihood of values at a perfect fit."""
+        raise NotImplementedError
+
+
+class Normal(Likelihood):
+    """Normal."""
+
+    def residuals(self, modelled: Any, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        return (modelled - wanted) / noise
+
+    def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        return LOG_2PI + 2 * xp.log(noise) + 0 * wanted
+
+
+class LogNormal(Normal):
+    """Normal in the logarithm."""
+
+    scale = "logs"
+    noise = "standard deviation of the logarithm"
+
+    def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        return LOG_2PI + 2 * xp.log(noise) + 2 * wanted
+
+
+class Laplace(Likelihood):
+    """Laplace's: the least sum of absolute differences, which outliers hardly move."""
+
+    noise = "scale"
+
+    def residuals(self, modelled: Any, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        d = (modelled - wanted) / noise
+        return d * xp.sqrt(2 / (xp.sqrt(d**2 + ROUNDED**2) + ROUNDED))
+
+    def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        return 2 * xp.log(2 * noise) + 0 * wanted
+
+
+class Poisson(Likelihood):
+    """Poisson's, of counts."""
+
+    noise = ""
+    counts = True
+
+    def residuals(self, modelled: Any, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        mean = _positive(modelled, xp)
+        some = xp.where(wanted > 0, wanted, 1.0)
+        of_some = (mean - some) * xp.sqrt(_curvature((mean - some) / some, xp) / some)
+        return xp.where(wanted > 0, of_some, xp.sqrt(2 * mean))
+
+    def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        return 2 * (wanted - _entropy(wanted, xp) + _log_gamma(wanted + 1, xp))
+
+
+class NegativeBinomial(Likelihood):
+    """Negative binomial, of counts whose variance is m + noise * m**2 for a mean m."""
+
+    noise = "overdispersion"
+    counts = True
+
+    def residuals(self, modelled: Any, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        mean, size = _positive(modelled, xp), 1 / noise
+        some = xp.where(wanted > 0, wanted, 1.0)
+        apart = mean - some
+        by_count = _curvature(apart / some, xp) / some
+        by_size = _curvature(apart / (some + size), xp) / (some + size)
+        of_none = xp.sqrt(2 * size * xp.log(1 + mean / size))
+        return xp.where(wanted > 0, apart * xp.sqrt(by_count - by_size), of_none)
+
+    def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
+        size = 1 / noise
+        chosen = _log_gamma(wanted + size, xp) - _log_gamma(size, xp) - _log_gamma(wanted + 1, xp)
+        shares = size * xp.log(size) + _entropy(wanted, xp) - (wanted + size) * xp.log(wanted + size)
+        return -2 * (chosen + shares)
+
+
+LIKELIHOODS: Mapping[str, Likelihood] = {
+    "normal": Normal(),
+    "log_normal": LogNormal(),
+    "laplace": Laplace(),
+    "poisson": Poisson(),
+    "negative_binomial": NegativeBinomial(),
+}
+
+
+def residuals(
+    kind: str,
+    modelled: Any,
+    wanted: Any,
+    cells: Any,
+    noises: Sequence[Noise],
+    p: Mapping[str, Any],
+    xp: ModuleType,
+) -> Any:
+    """Return the residuals (r,) whose squares sum to the deviance.
+
+    Args:
+        modelled, wanted: values on the likelihood's scale (n, c).
+        cells: 1 where there is an observed value, 0 elsewhere (n, c).
+        noises: of each series (c,).
+        p: parameters by name.
+    """
+    likelihood = LIKELIHOODS[kind]
+    parts = []
+    for k, noise in enumerate(noises):
+        s, there, y = noise.at(p), cells[:, k], wanted[:, k]
+        parts.append(likelihood.residuals(modelled[:, k], y, s, xp) * there)
+        if noise.name:
+            wider, n = _wider(likelihood, y, there, noise, s, xp), there.sum()
+            parts.append((xp.sqrt(wider + n) if xp is np else _straight(wider, n))[None])
+    return xp.concatenate(parts)
+
+
+def rest(kind: str, wanted: Any, cells: Any, noises: Sequence[Noise], p: Mapping[str, Any], xp: ModuleType) -> Any:
+    """Return what the deviance is above the sum of the squares that `residuals` has for JAX."""
+    total = 0.0
+    for k, noise in enumerate(noises):
+        if noise.name:
+            total = total + _wider(LIKELIHOODS[kind], wanted[:, k], cells[:, k], noise, noise.at(p), xp)
+    return total
+
+
+def _wider(likelihood: Likelihood, y: Any, there: Any, noise: Noise, s: Any, xp: ModuleType) -> Any:
+    """Return what an estimated noise adds to the deviance of a series, 0 at its lower bound."""
+    return ((likelihood.saturated(y, s, xp) - likelihood.saturated(y, noise.value, xp)) * there).sum()
+
+
+def _straight(wider: Any, n: Any) -> Any:
+    """Return a residual whose square has the slope of what a noise adds, and is the number of values whatever it is."""
+    import jax
+    import jax.numpy as jnp
+
+    return jnp.sqrt(n) * (1 + (wider - jax.lax.stop_gradient(wider)) / (2 * n))
+
+
+def constant(kind: str, wanted: np.ndarray, cells: np.ndarray, noises: Sequence[Noise]) -> float:
+    """Return what twice the negative log-likelihood is above the deviance."""
+    likelihood, total = LIKELIHOODS[kind], 0.0
+    for k, noise in enumerate(noises):
+        there = cells[:, k]
+        total += float((likelihood.saturated(wanted[:, k], noise.value, np) * there).sum())
+        total -= float(there.sum()) if noise.name else 0.0
+    return total
+
+
+def _positive(values: Any, xp: ModuleType) -> Any:
+    return xp.where(values.real > LEAST, values, LEAST)
+
+
+def _curvature(z: Any, xp: ModuleType) -> Any:
+    """Return 2 (z - log(1 + z)) / z**2, which is 1 at 0."""
+    near = abs(z.real) < CLOSE
+    far = xp.where(near, 1.0, z)
+    series = 1 - z * (2 / 3 - z * (1 / 2 - z * (2 / 5 - z * (1 / 3 - z * (2 / 7 - z / 4)))))
+    return xp.where(near, series, 2 * (far - xp.log(1 + far)) / far**2)
+
+
+def _entropy(y: Any, xp: ModuleType) -> Any:
+    return y * xp.log(xp.where(y > 0, y, 1.0))
+
+
+def _log_gamma(values: Any, xp: ModuleType) -> Any:
+    if xp is np:
+        from scipy.special import gammaln, loggamma
+
+        return loggamma(values) if np.iscomplexobj(values) else gammaln(values)
+    from jax.scipy.special import gammaln as traced
+
+    return traced(values)
