@@ -12,6 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 from preimage.core import formulas, objective
 from preimage.core.conditions import Condition, Count, Curved, Exclusion
 from preimage.core.expressions import Expression
+from preimage.core.objective import reference
 from preimage.core.space import Input, Linear, Space
 from preimage.exact.preimage import preimage
 from preimage.inversion import asking
@@ -213,6 +214,99 @@ def test_the_proven_optimum_near_the_data_is_that_of_every_point_there(seed, d):
 def test_1000_proven_optima_are_those_of_every_point(d):
     for seed in range(250):
         check_against_brute_force(1000 * d + seed, d)
+
+
+def nearest_question(rng, d):
+    """Return a question for the nearest change of some point, which need not be a valid one, and every point."""
+    question, points = stepwise_question(rng, d)
+    space, outputs = question.space, ["y0", "y1", *question.formulas.names]
+    values = question.predict(question.X)
+    named = [str(o) for o in rng.choice(outputs, int(rng.integers(1, 3)), replace=False)]
+    at = {o: values[:, outputs.index(o)] for o in outputs}
+    if rng.random() < 0.5:
+        wish = {"target": {o: float(rng.choice(at[o])) for o in named}}
+        wish["tolerance"] = {o: float(np.ptp(at[o])) * 0.1 + 0.01 for o in named}
+    else:
+        wish = {"within": {o: {rng.choice(["at_least", "at_most"]): float(rng.choice(at[o]))} for o in named}}
+    if rng.random() < 0.5 and (left := [o for o in outputs if o not in named]):
+        o = str(rng.choice(left))
+        wish["subject_to"] = {o: {"at_most": float(np.quantile(at[o], 0.7))}}
+    if rng.random() < 0.5:
+        wish["change_at_most"] = int(rng.integers(1, d + 1))
+    if d > 1 and rng.random() < 0.3:
+        wish["keep"] = [space.names[int(rng.integers(d))]]
+    x = points[rng.integers(len(points))] + (rng.random(d) < 0.2) * ~space.categorical * 0.3
+    today = {name: column.tolist()[0] for name, column in space.decode(x[None]).items()}
+    wish["closest_to"] = {"row": 1}
+    wanted = objective.build("o", wish, outputs, values.std(axis=0), np.ptp(values, axis=0), values)
+    try:
+        wanted = wanted.nearest_to(reference.build("o", wish, space, {"1": today}), np.ptp(values, axis=0))
+        return replace(question, objective=wanted, space=wanted.allowed(space)), points
+    except StudyError:
+        return None, points
+
+
+def check_nearest(seed, d):
+    question, points = nearest_question(np.random.default_rng(seed), d)
+    if question is None:
+        return
+    wanted, space = question.objective, question.space
+    near = wanted.near
+    # What is kept stays at its value in the reference, which may lie between the others.
+    values = [np.unique(np.r_[points[:, j], near.values[j]]) for j in range(d)]
+    points = np.array(list(itertools.product(*values)))
+    valid = points[space.contains(points)]
+    if not len(valid):
+        assert_empty(question)
+        return
+    met = wanted.met(question.predict(valid))
+    answer, predicted = prove(question)
+    if not met.any():
+        assert answer.status == ["no_answer"] and answer.certificate["feasible"] == "no", answer.message
+        return
+    least, found = near.distance(valid[met]).min(), near.distance(answer.X)[0]
+    proof = answer.certificate
+    assert proof["closed"] and wanted.met(predicted)[0] and space.contains(answer.X)[0]
+    assert near.most is None or near.changed(answer.X)[0].sum() <= near.most
+    assert proof["bound"] <= least <= found <= least + 1e-9 and proof["bound"] >= found - 1e-7
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+@examples(40)
+def test_the_proven_nearest_change_is_that_of_every_point(seed, d):
+    check_nearest(seed, d)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+@examples(20)
+def test_the_proven_nearest_change_of_any_numbers_is_that_of_every_cell(seed, d):
+    """The nearest point of a cell is that of each of its inputs' intervals."""
+    rng = np.random.default_rng(seed)
+    space = Space(tuple(Input(f"x{j}", 0.0, float(rng.choice([1e-3, 1.0, 500.0]))) for j in range(d)))
+    X = rng.random((40, d)) * space.high
+    Y = rng.normal(size=(40, 2))
+    model = RandomForestRegressor(3, max_leaf_nodes=8, random_state=0).fit(X, Y)
+    wish = {"within": {"y": {"at_least": float(np.quantile(Y[:, 0], 0.7))}}, "closest_to": {"row": 1}}
+    wish |= {
+        "subject_to": {"z": {"at_most": float(np.quantile(Y[:, 1], 0.8))}},
+        "change_at_most": int(rng.integers(1, d + 1)),
+    }
+    wanted = objective.build("o", wish, ["y", "z"], Y.std(axis=0), np.ptp(Y, axis=0), Y)
+    near = reference.build("o", wish, space, {"1": dict(zip(space.names, X[0].tolist(), strict=True))})
+    wanted = wanted.nearest_to(near, np.ptp(Y, axis=0))
+    forest = from_sklearn(model)
+    question = Question(wanted.allowed(space), wanted, forest.predict, X, Y, np.arange(40), trees=forest)
+    cells = [cells_of(model, i, j, ()) for j, i in enumerate(space.inputs)]
+    values = [[min(max(v, a), b) for a, b in own] for v, own in zip(near.values, cells, strict=True)]
+    points = np.array(list(itertools.product(*values)))
+    good = (near.changed(points).sum(axis=1) <= near.most) & wanted.met(model.predict(points))
+    answer, predicted = prove(question)
+    if not good.any():
+        assert answer.status == ["no_answer"] and answer.certificate["feasible"] == "no"
+        return
+    least, found = near.distance(points[good]).min(), near.distance(answer.X)[0]
+    assert answer.certificate["closed"] and wanted.met(predicted)[0] and near.changed(answer.X)[0].sum() <= near.most
+    assert answer.certificate["bound"] <= least <= found <= least + 1e-7
 
 
 def check_front(seed, d):

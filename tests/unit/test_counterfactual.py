@@ -19,8 +19,9 @@ from preimage.evidence.summary import summarise
 from preimage.inversion import asking
 from preimage.inversion.question import Question
 from preimage.inversion.table import frame
-from preimage.reporting import words
+from preimage.reporting import proofs, words
 from preimage.study import data_checks
+from preimage.support import digits
 from preimage.support.jax_setup import enable_double
 
 from ..conftest import inverter, refusal
@@ -246,18 +247,43 @@ def test_tables_rank_by_what_is_met_then_by_distance_and_say_what_changes():
 
 def test_small_changes_show_in_words():
     q = question({"within": {"line": {"at_least": 1.0}}, "keep": ["b"], "change_at_most": 2})
-    row = {"x.a": 0.2 + 1e-5, "x.b": 0.3, "x.c": 0.6, "x.d": 0.4, "distance": 0.1}
+    row = {"x.a": 0.2 + 1e-5, "x.b": 0.3, "x.c": 0.6, "x.d": 0.4, "distance": 0.1, "solves": True}
     said = words.change(row, q.objective.near, {})
     assert (
         said
         == "Change a from 0.2 to 0.20001 and d from 0.5 to 0.4; the other 2 inputs stay as in row 7 (distance 0.1)."
     )
+    assert words.change({**row, "solves": False}, q.objective.near, {}).startswith("These change a from 0.2 to")
     assert words.change({"x.a": 0.2, "x.b": 0.3, "x.c": 0.6, "x.d": 0.5}, q.objective.near, {}) == (
         "Nothing needs to change: row 7 meets this objective as it is, by prediction."
     )
     assert q.objective.words() == (
         "line at least 1, as near to row 7 as possible, changing at most 2 inputs, keeping b"
     )
+    # Nearer to the reference the target is missed: what is shown is no nearer.
+    units = digits.Units({}, {"a": 1e-3, "d": 1e-3})
+    assert words.moved(0.70001, 0.2, "a", units) == ("0.2", "0.7001")
+    assert words.moved(0.26999, 0.5, "d", units) == ("0.5", "0.2699")
+    assert words.moved(0.25, 0.5, "d", units) == ("0.5", "0.25")
+
+
+def test_what_is_proven_and_what_the_study_itself_does_not_allow_show_in_words():
+    wanted = question({"within": {"line": {"at_least": 1.0}}}).objective
+    row = {"surrogate": "forest", "certified_bound": 0.76, "gap": 0.0, "feasible": "yes"}
+    assert proofs.proof(row, wanted, {}) == (
+        "Proven for the model forest: no inputs that meet this objective are nearer to row 7."
+    )
+    assert "none that meet this objective are nearer than 0.5; the nearest found are 0.26 farther" in (
+        proofs.proof({**row, "certified_bound": 0.5, "gap": 0.26}, wanted, {})
+    )
+    assert proofs.proof({**row, "certified_bound": np.nan, "gap": np.nan, "feasible": "no"}, wanted, {}) == (
+        "Proven for the model forest: no inputs within the bounds and constraints meet this objective."
+    )
+    assert wanted.near.broken(SPACE) == []
+    limited = Space(
+        (Input("a", 0.0, 1.0, values=(0.0, 0.5, 1.0)), *SPACE.inputs[1:]), (Linear((("b", 1.0), ("c", 1.0)), 1.0),)
+    )
+    assert wanted.near.broken(limited) == ["a 0.2", "1 <= 1 b + 1 c"]
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------
@@ -338,7 +364,7 @@ def test_more_changes_than_may_be_are_needed_and_that_is_proven(check):
     assert "objectives.o: constraints: no point" in refusal(check, wish, inputs)
 
 
-@pytest.mark.parametrize("kind", ["certified", "coordinate"])
-def test_exact_searches_refuse_what_is_to_be_near(check, kind):
-    message = refusal(check, NEAR + "{row: 1}", more=f"inverters: {{proof: {{kind: {kind}}}}}\n")
-    assert f"'inverters.proof': {kind} does not support 'closest_to' of objective 'o' yet" in message
+def test_of_the_exact_searches_certified_takes_what_is_to_be_near(check):
+    assert check(NEAR + "{row: 1}", more="inverters: {proof: {kind: certified}}\n") == []
+    message = refusal(check, NEAR + "{row: 1}", more="inverters: {lines: {kind: coordinate}}\n")
+    assert "'inverters.lines': coordinate does not support 'closest_to' of objective 'o'; certified proves" in message

@@ -87,18 +87,9 @@ def test_what_cannot_be_is_refused(check, formulas, said):
     assert said in refusal(check, formulas)
 
 
-@pytest.mark.parametrize(
-    ("objectives", "inverters", "said"),
-    [
-        ("{o: {minimize: cost}}", "{c: {kind: coordinate}}", "coordinate does not support formulas yet"),
-    ],
-)
-def test_exact_searches_refuse_formulas_before_any_job(check, objectives, inverters, said):
-    assert said in refusal(check, objectives=objectives, inverters=inverters)
-
-
-def test_exact_searches_take_other_objectives_beside(check):
-    assert check(objectives="{o: {maximize: strength}}", inverters="{c: {kind: certified}}") == []
+@pytest.mark.parametrize("kind", ["certified", "coordinate"])
+def test_exact_searches_take_formulas(check, kind):
+    assert check(objectives="{o: {minimize: cost}}", inverters=f"{{c: {{kind: {kind}}}}}") == []
 
 
 def test_what_divides_by_a_simulated_output_is_not_known_before_there_are_rows(check):

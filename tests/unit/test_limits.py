@@ -137,11 +137,3 @@ LIMITED = BOWL.replace("{minimize: y}", "{WISH}").replace("}}\n", "}}\nsurrogate
 )
 def test_a_study_whose_limits_make_no_sense_is_refused(refused, wish, said):
     assert said in refused(LIMITED.replace("WISH", wish))
-
-
-def test_a_method_that_knows_no_limits_refuses_them_before_any_job(refused):
-    text = LIMITED.replace("WISH", "minimize: y, subject_to: {y: {at_least: 5}}")
-    assert refused(f"{text}inverters: {{proof: {{kind: coordinate}}}}\n") == (
-        ": key 'inverters.proof': coordinate does not support 'subject_to' of objective 'lowest' yet; "
-        "leave out one of them"
-    )

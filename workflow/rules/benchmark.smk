@@ -9,6 +9,7 @@ BENCHMARKS = [
     "certified",
     "chance",
     "fronts",
+    "counterfactuals",
     "recipes",
     "relearning",
     "calibration",

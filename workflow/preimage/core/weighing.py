@@ -12,9 +12,9 @@ from preimage.core.inputs import Input
 from preimage.core.space import TOLERANCE, Space
 
 # Where no recipe of these steps is found, steps of a tenth are tried, so often.
-FINER = 2
+FINER = 1
 # Ways of rounding up and down that are tried where more than linear rows decide.
-WAYS = 16
+WAYS = 8
 # Weight of a change, in steps, beside what rows miss, in shares of their scale: it decides between equal remedies.
 CHANGE = 1e-9
 

@@ -46,6 +46,8 @@ def poor_search(row: Mapping[str, Any], wanted: Objective, least: float) -> Find
         quantity = "miss of a limit, in ranges of its output"
         if row["feasible"] == "yes" or np.isfinite(least):
             return judged(kind, quantity, violation, 0.0, limits=True)
+        if row["feasible"] == "no":
+            return judged(kind, quantity, 0.0, 0.0)
         return unknown(kind, quantity, 0.0, reason="whether anything keeps the limits is not decided", loss=loss)
     if not wanted.by_loss:
         if row["feasible"] == "no" or loss <= enough:

@@ -117,8 +117,8 @@ def _several(found: Evidence, mine: pd.DataFrame, surrogate: str, wanted: Object
     table = found.candidates
     table = table[(table["objective"] == wanted.name) & (table["surrogate"] == surrogate) & table["rank"].notna()]
     predicted = table[[f"predicted.{o}" for o in found.answers]].to_numpy(float)
-    if isinstance(wanted, Varied):
-        good = table[table["predicted_loss"] <= wanted.as_good_as(least)]
+    if isinstance(wanted, Varied) or wanted.near:
+        good = table[(table["predicted_loss"] <= wanted.as_good_as(least)) & (missed(table) == 0)]
     else:
         good = table[wanted.met(predicted, None if wanted.bounded else least)]
     truly = None

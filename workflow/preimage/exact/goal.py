@@ -42,6 +42,7 @@ class Goal(ABC):
         programs: sums over inputs that are parts of the loss: what is left where the model's outputs are constant.
         ruled: the limits that are linear in the inputs.
         matrix: the inputs' part of these, (r, d).
+        margins: what rounding may make of these values, (r,).
     """
 
     def __init__(self, space: Space, objective: Objective, formulas: Formulas, reach: np.ndarray) -> None:
@@ -55,6 +56,7 @@ class Goal(ABC):
         self.sides = self.values.sides
         self.ruled = [limit for limit in self.limits if self.values[limit.column].slope.any()]
         self.matrix = np.array([self.values[limit.column].slope for limit in self.ruled]).reshape(-1, len(space.inputs))
+        self.margins = np.array([self.values[limit.column].margin for limit in self.ruled])
 
     # -- what each kind knows ------------------------------------------------------------------------------------------
 
@@ -91,6 +93,10 @@ class Goal(ABC):
     @abstractmethod
     def rounding(self, margin: np.ndarray) -> float:
         """Return what rounding may make of the loss, at most, given that of the ends of the model's outputs (k,)."""
+
+    def points(self, parts: Parts) -> np.ndarray:
+        """Return points of boxes (k, d) that are likely to be good: none that are known."""
+        return np.empty((0, parts.start.shape[1]))
 
     # -- limits --------------------------------------------------------------------------------------------------------
 
@@ -270,6 +276,10 @@ class Nearest(Goal):
     def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
         """Return a lower bound of the distance on boxes (n,)."""
         return self._least_sum(self.distance, parts, rows, first[0])
+
+    def points(self, parts: Parts) -> np.ndarray:
+        """Return the point of each box (n, d) that is nearest to the reference."""
+        return np.clip(self.distance.reference, parts.start, parts.end)
 
     def _urge(self, score: np.ndarray, parts: Parts, least: np.ndarray, best: float) -> None:
         pass

@@ -39,12 +39,12 @@ class Inverter(Entry):
 
     Attributes:
         needs_trees: it works on models made of trees alone.
-        plain_only: it knows no limits of outputs, no formulas, and no inputs or constraints that leave a space in
-            pieces.
+        plain_only: it knows no inputs or constraints that leave a space in pieces.
         needs_gradient: it works on models with a gradient of their own alone.
         population: its rows are the members of one population, rather than starts that each went their own way.
         baseline: it does not search, but looks up.
         finds_points, finds_fronts: whether it answers objectives with one best point, and those with a front.
+        finds_nearest: whether it answers objectives that are to be near a reference.
         takes_variation: whether it answers objectives of inputs that vary, for which outputs are all it may ask for.
         follows_slopes: whether its searches follow the loss's slope, and see nothing where that is flat.
         work: the options that say how much it does for a question, the first that there is.
@@ -58,6 +58,7 @@ class Inverter(Entry):
     baseline: ClassVar[bool] = False
     finds_points: ClassVar[bool] = True
     finds_fronts: ClassVar[bool] = False
+    finds_nearest: ClassVar[bool] = True
     takes_variation: ClassVar[bool] = True
     follows_slopes: ClassVar[bool] = False
     work: ClassVar[tuple[str, ...]] = ("evaluations", "boxes", "starts")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from preimage.core import polytope
 from preimage.inversion.kinds.coordinate import Coordinate
+from preimage.inversion.limited_lines import Descent
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.trees.boxes import build_walked
-from preimage.trees.line_search import descend, lines
+from preimage.trees.line_search import Lines, descend, lines
 from preimage.trees.objective import reduce
 
 # Starts that descend at once: fixed, so that results don't depend on cores.
@@ -17,15 +21,13 @@ TOGETHER = 64
 
 def invert(question: Question, options: Coordinate, context: SearchContext) -> Answer:
     """Descend from `starts` points; every start is kept. An evaluation is one line searched."""
-    wanted, channels = reduce(question.objective, question.trees)
-    grid, trees = build_walked(question.trees, question.space, channels)
     rng = context.rng
-    directions = lines(question.space, rng)
+    descent = _descent(question, lines(question.space, rng))
     starts = startpoints(question, options.starts, rng)
     ends, spent = [], []
     best = np.inf
     for k in range(0, len(starts), TOGETHER):
-        X, n = descend(grid, trees, wanted, question.space, directions, starts[k : k + TOGETHER], rng)
+        X, n = descent(starts[k : k + TOGETHER], rng)
         # Many small steps along a constraint may have left it by their rounding.
         X, _ = polytope.repair(question.space, X)
         ends.append(X)
@@ -40,6 +42,15 @@ def invert(question: Question, options: Coordinate, context: SearchContext) -> A
         for n, m in zip(spent, moved.max(axis=1, initial=0.0), strict=True)
     ]
     return Answer(X, spent, ["ok"] * len(X), message)
+
+
+def _descent(question: Question, directions: Lines) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Return the descent of points (n, d), given random numbers: compiled where the loss is of the trees alone."""
+    trees, wanted = question.trees, question.objective
+    if wanted.limits or max(wanted.columns) >= trees.values.shape[1]:
+        return Descent(question, directions).descend
+    sought, channels = reduce(wanted, trees)
+    return partial(descend, *build_walked(trees, question.space, channels), sought, question.space, directions)
 
 
 def startpoints(question: Question, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -16,11 +16,10 @@ import numpy as np
 
 from preimage.core.formulas import NONE
 from preimage.core.objective import Minimize, Objective
-from preimage.core.objective.reference import AS_NEAR, Reference, rounded, rounded_slope
+from preimage.core.objective.reference import AS_NEAR, DISTANCE, Reference, rounded, rounded_slope
 from preimage.inversion.base import Inverter
 from preimage.inversion.question import Answer, Question, SearchContext
 
-DISTANCE = "distance"
 # Candidates that are settled, the nearest that meet the target; fewer where each evaluation is a simulation.
 SETTLED, SIMULATED = 100, 3
 # Halvings with which a change is made small, and the largest factor by which the others make up for one.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from preimage.core.objective import Pareto
+from preimage.core.objective.reference import DISTANCE
 from preimage.inversion.kinds.lookup import Lookup
 from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support import digits
@@ -24,7 +25,8 @@ def invert(question: Question, options: Lookup, context: SearchContext) -> Answe
         nothing = np.full((1, len(question.space.inputs)), np.nan)
         return Answer(nothing, [0], ["no_answer"], ["no training row satisfies the bounds and constraints"])
     wanted = question.objective
-    columns = list(dict.fromkeys([*wanted.columns, *(limit.column for limit in wanted.limits)]))
+    of_rows = [c for o, c in zip(wanted.outputs, wanted.columns, strict=True) if o != DISTANCE]
+    columns = list(dict.fromkeys([*of_rows, *(limit.column for limit in wanted.limits)]))
     steps = [digits.step(float(np.ptp(question.Y[:, c]))) for c in columns]
     measured = [", ".join(map(digits.plain, question.Y[k, columns], steps)) for k in best]
     message = [f"row {question.rows[k]} of the data, measured {m}" for k, m in zip(best, measured, strict=True)]

@@ -31,6 +31,7 @@ from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.kinds.nsga2 import Nsga2
 from preimage.inversion.question import Answer, Question, SearchContext
+from preimage.inversion.shrinking import shrunk
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
@@ -90,6 +91,7 @@ class Hunt:
 
     def _model(self, goal: Goal, space: Space) -> BoxModel:
         model = TreeModel(self.question.trees, space, goal.sides)
+        self.grid = model.grid
         return model if self.domain is None else Guarded(model, self.domain)
 
     def any_point(self, space: Space, limits: tuple[Limit, ...]) -> Search:
@@ -132,6 +134,8 @@ class Hunt:
         if resumed(state, self.search.resume):
             return
         X = np.concatenate([self.question.X, self.starts])
+        if near := getattr(self.objective, "near", None):
+            X = np.concatenate([X, shrunk(near, self.question.space, self.grid, self.loss, X)])
         self.search.offer(X if self.domain is None else np.concatenate([X, self.domain.pulled(self.starts)]))
         self.search.keep_share(*part)
 

@@ -188,7 +188,8 @@ def _sparse_data(f: Found) -> str:
 
 
 def _no_solution(f: Found) -> str:
-    near = words.away(float(f.row["measured"]), f.wanted, f.unit) if f.wanted and len(f.wanted.outputs) == 1 else ""
+    known = f.wanted is not None and len(f.wanted.outputs) == 1 and not pd.isna(f.row["measured"])
+    near = words.away(float(f.row["measured"]), f.wanted, f.unit) if f.wanted and known else ""
     more = f"; the nearest is {near} away" if near else ""
     return f"Proven for the model {f.model}: nothing within the bounds and constraints meets {f.objective}{more}."
 

@@ -85,6 +85,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "sentences": [
                     *_proofs(material, name, str(surrogate), wanted),
                     *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *_reference(material, wanted),
                     *_production(material, str(surrogate), wanted),
                     *_others_predicted(material, part.iloc[0], wanted),
                     *filter(None, [windows.window(part.iloc[0].to_dict(), wanted, material.space, units)]),
@@ -128,6 +129,14 @@ def _others_predicted(material: Material, row: pd.Series, wanted: Objective) -> 
     return [f"The same inputs give {listed}, as predicted."]
 
 
+def _reference(material: Material, wanted: Objective) -> list[str]:
+    """Return why what the answer is to be near can't stay as it is, where the study itself does not allow it."""
+    if not wanted.near or not (broken := wanted.near.broken(material.space)):
+        return []
+    itself = f"{wanted.near.words[:1].upper()}{wanted.near.words[1:]}"
+    return [f"{itself} must change in any case: the study does not allow it ({'; '.join(broken)})."]
+
+
 def _production(material: Material, surrogate: str, wanted: Objective) -> list[str]:
     """Return what becomes of the recommended answer where inputs vary."""
     mine = [
@@ -149,7 +158,15 @@ def _proofs(material: Material, name: str, surrogate: str, wanted: Objective) ->
         return fronts.front(c, first, wanted, outputs_in(c), material.units)
     best = best_first(mine).sort_values("seed", kind="stable").iloc[0]
     said = proofs.proof(best.to_dict(), wanted, material.units)
-    return [said] if said else []
+    return [said, *_excluded(material, name, surrogate)] if said else []
+
+
+def _excluded(material: Material, name: str, surrogate: str) -> list[str]:
+    """Return which conditions exclude each other, where a search has found that."""
+    c = material.candidates
+    mine = c[(c["objective"] == name) & (c["surrogate"] == surrogate) & (c["status"] == "no_answer")]
+    found = (message.partition("; ")[2] for message in mine["message"] if str(message).startswith("proven"))
+    return [f"{why[:1].upper()}{why[1:]}." for why in dict.fromkeys(found) if why]
 
 
 def _preimage(material: Material, surrogate: str, wanted: Objective) -> list[str]:
@@ -164,20 +181,27 @@ def _trained_here(material: Material, surrogate: str) -> bool:
 
 
 def _recipe(material: Material, row: pd.Series, wanted: Objective) -> list[dict[str, Any]]:
-    labels = dict(zip(wanted.near.names, wanted.near.labels, strict=True)) if wanted.near else {}
     return [
         {
             "input": words.label(i.name),
             "free": i.name in material.surrogates.get(str(row["surrogate"]), {}).get("without_influence", []),
-            "value": words.number(row[f"x.{i.name}"], _step(material, i.name)),
-            "reference": words.number(labels.get(i.name), _step(material, i.name)),
-            "changed": bool(labels) and labels[i.name] != row[f"x.{i.name}"],
+            **_value(material, i, row[f"x.{i.name}"], wanted),
             "unit": i.unit,
             **_range(material, i),
             "keep": windows.ends(row.to_dict(), i),
         }
         for i in material.space.inputs
     ]
+
+
+def _value(material: Material, i: Input, value: Any, wanted: Objective) -> dict[str, Any]:
+    """Return the value of an input, and that of what it should be near."""
+    old = dict(zip(wanted.near.names, wanted.near.labels, strict=True))[i.name] if wanted.near else value
+    if old == value:
+        text = words.number(value, _step(material, i.name))
+        return {"value": text, "reference": text, "changed": False}
+    reference, text = words.moved(value, old, i.name, material.units)
+    return {"value": text, "reference": reference, "changed": True}
 
 
 def _range(material: Material, i: Input) -> dict[str, str | None]:

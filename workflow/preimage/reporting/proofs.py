@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from preimage.core.objective import Objective
+from preimage.core.objective.reference import Reference
 from preimage.reporting import words
 from preimage.support import digits
 
@@ -19,17 +20,19 @@ def proof(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -
     All of it is of the model within the study's bounds and constraints: the world may do better, or worse.
     """
     bound, gap = float(row["certified_bound"]), float(row["gap"])
-    if pd.isna(bound):
-        return ""
-    closed = bound + gap <= wanted.equal_to(bound)
     model = words.label(str(row["surrogate"]))
+    if pd.isna(bound):
+        return _impossible(model, wanted) if row["feasible"] == "no" else ""
+    closed = bound + gap <= wanted.equal_to(bound)
+    if wanted.near:
+        return _nearest(bound, gap, closed, wanted.near, model)
     if not wanted.bounded:
         return _direction(bound, gap, closed, wanted, units, model)
     if row["feasible"] == "yes":
         return ""
     if len(wanted.outputs) > 1:
         least = f"the loss is nowhere below {digits.down(bound)}"
-        return _impossible(model, least) if row["feasible"] == "no" else _open(model, least)
+        return _impossible(model, wanted, least) if row["feasible"] == "no" else _open(model, least)
     (output,), away = wanted.outputs, math.sqrt(max(bound, 0.0)) * wanted.scale[0]
     step = digits.step_of(units, output)
     low, high = wanted.low[0] - away, wanted.high[0] + away
@@ -39,11 +42,21 @@ def proof(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -
         return _open(model, empty)
     nearest = float(row[f"predicted.{output}"])
     best = f"; the nearest it gives is {words.of(nearest, output, units)}" if closed and math.isfinite(nearest) else ""
-    return _impossible(model, empty + best)
+    return _impossible(model, wanted, empty + best)
 
 
-def _impossible(model: str, least: str) -> str:
-    return f"Proven for the model {model}: no inputs within the bounds and constraints meet this objective; {least}."
+def _impossible(model: str, wanted: Objective, least: str = "") -> str:
+    what = "meet this objective" if wanted.bounded else "keep every limit"
+    more = f"; {least}" if least else ""
+    return f"Proven for the model {model}: no inputs within the bounds and constraints {what}{more}."
+
+
+def _nearest(bound: float, gap: float, closed: bool, near: Reference, model: str) -> str:
+    """Return what is proven of the distance to a reference."""
+    if closed:
+        return f"Proven for the model {model}: no inputs that meet this objective are nearer to {near.words}."
+    left = f"the nearest found are {digits.number(gap)} farther" if math.isfinite(gap) else "none were found"
+    return f"Proven for the model {model}: none that meet this objective are nearer than {digits.down(bound)}; {left}."
 
 
 def _open(model: str, least: str) -> str:

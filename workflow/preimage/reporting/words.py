@@ -142,21 +142,27 @@ def limits_missed(row: Mapping[str, Any], prefix: str, wanted: Objective, units:
 def change(row: Mapping[str, Any], near: Reference, units: Mapping[str, str]) -> str:
     """Return what an answer changes of its reference."""
     said = []
-    for name, old, width in zip(near.names, near.labels, near.widths, strict=True):
+    for name, old in zip(near.names, near.labels, strict=True):
         new = row[f"x.{name}"]
         if new == old:
             continue
-        if isinstance(new, str):
-            said.append(f"{label(name)} from {old} to {new}")
-            continue
-        # Both values are told apart, however small the change is.
-        step = min(digits.step_of(units, name) or width, abs(new - old)) / 10
-        said.append(f"{label(name)} from {number(old, step)} to {quantity(new, units.get(name, ''), step)}")
+        said.append(f"{label(name)} from {' to '.join(moved(new, old, name, units))} {units.get(name, '')}".rstrip())
     if not said:
         return f"Nothing needs to change: {near.words} meets this objective as it is, by prediction."
     rest = len(near.names) - len(said)
     stay = f"; the other {rest} inputs stay" if rest > 1 else "; the other input stays" if rest else ""
-    return f"Change {listing(said)}{stay}{f' as in {near.words}' if rest else ''} (distance {number(row['distance'])})."
+    change, as_there = "Change" if row["solves"] else "These change", f" as in {near.words}" if rest else ""
+    return f"{change} {listing(said)}{stay}{as_there} (distance {number(row['distance'])})."
+
+
+def moved(new: Any, old: Any, name: str, units: Mapping[str, str]) -> tuple[str, str]:
+    """Return the value of an input in a reference and that of an answer, told apart however small the change is.
+
+    What is nearest to the reference is at the edge of what will do: it is rounded to the other side."""
+    if isinstance(new, str):
+        return str(old), new
+    step = min(digits.step_of(units, name) or abs(new - old), abs(new - old) / 10)
+    return number(old, step), digits.beyond(new, old, step)
 
 
 def domain(row: Mapping[str, Any]) -> str:

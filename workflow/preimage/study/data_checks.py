@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from preimage.core import objective, polytope
 from preimage.core.flatness import flat_inputs
-from preimage.core.formulas import Formulas
 from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
 from preimage.data import named, new_rows, references, tables, targets
@@ -61,7 +60,6 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     formulas.check(_ranges(found, None if imported is None else table))
     referred = _referred(study, found, imported)
     objectives = _objectives(study, found.with_formulas(formulas), referred)
-    _check_exact(study, objectives, formulas)
     for name, wanted in _first_of_each(objectives).items():
         if wanted.near and not (imported or wanted.near.row is None):
             continue  # what will be simulated is not known yet
@@ -84,6 +82,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
     rows = setting_module.with_formulas(table, found, formulas)
+    said += _not_allowed(objectives, found.space) if imported is not None else []
     return [*said, *warnings(study, *rows), *_accepted(found.space), *_one_by_one(study)]
 
 
@@ -103,18 +102,6 @@ def _check_searches(study: Study, space: Space) -> None:
         )
 
 
-def _check_exact(study: Study, objectives: Mapping[str, objective.Objective], formulas: Formulas) -> None:
-    """Raise StudyError where an exact search on trees is to answer an objective on a formula."""
-    exact = [(f"key 'inverters.{name}'", v.kind) for name, v in study["inverters"].items() if v.plain_only]
-    for wanted in objectives.values():
-        named = [o for o in (*wanted.outputs, *(limit.output for limit in wanted.limits)) if o in formulas.names]
-        for where, search in exact if named else ():
-            raise StudyError(
-                f"{where}: {search} does not support formulas yet, and objective '{wanted.entry}' is on the formula "
-                f"'{named[0]}'; use another inverter, or leave the objective out"
-            )
-
-
 def _ranges(found: Setting, table: pa.Table | None) -> dict[str, tuple[float, float]]:
     """Return the ranges of inputs and, of a table, its outputs."""
     ranges = {i.name: (i.lower, i.upper) for i in found.space.inputs if not i.categories}
@@ -132,6 +119,16 @@ def unknown_to_exact(space: Space) -> str:
         "a constraint on an expression that is not linear": space.curved,
     }
     return next((words for words, there in found.items() if there), "")
+
+
+def _not_allowed(objectives: Mapping[str, objective.Objective], space: Space) -> list[str]:
+    """Warn of what an answer is to be near where the study itself does not allow it."""
+    return [
+        f"objective '{name}': {wanted.near.words} must change in any case, as the study does not allow it "
+        f"({'; '.join(broken)})"
+        for name, wanted in _first_of_each(objectives).items()
+        if wanted.near and (broken := wanted.near.broken(space))
+    ]
 
 
 def _accepted(space: Space) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from preimage.inversion.base import Inverter, Target
@@ -35,15 +35,12 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
             f"key 'inverters.{name}': {inverter.kind} searches outputs of single points exactly, and does not support "
             f"'variation' of objective '{varied[0]}'; use another inverter, or a study of its own for one of them"
         )
-    if inverter.needs_trees:
-        for objective, entry in study["objectives"].items():
-            if "closest_to" in entry:
-                raise StudyError(
-                    f"key 'inverters.{name}': {inverter.kind} does not support 'closest_to' of objective '{objective}' "
-                    "yet; leave out one of them"
-                )
-    if inverter.plain_only:
-        refuse_inexact(study, f"key 'inverters.{name}'", inverter.kind)
+    nearest = [key for key, entry in study["objectives"].items() if "closest_to" in entry]
+    if nearest and not inverter.finds_nearest:
+        raise StudyError(
+            f"key 'inverters.{name}': {inverter.kind} does not support 'closest_to' of objective '{nearest[0]}'; "
+            "certified proves the nearest change on trees"
+        )
     reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
     for target in inverter.on or ():
         where = f"key 'inverters.{name}.on'"
@@ -64,20 +61,6 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
             f"key 'inverters.{name}': {inverter.kind} supports no model of this study: {next(iter(reasons.values()))}"
         )
     return [target for target in able if target != SIMULATOR] or able
-
-
-def refuse_inexact(study: Study, where: str, search: str, objectives: Iterable[str] | None = None) -> None:
-    """Raise StudyError where an exact search on trees is to answer an objective that it has no proof for yet.
-
-    Args:
-        where: the key that asks for it; `search` is what it is.
-        objectives: those that it is asked for; all of the study if left out.
-    """
-    for name in study["objectives"] if objectives is None else objectives:
-        if "subject_to" in study["objectives"][name]:
-            raise StudyError(
-                f"{where}: {search} does not support 'subject_to' of objective '{name}' yet; leave out one of them"
-            )
 
 
 def _target(problem: Mapping[str, Any], model: Mapping[str, Any], run: bool) -> Target:

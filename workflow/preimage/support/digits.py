@@ -17,6 +17,8 @@ SIGNIFICANT = 4
 SMALL, LARGE, LONGEST = -4, 7, 15
 # A number may be told from its neighbours at this share of the range that it is seen in.
 SHARE = 1e-3
+# Numbers that agree to this share are the same but for the rounding of a search; less than single precision has.
+SAME = 1e-8
 # More than this a float does not hold.
 MOST = 17
 EXACT = Context(prec=2000)
@@ -63,6 +65,15 @@ def down(value: float, step: float = 0.0) -> str:
 def up(value: float, step: float = 0.0) -> str:
     """Return the smallest short number that is not below a value."""
     return _exactly(value) or _text(value, _last(value, step), ROUND_CEILING)
+
+
+def beyond(value: float, reference: float, step: float = 0.0) -> str:
+    """Return a number as `number` does, but no nearer to a reference than it is: nearer it may not do any more."""
+    text = number(value, step)
+    shown = float(text.replace(",", ""))
+    if (shown - value) * (value - reference) >= 0 or math.isclose(shown, value, rel_tol=SAME):
+        return text
+    return up(value, step) if value > reference else down(value, step)
 
 
 def _exactly(value: float) -> str:

@@ -15,6 +15,8 @@ from preimage.support.errors import StudyError, did_you_mean
 
 # A change of less than this share of an input's range is none.
 NO_CHANGE = 1e-9
+# The output that a search is to make small.
+DISTANCE = "distance to the reference"
 # Distances that differ by less are as good, in ranges of an input: a hundredth of one.
 AS_NEAR = 0.01
 # What a search sees of a distance is rounded off this near to the reference, as a share of an input's range: a corner
@@ -84,6 +86,18 @@ class Reference:
     def snapped(self, X: np.ndarray) -> np.ndarray:
         """Return points (n, d) with changes too small to be any set back exactly."""
         return np.where(self.parts(X) < NO_CHANGE, self.values, X)
+
+    def broken(self, space: Space) -> list[str]:
+        """Return in words what of a space it does not keep to, apart from bounds that are the rows' own."""
+        x = np.array([self.values])
+        alone = replace(space, constraints=(), counts=(), exclusions=(), curved=())
+        said = [
+            f"{i.name.replace('_', ' ')} {label}"
+            for i, value, label in zip(self.allowed(space).inputs, self.values, self.labels, strict=True)
+            if not i.allows(value)
+        ]
+        each = [(name, c) for name in ("constraints", "counts", "exclusions", "curved") for c in getattr(space, name)]
+        return said + [str(c) for name, c in each if replace(alone, **{name: (c,)}).missed(x)[0] > 0]
 
     def put(self, order: Sequence[int]) -> Reference:
         """Return it with its inputs in another order (d,)."""

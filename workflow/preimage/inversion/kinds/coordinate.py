@@ -13,6 +13,7 @@ class Coordinate(Inverter):
 
     kind: ClassVar[str] = "coordinate"
     needs_trees: ClassVar[bool] = True
+    finds_nearest: ClassVar[bool] = False
     takes_variation: ClassVar[bool] = False
     plain_only: ClassVar[bool] = True
 
