@@ -32,7 +32,7 @@ SECONDS = 60
 CHEAPEST = {"minimize": "price", "subject_to": {"strength": {"at_least": 60}}}
 BEST = {"maximize": "strength", "subject_to": {"price": {"at_most": 60}}}
 # Small forests for HiGHS.
-SMALL, LEAVES, CASES = 5, 12, 10
+SMALL, LEAVES, CASES = 20, 30, 5
 # The least percentage of what may be left out of the coating, and of what may not.
 LEAST = {"filler": 2.0, "pigment": 2.0, "plasticiser": 1.0, "solvent": 2.0, "wax": 0.5, "additive": 0.5}
 NEEDED = {"resin": 20.0, "hardener": 3.0}
