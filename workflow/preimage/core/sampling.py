@@ -26,6 +26,8 @@ CLUSTERS = 10
 CLUSTER_SPREAD = 0.05
 # Pieces of a space that one sample comes from, at most, and points drawn to find them.
 PIECES, DRAWN_FOR_PIECES = 300, 4096
+# Draws that pieces are taken of, at least, where a curved constraint may hold nowhere in some.
+LEAST_DRAWN = 20
 # Points of which the share that meets curved constraints is counted.
 SEEN = 500
 # Pieces in random directions where hardly any holds a point.
@@ -136,7 +138,7 @@ def _pieces(space: Space, n: int, rng: np.random.Generator) -> Counter[Space]:
     space itself where it is whole."""
     if not space.in_pieces:
         return Counter([space.straight])
-    free = replace(space, constraints=(), curved=())
+    free, n = replace(space, constraints=(), curved=()), max(n, LEAST_DRAWN if space.curved else 1)
     X = _draw(space, DRAWN_FOR_PIECES, rng, "uniform")
     drawn: Counter[Space] = Counter()
     empty: set[Space] = set()

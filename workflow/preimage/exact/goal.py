@@ -42,6 +42,7 @@ class Goal(ABC):
         programs: sums over inputs that are parts of the loss: what is left where the model's outputs are constant.
         ruled: the limits that are linear in the inputs.
         matrix: the inputs' part of these, (r, d).
+        margins: what rounding may make of these values, (r,).
     """
 
     def __init__(self, space: Space, objective: Objective, formulas: Formulas, reach: np.ndarray) -> None:
@@ -55,6 +56,7 @@ class Goal(ABC):
         self.sides = self.values.sides
         self.ruled = [limit for limit in self.limits if self.values[limit.column].slope.any()]
         self.matrix = np.array([self.values[limit.column].slope for limit in self.ruled]).reshape(-1, len(space.inputs))
+        self.margins = np.array([self.values[limit.column].margin for limit in self.ruled])
 
     # -- what each kind knows ------------------------------------------------------------------------------------------
 

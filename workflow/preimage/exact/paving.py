@@ -136,7 +136,7 @@ class Paving:
         """Return between which ends all rows (m,) of one box are surely met."""
         goal = self.problem.goal
         low, high = (ends[0] for ends in goal.rows(box.parts))
-        off = 4 * np.array([goal.values[limit.column].margin for limit in goal.ruled])
+        off = 4 * goal.margins
         return np.r_[self.exact.inner_least, low + off], np.r_[self.exact.inner_most, high - off]
 
     def _keep(self, boxes: Boxes) -> None:

@@ -17,18 +17,19 @@ from preimage.exact.values import Parts
 
 
 class Boxes(NamedTuple):
-    """Boxes of a search: their ends (n, d), what the model knows of them, the ends of its outputs that matter, and the
-    bound of their loss (n,)."""
+    """Boxes of a search: their ends (n, d), what the model knows of them, the ends of its outputs that matter, the
+    bound of their loss (n,), and in which slice of a value they are (n,)."""
 
     start: np.ndarray
     end: np.ndarray
     state: np.ndarray
     ends: np.ndarray
     least: np.ndarray
+    slice: np.ndarray
 
     @property
     def parts(self) -> Parts:
-        return Parts(self.start, self.end, self.ends)
+        return Parts(self.start, self.end, self.ends, self.slice)
 
     def take(self, which: np.ndarray) -> Boxes:
         return Boxes(*(a[which] for a in self))
@@ -67,8 +68,8 @@ class Problem:
     def whole(self) -> Boxes:
         """Return the box of the whole space, bounded; none where it is proven to hold no valid point."""
         start, end = self.space.low[None].copy(), self.space.high[None].copy()
-        nothing = np.array([[side.sign * np.inf for side in self.goal.sides]])
-        box = self.bounded(Boxes(start, end, self.model.fresh(1), nothing, np.full(1, -np.inf)))
+        nothing, state = np.array([[side.sign * np.inf for side in self.goal.sides]]), self.model.fresh(1)
+        box = self.bounded(Boxes(start, end, state, nothing, np.full(1, -np.inf), np.zeros(1, np.int32)))
         if not (len(box.least) and len(self.matrix) and self.goal.programs):
             return box
         rows = self.rows(box.parts)

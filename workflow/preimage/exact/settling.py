@@ -133,7 +133,7 @@ class Settling:
         goal, space = self.problem.goal, self.problem.space
         low, high = (ends[0] for ends in goal.rows(box.parts))
         size = np.abs(goal.matrix) @ np.maximum(np.abs(space.low), np.abs(space.high))
-        off = 2 * np.array([goal.values[limit.column].margin for limit in goal.ruled]) + share * size
+        off = 2 * goal.margins + share * size
         _, least, most = space.rows
         return np.r_[least, low + off], np.r_[most, high - off]
 

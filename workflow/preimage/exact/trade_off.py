@@ -7,6 +7,10 @@ that the search takes the box first that may move the front most, and drops thos
 indicator: Zitzler et al. 2003, IEEE Transactions on Evolutionary Computation 7). It is told at the front's upper
 bounds: the corners below which nothing of the front lies (Klamroth, Lacour, Vanderpooten 2015, European Journal of
 Operational Research 245). All is in shares of the training rows' ranges.
+
+A value that is linear in the inputs is cut in slices, and each box lies in one of them: within a slice that value is a
+row that cuts the box down, so that the others are bounded where it has that value (as the epsilon constraint does:
+Haimes, Lasdon, Wismer 1971, IEEE Transactions on Systems, Man, and Cybernetics 1).
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ MIXED = {
     2: ((0.5, 0.5), (0.25, 0.75), (0.75, 0.25)),
     3: ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5)),
 }
+SLICES = 64
 # Corners by which a bound of two values and their sums is stated.
 STEPS = 6
 
@@ -44,6 +49,8 @@ class TradeOff(Goal):
         weights: of the values in each sum that is bounded: each value by itself, then mixed ones (s, k).
         front: points that none of the others dominates (f, k).
         upper: the front's upper bounds (u, k).
+        cut: the value that is cut in slices; None where none is linear in the inputs.
+        edges: between its slices, from the smallest value on.
     """
 
     objective: Pareto
@@ -52,13 +59,18 @@ class TradeOff(Goal):
         k = len(objective.columns)
         self.front = np.empty((0, k))
         self.upper = np.full((1, k), np.inf)
+        self.edges = np.array([-np.inf, np.inf])
         super().__init__(space, objective, formulas, reach)
+        if self.cut is not None:
+            self.matrix = np.vstack([self.matrix, self.cut.slope])
+            self.margins = np.append(self.margins, self.cut.margin)
 
     def _note_aims(self) -> None:
         k = len(self.objective.columns)
         self.sums: list[Value] = []
         programs: list[Terms] = []
         self._program: list[int] = []
+        self.cut: Value | None = None
         weights = [*np.eye(k), *(np.array(w) for w in (MIXED[k] if self._shared() else ()))]
         self.weights = np.array(weights)
         for weight in weights:
@@ -66,6 +78,9 @@ class TradeOff(Goal):
             self.values.ask(value, (-1.0,))
             self.sums.append(value)
             sloped = value.linear and value.slope.any()
+            if sloped and self.cut is None:
+                self.values.ask(value, (1.0,))
+                self.cut = value
             self._program.append(len(programs) if sloped else -1)
             if sloped:
                 programs.append(self.nothing()._replace(slope=value.slope))
@@ -104,6 +119,25 @@ class TradeOff(Goal):
         """Return that nothing bounds it (n,)."""
         return np.full(len(parts.start), np.inf)
 
+    # -- slices --------------------------------------------------------------------------------------------------------
+
+    def sliced(self, box: Boxes) -> Boxes:
+        """Return a box (1 or none) in every slice of the value that is cut in slices."""
+        if self.cut is None or not len(box.least):
+            return box
+        (low,), (high,) = self.values.interval(self.cut, box.parts)
+        self.edges = np.r_[-np.inf, np.linspace(low, high, SLICES + 1)[1:-1], np.inf]
+        return box.take(np.zeros(SLICES, int))._replace(slice=np.arange(SLICES, dtype=np.int32))
+
+    def rows(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of `matrix` that limits and slices leave on boxes, (n, r) each."""
+        low, high = super().rows(parts)
+        if self.cut is None:
+            return low, high
+        start = self.edges[parts.slice] - self.values.rest(self.cut, 1.0, parts)
+        end = self.edges[parts.slice + 1] - self.values.rest(self.cut, -1.0, parts)
+        return np.column_stack([low, start]), np.column_stack([high, end])
+
     # -- bounds --------------------------------------------------------------------------------------------------------
 
     def bounds(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
@@ -112,6 +146,7 @@ class TradeOff(Goal):
         found = np.empty((len(parts.start), len(self.sums)))
         for s, value in enumerate(self.sums):
             low = self._low(s, value, parts, rows, first)
+            low = np.maximum(low, self.edges[parts.slice]) if value is self.cut else low
             if s < k:
                 found[:, s] = (low - objective.goal.high[s]) / objective.goal.scale[s]
             else:
@@ -240,6 +275,10 @@ class FrontProblem(Problem):
         self.loss = 0.0
         self.points = np.empty((0, len(space.inputs)))
         self.left: list[np.ndarray] = []
+
+    def whole(self) -> Boxes:
+        """Return the box of the whole space in every slice, bounded."""
+        return self.bounded(self.goal.sliced(super().whole()))
 
     def _beyond(self, X: np.ndarray) -> np.ndarray:
         return -self.goal.beyond(self.goal.objective.shares(self.outputs(X)) @ self.goal.weights.T)

@@ -57,11 +57,13 @@ class Value:
 
 
 class Parts(NamedTuple):
-    """What boxes are made of: their ends (n, d), and those of the sides (n, k)."""
+    """What boxes are made of: their ends (n, d), those of the sides (n, k), and where a goal cuts a value in slices, in
+    which of these they are (n,)."""
 
     start: np.ndarray
     end: np.ndarray
     ends: np.ndarray
+    slice: np.ndarray
 
 
 class Values:
