@@ -18,6 +18,7 @@ LAYERS = (
         "trees",
         "exact",
         "surrogates",
+        "acquisition",
         "inversion",
         "calibration",
         "inference",

@@ -93,7 +93,7 @@ def _back(step: Step, z: Interval, arguments: list[Interval]) -> list[Interval |
 
 def _base(z: Interval, a: Interval, b: Interval) -> Interval | None:
     """Return what the base of a power can be, for a constant exponent."""
-    n = float(np.ravel(b[0])[0])
+    n = float(np.ravel(b[0])[0]) if np.size(b[0]) else 0.0
     if n == 0 or not (np.all(b[0] == n) and np.all(b[1] == n)):
         return None
     low, high = (np.power(np.maximum(end, 0.0), 1 / n) for end in z)
