@@ -241,7 +241,7 @@ def test_tables_rank_by_what_is_met_then_by_distance_and_say_what_changes():
     assert (row["feasible"], row["changed"], row["optimizer_regret"]) == ("yes", 1, 0.0)
     solved = distinct_solutions(table, q.space, {"change": wanted}, OUTPUTS)
     said = words.answer({**solved.iloc[0], "interval_low.line": np.nan}, wanted, {"a": "kg"})
-    assert said[0] == "Change a from 0.2 to 0.96 kg; the other 3 inputs stay as in row 7 (distance 0.76)."
+    assert said[0] == "Change a from 0.2 to 0.9601 kg; the other 3 inputs stay as in row 7 (distance 0.76)."
     assert "In truth, line misses the wanted at least 1 by 0.01." in said
 
 
