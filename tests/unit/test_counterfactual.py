@@ -11,9 +11,10 @@ from scipy.optimize import linprog
 
 from preimage import study
 from preimage.core import candidates, objective
+from preimage.core.formulas import NONE
 from preimage.core.objective import reference
 from preimage.core.space import Input, Linear, Space
-from preimage.evidence import assess
+from preimage.evidence import assess, recipes
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.inversion import asking
@@ -284,6 +285,26 @@ def test_what_is_proven_and_what_the_study_itself_does_not_allow_show_in_words()
         (Input("a", 0.0, 1.0, values=(0.0, 0.5, 1.0)), *SPACE.inputs[1:]), (Linear((("b", 1.0), ("c", 1.0)), 1.0),)
     )
     assert wanted.near.broken(limited) == ["a 0.2", "1 <= 1 b + 1 c"]
+
+
+class _Steps:
+    """A model whose output is enough from a place on."""
+
+    def __init__(self, least):
+        self.least = least
+
+    def predict(self, X):
+        return (X[:, :1] >= self.least).astype(float)
+
+
+def test_a_recipe_that_can_be_weighed_keeps_what_is_not_changed_and_rounds_changes_to_the_other_side():
+    wanted = asked(
+        {"within": {"y": {"at_least": 0.5}}}, SPACE, dict(zip(NAMES, TODAY + 1e-5, strict=True)), ["y"], np.ones((2, 1))
+    )
+    same = wanted.near.values[1:]
+    for least, shown in ((0.8304, 0.84), (0.83, 0.83), (0.99995, 1.0)):
+        x = recipes._rounded(wanted, SPACE, np.array([[least, *same]]), _Steps(least), NONE)
+        assert x[0].tolist() == [shown, *same]
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------
