@@ -288,13 +288,13 @@ def test_what_is_proven_and_what_the_study_itself_does_not_allow_show_in_words()
 
 
 class _Steps:
-    """A model whose output is enough from a place on."""
+    """A model whose output is enough from one place to another."""
 
-    def __init__(self, least):
-        self.least = least
+    def __init__(self, least, most=1.0):
+        self.least, self.most = least, most
 
     def predict(self, X):
-        return (X[:, :1] >= self.least).astype(float)
+        return ((X[:, :1] >= self.least) & (X[:, :1] <= self.most)).astype(float)
 
 
 def test_a_recipe_that_can_be_weighed_keeps_what_is_not_changed_and_rounds_changes_to_the_other_side():
@@ -305,6 +305,9 @@ def test_a_recipe_that_can_be_weighed_keeps_what_is_not_changed_and_rounds_chang
     for least, shown in ((0.8304, 0.84), (0.83, 0.83), (0.99995, 1.0)):
         x = recipes._rounded(wanted, SPACE, np.array([[least, *same]]), _Steps(least), NONE)
         assert x[0].tolist() == [shown, *same]
+    # Finer where there is little room.
+    x = recipes._rounded(wanted, SPACE, np.array([[0.83041, *same]]), _Steps(0.83041, 0.8308), NONE)
+    assert x[0].tolist() == [0.8305, *same]
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------

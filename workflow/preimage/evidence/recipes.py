@@ -20,7 +20,10 @@ from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.protocol import Surrogate
 
 # Half a step, less a rounding: so far numbers are moved to be rounded to one side.
-AWAY = 0.5 * (1 - 1e-9)
+ROUNDING = 1e-9
+AWAY = 0.5 * (1 - ROUNDING)
+# Where steps are too coarse, so many times a tenth of them is tried.
+FINER = 4
 
 
 def of_answers(
@@ -82,12 +85,25 @@ def _rounded(wanted: Objective, space: Space, x: np.ndarray, model: Surrogate, f
     same = {n: label for n, label, moved in zip(near.names, near.labels, near.changed(x)[0], strict=True) if not moved}
     allowed = allowed.fix(same)
     steps = np.array([step_of(i) for i in allowed.inputs])
-    tried = [weighable(allowed, x + way * steps * np.sign(x - near.values)) for way in (AWAY, 0.0)]
-    for point in tried:
+    away = np.sign(x - near.values)
+
+    def met(point: np.ndarray) -> bool:
         Y = model.predict(point)
-        if wanted.met(formulas.extended(point, Y) if formulas else Y)[0]:
-            return point
-    return x
+        return bool(allowed.contains(point)[0] and wanted.met(formulas.extended(point, Y) if formulas else Y)[0])
+
+    tried = [weighable(allowed, x + AWAY * steps * away), weighable(allowed, x)]
+    if not met(x):
+        return tried[-1]
+    tried += [np.where(steps > 0, _outward(x, away, steps / 10.0**k), x) for k in range(1, FINER + 1)]
+    return next((point for point in tried if met(point)), x)
+
+
+def _outward(x: np.ndarray, way: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return values (1, d) at steps that are powers of ten, each the next one in the direction of `way`; 0 stays."""
+    size = np.where(steps > 0, steps, 1.0)
+    number = np.where(way > 0, np.ceil(x / size - ROUNDING), np.floor(x / size + ROUNDING)) * size
+    decimals = [max(0, -round(np.log10(s))) for s in size]
+    return np.array([[round(float(v), n) for v, n in zip(number[0], decimals, strict=True)]])
 
 
 def measured(objectives: Mapping[str, Objective], space: Space, parts: Sequence[Rows]) -> dict[str, dict[str, Any]]:

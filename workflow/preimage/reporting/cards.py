@@ -117,7 +117,7 @@ def _met_in_truth(row: pd.Series, wanted: Objective) -> bool:
         return float(row["simulated_share_met"]) >= LIKELY
     Y = {o: float(row[f"simulated.{o}"]) for o in wanted.involved}
     limits = all(limit.low <= Y[limit.output] <= limit.high for limit in nominal.limits)
-    return limits and float(row["simulated_loss"]) <= nominal.enough
+    return limits and (wanted.near is not None or float(row["simulated_loss"]) <= nominal.enough)
 
 
 def _feasible(material: Material, surrogate: str, wanted: Objective) -> str:
