@@ -116,7 +116,8 @@ def renamed_evidence(found, names):
         **found,
         **{key: renamed_keys(found[key], names) for key in ("test", "candidate_coverage", "known_minimum")},
         "held_out": renamed_keys(found["held_out"], names, 2),
-        "plateaus": [renamed_case(p, names) for p in found["plateaus"]],
+        "measured": renamed_keys(found["measured"], names),
+        **{key: [renamed_case(p, names) for p in found[key]] for key in ("plateaus", "recipes")},
     }
 
 

@@ -36,6 +36,8 @@ def step_records(wildcards):
     files += [f"{SEED_RECORDS}/evidence.json", f"{RECORDS}/gather.json"]
     if study_module.fronts(study):
         files += [f"{RECORDS}/fronts.json"]
+    if "next" in study:
+        files += [f"{RECORDS}/next_experiments.json"]
     if study_module.fits(study):
         files += [f"{RECORDS}/calibrate.{name}.json" for name in study["objectives"]]
         files += [f"{RECORDS}/gather_fits.json"]
@@ -62,8 +64,11 @@ def study_outputs():
     posterior = ["report.html", "posterior.parquet", "summary.csv", "timings.csv"]
     fits = [name for name, study in STUDIES.items() if study_module.fits(study)]
     fronts = [n for n in ORDINARY if study_module.fronts(STUDIES[n])]
+    asking = [n for n in ORDINARY if "next" in STUDIES[n]]
+    experiments = ["next_experiments.csv", "next_experiments.xlsx"]
     return [
         *expand(f"{STUDY}/{{file}}", study=ORDINARY, file=files),
+        *expand(f"{STUDY}/{{file}}", study=asking, file=experiments),
         *expand(f"{STUDY}/{{file}}", study=INFERENCE, file=posterior),
         *expand(f"{STUDY}/fit.parquet", study=fits),
         *expand(f"{STUDY}/pareto.csv", study=fronts),

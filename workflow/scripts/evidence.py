@@ -10,7 +10,7 @@ from preimage.core import objective
 from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
 from preimage.data import named, setting, split_rows, tables
-from preimage.evidence import assess, chance, fronts, judge, production
+from preimage.evidence import assess, chance, fronts, judge, production, recipes
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
@@ -57,6 +57,10 @@ def main(snakemake):
         said = warnings(run.params, source, found)
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
 
+        judged["recipes"] = recipes.of_answers(
+            solutions, space, objectives, models, outlooks, found.formulas, train, draws
+        )
+        judged["measured"] = recipes.measured(objectives, space, [train, test])
         if varied:
             judged["production"] = of_production(solutions, found, varied, models, simulator, run.rng)
 

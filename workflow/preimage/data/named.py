@@ -8,7 +8,7 @@ from typing import Any
 
 from preimage.support.errors import StudyError
 
-SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
+SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".xlsx")
 
 
 def new_files(table: Mapping[str, Any]) -> list[str]:

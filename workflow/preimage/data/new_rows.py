@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from preimage.core.space import Space
-from preimage.data import gaps, tables
+from preimage.data import experiments, gaps, tables
 from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
 from preimage.data.split import groups
@@ -78,6 +78,8 @@ def read(
     """
     source = read_file(path, list(category), spec.get("ignore") or [], Notation.of(spec))
     wanted = [n for n in first.column_names if n != tables.ROW]
+    asked = experiments.filled(source, inputs, [n for n in wanted if n not in inputs])
+    source = asked.source if asked else source
     _check_columns(source, wanted, spec.get("ignore") or [])
     _check_units(source, first)
     parts = [source.select(wanted)]
@@ -92,7 +94,11 @@ def read(
         if name in inputs and name in integers:
             tables.check_whole(whole, name, columns[-1])
     table = pa.table(columns, pa.schema([first.schema.field(n) for n in wanted]))
-    return Read(table, incomplete, tuple(tables.notes(whole)))
+    said = tables.notes(whole)
+    if asked:
+        assert whole.kept is not None
+        said = [*said, *asked.sentences(table, inputs, whole.kept)]
+    return Read(table, incomplete, tuple(said))
 
 
 def _check_columns(source: Source, wanted: Sequence[str], ignore: Sequence[str]) -> None:

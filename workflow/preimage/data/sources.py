@@ -1,4 +1,4 @@
-"""Reading one file of a user's, parquet or CSV, into Arrow columns, whatever its dialect or its faults."""
+"""Reading one file of a user's, parquet, CSV or a workbook, into Arrow columns, whatever its dialect or its faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from preimage.data import measured, unit_row
+from preimage.data import measured, sheets, unit_row
 from preimage.data.notation import Dialect, Notation, decimal_sign, doubts, is_number, plain, ungrouped
 from preimage.support import limits
 from preimage.support.errors import StudyError, did_you_mean
@@ -41,7 +41,7 @@ class Source(NamedTuple):
 
     Attributes:
         table: its columns, with their units as metadata of their fields.
-        dialect: None for parquet.
+        dialect: None for parquet and workbooks.
         kept: where some rows were left out, the others' positions in the file.
         doubts: by column of numbers, the first row (from 0) of a cell that can't be taken as it was read, and why.
         notes: what a user should know of how it was read, one sentence each.
@@ -97,6 +97,8 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
             magic = stream.read(4)
         if not magic:
             raise StudyError(f"{path}: the file is empty")
+        if magic == OFFICE[0] and sheets.is_workbook(path):
+            return _checked(_read_workbook(path, categories), ignore)
         if magic in OFFICE:
             raise StudyError(f"{path}: found a spreadsheet or archive, expected parquet or CSV; save the sheet as CSV")
         if magic.startswith(PACKED):
@@ -114,12 +116,24 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
         raise StudyError(f"{path}: found column names that are not UTF-8 text; save the file as UTF-8") from None
     if not is_parquet and _looks_like_data(names):
         raise StudyError(f"{path}, line 1: found numbers ({', '.join(names[:3])}), expected column names")
+    return _checked(source, ignore)
+
+
+def _checked(source: Source, ignore: Collection[str]) -> Source:
+    """Return a source that has rows, and columns that can be told apart; raise StudyError for another."""
+    path, names = source.path, source.table.column_names
     if repeated := [n for n in names if names.count(n) > 1]:
         raise StudyError(f"{path}: duplicate column '{repeated[0]}' ({names.count(repeated[0])} times)")
     _check_alike([n for n in names if n not in ignore], path)
     if not len(source.table):
         raise StudyError(f"{path}: found no rows")
     return source
+
+
+def _read_workbook(path: str, categories: Collection[str]) -> Source:
+    limits.check_file(path, kind="table")
+    table, notes = sheets.read(path, categories)
+    return Source(path, table, notes=tuple(notes))
 
 
 def read_any(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
 from preimage.reporting import (
     calibration,
+    cards,
     dag,
     diagnosis,
     fronts,
@@ -46,6 +46,7 @@ def render(material: Material) -> str:
             study=material.study["study"],
             seeds=material.study["seeds"],
             truth=bool(material.candidates["simulated_loss"].notna().any()),
+            cards=cards.cards(material),
             answers=[
                 _answer(material, name)
                 for name, w in material.objectives.items()
@@ -95,7 +96,6 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                         else []
                     ),
                 ],
-                "short": _short(part.iloc[0].to_dict(), wanted, units),
                 "recipe": _recipe(material, part.iloc[0], wanted),
                 "reference": wanted.near.words if wanted.near else "",
                 "window": bool(pd.notna(part.iloc[0].get("tolerance_width"))),
@@ -178,18 +178,6 @@ def _preimage(material: Material, surrogate: str, wanted: Objective) -> list[str
 
 def _trained_here(material: Material, surrogate: str) -> bool:
     return not material.surrogates[surrogate].get("warning")
-
-
-def _short(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> dict[str, Any]:
-    """Return the recommended answer in a few cells, a line for each output."""
-    return {
-        "predicted": words.each_value(row, "predicted", wanted.involved, units),
-        "interval": words.each_interval(row, wanted.involved, units),
-        "simulated": words.each_value(row, "simulated", wanted.involved, units),
-        "in_domain": bool(row["in_domain"]),
-        "solves": row["solves"],
-        "missed": words.listing(words.limits_missed(row, "predicted", wanted, units)),
-    }
 
 
 def _recipe(material: Material, row: pd.Series, wanted: Objective) -> list[dict[str, Any]]:

@@ -70,6 +70,12 @@ def preimages(study: Study) -> list[tuple[str, str]]:
     return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees]
 
 
+def asked_next(study: Study) -> dict[str, Any]:
+    """Return the entries of the objectives that a study asks for experiments for."""
+    asked = study["next"].get("objectives") or study["objectives"]
+    return {name: entry for name, entry in study["objectives"].items() if name in asked}
+
+
 def baselines(study: Study) -> list[str]:
     """Return the inverters of a study that don't search, but look up."""
     return [name for name, inverter in study["inverters"].items() if Inverter.of(inverter).baseline]

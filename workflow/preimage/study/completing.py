@@ -18,7 +18,7 @@ from preimage.study import user_models
 from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, is_front
 from preimage.study.pairs import works_on
 from preimage.support import digits
-from preimage.support.errors import StudyError
+from preimage.support.errors import StudyError, did_you_mean
 from preimage.support.free_names import free_name
 from preimage.surrogates.base import made_of_trees
 
@@ -67,6 +67,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     _check_scales(study)
     _add_nature(study["problem"])
     _complete_rounds(study)
+    _check_next(study)
     study["preimages"] = _preimages(study)
     return study
 
@@ -237,6 +238,18 @@ def _complete_rounds(study: Study) -> None:
         raise StudyError(
             "key 'problem.table.new': found beside a simulator, whose rounds simulate; expected one of them"
         )
+
+
+def _check_next(study: Study) -> None:
+    """Raise StudyError for experiments that no objective of the study can ask for."""
+    if "next" not in study:
+        return
+    if fits(study):
+        raise StudyError("key 'next': a fit has no experiments to choose; expected an objective of outputs")
+    for name in study["next"].get("objectives") or ():
+        if name not in study["objectives"]:
+            hint = did_you_mean(name, list(study["objectives"]))
+            raise StudyError(f"key 'next.objectives': unknown objective '{name}'{hint}")
 
 
 def _add_nature(problem: dict[str, Any]) -> None:

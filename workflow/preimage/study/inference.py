@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Study = dict[str, Any]
 # What only a study with `inference` has, and what it has no use for.
 OWN_PARTS = ("observations", "checks", "bank")
-OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds")
+OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds", "next")
 OTHER_PROBLEM = (
     "table",
     "samples",

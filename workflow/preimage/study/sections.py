@@ -85,6 +85,24 @@ class Relearning(Frozen):
     when: When = option(When())
 
 
+class Next(Frozen):
+    """Experiments to run next, in `results/<study>/next_experiments.csv` and `.xlsx`: distinct recipes within all
+    constraints, rounded to what can be weighed, with empty columns for the outputs. Filled in, either file goes under
+    `problem.table.new`.
+    """
+
+    experiments: Whole = option(8, "How many.", ge=1, le=1000)
+    explore: Number = option(
+        0,
+        "Share of them that goes where least is known; the others go where the largest improvement is expected.",
+        ge=0,
+        le=1,
+    )
+    objectives: Maybe[Distinct[Text]] = option(
+        None, "Objectives to ask for. Default: all, which take turns.", min_length=1
+    )
+
+
 class Observations(Frozen):
     """For inference: the sets of samples to infer parameters from."""
 
@@ -189,6 +207,7 @@ class StudyFile(Frozen):
         le=1000,
     )
     relearning: Relearning = option(Relearning())
+    next: Maybe[Next] = option(None)
     observations: Maybe[Observations] = option(None)
     inference: Maybe[dict[Text, InferenceMethod]] = option(
         None,

@@ -1,0 +1,98 @@
+"""Recommended answers as recipes that can be weighed, judged as rounded; and what was measured already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preimage.core.candidates import CHANCE, DOMAIN_LIMIT, inputs_of
+from preimage.core.domain import Domain
+from preimage.core.formulas import Formulas
+from preimage.core.objective import Draws, Objective
+from preimage.core.space import Space
+from preimage.core.weighing import weighable
+from preimage.data.rows import Rows
+from preimage.evidence import chance
+from preimage.surrogates.intervals import Intervals
+from preimage.surrogates.protocol import Surrogate
+
+
+def of_answers(
+    solutions: pd.DataFrame,
+    space: Space,
+    objectives: Mapping[str, Objective],
+    models: Mapping[str, tuple[Surrogate, Intervals]],
+    outlooks: Mapping[str, chance.Outlook],
+    formulas: Formulas,
+    train: Rows,
+    draws: Mapping[str, Draws],
+) -> list[dict[str, Any]]:
+    """Return the first solution of each objective on each surrogate as a recipe that can be weighed, as plain values.
+
+    Keys: `surrogate`, `objective`; `x` by input; `predicted`, `low` and `high` (the interval) by output; those of
+    `CHANCE`; `met`, whether the prediction satisfies values and limits; `domain_score`, `in_domain`.
+    """
+    domain = Domain(space.coordinates(train.X), space.one_hot)
+    found = []
+    for (surrogate, name), part in solutions.groupby(["surrogate", "objective"], sort=False):
+        wanted = objectives[str(name)]
+        if str(surrogate) not in models or wanted.name != wanted.entry or part["predicted_loss"].isna().iloc[0]:
+            continue
+        model, intervals = models[str(surrogate)]
+        x = weighable(space.fix(wanted.fixed), space.encode(inputs_of(part.head(1), space)))
+        Y = model.predict(x)
+        ends = intervals.at(Y, model.spread(x))
+        if formulas:
+            Y, ends = formulas.extended(x, Y), formulas.intervals(x, *ends)
+        score = float(domain.score(space.coordinates(x))[0])
+        known = outlooks.get(str(surrogate))
+        chances = (
+            chance.of_points(x, known, wanted, space, draws.get(str(name)))[0] if known else [np.nan] * len(CHANCE)
+        )
+        outputs = train.outputs
+        found.append(
+            {
+                "surrogate": str(surrogate),
+                "objective": str(name),
+                "x": {key: value[0] for key, value in space.decode(x).items()},
+                "predicted": _by_name(outputs, Y[0]),
+                "low": _by_name(outputs, ends[0][0]),
+                "high": _by_name(outputs, ends[1][0]),
+                **{key: _plain(value) for key, value in zip(CHANCE, chances, strict=True)},
+                "met": bool((wanted.nominal.met(Y) if wanted.nominal.bounded else wanted.violation(Y) == 0)[0]),
+                "domain_score": score,
+                "in_domain": score <= DOMAIN_LIMIT,
+            }
+        )
+    return found
+
+
+def measured(objectives: Mapping[str, Objective], space: Space, parts: Sequence[Rows]) -> dict[str, dict[str, Any]]:
+    """Return by objective what the rows say that are known: `count` of those that satisfy it with its limits (of a
+    direction: that keep the limits), and of the best of them `row`, its number in the source, and `values` by output.
+    Rows outside the bounds and constraints, or with other fixed inputs, don't count."""
+    X, Y, numbers = (np.concatenate([getattr(p, key) for p in parts]) for key in ("X", "Y", "numbers"))
+    found: dict[str, dict[str, Any]] = {}
+    for name, wanted in objectives.items():
+        if name != wanted.entry:
+            continue
+        nominal = wanted.nominal
+        allowed = space.fix(wanted.fixed).contains(X) & np.isfinite(Y).all(axis=1)
+        rows = np.flatnonzero(allowed & (nominal.met(Y) if nominal.bounded else nominal.violation(Y) == 0))
+        found[name] = {"count": len(rows), "row": None, "values": {}}
+        if len(rows):
+            best = rows[np.lexsort((numbers[rows], nominal.loss(Y[rows])))[0]]
+            found[name] |= {"row": int(numbers[best]), "values": _by_name(parts[0].outputs, Y[best])}
+    return found
+
+
+def _by_name(outputs: Sequence[str], values: np.ndarray) -> dict[str, float | None]:
+    return {output: _plain(value) for output, value in zip(outputs, values, strict=True)}
+
+
+def _plain(value: float) -> float | None:
+    """Return a number as JSON can hold it."""
+    return float(value) if np.isfinite(value) else None

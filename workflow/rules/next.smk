@@ -1,0 +1,34 @@
+# What a study asks the laboratory, or the simulator, for next.
+
+
+def last_gate(wildcards):
+    """The gate rows of the last round; nothing where it is the first."""
+    rounds = of(wildcards)["rounds"]
+    return first_seed("gate.parquet")(wildcards) if rounds else []
+
+
+rule next_experiments:
+    input:
+        train=first_seed("train.parquet"),
+        test=first_seed("test.parquet"),
+        info=first_seed("split.json"),
+        gate=last_gate,
+        targets=target_files,
+    output:
+        csv="results/{study}/next_experiments.csv",
+        xlsx="results/{study}/next_experiments.xlsx",
+        record="results/{study}/tracking/next_experiments.json",
+    log:
+        "results/{study}/logs/next_experiments.log",
+    benchmark:
+        "results/{study}/benchmarks/next_experiments.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        problem=problem_of,
+        objectives=lambda w: study_module.asked_next(of(w)),
+        next=lambda w: {k: of(w)["next"][k] for k in ("experiments", "explore")},
+        seed=lambda w: of(w)["seeds"][0],
+        code=lambda w: code("next_experiments", *simulator_modules(w)),
+    script:
+        "../scripts/next_experiments.py"

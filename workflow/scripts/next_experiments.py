@@ -1,0 +1,53 @@
+"""The experiments to run next: chosen for the objectives on all rows of the last round, held-out ones too."""
+
+import numpy as np
+
+from preimage.acquisition import batch, experiments
+from preimage.core.candidates import without_formulas
+from preimage.core.objective import Varied
+from preimage.data import setting, sheets, split_rows
+from preimage.running.step import step
+from preimage.support.files import replacing
+from preimage.support.rng import generator
+
+
+def main(snakemake):
+    with step(snakemake) as run:
+        spec, options = run.params["problem"], run.params["next"]
+        rng = generator(run.params["seed"], "next_experiments")
+        parts = [run_rows(spec, snakemake.input, part) for part in rest(snakemake.input)]
+        found = parts[0]
+        X, Y = (np.concatenate([getattr(found.train, k), *(getattr(p.test, k) for p in parts)]) for k in ("X", "Y"))
+        space = setting.of_simulator(spec).space if "simulator" in spec else found.setting.space
+        wanted = found.objectives(run.params["objectives"])
+        wishes = [batch.Wish(space.fix(o.fixed), o) for o in wanted.values()]
+        chosen, beliefs = batch.choose(space, wishes, X, Y, options["experiments"], options["explore"], rng)
+        draws = {
+            name: o.variation.on(space, generator(run.params["seed"], "variation"))
+            for name, o in wanted.items()
+            if isinstance(o, Varied)
+        }
+        table = experiments.table(space, found.setting.outputs, found.outputs, wishes, chosen, beliefs, Y, X, draws)
+        with replacing(snakemake.output.csv) as path:
+            without_formulas(table).to_csv(path, index=False)
+        with replacing(snakemake.output.xlsx) as path:
+            sheets.write(path, table, "experiments", found.outputs)
+        if len(table) < options["experiments"]:
+            print(
+                f"preimage: next: {len(table)} experiments of {options['experiments']}: the space has no more recipes",
+                flush=True,
+            )
+        run.metric("next/experiments", len(table))
+        run.artifact(snakemake.output.csv, snakemake.output.xlsx)
+
+
+def rest(source):
+    """Rows that do not train: held out, and of the gate where there is one."""
+    return [source.test, *([source.gate] if source.get("gate") else [])]
+
+
+def run_rows(spec, source, part):
+    return split_rows.read(spec, source.info, source.train, part)
+
+
+main(snakemake)
