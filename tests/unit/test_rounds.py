@@ -145,7 +145,7 @@ def test_a_champion_of_another_space_is_not_judged(store, tmp_path):
         ({"rows": 6, "champion": 2.0, "challenger": 1.0, "low": 0.0, "high": None}, False, "6 rows were kept apart"),
         (
             {"rows": 40, "champion": 2.0, "challenger": 1.5, "low": 0.6, "high": 0.9, "better": True}, True,
-            "is better, beyond chance: its error on 40 rows that no model trained on is 25% smaller (0.60 to 0.90 times",
+            "is better, beyond chance: its error on 40 rows that no model trained on is 25% smaller (0.60 to",
         ),
         (
             {"rows": 40, "champion": 2.0, "challenger": 1.9, "low": 0.8, "high": 1.1, "better": False}, False,
