@@ -12,7 +12,7 @@ from ..running import snakemake, study_argument, write_study
 STUDY = """
 study: {name}
 problem:
-  table: {{file: mixes.csv, outputs: ["Festigkeit [MPa]"], new: {new}}}
+  table: {{file: mixes.csv, outputs: ["Festigkeit [MPa]"]{new}}}
   inputs:
     "Zement [kg]": {{low: 0, high: 1}}
     Füller: {{low: 0, high: 1}}
@@ -37,7 +37,7 @@ def write_mixes(folder):
 @pytest.mark.long
 def test_a_list_is_chosen_filled_in_and_learned_from(tmp_path):
     write_mixes(tmp_path)
-    write_study(tmp_path, STUDY.format(name="first", new="[]"), "first.yaml")
+    write_study(tmp_path, STUDY.format(name="first", new=""), "first.yaml")
     done = snakemake(tmp_path, "results/first/next_experiments.csv", *study_argument("first.yaml"))
     assert done.returncode == 0, done.stderr[-4000:]
     table = pd.read_csv(tmp_path / "results/first/next_experiments.csv")
@@ -48,7 +48,7 @@ def test_a_list_is_chosen_filled_in_and_learned_from(tmp_path):
     for row in (2, 3):
         book.active.cell(row, column).value = 60.0 + row
     book.save(tmp_path / "back.xlsx")
-    write_study(tmp_path, STUDY.format(name="second", new="[back.xlsx]"), "second.yaml")
+    write_study(tmp_path, STUDY.format(name="second", new=", new: [back.xlsx]"), "second.yaml")
     done = snakemake(tmp_path, "results/second/next_experiments.csv", *study_argument("second.yaml"))
     assert done.returncode == 0, done.stderr[-4000:]
     said = json.loads((tmp_path / "results/second/round1/seed0/new.json").read_text(encoding="utf-8"))
