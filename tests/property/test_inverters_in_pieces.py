@@ -10,6 +10,7 @@ from preimage.core import objective, polytope
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
 from preimage.inversion.question import Question
+from preimage.support.errors import StudyError
 from preimage.trees.forest import from_sklearn
 
 from ..conftest import inverter
@@ -89,13 +90,20 @@ def with_trees(q, outputs):
 def check(kind, seed):
     space, _ = random_space(seed, [1.0, 1e-6, 1e6][seed % 3])
     q = question(space, seed, ENTRIES[seed % len(ENTRIES)])
-    q = with_trees(q, q.measured) if kind in ON_TREES else q
-    answer, Y = asking.ask(inverter(OF.get(kind, kind), KINDS[kind]), [q], np.random.default_rng(seed))[0]
+    q = with_trees(q, q.Y) if kind in ON_TREES else q
+    try:
+        answer, _ = asked(kind, q, seed)
+    except StudyError as error:
+        assert kind == "enumerated" and "combinations of" in str(error)
+        return
     proposed = ~np.isnan(answer.X).any(axis=1)
     # A proof may be that there is nothing near the data, or end before anything is found there.
     assert proposed.all() or kind in ("lookup", "near", "common")
     assert all(valid(space, x) for x in answer.X[proposed])
-    return answer, Y
+
+
+def asked(kind, q, seed):
+    return asking.ask(inverter(OF.get(kind, kind), KINDS[kind]), [q], np.random.default_rng(seed))[0]
 
 
 def test_every_inverter_is_among_these():
@@ -114,6 +122,70 @@ def test_every_candidate_is_valid(kind, seed):
 def test_every_candidate_of_200_studies_is_valid(kind):
     for seed in range(200):
         check(kind, seed)
+
+
+# -- limits of outputs -------------------------------------------------------------------------------------------------
+
+
+def limited_question(space, seed):
+    """Return a question for one of two outputs within a limit of the other, which half of the valid rows keep."""
+    rng = np.random.default_rng(seed)
+    waves = [Wave(space, rng) for _ in range(2)]
+    rows = rng.uniform(space.low, space.high, (30, len(space.inputs)))
+    X = np.concatenate([space.rounded(rows), polytope.sample(space, 10, rng)])
+
+    def predict(X):
+        return np.hstack([wave.predict(X) for wave in waves])
+
+    def gradient(X):
+        return predict(X), np.concatenate([wave.gradient(X)[1] for wave in waves], axis=1)
+
+    Y = predict(X)
+    limit = {"c": {"at_most": float(np.quantile(Y[space.contains(X), 1], 0.5, method="higher"))}}
+    wanted = objective.build(
+        "o", {**ENTRIES[seed % len(ENTRIES)], "subject_to": limit}, ["y", "c"], Y.std(axis=0), np.ptp(Y, axis=0), Y
+    )
+    return Question(space, wanted, predict, X, Y, np.arange(1, 41), gradient=gradient,
+                    traceable=(_both_traced, tuple(wave.traceable()[1] for wave in waves)))  # fmt: skip
+
+
+def _both_traced(parameters, x):
+    import jax.numpy as jnp
+
+    return jnp.concatenate([_traced(own, x) for own in parameters])
+
+
+def check_limited(kind, seed):
+    """None is called `ok` that misses the limit; a proof, and searches that begin at rows that keep it, end within."""
+    space, _ = random_space(seed, [1.0, 1e-6, 1e6][seed % 3])
+    q = limited_question(space, seed)
+    q = with_trees(q, q.Y) if kind in ON_TREES else q
+    try:
+        answer, Y = asked(kind, q, seed)
+    except StudyError as error:
+        assert kind == "enumerated" and "combinations of" in str(error)
+        return
+    proposed = ~np.isnan(answer.X).any(axis=1)
+    assert all(valid(space, x) for x in answer.X[proposed])
+    violation = q.objective.violation(Y)
+    if OF.get(kind, kind) in ("multistart", "certified"):
+        assert not any(s == "ok" and v > 0 for s, v in zip(answer.status, violation, strict=True))
+    if kind in ("multistart", "certified") and (q.objective.violation(q.predict(q.X[space.contains(q.X)])) == 0).any():
+        assert np.nanmin(violation) == 0
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "batched"])
+def test_every_candidate_under_a_limit_is_valid(kind):
+    # The second has an input whose values round an end out of the limit.
+    for seed in (1, 23):
+        check_limited(kind, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_candidate_of_200_studies_under_a_limit_is_valid(kind):
+    for seed in range(200):
+        check_limited(kind, seed)
 
 
 # -- fronts ------------------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from scipy.optimize import linprog
 
 from preimage import study
 from preimage.core import candidates, objective
+from preimage.core.formulas import NONE
 from preimage.core.objective import reference
 from preimage.core.space import Input, Linear, Space
-from preimage.evidence import assess
+from preimage.evidence import assess, recipes
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.inversion import asking
@@ -241,7 +242,7 @@ def test_tables_rank_by_what_is_met_then_by_distance_and_say_what_changes():
     assert (row["feasible"], row["changed"], row["optimizer_regret"]) == ("yes", 1, 0.0)
     solved = distinct_solutions(table, q.space, {"change": wanted}, OUTPUTS)
     said = words.answer({**solved.iloc[0], "interval_low.line": np.nan}, wanted, {"a": "kg"})
-    assert said[0] == "Change a from 0.2 to 0.96 kg; the other 3 inputs stay as in row 7 (distance 0.76)."
+    assert said[0] == "Change a from 0.2 to 0.9601 kg; the other 3 inputs stay as in row 7 (distance 0.76)."
     assert "In truth, line misses the wanted at least 1 by 0.01." in said
 
 
@@ -286,6 +287,29 @@ def test_what_is_proven_and_what_the_study_itself_does_not_allow_show_in_words()
     assert wanted.near.broken(limited) == ["a 0.2", "1 <= 1 b + 1 c"]
 
 
+class _Steps:
+    """A model whose output is enough from one place to another."""
+
+    def __init__(self, least, most=1.0):
+        self.least, self.most = least, most
+
+    def predict(self, X):
+        return ((X[:, :1] >= self.least) & (X[:, :1] <= self.most)).astype(float)
+
+
+def test_a_recipe_that_can_be_weighed_keeps_what_is_not_changed_and_rounds_changes_to_the_other_side():
+    wanted = asked(
+        {"within": {"y": {"at_least": 0.5}}}, SPACE, dict(zip(NAMES, TODAY + 1e-5, strict=True)), ["y"], np.ones((2, 1))
+    )
+    same = wanted.near.values[1:]
+    for least, shown in ((0.8304, 0.84), (0.83, 0.83), (0.99995, 1.0)):
+        x = recipes._rounded(wanted, SPACE, np.array([[least, *same]]), _Steps(least), NONE)
+        assert x[0].tolist() == [shown, *same]
+    # Finer where there is little room.
+    x = recipes._rounded(wanted, SPACE, np.array([[0.83041, *same]]), _Steps(0.83041, 0.8308), NONE)
+    assert x[0].tolist() == [0.8305, *same]
+
+
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 STUDY = """
@@ -311,6 +335,16 @@ def check(here, study_file):
     return call
 
 
+def test_a_reference_that_the_data_or_the_study_has_nothing_of_is_warned_of(check):
+    far = check(NEAR + "{inputs: {cement: 900, kind: a}}")
+    assert far == [
+        "objective 'o': found cement 900 (data 100 to 195) in the given inputs, outside the data; models "
+        "extrapolate there"
+    ]
+    warned = check(NEAR + "{row: 3}", "{kind: {categories: [a, b]}, cement: {low: 100, high: 195, step: 20}}")
+    assert "objective 'o': row 3 must change in any case, as the study does not allow it (cement 110)" in warned
+
+
 @pytest.mark.parametrize(
     "wish", ["{row: 20}", "{row: 1}, keep: [kind], change_at_most: 1", "{inputs: {cement: 120, kind: b}}"]
 )
@@ -321,7 +355,7 @@ def test_a_good_wish_is_accepted(check, wish):
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        (NEAR + "{row: 21}", "closest_to.row: found 21, expected one of the 20 rows of the data, numbered up to 20"),
+        (NEAR + "{row: 21}", "objectives.o.closest_to.row: found 21, expected a row of the data, numbered up to 20"),
         (NEAR + "{row: 0}", "closest_to.row': found 0, expected at least 1"),
         (NEAR + "{}", "closest_to': found keys none; expected exactly one of row | inputs"),
         (NEAR + "{row: 1, inputs: {cement: 1}}", "expected exactly one of row | inputs"),
@@ -330,7 +364,10 @@ def test_a_good_wish_is_accepted(check, wish):
         (NEAR + "{inputs: {cement: x, kind: a}}", "input 'cement': found 'x', expected a number"),
         (NEAR + "{inputs: {cement: 120, kind: c}}", "input 'kind': 'c' is no category"),
         (NEAR + "{row: 1}, keep: [knd]", "objectives.o.keep: unknown input 'knd'; did you mean 'kind'?"),
-        (NEAR + "{row: 1}, keep: [cement, kind]", "objectives.o.keep: found every input; expected one that may change"),
+        (
+            NEAR + "{row: 1}, keep: [cement, kind]",
+            "keep: found every input; expected at least one that may",
+        ),
         (NEAR + "{row: 1}, keep: [kind], fixed: {kind: a}", "keep: 'kind' is also under fixed; expected it under one"),
         (NEAR + "{row: 1}, keep: []", "keep': [] should be non-empty"),
         (NEAR + "{row: 1}, change_at_most: 0", "change_at_most': found 0, expected at least 1"),
@@ -354,7 +391,8 @@ def test_a_kept_input_that_is_fixed_otherwise_or_out_of_bounds_is_refused(check)
     kind = "kind: {categories: [a, b]}"
     fixed = f"{{{kind}, cement: {{fixed: 150}}}}"
     assert "keep: 'cement' is fixed at another value under problem.inputs" in refusal(check, wish, fixed)
-    assert "the fixed value 110 is outside its bounds" in refusal(check, wish, f"{{{kind}, cement: {{low: 120}}}}")
+    message = refusal(check, wish, f"{{{kind}, cement: {{low: 120}}}}")
+    assert "objectives.o.keep: 'cement' is 110.0 in row 3, which problem.inputs does not allow; leave it out" in message
 
 
 def test_more_changes_than_may_be_are_needed_and_that_is_proven(check):

@@ -21,7 +21,7 @@ def test_a_value_is_told_from_those_a_thousandth_of_the_range_away(span, share, 
     a, b = low + share * span, low + other * span
     step = digits.step(span)
     shown = [digits.number(v, step) for v in (a, b)]
-    rounding = 4e-16 * max(abs(a), abs(b))
+    rounding = 1e-15 * max(abs(a), abs(b))
     for v, text in zip((a, b), shown, strict=True):
         assert abs(value(text) - v) <= step + rounding
     assert shown[0] != shown[1] or abs(a - b) <= step + rounding

@@ -10,7 +10,7 @@ from preimage.core.conditions import Count
 from preimage.core.space import Input, Linear, Space
 from preimage.exact import paving as exact_paving
 from preimage.exact import search as exact_search
-from preimage.exact import settling, tree_model
+from preimage.exact import settling, trade_off, tree_model
 from preimage.exact.preimage import preimage
 from preimage.inversion import asking
 from preimage.inversion.question import Question, SearchContext
@@ -65,11 +65,24 @@ def without_the_rest(boxes, inner):
     return AROUND(boxes, inner).take(np.empty(0, int))
 
 
+def every_other_slice(goal, box):
+    boxes = SLICED(goal, box)
+    return boxes.take(np.arange(0, len(boxes.least), 2)) if len(boxes.least) > 1 else boxes
+
+
+def low_levels(goal, weight):
+    return LEVEL(goal, weight) - 0.05
+
+
 BOUND = tree_model.TreeModel.bound
 AROUND = settling._around
+SLICED = trade_off.TradeOff.sliced
+LEVEL = trade_off.TradeOff._level
 FAULTS = {
     "outputs' bounds 2 % too tight": (tree_model.TreeModel, "bound", tight_outputs, against.check_against_brute_force),
     "the rest of a box forgotten": (settling, "_around", without_the_rest, against.check_against_programs),
+    "every other slice forgotten": (trade_off.TradeOff, "sliced", every_other_slice, against.check_front),
+    "boxes beyond the front dropped": (trade_off.TradeOff, "_level", low_levels, against.check_front),
 }
 
 

@@ -403,6 +403,7 @@ def judged(certificates=(), shift=0.0):
         answer = asking.Answer(points, [1] * len(points), ["ok"] * len(points), [""] * len(points))
         parts.append(frame(answer, points, question, ["f", "g"]).assign(surrogate="s", inverter=name))
     table = pd.concat(parts, ignore_index=True).assign(round=0, seed=0, in_domain=True, domain_score=0.5)
+    table = table.assign(**dict.fromkeys(candidates.CHANCE, np.nan))
     simulator = Problem("p", {"a": (0, 1), "b": (0, 1)}, ["f", "g"], lambda X: X + [[shift, 0]] * (X[:, :1] == 0.5))
     table = resimulate(table, space, simulator.simulate, {"trade": wanted}, ["f", "g"])
     return space, wanted, table, {("s", "trade"): list(certificates)}

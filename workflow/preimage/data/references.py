@@ -24,10 +24,9 @@ def read(table: pa.Table, numbers: Iterable[int], inputs: list[str]) -> dict[str
     for number in numbers:
         at = pc.index(table[tables.ROW], number).as_py()
         if at < 0:
-            last = pc.max(table[tables.ROW]).as_py()
-            known = f"one of the {len(table)} rows of the data, numbered up to {last}"
-            why = "; rows with empty cells are left out" if len(table) < last else ""
-            raise StudyError(f"closest_to.row: found {number}, expected {known}{why}")
+            if number <= (last := pc.max(table[tables.ROW]).as_py()):
+                raise StudyError(f"closest_to.row: row {number} has an empty cell and is left out; use another")
+            raise StudyError(f"closest_to.row: found {number}, expected a row of the data, numbered up to {last}")
         found[str(number)] = {name: table[name][at].as_py() for name in inputs}
     return found
 

@@ -13,11 +13,17 @@ from preimage.core.domain import Domain
 from preimage.core.formulas import Formulas
 from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
-from preimage.core.weighing import weighable
+from preimage.core.weighing import step_of, weighable
 from preimage.data.rows import Rows
 from preimage.evidence import chance
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.protocol import Surrogate
+
+# Half a step, less a rounding: so far numbers are moved to be rounded to one side.
+ROUNDING = 1e-9
+AWAY = 0.5 * (1 - ROUNDING)
+# Where steps are too coarse, so many times a tenth of them is tried.
+FINER = 4
 
 
 def of_answers(
@@ -42,7 +48,7 @@ def of_answers(
         if str(surrogate) not in models or wanted.name != wanted.entry or part["predicted_loss"].isna().iloc[0]:
             continue
         model, intervals = models[str(surrogate)]
-        x = weighable(space.fix(wanted.fixed), space.encode(inputs_of(part.head(1), space)))
+        x = _rounded(wanted, space, space.encode(inputs_of(part.head(1), space)), model, formulas)
         Y = model.predict(x)
         ends = intervals.at(Y, model.spread(x))
         if formulas:
@@ -70,6 +76,36 @@ def of_answers(
     return found
 
 
+def _rounded(wanted: Objective, space: Space, x: np.ndarray, model: Surrogate, formulas: Formulas) -> np.ndarray:
+    """Return an answer (1, d) as a recipe that can be weighed. What is as in a reference stays so; changes are rounded
+    away from it, where that meets the objective as the answer does."""
+    near, allowed = wanted.near, wanted.allowed(space)
+    if near is None:
+        return weighable(allowed, x)
+    same = {n: label for n, label, moved in zip(near.names, near.labels, near.changed(x)[0], strict=True) if not moved}
+    allowed = allowed.fix(same)
+    steps = np.array([step_of(i) for i in allowed.inputs])
+    away = np.sign(x - near.values)
+
+    def met(point: np.ndarray) -> bool:
+        Y = model.predict(point)
+        return bool(allowed.contains(point)[0] and wanted.met(formulas.extended(point, Y) if formulas else Y)[0])
+
+    tried = [weighable(allowed, x + AWAY * steps * away), weighable(allowed, x)]
+    if not met(x):
+        return tried[-1]
+    tried += [np.where(steps > 0, _outward(x, away, steps / 10.0**k), x) for k in range(1, FINER + 1)]
+    return next((point for point in tried if met(point)), x)
+
+
+def _outward(x: np.ndarray, way: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return values (1, d) at steps that are powers of ten, each the next one in the direction of `way`; 0 stays."""
+    size = np.where(steps > 0, steps, 1.0)
+    number = np.where(way > 0, np.ceil(x / size - ROUNDING), np.floor(x / size + ROUNDING)) * size
+    decimals = [max(0, -round(np.log10(s))) for s in size]
+    return np.array([[round(float(v), n) for v, n in zip(number[0], decimals, strict=True)]])
+
+
 def measured(objectives: Mapping[str, Objective], space: Space, parts: Sequence[Rows]) -> dict[str, dict[str, Any]]:
     """Return by objective what the rows say that are known: `count` of those that satisfy it with its limits (of a
     direction: that keep the limits), and of the best of them `row`, its number in the source, and `values` by output.
@@ -80,11 +116,12 @@ def measured(objectives: Mapping[str, Objective], space: Space, parts: Sequence[
         if name != wanted.entry:
             continue
         nominal = wanted.nominal
-        allowed = space.fix(wanted.fixed).contains(X) & np.isfinite(Y).all(axis=1)
+        allowed = wanted.allowed(space).contains(X) & np.isfinite(Y).all(axis=1)
         rows = np.flatnonzero(allowed & (nominal.met(Y) if nominal.bounded else nominal.violation(Y) == 0))
         found[name] = {"count": len(rows), "row": None, "values": {}}
         if len(rows):
-            best = rows[np.lexsort((numbers[rows], nominal.loss(Y[rows])))[0]]
+            loss = wanted.near.distance(X[rows]) if wanted.near else nominal.loss(Y[rows])
+            best = rows[np.lexsort((numbers[rows], loss))[0]]
             found[name] |= {"row": int(numbers[best]), "values": _by_name(parts[0].outputs, Y[best])}
     return found
 

@@ -123,6 +123,25 @@ def _inside(questions: Sequence[Question], owner: np.ndarray, ends: Ends, starts
     return ends._replace(violation=violation, evaluations=ends.evaluations + 1)
 
 
+def within_limits(questions: Sequence[Question], owner: np.ndarray, ends: Ends, starts: np.ndarray) -> Ends:
+    """Return ends that whole numbers have been put to: none is `ok` that misses a limit of an output, and where its
+    start (n, d) is valid and misses them by less, that is kept instead."""
+    if not questions[0].objective.limits:
+        return ends
+    X, loss, missed, message = ends.X.copy(), ends.loss.copy(), ends.missed.copy(), list(ends.message)
+    misses = np.flatnonzero(~(missed == 0) & questions[0].space.contains(starts))
+    if len(misses):
+        at_start, by = measured(questions, owner[misses], starts[misses])
+        nearer = by < missed[misses]
+        back = misses[nearer]
+        X[back], loss[back], missed[back] = starts[back], at_start[nearer], by[nearer]
+        for k in back:
+            message[k] += "; its start, which misses the limits of outputs by less, is kept"
+    status = ["not_converged" if s == "ok" and m else s for s, m in zip(ends.status, ~(missed == 0), strict=True)]
+    spent = ends.evaluations + np.isin(np.arange(len(X)), misses)
+    return ends._replace(X=X, loss=loss, violation=missed, status=status, message=message, evaluations=spent)
+
+
 def _on_constraints(questions: Sequence[Question], owner: np.ndarray, ends: Ends, starts: np.ndarray) -> Ends:
     space = questions[0].space
     if not (space.constraints or space.curved):

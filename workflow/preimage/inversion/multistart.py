@@ -48,8 +48,12 @@ def invert_many(questions: Sequence[Question], options: Multistart, context: Sea
     search = partial(_search, options)
     space = questions[0].space
     way = _enumerated if options.discrete == "enumerate" else _rounded
-    ends = way(space, questions, owner, X0, search, report)
-    ends = pieced.hopped(questions, owner, ends, lambda owner, X: _rounded(space, questions, owner, X, search, None))
+    ends = ending.within_limits(questions, owner, way(space, questions, owner, X0, search, report), X0)
+
+    def again(owner: np.ndarray, X: np.ndarray) -> Ends:
+        return ending.within_limits(questions, owner, _rounded(space, questions, owner, X, search, None), X)
+
+    ends = pieced.hopped(questions, owner, ends, again)
     ends = ends._replace(evaluations=ends.evaluations + found[0][1])
     if questions[0].fit is not None and parts == 1:
         ends = importlib.import_module("preimage.calibration.engine").settled(questions[0], ends)

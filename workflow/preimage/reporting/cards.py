@@ -9,6 +9,7 @@ import pandas as pd
 
 from preimage.core.candidates import best_first
 from preimage.core.objective import Fit, Objective
+from preimage.core.space import Input
 from preimage.reporting import proofs, words
 from preimage.reporting.material import Material
 from preimage.support import digits
@@ -66,7 +67,7 @@ def _on(material: Material, row: pd.Series, wanted: Objective) -> dict[str, Any]
         "colour": colour,
         "flags": _flags(material, row, surrogate, wanted),
         "chance": _chance(recipe, wanted),
-        "recipe": _recipe(material, recipe["x"] if recipe else _inputs(material, row), surrogate),
+        **_recipe(material, recipe["x"] if recipe else _inputs(material, row), surrogate, wanted),
         "predicted": _predicted(recipe, row, wanted, units),
         "coverage": _coverage(material, surrogate, wanted),
         "domain": words.domain({"domain_score": recipe["domain_score"] if recipe else row["domain_score"]}),
@@ -86,7 +87,7 @@ def _verdict(
     if wanted.bounded and pd.notna(row["simulated_loss"]):
         met = _met_in_truth(row, wanted)
         return ("Met when re-simulated", GOOD) if met else ("Not met when re-simulated", BAD)
-    if wanted.bounded and known["count"]:
+    if wanted.bounded and known["count"] and not wanted.near:
         rows = f"{known['count']} known rows meet" if known["count"] > 1 else "A known row meets"
         said = _values(known["values"], wanted, material.units)
         return f"{rows} it already: row {known['row']}, {said}", GOOD
@@ -96,6 +97,9 @@ def _verdict(
     if chance is None:
         return "Unknown how likely", WARN
     what, than = ("", "") if wanted.bounded else _beats(known, wanted, material.units)
+    if wanted.near:
+        changed = int(row["changed"])
+        what = f" with {changed} of {len(wanted.near.names)} inputs changed" if changed else " as it is"
     return (f"Likely{what}{than}", GOOD) if chance >= LIKELY else (f"Unlikely{what}{than}", WARN)
 
 
@@ -113,7 +117,7 @@ def _met_in_truth(row: pd.Series, wanted: Objective) -> bool:
         return float(row["simulated_share_met"]) >= LIKELY
     Y = {o: float(row[f"simulated.{o}"]) for o in wanted.involved}
     limits = all(limit.low <= Y[limit.output] <= limit.high for limit in nominal.limits)
-    return limits and float(row["simulated_loss"]) <= nominal.enough
+    return limits and (wanted.near is not None or float(row["simulated_loss"]) <= nominal.enough)
 
 
 def _feasible(material: Material, surrogate: str, wanted: Objective) -> str:
@@ -201,15 +205,27 @@ def _inputs(material: Material, row: pd.Series) -> dict[str, Any]:
     return {i.name: row[f"x.{i.name}"] for i in material.space.inputs}
 
 
-def _recipe(material: Material, x: Mapping[str, Any], surrogate: str) -> list[dict[str, str]]:
+def _recipe(material: Material, x: Mapping[str, Any], surrogate: str, wanted: Objective) -> dict[str, Any]:
+    """Return the inputs of a recipe; of one that changes a reference those that it changes, and what is said of the
+    others."""
     free = material.surrogates.get(surrogate, {}).get("without_influence", [])
-    return [
+    old = dict(zip(wanted.near.names, wanted.near.labels, strict=True)) if wanted.near else {}
+    shown = [i for i in material.space.inputs if i.name not in old or old[i.name] != x[i.name]]
+    rest = len(material.space.inputs) - len(shown)
+    found = [
         {
             "input": words.label(i.name) + (" (any)" if i.name in free else ""),
-            "value": str(x[i.name]) if i.categories else f"{digits.exact(float(x[i.name]))} {i.unit or ''}".strip(),
+            "before": f"from {_weighed(i, old[i.name])} to" if old else "",
+            "value": f"{_weighed(i, x[i.name])} {i.unit or ''}".strip(),
         }
-        for i in material.space.inputs
+        for i in shown
     ]
+    others = f"{'all' if not shown else f'the other {rest}'} inputs as in {wanted.near.words}" if wanted.near else ""
+    return {"recipe": found, "rest": others if rest else ""}
+
+
+def _weighed(i: Input, value: Any) -> str:
+    return str(value) if i.categories else digits.exact(float(value))
 
 
 def _values(values: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:

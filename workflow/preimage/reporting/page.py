@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from preimage.core.candidates import best_first, outputs_in
 from preimage.core.objective import Fit, Objective, Pareto, Varied
 from preimage.core.space import Input
+from preimage.evidence.answer_findings import enough_loss
 from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
 from preimage.reporting import (
@@ -83,8 +85,7 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
                 "front": wanted.front,
                 "proven": bool(material.summary.get("hypervolume_bound", pd.Series(dtype=float)).notna().any()),
                 "sentences": [
-                    *_proofs(material, name, str(surrogate), wanted),
-                    *words.answer(part.iloc[0].to_dict(), wanted, units),
+                    *_said(material, part.iloc[0].to_dict(), wanted),
                     *_reference(material, wanted),
                     *_production(material, str(surrogate), wanted),
                     *_others_predicted(material, part.iloc[0], wanted),
@@ -109,6 +110,14 @@ def _answer(material: Material, name: str) -> dict[str, Any]:
         if name in material.evidence["known_minimum"]
         else [],
     }
+
+
+def _said(material: Material, row: dict[str, Any], wanted: Objective) -> list[str]:
+    """Return what is proven, and what to say of the answer; what an answer changes leads."""
+    proven = _proofs(material, wanted.name, str(row["surrogate"]), wanted)
+    said = words.answer(row, wanted, material.units)
+    first = 1 if wanted.near and row["solves"] else 0
+    return [*said[:first], *proven, *said[first:]]
 
 
 def _formulas(material: Material) -> list[dict[str, str]]:
@@ -251,7 +260,9 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
                 "simulated": [_spread(part[f"simulated.{o}"], _step(material, o)) for o in wanted.involved],
                 **{c: _spread(part[c]) for c in ("optimizer_regret", "surrogate_regret", "domain_score")},
                 "in_domain": bool(part["in_domain"].astype("boolean").fillna(False).all()),
-                "feasible": words.listing(sorted(part["feasible"].unique())) if judged else words.NONE,
+                "meets": words.listing(sorted({_meets(row, wanted) for row in part.to_dict("records")}))
+                if judged
+                else words.NONE,
                 "production": _spread(part[wanted.column]) if isinstance(wanted, Varied) else "",
                 "distinct": _spread(part["distinct"]),
                 **({c: _spread(part[c]) for c in ("distance", "changed")} if wanted.near else {}),
@@ -262,6 +273,17 @@ def _methods(material: Material, name: str, surrogate: str, wanted: Objective) -
             }
         )
     return rows
+
+
+def _meets(row: Mapping[str, Any], wanted: Objective) -> str:
+    """Return whether a method's own answer meets the objective, from its row of the summary, and if not, whether that
+    is possible at all."""
+    if row["feasible"] != "yes" or wanted.committee is not None or isinstance(wanted, Varied):
+        return str(row["feasible"])
+    if pd.isna(row["predicted_loss"]):
+        return words.NONE
+    missed = row.get("violation", 0.0) > 0 or (not wanted.by_loss and row["predicted_loss"] > enough_loss(wanted))
+    return "no, though it can be met" if missed else "yes"
 
 
 def _note(material: Material, name: str, surrogate: str, inverter: str, kind: str) -> str:

@@ -20,6 +20,7 @@ from preimage.data import setting as setting_module
 from preimage.data.named import categories, stated_units
 from preimage.data.setting import Rows, Setting, describe, integers, of_rows, of_simulator
 from preimage.problems import loading
+from preimage.study import reference_checks
 from preimage.study.cases import cases
 from preimage.support import digits
 from preimage.support.errors import StudyError
@@ -58,7 +59,7 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     _check_held_out(study["objectives"], found.outputs)
     formulas = setting_module.formulas(spec, found)
     formulas.check(_ranges(found, None if imported is None else table))
-    referred = _referred(study, found, imported)
+    referred = reference_checks.referred(study, found, imported)
     objectives = _objectives(study, found.with_formulas(formulas), referred)
     for name, wanted in _first_of_each(objectives).items():
         if wanted.near and not (imported or wanted.near.row is None):
@@ -82,7 +83,8 @@ def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[s
     for path in named.new_files(spec["table"]):
         said += new_rows.read(path, first, found.inputs, spec["table"], categories(spec), whole).notes
     rows = setting_module.with_formulas(table, found, formulas)
-    said += _not_allowed(objectives, found.space) if imported is not None else []
+    if imported is not None:
+        said += reference_checks.warnings(_first_of_each(objectives), found.space, table)
     return [*said, *warnings(study, *rows), *_accepted(found.space), *_one_by_one(study)]
 
 
@@ -119,16 +121,6 @@ def unknown_to_exact(space: Space) -> str:
         "a constraint on an expression that is not linear": space.curved,
     }
     return next((words for words, there in found.items() if there), "")
-
-
-def _not_allowed(objectives: Mapping[str, objective.Objective], space: Space) -> list[str]:
-    """Warn of what an answer is to be near where the study itself does not allow it."""
-    return [
-        f"objective '{name}': {wanted.near.words} must change in any case, as the study does not allow it "
-        f"({'; '.join(broken)})"
-        for name, wanted in _first_of_each(objectives).items()
-        if wanted.near and (broken := wanted.near.broken(space))
-    ]
 
 
 def _accepted(space: Space) -> list[str]:
@@ -190,21 +182,6 @@ def _objectives(
     entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
     known = Rows(found.inputs, found.outputs, found.units, {}, [], [], referred or {})
     return targets.objectives(entries, known, space=None if referred is None else found.space)
-
-
-def _referred(study: Study, found: Setting, imported: tables.Imported | None) -> dict[str, references.Inputs]:
-    """Return the inputs of the rows that objectives are to be near; of rows that will be simulated any that are valid.
-
-    Raises StudyError for a row that there is not.
-    """
-    numbers = named.referred_rows(study["objectives"])
-    if imported is not None:
-        return references.read(tables.numbered(imported.table, imported.left_out), numbers, found.inputs)
-    samples = int(study["problem"].get("samples", 0))
-    if numbers and numbers[-1] > samples:
-        raise StudyError(f"closest_to.row: found {numbers[-1]}, expected one of the {samples} rows to be simulated")
-    any_row = found.space.decode(found.space.rounded(np.array([found.space.low])))
-    return {str(number): {name: column[0] for name, column in any_row.items()} for number in numbers}
 
 
 def _check_held_out(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[str]) -> None:

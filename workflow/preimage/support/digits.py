@@ -17,8 +17,8 @@ SIGNIFICANT = 4
 SMALL, LARGE, LONGEST = -4, 7, 15
 # A number may be told from its neighbours at this share of the range that it is seen in.
 SHARE = 1e-3
-# Numbers that agree to this share are the same but for the rounding of a search; less than single precision has.
-SAME = 1e-8
+# Numbers that agree to this share are the same but for rounding: thresholds of trees may be a billionth apart.
+SAME = 1e-12
 # More than this a float does not hold.
 MOST = 17
 EXACT = Context(prec=2000)

@@ -11,6 +11,7 @@ import numpy as np
 
 from preimage.core.inputs import code
 from preimage.core.space import Count, Space
+from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 
 # A change of less than this share of an input's range is none.
@@ -92,7 +93,7 @@ class Reference:
         x = np.array([self.values])
         alone = replace(space, constraints=(), counts=(), exclusions=(), curved=())
         said = [
-            f"{i.name.replace('_', ' ')} {label}"
+            f"{i.name.replace('_', ' ')} {label if isinstance(label, str) else digits.plain(label)}"
             for i, value, label in zip(self.allowed(space).inputs, self.values, self.labels, strict=True)
             if not i.allows(value)
         ]
@@ -184,5 +185,10 @@ def _check_kept(where: str, found: Reference, fixed: Mapping[str, Any], space: S
         i, value = next((i, v) for i, v in zip(space.inputs, found.values, strict=True) if i.name == name)
         if i.fixed is not None and i.fixed != value:
             raise StudyError(f"{where}.keep: '{name}' is fixed at another value under problem.inputs; leave it out")
+        if not i.widened(value).allows(value):
+            raise StudyError(
+                f"{where}.keep: '{name}' is {found.kept[name]} in {found.words}, which problem.inputs does not allow; "
+                "leave it out, or allow that value"
+            )
     if len(found.keep) == len(found.names):
-        raise StudyError(f"{where}.keep: found every input; expected one that may change at least")
+        raise StudyError(f"{where}.keep: found every input; expected at least one that may change")
