@@ -277,6 +277,13 @@ def test_the_proven_nearest_change_is_that_of_every_point(seed, d):
     check_nearest(seed, d)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("d", range(1, 5))
+def test_1000_proven_nearest_changes_are_those_of_every_point(d):
+    for seed in range(250):
+        check_nearest(1000 * d + seed, d)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
 @examples(20)
 def test_the_proven_nearest_change_of_any_numbers_is_that_of_every_cell(seed, d):

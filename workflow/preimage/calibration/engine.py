@@ -26,6 +26,8 @@ POLISHED = 8
 POLISHING = 40
 # Ends of the coarse steps within this share of every range are one place.
 TOGETHER = 1e-5
+# The errors of a solver's steps add up to so many times its tolerance.
+ADDED_UP = 10
 COARSE = "not polished: by coarse steps alone"
 
 
@@ -120,9 +122,10 @@ def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message:
     if not len(first):
         return found, done
     lanes = np.resize(first, POLISHED)
+    bounds = bounds._replace(noise=ADDED_UP * fit.noise)
     again = least_squares.minimise(fit.form, fit.data, found.X[lanes], bounds, movable, iterations=POLISHING)
     for k, lane in enumerate(first):
-        if not again.loss[k] <= loss[lane]:
+        if not np.sqrt(again.loss[k]) <= np.sqrt(loss[lane]) + bounds.noise:
             continue
         for other in np.flatnonzero((place == place[lane]).all(axis=1)):
             for whole, part in zip(found[:1] + found[4:7], again[:1] + again[4:7], strict=True):

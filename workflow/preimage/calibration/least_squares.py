@@ -34,11 +34,13 @@ TIGHTENINGS = 4
 
 
 class Box(NamedTuple):
-    """Bounds (d,), and the share of its value that a parameter must keep in a step (d,)."""
+    """Bounds (d,), the share of its value that a parameter must keep in a step (d,), and the norm of what residuals are
+    uncertain by, beyond rounding."""
 
     low: Any
     width: Any
     keep: Any
+    noise: Any = 0.0
 
 
 class State(NamedTuple):
@@ -136,7 +138,7 @@ def _unseen(u: np.ndarray, moves: np.ndarray, residuals: int) -> State:
 def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tuple[State, tuple[Any, Any]]:
     """Return the searches some iterations on, and the best loss and its gradient norm after each (NaN where none was
     needed)."""
-    step = jax.vmap(partial(_step, box))
+    step, noise = jax.vmap(partial(_step, box)), jnp.asarray(box.noise)
     at = jax.vmap(partial(_at, form, data, box))
     rest = jax.vmap(partial(_rest, form, data, box)) if form.noises else None
     empty = jnp.full(CHUNK, jnp.nan)
@@ -146,7 +148,7 @@ def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tupl
 
     def once(carry: Any) -> Any:
         k, s, (best, slope) = carry
-        s = _turn(s, step, at, rest)
+        s = _turn(s, step, at, rest, noise)
         leader = jnp.nanargmin(s.f)
         return k + 1, s, (best.at[k].set(s.f[leader]), slope.at[k].set(s.slope[leader]))
 
@@ -154,11 +156,12 @@ def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tupl
     return state, trace
 
 
-def _turn(s: State, step: Any, at: Any, rest: Any) -> State:
+def _turn(s: State, step: Any, at: Any, rest: Any, noise: Any) -> State:
     """Return the searches one iteration on: a step is taken where it lowers the loss; elsewhere the damping grows.
 
-    A step that promises less than the loss can resolve is taken where the loss stays the same, and with little damping
-    it is the last. A search that had not seen its start sees it, and rests where there is no loss.
+    A step that promises less than the loss can resolve is taken where the loss stays the same but for its noise: there
+    derivatives say more than losses. One that promises less than rounding is the last, with little damping. A search
+    that had not seen its start sees it, and rests where there is no loss.
     """
     v, slope, promised = step(s.u, s.r, s.J, s.D, s.damping, s.moves)
     r, J = at(v)
@@ -166,14 +169,15 @@ def _turn(s: State, step: Any, at: Any, rest: Any) -> State:
     f = (r**2).sum(1) if rest is None else (r**2).sum(1) + rest(v)
     going, first = s.rest == 0, s.evaluations == 0
     fine = promised <= ROUNDING * s.f
-    better = ((f < s.f) | (fine & (f <= (1 + ROUNDING) * s.f))) & jnp.isfinite(J).all((1, 2)) & going
+    blur = ROUNDING * s.f + 2 * noise * jnp.sqrt(jnp.abs(s.f))
+    better = ((f < s.f) | ((promised <= blur) & (f <= s.f + blur))) & jnp.isfinite(J).all((1, 2)) & going
     gain = (s.f - f) / promised
     quiet = jnp.where(better & (s.f - f > LITTLE * s.f), 0, s.quiet + 1)
     rest = jnp.where(fine & (s.damping <= DAMPING), 1, jnp.where(quiet >= QUIET, 2, 0))
     rest = jnp.where(going, rest, s.rest)
     rest = jnp.where(first, jnp.where(better, 0, 2), rest)
     # Nielsen 1999, "Damping parameter in Marquardt's method".
-    eased = jnp.where(fine, 0.1, jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0))
+    eased = jnp.where(promised <= blur, 0.1, jnp.clip(1 - (2 * gain - 1) ** 3, 0.1, 2.0))
     damping = jnp.where(first, DAMPING, s.damping * jnp.where(better, eased, s.growth)).clip(LEAST_DAMPING)
     norms = jnp.sqrt((J**2).sum(1))
     return State(

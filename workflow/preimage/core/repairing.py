@@ -48,7 +48,7 @@ def repair(space: Space, X: np.ndarray, quickly: bool = False) -> tuple[np.ndarr
     for k, point, done in zip(outside, points, valid, strict=True):
         if not done:
             point = _between(space, X[k]) if quickly and space.curved else _nearest(space, X[k])
-        moved[k] = _distance(space, X[k], point)
+        moved[k] = _distance(space, X[k], point[None])[0]
         X[k] = point
     return X, moved
 
@@ -64,11 +64,11 @@ def near(space: Space, X: np.ndarray) -> np.ndarray:
     return moved[kept]
 
 
-def _distance(space: Space, x: np.ndarray, point: np.ndarray) -> float:
-    """Return how far a point was moved; a category that was one is 1 away from any other."""
-    away = np.abs(point - x) / space.width
+def _distance(space: Space, x: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return how far a point (d,) is from others (n, d); a category that is one is 1 away from any other."""
+    away = np.abs(points - x) / space.width
     code = space.categorical & (space.rounded(x) == x)
-    return float(np.where(code, np.sign(away), away).sum())
+    return np.asarray(np.where(code, np.sign(away), away).sum(axis=1))
 
 
 def _nearest(space: Space, x: np.ndarray) -> np.ndarray:
@@ -79,12 +79,12 @@ def _nearest(space: Space, x: np.ndarray) -> np.ndarray:
     found = [p for p in (onto_curves(space, point, nearest=True),) if p is not None]
     if not found:
         pool = _pool(space)
-        order = np.argsort([_distance(space, x, p) for p in pool], kind="stable")[:TRIED]
+        order = np.argsort(_distance(space, x, pool), kind="stable")[:TRIED]
         found = [pool[order[0]]]
         for p in pool[order]:
             start = _towards(space, p, x)
             found += [q for q in (onto_curves(space, start, nearest=True),) if q is not None]
-    return min(found, key=lambda p: _distance(space, x, p))
+    return found[int(np.argmin(_distance(space, x, np.array(found))))]
 
 
 @lru_cache(maxsize=4)
@@ -105,9 +105,9 @@ def _towards(space: Space, point: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _between(space: Space, x: np.ndarray) -> np.ndarray:
     """Return a valid point (d,) on the way from the nearest of the random valid points to x."""
     pool = _pool(space)
-    start = min(pool, key=lambda p: _distance(space, x, p))
+    start = pool[int(np.argmin(_distance(space, x, pool)))]
     piece = space.piece(start)
-    way = np.where(piece.stepwise, 0.0, piece.rounded(x) - start)
+    way = np.where(piece.stepwise | ~piece.free, 0.0, piece.rounded(x) - start)
     for share in SHARES:
         point = polish(piece, start + share * way)
         if space.contains(point)[0]:

@@ -23,8 +23,8 @@ from preimage.inversion.question import Answer, Question, SearchContext, repaire
 
 # Of the paper: how near children are to their parents, and the share of pairs that cross.
 CROSSING, MUTATION, PAIRS = 15.0, 20.0, 0.9
-# Generations in a row without any new point after which the space is taken to be used up.
-IDLE = 20
+# Children in a row none of which is a new point, after which the space is taken to be used up.
+IDLE = 500
 # A front of more points than these, by which ranks span it, is thinned.
 MOST_ROWS = 1000
 
@@ -63,7 +63,7 @@ def invert(question: Question, options: Nsga2, context: SearchContext) -> Answer
     spent, generations, idle = len(X), 0, 0
     while spent < total and idle < IDLE:
         X = _new(_children(space, members, size, rng), members.X)[: total - spent]
-        generations, idle = generations + 1, 0 if len(X) else idle + 1
+        generations, idle = generations + 1, 0 if len(X) else idle + size
         if not len(X):
             continue
         spent += len(X)
