@@ -1,5 +1,6 @@
 """The acquisition against closed forms, brute Monte Carlo, and what a valid recipe is, said apart from the library."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -323,6 +324,21 @@ def test_units_do_not_matter(quick):
         np.random.default_rng(0),
     )
     assert turned.X / units == pytest.approx(found.X, abs=0.02)
+
+
+def test_the_order_of_inputs_and_of_a_category_does_not_matter(quick):
+    rng = np.random.default_rng(0)
+    a, b, kind = rng.random(14), rng.random(14), rng.integers(0, 3, 14)
+    Y = ((a - 0.3) ** 2 + b + 0.1 * kind)[:, None]
+    inputs = (Input("a", 0.0, 1.0), Input("b", 0.0, 1.0), Input("c", 0, 2, categories=("u", "v", "w")))
+    other = (replace(inputs[2], categories=("w", "u", "v")), *inputs[:2])
+    found = []
+    for names, X in ((inputs, [a, b, kind]), (other, [np.array([1, 2, 0])[kind], a, b])):
+        space, X = Space(tuple(names)), np.column_stack(X).astype(float)
+        chosen, _ = batch.choose(space, [wish(space, {"minimize": "y"}, Y)], X, Y, 3, 0.0, np.random.default_rng(0))
+        frame = space.decode(chosen.X)
+        found.append([(float(x), float(z), str(c)) for x, z, c in zip(frame["a"], frame["b"], frame["c"], strict=True)])
+    assert found[0] == found[1]
 
 
 def test_a_constant_output_and_rows_without_numbers_do_no_harm(quick):

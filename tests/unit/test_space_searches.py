@@ -15,7 +15,6 @@ from preimage.evidence import answer_findings
 from preimage.inversion import asking, hyperopt
 from preimage.inversion.multistart import startpoints
 from preimage.inversion.question import Question
-from preimage.relearning import pool
 
 from ..conftest import inverter, refusal
 from ..spaces import valid
@@ -161,17 +160,6 @@ def test_tpe_chooses_whether_an_input_is_0():
 
 
 # -- what else draws and moves points ----------------------------------------------------------------------------------
-
-
-def test_proposals_for_simulations_are_valid():
-    rng = np.random.default_rng(0)
-    best = polytope.sample(MIXTURE, 6, rng)
-    for X in (
-        pool.everywhere(MIXTURE, 20, rng),
-        pool.around(MIXTURE, best, 60, rng),
-        pool.between(MIXTURE, best, 60, rng),
-    ):
-        assert len(X) >= 20 and MIXTURE.contains(X).all()
 
 
 def test_the_window_around_an_answer_stays_in_its_piece():

@@ -21,6 +21,7 @@ surrogates: {line: {kind: linear}}
 objectives:
   trade: {pareto: {maximize: [gain], minimize: [price]}, subject_to: {waste: {at_most: 1}}}
   high: {maximize: gain}
+  near: {within: {gain: {at_least: 3.2}}, closest_to: {row: 2}, keep: [kind]}
 inverters:
   nsga2: {kind: nsga2, evaluations: 200, members: 20}
   starts: {kind: multistart, starts: 2, points: 3}
@@ -75,3 +76,19 @@ def test_the_page_shows_the_front_and_says_what_it_covers(trade):
     assert "points that span the front" in page and "hypervolume" in page
     assert (trade / "figures/front.line.trade.svg").exists()
     assert not list((trade / "figures").glob("convergence.*trade*"))
+
+
+def test_the_nearest_change_of_a_row_goes_from_study_to_page(fronts, trade):
+    found = preimage.open(trade)
+    table = found.candidates
+    mine = table[(table["objective"] == "near") & (table["inverter"] == "starts")].sort_values("rank")
+    rows = pd.read_csv(fronts / "fronts.csv")
+    best, today = mine.iloc[0], rows.iloc[1]
+    # A unit of `a` gains most, so it alone is moved, by what is lacking.
+    lacking = (3.2 - today["gain"]) / 3
+    assert best["x.kind"] == today["kind"] and best["changed"] == 1 and best["violation"] == 0
+    assert best["x.b"] == today["b"] and best["x.a"] - today["a"] == pytest.approx(lacking, rel=0.05)
+    assert (
+        best["distance"] == best["predicted_loss"] and table["distance"].notna().eq(table["objective"] == "near").all()
+    )
+    assert "Change a from" in (trade / "report.html").read_text(encoding="utf-8")

@@ -7,12 +7,6 @@ def before(file):
     return lambda w: f"results/{w.study}/round{int(w.round) - 1}/seed{w.seed}/{file}"
 
 
-def models_before(file):
-    return lambda w: [
-        before(f"surrogates/{name}/{file}")(w) for name in of(w)["surrogates"]
-    ]
-
-
 def gate_before(wildcards):
     return before("gate.parquet")(wildcards) if int(wildcards.round) > 1 else []
 

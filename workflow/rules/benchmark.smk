@@ -11,6 +11,7 @@ BENCHMARKS = [
     "fronts",
     "counterfactuals",
     "recipes",
+    "next_experiments",
     "relearning",
     "calibration",
     "learning",

@@ -9,8 +9,6 @@ rule next_round:
         gate=gate_before,
         candidates=before("candidates.parquet"),
         file=new_file,
-        models=models_before("model"),
-        models_info=models_before("surrogate.json"),
     output:
         train="results/{study}/round{round}/seed{seed}/train.parquet",
         test="results/{study}/round{round}/seed{seed}/test.parquet",
@@ -38,7 +36,6 @@ rule next_round:
         code=lambda w: code(
             "next_round",
             *simulator_modules(w),
-            *kind_modules(w, of(w)["surrogates"]),
         ),
     script:
         "../scripts/next_round.py"

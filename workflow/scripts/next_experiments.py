@@ -20,7 +20,7 @@ def main(snakemake):
         X, Y = (np.concatenate([getattr(found.train, k), *(getattr(p.test, k) for p in parts)]) for k in ("X", "Y"))
         space = setting.of_simulator(spec).space if "simulator" in spec else found.setting.space
         wanted = found.objectives(run.params["objectives"])
-        wishes = [batch.Wish(space.fix(o.fixed), o) for o in wanted.values()]
+        wishes = [batch.Wish(o.allowed(space), o) for o in wanted.values()]
         chosen, beliefs = batch.choose(space, wishes, X, Y, options["experiments"], options["explore"], rng)
         draws = {
             name: o.variation.on(space, generator(run.params["seed"], "variation"))

@@ -1,8 +1,6 @@
 """The rows of the next round: those before, and what was simulated or measured since; a share of it set aside for the
 gate."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,9 +11,7 @@ from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
 from preimage.running.step import step
-from preimage.support.files import read_json, sha256, write_json
-from preimage.surrogates.base import module
-from preimage.surrogates.intervals import Intervals
+from preimage.support.files import sha256, write_json
 
 
 def main(snakemake):
@@ -23,9 +19,8 @@ def main(snakemake):
         source, output, known = snakemake.input, snakemake.output, rows.known(snakemake.input.info)
         train, test = tables.read(source.train), tables.read(source.test)
         gate = tables.read(source.gate) if source.get("gate") else test.slice(0, 0)
-        found = models(run, source)
         rng = run.rng
-        new, said = (measured if source.get("file") else simulated)(run, source, train, test, gate, found, rng)
+        new, said = (measured if source.get("file") else simulated)(run, source, train, test, gate, rng)
         new = batch.numbered_after(new, max(max(t[tables.ROW].to_pylist(), default=0) for t in (train, test, gate)))
         after, gate = batch.shared(train, gate, new, known.inputs, run.params["relearning"]["gate"], rng)
         for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
@@ -41,22 +36,19 @@ def main(snakemake):
         run.artifact(output.new, output.info, output.said)
 
 
-def simulated(run, source, train, test, gate, found, rng):
+def simulated(run, source, train, test, gate, rng):
     """What the acquisition asks of the simulator."""
     spec, options = run.params["problem"], run.params["relearning"]
     space = setting.of_simulator(spec).space
     known = split_rows.read(spec, source.info, source.train, source.test)
     before, objectives = known.train, known.objectives(run.params["objectives"])
-    asked = batch.asks(
-        pd.read_parquet(source.candidates), space, {n: (m, f) for n, (m, f, _) in found.items()}, objectives,
-        known.formulas,
-    )  # fmt: skip
+    asked = batch.asks(pd.read_parquet(source.candidates), space, run.params["surrogates"], objectives)
     chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
     noise = spec.get("noise", {}).get("sd", 0.0)
     return batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng), []
 
 
-def measured(run, source, train, test, gate, found, rng):
+def measured(run, source, train, test, gate, rng):
     """What the next file brings."""
     spec, known = run.params["problem"], rows.known(source.info)
     table = {**spec["table"], "incomplete": run.params["incomplete"]}
@@ -68,16 +60,6 @@ def measured(run, source, train, test, gate, found, rng):
     for sentence in said:
         print(f"preimage: {sentence}", flush=True)
     return kept.table, said
-
-
-def models(run, source):
-    """Every surrogate of the last round with its intervals, and what its training wrote."""
-    out = {}
-    for name, folder, about in zip(run.params["surrogates"], source.models, source.models_info, strict=True):
-        info = read_json(about)
-        model = module(info["kind"]).load(Path(folder))
-        out[name] = (model, Intervals.from_dict(info["intervals"]), info)
-    return out
 
 
 def log(run, source, output, counts):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -14,6 +15,7 @@ from preimage.acquisition.aims import Aim, columns_of
 from preimage.acquisition.moving import Moves
 from preimage.acquisition.process import Belief, Normal
 from preimage.core import polytope
+from preimage.core.canonical import input_order
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.core.weighing import weighable
@@ -70,15 +72,16 @@ class Beliefs:
         if usable.sum() < 2:
             raise StudyError(f"next: {int(usable.sum())} rows with finite outputs, expected at least 2")
         self.space, self.columns = space, list(columns)
-        Z = space.coordinates(X)
+        self.order: np.ndarray | None = None
+        by_name, source = _by_name(space)
+        Z = space.coordinates(X)[:, by_name]
         self.rows = _kept(Z, np.where(usable, rank, np.inf), usable, rng)
         fitted = rng.permutation(len(self.rows))[:FITTED]
-        shared = np.repeat(np.arange(len(space.inputs)), [max(1, len(i.categories)) for i in space.inputs])
         # An input that neither rows nor candidates vary has no length scale.
-        varies = np.isin(shared, np.flatnonzero(space.free | (np.ptp(X[self.rows], axis=0) > 0)))
-        self.used, shared = np.flatnonzero(varies), np.unique(shared[varies], return_inverse=True)[1]
+        varies = np.isin(source, np.flatnonzero(space.free | (np.ptp(X[self.rows], axis=0) > 0)))
+        self.used, shared = by_name[varies], pd.factorize(source[varies])[0]
         processes = int(np.clip(WORK // len(self.rows) ** 2, 1, MOST))
-        self.X, Z = X[self.rows], Z[self.rows][:, self.used]
+        self.X, Z = X[self.rows], Z[self.rows][:, varies]
         self.of = {
             c: Belief(Z, Y[self.rows, c], shared, fitted, processes, DRAWS // processes, rng) for c in self.columns
         }
@@ -89,8 +92,9 @@ class Beliefs:
         return {c: self.of[c].at(Z) for c in columns}
 
     def predict(self, X: np.ndarray, columns: Sequence[int]) -> dict[int, Normal]:
-        """Return means and standard deviations (n, p) of new measurements at points (n, d), by output."""
-        Z = self._coordinates(X)
+        """Return means and standard deviations (n, p) of new measurements at points (n, d), by output; the points are
+        in the order of inputs of whoever asked for the batch."""
+        Z = self._coordinates(X if self.order is None else X[:, self.order])
         return {c: self.of[c].predict(Z) for c in columns}
 
     def spread(self, X: np.ndarray, columns: Sequence[int]) -> np.ndarray:
@@ -118,7 +122,7 @@ class Beliefs:
 
 def choose(
     space: Space, wishes: Sequence[Wish], X: np.ndarray, Y: np.ndarray, n: int, explore: float,
-    rng: np.random.Generator,
+    rng: np.random.Generator, pending: np.ndarray | None = None,
 ) -> tuple[Batch, Beliefs]:  # fmt: skip
     """Choose n experiments, for each wish in turn, the last `explore` of them where least is known.
 
@@ -126,26 +130,37 @@ def choose(
         space: without what single objectives fix.
         X, Y: measured rows (k, d) and (k, m).
         explore: share of the batch, 0 to 1, rounded to whole points.
+        pending: points that are under way already (j, d).
 
     Points are valid, can be weighed (`preimage.core.weighing`), and none is a row or twice in the batch. There are
     fewer than n where the space has no more. Raises StudyError where fewer than two rows have outputs.
     """
     columns = columns_of([w.objective for w in wishes])
+    # Inputs in an order of their own, by which all is drawn.
+    order = input_order(X, Y, np.array([len(i.categories) for i in space.inputs]))
+    back = np.argsort(order)
+    space, X = _ordered(space, order), X[:, order]
+    wishes = [replace(w, space=_ordered(w.space, order)) for w in wishes]
     with threadpool_limits(limits=1, user_api="blas"):
         rank = np.min([np.argsort(np.argsort(_merit(w.objective, Y))) for w in wishes], axis=0)
         beliefs = Beliefs(space, X, Y, columns, rank, rng)
-        places = [_Place(w, X, Y, rng) for w in wishes]
+        # Of many wishes no more get their turn than there are experiments.
+        places = [_Place(w, X, Y, rng) for w in wishes[:n]]
         found: list[tuple[np.ndarray, int, str]] = []
+        waiting = np.empty((0, X.shape[1])) if pending is None else pending[:, order]
+        for x in waiting:
+            beliefs.add(x, rng)
         for k in range(n):
             at = k % len(wishes)
             why = IMPROVES if k < n - round(explore * n) else LEARNS
-            known = np.concatenate([X, *(p[None] for p, _, _ in found)])
+            known = np.concatenate([X, waiting, *(p[None] for p, _, _ in found)])
             x = places[at].pick(beliefs, why, known, rng)
             if x is not None:
                 found.append((x, at, why))
                 beliefs.add(x, rng)
     points = np.array([x for x, _, _ in found]).reshape(-1, X.shape[1])
-    return Batch(points, [at for _, at, _ in found], [why for _, _, why in found]), beliefs
+    beliefs.order = order
+    return Batch(points[:, back], [at for _, at, _ in found], [why for _, _, why in found]), beliefs
 
 
 class _Place:
@@ -187,6 +202,21 @@ class _Place:
         x = points[np.argmax(value(points))]
         self.start = np.concatenate([self.start, x[None]])
         return np.asarray(x)
+
+
+def _by_name(space: Space) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns of coordinates (D,) with a category's values in the order of their names, and the input that
+    each column comes from."""
+    columns, source = list[int](), list[int]()
+    for j, i in enumerate(space.inputs):
+        names = sorted(range(len(i.categories)), key=i.categories.__getitem__) or [0]
+        columns += [len(source) + k for k in names]
+        source += [j] * len(names)
+    return np.array(columns), np.array(source)
+
+
+def _ordered(space: Space, order: np.ndarray) -> Space:
+    return replace(space, inputs=tuple(space.inputs[j] for j in order))
 
 
 def _merit(objective: Objective, Y: np.ndarray) -> np.ndarray:

@@ -31,7 +31,6 @@ from preimage.relearning import gate
 from preimage.relearning.acquire import Ask, acquire
 from preimage.support.clock import seconds
 from preimage.support.rng import generator
-from preimage.surrogates import intervals
 from preimage.surrogates.base import module
 
 PROCESS = {"kind": "gaussian_process", "kernel": "rbf", "rows": 10000, "hyperparameter_rows": 800, "restarts": 3}
@@ -73,17 +72,12 @@ def _ask(
     """Train, and invert."""
     spec = {**surrogate, "folds": 5}
     trained = module(spec["kind"]).train(Rows.plain(X, Y), spec, rng)
-    model, fitted = trained.surrogate, intervals.fit(Y, *trained.out_of_fold)
+    model = trained.surrogate
     question = Question(
         space, wanted, model.predict, X, Y, np.arange(len(X)), gradient=getattr(model, "gradient", None)
     )
     ((answer, predicted),) = asking.ask(Inverter.of(inverter), [question], rng)
-
-    def interval(P: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        middle = model.predict(P)
-        return middle, *fitted.at(middle, model.spread(P))
-
-    return Ask(space, wanted, interval, answer.X[np.argsort(wanted.loss(predicted), kind="stable")])
+    return Ask(space, wanted, answer.X[np.argsort(wanted.loss(predicted), kind="stable")])
 
 
 def _shifted(name: str, dimension: int, seed: int) -> Problem:

@@ -10,16 +10,13 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core.candidates import best_first, inputs_of, outputs_in
-from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.data import new_rows, tables
 from preimage.problems.loading import Problem
-from preimage.relearning.acquire import Ask, Batch, Interval
+from preimage.relearning.acquire import Ask, Batch
 from preimage.relearning.gate import gate_rows
 from preimage.support.errors import StudyError
-from preimage.surrogates.intervals import Intervals
-from preimage.surrogates.protocol import Surrogate
 
 WHY = "__why__"
 
@@ -34,18 +31,17 @@ class Shares(NamedTuple):
 def asks(
     candidates: pd.DataFrame,
     space: Space,
-    models: Mapping[str, tuple[Surrogate, Intervals]],
+    surrogates: Sequence[str],
     objectives: Mapping[str, Objective],
-    formulas: Formulas = NONE,
 ) -> list[Ask]:
     """Return what the last round asked: each objective of each surrogate, with the candidates found for it."""
     out = []
-    for name, (model, fitted) in models.items():
+    for name in surrogates:
         for objective, wanted in objectives.items():
             mine = candidates["surrogate"].eq(name) & candidates["objective"].eq(objective)
             found = _first(candidates[mine & candidates["predicted_loss"].notna()], wanted)
             X = space.encode(inputs_of(found, space))
-            out.append(Ask(wanted.allowed(space), wanted, _interval(model, fitted, formulas), X))
+            out.append(Ask(wanted.allowed(space), wanted, X))
     return out
 
 
@@ -55,15 +51,6 @@ def _first(found: pd.DataFrame, wanted: Objective) -> pd.DataFrame:
         return best_first(found)
     predicted = found[[f"predicted.{o}" for o in outputs_in(found)]].to_numpy(float)
     return found.iloc[np.argsort(wanted.ranking(predicted), kind="stable")]
-
-
-def _interval(model: Surrogate, fitted: Intervals, formulas: Formulas) -> Interval:
-    def interval(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        predicted = model.predict(X)
-        ends = fitted.at(predicted, model.spread(X))
-        return (formulas.extended(X, predicted), *formulas.intervals(X, *ends)) if formulas else (predicted, *ends)
-
-    return interval
 
 
 def simulated(

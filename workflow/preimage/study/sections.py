@@ -64,8 +64,7 @@ class Relearning(Frozen):
     simulations: Whole = option(20, "Simulations per round, including gate rows.", ge=1, le=1_000_000)
     explore: Number = option(
         0.25,
-        "Share of these simulations that explores (widest intervals, edge of the data); the others go "
-        "where the answer may lie.",
+        "Share of these simulations that explores (where least is known); the others go where the answer may lie.",
         ge=0,
         le=1,
     )
