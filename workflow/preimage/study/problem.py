@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from preimage.study.comparisons import without_comparison
 from preimage.support.frozen import ByType, Distinct, Flag, Frozen, Maybe, Number, Text, Whole, option
 
 
@@ -211,7 +212,8 @@ class Constraint(Frozen):
     expression: Maybe[Text] = option(
         None,
         "An arithmetic expression of inputs, such as `water / cement`: + - * / ** ( ), min, max, abs, exp, log and "
-        "sqrt; a name with other characters than letters, digits and `_` stands between backquotes.",
+        "sqrt; a name with other characters than letters, digits and `_` stands between backquotes. It may compare, in "
+        "the place of the keys below: `a + b <= c`, `0.3 <= water / cement <= 0.6`.",
     )
     at_most: Maybe[Number] = option(None, "The sum or expression is at most this.")
     at_least: Maybe[Number] = option(None, "The sum or expression is at least this.")
@@ -229,6 +231,12 @@ class Constraint(Frozen):
         "(`at_least`, `at_most`), whose ends are excluded too.",
         min_length=1,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_comparison(cls, value: Any) -> Any:
+        """Take `a + b <= c` as an expression with its ends."""
+        return without_comparison(value) if isinstance(value, Mapping) else value
 
     @model_validator(mode="before")
     @classmethod
