@@ -268,7 +268,8 @@ def check_nearest(seed, d):
     proof = answer.certificate
     assert proof["closed"] and wanted.met(predicted)[0] and space.contains(answer.X)[0]
     assert near.most is None or near.changed(answer.X)[0].sum() <= near.most
-    assert proof["bound"] <= least <= found <= least + 1e-9 and proof["bound"] >= found - 1e-7
+    # Distances are added up in another order of inputs.
+    assert proof["bound"] - 1e-12 <= least <= found + 1e-12 <= least + 1e-9 and proof["bound"] >= found - 1e-7
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
@@ -313,7 +314,7 @@ def test_the_proven_nearest_change_of_any_numbers_is_that_of_every_cell(seed, d)
         return
     least, found = near.distance(points[good]).min(), near.distance(answer.X)[0]
     assert answer.certificate["closed"] and wanted.met(predicted)[0] and near.changed(answer.X)[0].sum() <= near.most
-    assert answer.certificate["bound"] <= least <= found <= least + 1e-7
+    assert answer.certificate["bound"] - 1e-12 <= least <= found + 1e-12 <= least + 1e-7
 
 
 def check_front(seed, d):

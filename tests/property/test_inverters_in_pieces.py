@@ -117,6 +117,10 @@ def test_every_candidate_is_valid(kind, seed):
     check(kind, seed)
 
 
+def test_searches_that_all_meet_the_objective_are_valid():
+    check("neural_adjoint", 25)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_candidate_of_200_studies_is_valid(kind):

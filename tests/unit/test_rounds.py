@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from preimage.core import objective
 from preimage.data.rows import Rows
@@ -11,7 +12,7 @@ from preimage.figures.gate_ratios import Gate, gate_ratios
 from preimage.figures.round_courses import Course, round_courses
 from preimage.relearning.judging import judged
 from preimage.relearning.promotion import Challenger, relearned
-from preimage.reporting.relearning import Outcome, context
+from preimage.reporting.relearning import Outcome, context, verdict
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.surrogates import intervals, random_forest
 
@@ -69,7 +70,7 @@ def test_a_gate_is_a_line_at_its_ratio():
 
 
 def test_the_page_names_the_champion_that_the_rounds_left():
-    comparison = {"champion": 2.0, "challenger": 1.0, "low": 0.4, "high": 0.6, "rows": 40}
+    comparison = {"champion": 2.0, "challenger": 1.0, "low": 0.4, "high": 0.6, "rows": 40, "better": True}
     figures = {"new_rows": 40, "trained_rows": 60, "psi.a": 0.3, "drift_p_value.a": 0.01,
                "test_rmse.y": 1.0, "new_rmse.y": 2.0, "new_coverage.y": 0.5}  # fmt: skip
     said = {"model": "s.f", "reasons": ["better"], "champion_before": None, "comparison": None}
@@ -135,3 +136,28 @@ def test_a_champion_of_another_space_is_not_judged(store, tmp_path):
     register(store, tmp_path / "first", bowl(1, 50), last_row=50)
     said = refusal(judged, store, "s.f", bowl(1, 50, inputs=("a", "c")), bowl(51, 5, inputs=("a", "c")), WHEN)
     assert "was trained on another space" in said
+
+
+@pytest.mark.parametrize(
+    ("comparison", "promoted", "said"),
+    [
+        (None, True, "is the first champion: there was none to compare with."),
+        ({"rows": 6, "champion": 2.0, "challenger": 1.0, "low": 0.0, "high": None}, False, "6 rows were kept apart"),
+        (
+            {"rows": 40, "champion": 2.0, "challenger": 1.5, "low": 0.6, "high": 0.9, "better": True}, True,
+            "is better, beyond chance: its error on 40 rows that no model trained on is 25% smaller (0.60 to",
+        ),
+        (
+            {"rows": 40, "champion": 2.0, "challenger": 1.9, "low": 0.8, "high": 1.1, "better": False}, False,
+            "may be no better: its error on 40 rows that no model trained on is 5% smaller",
+        ),
+        (
+            {"rows": 40, "champion": 2.0, "challenger": 3.0, "low": 1.2, "high": 1.8, "better": False}, False,
+            "is worse, beyond chance: its error on 40 rows that no model trained on is 50% larger",
+        ),
+    ],
+)  # fmt: skip
+def test_one_sentence_says_whether_the_model_is_better_and_what_to_do(comparison, promoted, said):
+    found = verdict(Outcome(1, 0, "f", None, {"comparison": comparison, "promoted": promoted}))
+    assert said in found and found.count(". ") <= 1
+    assert ("use it" in found) == (promoted and comparison is not None)

@@ -108,3 +108,9 @@ def test_the_page_begins_with_the_cards(tiny):
     page = (tiny / "results/tiny/report.html").read_text(encoding="utf-8")
     assert page.index('<div class="cards">') < page.index('id="objective-')
     assert page.count('<section class="card answer') == 2
+
+
+def test_what_rounding_costs_is_said(material):
+    recipes = [{**r, "met": False} for r in material.evidence["recipes"]]
+    solved = replace(material, solutions=material.solutions.assign(solves=True))
+    assert "As rounded, it is not predicted to meet the objective" in card(evidence(solved, recipes=recipes))["flags"]

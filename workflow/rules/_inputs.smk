@@ -195,3 +195,9 @@ def kernels(wildcards):
         specs = specs if inverter.needs_trees else {}
     found = rules.compile_kernels.output[0]
     return ancient(found) if any(map(made_of_trees, specs.values())) else []
+
+
+def last_gate(wildcards):
+    """The gate rows of the last round; nothing where it is the first."""
+    rounds = of(wildcards)["rounds"]
+    return first_seed("gate.parquet")(wildcards) if rounds else []

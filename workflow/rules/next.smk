@@ -1,12 +1,6 @@
 # What a study asks the laboratory, or the simulator, for next.
 
 
-def last_gate(wildcards):
-    """The gate rows of the last round; nothing where it is the first."""
-    rounds = of(wildcards)["rounds"]
-    return first_seed("gate.parquet")(wildcards) if rounds else []
-
-
 rule next_experiments:
     input:
         train=first_seed("train.parquet"),

@@ -22,6 +22,8 @@ def main(snakemake):
                     decision = read_json(f"{place}/surrogates/{name}/decision.json") if k else None
                     outcomes.append(Outcome(k, seed, name, decision, promotion))
         shown = context(study, outcomes, said, len(params["seeds"]))
+        for sentence in shown["verdicts"]:
+            print(sentence)
         write_text(snakemake.output.page, environment().get_template("relearning.html").render(shown))
         run.artifact(snakemake.output.page)
 

@@ -241,7 +241,7 @@ def measure(seeds: int = SEEDS) -> Iterator[dict[str, Any]]:
         ours, peer = (brier(part[key], part["true"]) for key in SAID)
         yield row(f"Brier score of chances, {surrogate}", ours, peer, NORMAL, "", "below the peer's", ours < peer)
         for n, of_size in part.groupby("rows"):
-            yield _calibrated(f"{surrogate}, {n:,} rows", [of_size], OVERALL)
+            yield _calibrated(f"{surrogate}, {n:,} rows", [of_size], IN_A_CELL)
     yield _calibrated("overall", [found], OVERALL)
     cells = [cell for _, cell in found.groupby(["problem", "rows"])]
     yield _calibrated(f"worst of {len(cells)} cells (problem and rows)", cells, IN_A_CELL)

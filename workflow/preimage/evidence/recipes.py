@@ -95,7 +95,9 @@ def _rounded(wanted: Objective, space: Space, x: np.ndarray, model: Surrogate, f
     if not met(x):
         return tried[-1]
     tried += [np.where(steps > 0, _outward(x, away, steps / 10.0**k), x) for k in range(1, FINER + 1)]
-    return next((point for point in tried if met(point)), x)
+    # Of an answer without any room the finest steps, which is judged as rounded like any other.
+    finest = tried[-1] if allowed.contains(tried[-1])[0] else x
+    return next((point for point in tried if met(point)), finest)
 
 
 def _outward(x: np.ndarray, way: np.ndarray, steps: np.ndarray) -> np.ndarray:

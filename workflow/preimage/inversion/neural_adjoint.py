@@ -71,6 +71,8 @@ def _answer(
     Y = question.outputs(X)
     met = question.objective.met(Y) if question.objective.bounded else np.zeros(len(X), bool)
     far, spent, status = np.flatnonzero(~met), np.full(len(X), STEPS + 2), np.full(len(X), "ok", object)
+    if not len(far):
+        return Answer(X, spent.tolist(), status.tolist(), message)
     slope = np.full((len(far), int(movable.sum())), np.nan)
     violation = question.objective.violation(Y[far])
     # Where repair has left the piece, the end is judged in another one.

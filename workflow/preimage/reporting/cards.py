@@ -65,7 +65,7 @@ def _on(material: Material, row: pd.Series, wanted: Objective) -> dict[str, Any]
         "surrogate": surrogate,
         "verdict": verdict,
         "colour": colour,
-        "flags": _flags(material, row, surrogate, wanted),
+        "flags": [*_missed(row, recipe, wanted, units), *_flags(material, row, surrogate, wanted)],
         "chance": _chance(recipe, wanted),
         **_recipe(material, recipe["x"] if recipe else _inputs(material, row), surrogate, wanted),
         "predicted": _predicted(recipe, row, wanted, units),
@@ -174,6 +174,18 @@ def _proof(material: Material, surrogate: str, wanted: Objective) -> str:
         return ""
     first = best_first(mine).sort_values("seed", kind="stable").iloc[0]
     return proofs.proof(first.to_dict(), wanted, material.units)
+
+
+def _missed(row: pd.Series, recipe: Mapping[str, Any] | None, wanted: Objective, units: Mapping[str, str]) -> list[str]:
+    """Return what is missed by the recipe as rounded, and in truth."""
+    said = []
+    if recipe and row["solves"] and not recipe["met"]:
+        rounded = {f"predicted.{o}": recipe["predicted"][o] for o in wanted.involved}
+        limits = words.limits_missed(rounded, "predicted", wanted, units)
+        said.append(f"As rounded, {words.listing(limits) or 'it is not predicted to meet the objective'}")
+    if pd.notna(row["simulated_loss"]) and (limits := words.limits_missed(row, "simulated", wanted, units)):
+        said.append(f"In truth, {words.listing(limits)}")
+    return said
 
 
 def _flags(material: Material, row: pd.Series, surrogate: str, wanted: Objective) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from preimage.figures import style
 from preimage.figures.gate_ratios import Gate, gate_ratios
+from preimage.relearning.gate import FEWEST_ROWS
 from preimage.reporting import words
 
 FIGURE = "gates.svg"
@@ -39,11 +40,40 @@ def context(study: str, outcomes: Sequence[Outcome], said: Mapping[int, Sequence
         "study": study,
         "seeds": seeds,
         "champions": _champions(outcomes),
+        "verdicts": _latest(outcomes, seeds),
         "rows": [_row(o) for o in outcomes],
         "drifts": [_drift(o) for o in outcomes if o.decision and o.decision["champion"]],
         "said": [(number, list(sentences)) for number, sentences in said.items() if sentences],
         "figure": style.to_svg(figure, FIGURE) if figure is not None else "",
     }
+
+
+def verdict(o: Outcome) -> str:
+    """Return in one sentence whether a round's model is better, by how much, whether that is beyond chance, and what to
+    do next."""
+    c, name = o.promotion["comparison"] or {}, words.label(o.surrogate)
+    if not c:
+        kept = "is the first champion" if o.promotion["promoted"] else "did not become champion"
+        return f"The model {name} of round {o.round} {kept}: there was none to compare with."
+    after = "it is the champion now: use it" if o.promotion["promoted"] else "the earlier one stays champion"
+    if c["rows"] < FEWEST_ROWS or not c["champion"] or c["high"] is None:
+        return (
+            f"Whether the new {name} is better is unknown: {c['rows']} rows were kept apart to compare by, at least "
+            f"{FEWEST_ROWS} are needed; {after}. Measure more rows."
+        )
+    ratio = c["challenger"] / c["champion"]
+    size = f"{abs(1 - ratio):.0%} {'smaller' if ratio < 1 else 'larger'}"
+    span = f"{c['low']:.2f} to {c['high']:.2f} times the earlier one's, with 95 % confidence"
+    if c["better"]:
+        said, then = "is better, beyond chance", "run the next experiments"
+    elif c["low"] > 1:
+        said, then = "is worse, beyond chance", "look for errors in the new rows, or for what has changed"
+    else:
+        said, then = "may be no better", "measure more rows"
+    return (
+        f"The new {name} {said}: its error on {c['rows']} rows that no model trained on is {size} ({span}); {after}, "
+        f"and {then}."
+    )
 
 
 def _gate(o: Outcome, seeds: int) -> Gate | None:
@@ -52,6 +82,12 @@ def _gate(o: Outcome, seeds: int) -> Gate | None:
         return None
     name = o.at if seeds == 1 else f"{o.at}, seed {o.seed}"
     return Gate(name, c["challenger"] / c["champion"], c["low"], c["high"], o.promotion["promoted"])
+
+
+def _latest(outcomes: Sequence[Outcome], seeds: int) -> list[str]:
+    """Return the verdict on each surrogate of the last round."""
+    last = [o for o in outcomes if o.round == max(o.round for o in outcomes)]
+    return [verdict(o) + (f" (Seed {o.seed}.)" if seeds > 1 else "") for o in last]
 
 
 def _champions(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
