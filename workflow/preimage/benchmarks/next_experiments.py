@@ -10,6 +10,7 @@ process, which ask one experiment at a time and so know more.
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +25,6 @@ from preimage.benchmarks.timing import row
 from preimage.core import objective, polytope
 from preimage.core.space import Input, Linear, Space
 from preimage.support import places
-from preimage.support.clock import seconds
 from preimage.support.rng import generator
 
 FIRST, BATCHES, EACH = 10, 10, 3
@@ -257,8 +257,10 @@ def one_batch(n: int = 8, rows: int = 100) -> dict[str, Any]:
         batch.choose(lab.space, [wish], found.X, found.Y, n, 0.0, generator(0, "batch"))
 
     choose()
-    taken = seconds(choose)
-    return row(f"a batch of {n}, {rows} rows, 8 inputs", taken, 5.0, "limit", "s", "at most 5 s", taken <= 5)
+    started = time.process_time()
+    choose()
+    taken = time.process_time() - started
+    return row(f"a batch of {n}, {rows} rows, 8 inputs: CPU", taken, 5.0, "limit", "s", "at most 5 s", taken <= 5)
 
 
 def measure(seeds: int = 20) -> Iterator[dict[str, Any]]:
