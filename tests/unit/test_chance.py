@@ -159,3 +159,13 @@ def test_the_best_chance_is_recommended_and_the_best_expectation_of_a_direction(
     for spec in ({"target": {"y": 5}, "tolerance": 1}, {"minimize": "z"}):
         first = distinct_solutions(frame, SPACE, {"o": build_objective(spec)}, ["y", "z"]).iloc[0]
         assert first["x.a"] == 5
+
+
+def test_the_interval_holds_nine_tenths_and_what_is_exact_has_none():
+    formulas = build({"price": {"expression": "0.1 * a"}}, SPACE, ["y", "z"])
+    X = np.array([[3.0, 0.5], [7.0, 0.1]])
+    mean, low, high = outlook(formulas=formulas).interval(X)
+    assert mean[:, 0] == pytest.approx(X.sum(axis=1), abs=0.3)
+    assert (high - low)[:, 0] == pytest.approx(2 * norm.ppf(0.95), rel=0.1)
+    assert (low[:, 2] == mean[:, 2]).all() and (high[:, 2] == mean[:, 2]).all()
+    assert mean[:, 2] == pytest.approx(0.1 * X[:, 0], rel=1e-14)

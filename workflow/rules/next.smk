@@ -8,6 +8,10 @@ rule next_experiments:
         info=first_seed("split.json"),
         gate=last_gate,
         targets=target_files,
+        models=first_models("model"),
+        models_info=first_models("surrogate.json"),
+        out_of_fold=first_models("out_of_fold.parquet"),
+        kernels=kernels,
     output:
         csv="results/{study}/next_experiments.csv",
         xlsx="results/{study}/next_experiments.xlsx",
@@ -23,6 +27,11 @@ rule next_experiments:
         objectives=lambda w: study_module.asked_next(of(w)),
         next=lambda w: {k: of(w)["next"][k] for k in ("experiments", "explore")},
         seed=lambda w: of(w)["seeds"][0],
-        code=lambda w: code("next_experiments", *simulator_modules(w)),
+        surrogates=lambda w: list(of(w)["surrogates"]),
+        code=lambda w: code(
+            "next_experiments",
+            *simulator_modules(w),
+            *kind_modules(w, of(w)["surrogates"]),
+        ),
     script:
         "../scripts/next_experiments.py"

@@ -19,7 +19,6 @@ from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.study import data_checks
 from preimage.support.files import replacing, write_json
-from preimage.surrogates import predictive
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
@@ -31,7 +30,8 @@ def main(snakemake):
         space, outputs, train, test = found.setting.space, found.setting.outputs, found.train, found.test
         objectives = found.objectives(run.params["objectives"])
         info, models, tests = read_models(list(run.params["surrogates"]), source, found)
-        outlooks = read_outlooks(models, source, found, run.shared_rng("chance"))
+        trees = {name: model for name, (model, _) in models.items()}
+        outlooks = chance.outlooks(trees, source.get("out_of_fold", []), found, run.shared_rng("chance"))
         simulator = loading.load(spec)
         if simulator is not None:
             simulator = with_formulas(simulator, found.formulas)
@@ -50,7 +50,6 @@ def main(snakemake):
         free = {name: about.get("without_influence", []) for name, about in info.items()}
         summary = summarise(table, space, objectives, outputs, certificates, free)
         solutions = distinct_solutions(table, space, objectives, outputs, free)
-        trees = {name: model for name, (model, _) in models.items()}
         least = least_losses(table, ["surrogate", "objective"]).to_dict()
         summary = with_windows(summary, space, trees, objectives, least)
         solutions = first_with_windows(solutions, space, trees, objectives, least)
@@ -99,19 +98,6 @@ def read_models(names, source, found):
         predicted = found.predicted(pd.read_parquet(test))
         tests[name] = predicted[[f"predicted.{o}" for o in found.setting.outputs]].to_numpy(float)
     return info, models, tests
-
-
-def read_outlooks(models, source, found, rng):
-    """By surrogate, what outputs may turn out to be; without those of whose errors too little is known."""
-    train, m = found.train, len(found.outputs)
-    outlooks = {}
-    for (name, (model, _)), path in zip(models.items(), source.get("out_of_fold", []), strict=True):
-        table = pd.read_parquet(path)
-        held = tuple(table[[f"{part}.{o}" for o in found.outputs]].to_numpy(float) for part in ("predicted", "spread"))
-        fitted = predictive.fit(train.X, train.levels, train.Y[:, :m], held, model, rng)
-        if fitted is not None:
-            outlooks[name] = chance.Outlook(model, fitted, found.formulas, train.X, train.Y)
-    return outlooks
 
 
 def read_candidates(snakemake, cases, simulator):

@@ -1,14 +1,19 @@
 """The experiments to run next: chosen for the objectives on all rows of the last round, held-out ones too."""
 
+from pathlib import Path
+
 import numpy as np
 
 from preimage.acquisition import batch, experiments
 from preimage.core.candidates import without_formulas
 from preimage.core.objective import Varied
 from preimage.data import setting, sheets, split_rows
+from preimage.evidence import chance
+from preimage.evidence.held_out import error
 from preimage.running.step import step
 from preimage.support.files import replacing
 from preimage.support.rng import generator
+from preimage.surrogates.base import module
 
 
 def main(snakemake):
@@ -27,7 +32,9 @@ def main(snakemake):
             for name, o in wanted.items()
             if isinstance(o, Varied)
         }
-        table = experiments.table(space, found.setting.outputs, found.outputs, wishes, chosen, beliefs, Y, X, draws)
+        outputs = found.setting.outputs
+        tell = by_models(snakemake.input, run.params["surrogates"], found, space, draws, run.params["seed"])
+        table = experiments.table(space, outputs, found.outputs, wishes, chosen, beliefs, Y, X, draws, tell)
         with replacing(snakemake.output.csv) as path:
             without_formulas(table).to_csv(path, index=False)
         with replacing(snakemake.output.xlsx) as path:
@@ -39,6 +46,24 @@ def main(snakemake):
             )
         run.metric("next/experiments", len(table))
         run.artifact(snakemake.output.csv, snakemake.output.xlsx)
+
+
+def by_models(source, names, found, space, draws, seed):
+    """What a study's own models say of experiments, each objective by the one that is best at its outputs on held-out
+    rows; None in a study without."""
+    about = {name: found.about(path) for name, path in zip(names, source.get("models_info", []), strict=True)}
+    models = {
+        name: module(about[name]["kind"]).load(Path(path))
+        for name, path in zip(names, source.get("models", []), strict=True)
+    }
+    outlooks = chance.outlooks(models, source.get("out_of_fold", []), found, generator(seed, "chance"))
+
+    def tell(objective, X):
+        name = min(outlooks, key=lambda name: error(about[name]["test"], objective))
+        chances = chance.of_points(X, outlooks[name], objective, space, draws.get(objective.name))[:, 0]
+        return experiments.Told(chances, *outlooks[name].interval(X))
+
+    return tell if outlooks else None
 
 
 def rest(source):

@@ -1,7 +1,7 @@
 """The chance that a new measurement meets an objective, of predictive distributions of its outputs.
 
 The distributions are normal, one for each draw of a process's hyperparameters, and the outputs independent given the
-draw. Whoever has better ones (calibrated, joint) gives `of` in their place.
+draw. Where a study has models, theirs are better: calibrated and joint (`preimage.evidence.chance`).
 """
 
 from __future__ import annotations

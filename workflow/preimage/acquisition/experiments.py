@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,18 @@ from preimage.data.experiments import PARTS, Names, digests
 NINETY = 1.6448536269514722
 REASONS = {IMPROVES: "largest expected improvement", "learns": "least known"}
 
-Chance = Callable[[Objective, Mapping[int, Normal], float | None], np.ndarray]
+
+class Told(NamedTuple):
+    """What is told of experiments for one objective: the chance that each comes out as wanted (n,), and of each output
+    its prediction and the ends of an interval that holds 90 % (n, m)."""
+
+    chance: np.ndarray
+    predicted: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+Tell = Callable[[Objective, np.ndarray], Told]
 
 
 def table(
@@ -32,7 +44,7 @@ def table(
     Y: np.ndarray,
     X: np.ndarray,
     draws: Mapping[str, Draws],
-    chance_of: Chance = chance.of,
+    tell: Tell | None = None,
 ) -> pd.DataFrame:
     """Return a row for each experiment of a batch, in the study's own names.
 
@@ -40,7 +52,8 @@ def table(
         outputs: all outputs in order of Y (k, m), formulas too; `measured` are those to fill in.
         X: the measured rows (k, d).
         draws: by objective, how its inputs vary.
-        chance_of: the chance of an objective, of predictive distributions (see `preimage.acquisition.chance`).
+        tell: of an objective, what a study's own model says of points (n, d); without, the processes that have chosen
+            say it.
     """
     objectives = [w.objective for w in wishes]
     columns = columns_of(objectives)
@@ -49,17 +62,31 @@ def table(
     out = pd.DataFrame({names.recipe: digests(frame), **frame, **dict.fromkeys(measured, np.nan)})
     out[names.reason] = [f"{REASONS[why]}: {objectives[k].name}" for k, why in zip(batch.wish, batch.why, strict=True)]
     out[names.chance] = np.nan
+    out = out.assign(**{f"{part}.{outputs[c]}": np.nan for part in PARTS for c in columns})
     for k, wish in enumerate(wishes):
         mine = np.flatnonzero(np.array(batch.wish) == k)
-        if len(mine):
-            values = _chance(wish, batch.X[mine], beliefs, X, Y, draws.get(wish.objective.name), chance_of)
-            out.loc[mine, names.chance] = np.round(values, 4)
-    predicted = beliefs.predict(batch.X, columns)
-    for part, sign in zip(PARTS, (0.0, -NINETY, NINETY), strict=True):
-        for c in columns:
-            mean, deviation = _mixed(predicted[c])
-            out[f"{part}.{outputs[c]}"] = mean + sign * deviation
+        if not len(mine):
+            continue
+        P = batch.X[mine]
+        told = tell(wish.objective, P) if tell else _by_beliefs(wish, P, beliefs, X, Y, columns, draws)
+        out.loc[mine, names.chance] = np.round(told.chance, 4)
+        for part, values in zip(PARTS, told[1:], strict=True):
+            for c in columns:
+                out.loc[mine, f"{part}.{outputs[c]}"] = values[:, c]
     return out
+
+
+def _by_beliefs(
+    wish: Wish, P: np.ndarray, beliefs: Beliefs, X: np.ndarray, Y: np.ndarray, columns: Sequence[int],
+    draws: Mapping[str, Draws],
+) -> Told:  # fmt: skip
+    """Return what the processes that have chosen say of points (n, d)."""
+    values = np.full((3, len(P), Y.shape[1]), np.nan)
+    predicted = beliefs.predict(P, columns)
+    for c in columns:
+        mean, deviation = _mixed(predicted[c])
+        values[:, :, c] = mean, mean - NINETY * deviation, mean + NINETY * deviation
+    return Told(_chance(wish, P, beliefs, X, Y, draws.get(wish.objective.name)), *values)
 
 
 def _mixed(at: Normal) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +96,7 @@ def _mixed(at: Normal) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _chance(
-    wish: Wish, P: np.ndarray, beliefs: Beliefs, X: np.ndarray, Y: np.ndarray, draws: Draws | None, chance_of: Chance
+    wish: Wish, P: np.ndarray, beliefs: Beliefs, X: np.ndarray, Y: np.ndarray, draws: Draws | None
 ) -> np.ndarray:
     """Return the chance at points (n, d), of inputs that vary the mean over the draws around them."""
     objective = wish.objective.nominal
@@ -78,7 +105,7 @@ def _chance(
     loss = np.asarray(objective.loss(Y[counts]), float)
     best = float(np.nanmin(loss)) if np.isfinite(loss).any() else None
     if draws is None or not isinstance(wish.objective, Varied):
-        return chance_of(objective, beliefs.predict(P, columns), best)
+        return chance.of(objective, beliefs.predict(P, columns), best)
     around = draws.around(P)
-    values = chance_of(objective, beliefs.predict(around.reshape(-1, P.shape[1]), columns), best)
+    values = chance.of(objective, beliefs.predict(around.reshape(-1, P.shape[1]), columns), best)
     return np.asarray(values.reshape(around.shape[:2]).mean(axis=1))

@@ -8,7 +8,7 @@ Statistical Science 16).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from preimage.core.candidates import CHANCE, inputs_of
 from preimage.core.formulas import Formulas
 from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
+from preimage.data.split_rows import SplitRows
+from preimage.surrogates import predictive
 from preimage.surrogates.predictive import Predictive
 from preimage.surrogates.protocol import Surrogate
 
@@ -56,10 +58,36 @@ class Outlook:
         whole: np.ndarray = self.formulas.extended(np.repeat(X, n, axis=0), Y.reshape(p * n, m))
         return whole.reshape(p, n, -1)
 
+    def interval(self, X: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return means of the draws at points (p, d), and the ends between which this share of them lies, (p, m)
+        each."""
+        Y = self.draws(X)
+        low, high = np.quantile(Y, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        # The mean of equal numbers is one of them, but for rounding.
+        return np.where(low == high, low, Y.mean(axis=1)), low, high
+
     def known(self, wanted: Objective, space: Space) -> np.ndarray:
         """Return the outputs (k, m) of those rows that an objective allows."""
-        allowed = space.fix(wanted.fixed).contains(self.X) & np.isfinite(self.Y).all(axis=1)
+        allowed = wanted.allowed(space).contains(self.X) & np.isfinite(self.Y).all(axis=1)
         return self.Y[allowed & (wanted.violation(self.Y) == 0)]
+
+
+def outlooks(
+    models: Mapping[str, Surrogate], tables: Sequence[str], found: SplitRows, rng: np.random.Generator
+) -> dict[str, Outlook]:
+    """Return by surrogate what outputs may turn out to be; without those of whose errors too little is known.
+
+    Args:
+        tables: files of their out-of-fold predictions, in the same order.
+    """
+    train, names, known = found.train, found.outputs, {}
+    for (name, model), path in zip(models.items(), tables, strict=True):
+        table = pd.read_parquet(path)
+        held, spread = (table[[f"{part}.{o}" for o in names]].to_numpy(float) for part in ("predicted", "spread"))
+        fitted = predictive.fit(train.X, train.levels, train.Y[:, : len(names)], (held, spread), model, rng)
+        if fitted is not None:
+            known[name] = Outlook(model, fitted, found.formulas, train.X, train.Y)
+    return known
 
 
 def with_chance(

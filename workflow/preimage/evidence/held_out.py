@@ -6,6 +6,7 @@ such a promise can be trusted. Rows were held out before anything was trained, s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,16 @@ def promise(wanted: Objective, Y: np.ndarray, predicted: np.ndarray, inside: np.
         "rmse": np.sqrt(_array((Y - predicted)[nearest][:, c] ** 2)).tolist(),
         "met": int(met.sum()) if wanted.bounded or wanted.limits else None,
     }
+
+
+def error(tests: Mapping[str, Mapping[str, float | None]], wanted: Objective) -> float:
+    """Return how bad a model is at the outputs of an objective: the largest 1 - R2 on held-out rows; 0 of what is no
+    model.
+
+    Args:
+        tests: errors by output (see `preimage.surrogates.metrics`); without an R2 where an output is constant there.
+    """
+    return max((1 - (tests[o]["r2"] or 0.0) for o in wanted.involved if o in tests), default=0.0)
 
 
 def _array(values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import pandas as pd
 from preimage.core.candidates import best_first
 from preimage.core.objective import Fit, Objective
 from preimage.core.space import Input
+from preimage.evidence.held_out import error
 from preimage.reporting import proofs, words
 from preimage.reporting.material import Material
 from preimage.support import digits
@@ -38,15 +39,10 @@ def _answers(material: Material, name: str) -> pd.DataFrame:
 
 def _card(material: Material, name: str, wanted: Objective) -> dict[str, Any]:
     answers = _answers(material, name)
-    order = sorted(answers["surrogate"], key=lambda s: (_error(material, str(s), wanted), str(s)))
+    tests = {s: material.surrogates.get(s, {}).get("test", {}) for s in answers["surrogate"]}
+    order = sorted(tests, key=lambda s: (error(tests[s], wanted), s))
     best, *others = (_on(material, answers[answers["surrogate"] == s].iloc[0], wanted) for s in order)
     return {"name": name, "wanted": wanted.words(material.units), **best, "others": others}
-
-
-def _error(material: Material, surrogate: str, wanted: Objective) -> float:
-    """Return how bad a model is at the outputs of an objective, on held-out rows: least 1 - R2; the truth itself 0."""
-    tests = material.surrogates.get(surrogate, {}).get("test", {})
-    return max((1 - tests[o]["r2"] for o in wanted.involved if o in tests), default=0.0)
 
 
 def _on(material: Material, row: pd.Series, wanted: Objective) -> dict[str, Any]:
@@ -199,7 +195,9 @@ def _flags(material: Material, row: pd.Series, surrogate: str, wanted: Objective
     for (o, test), covered in zip(info["test"].items(), info["test_coverage"], strict=True):
         if o not in wanted.involved:
             continue
-        if test["r2"] <= 0:
+        if test["r2"] is None:
+            pass
+        elif test["r2"] <= 0:
             said.append(f"The model is worse than the mean at {words.label(o)} (R² {digits.number(test['r2'], 0.01)})")
         elif test["r2"] < LOW_R2:
             said.append(f"The model explains little of {words.label(o)} (R² {digits.number(test['r2'], 0.01)})")
