@@ -80,7 +80,7 @@ rule split:
     conda:
         ENVIRONMENT
     params:
-        test_fraction=lambda w: of(w)["split"]["test_fraction"],
+        split=lambda w: of(w)["split"],
         categories=lambda w: named.categories(of(w)["problem"]),
         references=lambda w: named.referred_rows(of(w).get("objectives", {})),
         code=code("split"),

@@ -26,6 +26,7 @@ rule train:
     threads: 2
     params:
         surrogate=lambda w: of(w)["surrogates"][w.surrogate],
+        split=lambda w: of(w)["split"],
         categories=lambda w: named.categories(of(w)["problem"]),
         code=lambda w: code("train", *surrogate_modules(w)),
     script:

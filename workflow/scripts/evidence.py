@@ -22,6 +22,11 @@ from preimage.support.files import replacing, write_json
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
+CROSS_VALIDATED = (
+    "All {} rows train the models; what is said of held-out rows is by {} further models of the same settings, each "
+    "row judged by one that was trained and tuned without it"
+)
+
 
 def main(snakemake):
     with step(snakemake) as run:
@@ -54,6 +59,8 @@ def main(snakemake):
         summary = with_windows(summary, space, trees, objectives, least)
         solutions = first_with_windows(solutions, space, trees, objectives, least)
         said = warnings(run.params, source, found)
+        if run.params["split"]["method"] == "cross_validation":
+            said.append(CROSS_VALIDATED.format(len(train.X), run.params["split"]["folds"]))
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
 
         judged["recipes"] = recipes.of_answers(
@@ -131,7 +138,9 @@ def first_with_windows(solutions, *about):
 def warnings(params, source, found):
     """What is to be said of all the rows, held-out ones too, and of the objectives."""
     spec = params["problem"]
-    both = pa.concat_tables([tables.read(source.train), tables.read(source.test)])
+    both = tables.read(source.train)
+    if params["split"]["method"] == "hold_out":
+        both = pa.concat_tables([both, tables.read(source.test)])
     whole = setting.of_rows(spec, setting.describe(both, found.train.inputs, found.outputs, named.categories(spec)))
     both, whole = setting.with_formulas(both, whole, found.formulas)
     return data_checks.warnings({"objectives": params["objectives"]}, both, whole)

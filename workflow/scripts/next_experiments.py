@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from preimage.acquisition import batch, experiments
 from preimage.core.candidates import without_formulas
 from preimage.core.objective import Varied
-from preimage.data import setting, sheets, split_rows
+from preimage.data import rows, setting, sheets, split_rows
 from preimage.evidence import chance
 from preimage.evidence.held_out import error
 from preimage.running.step import step
@@ -22,7 +20,8 @@ def main(snakemake):
         rng = generator(run.params["seed"], "next_experiments")
         parts = [run_rows(spec, snakemake.input, part) for part in rest(snakemake.input)]
         found = parts[0]
-        X, Y = (np.concatenate([getattr(found.train, k), *(getattr(p.test, k) for p in parts)]) for k in ("X", "Y"))
+        every = rows.together([found.train, *(p.test for p in parts)])
+        X, Y = every.X, every.Y
         space = setting.of_simulator(spec).space if "simulator" in spec else found.setting.space
         wanted = found.objectives(run.params["objectives"])
         wishes = [batch.Wish(o.allowed(space), o) for o in wanted.values()]

@@ -10,7 +10,11 @@ def main(snakemake):
     with step(snakemake) as run:
         table, info = tables.read(snakemake.input.data), read_json(snakemake.input.info)
         table = table.take(canonical.row_order(table, info["inputs"], info["outputs"], run.rng.spawn(1)[0]))
-        train, test = split.split(table, info["inputs"], run.params["test_fraction"], run.rng)
+        how = run.params["split"]
+        if how["method"] == "cross_validation":
+            train, test = split.everything(table)
+        else:
+            train, test = split.split(table, info["inputs"], how["test_fraction"], run.rng)
         rows = table.take(train)
         tables.write(snakemake.output.train, rows)
         tables.write(snakemake.output.test, table.take(test))

@@ -10,7 +10,7 @@ from preimage.data import rows
 from preimage.evidence import learning
 from preimage.running.step import step
 from preimage.support.files import replacing, write_json
-from preimage.surrogates import intervals, protocol
+from preimage.surrogates import intervals, judging, protocol
 from preimage.surrogates.base import module
 from preimage.surrogates.metrics import coverage, metrics
 
@@ -21,15 +21,16 @@ def main(snakemake):
         train = rows.load(snakemake.input.train, snakemake.input.info, run.params["categories"])
         test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
         report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
-        trained = module(spec["kind"]).train(train, spec, run.rng, protocol.Means(snakemake.threads, run.state, report))
+        kind = module(spec["kind"])
+        trained = kind.train(train, spec, run.rng, protocol.Means(snakemake.threads, run.state, report))
         protocol.refuse_constant(snakemake.wildcards.surrogate, trained.surrogate, train)
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()
             trained.save(folder)
 
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
-        predicted = trained.surrogate.predict(test.X)
-        low, high = fitted.at(predicted, trained.surrogate.spread(test.X))
+        judged = judge(run, snakemake, kind, trained, train, test)
+        predicted, low, high = judged.predicted, judged.low, judged.high
         scores, covered = metrics(test.Y, predicted, test.outputs), coverage(test.Y, low, high)
         info = {
             "kind": spec["kind"],
@@ -40,7 +41,7 @@ def main(snakemake):
             "level": intervals.LEVEL,
             "validation_error": np.abs(train.Y - trained.out_of_fold[0]).mean(axis=0).tolist(),
             "intervals": fitted.to_dict(),
-            "learning": learning.measured(trained, train, test, run.rng.spawn(1)[0]),
+            "learning": learning.measured(judged.model, judged.train, judged.test, run.rng.spawn(1)[0]),
         }
         if trained.without_influence:
             info["without_influence"] = list(trained.without_influence)
@@ -58,6 +59,19 @@ def main(snakemake):
             curve.to_parquet(path, index=False)
 
         log(run, snakemake, trained, info, train)
+
+
+def judge(run, snakemake, kind, trained, train, test):
+    """The model on the test rows; by cross-validation, models of the same settings on all rows."""
+    how = run.params["split"]
+    if how["method"] == "hold_out":
+        return judging.held_out(trained, train, test)
+    rng = run.rng.spawn(1)[0]
+
+    def again(rows):
+        return kind.train(rows, run.params["surrogate"], rng, protocol.Means(snakemake.threads))
+
+    return judging.cross_validated(again, train, how["folds"], rng)
 
 
 def log(run, snakemake, trained, info, train):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -55,6 +55,15 @@ class Rows:
     def group(self) -> np.ndarray:
         """An integer (n,), equal for rows of equal inputs: such rows stay in one fold."""
         return group_rows(self.X)
+
+
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several parts as one, each row of the source once: by its number."""
+    first = parts[0]
+    X, Y, numbers = (np.concatenate([getattr(p, key) for p in parts]) for key in ("X", "Y", "numbers"))
+    _, once = np.unique(numbers, return_index=True)
+    once = np.sort(once)
+    return replace(first, X=X[once], Y=Y[once], numbers=numbers[once])
 
 
 def known(info: str) -> Known:

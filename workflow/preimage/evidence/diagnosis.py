@@ -16,8 +16,7 @@ import pandas as pd
 from preimage.core.candidates import inputs_of, missed
 from preimage.core.objective import Fit, Objective, Varied
 from preimage.core.space import Space
-from preimage.data.rows import Rows
-from preimage.data.split import group_rows
+from preimage.data.rows import Rows, together
 from preimage.evidence import answer_findings as answers
 from preimage.evidence import findings
 from preimage.evidence import model_findings as models
@@ -68,8 +67,8 @@ def diagnose(seeds: Iterator[tuple[Evidence, np.random.Generator]]) -> pd.DataFr
 
 
 def _of_models(found: Evidence, rng: np.random.Generator) -> Iterator[tuple[Place, Finding]]:
-    group = group_rows(np.vstack([found.train.X, found.test.X]))
-    Y = np.vstack([found.train.Y, found.test.Y])
+    every = together([found.train, found.test])
+    group, Y = every.group, every.Y
     X, places = found.space.scaled(found.test.X), found.space.coordinates(found.test.X)
     for name, test in found.tests.items():
         learning = found.about[name]["learning"]

@@ -14,7 +14,7 @@ from preimage.core.formulas import Formulas
 from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
 from preimage.core.weighing import step_of, weighable
-from preimage.data.rows import Rows
+from preimage.data.rows import Rows, together
 from preimage.evidence import chance
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.protocol import Surrogate
@@ -112,7 +112,8 @@ def measured(objectives: Mapping[str, Objective], space: Space, parts: Sequence[
     """Return by objective what the rows say that are known: `count` of those that satisfy it with its limits (of a
     direction: that keep the limits), and of the best of them `row`, its number in the source, and `values` by output.
     Rows outside the bounds and constraints, or with other fixed inputs, don't count."""
-    X, Y, numbers = (np.concatenate([getattr(p, key) for p in parts]) for key in ("X", "Y", "numbers"))
+    every = together(parts)
+    X, Y, numbers = every.X, every.Y, every.numbers
     found: dict[str, dict[str, Any]] = {}
     for name, wanted in objectives.items():
         if name != wanted.entry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,13 @@ class Vary(Frozen):
 class Split(Frozen):
     """How rows are held out. Rows of equal inputs stay together."""
 
+    method: Literal["hold_out", "cross_validation"] = option(
+        "hold_out",
+        "`hold_out` keeps `test_fraction` of the rows from every step. `cross_validation`, for small tables, trains "
+        "the model on all rows; each row is judged by a model of the same settings that was trained, and tuned, "
+        "without it. Not with `rounds`.",
+    )
+    folds: Whole = option(5, "With `cross_validation`: models trained to judge, each on the other parts.", ge=2, le=100)
     test_fraction: Number = option(
         0.3, "Share of rows that no step uses for training, tuning or selection.", gt=0, lt=1
     )
