@@ -11,7 +11,7 @@ import pandas as pd
 from preimage.core.candidates import CHANCE, DOMAIN_LIMIT, inputs_of
 from preimage.core.domain import Domain
 from preimage.core.formulas import Formulas
-from preimage.core.objective import Draws, Objective
+from preimage.core.objective import Draws, Fit, Objective
 from preimage.core.space import Space
 from preimage.core.weighing import step_of, weighable
 from preimage.data.rows import Rows, together
@@ -116,7 +116,7 @@ def measured(objectives: Mapping[str, Objective], space: Space, parts: Sequence[
     X, Y, numbers = every.X, every.Y, every.numbers
     found: dict[str, dict[str, Any]] = {}
     for name, wanted in objectives.items():
-        if name != wanted.entry:
+        if name != wanted.entry or isinstance(wanted, Fit):
             continue
         nominal = wanted.nominal
         allowed = wanted.allowed(space).contains(X) & np.isfinite(Y).all(axis=1)
