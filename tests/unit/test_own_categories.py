@@ -265,7 +265,7 @@ def test_solutions_that_differ_where_nothing_has_influence_are_one():
     outputs = pd.DataFrame({"predicted.y": [1.0, 1.0, 1.0], "predicted_loss": 0.0, "inverter": "a"})
     frame = pd.concat([outputs, pd.DataFrame(SPACE.decode(X, "x."))], axis=1)
     frame = frame.assign(
-        round=0, seed=0, surrogate="mine", objective="o", rank=[1, 2, 3], in_domain=True, domain_score=0.5
+        round=0, seed=0, surrogate="mine", objective="o", rank=[1, 2, 3], in_domain=True, domain_score=0.5, chance=0.5
     )
     wanted = objective.build("o", {"target": {"y": 1.0}, "tolerance": 0.1}, ["y"])
     count = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from preimage.core.candidates import CHANCE, inputs_of
 from preimage.core.formulas import Formulas
@@ -148,5 +148,5 @@ def _shares(
 def interval(share: np.ndarray, rows: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of the interval of shares (p,) that were counted among so many rows."""
     hits = share * rows
-    low, high = (beta.ppf(q, hits + 0.5, rows - hits + 0.5) for q in ((1 - level) / 2, (1 + level) / 2))
+    low, high = (betaincinv(hits + 0.5, rows - hits + 0.5, q) for q in ((1 - level) / 2, (1 + level) / 2))
     return np.where(share == 0, 0.0, low), np.where(share == 1, 1.0, high)
