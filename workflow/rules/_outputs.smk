@@ -53,6 +53,14 @@ def step_records(wildcards):
     ]
 
 
+NEXT_EXPERIMENTS = ["next_experiments.csv", "next_experiments.xlsx"]
+
+
+def next_experiments_of(wildcards):
+    """The files of the experiments to run next, where a study asks for them."""
+    return [f"{STUDY}/{f}" for f in NEXT_EXPERIMENTS] if "next" in of(wildcards) else []
+
+
 def study_outputs():
     files = [
         "report.html",
@@ -65,10 +73,9 @@ def study_outputs():
     fits = [name for name, study in STUDIES.items() if study_module.fits(study)]
     fronts = [n for n in ORDINARY if study_module.fronts(STUDIES[n])]
     asking = [n for n in ORDINARY if "next" in STUDIES[n]]
-    experiments = ["next_experiments.csv", "next_experiments.xlsx"]
     return [
         *expand(f"{STUDY}/{{file}}", study=ORDINARY, file=files),
-        *expand(f"{STUDY}/{{file}}", study=asking, file=experiments),
+        *expand(f"{STUDY}/{{file}}", study=asking, file=NEXT_EXPERIMENTS),
         *expand(f"{STUDY}/{{file}}", study=INFERENCE, file=posterior),
         *expand(f"{STUDY}/fit.parquet", study=fits),
         *expand(f"{STUDY}/pareto.csv", study=fronts),

@@ -86,6 +86,7 @@ rule report:
         learned=learned,
         line=lambda w: of_line(w, "line"),
         line_times=lambda w: of_line(w, "line.times.json"),
+        next_experiments=next_experiments_of,
     output:
         page=report(
             "results/{study}/report.html",

@@ -41,6 +41,7 @@ def main(snakemake):
             learned={Path(p).name: tables.findings(p) for p in source.get("learned", [])},
             line=tables.findings(source.line[0]) if source.get("line") else {},
             line_times=read_json(source.line_times[0]) if source.get("line_times") else {},
+            next_experiments=list(source.get("next_experiments", [])),
             fit_times={Path(p).name.partition(".")[0]: read_json(p) for p in source.get("fit_times", [])},
         )
         write_text(snakemake.output.page, render(material))

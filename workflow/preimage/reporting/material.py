@@ -32,6 +32,7 @@ class Material:
         warnings: of the data and the wishes.
         learned: by surrogate that inverts a decoder, what there is to show of it; `line` and `line_times` what learning
             a line by inversion gives.
+        next_experiments: files of the experiments to run next.
         fits: by objective that is a fit, its tables and findings; `fit_times` milliseconds of its derivatives.
     """
 
@@ -59,3 +60,4 @@ class Material:
     line: Mapping[str, Any] = field(default_factory=dict)
     line_times: Mapping[str, float] = field(default_factory=dict)
     diagnosis: pd.DataFrame = field(default_factory=pd.DataFrame)
+    next_experiments: Sequence[str] = ()

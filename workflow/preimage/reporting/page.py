@@ -21,6 +21,7 @@ from preimage.reporting import (
     diagnosis,
     fronts,
     learning,
+    next_experiments,
     preimages,
     production,
     proofs,
@@ -49,6 +50,7 @@ def render(material: Material) -> str:
             seeds=material.study["seeds"],
             truth=bool(material.candidates["simulated_loss"].notna().any()),
             cards=cards.cards(material),
+            next_experiments=next_experiments.section(material),
             answers=[
                 _answer(material, name)
                 for name, w in material.objectives.items()
