@@ -1,6 +1,7 @@
 """The experiments to run next on the page: what they say, and files that come out as they went in."""
 
 import base64
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -42,8 +43,7 @@ def test_the_files_on_the_page_are_those_of_the_study(tmp_path):
     asked = material(tmp_path)
     for path, file in zip(asked.next_experiments, next_experiments.section(asked)["files"], strict=True):
         kind, _, content = file["url"].partition(";base64,")
-        with open(path, "rb") as written:
-            assert base64.b64decode(content) == written.read()
+        assert base64.b64decode(content) == Path(path).read_bytes()
         assert kind.startswith("data:") and path.endswith(file["name"])
 
 
