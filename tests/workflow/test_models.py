@@ -72,6 +72,8 @@ def register(folder, estimator, alias):
     before = mlflow.get_tracking_uri()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)  # where MLflow puts artifacts
+        # MLflow sets it as well, for processes that it starts: not for the tests after this one.
+        patch.setenv("MLFLOW_TRACKING_URI", store(folder))
         mlflow.set_tracking_uri(store(folder))
         with mlflow.start_run():
             made = mlflow.sklearn.log_model(
