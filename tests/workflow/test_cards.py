@@ -90,7 +90,10 @@ def test_faults_of_the_model_stand_in_the_headline(material):
     poor = {**about, "test": {"y": {**about["test"]["y"], "r2": 0.3}}}
     assert any("explains little of y" in f for f in card(replace(material, surrogates={"forest": poor}))["flags"])
     slow = material.solutions.assign(status="not_converged")
-    assert "The search had not ended here" in card(replace(material, solutions=slow))["flags"]
+    open_ = replace(material, solutions=slow, summary=material.summary.assign(gap=np.nan))
+    assert "The search had not ended here" in card(open_, "lowest")["flags"]
+    proven = replace(open_, summary=material.summary.assign(gap=0.0))
+    assert "The search had not ended here" not in card(proven, "lowest")["flags"]
 
 
 def test_recipes_can_be_weighed_and_are_judged_as_rounded(material):

@@ -184,12 +184,19 @@ def _missed(row: pd.Series, recipe: Mapping[str, Any] | None, wanted: Objective,
     return said
 
 
+def _ended(material: Material, row: pd.Series, surrogate: str, wanted: Objective) -> bool:
+    """Return whether nothing is left to search for: values are met, or a proof says that nothing is better."""
+    s = material.summary
+    gap = s[(s["objective"] == wanted.name) & (s["surrogate"] == surrogate)]["gap"].min()
+    return bool(row["solves"]) and (wanted.bounded or gap <= wanted.tolerance[0])
+
+
 def _flags(material: Material, row: pd.Series, surrogate: str, wanted: Objective) -> list[str]:
     """Return what stands against an answer and must be read with its verdict."""
     said = []
     if not row["solves"]:
         said.append("No method found inputs that meet it; the nearest is shown")
-    if str(row["status"]) == "not_converged":
+    if str(row["status"]) == "not_converged" and not _ended(material, row, surrogate, wanted):
         said.append("The search had not ended here")
     info = material.surrogates.get(surrogate, {"test": {}, "test_coverage": []})
     for (o, test), covered in zip(info["test"].items(), info["test_coverage"], strict=True):
