@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from preimage.acquisition import searching
 from preimage.acquisition.aims import Aim, columns_of
@@ -19,6 +18,7 @@ from preimage.core.canonical import input_order
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.core.weighing import weighable
+from preimage.support.blas import one_blas_thread
 from preimage.support.errors import StudyError
 from preimage.surrogates.gaussian_process import spread_out
 
@@ -141,7 +141,7 @@ def choose(
     back = np.argsort(order)
     space, X = _ordered(space, order), X[:, order]
     wishes = [replace(w, space=_ordered(w.space, order)) for w in wishes]
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         rank = np.min([np.argsort(np.argsort(_merit(w.objective, Y))) for w in wishes], axis=0)
         beliefs = Beliefs(space, X, Y, columns, rank, rng)
         # Of many wishes no more get their turn than there are experiments.

@@ -17,6 +17,8 @@ from preimage.core.space import Space
 KEYS = ["problem", "round", "seed", "surrogate", "objective", "inverter", "start", "rank", "true_rank"]
 # A candidate is in the domain where its domain score is at most this.
 DOMAIN_LIMIT = 0.95
+# Candidates of a case that a user would look at first: what costs much is asked of these.
+FIRST = 10
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # By how much a candidate misses the limits of its objective, by prediction and in truth; in studies that have limits.
 VIOLATIONS = ("violation", "simulated_violation")

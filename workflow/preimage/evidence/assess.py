@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core import candidates
-from preimage.core.candidates import CASE, DOMAIN_LIMIT, inputs_of
+from preimage.core.candidates import CASE, DOMAIN_LIMIT, FIRST, inputs_of
 from preimage.core.domain import Domain
 from preimage.core.formulas import NONE, Formulas
 from preimage.core.judging import judged, tolerant
@@ -20,9 +20,6 @@ from preimage.problems.loading import Problem, Simulator
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.metrics import coverage
 from preimage.surrogates.protocol import Surrogate
-
-# Coverage among the candidates that a user would look at first, in each case.
-FIRST = 10
 
 
 def points(frame: pd.DataFrame, space: Space) -> tuple[np.ndarray, np.ndarray]:

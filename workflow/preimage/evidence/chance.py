@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
-from preimage.core.candidates import CHANCE, inputs_of
+from preimage.core.candidates import CHANCE, FIRST, inputs_of
 from preimage.core.formulas import Formulas
 from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
@@ -25,9 +25,8 @@ from preimage.surrogates.predictive import Predictive
 from preimage.surrogates.protocol import Surrogate
 
 LEVEL = 0.9
-# Outputs held at once, and of candidates whose inputs vary the ranks that a user would look at.
+# Outputs held at once.
 AT_ONCE = 500_000
-FIRST = 10
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from preimage.data.rows import Rows
 from preimage.learning.found import Found
 from preimage.problems.loading import Problem
+from preimage.support.blas import one_blas_thread
 from preimage.surrogates.latent_classes import LatentClasses, classes_of
 
 # A walk goes this many deviations to both sides of a class's mean latent value, along its widest direction.
@@ -56,7 +56,7 @@ def logistic(train: Rows, test: Rows) -> np.ndarray:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(train.X, classes_of(train))
         return np.asarray(plain.predict(test.X))
 

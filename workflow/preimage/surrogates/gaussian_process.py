@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dtrtri
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support import npz
+from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
 from preimage.surrogates import marginal_likelihood
 from preimage.surrogates.encoding import Encoding
@@ -41,8 +41,6 @@ BLOCK = 1_000_000
 KEPT = 300_000_000
 # Farthest-point selection looks at no more rows than this for each that it takes.
 CONSIDERED = 10
-
-one_blas_thread = partial(threadpool_limits, limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)

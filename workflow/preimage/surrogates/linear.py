@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support import npz
+from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
@@ -119,7 +119,7 @@ def fit(rows: Rows, penalty: float) -> Linear:
     # Of values that no row has, nothing but the penalty is known.
     whole, inverse = np.zeros((encoded.shape[1] + 1, rows.Y.shape[1])), np.eye(encoded.shape[1] + 1) / weight
     used = np.r_[0, 1 + columns]
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         factor = cho_factor(Z.T @ Z + np.diag(np.r_[0.0, np.full(len(columns), weight)]))
         whole[used] = solution = cho_solve(factor, Z.T @ rows.Y)
         inverse[np.ix_(used, used)] = cho_solve(factor, np.eye(Z.shape[1]))

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from preimage.support.blas import one_blas_thread
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import squared_distances
 from preimage.surrogates.protocol import Surrogate
@@ -34,9 +33,6 @@ LENGTHS = np.geomspace(0.15, 10, 10)
 NOISE = (0.02, 0.1, 0.3, 0.6, 0.9, 0.999)
 # What is added to a model's spread to make the unit of its errors, in mean spreads: with much, the unit is a constant.
 ADDED = (0.1, 1.0, 100.0)
-
-# Sums of BLAS depend on the number of its threads.
-one_blas_thread = partial(threadpool_limits, limits=1, user_api="blas")
 
 
 Pair = tuple[np.ndarray, np.ndarray]
