@@ -27,6 +27,7 @@ from scipy.linalg.lapack import dtrtri
 
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
+from preimage.exact.forms import Columns, Process
 from preimage.support import npz
 from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
@@ -123,6 +124,12 @@ class GaussianProcess:
             "weights": np.array(self._amplified),
         }
         return Traceable(Mean(self.kernel, tuple(e.levels.tolist())), parameters)
+
+    def form(self) -> Process:
+        """Return the means as arrays, for exact searches."""
+        lengths = np.array([h.lengths for h in self.parameters])
+        rows, weights = np.array(self._scaled), np.array(self._amplified)
+        return Process(Columns.of(self.encoding), self.kernel, self.centre, self.scale, lengths, rows, weights)
 
     def save(self, path: Path) -> None:
         theta = np.array([[h.amplitude, h.noise, *h.lengths] for h in self.parameters])
