@@ -104,7 +104,8 @@ class Explorer {
   /** Return who found a candidate, and what is predicted there. */
   named(k) {
     const c = this.columns, { outputs } = this.study.page.objectives.find((o) => o.name === c.objective[k]);
-    const said = outputs.map((o) => this.value(o, c[`predicted.${this.study.names[o]}`][k]));
+    const name = (o) => (outputs.length > 1 ? `${this.study.page.outputs[o].label} ` : "");
+    const said = outputs.map((o) => name(o) + this.value(o, c[`predicted.${this.study.names[o]}`][k]));
     return `${c.inverter[k].replaceAll("_", " ")} ${c.rank[k]}: ${said.join(", ")}`;
   }
 
@@ -158,7 +159,8 @@ class Explorer {
     const { study, objective, surrogate, x } = this;
     this.y = study.predict(surrogate, objective.name, x);
     const broken = study.broken(objective, x);
-    this.readings(study.interval(surrogate, objective.name, x), broken);
+    this.ends = study.interval(surrogate, objective.name, x);
+    this.readings(broken);
     const wrong = new Set(broken.flatMap((c) => (c.conditions ?? [c]).flatMap((part) => part.at ?? [])));
     this.cells.forEach((cell, j) => cell.show(x[j], wrong.has(j)));
     const profiles = study.page.inputs.map((i, j) => this.profile(i, j));
@@ -173,12 +175,12 @@ class Explorer {
     return `${shown(value, step)} ${unit}`.trim();
   }
 
-  readings(intervals, broken) {
+  readings(broken) {
     const { objective, study, y, x } = this;
     const header = ["output", "predicted", "90 % interval", "wanted", "status"].map((t) => element("th", { scope: "col" }, t));
     const involved = [...new Set([...objective.outputs, ...this.charted])].sort((a, b) => a - b);
     const rows = involved.map((k) => {
-      const ends = intervals[k], { step } = study.page.outputs[k], limits = objective.limits.filter((c) => c.at === k);
+      const ends = this.ends[k], { step } = study.page.outputs[k], limits = objective.limits.filter((c) => c.at === k);
       const met = limits.every((c) => inside(y[k], c.low, c.high));
       const said = ends && ends[0] !== ends[1] ? `${shown(ends[0], step)} to ${shown(ends[1], step)}` : "";
       return element("tr", {},
@@ -240,7 +242,7 @@ class Explorer {
 
   /** Let an output's axis hold what is allowed of all that its charts have shown since the start was loaded. */
   scale(k, profiles) {
-    const all = [...(this.axes[k] ?? []), ...this.lines(k), this.y[k]];
+    const all = [...(this.axes[k] ?? []), ...this.lines(k), this.y[k], ...(this.ends[k] ?? [])];
     for (const p of profiles) p.y.forEach((y, n) => p.allowed[n] && all.push(y[k]));
     const finite = all.filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite);
     this.axes[k] = low < high ? [low, high] : this.study.page.outputs[k].reach;
