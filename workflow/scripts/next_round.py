@@ -6,12 +6,14 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core import objective
+from preimage.core.candidates import inputs_of
 from preimage.data import named, new_rows, rows, setting, split_rows, tables
+from preimage.data.generate import MESSAGE, OF, ROWS, SUCCESS_FRACTION, check_success
 from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
 from preimage.running.step import step
-from preimage.support.files import sha256, write_json
+from preimage.support.files import replacing, sha256, write_json
 
 
 def main(snakemake):
@@ -20,11 +22,13 @@ def main(snakemake):
         train, test = tables.read(source.train), tables.read(source.test)
         gate = tables.read(source.gate) if source.get("gate") else test.slice(0, 0)
         rng = run.rng
-        new, said = (measured if source.get("file") else simulated)(run, source, train, test, gate, rng)
+        new, failed, said = (measured if source.get("file") else simulated)(run, source, train, test, gate, rng)
         new = batch.numbered_after(new, max(max(t[tables.ROW].to_pylist(), default=0) for t in (train, test, gate)))
         after, gate = batch.shared(train, gate, new, known.inputs, run.params["relearning"]["gate"], rng)
         for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
             tables.write(path, table)
+        with replacing(output.failed) as path:
+            failed.to_parquet(path, index=False)
         category = named.categories(run.params["problem"])
         described = setting.describe(after, known.inputs, known.outputs, category)
         described = described._replace(references=known.references)
@@ -43,9 +47,18 @@ def simulated(run, source, train, test, gate, rng):
     known = split_rows.read(spec, source.info, source.train, source.test)
     before, objectives = known.train, known.objectives(run.params["objectives"])
     asked = batch.asks(pd.read_parquet(source.candidates), space, run.params["surrogates"], objectives)
-    chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
+    failed = batch.failed_before(
+        [pd.read_parquet(path) for path in source.get("failed", [])], pd.read_parquet(source.candidates), space
+    )
+    points = space.encode(inputs_of(failed, space))
+    chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng, points)
     noise = spec.get("noise", {}).get("sd", 0.0)
-    return batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng), []
+    made = batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng)
+    failed = pd.concat([failed, made.failed], ignore_index=True)
+    reasons = failed[failed[OF] == ROWS][MESSAGE].value_counts().to_dict()
+    rows = len(train) + len(test) + len(gate) + len(made.table) + sum(reasons.values())
+    check_success(reasons, rows, spec.get("success_fraction", SUCCESS_FRACTION))
+    return made.table, failed, []
 
 
 def measured(run, source, train, test, gate, rng):
@@ -59,7 +72,7 @@ def measured(run, source, train, test, gate, rng):
     said = kept.sentences(str(source.file))
     for sentence in said:
         print(f"preimage: {sentence}", flush=True)
-    return kept.table, said
+    return kept.table, pd.DataFrame({c: pd.Series(dtype="str") for c in (MESSAGE, OF)}), said
 
 
 def log(run, source, output, counts):
