@@ -28,7 +28,6 @@ rule evidence:
         ENVIRONMENT
     params:
         problem=problem_of,
-        split=lambda w: of(w)["split"],
         surrogates=lambda w: of(w)["surrogates"],
         objectives=lambda w: of(w)["objectives"],
         cases=lambda w: [list(case) for case in study_module.cases(of(w))],
