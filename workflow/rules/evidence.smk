@@ -19,6 +19,7 @@ rule evidence:
         summary="results/{study}/round{round}/seed{seed}/summary.csv",
         solutions="results/{study}/round{round}/seed{seed}/solutions.parquet",
         evidence="results/{study}/round{round}/seed{seed}/evidence.json",
+        live="results/{study}/round{round}/seed{seed}/live.json",
         record="results/{study}/tracking/round{round}/seed{seed}/evidence.json",
     log:
         "results/{study}/logs/round{round}/seed{seed}/evidence.log",

@@ -10,7 +10,7 @@ from preimage.core import objective
 from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
 from preimage.data import named, setting, split, split_rows, tables
-from preimage.evidence import assess, chance, fronts, judge, production, recipes
+from preimage.evidence import assess, chance, fronts, judge, live, production, recipes
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
@@ -67,6 +67,7 @@ def main(snakemake):
         judged["recipes"] = recipes.of_answers(
             solutions, space, objectives, models, outlooks, found.formulas, train, draws
         )
+        moved = live.of_answers(judged["recipes"], trees, outlooks, space, objectives, train)
         judged["measured"] = recipes.measured(objectives, space, [train, test])
         if varied:
             judged["production"] = of_production(solutions, found, varied, models, simulator, run.rng)
@@ -78,6 +79,7 @@ def main(snakemake):
         with replacing(snakemake.output.solutions) as path:
             solutions.to_parquet(path, index=False)
         write_json(snakemake.output.evidence, judged)
+        write_json(snakemake.output.live, moved)
         log(run, summary)
         run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
 
