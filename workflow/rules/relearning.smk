@@ -98,6 +98,7 @@ rule promote:
         gate=gate_rows,
         model=rules.train.output.model,
         about=rules.train.output.info,
+        test=rules.train.output.test,
         trained=rules.train.output.record,
         decision=decision,
         before=promotion_before,

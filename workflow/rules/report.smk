@@ -76,6 +76,7 @@ rule report:
         solutions=first_seed("solutions.parquet"),
         preimages=first_preimages,
         evidence=latest("evidence.json"),
+        live=first_seed("live.json"),
         diagnosis=diagnosis,
         info=latest("split.json"),
         train=first_seed("train.parquet"),

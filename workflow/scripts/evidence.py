@@ -10,8 +10,8 @@ from preimage.core import objective
 from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
 from preimage.core.sizes import DRAWS
-from preimage.data import named, setting, split_rows, tables
-from preimage.evidence import assess, chance, fronts, judge, production, recipes
+from preimage.data import named, setting, split, split_rows, tables
+from preimage.evidence import assess, chance, fronts, judge, live, production, recipes
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
@@ -20,13 +20,13 @@ from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.study import data_checks
 from preimage.support import spending
-from preimage.support.files import replacing, write_json
+from preimage.support.files import read_json, replacing, write_json
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
 CROSS_VALIDATED = (
-    "All {} rows train the models; what is said of held-out rows is by {} further models of the same settings, each "
-    "row judged by one that was trained and tuned without it"
+    "All {} rows train the models; what is said of held-out rows is by further models of the same settings, each row "
+    "judged by those that were trained and tuned without it"
 )
 
 
@@ -70,14 +70,16 @@ def main(snakemake):
         least = least_losses(table, ["surrogate", "objective"]).to_dict()
         summary = with_windows(summary, space, trees, objectives, least)
         solutions = first_with_windows(solutions, space, trees, objectives, least)
-        said = warnings(run.params, source, found)
-        if run.params["split"]["method"] == "cross_validation":
-            said.append(CROSS_VALIDATED.format(len(train.X), run.params["split"]["folds"]))
+        crossed = read_json(source.info)["method"] == split.CROSS_VALIDATION
+        said = warnings(run.params, source, found, crossed)
+        if crossed:
+            said.append(CROSS_VALIDATED.format(len(train.X)))
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
 
         judged["recipes"] = recipes.of_answers(
             solutions, space, objectives, models, outlooks, found.formulas, train, draws
         )
+        moved = live.of_answers(judged["recipes"], trees, outlooks, space, objectives, train)
         judged["measured"] = recipes.measured(objectives, space, [train, test])
         if varied:
             judged["production"] = of_production(solutions, found, varied, models, simulator, run.rng)
@@ -89,6 +91,7 @@ def main(snakemake):
         with replacing(snakemake.output.solutions) as path:
             solutions.to_parquet(path, index=False)
         write_json(snakemake.output.evidence, judged)
+        write_json(snakemake.output.live, moved)
         log(run, summary)
         run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
 
@@ -149,11 +152,11 @@ def first_with_windows(solutions, *about):
     return pd.concat([with_windows(solutions[first], *about), solutions[~first]]).sort_index()
 
 
-def warnings(params, source, found):
+def warnings(params, source, found, crossed):
     """What is to be said of all the rows, held-out ones too, and of the objectives."""
     spec = params["problem"]
     both = tables.read(source.train)
-    if params["split"]["method"] == "hold_out":
+    if not crossed:
         both = pa.concat_tables([both, tables.read(source.test)])
     whole = setting.of_rows(spec, setting.describe(both, found.train.inputs, found.outputs, named.categories(spec)))
     both, whole = setting.with_formulas(both, whole, found.formulas)

@@ -1,5 +1,5 @@
 """The rows of the next round: those before, and what was simulated or measured since; a share of it set aside for the
-gate."""
+gate, where rows are held out at all."""
 
 import numpy as np
 import pandas as pd
@@ -7,24 +7,31 @@ import pyarrow as pa
 
 from preimage.core import objective
 from preimage.core.candidates import inputs_of
-from preimage.data import named, new_rows, rows, setting, split_rows, tables
+from preimage.data import named, new_rows, rows, setting, split, split_rows, tables
 from preimage.data.generate import MESSAGE, OF, ROWS, SUCCESS_FRACTION, check_success
 from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
 from preimage.running.step import step
-from preimage.support.files import replacing, sha256, write_json
+from preimage.support.files import read_json, replacing, sha256, write_json
 
 
 def main(snakemake):
     with step(snakemake) as run:
         source, output, known = snakemake.input, snakemake.output, rows.known(snakemake.input.info)
+        before = read_json(source.info)
+        crossed = before["method"] == split.CROSS_VALIDATION
         train, test = tables.read(source.train), tables.read(source.test)
+        held = test.slice(0, 0) if crossed else test
         gate = tables.read(source.gate) if source.get("gate") else test.slice(0, 0)
         rng = run.rng
-        new, failed, said = (measured if source.get("file") else simulated)(run, source, train, test, gate, rng)
-        new = batch.numbered_after(new, max(max(t[tables.ROW].to_pylist(), default=0) for t in (train, test, gate)))
-        after, gate = batch.shared(train, gate, new, known.inputs, run.params["relearning"]["gate"], rng)
+        new, failed, said = (measured if source.get("file") else simulated)(
+            run, source, train, pa.concat_tables([held, gate]), rng
+        )
+        new = batch.numbered_after(new, before["last"][-1])
+        share = 0.0 if crossed else run.params["relearning"]["gate"]
+        after, gate = batch.shared(train, gate, new, known.inputs, share, rng)
+        test = after if crossed else test
         for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
             tables.write(path, table)
         with replacing(output.failed) as path:
@@ -33,14 +40,17 @@ def main(snakemake):
         described = setting.describe(after, known.inputs, known.outputs, category)
         described = described._replace(references=known.references)
         counts = {"train_rows": len(after), "test_rows": len(test), "gate_rows": len(gate), "new_rows": len(new)}
-        rest = {"categories": category, "data_sha256": sha256(output.train)}
+        last = [*before["last"], before["last"][-1] + len(new)]
+        rest = {
+            "categories": category, "data_sha256": sha256(output.train), "method": before["method"], "last": last,
+        }  # fmt: skip
         write_json(output.info, {**described.to_dict(), **counts, **rest})
         write_json(output.said, {"rows": len(new), "sentences": said})
         log(run, source, output, counts)
         run.artifact(output.new, output.info, output.said)
 
 
-def simulated(run, source, train, test, gate, rng):
+def simulated(run, source, train, held, rng):
     """What the acquisition asks of the simulator."""
     spec, options = run.params["problem"], run.params["relearning"]
     space = setting.of_simulator(spec).space
@@ -56,17 +66,17 @@ def simulated(run, source, train, test, gate, rng):
     made = batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng)
     failed = pd.concat([failed, made.failed], ignore_index=True)
     reasons = failed[failed[OF] == ROWS][MESSAGE].value_counts().to_dict()
-    rows = len(train) + len(test) + len(gate) + len(made.table) + sum(reasons.values())
+    rows = len(train) + len(held) + len(made.table) + sum(reasons.values())
     check_success(reasons, rows, spec.get("success_fraction", SUCCESS_FRACTION))
     return made.table, failed, []
 
 
-def measured(run, source, train, test, gate, rng):
+def measured(run, source, train, held, rng):
     """What the next file brings."""
     spec, known = run.params["problem"], rows.known(source.info)
     table = {**spec["table"], "incomplete": run.params["incomplete"]}
     new = new_rows.read(source.file, train, known.inputs, table, named.categories(spec), setting.integers(spec))
-    held = pa.concat_tables([test, gate]).drop_columns([tables.ROW])
+    held = held.drop_columns([tables.ROW])
     everything = pa.concat_tables([train.drop_columns([tables.ROW]), held])
     kept = new_rows.keep(new, everything, held, known.inputs, setting.of_rows(spec, known).space)
     said = kept.sentences(str(source.file))

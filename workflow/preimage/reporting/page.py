@@ -29,6 +29,7 @@ from preimage.reporting import (
     windows,
     words,
 )
+from preimage.reporting.live import page as live
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
@@ -51,6 +52,7 @@ def render(material: Material) -> str:
             seeds=material.study["seeds"],
             truth=bool(material.candidates["simulated_loss"].notna().any()),
             cards=cards.cards(material),
+            live=live.section(material),
             next_experiments=next_experiments.section(material),
             answers=[
                 _answer(material, name)

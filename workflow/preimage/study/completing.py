@@ -239,11 +239,6 @@ def _complete_rounds(study: Study) -> None:
     problem = study["problem"]
     files = named.new_files(problem.get("table", {}))
     rounds = study.setdefault("rounds", len(files))
-    if rounds and study.get("split", {}).get("method") == "cross_validation":
-        raise StudyError(
-            "key 'split.method': found cross_validation in a study with rounds, whose models are compared on rows that "
-            "none of them was trained on; expected hold_out"
-        )
     if not rounds:
         return
     if not study["surrogates"]:
