@@ -29,10 +29,10 @@ rule evidence:
         ENVIRONMENT
     params:
         problem=problem_of,
-        split=lambda w: of(w)["split"],
         surrogates=lambda w: of(w)["surrogates"],
         objectives=lambda w: of(w)["objectives"],
         cases=lambda w: [list(case) for case in study_module.cases(of(w))],
+        calls=calls_for(calls.EVIDENCE),
         code=lambda w: code(
             "evidence",
             *simulator_modules(w),

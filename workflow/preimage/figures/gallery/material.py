@@ -36,6 +36,7 @@ class Material:
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
         proofs: what was proven of trade-offs, by objective and surrogate.
         rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
+        calls: of the simulator, at most; None where there is no budget.
     """
 
     space: Space
@@ -58,6 +59,7 @@ class Material:
     learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
     baselines: Collection[str] = ()
+    calls: int | None = None
     formulas: Collection[str] = ()
 
     @cached_property
