@@ -17,7 +17,7 @@ ENDS = (Side((1.0, 0.0), -1.0), Side((1.0, 0.0), 1.0), Side((0.5, -2.0), -1.0), 
 
 
 def model_of(rng, kernel):
-    """Return a random process of two outputs and its space: some inputs categories, weights of any size and both signs."""
+    """Return a random process of two outputs and its space: with categories, and weights of any size."""
     d, n = int(rng.integers(1, 5)), int(rng.integers(1, 40))
     levels = np.where((rng.random(d) < 0.25) & (np.arange(d) > 0), 3, 0)
     low, width = rng.normal(size=d) * 10.0 ** rng.integers(-2, 3), 10.0 ** rng.uniform(-2, 3, d)

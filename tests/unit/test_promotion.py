@@ -78,6 +78,33 @@ def test_without_gate_rows_or_reason_nothing_is_promoted(store, tmp_path):
     assert store.alias(NAME).version == "1"
 
 
+def crossed(new, error, last_row):
+    """A challenger whose cross-validated predictions are off by so much, in turn up and down."""
+    sign = np.where(np.arange(len(new.train.Y)) % 2, 1, -1)[:, None]
+    return replace(new, crossed=new.train.Y + error * sign, last_row=last_row)
+
+
+def test_where_all_rows_train_each_is_predicted_by_models_that_never_saw_it(store, tmp_path):
+    """The champion's word on the rows after it is its own, on those before that of its cross-validation."""
+    first = crossed(challenger(tmp_path, 30), 0.2, 29)
+    second = crossed(challenger(tmp_path, 60), 0.1, 59)
+    run(store, first)
+    found = run(store, second, rows(0, 1))["comparison"]
+    np.testing.assert_array_equal(first.train.Y[:5], second.train.Y[:5])
+    old = np.r_[np.full(30, 0.2), np.abs(first.model.predict(second.train.X[30:]) - second.train.Y[30:])[:, 0]]
+    scale = second.train.Y.std()
+    assert found["crossed"] and found["rows"] == 60
+    assert found["champion"] == pytest.approx(np.sqrt((old**2).mean()) / scale)
+    assert found["challenger"] == pytest.approx(0.1 / scale)
+
+
+def test_a_row_that_was_changed_since_is_not_compared_by(store, tmp_path):
+    run(store, crossed(challenger(tmp_path, 30), 0.2, 29))
+    second = crossed(challenger(tmp_path, 60), 0.1, 59)
+    second.train.Y[:3] += 1
+    assert run(store, second)["comparison"]["rows"] == 57
+
+
 def test_a_champion_of_other_outputs_is_refused(store, tmp_path):
     run(store, challenger(tmp_path, 30))
     new = challenger(tmp_path, 60)

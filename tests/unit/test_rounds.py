@@ -138,10 +138,21 @@ def test_a_champion_of_another_space_is_not_judged(store, tmp_path):
     assert "was trained on another space" in said
 
 
+def test_a_model_that_nothing_called_for_is_not_compared():
+    reasons = ["not put up: there was no reason to train again"]
+    said = {"comparison": None, "promoted": False, "champion_before": "1", "reasons": reasons}
+    found = verdict(Outcome(1, 0, "f", None, said))
+    assert "was not put up: there was no reason to train again; the champion stays" in found
+
+
 @pytest.mark.parametrize(
     ("comparison", "promoted", "said"),
     [
         (None, True, "is the first champion: there was none to compare with."),
+        (
+            {"rows": 32, "champion": 2.0, "challenger": 1.5, "low": 0.6, "high": 0.9, "better": True, "crossed": True},
+            True, "its error on 32 rows, each predicted by models that never saw it, is 25% smaller",
+        ),
         ({"rows": 6, "champion": 2.0, "challenger": 1.0, "low": 0.0, "high": None}, False, "6 rows were kept apart"),
         (
             {"rows": 40, "champion": 2.0, "challenger": 1.5, "low": 0.6, "high": 0.9, "better": True}, True,
@@ -158,6 +169,7 @@ def test_a_champion_of_another_space_is_not_judged(store, tmp_path):
     ],
 )  # fmt: skip
 def test_one_sentence_says_whether_the_model_is_better_and_what_to_do(comparison, promoted, said):
-    found = verdict(Outcome(1, 0, "f", None, {"comparison": comparison, "promoted": promoted}))
+    about = {"comparison": comparison, "promoted": promoted, "champion_before": None if promoted else "1"}
+    found = verdict(Outcome(1, 0, "f", None, about))
     assert said in found and found.count(". ") <= 1
     assert ("use it" in found) == (promoted and comparison is not None)

@@ -24,7 +24,7 @@ inverters:
 def test_defaults_are_filled_in(load):
     found = load(MIXES)
     assert found["seeds"] == [0]
-    assert found["split"] == {"method": "hold_out", "folds": 5, "test_fraction": 0.3}
+    assert found["split"] == {"folds": 5, "repeats": 2, "test_fraction": 0.3}
     assert found["problem"]["table"]["ignore"] == [] and found["problem"]["constraints"] == []
     forest = found["surrogates"]["forest"]
     assert (forest["trees"], forest["min_samples_leaf"], forest["max_features"], forest["folds"]) == (100, 1, 1, 5)

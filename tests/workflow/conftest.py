@@ -44,6 +44,7 @@ problem:
   noise: {sd: 1}
   inputs: {x1: {low: -100, high: 100}, x2: {low: -100, high: 100}}
   formulas: {price: {expression: "0.1*x1 + 30", unit: EUR}, value: {expression: "price / (y + 1000)"}}
+split: {method: hold_out}
 surrogates: {forest: {kind: random_forest, trees: 10, folds: 2}}
 objectives:
   best: {minimize: value}

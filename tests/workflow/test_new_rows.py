@@ -17,6 +17,7 @@ problem:
 surrogates: {forest: {kind: random_forest, trees: 5, folds: 2}}
 objectives: {low: {minimize: y}}
 inverters: {random: {kind: random, evaluations: 20}}
+split: {method: hold_out}
 relearning: {gate: 0.5}
 """
 pytestmark = pytest.mark.long

@@ -23,6 +23,7 @@ surrogates: {{linear: {{kind: linear}}}}
 objectives: {{strongest: {{maximize: "Festigkeit [MPa]"}}, sixty: {{target: {{"Festigkeit [MPa]": 60}}, tolerance: 1}}}}
 inverters: {{random: {{kind: random, evaluations: 50}}}}
 next: {{experiments: 3}}
+relearning: {{when: {{rows: 0}}}}
 """
 
 
@@ -49,9 +50,12 @@ def test_a_list_is_chosen_filled_in_and_learned_from(tmp_path):
         book.active.cell(row, column).value = 60.0 + row
     book.save(tmp_path / "back.xlsx")
     write_study(tmp_path, STUDY.format(name="second", new=", new: [back.xlsx]"), "second.yaml")
-    done = snakemake(tmp_path, "results/second/next_experiments.csv", *study_argument("second.yaml"))
+    targets = ["results/second/next_experiments.csv", "results/second/relearning.html"]
+    done = snakemake(tmp_path, *targets, *study_argument("second.yaml"))
     assert done.returncode == 0, done.stderr[-4000:]
     said = json.loads((tmp_path / "results/second/round1/seed0/new.json").read_text(encoding="utf-8"))
     assert said == {"rows": 2, "sentences": ["back.xlsx: 1 row not filled in, left out"]}
     again = pd.read_csv(tmp_path / "results/second/next_experiments.csv")
     assert not set(again["recipe"]) & set(table["recipe"][:2])
+    page = (tmp_path / "results/second/relearning.html").read_text(encoding="utf-8")
+    assert "its error on 32 rows, each predicted by models that never saw it," in page

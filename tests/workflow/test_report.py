@@ -1,11 +1,13 @@
 """The page: what it says, that it stands alone, and that a browser opens it without complaint."""
 
 import copy
+import html
+import io
+import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,14 +16,11 @@ from preimage.data import rows, setting, targets
 from preimage.reporting.material import Material
 from preimage.reporting.page import render
 from preimage.support.files import read_json
+from preimage.surrogates import random_forest
+from preimage.trees.forest import Forest
 
+from ..browser import needs_chromium, opened
 from ..running import assert_documented
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +40,14 @@ def test_the_columns_of_a_preimage_are_documented(tiny):
 
 
 def test_it_leads_with_the_answer_then_evidence_figures_and_how_it_was_made(page):
-    places = [page.index(f'<h2 id="{name}">') for name in ("answer", "evidence", "figures", "made")]
+    parts = ("answer", "explore", "solutions", "evidence", "diagnosis", "figures", "made")
+    places = [page.index(f'<h2 id="{name}">') for name in parts]
     assert places == sorted(places)
 
 
 def test_it_loads_nothing_from_elsewhere(page):
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page)
-    assert "<script" not in page and "@import" not in page and "url(http" not in page
+    assert not re.findall(r"<script[^>]*src=", page) and "@import" not in page and "url(http" not in page
 
 
 def test_every_method_stands_in_every_table_with_the_baseline(page, tiny):
@@ -67,19 +67,101 @@ def test_it_names_seeds_versions_and_digests(page):
     assert len(re.findall(r"<code>[0-9a-f]{64}</code>", page)) >= 2
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@needs_chromium
 @pytest.mark.parametrize("size", ["1200,2000", "390,844"])
 def test_a_browser_opens_it_from_a_file_without_console_errors(tiny, tmp_path, size):
-    done = subprocess.run(
-        [
-            CHROMIUM, *QUIET, f"--user-data-dir={tmp_path}", "--enable-logging=stderr", f"--window-size={size}",
-            "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000", "--dump-dom",
-            f"file://{tiny}/results/tiny/report.html",
-        ],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert "The answer" in done.stdout
-    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    found, said = opened(tiny / "results/tiny/report.html", tmp_path, size)
+    assert "The answer" in found and said == []
+
+
+# Points at a candidate in a figure, clicks it, moves a slider, downloads; keeps what the page shows after each.
+USE = """
+<script>
+addEventListener("load", () => {
+  const kept = {}, reading = () => document.querySelector('[data-output="y"]').textContent;
+  const steps = [
+    () => {
+      kept.height = document.documentElement.scrollHeight;
+      document.querySelectorAll("details").forEach((d) => { d.open = true; });
+    },
+    () => {
+      const mark = [...document.querySelectorAll("use.pick")].at(-1);
+      mark.dispatchEvent(new PointerEvent("pointerenter", { clientX: 10, clientY: 10 }));
+      kept.named = document.querySelector(".named").textContent;
+      mark.dispatchEvent(new PointerEvent("pointerleave"));
+      mark.dispatchEvent(new MouseEvent("click"));
+    },
+    () => {
+      kept.clicked = reading();
+      document.querySelector('[data-part="reset"]').click();
+      document.querySelector('button[data-open="ring"]').click();
+      const slider = document.querySelector('#explorer input[type="range"]');
+      slider.value = 3;
+      slider.dispatchEvent(new Event("input"));
+    },
+    () => {
+      kept.moved = reading();
+      window.Blob = function (parts) { kept.csv = parts.join(""); };
+      URL.createObjectURL = () => "#";
+      document.querySelector("button[data-candidates]").click();
+    },
+    () => {
+      const pre = document.body.appendChild(document.createElement("pre"));
+      Object.assign(pre, { id: "kept", textContent: JSON.stringify(kept) });
+    },
+  ];
+  steps.forEach((step, k) => setTimeout(step, 200 * (k + 1)));
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def used(page, tmp_path_factory):
+    """What the page shows while it is used."""
+    folder = tmp_path_factory.mktemp("used")
+    (folder / "page.html").write_text(page.replace("</body>", f"{USE}</body>"), encoding="utf-8")
+    found, said = opened(folder / "page.html", folder / "profile")
+    assert said == [], said
+    return json.loads(html.unescape(re.search('<pre id="kept">(.*?)</pre>', found, re.DOTALL).group(1)))
+
+
+@needs_chromium
+def test_the_page_is_short_until_it_is_unfolded(used):
+    assert 1000 < used["height"] < 6000
+
+
+def number(text):
+    return float(text.replace(",", ""))
+
+
+@needs_chromium
+def test_moving_an_input_moves_the_prediction(used, tiny):
+    recipes = read_json(tiny / "results/tiny/round0/seed0/evidence.json")["recipes"]
+    (x,) = (r["x"] for r in recipes if r["objective"] == "ring")
+    forest = Forest.load(tiny / "results/tiny/round0/seed0/surrogates/forest/model" / random_forest.ARRAYS)
+    before, after = forest.predict(np.array([[x["x1"], x["x2"]], [3.0, x["x2"]]]))[:, 0]
+    assert number(used["moved"]) == pytest.approx(after, rel=1e-3) != pytest.approx(before, rel=1e-3)
+
+
+@needs_chromium
+def test_a_candidate_in_a_figure_is_named_and_put_into_the_sliders(used, tiny):
+    candidates = pd.read_parquet(tiny / "results/tiny/candidates.parquet").query("surrogate == 'forest'")
+    name, predicted = used["named"].split(": ")
+    inverter, rank = name.rsplit(" ", 1)
+    mine = candidates[(candidates["inverter"] == inverter) & (candidates["rank"] == int(rank))]
+    assert number(used["clicked"]) == number(predicted)
+    assert np.isclose(mine["predicted.y"], number(predicted), rtol=1e-3).sum() == 1
+
+
+@needs_chromium
+def test_candidates_are_downloaded_as_they_are(used, tiny):
+    table = pd.read_csv(io.StringIO(used["csv"].removeprefix("\ufeff")), float_precision="round_trip")
+    candidates = pd.read_parquet(tiny / "results/tiny/candidates.parquet").query("rank == rank")
+    assert list(table) == list(candidates) and len(table) == len(candidates)
+    for column in ("x.x1", "predicted.y", "chance", "interval_low.y"):
+        assert np.array_equal(table[column], candidates[column].astype(float), equal_nan=True), column
+    assert list(table["inverter"]) == list(candidates["inverter"])
 
 
 # -- names are names, whatever they say --------------------------------------------------------------------------------
@@ -119,6 +201,11 @@ def renamed_evidence(found, names):
         "measured": renamed_keys(found["measured"], names),
         **{key: [renamed_case(p, names) for p in found[key]] for key in ("plateaus", "recipes")},
     }
+
+
+def renamed_live(found, names):
+    by_surrogate = {key: renamed_keys(found[key], names) for key in ("models", "errors")}
+    return {**found, **by_surrogate, "best": renamed_keys(found["best"], names)}
 
 
 def renamed_study(study, names):
@@ -164,6 +251,8 @@ def material_of(folder, names):
         records=[read_json(p) for p in sorted((results / "tracking/round0/seed0").glob("*.json"))],
         warnings=[],
         versions={},
+        live=renamed_live(read_json(seed / "live.json"), names),
+        outputs=known.outputs,
     )
 
 

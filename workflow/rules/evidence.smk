@@ -19,6 +19,7 @@ rule evidence:
         summary="results/{study}/round{round}/seed{seed}/summary.csv",
         solutions="results/{study}/round{round}/seed{seed}/solutions.parquet",
         evidence="results/{study}/round{round}/seed{seed}/evidence.json",
+        live="results/{study}/round{round}/seed{seed}/live.json",
         record="results/{study}/tracking/round{round}/seed{seed}/evidence.json",
     log:
         "results/{study}/logs/round{round}/seed{seed}/evidence.log",
@@ -28,10 +29,10 @@ rule evidence:
         ENVIRONMENT
     params:
         problem=problem_of,
-        split=lambda w: of(w)["split"],
         surrogates=lambda w: of(w)["surrogates"],
         objectives=lambda w: of(w)["objectives"],
         cases=lambda w: [list(case) for case in study_module.cases(of(w))],
+        calls=calls_for(calls.EVIDENCE),
         code=lambda w: code(
             "evidence",
             *simulator_modules(w),

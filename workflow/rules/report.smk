@@ -41,6 +41,7 @@ rule figures:
         surrogates=lambda w: list(of(w)["surrogates"]),
         fronts=fronts_of,
         baselines=lambda w: study_module.baselines(of(w)),
+        calls=calls_for(calls.FIGURES),
         code=lambda w: code("figures", *simulator_modules(w)),
     script:
         "../scripts/figures.py"
@@ -75,6 +76,7 @@ rule report:
         solutions=first_seed("solutions.parquet"),
         preimages=first_preimages,
         evidence=latest("evidence.json"),
+        live=first_seed("live.json"),
         diagnosis=diagnosis,
         info=latest("split.json"),
         train=first_seed("train.parquet"),

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from preimage.core import objective
 from preimage.data import split_rows
+from preimage.data.rows import together
 from preimage.evidence.by_round import Round, by_round
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing
@@ -28,10 +28,10 @@ def one(params, folder, number, seed):
     info = str(folder / "split.json")
     train, *parts = (folder / f"{name}.parquet" for name in ("train", "test", "gate"))
     found = [split_rows.read(params["problem"], info, str(train), str(p)) for p in parts if p.exists()]
-    Y = [found[0].train.Y, *(part.test.Y for part in found)]
+    every = together([found[0].train, *(part.test for part in found)])
     single = {name: e for name, e in params["objectives"].items() if objective.many(e) is None}
     about = {name: read_json(folder / f"surrogates/{name}/surrogate.json") for name in params["surrogates"]}
-    return Round(number, seed, np.concatenate(Y), about, found[0].objectives(single))
+    return Round(number, seed, every.Y, about, found[0].objectives(single))
 
 
 def log(run, table):

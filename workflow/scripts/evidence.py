@@ -9,8 +9,9 @@ import pyarrow as pa
 from preimage.core import objective
 from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
-from preimage.data import named, setting, split_rows, tables
-from preimage.evidence import assess, chance, fronts, judge, production, recipes
+from preimage.core.sizes import DRAWS
+from preimage.data import named, setting, split, split_rows, tables
+from preimage.evidence import assess, chance, fronts, judge, live, production, recipes
 from preimage.evidence.recommend import distinct_solutions
 from preimage.evidence.summary import summarise
 from preimage.evidence.windows import with_windows
@@ -18,13 +19,14 @@ from preimage.problems import loading
 from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.study import data_checks
-from preimage.support.files import replacing, write_json
+from preimage.support import spending
+from preimage.support.files import read_json, replacing, write_json
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
 
 CROSS_VALIDATED = (
-    "All {} rows train the models; what is said of held-out rows is by {} further models of the same settings, each "
-    "row judged by one that was trained and tuned without it"
+    "All {} rows train the models; what is said of held-out rows is by further models of the same settings, each row "
+    "judged by those that were trained and tuned without it"
 )
 
 
@@ -50,7 +52,17 @@ def main(snakemake):
             table = calibrated.assess(table, space, spec, run.params["objectives"])
         else:
             table = assess.assess(
-                table, space, models, train.X, simulator, objectives, outputs, found.formulas, draws, outlooks
+                table,
+                space,
+                models,
+                train.X,
+                simulator,
+                objectives,
+                outputs,
+                found.formulas,
+                draws,
+                outlooks,
+                most=run.params["calls"],
             )
         free = {name: about.get("without_influence", []) for name, about in info.items()}
         summary = summarise(table, space, objectives, outputs, certificates, free)
@@ -58,14 +70,16 @@ def main(snakemake):
         least = least_losses(table, ["surrogate", "objective"]).to_dict()
         summary = with_windows(summary, space, trees, objectives, least)
         solutions = first_with_windows(solutions, space, trees, objectives, least)
-        said = warnings(run.params, source, found)
-        if run.params["split"]["method"] == "cross_validation":
-            said.append(CROSS_VALIDATED.format(len(train.X), run.params["split"]["folds"]))
+        crossed = read_json(source.info)["method"] == split.CROSS_VALIDATION
+        said = warnings(run.params, source, found, crossed)
+        if crossed:
+            said.append(CROSS_VALIDATED.format(len(train.X)))
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
 
         judged["recipes"] = recipes.of_answers(
             solutions, space, objectives, models, outlooks, found.formulas, train, draws
         )
+        moved = live.of_answers(judged["recipes"], trees, outlooks, space, objectives, train)
         judged["measured"] = recipes.measured(objectives, space, [train, test])
         if varied:
             judged["production"] = of_production(solutions, found, varied, models, simulator, run.rng)
@@ -77,6 +91,7 @@ def main(snakemake):
         with replacing(snakemake.output.solutions) as path:
             solutions.to_parquet(path, index=False)
         write_json(snakemake.output.evidence, judged)
+        write_json(snakemake.output.live, moved)
         log(run, summary)
         run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
 
@@ -85,7 +100,9 @@ def of_production(solutions, found, objectives, models, simulator, rng):
     """What becomes of recommended answers where inputs vary, at draws of this step's own."""
     mine = solutions[solutions["objective"].isin(list(objectives))]
     predict = {name: with_outputs(found.formulas, model) for name, (model, _) in models.items()}
-    simulate = None if simulator is None else simulator.simulate
+    left = spending.account().left
+    enough = left is None or left >= DRAWS * len(mine.drop_duplicates(["surrogate", "objective"]))
+    simulate = simulator.simulate if simulator is not None and enough else None
     return production.of_answers(mine, found.setting.space, objectives, predict, simulate, found.setting.outputs, rng)
 
 
@@ -135,11 +152,11 @@ def first_with_windows(solutions, *about):
     return pd.concat([with_windows(solutions[first], *about), solutions[~first]]).sort_index()
 
 
-def warnings(params, source, found):
+def warnings(params, source, found, crossed):
     """What is to be said of all the rows, held-out ones too, and of the objectives."""
     spec = params["problem"]
     both = tables.read(source.train)
-    if params["split"]["method"] == "hold_out":
+    if not crossed:
         both = pa.concat_tables([both, tables.read(source.test)])
     whole = setting.of_rows(spec, setting.describe(both, found.train.inputs, found.outputs, named.categories(spec)))
     both, whole = setting.with_formulas(both, whole, found.formulas)

@@ -42,6 +42,9 @@ def main(snakemake):
             line=tables.findings(source.line[0]) if source.get("line") else {},
             line_times=read_json(source.line_times[0]) if source.get("line_times") else {},
             next_experiments=list(source.get("next_experiments", [])),
+            live=read_json(source.live),
+            outputs=found.outputs,
+            formulas=found.formulas,
             fit_times={Path(p).name.partition(".")[0]: read_json(p) for p in source.get("fit_times", [])},
         )
         write_text(snakemake.output.page, render(material))

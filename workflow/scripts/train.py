@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from preimage.data import rows
+from preimage.data import rows, split
 from preimage.evidence import learning
 from preimage.running.step import step
-from preimage.support.files import replacing, write_json
+from preimage.support.files import read_json, replacing, write_json
 from preimage.surrogates import intervals, judging, protocol
 from preimage.surrogates.base import module
-from preimage.surrogates.metrics import coverage, metrics
 
 
 def main(snakemake):
@@ -30,13 +29,12 @@ def main(snakemake):
 
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
         judged = judge(run, snakemake, kind, trained, train, test)
-        predicted, low, high = judged.predicted, judged.low, judged.high
-        scores, covered = metrics(test.Y, predicted, test.outputs), coverage(test.Y, low, high)
+        covered, said = judged.coverage(test), judged.said[0]
         info = {
             "kind": spec["kind"],
             "warning": trained.warning,
             "parameters": trained.parameters,
-            "test": scores,
+            "test": judged.scores(test),
             "test_coverage": covered,
             "level": intervals.LEVEL,
             "validation_error": np.abs(train.Y - trained.out_of_fold[0]).mean(axis=0).tolist(),
@@ -47,10 +45,12 @@ def main(snakemake):
             info["without_influence"] = list(trained.without_influence)
         write_json(snakemake.output.info, info)
         with replacing(snakemake.output.test) as path:
-            pd.DataFrame(intervals.columns(predicted, low, high, test.outputs)).to_parquet(path, index=False)
+            pd.DataFrame(intervals.columns(said.predicted, said.low, said.high, test.outputs)).to_parquet(
+                path, index=False
+            )
         with replacing(snakemake.output.out_of_fold) as path:
-            said, spread = trained.out_of_fold
-            columns = intervals.by_output(train.outputs, predicted=said, spread=spread)
+            left_out, spread = trained.out_of_fold
+            columns = intervals.by_output(train.outputs, predicted=left_out, spread=spread)
             pd.DataFrame(columns).to_parquet(path, index=False)
         with replacing(snakemake.output.trials) as path:
             pd.DataFrame(trained.trials).to_parquet(path, index=False)
@@ -62,16 +62,20 @@ def main(snakemake):
 
 
 def judge(run, snakemake, kind, trained, train, test):
-    """The model on the test rows; by cross-validation, models of the same settings on all rows."""
-    how = run.params["split"]
-    if how["method"] == "hold_out":
+    """What the model says of the test rows; by cross-validation, models of the same settings of all rows."""
+    how, known = run.params["split"], read_json(snakemake.input.info)
+    if known["method"] == split.HOLD_OUT:
         return judging.held_out(trained, train, test)
-    rng = run.rng.spawn(1)[0]
+    # The first round's parts in every round.
+    first, rng = run.rng_of("train", round="0").spawn(how["repeats"]), run.rng.spawn(1)[0]
+    batch = np.searchsorted(known["last"], train.numbers)
+    folds = [split.folds_of_batches(train.group, batch, how["folds"], r) for r in first]
+    report = run.progress(sum(len(np.unique(fold)) for fold in folds))
 
     def again(rows):
         return kind.train(rows, run.params["surrogate"], rng, protocol.Means(snakemake.threads))
 
-    return judging.cross_validated(again, train, how["folds"], rng)
+    return judging.cross_validated(again, train, folds, report)
 
 
 def log(run, snakemake, trained, info, train):

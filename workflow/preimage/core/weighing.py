@@ -19,13 +19,16 @@ WAYS = 8
 CHANGE = 1e-9
 
 
-def weighable(space: Space, X: np.ndarray) -> np.ndarray:
+def weighable(space: Space, X: np.ndarray, finer: int = 0) -> np.ndarray:
     """Return valid points (n, d) near valid ones, each rounded as far as the conditions let it be.
 
     Where an equality leaves no point on the steps, one of its inputs makes up for the others' rounding; a point that
     can't be rounded even so comes back as it is.
+
+    Args:
+        finer: how many digits more than `step_of` leaves are kept.
     """
-    return np.array([_weighable(space, x) for x in X]).reshape(X.shape)
+    return np.array([_weighable(space, x, finer) for x in X]).reshape(X.shape)
 
 
 def step_of(i: Input) -> float:
@@ -40,8 +43,8 @@ def _power(exponent: int) -> float:
     return float(f"1e{exponent}")
 
 
-def _weighable(space: Space, x: np.ndarray) -> np.ndarray:
-    steps = np.array([step_of(i) for i in space.inputs])
+def _weighable(space: Space, x: np.ndarray, finer: int) -> np.ndarray:
+    steps = np.array([step_of(i) for i in space.inputs]) / 10.0**finer
     for _ in range(FINER + 1):
         grid = _Grid(space, steps, x)
         point = grid.met(grid.nearest(x))

@@ -10,6 +10,10 @@ import pyarrow as pa
 
 from preimage.support.errors import StudyError
 
+HOLD_OUT, CROSS_VALIDATION = "hold_out", "cross_validation"
+# With fewer distinct rows than these, all train where the study names no method.
+SMALL = 200
+
 
 def groups(columns: Iterable[np.ndarray]) -> np.ndarray:
     """Return an integer (n,) that is equal for rows of equal inputs, numbered by first appearance.
@@ -61,6 +65,27 @@ def everything(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions of training and test rows where all train, and all are judged by other models."""
     rows = np.arange(len(table))
     return rows, rows
+
+
+def method_for(table: pa.Table, inputs: Sequence[str]) -> str:
+    """Return how rows are best held out: holding some out for ever is too dear where there are few."""
+    group = groups(table[name].to_numpy() for name in inputs)
+    return CROSS_VALIDATION if group.max(initial=-1) + 1 < SMALL else HOLD_OUT
+
+
+def folds_of_batches(group: np.ndarray, batch: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the fold (n,) of each row as `folds` does, where rows came in batches, numbered from 0 in order (n,).
+
+    Rows of the first batch have the folds that they would have alone, so that models before and after a batch are
+    judged in the same parts. A later batch stays in one fold: its rows lie near each other, and one would give the
+    answer to the next. A row that repeats one of an earlier batch goes with that.
+    """
+    first = np.full(int(group.max()) + 1, batch.max() + 1)
+    np.minimum.at(first, group, batch)
+    fold = (first[group] - 1) % k
+    initial = first[group] == 0
+    fold[initial] = folds(np.unique(group[initial], return_inverse=True)[1], k, rng)
+    return fold
 
 
 def folds(group: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:

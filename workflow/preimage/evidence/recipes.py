@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,17 @@ from preimage.evidence import chance
 from preimage.surrogates.intervals import Intervals
 from preimage.surrogates.protocol import Surrogate
 
+Said = Callable[[np.ndarray], np.ndarray]
+
 # Half a step, less a rounding: so far numbers are moved to be rounded to one side.
 ROUNDING = 1e-9
 AWAY = 0.5 * (1 - ROUNDING)
 # Where steps are too coarse, so many times a tenth of them is tried.
 FINER = 4
+# Ways of rounding up and down that are tried where the nearest loses what the answer has.
+WAYS = 48
+# Digits more than `step_of` leaves that such an answer may have; without them it is judged as it is rounded.
+MORE_DIGITS = 1
 
 
 def of_answers(
@@ -77,19 +83,58 @@ def of_answers(
 
 
 def _rounded(wanted: Objective, space: Space, x: np.ndarray, model: Surrogate, formulas: Formulas) -> np.ndarray:
-    """Return an answer (1, d) as a recipe that can be weighed. What is as in a reference stays so; changes are rounded
-    away from it, where that meets the objective as the answer does."""
-    near, allowed = wanted.near, wanted.allowed(space)
-    if near is None:
+    """Return an answer (1, d) as a recipe that can be weighed."""
+    allowed = wanted.allowed(space)
+
+    def said(points: np.ndarray) -> np.ndarray:
+        Y = model.predict(points)
+        return formulas.extended(points, Y) if formulas else Y
+
+    if wanted.front:
         return weighable(allowed, x)
+    return _near(wanted, allowed, x, said) if wanted.near else _as_good(wanted.nominal, allowed, x, said)
+
+
+def _as_good(wanted: Objective, space: Space, x: np.ndarray, said: Said) -> np.ndarray:
+    """Return the rounding of an answer (1, d) that is predicted to be as good: the nearest, or the best of those up and
+    down, with finer steps if need be. A model of trees is flat between its thresholds and worse beyond them: of an
+    optimum at such an edge half of all roundings lose it."""
+    nearest, answer = weighable(space, x), said(x)
+    steps = np.array([step_of(i) for i in space.inputs])
+    ways = np.random.default_rng(0).uniform(-0.5, 0.5, (WAYS, len(steps)))
+    worst = np.inf if wanted.bounded else wanted.as_good_as(float(wanted.loss(answer)[0]))
+
+    def kept(Y: np.ndarray) -> np.ndarray:
+        return np.asarray((wanted.met(Y) if wanted.bounded else wanted.violation(Y) == 0) & (wanted.loss(Y) <= worst))
+
+    if not kept(answer)[0]:
+        return nearest
+    for finer in range(MORE_DIGITS + 1):
+        points = weighable(space, x, finer)
+        if not kept(said(points))[0]:
+            moved = x + ways * steps / 10.0**finer
+            points = weighable(space, moved, finer)
+            points = points[(points != moved).any(axis=1) & space.contains(points)]
+        Y = said(points)
+        if len(good := np.flatnonzero(kept(Y))):
+            far = (np.abs(points[good] - x) / space.width).sum(axis=1)
+            best = good[np.lexsort((far, wanted.loss(Y[good])))[0]]
+            return points[best : best + 1]
+    return nearest
+
+
+def _near(wanted: Objective, allowed: Space, x: np.ndarray, said: Said) -> np.ndarray:
+    """Return a changed reference (1, d) rounded: what is as there stays so; changes are rounded away from it, where
+    that meets the objective as the answer does."""
+    near = wanted.near
+    assert near is not None
     same = {n: label for n, label, moved in zip(near.names, near.labels, near.changed(x)[0], strict=True) if not moved}
     allowed = allowed.fix(same)
     steps = np.array([step_of(i) for i in allowed.inputs])
     away = np.sign(x - near.values)
 
     def met(point: np.ndarray) -> bool:
-        Y = model.predict(point)
-        return bool(allowed.contains(point)[0] and wanted.met(formulas.extended(point, Y) if formulas else Y)[0])
+        return bool(allowed.contains(point)[0] and wanted.met(said(point))[0])
 
     tried = [weighable(allowed, x + AWAY * steps * away), weighable(allowed, x)]
     if not met(x):

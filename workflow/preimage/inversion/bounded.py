@@ -85,7 +85,7 @@ class Trees:
         return _points(lambda: startpoints(self.question, n, rng), self.question)
 
     def nearer(self, near: Reference, distance: Distance, X: np.ndarray) -> np.ndarray:
-        """Return the nearest of points (n, d) with their changes of a reference made smaller, threshold by threshold."""
+        """Return the nearest of points (n, d) with their changes of a reference made smaller."""
         space = self.question.space
         return shrunk(near, space, self.boxes(space, ()).grid, distance, X)
 

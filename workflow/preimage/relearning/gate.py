@@ -1,4 +1,5 @@
-"""May the challenger replace the champion? Both predict the gate rows, which no model ever trained on.
+"""May the challenger replace the champion? Both predict the gate rows, which no model ever trained on; of a small
+table, where all rows train, each predicts every row by models that never saw it.
 
 Thresholds on the errors are one part (`preimage.tracking.registry` puts them to MLflow's own validation). The other is
 here: a difference that may be chance is no improvement. The rows are resampled in pairs, both models' errors of a row
@@ -26,7 +27,8 @@ class Comparison:
     Attributes:
         champion, challenger: root mean squared errors over all outputs, each in units of its scale.
         low, high: interval of challenger's error over champion's.
-        rows: gate rows; better: whether the whole interval lies below 1, and there are enough rows to say so.
+        rows: compared; better: whether the whole interval lies below 1, and there are enough rows to say so.
+        crossed: whether the rows trained the models, and others of the same settings predicted them.
     """
 
     champion: float
@@ -35,16 +37,22 @@ class Comparison:
     high: float
     rows: int
     better: bool
+    crossed: bool = False
+
+    @property
+    def what(self) -> str:
+        """Name the rows."""
+        return "cross-validated rows" if self.crossed else "gate rows"
 
     def reason(self) -> str:
         """Return why the challenger is not better; "" where it is."""
         if self.rows < FEWEST_ROWS:
-            return f"{self.rows} gate rows are too few to compare by (at least {FEWEST_ROWS})"
+            return f"{self.rows} {self.what} are too few to compare by (at least {FEWEST_ROWS})"
         if self.better:
             return ""
         return (
             f"the challenger's error is {self.challenger / self.champion if self.champion else np.inf:.3f} times the "
-            f"champion's on {self.rows} gate rows, {LEVEL:.0%} interval [{self.low:.3f}, {self.high:.3f}]: it may "
+            f"champion's on {self.rows} {self.what}, {LEVEL:.0%} interval [{self.low:.3f}, {self.high:.3f}]: it may "
             "be no better"
         )
 

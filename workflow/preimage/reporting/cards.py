@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from preimage.core.candidates import best_first
+from preimage.core.candidates import NOT_RUN, UNTRUE, best_first
 from preimage.core.objective import Fit, Objective
 from preimage.core.space import Input
 from preimage.evidence.held_out import error
@@ -39,10 +39,15 @@ def _answers(material: Material, name: str) -> pd.DataFrame:
 
 def _card(material: Material, name: str, wanted: Objective) -> dict[str, Any]:
     answers = _answers(material, name)
-    tests = {s: material.surrogates.get(s, {}).get("test", {}) for s in answers["surrogate"]}
-    order = sorted(tests, key=lambda s: (error(tests[s], wanted), s))
+    order = by_error(material, answers["surrogate"], wanted)
     best, *others = (_on(material, answers[answers["surrogate"] == s].iloc[0], wanted) for s in order)
     return {"name": name, "wanted": wanted.words(material.units), **best, "others": others}
+
+
+def by_error(material: Material, surrogates: Iterable[str], wanted: Objective) -> list[str]:
+    """Return surrogates, that with the smallest error of an objective's outputs on held-out rows first."""
+    tests = {s: material.surrogates.get(s, {}).get("test", {}) for s in surrogates}
+    return sorted(tests, key=lambda s: (error(tests[s], wanted), s))
 
 
 def _on(material: Material, row: pd.Series, wanted: Objective) -> dict[str, Any]:
@@ -59,6 +64,7 @@ def _on(material: Material, row: pd.Series, wanted: Objective) -> dict[str, Any]
     verdict, colour = _verdict(material, row, recipe, wanted)
     return {
         "surrogate": surrogate,
+        "explored": recipe is not None and surrogate in material.live.get("models", ()),
         "verdict": verdict,
         "colour": colour,
         "flags": [*_missed(row, recipe, wanted, units), *_flags(material, row, surrogate, wanted)],
@@ -141,7 +147,9 @@ def _predicted(
     for o in wanted.involved:
         value = recipe["predicted"][o] if recipe else row[f"predicted.{o}"]
         low, high = (recipe["low"][o], recipe["high"][o]) if recipe else (None, None)
-        interval = "" if low is None or high is None else words.between(low, high, o, units)
+        step = digits.step_of(units, o)
+        known = low is not None and high is not None and low < high
+        interval = f"{words.number(low, step)} to {words.number(high, step)}" if known else ""
         lines.append({"output": words.label(o), "value": words.of(value, o, units), "interval": interval})
     return lines
 
@@ -159,7 +167,7 @@ def _coverage(material: Material, surrogate: str, wanted: Objective) -> str:
 
 def _truth(row: pd.Series, wanted: Objective, units: Mapping[str, str]) -> str:
     if pd.isna(row["simulated_loss"]) or row["surrogate"] == "simulator":
-        return ""
+        return words.untrue(row)
     return f"Re-simulated before rounding: {words.values(row, 'simulated', wanted.involved, units)}"
 
 
@@ -196,6 +204,8 @@ def _flags(material: Material, row: pd.Series, surrogate: str, wanted: Objective
     said = []
     if not row["solves"]:
         said.append("No method found inputs that meet it; the nearest is shown")
+    if row.get(UNTRUE) not in (None, NOT_RUN) and pd.notna(row[UNTRUE]):
+        said.append("The simulator fails here")
     if str(row["status"]) == "not_converged" and not _ended(material, row, surrogate, wanted):
         said.append("The search had not ended here")
     info = material.surrogates.get(surrogate, {"test": {}, "test_coverage": []})
@@ -229,16 +239,24 @@ def _recipe(material: Material, x: Mapping[str, Any], surrogate: str, wanted: Ob
     old = dict(zip(wanted.near.names, wanted.near.labels, strict=True)) if wanted.near else {}
     shown = [i for i in material.space.inputs if i.name not in old or old[i.name] != x[i.name]]
     rest = len(material.space.inputs) - len(shown)
+    common = _common_unit(shown)
     found = [
         {
             "input": words.label(i.name) + (" (any)" if i.name in free else ""),
             "before": f"from {_weighed(i, old[i.name])} to" if old else "",
-            "value": f"{_weighed(i, x[i.name])} {i.unit or ''}".strip(),
+            "value": f"{_weighed(i, x[i.name])} {'' if i.unit == common else i.unit or ''}".strip(),
         }
         for i in shown
     ]
     others = f"{'all' if not shown else f'the other {rest}'} inputs as in {wanted.near.words}" if wanted.near else ""
-    return {"recipe": found, "rest": others if rest else ""}
+    return {"recipe": found, "rest": others if rest else "", "common_unit": common}
+
+
+def _common_unit(inputs: Sequence[Input]) -> str:
+    """Return the unit that at least three of some inputs, and most of them, have; "" where there is none."""
+    units = [i.unit for i in inputs if i.unit]
+    most = max(units, key=units.count, default="")
+    return most if units.count(most) > max(2, len(inputs) / 2) else ""
 
 
 def _weighed(i: Input, value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 
@@ -33,6 +34,8 @@ class Material:
         learned: by surrogate that inverts a decoder, what there is to show of it; `line` and `line_times` what learning
             a line by inversion gives.
         next_experiments: files of the experiments to run next.
+        live: what the live part evaluates (see `preimage.evidence.live`); nothing where there is no live part.
+        outputs: those that models predict, `formulas` those that follow from them and the inputs.
         fits: by objective that is a fit, its tables and findings; `fit_times` milliseconds of its derivatives.
     """
 
@@ -61,3 +64,6 @@ class Material:
     line_times: Mapping[str, float] = field(default_factory=dict)
     diagnosis: pd.DataFrame = field(default_factory=pd.DataFrame)
     next_experiments: Sequence[str] = ()
+    live: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[str] = ()
+    formulas: Formulas = NONE

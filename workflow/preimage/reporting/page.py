@@ -16,6 +16,7 @@ from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
 from preimage.reporting import (
     calibration,
+    calls,
     cards,
     dag,
     diagnosis,
@@ -28,6 +29,7 @@ from preimage.reporting import (
     windows,
     words,
 )
+from preimage.reporting.live import page as live
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
 from preimage.reporting.targets import tables_of_targets
@@ -50,6 +52,7 @@ def render(material: Material) -> str:
             seeds=material.study["seeds"],
             truth=bool(material.candidates["simulated_loss"].notna().any()),
             cards=cards.cards(material),
+            live=live.section(material),
             next_experiments=next_experiments.section(material),
             answers=[
                 _answer(material, name)
@@ -66,6 +69,7 @@ def render(material: Material) -> str:
             warnings=material.warnings,
             unmoved=words.unmoved(material.candidates),
             diagnosis=diagnosis.section(material.diagnosis, material.objectives, material.units),
+            calls=calls.section(material),
             figures=material.figures,
             made=_made(material),
             dag=dag.draw(material.records, LAST),

@@ -52,14 +52,20 @@ def verdict(o: Outcome) -> str:
     """Return in one sentence whether a round's model is better, by how much, whether that is beyond chance, and what to
     do next."""
     c, name = o.promotion["comparison"] or {}, words.label(o.surrogate)
+    if not c and o.promotion["champion_before"] and not o.promotion["promoted"]:
+        return (
+            f"The model {name} of round {o.round} was {o.promotion['reasons'][0]}; the champion stays: measure "
+            "more rows."
+        )
     if not c:
         kept = "is the first champion" if o.promotion["promoted"] else "did not become champion"
         return f"The model {name} of round {o.round} {kept}: there was none to compare with."
     after = "it is the champion now: use it" if o.promotion["promoted"] else "the earlier one stays champion"
     if c["rows"] < FEWEST_ROWS or not c["champion"] or c["high"] is None:
+        what = "rows are there" if c.get("crossed") else "rows were kept apart"
         return (
-            f"Whether the new {name} is better is unknown: {c['rows']} rows were kept apart to compare by, at least "
-            f"{FEWEST_ROWS} are needed; {after}. Measure more rows."
+            f"Whether the new {name} is better is unknown: {c['rows']} {what} to compare by, at least {FEWEST_ROWS} "
+            f"are needed; {after}. Measure more rows."
         )
     ratio = c["challenger"] / c["champion"]
     size = f"{abs(1 - ratio):.0%} {'smaller' if ratio < 1 else 'larger'}"
@@ -70,10 +76,10 @@ def verdict(o: Outcome) -> str:
         said, then = "is worse, beyond chance", "look for errors in the new rows, or for what has changed"
     else:
         said, then = "may be no better", "measure more rows"
-    return (
-        f"The new {name} {said}: its error on {c['rows']} rows that no model trained on is {size} ({span}); {after}, "
-        f"and {then}."
+    judges = (
+        "rows, each predicted by models that never saw it," if c.get("crossed") else "rows that no model trained on"
     )
+    return f"The new {name} {said}: its error on {c['rows']} {judges} is {size} ({span}); {after}, and {then}."
 
 
 def _gate(o: Outcome, seeds: int) -> Gate | None:

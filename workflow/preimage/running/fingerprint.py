@@ -19,6 +19,8 @@ PACKAGE = "preimage"
 NEUTRAL = ("preimage.running", "preimage.tracking", "preimage.support.stopping")
 # Who is champion, though, is decided here.
 REGISTRY = "preimage.tracking.registry"
+# What stands beside the code and goes into what it makes.
+BESIDE = ("*.html", "*.js")
 # Where a statement, a branch or a case holds others.
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
@@ -30,8 +32,9 @@ def digest(*names: str) -> str:
     # Steps get their generator from `preimage.running.step`, which is neutral; how it is made is not.
     roots = [part for name in (*names, "preimage.support.rng") if ":" not in name for part in _roots(name)]
     code = {file for root in roots for file in closure(_file(root))}
-    # Pages are made of templates that stand beside the code.
-    files = sorted(code | {page for folder in {file.parent for file in code} for page in folder.glob("*.html")})
+    # Pages are made of templates and scripts that stand beside the code.
+    beside = {page for folder in {file.parent for file in code} for kind in BESIDE for page in folder.glob(kind)}
+    files = sorted(code | beside)
     whole = hashlib.sha256()
     for file in files:
         root = WORKFLOW if file.is_relative_to(WORKFLOW) else IMPORT_PATH

@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from preimage.support import kept_calls, limits, masking, stopping
+from preimage.support import kept_calls, limits, masking, spending, stopping
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, remove
 from preimage.support.rng import generator
@@ -127,7 +127,8 @@ class Step:
         self.record.artifacts += [str(p) for p in paths]
 
     def progress(self, total: int | None) -> Callable[..., None]:
-        """Return a function of (done, best loss) and other numbers by name: it draws a bar, and logs now and then.
+        """Return a function of what is done, the best loss if there is one, and other numbers by name: it draws a bar,
+        and logs now and then.
 
         `total` is None where it isn't known how much there is to do.
         """
@@ -136,13 +137,15 @@ class Step:
         bar = tqdm(total=total, desc=self.record.name, leave=False, disable=None, mininterval=SHOW_EVERY_SECONDS)
         said = time.monotonic()
 
-        def report(done: int, best: float, **more: float) -> None:
+        def report(done: int, best: float | None = None, **more: float) -> None:
             nonlocal said
             bar.update(done - bar.n)
-            bar.set_postfix({k: f"{v:.4g}" for k, v in {"best": best, **more}.items()}, refresh=False)
+            loss = {} if best is None else {"best": best}
+            bar.set_postfix({k: f"{v:.4g}" for k, v in {**loss, **more}.items()}, refresh=False)
             ended = total is not None and done >= total
             if time.monotonic() - said > 5 or ended:
-                logging.info("%d%s done, best loss %.6g", done, "" if total is None else f" of {total}", best)
+                found = "" if best is None else f", best loss {best:.6g}"
+                logging.info("%d%s done%s", done, "" if total is None else f" of {total}", found)
                 said = time.monotonic()
             if ended:
                 bar.close()
@@ -191,8 +194,13 @@ def step(snakemake: Any) -> Iterator[Step]:
     with running(), secretive():
         try:
             run = Step(snakemake)
-            with kept_calls.keeping_at(lambda: run.calls):
+            failures = Path("results") / run.record.study / spending.FILE if run.record.study else None
+            with (
+                kept_calls.keeping_at(lambda: run.calls),
+                spending.opened(run.params.get("calls"), failures) as account,
+            ):
                 yield run
+            run.record.calls = {"asked": account.asked, "failed": dict(account.reasons)} if account.asked else {}
             run.finish(started)
             logging.info("done in %.1f s", run.record.timing["wall_seconds"])
         except StudyError as error:

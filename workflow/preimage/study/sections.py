@@ -33,13 +33,22 @@ class Vary(Frozen):
 class Split(Frozen):
     """How rows are held out. Rows of equal inputs stay together."""
 
-    method: Literal["hold_out", "cross_validation"] = option(
-        "hold_out",
-        "`hold_out` keeps `test_fraction` of the rows from every step. `cross_validation`, for small tables, trains "
-        "the model on all rows; each row is judged by a model of the same settings that was trained, and tuned, "
-        "without it. Not with `rounds`.",
+    method: Maybe[Literal["hold_out", "cross_validation"]] = option(
+        None,
+        "`hold_out` keeps `test_fraction` of the rows from every step. `cross_validation` trains the model on all "
+        "rows; each row is judged by models of the same settings that were trained, and tuned, without it. Where none "
+        "is named: `cross_validation` below 200 distinct rows. Later rounds go on as the first began.",
     )
-    folds: Whole = option(5, "With `cross_validation`: models trained to judge, each on the other parts.", ge=2, le=100)
+    folds: Whole = option(
+        5,
+        "With `cross_validation`: models trained to judge, each on the other parts; every batch of a later round stays "
+        "in one part.",
+        ge=2,
+        le=100,
+    )
+    repeats: Whole = option(
+        2, "With `cross_validation`: how often that is done, each time in other parts.", ge=1, le=100
+    )
     test_fraction: Number = option(
         0.3, "Share of rows that no step uses for training, tuning or selection.", gt=0, lt=1
     )
@@ -107,6 +116,15 @@ class Next(Frozen):
     objectives: Maybe[Distinct[Text]] = option(
         None, "Objectives to ask for. Default: all, which take turns.", min_length=1
     )
+
+
+class Budget(Frozen):
+    """Most calls of the simulator that a study may make, over all its seeds and rounds; a dry run (`-n`) and the report
+    count them by purpose. Rows (`samples`) and searches of the simulator itself take what the study states. Rounds and
+    then re-simulated candidates, the diagnosis and figures share what is left.
+    """
+
+    simulations: Whole = option(..., "Points at which the simulator is called.", ge=1, le=1_000_000_000)
 
 
 class Observations(Frozen):
@@ -214,6 +232,7 @@ class StudyFile(Frozen):
     )
     relearning: Relearning = option(Relearning())
     next: Maybe[Next] = option(None)
+    budget: Maybe[Budget] = option(None)
     observations: Maybe[Observations] = option(None)
     inference: Maybe[dict[Text, InferenceMethod]] = option(
         None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,10 @@ class Encoding:
         category = (levels > 0) | (np.ptp(X, axis=0) == 0)
         centre = np.where(levels > 0, 0.0, X.mean(axis=0))
         return cls(np.asarray(levels, np.int64), centre, np.where(category, 1.0, deviation))
+
+    def arrays(self) -> dict[str, Any]:
+        """Return its arrays by the names that they have beside those of a model."""
+        return {f"encoding.{f.name}": getattr(self, f.name) for f in fields(self)}
 
     @cached_property
     def source(self) -> np.ndarray:

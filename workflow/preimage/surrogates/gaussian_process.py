@@ -25,6 +25,7 @@ import pandas as pd
 from scipy.linalg import cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dtrtri
 
+from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.exact.forms import Columns, Process
@@ -131,12 +132,22 @@ class GaussianProcess:
         rows, weights = np.array(self._scaled), np.array(self._amplified)
         return Process(Columns.of(self.encoding), self.kernel, self.centre, self.scale, lengths, rows, weights)
 
+    def portable(self) -> Portable:
+        """Return the processes as arrays; the factors of their covariances are made again where they are needed."""
+        arrays = {name: getattr(self, name) for name in ("centre", "scale", "Z")}
+        names = ("amplitude", "noise", "lengths")
+        by_output = {name: np.array([getattr(h, name) for h in self.parameters]) for name in names}
+        weights = {"weights": np.array(self._amplified)}
+        return Portable(
+            "gaussian_process", {**arrays, **by_output, **weights, **self.encoding.arrays()}, {"kernel": self.kernel}
+        )
+
     def save(self, path: Path) -> None:
         theta = np.array([[h.amplitude, h.noise, *h.lengths] for h in self.parameters])
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("encoding", "parameters")}
-        encoding = {f"encoding.{f.name}": getattr(self.encoding, f.name) for f in fields(Encoding)}
         with replacing(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **{**arrays, "kernel": np.array(self.kernel)}, **encoding, parameters=theta)
+            kernel = {"kernel": np.array(self.kernel)}
+            np.savez(stream, **{**arrays, **kernel}, **self.encoding.arrays(), parameters=theta)
 
     @classmethod
     def load(cls, path: Path) -> GaussianProcess:

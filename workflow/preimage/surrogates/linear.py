@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support import npz
@@ -70,11 +71,15 @@ class Linear:
         e = self.encoding
         return Traceable(Planes(tuple(e.levels.tolist())), (e.centre, e.scale, self.base, self.slopes))
 
+    def portable(self) -> Portable:
+        """Return the planes as arrays."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "encoding"}
+        return Portable("linear", {**parts, **self.encoding.arrays()})
+
     def save(self, path: Path) -> None:
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "encoding"}
-        encoding = {f"encoding.{f.name}": getattr(self.encoding, f.name) for f in fields(Encoding)}
         with replacing(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays, **encoding)
+            np.savez(stream, **arrays, **self.encoding.arrays())
 
 
 @dataclass(frozen=True)

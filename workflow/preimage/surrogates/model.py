@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, write_json
@@ -71,6 +72,18 @@ class Brought:
         except StudyError:
             return None
         return None if own is None else reordered.trees(own, self.order)
+
+    def portable(self) -> Portable | None:
+        """Return the model as arrays, where it is made of trees or of a kind that is trained here; None where not."""
+        if (own := self.trees) is not None:
+            found = own.portable()
+            spread = {} if hasattr(self.model, "spread") else {"spread": "one"}
+            return replace(found, settings={**found.settings, **spread})
+        if not hasattr(self.model, "portable"):
+            return None
+        found = self.model.portable()
+        order = {"inputs": list(self.order.inputs), "outputs": list(self.order.outputs)}
+        return replace(found, settings={**found.settings, **order})
 
     @property
     def takes(self) -> tuple[int, ...]:

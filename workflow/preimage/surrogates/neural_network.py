@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
+from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.data.split import split
@@ -175,6 +176,16 @@ class Network:
             parts.append(jax.device_get(_everywhere(of, self.form, self._on_device, block)))
             parts[-1] = jax.tree.map(lambda a, count=count: a[:count], parts[-1])
         return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+
+    def portable(self) -> Portable:
+        """Return the ensemble as arrays, layer by layer."""
+        p, layers = self.parameters, list[tuple[str, np.ndarray]]()
+        for k, (kernel, bias) in enumerate(zip(p.kernels, p.biases, strict=True)):
+            layers += [(f"kernel_{k}", kernel), (f"bias_{k}", bias)]
+        scales = {"y_centre": p.y_centre, "y_scale": p.y_scale}
+        encoding = Encoding(np.array(self.form.levels, int), np.asarray(p.x_centre), np.asarray(p.x_scale))
+        arrays = {**dict(layers), **scales, **encoding.arrays()}
+        return Portable("network", arrays, {"activation": self.form.activation, "layers": len(p.kernels)})
 
     def save(self, path: Path) -> None:
         """Write the ensemble as arrays: reading them takes no Keras, whose import is 3 s."""

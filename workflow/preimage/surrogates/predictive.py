@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from preimage.core.portable import Portable
 from preimage.support.blas import one_blas_thread
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import squared_distances
@@ -87,6 +88,12 @@ class Predictive:
     encoding: Encoding
     Z: np.ndarray
     errors: tuple[Errors, ...]
+
+    def portable(self) -> Portable:
+        """Return the errors as arrays; the factors of their covariances are made again where they are needed."""
+        numbers = ("added", "variance", "length", "noise", "missed", "form")
+        by_output = {name: np.array([getattr(e, name) for e in self.errors]) for name in numbers}
+        return Portable("errors", {"Z": self.Z, **by_output, **self.encoding.arrays()})
 
     def draws(self, X: np.ndarray, predicted: np.ndarray, spread: np.ndarray) -> np.ndarray:
         """Return equally likely outputs (p, n, m) at points (p, d) with their predictions and spreads (p, m)."""

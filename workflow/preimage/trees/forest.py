@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage.core.portable import Portable
 from preimage.support import npz
 from preimage.support.files import replacing
 from preimage.support.numba_cache import numba
@@ -74,6 +75,21 @@ class Forest:
     def trees(self) -> Forest:
         """What exact searches take (see `preimage.inversion.Question`): itself."""
         return self
+
+    def portable(self) -> Portable:
+        """Return the trees without what follows from their order: right children and the positions of leaves."""
+        inner = self.feature >= 0
+        arrays = {"feature": self.feature, "threshold": self.threshold[inner], "values": self.values}
+        return Portable(
+            "trees",
+            {**arrays, "start": self.start},
+            {
+                "trees": len(self.roots),
+                "divisor": self.divisor,
+                "single_inputs": self.threshold.dtype == np.float32,
+                "single_sums": self.start.dtype == np.float32,
+            },
+        )
 
     def save(self, path: Path) -> None:
         with replacing(path) as temporary, temporary.open("wb") as stream:

@@ -131,7 +131,7 @@ class Expression:
             (low, high) of shape (n,), infinite where a divisor's interval holds 0 or a number is too large.
         """
         ends = self.step_bounds(low, high)[-1]
-        if self._repeats and self._ratio is not None and self._ratio.is_linear:
+        if self.repeats and self._ratio is not None and self._ratio.is_linear:
             form = self._ratio.above
             least, most = ({n: np.asarray(side[n], float) for n in form.coefficients} for side in (low, high))
             tighter = form.bounds(least, most, len(self.steps))
@@ -156,7 +156,7 @@ class Expression:
         return ends
 
     @cached_property
-    def _repeats(self) -> bool:
+    def repeats(self) -> bool:
         """Whether a name stands more than once."""
         uses = Counter(a for step in self.steps for a in step.arguments)
         return any(uses[k] > 1 for k, step in enumerate(self.steps) if step.operation == NAME)

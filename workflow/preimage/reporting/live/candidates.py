@@ -1,0 +1,42 @@
+"""The candidates of a page: a table to load from and to download."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from preimage.core.candidates import CASE, without_formulas
+from preimage.core.portable import pack
+
+# Cells of a page's table: of larger tables the first ranks are shown.
+MOST = 100_000
+
+
+def table(candidates: pd.DataFrame) -> dict[str, Any]:
+    """Return the candidates by column: packed numbers, or texts with the position of each; those of the first ranks
+    where there are many.
+
+    Keys: `columns`, `rows`, `of`, how many candidates there are in all, and `places`, where each is in the whole table.
+    """
+    candidates = candidates.reset_index(drop=True)
+    found = candidates[candidates["rank"].notna()]
+    most = MOST // max(1, found.shape[1])
+    if len(found) > most:
+        cases = max(1, found[CASE].drop_duplicates().shape[0])
+        found = found[found["rank"] <= max(1, most // cases)]
+    places = found.index.to_numpy()
+    found = without_formulas(found)
+    return {
+        "rows": len(found),
+        "of": int(candidates["rank"].notna().sum()),
+        "places": pack(places),
+        "columns": {name: _column(found[name]) for name in found},
+    }
+
+
+def _column(values: pd.Series) -> dict[str, Any]:
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return pack(values.to_numpy(float, na_value=float("nan")))
+    place, texts = pd.factorize(values.astype("str").where(values.notna()))
+    return {**pack(place + 1), "texts": ["", *map(str, texts)]}
