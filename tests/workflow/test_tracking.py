@@ -95,6 +95,7 @@ def test_the_model_has_signature_and_example_and_predicts_as_the_forest_does(tin
     assert model.predict(example) == pytest.approx(ours.predict(example.to_numpy())[:, 0], rel=1e-11)
 
 
+@pytest.mark.long
 def test_sending_again_changes_nothing(tiny):
     _, before = runs(tiny)
     for receipt in (tiny / "results/tiny/tracking/sent").rglob("*.json"):
@@ -171,6 +172,7 @@ def test_forceall_keeps_the_store(tmp_path):
     assert len(after) == 2 * len(before)
 
 
+@pytest.mark.long
 def test_a_run_is_made_again_and_each_table_held_against_what_it_left(without_server, monkeypatch):
     """After the sync: the run's tables are fetched, two are altered, and the study is run by what MLflow has of it."""
     folder, _ = without_server
