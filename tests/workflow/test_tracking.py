@@ -48,6 +48,20 @@ def test_one_parent_an_invocation_and_one_child_a_step(tiny):
     assert {r.info.status for r in children} == {"FINISHED"}
 
 
+def test_the_run_of_a_study_has_what_it_came_to(tiny):
+    client, found = runs(tiny)
+    (parent,) = (r for r in found if "mlflow.parentRunId" not in r.data.tags)
+    summary = pd.read_csv(tiny / "results/tiny/summary.csv")
+    mine = summary[(summary["objective"] == "ring") & (summary["surrogate"] == "forest")]
+    assert parent.data.metrics["answer.ring/predicted_loss"] in set(mine["predicted_loss"])
+    assert 0 <= parent.data.metrics["answer.ring/chance"] <= 1
+    about = read_json(tiny / "results/tiny/round0/seed0/surrogates/forest/surrogate.json")
+    assert parent.data.metrics["model.forest/rmse.y"] == pytest.approx(about["test"]["y"]["rmse"], rel=1e-12)
+    names = {a.path for a in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "summary.csv", "figures"} <= names
+    assert "`report.html` among the artifacts" in parent.data.tags["mlflow.note.content"]
+
+
 def test_a_step_carries_parameters_metrics_digests_and_tags(tiny):
     client, found = runs(tiny)
     (train,) = (r for r in found if r.info.run_name == "train forest" and r.data.tags["wildcard.seed"] == "0")
