@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from preimage.inference.simulators.user import Guarded
-from preimage.problems import loading
+from preimage.problems import calls
 from preimage.support import kept_calls
 from preimage.support.kept_calls import keeping_at, kept
 
@@ -107,7 +107,7 @@ def test_nothing_is_kept_outside_of_a_step_and_what_is_kept_is_forgotten(path):
 def test_a_simulator_of_ones_own_is_asked_in_batches_that_are_kept(path, batch, sizes):
     X = np.arange(10.0).reshape(5, 2)
     seen = []
-    call = loading.checked(lambda X: (seen.append(len(X)), X.sum(axis=1))[1], "own:call", ["y"], batch)
+    call = calls.Own(lambda X: (seen.append(len(X)), X.sum(axis=1))[1], "own:call", ["a", "b"], ["y"], batch)
     for _ in range(2):
         with keeping_at(lambda: path):
             assert call(X)[:, 0].tolist() == X.sum(axis=1).tolist()
@@ -120,7 +120,7 @@ def test_a_simulator_may_change_the_points_that_it_gets():
         return X.sum(axis=1)
 
     X = np.ones((3, 2))
-    assert loading.checked(call, "own:call", ["y"])(X)[:, 0].tolist() == [4, 4, 4]
+    assert calls.Own(call, "own:call", ["a", "b"], ["y"])(X)[:, 0].tolist() == [4, 4, 4]
     assert (X == 1).all()
 
 

@@ -23,7 +23,7 @@ def test_every_built_in_has_data_of_its_own_shape():
     for name in BUILT_IN:
         found = loading.load({"simulator": name})
         space = setting.of_simulator({"simulator": name}).space
-        table = generate.generate(found, space, 50, np.random.default_rng(0))
+        table = generate.generate(found, space, 50, np.random.default_rng(0)).table
         assert table.column_names == [*found.inputs, *found.outputs]
         assert len(table) == 50
 
@@ -102,7 +102,7 @@ def test_the_stepped_landing_lags_the_exact_one_by_less_than_a_step():
 def test_natural_draws_have_the_distribution_of_the_literature():
     found = loading.load({"simulator": "ballistics"})
     space = setting.of_simulator({"simulator": "ballistics", "inputs": {"speed": {"integer": True}}}).space
-    X = space.encode(generate.generate(found, space, 20000, np.random.default_rng(1)).to_pandas())
+    X = space.encode(generate.generate(found, space, 20000, np.random.default_rng(1)).table.to_pandas())
     assert X[:, 0].std() == pytest.approx(0.5, rel=0.03) and X[:, 3].mean() == pytest.approx(15, rel=0.01)
     assert X[:, 2].min() >= 9 and X[:, 2].max() <= 81 and (X[:, 3] == np.round(X[:, 3])).all()
 
@@ -110,7 +110,7 @@ def test_natural_draws_have_the_distribution_of_the_literature():
 def test_bounds_cut_natural_draws_and_fixed_inputs_are_held():
     spec = {"simulator": "robot_arm", "inputs": {"base": {"low": 0.0}, "angle1": {"fixed": 0.1}}}
     space = setting.of_simulator(spec).space
-    X = space.encode(generate.generate(loading.load(spec), space, 500, np.random.default_rng(0)).to_pandas())
+    X = space.encode(generate.generate(loading.load(spec), space, 500, np.random.default_rng(0)).table.to_pandas())
     assert (X[:, 0] >= 0).all() and (X[:, 1] == 0.1).all() and len(X) == 500
 
 

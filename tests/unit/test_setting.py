@@ -107,21 +107,21 @@ def bowl(**spec):
 
 
 def test_simulated_rows_are_the_simulators_answers():
-    frame = generate(*bowl(), 50, np.random.default_rng(0)).to_pandas()
+    frame = generate(*bowl(), 50, np.random.default_rng(0)).table.to_pandas()
     assert list(frame) == ["x1", "x2", "y"] and len(frame) == 50
     assert np.array_equal(frame["y"], frame["x1"] ** 2 + frame["x2"] ** 2)
 
 
 @pytest.mark.parametrize("sampling", ["uniform", "latin_hypercube", "clustered"])
 def test_rows_that_jobs_share_are_the_rows_of_one(sampling):
-    whole = generate(*bowl(), 11, np.random.default_rng(0), sampling, noise=1.0)
+    whole = generate(*bowl(), 11, np.random.default_rng(0), sampling, noise=1.0).table
     parts = [simulate_part(*bowl(), 11, np.random.default_rng(0), sampling, (k, 3)) for k in range(3)]
     assert [len(part) for part in parts] == [4, 4, 3]
-    assert generate(*bowl(), 11, np.random.default_rng(0), sampling, noise=1.0, parts=parts).equals(whole)
+    assert generate(*bowl(), 11, np.random.default_rng(0), sampling, noise=1.0, parts=parts).table.equals(whole)
 
 
 def test_noise_is_added_to_outputs_alone_and_has_the_wanted_size():
-    clean, noisy = (generate(*bowl(), 4000, np.random.default_rng(0), noise=sd).to_pandas() for sd in (0.0, 7.0))
+    clean, noisy = (generate(*bowl(), 4000, np.random.default_rng(0), noise=s).table.to_pandas() for s in (0.0, 7.0))
     pd.testing.assert_frame_equal(clean[["x1", "x2"]], noisy[["x1", "x2"]])
     error = (noisy["y"] - clean["y"]).to_numpy()
     assert abs(error.std() - 7) < 0.3 and abs(error.mean()) < 0.4
@@ -132,24 +132,32 @@ def test_simulated_rows_hold_bounds_constraints_and_fixed_inputs(sampling):
     spec = {"inputs": {"x1": {"low": 0, "high": 9, "integer": True}, "x2": {"low": -5, "high": 5}}}
     spec["constraints"] = [{"linear": {"x1": 1, "x2": 1}, "at_most": 6}]
     simulator, space = bowl(**spec)
-    frame = generate(simulator, space, 300, np.random.default_rng(0), sampling).to_pandas()
+    frame = generate(simulator, space, 300, np.random.default_rng(0), sampling).table.to_pandas()
     assert space.contains(frame[["x1", "x2"]].to_numpy()).all()
-    fixed = generate(simulator, space.fix({"x2": -2}), 30, np.random.default_rng(0), sampling).to_pandas()
+    fixed = generate(simulator, space.fix({"x2": -2}), 30, np.random.default_rng(0), sampling).table.to_pandas()
     assert set(fixed["x2"]) == {-2.0}
 
 
-def test_an_answer_that_is_no_number_is_refused_with_its_point():
+def test_a_point_that_fails_costs_its_row_and_too_many_are_an_error():
     def broken(X):
         return np.where(X[:, :1] > 50, np.nan, X[:, :1])
 
-    simulator = loading.Problem("broken", {"x1": (-100, 100), "x2": (-100, 100)}, {"y": ""}, broken)
-    message = refusal(generate, simulator, bowl()[1], 100, np.random.default_rng(0))
-    assert message.startswith("simulator 'broken' returned [nan] at [")
+    simulator, space = loading.Problem("b", {"x1": (-100, 100), "x2": (-100, 100)}, {"y": ""}, broken), bowl()[1]
+    table, failed = generate(simulator, space, 100, np.random.default_rng(0), noise=1.0)
+    assert len(table) + len(failed) == 100 and len(failed) > 10
+    assert (table["x1"].to_numpy() <= 50).all() and (failed["x.x1"] > 50).all()
+    assert set(failed["message"]) == {"no finite number"} and list(failed) == ["x.x1", "x.x2", "message"]
+    parts = [simulate_part(simulator, space, 100, np.random.default_rng(0), None, (k, 3)) for k in range(3)]
+    again = generate(simulator, space, 100, np.random.default_rng(0), noise=1.0, parts=parts)
+    assert again.table.equals(table) and again.failed.equals(failed)
+    found = refusal(generate, simulator, space, 100, np.random.default_rng(0), success_fraction=0.99)
+    assert f"failed at {len(failed)} of 100 points, and must succeed at 99% of them" in found
+    assert "problem.success_fraction" in found and f"no finite number ({len(failed)} times)" in found
 
 
 def test_rows_of_one_experiment_stay_together_when_they_are_generated_with_fixed_inputs():
     simulator, space = bowl(inputs={"x1": {"low": 0, "high": 2, "integer": True}, "x2": {"fixed": 1}})
-    made = generate(simulator, space, 60, np.random.default_rng(0), noise=1.0)
+    made = generate(simulator, space, 60, np.random.default_rng(0), noise=1.0).table
     train, test = split.split(made, ["x1", "x2"], 0.3, np.random.default_rng(1))
     column = made["x1"].to_numpy()
     assert not set(column[train]) & set(column[test])

@@ -1,4 +1,5 @@
 # What the steps of a study take in.
+from preimage.study import calls
 
 
 def expanded(patterns, wildcards, seeds=slice(None), rounds=slice(None)):
@@ -87,6 +88,21 @@ def data_files(wildcards):
     """Imported rows are the same for every seed; simulated ones are not."""
     folder = ROUND if has_table(wildcards) else SEED
     return {"data": f"{folder}/data.parquet", "info": f"{folder}/data.json"}
+
+
+def calls_for(purpose):
+    """How often a step of this purpose may call the simulator; None without a budget."""
+    return lambda w: calls.granted(of(w), purpose)
+
+
+def search_calls(wildcards):
+    """How often a search may call the simulator, where that is what it works on; None without a budget."""
+    if wildcards.surrogate != study_module.SIMULATOR:
+        return None
+    case = study_module.Case(
+        wildcards.surrogate, wildcards.objective, wildcards.inverter
+    )
+    return calls.granted(of(wildcards), calls.SEARCHES, case)
 
 
 def search_threads(wildcards):

@@ -11,6 +11,24 @@ def gate_before(wildcards):
     return before("gate.parquet")(wildcards) if int(wildcards.round) > 1 else []
 
 
+def failed_before(wildcards):
+    """The points that have failed as rows were simulated; a table's rows are none of these."""
+    simulated = int(wildcards.round) > 1 or not has_table(wildcards)
+    return [before("failed.parquet")(wildcards)] if simulated else []
+
+
+def failed_last(wildcards):
+    """Those of the first seed up to the last round."""
+    simulated = of(wildcards)["rounds"] or not has_table(wildcards)
+    return [first_seed("failed.parquet")(wildcards)] if simulated else []
+
+
+def judged_by_simulator(wildcards):
+    """The candidates of the first seed in the last round, of which some may have failed; nothing without a simulator."""
+    simulated = calls.simulates(of(wildcards))
+    return [first_seed("candidates.parquet")(wildcards)] if simulated else []
+
+
 def gate_rows(wildcards):
     """The gate rows of this round and all before; the first has none."""
     return f"{SEED}/gate.parquet" if int(wildcards.round) else []
@@ -20,6 +38,14 @@ def new_file(wildcards):
     """The file of a table's new rows; nothing where the round simulates."""
     files = named.new_files(of(wildcards)["problem"].get("table", {}))
     return files[int(wildcards.round) - 1] if files else []
+
+
+def relearning_of(wildcards):
+    """What a round may add; with a budget as many simulations as that grants."""
+    study = of(wildcards)
+    found = {k: study["relearning"][k] for k in ("simulations", "explore", "gate")}
+    most = calls.granted(study, calls.ROUNDS)
+    return found if most is None else {**found, "simulations": most}
 
 
 def decision(wildcards):

@@ -50,6 +50,7 @@ try:
             *invocation.check(STUDIES),
             *invocation.mend(STUDIES, only_look=workflow.output_settings.dryrun),
             *invocation.unseen(STUDIES, dry=workflow.output_settings.dryrun),
+            *invocation.planned(STUDIES, dry=workflow.output_settings.dryrun),
         ]:
             logger.warning(f"preimage: {warning}")
 except StudyError as error:

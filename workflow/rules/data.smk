@@ -35,6 +35,7 @@ rule simulate_part:
         ENVIRONMENT
     params:
         problem=without_formulas,
+        calls=calls_for(calls.SAMPLES),
         code=lambda w: code("simulate_part", *simulator_modules(w)),
     script:
         "../scripts/simulate_part.py"
@@ -47,16 +48,20 @@ rule generate:
         data="results/{study}/round{round}/seed{seed}/data.parquet",
         features="results/{study}/round{round}/seed{seed}/features.parquet",
         targets="results/{study}/round{round}/seed{seed}/targets.parquet",
+        failed="results/{study}/round{round}/seed{seed}/failed.parquet",
         info="results/{study}/round{round}/seed{seed}/data.json",
         record="results/{study}/tracking/round{round}/seed{seed}/generate.json",
     log:
         "results/{study}/logs/round{round}/seed{seed}/generate.log",
     benchmark:
         "results/{study}/benchmarks/round{round}/seed{seed}/generate.tsv"
+    wildcard_constraints:
+        round="0",
     conda:
         ENVIRONMENT
     params:
         problem=without_formulas,
+        calls=calls_for(calls.SAMPLES),
         code=lambda w: code("generate", *simulator_modules(w)),
     script:
         "../scripts/generate.py"

@@ -22,6 +22,8 @@ rule diagnose:
         folders=lambda w: [
             folder for folder in round_folders(w) if folder[1] == of(w)["rounds"]
         ],
+        calls=calls_for(calls.DIAGNOSIS),
+        answers=lambda w: calls.answers(of(w)),
         code=lambda w: code("diagnose", *simulator_modules(w)),
     script:
         "../scripts/diagnose.py"

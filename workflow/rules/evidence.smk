@@ -32,6 +32,7 @@ rule evidence:
         surrogates=lambda w: of(w)["surrogates"],
         objectives=lambda w: of(w)["objectives"],
         cases=lambda w: [list(case) for case in study_module.cases(of(w))],
+        calls=calls_for(calls.EVIDENCE),
         code=lambda w: code(
             "evidence",
             *simulator_modules(w),

@@ -38,6 +38,7 @@ rule invert_part:
         surrogate=INVERSION["surrogate"],
         objective=INVERSION["objective"],
         inverter=INVERSION["inverter"],
+        calls=search_calls,
         code=lambda w: code("invert_part", *surrogate_modules(w), *inverter_modules(w)),
     script:
         "../scripts/invert_part.py"
@@ -67,6 +68,7 @@ rule invert:
         surrogate=INVERSION["surrogate"],
         objective=INVERSION["objective"],
         inverter=INVERSION["inverter"],
+        calls=search_calls,
         code=lambda w: code("invert", *surrogate_modules(w), *inverter_modules(w)),
     script:
         "../scripts/invert.py"

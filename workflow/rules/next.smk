@@ -7,6 +7,8 @@ rule next_experiments:
         test=first_seed("test.parquet"),
         info=first_seed("split.json"),
         gate=last_gate,
+        failed=failed_last,
+        candidates=judged_by_simulator,
         targets=target_files,
         models=first_models("model"),
         models_info=first_models("surrogate.json"),

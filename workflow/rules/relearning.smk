@@ -8,6 +8,7 @@ rule next_round:
         info=before("split.json"),
         gate=gate_before,
         candidates=before("candidates.parquet"),
+        failed=failed_before,
         file=new_file,
     output:
         train="results/{study}/round{round}/seed{seed}/train.parquet",
@@ -15,6 +16,7 @@ rule next_round:
         info="results/{study}/round{round}/seed{seed}/split.json",
         gate="results/{study}/round{round}/seed{seed}/gate.parquet",
         new="results/{study}/round{round}/seed{seed}/new.parquet",
+        failed="results/{study}/round{round}/seed{seed}/failed.parquet",
         said="results/{study}/round{round}/seed{seed}/new.json",
         record="results/{study}/tracking/round{round}/seed{seed}/next_round.json",
     log:
@@ -30,9 +32,8 @@ rule next_round:
         incomplete=lambda w: of(w)["problem"].get("table", {}).get("incomplete"),
         objectives=lambda w: of(w)["objectives"],
         surrogates=lambda w: list(of(w)["surrogates"]),
-        relearning=lambda w: {
-            k: of(w)["relearning"][k] for k in ("simulations", "explore", "gate")
-        },
+        relearning=relearning_of,
+        calls=calls_for(calls.ROUNDS),
         code=lambda w: code(
             "next_round",
             *simulator_modules(w),

@@ -41,6 +41,7 @@ rule figures:
         surrogates=lambda w: list(of(w)["surrogates"]),
         fronts=fronts_of,
         baselines=lambda w: study_module.baselines(of(w)),
+        calls=calls_for(calls.FIGURES),
         code=lambda w: code("figures", *simulator_modules(w)),
     script:
         "../scripts/figures.py"

@@ -48,6 +48,7 @@ def read(params, folder, seed, simulator):
         simulator=simulator and with_formulas(simulator, found.formulas),
         baselines=frozenset(params["baselines"]),
         noise=None if "table" in spec else float(spec.get("noise", {}).get("sd", 0.0)),
+        calls=None if params["calls"] is None else params["calls"] // max(1, params["answers"]),
     )
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from preimage.core import objective
 from preimage.core.candidates import least_losses, without_formulas
 from preimage.core.certificates import Certificate
+from preimage.core.sizes import DRAWS
 from preimage.data import named, setting, split, split_rows, tables
 from preimage.evidence import assess, chance, fronts, judge, live, production, recipes
 from preimage.evidence.recommend import distinct_solutions
@@ -18,6 +19,7 @@ from preimage.problems import loading
 from preimage.problems.with_formulas import with_formulas
 from preimage.running.step import step
 from preimage.study import data_checks
+from preimage.support import spending
 from preimage.support.files import read_json, replacing, write_json
 from preimage.surrogates.base import module
 from preimage.surrogates.intervals import Intervals
@@ -50,7 +52,17 @@ def main(snakemake):
             table = calibrated.assess(table, space, spec, run.params["objectives"])
         else:
             table = assess.assess(
-                table, space, models, train.X, simulator, objectives, outputs, found.formulas, draws, outlooks
+                table,
+                space,
+                models,
+                train.X,
+                simulator,
+                objectives,
+                outputs,
+                found.formulas,
+                draws,
+                outlooks,
+                most=run.params["calls"],
             )
         free = {name: about.get("without_influence", []) for name, about in info.items()}
         summary = summarise(table, space, objectives, outputs, certificates, free)
@@ -88,7 +100,9 @@ def of_production(solutions, found, objectives, models, simulator, rng):
     """What becomes of recommended answers where inputs vary, at draws of this step's own."""
     mine = solutions[solutions["objective"].isin(list(objectives))]
     predict = {name: with_outputs(found.formulas, model) for name, (model, _) in models.items()}
-    simulate = None if simulator is None else simulator.simulate
+    left = spending.account().left
+    enough = left is None or left >= DRAWS * len(mine.drop_duplicates(["surrogate", "objective"]))
+    simulate = simulator.simulate if simulator is not None and enough else None
     return production.of_answers(mine, found.setting.space, objectives, predict, simulate, found.setting.outputs, rng)
 
 

@@ -58,6 +58,7 @@ def read(snakemake, params):
         tests=tests,
         candidates=pd.read_parquet(source.candidates),
         baselines=params["baselines"],
+        calls=params["calls"],
         formulas=found.formulas.names,
         solutions=pd.read_parquet(source.solutions),
         simulator=simulator and with_formulas(simulator, found.formulas),

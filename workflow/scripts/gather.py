@@ -14,7 +14,9 @@ def main(snakemake):
         inputs = [c[2:] for c in table if c.startswith("x.")]
         outputs = candidates.outputs_in(table)
         category = {name: not pd.api.types.is_numeric_dtype(table[f"x.{name}"]) for name in inputs}
-        candidates.schema(category, outputs, candidates.further_of(table)).validate(table)
+        further = candidates.further_of(table)
+        table = table[candidates.columns(inputs, outputs, further)]
+        candidates.schema(category, outputs, further).validate(table)
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
         parts = [pd.read_csv(p, float_precision="round_trip") for p in snakemake.input.summary]

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from preimage.acquisition import batch, experiments
-from preimage.core.candidates import without_formulas
+from preimage.core.candidates import inputs_of, without_formulas
 from preimage.core.objective import Varied
 from preimage.data import rows, setting, sheets, split_rows
 from preimage.evidence import chance
 from preimage.evidence.held_out import error
+from preimage.relearning.batch import failed_before
 from preimage.running.step import step
 from preimage.support.files import replacing
 from preimage.support.rng import generator
@@ -25,7 +28,10 @@ def main(snakemake):
         space = setting.of_simulator(spec).space if "simulator" in spec else found.setting.space
         wanted = found.objectives(run.params["objectives"])
         wishes = [batch.Wish(o.allowed(space), o) for o in wanted.values()]
-        chosen, beliefs = batch.choose(space, wishes, X, Y, options["experiments"], options["explore"], rng)
+        failed = points_failed(snakemake.input, space)
+        chosen, beliefs = batch.choose(
+            space, wishes, X, Y, options["experiments"], options["explore"], rng, failed=failed
+        )
         draws = {
             name: o.variation.on(space, generator(run.params["seed"], "variation"))
             for name, o in wanted.items()
@@ -45,6 +51,15 @@ def main(snakemake):
             )
         run.metric("next/experiments", len(table))
         run.artifact(snakemake.output.csv, snakemake.output.xlsx)
+
+
+def points_failed(source, space):
+    """Where the simulator has failed so far, as rows were simulated or candidates of the last round judged."""
+    if not source.get("candidates"):
+        return None
+    files = [pd.read_parquet(path) for path in source.get("failed", [])]
+    found = failed_before(files, pd.read_parquet(source.candidates[0]), space)
+    return space.encode(inputs_of(found, space))
 
 
 def by_models(source, names, found, space, draws, seed):

@@ -6,12 +6,14 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core import objective
+from preimage.core.candidates import inputs_of
 from preimage.data import named, new_rows, rows, setting, split, split_rows, tables
+from preimage.data.generate import MESSAGE, OF, ROWS, SUCCESS_FRACTION, check_success
 from preimage.problems import loading
 from preimage.relearning import batch
 from preimage.relearning.acquire import acquire
 from preimage.running.step import step
-from preimage.support.files import read_json, sha256, write_json
+from preimage.support.files import read_json, replacing, sha256, write_json
 
 
 def main(snakemake):
@@ -23,7 +25,7 @@ def main(snakemake):
         held = test.slice(0, 0) if crossed else test
         gate = tables.read(source.gate) if source.get("gate") else test.slice(0, 0)
         rng = run.rng
-        new, said = (measured if source.get("file") else simulated)(
+        new, failed, said = (measured if source.get("file") else simulated)(
             run, source, train, pa.concat_tables([held, gate]), rng
         )
         new = batch.numbered_after(new, before["last"][-1])
@@ -32,6 +34,8 @@ def main(snakemake):
         test = after if crossed else test
         for path, table in ((output.train, after), (output.test, test), (output.gate, gate), (output.new, new)):
             tables.write(path, table)
+        with replacing(output.failed) as path:
+            failed.to_parquet(path, index=False)
         category = named.categories(run.params["problem"])
         described = setting.describe(after, known.inputs, known.outputs, category)
         described = described._replace(references=known.references)
@@ -53,9 +57,18 @@ def simulated(run, source, train, held, rng):
     known = split_rows.read(spec, source.info, source.train, source.test)
     before, objectives = known.train, known.objectives(run.params["objectives"])
     asked = batch.asks(pd.read_parquet(source.candidates), space, run.params["surrogates"], objectives)
-    chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng)
+    failed = batch.failed_before(
+        [pd.read_parquet(path) for path in source.get("failed", [])], pd.read_parquet(source.candidates), space
+    )
+    points = space.encode(inputs_of(failed, space))
+    chosen = acquire(asked, before.X, before.Y, options["simulations"], options["explore"], rng, points)
     noise = spec.get("noise", {}).get("sd", 0.0)
-    return batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng), []
+    made = batch.simulated(loading.simulator(spec), space, chosen, train, noise, rng)
+    failed = pd.concat([failed, made.failed], ignore_index=True)
+    reasons = failed[failed[OF] == ROWS][MESSAGE].value_counts().to_dict()
+    rows = len(train) + len(held) + len(made.table) + sum(reasons.values())
+    check_success(reasons, rows, spec.get("success_fraction", SUCCESS_FRACTION))
+    return made.table, failed, []
 
 
 def measured(run, source, train, held, rng):
@@ -69,7 +82,7 @@ def measured(run, source, train, held, rng):
     said = kept.sentences(str(source.file))
     for sentence in said:
         print(f"preimage: {sentence}", flush=True)
-    return kept.table, said
+    return kept.table, pd.DataFrame({c: pd.Series(dtype="str") for c in (MESSAGE, OF)}), said
 
 
 def log(run, source, output, counts):

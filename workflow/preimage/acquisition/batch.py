@@ -13,6 +13,7 @@ from preimage.acquisition import searching
 from preimage.acquisition.aims import Aim, columns_of
 from preimage.acquisition.moving import Moves
 from preimage.acquisition.process import Belief, Normal
+from preimage.acquisition.success import Success
 from preimage.core import polytope
 from preimage.core.canonical import input_order
 from preimage.core.objective import Objective
@@ -122,7 +123,7 @@ class Beliefs:
 
 def choose(
     space: Space, wishes: Sequence[Wish], X: np.ndarray, Y: np.ndarray, n: int, explore: float,
-    rng: np.random.Generator, pending: np.ndarray | None = None,
+    rng: np.random.Generator, pending: np.ndarray | None = None, failed: np.ndarray | None = None,
 ) -> tuple[Batch, Beliefs]:  # fmt: skip
     """Choose n experiments, for each wish in turn, the last `explore` of them where least is known.
 
@@ -131,6 +132,7 @@ def choose(
         X, Y: measured rows (k, d) and (k, m).
         explore: share of the batch, 0 to 1, rounded to whole points.
         pending: points that are under way already (j, d).
+        failed: points at which nothing could be measured (f, d); the like of them are avoided, and they are not chosen.
 
     Points are valid, can be weighed (`preimage.core.weighing`), and none is a row or twice in the batch. There are
     fewer than n where the space has no more. Raises StudyError where fewer than two rows have outputs.
@@ -144,6 +146,8 @@ def choose(
     with one_blas_thread():
         rank = np.min([np.argsort(np.argsort(_merit(w.objective, Y))) for w in wishes], axis=0)
         beliefs = Beliefs(space, X, Y, columns, rank, rng)
+        failures = np.empty((0, X.shape[1])) if failed is None else failed[:, order]
+        success = Success(space, X, failures)
         # Of many wishes no more get their turn than there are experiments.
         places = [_Place(w, X, Y, rng) for w in wishes[:n]]
         found: list[tuple[np.ndarray, int, str]] = []
@@ -153,8 +157,8 @@ def choose(
         for k in range(n):
             at = k % len(wishes)
             why = IMPROVES if k < n - round(explore * n) else LEARNS
-            known = np.concatenate([X, waiting, *(p[None] for p, _, _ in found)])
-            x = places[at].pick(beliefs, why, known, rng)
+            known = np.concatenate([X, failures, waiting, *(p[None] for p, _, _ in found)])
+            x = places[at].pick(beliefs, success, why, known, rng)
             if x is not None:
                 found.append((x, at, why))
                 beliefs.add(x, rng)
@@ -173,7 +177,9 @@ class _Place:
         first = X[near[np.argsort(_merit(wish.objective, Y[near]), kind="stable")[:BEST]]]
         self.start = polytope.near(space, first)
 
-    def pick(self, beliefs: Beliefs, why: str, known: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    def pick(
+        self, beliefs: Beliefs, success: Success, why: str, known: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray | None:
         """Return the best point (d,) that is not known (k, d), as it can be weighed; None where none is left."""
         space, objective = self.wish.space, self.wish.objective.nominal
         if why == IMPROVES:
@@ -182,11 +188,12 @@ class _Place:
             aim = Aim.of(objective, true, counts, rng)
 
             def value(P: np.ndarray) -> np.ndarray:
-                return aim.score(beliefs.at(P, aim.columns))
+                with np.errstate(divide="ignore"):
+                    return aim.score(beliefs.at(P, aim.columns)) + np.log(success.weight(P))
         else:
 
             def value(P: np.ndarray) -> np.ndarray:
-                return beliefs.spread(P, columns_of([objective]))
+                return beliefs.spread(P, columns_of([objective])) * success.weight(P)
 
         def score(P: np.ndarray) -> np.ndarray:
             return np.where(_new(space, P, known), value(P), -np.inf) if len(P) else np.empty(0)

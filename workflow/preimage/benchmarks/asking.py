@@ -48,7 +48,7 @@ class World(NamedTuple):
 def rows(problem: Problem, samples: int, rng: np.random.Generator, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Draw rows (n, d), (n, m) as a study would."""
     space = Space(tuple(Input(n, *ends, n in problem.integers) for n, ends in problem.inputs.items()))
-    table = generate(problem, space, samples, rng, noise=noise).to_pandas()
+    table = generate(problem, space, samples, rng, noise=noise).table.to_pandas()
     return table[list(problem.inputs)].to_numpy(), table[list(problem.outputs)].to_numpy()
 
 

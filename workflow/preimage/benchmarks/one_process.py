@@ -40,7 +40,9 @@ def run(study: study_module.Study, folder: Path) -> None:
         table = tables.with_units(table, named.stated_units(spec))
     else:
         assert simulator is not None
-        table = generate(simulator, setting.of_simulator(spec).space, spec["samples"], generator(seed, "generate"))
+        table = generate(
+            simulator, setting.of_simulator(spec).space, spec["samples"], generator(seed, "generate")
+        ).table
         inputs, outputs = list(simulator.inputs), list(simulator.outputs)
     table = tables.numbered(table)
     rng = generator(seed, "split")

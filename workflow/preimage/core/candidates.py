@@ -17,8 +17,6 @@ from preimage.core.space import Space
 KEYS = ["problem", "round", "seed", "surrogate", "objective", "inverter", "start", "rank", "true_rank"]
 # A candidate is in the domain where its domain score is at most this.
 DOMAIN_LIMIT = 0.95
-# Candidates of a case that a user would look at first: what costs much is asked of these.
-FIRST = 10
 CASE = ["round", "seed", "surrogate", "objective", "inverter"]
 # By how much a candidate misses the limits of its objective, by prediction and in truth; in studies that have limits.
 VIOLATIONS = ("violation", "simulated_violation")
@@ -27,8 +25,11 @@ PRODUCTION = ("share_met", "worst")
 # Columns that only some studies have: with limits, with `closest_to` (the distance to what is to be near, and how many
 # inputs differ from it), and with `variation`. Those in `JUDGED` are by prediction, and with the prefix `simulated_` in
 # truth.
-FURTHER = ("violation", "distance", "changed", *PRODUCTION)
 JUDGED = ("violation", *PRODUCTION)
+# Why a candidate has no truth though there is a simulator: only in tables of which one lacks it.
+UNTRUE = "simulated_message"
+FURTHER = ("violation", "distance", "changed", *PRODUCTION, UNTRUE)
+NOT_RUN = "not run: the study's budget of simulations is spent"
 # How likely a candidate is to come out as wanted, with an interval, and the loss to be expected.
 CHANCE = ("chance", "chance_low", "chance_high", "expected_loss")
 # ok: a point that satisfies bounds and constraints, and of a search that a rule can judge (`multistart`, `cmaes`,
@@ -49,10 +50,11 @@ def columns(inputs: Sequence[str], outputs: Sequence[str], further: Collection[s
         *(f"x.{i}" for i in inputs),
         *(f"predicted.{o}" for o in outputs),
         "predicted_loss",
-        *(name for name in FURTHER if name in further),
+        *(name for name in FURTHER if name in further and name != UNTRUE),
         *(f"simulated.{o}" for o in outputs),
         "simulated_loss",
         *(f"simulated_{name}" for name in JUDGED if name in further),
+        *([UNTRUE] if UNTRUE in further else []),
         *(f"interval_low.{o}" for o in outputs),
         *(f"interval_high.{o}" for o in outputs),
         *CHANCE,
@@ -74,6 +76,7 @@ def typed(frame: pd.DataFrame, inputs: Sequence[str], outputs: Sequence[str]) ->
             frame[kind] = frame[kind].fillna(0.0).where(frame[loss].notna())
     types: dict[str, Any] = {
         **dict.fromkeys(["problem", "surrogate", "objective", "inverter", "status", "message"], "str"),
+        **dict.fromkeys({UNTRUE} & set(further), "str"),
         **dict.fromkeys(["round", "seed", "start", "evaluations"], "int64"),
         **dict.fromkeys(["rank", "true_rank", *({"changed"} & set(further))], "Int64"),
         "in_domain": "boolean",
@@ -171,6 +174,7 @@ def schema(inputs: Mapping[str, bool], outputs: Sequence[str], further: Collecti
         "changed": pa.Column("Int64", pa.Check.ge(0), nullable=True),
         **{f"{of}{name}": pa.Column(checks=finite, **number) for of in ("", "simulated_") for name in PRODUCTION},
         "simulated_loss": pa.Column(checks=finite, **number),
+        UNTRUE: pa.Column("str", nullable=True),
         **{f"{p}.{o}": pa.Column(**number) for p in ("interval_low", "interval_high") for o in outputs},
         **{name: pa.Column("float64", pa.Check.in_range(0, 1), nullable=True) for name in CHANCE[:3]},
         "expected_loss": pa.Column(checks=finite, **number),

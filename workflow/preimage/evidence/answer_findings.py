@@ -12,6 +12,7 @@ import pandas as pd
 from preimage.core import polytope
 from preimage.core.candidates import DOMAIN_LIMIT
 from preimage.core.objective import Objective
+from preimage.core.sizes import ASKED, FEWEST_ASKED, HALVINGS
 from preimage.core.space import Space
 from preimage.evidence.findings import ABSENT, FOUND, Finding, judged, unknown
 
@@ -19,9 +20,8 @@ from preimage.evidence.findings import ABSENT, FOUND, Finding, judged, unknown
 WIDE = 3.0
 # Answers that are equally good and so far apart, as a share of an input's range, are several.
 APART = 0.25
-# Points of a window at which the truth is asked, halvings by which a jump is cornered, and where no window is proven,
-# the share of each input's range by which settings are taken to be off.
-ASKED, HALVINGS, SETTING = 256, 40, 0.01
+# Where no window is proven, the share of each input's range by which settings are taken to be off.
+SETTING = 0.01
 # Share of the window that misses the objective from which the answer is not stable.
 MISSED = 0.05
 
@@ -148,6 +148,7 @@ def unstable_answer(
     simulate: Callable[[np.ndarray], np.ndarray],
     wanted: Objective,
     rng: np.random.Generator,
+    calls: int | None = None,
 ) -> Finding:
     """Return whether the truth jumps within the window around an answer, so that part of it is no answer.
 
@@ -158,18 +159,23 @@ def unstable_answer(
         low, high: ends of the window (d,); `proven` says whether the model meets the objective everywhere in it.
         x: the answer (d,).
         simulate: outputs (n, m) of points (n, d).
+        calls: different points to ask for at most; as many as are of use where it is None.
     """
     kind, quantity = "unstable_answer", "jump of the truth in the window"
-    X = rng.uniform(low, high, (ASKED, len(x)))
+    if calls is not None and calls < FEWEST_ASKED:
+        return unknown(kind, quantity, reason="the study's budget leaves too few simulations around the answer")
+    asked, halvings = (ASKED, HALVINGS) if calls is None else _affordable(calls)
+    X = rng.uniform(low, high, (asked, len(x)))
     X = np.vstack([x, np.where(space.discrete, np.round(X), X)])
     X = polytope.near(space.piece(x), X) if space.restricted else X
     Y = simulate(X)
     if not np.isfinite(Y).all():
-        said = "the simulator gave no number somewhere in the window"
+        failed = int((~np.isfinite(Y).all(axis=1)).sum())
+        said = f"the simulator failed at {failed} of {len(X)} points of the window"
         return unknown(kind, quantity, wanted.tolerance[0], reason=said)
     value = value_of(wanted, Y)
     first, last = X[value.argmin()], X[value.argmax()]
-    jump = abs(_jump(first, last, space, lambda P: value_of(wanted, simulate(P))))
+    jump = abs(_jump(first, last, space, lambda P: value_of(wanted, simulate(P)), halvings))
     # An answer on a limit of outputs has half of its window beyond, however smooth the truth is.
     wanted = replace(wanted, limits=())
     if wanted.bounded:
@@ -193,9 +199,17 @@ def value_of(wanted: Objective, Y: np.ndarray) -> np.ndarray:
     return wanted.sign * wanted.loss(Y)
 
 
-def _jump(first: np.ndarray, last: np.ndarray, space: Space, value: Callable[[np.ndarray], np.ndarray]) -> float:
+def _affordable(calls: int) -> tuple[int, int]:
+    """Return how many random points, and how many halvings, so many calls are spent on, beside the answer's own."""
+    halvings = min(HALVINGS, calls // 4)
+    return min(ASKED, calls - 1 - halvings), halvings
+
+
+def _jump(
+    first: np.ndarray, last: np.ndarray, space: Space, value: Callable[[np.ndarray], np.ndarray], halvings: int
+) -> float:
     """Return the difference that is left between two points when they are brought together by halving."""
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         middle = first / 2 + last / 2
         middle = np.where(space.stepwise, first, middle)
         a, b, c = value(np.stack([first, middle, last]))

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
-from preimage.core.candidates import CHANCE, FIRST, inputs_of
+from preimage.core.candidates import CHANCE, inputs_of
 from preimage.core.formulas import Formulas
 from preimage.core.objective import Draws, Objective
+from preimage.core.sizes import FIRST
 from preimage.core.space import Space
 from preimage.data.split_rows import SplitRows
 from preimage.surrogates import predictive

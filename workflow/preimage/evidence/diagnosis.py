@@ -38,6 +38,7 @@ class Evidence:
         about: what training wrote of each surrogate.
         candidates, summary, solutions: this seed's tables.
         noise: standard deviation of the noise that was added to simulated rows; None for measured ones.
+        calls: of the simulator around each answer, at most; None where there is no budget.
     """
 
     seed: int
@@ -55,6 +56,7 @@ class Evidence:
     simulator: Problem | None
     noise: float | None
     baselines: frozenset[str] = frozenset()
+    calls: int | None = None
 
 
 def diagnose(seeds: Iterator[tuple[Evidence, np.random.Generator]]) -> pd.DataFrame:
@@ -148,4 +150,4 @@ def _of_the_first(
     space = wanted.allowed(found.space)
     x = space.encode(inputs_of(first, space))[0]
     window = answers.window_around(row.to_dict(), x, space)
-    yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted.nominal, rng)
+    yield answers.unstable_answer(*window, x, space, found.simulator.simulate, wanted.nominal, rng, found.calls)

@@ -100,6 +100,17 @@ class Inverter(Entry):
         """How many evaluations, boxes or starts it is to do for a question, for a progress bar."""
         return next((int(getattr(self, name)) for name in self.work if hasattr(self, name)), 1)
 
+    @property
+    def kept(self) -> int:
+        """How many rows it keeps of a question, at most."""
+        return self.planned
+
+    @property
+    def simulations(self) -> int | None:
+        """How many points it asks a simulator for, at most, where that is what it works on; None where that depends on
+        what it finds."""
+        return getattr(self, "evaluations", None)
+
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def invert_many(self, questions: Sequence[Question], context: SearchContext) -> list[Answer]:

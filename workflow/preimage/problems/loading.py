@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
-from preimage.problems import user_import
-from preimage.support import kept_calls
+from preimage.problems import calls, user_import
+from preimage.problems.timed import Timed
 from preimage.support.errors import StudyError, did_you_mean
+from preimage.support.spending import Simulator
 
-# Points (n, d) to outputs (n, m); and how many points, and a generator, to points.
-Simulator = Callable[["np.ndarray"], "np.ndarray"]
+# How many points, and a generator, to points.
 Draw = Callable[[int, "np.random.Generator"], "np.ndarray"]
 # A minimum that is moved lies in this middle part of its box.
 MIDDLE = 0.8
@@ -69,6 +69,14 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Problem | None:
 
     Raises StudyError for an unknown built-in, a function that can't be imported, or a dimension out of place.
     """
+    found = _loaded(spec, run)
+    if found is None or not run or found.dynamics is not None:
+        return found
+    return replace(found, simulate=calls.metered(found.simulate))
+
+
+def _loaded(spec: Mapping[str, Any], run: bool) -> Problem | None:
+    """Return the problem, its calls not counted yet."""
     name = spec.get("simulator")
     if name is None:
         return None
@@ -125,15 +133,25 @@ def _check_known_minimum(problem: Problem) -> None:
 
 def _own(name: str, spec: Mapping[str, Any], run: bool) -> Problem:
     """Wrap a user's "package.module:function", which takes points (n, d) and returns outputs (n,) or (n, m)."""
-    call = user_import.load(name) if run else user_import.not_imported
     settings, outputs = spec.get("inputs") or {}, spec.get("outputs") or {}
     if "ode" in spec or "curve" in spec:
+        call = user_import.load(name) if run else user_import.not_imported
         return _own_series(call, name, spec, _bounds(name, settings), run)
     if not outputs:
         raise StudyError(f"problem.outputs: name the outputs of the simulator '{name}'")
     inputs = _bounds(name, settings)
     units = {key: (value or {}).get("unit", "") for key, value in outputs.items()}
-    return Problem(name.replace(":", "."), inputs, units, checked(call, name, list(outputs), spec.get("batch")))
+    return Problem(name.replace(":", "."), inputs, units, _points(name, spec, list(inputs), list(outputs), run))
+
+
+def _points(name: str, spec: Mapping[str, Any], inputs: list[str], outputs: list[str], run: bool) -> Simulator:
+    """Return a user's function of points; where its calls have a limit of time, in a process of its own."""
+    if not run:
+        return user_import.not_imported
+    seconds = spec.get("seconds")
+    call = user_import.load(name) if seconds is None else Timed(name, float(seconds))
+    code = calls.code_of(name, seconds)
+    return calls.Own(call, name, inputs, outputs, spec.get("batch"), code)
 
 
 def _bounds(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
@@ -187,33 +205,3 @@ def _nothing(X: np.ndarray) -> np.ndarray:
     import numpy as np
 
     return np.empty((len(X), 0))
-
-
-def checked(
-    call: Callable[[np.ndarray], Any], name: str, outputs: Sequence[str], batch: int | None = None
-) -> Simulator:
-    """Return `call` with its answer checked: float64 of shape (n, m), a clear StudyError otherwise.
-
-    Args:
-        batch: most points in one call, each of which is kept as it returns; all at once where it is None.
-    """
-    import numpy as np
-
-    def simulate(X: np.ndarray) -> np.ndarray:
-        if batch is None or len(X) <= batch:
-            return one(X)
-        return np.concatenate([one(X[k : k + batch]) for k in range(0, len(X), batch)])
-
-    def one(X: np.ndarray) -> np.ndarray:
-        # A copy: what the function does to its points must not show in ours, which a kept answer leaves as they are.
-        Y = np.asarray(kept_calls.kept([X], lambda: call(X.copy())), float)
-        if Y.ndim == 1 and len(outputs) == 1:
-            Y = Y[:, None]
-        if Y.shape != (len(X), len(outputs)):
-            raise StudyError(
-                f"simulator '{name}': {len(X)} points of {X.shape[1]} inputs returned an array of shape {Y.shape}, "
-                f"expected {(len(X), len(outputs))}"
-            )
-        return Y
-
-    return simulate

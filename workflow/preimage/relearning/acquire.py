@@ -14,6 +14,7 @@ import numpy as np
 
 from preimage.acquisition import batch
 from preimage.acquisition.batch import IMPROVES, LEARNS, Wish
+from preimage.acquisition.success import Success
 from preimage.core.neighbours import Tree
 from preimage.core.objective import Objective
 from preimage.core.space import Space
@@ -50,13 +51,20 @@ class Batch:
 
 
 def acquire(
-    asks: Sequence[Ask], X: np.ndarray, Y: np.ndarray, n: int, explore: float, rng: np.random.Generator
+    asks: Sequence[Ask],
+    X: np.ndarray,
+    Y: np.ndarray,
+    n: int,
+    explore: float,
+    rng: np.random.Generator,
+    failed: np.ndarray | None = None,
 ) -> Batch:
     """Choose n points to simulate, for each ask in turn.
 
     Args:
         X, Y: the training rows (k, d) and (k, m).
         explore: share of the batch that explores, 0 to 1, rounded to whole points.
+        failed: points at which the simulator has failed (f, d), the like of which are avoided.
 
     No point is a training row or twice in the batch, and all satisfy the space. There are fewer than n where the
     space has no more to offer (whole numbers and categories run out). Raises StudyError where nothing is asked.
@@ -64,21 +72,26 @@ def acquire(
     if not asks:
         raise StudyError("relearning: no inverter works on a surrogate, so there is nothing to simulate")
     exploring = round(explore * n)
-    chosen = _candidates(asks, X, int(np.ceil(CANDIDATES * (n - exploring))))
+    failures = np.empty((0, X.shape[1])) if failed is None else failed
+    chosen = _candidates(asks, X, int(np.ceil(CANDIDATES * (n - exploring))), failures)
     left = n - len(chosen)
     whole = max((ask.space for ask in asks), key=lambda space: int(space.free.sum()))
     wishes = list({ask.objective.name: Wish(ask.space, ask.objective) for ask in asks}.values())
-    found, _ = batch.choose(whole, wishes, X, Y, left, exploring / max(left, 1), rng, chosen)
+    found, _ = batch.choose(whole, wishes, X, Y, left, exploring / max(left, 1), rng, chosen, failures)
     return Batch(np.concatenate([chosen, found.X]), [CANDIDATE] * len(chosen) + found.why)
 
 
-def _candidates(asks: Sequence[Ask], X: np.ndarray, n: int) -> np.ndarray:
-    """Return up to n candidates (k, d) of the asks in turn, each the best that is neither known nor near another."""
+def _candidates(asks: Sequence[Ask], X: np.ndarray, n: int, failed: np.ndarray) -> np.ndarray:
+    """Return up to n candidates (k, d) of the asks in turn, each the best that is neither known nor near another, and
+    more likely to succeed than to fail."""
+    known = np.concatenate([X, failed])
     points: list[np.ndarray] = []
     for k in range(n):
         ask = asks[k % len(asks)]
         valid = ask.candidates[ask.space.contains(ask.candidates)]
-        free = _gap(ask.space, X, valid) >= SAME
+        free = _gap(ask.space, known, valid) >= SAME
+        if len(failed):
+            free &= Success(ask.space, X, failed).weight(valid) > 0
         if points:
             free &= _gap(ask.space, np.array(points), valid) >= APART
         if free.any():

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from preimage.core.candidates import best_first, inputs_of, outputs_in
+from preimage.core.candidates import NOT_RUN, UNTRUE, best_first, inputs_of, outputs_in
 from preimage.core.objective import Objective
 from preimage.core.space import Space
 from preimage.data import new_rows, tables
+from preimage.data.generate import CANDIDATES, MESSAGE, OF, Generated, failures
+from preimage.problems.calls import attempt
 from preimage.problems.loading import Problem
 from preimage.relearning.acquire import Ask, Batch
 from preimage.relearning.gate import gate_rows
-from preimage.support.errors import StudyError
 
 WHY = "__why__"
 
@@ -55,20 +56,35 @@ def _first(found: pd.DataFrame, wanted: Objective) -> pd.DataFrame:
 
 def simulated(
     problem: Problem, space: Space, batch: Batch, like: pa.Table, noise: float, rng: np.random.Generator
-) -> pa.Table:
-    """Simulate a batch, with measurement noise; return a table like the rows before, with the reason for each row.
-
-    Raises StudyError where an output is not finite: such a row can't be trained on.
-    """
-    Y = problem.simulate(batch.X)
-    if not np.isfinite(Y).all():
-        row = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
-        raise StudyError(f"simulator '{problem.name}' gave {Y[row].tolist()} at {batch.X[row].tolist()}")
+) -> Generated:
+    """Simulate a batch, with measurement noise; return a table like the rows before, with the reason for each row, and
+    the points that have failed."""
+    Y, why = attempt(problem.simulate, batch.X)
     Y = Y + noise * rng.standard_normal(Y.shape)
-    columns = {**space.decode(batch.X), **{name: Y[:, k] for k, name in enumerate(problem.outputs)}}
+    good = np.array([not w for w in why], bool)
+    columns = {**space.decode(batch.X[good]), **{name: Y[good, k] for k, name in enumerate(problem.outputs)}}
     fields = [f for f in like.schema if f.name in columns]
     table = pa.table([pa.array(columns[f.name], f.type) for f in fields], pa.schema(fields))
-    return table.append_column(WHY, pa.array(batch.why, pa.string()))
+    reasons = [w for w, kept in zip(batch.why, good, strict=True) if kept]
+    return Generated(table.append_column(WHY, pa.array(reasons, pa.string())), failures(space, batch.X, why))
+
+
+def failed_before(files: Sequence[pd.DataFrame], candidates: pd.DataFrame, space: Space) -> pd.DataFrame:
+    """Return the different points that have failed in rounds before, and why, in an order that is the points' own.
+
+    Args:
+        files: of failed points, with `x.<input>`, `message` and `of`.
+        candidates: those of the round before, of which some may have failed as they were re-simulated.
+    """
+    columns = [*(f"x.{name}" for name in space.names), MESSAGE, OF]
+    if UNTRUE in candidates:
+        found = candidates[candidates[UNTRUE].notna() & (candidates[UNTRUE] != NOT_RUN)]
+        files = [*files, found.drop(columns=MESSAGE).rename(columns={UNTRUE: MESSAGE}).assign(**{OF: CANDIDATES})]
+    parts = [part[columns] for part in files if len(part)]
+    if not parts:
+        return pd.DataFrame({c: pd.Series(dtype="str" if c in (MESSAGE, OF) else float) for c in columns})
+    whole = pd.concat(parts, ignore_index=True).drop_duplicates(columns[:-2])
+    return whole.sort_values(columns[:-2], kind="stable", ignore_index=True)
 
 
 def numbered_after(table: pa.Table, last: int) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from preimage.core.candidates import best_first
+from preimage.core.candidates import NOT_RUN, UNTRUE, best_first
 from preimage.core.objective import Fit, Objective
 from preimage.core.space import Input
 from preimage.evidence.held_out import error
@@ -178,7 +178,7 @@ def _coverage(material: Material, surrogate: str, wanted: Objective) -> str:
 
 def _truth(row: pd.Series, wanted: Objective, units: Mapping[str, str]) -> str:
     if pd.isna(row["simulated_loss"]) or row["surrogate"] == "simulator":
-        return ""
+        return words.untrue(row)
     return f"Re-simulated before rounding: {words.values(row, 'simulated', wanted.involved, units)}"
 
 
@@ -215,6 +215,8 @@ def _flags(material: Material, row: pd.Series, surrogate: str, wanted: Objective
     said = []
     if not row["solves"]:
         said.append("No method found inputs that meet it; the nearest is shown")
+    if row.get(UNTRUE) not in (None, NOT_RUN) and pd.notna(row[UNTRUE]):
+        said.append("The simulator fails here")
     if str(row["status"]) == "not_converged" and not _ended(material, row, surrogate, wanted):
         said.append("The search had not ended here")
     info = material.surrogates.get(surrogate, {"test": {}, "test_coverage": []})

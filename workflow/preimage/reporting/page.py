@@ -16,6 +16,7 @@ from preimage.evidence.fronts import VOLUMES
 from preimage.inversion.base import Inverter
 from preimage.reporting import (
     calibration,
+    calls,
     cards,
     dag,
     diagnosis,
@@ -68,6 +69,7 @@ def render(material: Material) -> str:
             warnings=material.warnings,
             unmoved=words.unmoved(material.candidates),
             diagnosis=diagnosis.section(material.diagnosis, material.objectives, material.units),
+            calls=calls.section(material),
             figures=material.figures,
             made=_made(material),
             dag=dag.draw(material.records, LAST),

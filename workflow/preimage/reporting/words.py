@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.core.candidates import DOMAIN_LIMIT
+from preimage.core.candidates import DOMAIN_LIMIT, NOT_RUN, UNTRUE
 from preimage.core.objective import Objective, interval_words
 from preimage.core.objective.reference import Reference
 from preimage.core.sentences import UNMOVED
@@ -114,10 +114,22 @@ def answer(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) 
         sentences.append(f"Re-simulated, the true value is {values(row, 'simulated', outputs, units)}.")
         if missed := limits_missed(row, "simulated", wanted, units):
             sentences.append(f"In truth, {listing(missed)}.")
+    elif untrue(row):
+        sentences.append(f"{untrue(row)}.")
     elif pd.isna(row["simulated_loss"]):
         sentences.append("No simulator is available to check it: measure it before you rely on it.")
     sentences.append(domain(row))
     return sentences
+
+
+def untrue(row: Mapping[str, Any]) -> str:
+    """Return why the true value of a candidate is unknown though there is a simulator; "" where it is known."""
+    why = row.get(UNTRUE)
+    if why is None or pd.isna(why):
+        return ""
+    if why == NOT_RUN:
+        return "Its true value is unknown: it was not re-simulated, as the budget of simulations is spent"
+    return f"Its true value is unknown: the simulator failed there ({why})"
 
 
 def _not_solved(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from preimage.problems import user_code
 from preimage.running import integrity, reproduction
 from preimage.running.step import JOBS_LOCK, resume_folder
-from preimage.study import Study
+from preimage.study import Study, calls
 from preimage.study.cases import plain as plain_study
 from preimage.support import kept_calls, limits
 from preimage.support.errors import StudyError
@@ -106,6 +106,12 @@ def unseen(studies: Mapping[str, Study], dry: bool) -> list[str]:
         for name, simulator in own.items()
         if simulator
     ]
+
+
+def planned(studies: Mapping[str, Study], dry: bool) -> list[str]:
+    """Return how many calls of its simulator each study makes, by purpose, where nothing is run yet."""
+    said = {name: calls.sentence(study) for name, study in studies.items()} if dry else {}
+    return [f"study '{name}': {text}" for name, text in said.items() if text]
 
 
 def _check_writable() -> None:

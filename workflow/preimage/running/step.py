@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from preimage.support import kept_calls, limits, masking, stopping
+from preimage.support import kept_calls, limits, masking, spending, stopping
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, remove
 from preimage.support.rng import generator
@@ -194,8 +194,13 @@ def step(snakemake: Any) -> Iterator[Step]:
     with running(), secretive():
         try:
             run = Step(snakemake)
-            with kept_calls.keeping_at(lambda: run.calls):
+            failures = Path("results") / run.record.study / spending.FILE if run.record.study else None
+            with (
+                kept_calls.keeping_at(lambda: run.calls),
+                spending.opened(run.params.get("calls"), failures) as account,
+            ):
                 yield run
+            run.record.calls = {"asked": account.asked, "failed": dict(account.reasons)} if account.asked else {}
             run.finish(started)
             logging.info("done in %.1f s", run.record.timing["wall_seconds"])
         except StudyError as error:

@@ -91,7 +91,7 @@ def space_part(problem: Mapping[str, Any], surrogate: str) -> dict[str, Any]:
     """Return what a search depends on of a `problem` entry: the space, and the simulator where that is asked."""
     kept = {"inputs", "outputs", "formulas", "constraints"}
     if surrogate == SIMULATOR:
-        kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver", "batch"}
+        kept |= {"simulator", "dimension", "shift", "ode", "curve", "solver", "batch", "seconds"}
     return {key: value for key, value in problem.items() if key in kept}
 
 

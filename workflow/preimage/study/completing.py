@@ -13,8 +13,8 @@ from preimage.data import named
 from preimage.inversion.base import Inverter
 from preimage.problems import user_code
 from preimage.problems.loading import load as load_problem
+from preimage.study import calls, user_models
 from preimage.study import inference as inference_setting
-from preimage.study import user_models
 from preimage.study.cases import LOOKUP, SIMULATOR, Study, fits, infers, is_front
 from preimage.study.pairs import works_on
 from preimage.support import digits
@@ -45,6 +45,7 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     if infers(study):
         return inference_setting.completed(study)
     inference_setting.refuse_parts(study)
+    _complete_calls(study, own=name is not None and not {"ode", "curve"} & set(study["problem"]))
     _check_limits(study["objectives"])
     _check_changes(study)
     _check_variation(study["objectives"])
@@ -68,8 +69,21 @@ def completed(study: Study, folder: str | Path = ".") -> Study:
     _add_nature(study["problem"])
     _complete_rounds(study)
     _check_next(study)
+    calls.check(study)
     study["preimages"] = _preimages(study)
     return study
+
+
+def _complete_calls(study: Study, own: bool) -> None:
+    """Have a simulator that costs called for one point after the other. Raises StudyError for a limit of its time, or
+    of its failures, that is of no consequence."""
+    problem = study["problem"]
+    if "seconds" in problem and not own:
+        raise StudyError("key 'problem.seconds': valid only for your own simulator, of points or for inference")
+    if "success_fraction" in problem and ("table" in problem or fits(study)):
+        raise StudyError("key 'problem.success_fraction': no rows are simulated: the study has a table, or fits series")
+    if own and ("seconds" in problem or "budget" in study):
+        problem.setdefault("batch", 1)
 
 
 def _preimages(study: Study) -> dict[str, dict[str, Any]]:

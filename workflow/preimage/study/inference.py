@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Study = dict[str, Any]
 # What only a study with `inference` has, and what it has no use for.
 OWN_PARTS = ("observations", "checks", "bank")
-OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds", "next")
+OTHER_PARTS = ("surrogates", "objectives", "inverters", "rounds", "next", "budget")
 OTHER_PROBLEM = (
     "table",
     "samples",
@@ -30,6 +30,7 @@ OTHER_PROBLEM = (
     "shift",
     "constraints",
     "formulas",
+    "success_fraction",
 )
 
 # Sets that show what prior and simulator can produce, for the observed ones to be compared with.
@@ -41,9 +42,8 @@ def refuse_parts(study: Study) -> None:
     for key in OWN_PARTS:
         if key in study:
             raise StudyError(f"key '{key}': valid only in a study with 'inference' (stochastic simulators)")
-    for key in ("stepping", "seconds"):
-        if key in study["problem"]:
-            raise StudyError(f"key 'problem.{key}': valid only in a study with 'inference' (stochastic simulators)")
+    if "stepping" in study["problem"]:
+        raise StudyError("key 'problem.stepping': valid only in a study with 'inference' (stochastic simulators)")
     if "objectives" not in study:
         raise StudyError("missing key 'objectives' (or, for a stochastic simulator, 'inference')")
 

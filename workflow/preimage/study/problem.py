@@ -307,7 +307,7 @@ class Problem(Frozen):
         "parameters, with separate random numbers per call. A killed run keeps every call that had "
         "returned, and repeats the one in progress: with 1, a single simulation. For a deterministic "
         "simulator, answers do not change, except for rounding in simulators that compute many rows at "
-        "once. Default: all points of a step in one call.",
+        "once. Default: all points of a step in one call; with `budget` or `seconds` 1.",
         ge=1,
         le=100_000_000,
     )
@@ -322,10 +322,20 @@ class Problem(Frozen):
     )
     seconds: Maybe[Number] = option(
         None,
-        "For inference: time limit in seconds for one batch of your own simulator; a batch that takes "
-        "longer is an error. Default 600.",
+        "Time limit in seconds for one call of your own simulator, which then runs in a process of its own and is "
+        "killed with all that it has started; the call's points fail (see `success_fraction`). Default: no limit. For "
+        "inference: limit for one batch, and a batch that takes longer is an error; default 600.",
         gt=0,
         le=10_000_000,
+    )
+    success_fraction: Maybe[Number] = option(
+        None,
+        "Least share of the simulated rows (`samples`, and those that rounds add) at which the simulator must succeed. "
+        "A call that raises, returns a number that is not finite or exceeds `seconds` costs its row, is kept with its "
+        "message in `failed_calls.jsonl`, and is not repeated; with fewer successes the study ends with an error. "
+        "Default 0.5.",
+        gt=0,
+        le=1,
     )
     noise: Maybe[Noise] = option(None)
     sampling: Maybe[Literal["natural", "uniform", "latin_hypercube", "clustered"]] = option(

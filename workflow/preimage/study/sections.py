@@ -118,6 +118,15 @@ class Next(Frozen):
     )
 
 
+class Budget(Frozen):
+    """Most calls of the simulator that a study may make, over all its seeds and rounds; a dry run (`-n`) and the report
+    count them by purpose. Rows (`samples`) and searches of the simulator itself take what the study states. Rounds and
+    then re-simulated candidates, the diagnosis and figures share what is left.
+    """
+
+    simulations: Whole = option(..., "Points at which the simulator is called.", ge=1, le=1_000_000_000)
+
+
 class Observations(Frozen):
     """For inference: the sets of samples to infer parameters from."""
 
@@ -223,6 +232,7 @@ class StudyFile(Frozen):
     )
     relearning: Relearning = option(Relearning())
     next: Maybe[Next] = option(None)
+    budget: Maybe[Budget] = option(None)
     observations: Maybe[Observations] = option(None)
     inference: Maybe[dict[Text, InferenceMethod]] = option(
         None,

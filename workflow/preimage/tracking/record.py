@@ -39,6 +39,8 @@ class Record:
         artifacts: paths to hand to the tracking server.
         model: how to log a trained model: {flavor, path, trusted, example}.
         imported: which of the packages that are slow to import the step had loaded in the end.
+        calls: points that a simulator was asked for (`asked`), and messages of those that failed, with their numbers
+            (`failed`); empty where none was asked.
         timing: wall and CPU seconds, peak memory in MB, evaluations.
         started, ended: milliseconds since 1970.
         others: metrics that are known only now, of steps before, by the path of their record.
@@ -60,6 +62,7 @@ class Record:
     artifacts: list[str] = field(default_factory=list)
     model: dict[str, Any] | None = None
     imported: list[str] = field(default_factory=list)
+    calls: dict[str, Any] = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     others: dict[str, list[list[Any]]] = field(default_factory=dict)

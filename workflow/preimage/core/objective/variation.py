@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.sizes import DRAWS
 from preimage.core.space import Space
 from preimage.support.errors import StudyError, did_you_mean
 
-DRAWS = 128
 _PERCENT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*%")
 
 

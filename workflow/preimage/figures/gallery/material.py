@@ -36,6 +36,7 @@ class Material:
         curves: by surrogate the losses of its training, a row an epoch; none where training has no epochs.
         proofs: what was proven of trade-offs, by objective and surrogate.
         rounds: what each round has bought (see `preimage.evidence.by_round`), over every seed; empty without rounds.
+        calls: of the simulator, at most; None where there is no budget.
     """
 
     space: Space
@@ -58,6 +59,7 @@ class Material:
     learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
     baselines: Collection[str] = ()
+    calls: int | None = None
     formulas: Collection[str] = ()
 
     @cached_property
@@ -95,6 +97,13 @@ class Material:
         """Return the distinct solutions of an objective on a surrogate, the recommended one first."""
         found = self.solutions[self.solutions["predicted_loss"].notna()]
         return found[(found["surrogate"] == surrogate) & (found["objective"] == objective)]
+
+    def places(self, frame: pd.DataFrame) -> list[int]:
+        """Return the places of candidates in their table; none where some are not in it."""
+        names = ["surrogate", "objective", "inverter", "start"]
+        known = {key: k for k, key in enumerate(zip(*(self.candidates[n] for n in names), strict=True))}
+        found = [known.get(key) for key in zip(*(frame[n] for n in names), strict=True)]
+        return [] if None in found else [k for k in found if k is not None]
 
     def points(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the points (k, d) of candidates that have one."""

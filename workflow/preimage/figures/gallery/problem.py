@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
+from preimage.core.sizes import FEWEST_LINES, GRID
 from preimage.figures.gallery.material import Material
 from preimage.figures.shown import Shown
 from preimage.figures.surface import surface
 from preimage.figures.training_scatter import training_scatter
 
 # The surface takes at most this many lines a side, and at most half as many runs of the simulator as there are rows.
-GRID = 41
 
 
 def plan(m: Material) -> Iterator[Shown]:
@@ -42,7 +42,8 @@ def plan(m: Material) -> Iterator[Shown]:
 def _surface(m: Material) -> Figure | None:
     rows = len(m.train[0]) + len(m.test[0])
     k = min(GRID, math.isqrt(rows // 2))
-    if m.simulator is None or k < 5:
+    k = k if m.calls is None else min(k, math.isqrt(m.calls))
+    if m.simulator is None or k < FEWEST_LINES:
         return None
     x1, x2 = (np.linspace(a, b, k) for a, b in zip(m.space.low, m.space.high, strict=True))
     X = np.column_stack([g.ravel() for g in np.meshgrid(x1, x2)])

@@ -75,3 +75,7 @@ class Certified(Inverter):
         ge=1,
         le=1_000_000,
     )
+
+    @property
+    def kept(self) -> int:
+        return 2

@@ -14,3 +14,8 @@ class Cmaes(Inverter):
     kind: ClassVar[str] = "cmaes"
 
     evaluations: Whole = option(2000, "Evaluation budget; the best point of each run is a row.", ge=20, le=10_000_000)
+
+    @property
+    def kept(self) -> int:
+        """Each run has twice the population of the one before."""
+        return self.evaluations.bit_length()

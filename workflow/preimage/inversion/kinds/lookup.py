@@ -21,3 +21,11 @@ class Lookup(Inverter):
         ge=1,
         le=1_000_000,
     )
+
+    @property
+    def kept(self) -> int:
+        return self.rows
+
+    @property
+    def simulations(self) -> int | None:
+        return self.rows
