@@ -43,22 +43,14 @@ def test_a_damaged_record_that_waits_to_be_sent_holds_up_no_other(here, capsys, 
 
 
 def test_a_record_that_the_server_refuses_is_said_once_and_holds_up_no_other(store, capsys):
-    """A tag whose name MLflow does not take stands for whatever else a server may find wrong."""
-    at = {
-        "study": "s",
-        "invocation": "1",
-        "started": 1,
-        "ended": 2,
-        "rule": "train",
-        "wildcards": {},
-        "metrics": [],
-        "params": {},
-    }
-    for k, tags in enumerate([{"odd [name]": "x"}, {}]):
-        write_json(Path(f"results/s/tracking/step{k}.json"), {**at, "name": f"step {k}", "tags": tags, "artifacts": []})
+    """An experiment without a name stands for whatever a server may find wrong."""
+    at = {"invocation": "1", "started": 1, "ended": 2, "rule": "train", "wildcards": {}, "metrics": [], "params": {}}
+    for k, study in enumerate(["", "s"]):
+        whole = {**at, "study": study, "name": f"step {k}", "tags": {}, "artifacts": []}
+        write_json(Path(f"results/s/tracking/step{k}.json"), whole)
     assert sending.send() == 1
     said = capsys.readouterr().err
-    assert said.count("warning: results/s/tracking/step0.json: refused by tracking at") == 1 and "odd" in said
+    assert said.count("warning: results/s/tracking/step0.json: refused by tracking at") == 1
     experiment = store.client.get_experiment_by_name("s").experiment_id
     assert [r.info.run_name for r in store.client.search_runs([experiment])] == ["step 1"]
     assert sending.send() == 0 and not capsys.readouterr().err
