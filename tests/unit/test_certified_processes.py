@@ -53,7 +53,7 @@ def question(entry, space=None, found=formulas.NONE, **which):
     values = found.extended(X, Y) if found else Y
     wanted = objective.build("o", entry, names, values.std(axis=0), np.ptp(values, axis=0), values)
     plain = Question(
-        space, wanted, fitted.predict, X, values, np.arange(len(X)), gradient=fitted.gradient, form=fitted.form()
+        space, wanted, fitted.predict, X, values, np.arange(len(X)), gradient=fitted.gradient, form=fitted.exact_form()
     )
     return with_formulas(plain, found)
 

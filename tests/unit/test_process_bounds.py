@@ -86,7 +86,7 @@ def check(seed, count=8):
     """Return how many points were compared with the bounds of boxes of a random model; none may be beyond one."""
     rng, compared = np.random.default_rng(seed), 0
     model, space, X = model_of(rng, ("rbf", "matern52")[seed % 2])
-    boxes = process_model.ProcessModel(model.form(), space, ENDS, model.predict)
+    boxes = process_model.ProcessModel(model.exact_form(), space, ENDS, model.predict)
     start, end = boxes_of(rng, space, X, count)
     state = boxes.fresh(len(start))
     ends, _ = boxes.bound(start, end, state)
@@ -125,7 +125,7 @@ def test_a_norm_of_weights_that_cancel_is_not_too_small():
     """By hand: two rows at a distance of 1e-5, of weights 1e6 and -1e6, have the norm of about 1e6 times that."""
     rng = np.random.default_rng(0)
     model, *_ = model_of(rng, "rbf")
-    form = model.form()
+    form = model.exact_form()
     rows, weights = np.array([[[0.0], [1e-5]]]), np.array([[1e6, -1e6]])
     form = type(form)(form.columns, "rbf", np.zeros(1), np.ones(1), np.ones((1, 1)), rows, weights)
     exact = 2e12 * -np.expm1(-0.5e-10)

@@ -1,6 +1,6 @@
 """Models as plain arrays, for exact searches to bound: what each is made of, in the order of a space's inputs.
 
-A model that is made of arrays says so by a method `form()`; which searches know the form is `exact.bounded`.
+A model that is made of arrays says so by a method `exact_form()`; which searches know the form is `exact.bounded`.
 """
 
 from __future__ import annotations
@@ -65,3 +65,20 @@ class Process(Form):
     lengths: np.ndarray
     rows: np.ndarray
     weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Network(Form):
+    """The mean of dense networks of one shape, whose hidden layers have one activation.
+
+    Attributes:
+        activation: its name (`exact.activations.CODES`).
+        centre, scale: of the outputs (m,).
+        kernels, biases: of each layer, for all members (k, inputs, outputs) and (k, outputs).
+    """
+
+    activation: str
+    centre: np.ndarray
+    scale: np.ndarray
+    kernels: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]

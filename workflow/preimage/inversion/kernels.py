@@ -63,7 +63,7 @@ def _prove(model: Any, X: np.ndarray) -> None:
     limit = {"y": {"at_least": float(Y.min())}}
     wanted = objective.build("o", {"minimize": "y", "subject_to": limit}, ["y"])
     rows = np.arange(len(X))
-    question = Question(space, wanted, model.predict, X, Y, rows, gradient=model.gradient, form=model.form())
+    question = Question(space, wanted, model.predict, X, Y, rows, gradient=model.gradient, form=model.exact_form())
     asking.ask(Inverter.of({"kind": "certified", "starts": 1}), [question], np.random.default_rng(0))
 
 

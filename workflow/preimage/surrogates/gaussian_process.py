@@ -126,7 +126,7 @@ class GaussianProcess:
         }
         return Traceable(Mean(self.kernel, tuple(e.levels.tolist())), parameters)
 
-    def form(self) -> Process:
+    def exact_form(self) -> Process:
         """Return the means as arrays, for exact searches."""
         lengths = np.array([h.lengths for h in self.parameters])
         rows, weights = np.array(self._scaled), np.array(self._amplified)
