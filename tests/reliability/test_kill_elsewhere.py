@@ -69,6 +69,7 @@ bank: {jobs: 2}
 """
 ONCE = OWN.replace("samples: 60", "samples: 20").replace(", gradient: 2-point, on: [simulator]", "")
 TABLES = ("tiny/candidates.parquet", "tiny/summary.csv")
+NEXT_TABLES = (*TABLES, "tiny/diagnosis.csv", "tiny/next_experiments.csv")
 ROUND_TABLES = (*TABLES, "tiny/rounds.csv")
 POSTERIORS = ("tiny/posterior.parquet", "tiny/summary.csv")
 AGAIN = tuple(f"tiny-reproduced-*/{name}" for name in ("candidates.parquet", "summary.csv", "reproduced.csv"))
@@ -108,7 +109,7 @@ SETTINGS = {
     "own simulator": Setting(OWN, (*TABLES, "tiny/diagnosis.csv")),
     "scatter": Setting(SCATTERED, TABLES, results(*TABLES)),
     "relearning": Setting(ROUNDS, ROUND_TABLES, results(*ROUND_TABLES, "tiny/relearning.html")),
-    "budget and next": Setting(FAILING, (*TABLES, "tiny/diagnosis.csv", "tiny/next_experiments.csv")),
+    "budget and next": Setting(FAILING, NEXT_TABLES, results(*NEXT_TABLES)),
     "inference": Setting(INFERENCE, POSTERIORS, results(*POSTERIORS)),
     "reproduce": Setting(ONCE, AGAIN, before=run_once),
 }
