@@ -11,16 +11,19 @@ import pandas as pd
 import pytest
 
 from preimage import study as study_module
+from preimage.core import objective
 from preimage.core.candidates import NOT_RUN, UNTRUE
 from preimage.core.space import Input, Space
 from preimage.data import generate
 from preimage.evidence import assess
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.problems import calls, loading, timed
 from preimage.relearning import batch
 from preimage.support import spending
 from preimage.support.places import python_path
 
-from ..conftest import refusal
+from ..conftest import inverter, refusal
 from .test_evidence import LOWEST
 
 SOURCE = """
@@ -277,3 +280,16 @@ def test_a_kill_loses_no_call_that_had_returned_or_failed(asked, here, own_file,
     expected[np.linspace(0, 1, 12) > 0.8] = np.nan
     assert np.array_equal(np.frombuffer(bytes.fromhex(Y)), expected, equal_nan=True)
     assert why.count("too hot") == 3 and why.count("no finite number") == 2
+
+
+def test_a_search_of_the_simulator_says_why_a_point_failed(asked):
+    problem, space = loading.simulator(entry(batch=1)), Space((Input("a", 0, 1),))
+    X = np.linspace(0.2, 0.7, 10)[:, None]
+    wanted = objective.build("o", {"minimize": "y"}, ["y"])
+    with spending.opened(None, None):
+        one = Question(space, wanted, problem.simulate, X, 2 * X, np.arange(10), on_simulator=True)
+        ((answer, Y),) = asking.ask(inverter("random", {"evaluations": 30}), [one], np.random.default_rng(0))
+    hot = answer.X[:, 0] > 0.8
+    assert hot.any() and (np.isnan(Y[:, 0]) == (hot | (answer.X[:, 0] < 0.1))).all()
+    assert {answer.message[k] for k in np.flatnonzero(hot)} == {"ValueError: too hot, password=***"}
+    assert {answer.status[k] for k in np.flatnonzero(hot)} == {"failed"}
