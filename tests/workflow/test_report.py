@@ -3,6 +3,7 @@
 import copy
 import html
 import io
+import json
 import re
 from dataclasses import replace
 
@@ -73,41 +74,94 @@ def test_a_browser_opens_it_from_a_file_without_console_errors(tiny, tmp_path, s
     assert "The answer" in found and said == []
 
 
-MOVE = """
+# Points at a candidate in a figure, clicks it, moves a slider, downloads; keeps what the page shows after each.
+USE = """
 <script>
-addEventListener("load", () => setTimeout(() => {
-  const slider = document.querySelector('#explorer input[type="range"]');
-  slider.value = 3;
-  slider.dispatchEvent(new Event("input"));
-  URL.createObjectURL = (blob) => {
-    const pre = document.body.appendChild(document.createElement("pre"));
-    pre.id = "csv";
-    blob.text().then((text) => pre.append(text));
-    return "#";
-  };
-  document.querySelector("button[data-candidates]").click();
-}, 100));
+addEventListener("load", () => {
+  const kept = {}, reading = () => document.querySelector('[data-output="y"]').textContent;
+  const steps = [
+    () => {
+      kept.height = document.documentElement.scrollHeight;
+      document.querySelectorAll("details").forEach((d) => { d.open = true; });
+    },
+    () => {
+      const mark = [...document.querySelectorAll("use.pick")].at(-1);
+      mark.dispatchEvent(new PointerEvent("pointerenter", { clientX: 10, clientY: 10 }));
+      kept.named = document.querySelector(".named").textContent;
+      mark.dispatchEvent(new PointerEvent("pointerleave"));
+      mark.dispatchEvent(new MouseEvent("click"));
+    },
+    () => {
+      kept.clicked = reading();
+      document.querySelector('[data-part="reset"]').click();
+      document.querySelector('button[data-open="ring"]').click();
+      const slider = document.querySelector('#explorer input[type="range"]');
+      slider.value = 3;
+      slider.dispatchEvent(new Event("input"));
+    },
+    () => {
+      kept.moved = reading();
+      window.Blob = function (parts) { kept.csv = parts.join(""); };
+      URL.createObjectURL = () => "#";
+      document.querySelector("button[data-candidates]").click();
+    },
+    () => {
+      const pre = document.body.appendChild(document.createElement("pre"));
+      Object.assign(pre, { id: "kept", textContent: JSON.stringify(kept) });
+    },
+  ];
+  steps.forEach((step, k) => setTimeout(step, 200 * (k + 1)));
+});
 </script>
 """
 
 
+@pytest.fixture(scope="module")
+def used(page, tmp_path_factory):
+    """What the page shows while it is used."""
+    folder = tmp_path_factory.mktemp("used")
+    (folder / "page.html").write_text(page.replace("</body>", f"{USE}</body>"), encoding="utf-8")
+    found, said = opened(folder / "page.html", folder / "profile")
+    assert said == [], said
+    return json.loads(html.unescape(re.search('<pre id="kept">(.*?)</pre>', found, re.DOTALL).group(1)))
+
+
 @needs_chromium
-def test_moving_an_input_moves_the_prediction_and_the_candidates_are_downloaded(page, tiny, tmp_path):
-    (tmp_path / "page.html").write_text(page.replace("</body>", f"{MOVE}</body>"), encoding="utf-8")
-    found, said = opened(tmp_path / "page.html", tmp_path / "profile")
-    assert said == []
-    x = read_json(tiny / "results/tiny/round0/seed0/evidence.json")["recipes"][0]["x"]
+def test_the_page_is_short_until_it_is_unfolded(used):
+    assert 1000 < used["height"] < 6000
+
+
+def number(text):
+    return float(text.replace(",", ""))
+
+
+@needs_chromium
+def test_moving_an_input_moves_the_prediction(used, tiny):
+    recipes = read_json(tiny / "results/tiny/round0/seed0/evidence.json")["recipes"]
+    (x,) = (r["x"] for r in recipes if r["objective"] == "ring")
     forest = Forest.load(tiny / "results/tiny/round0/seed0/surrogates/forest/model" / random_forest.ARRAYS)
-    (expected,) = forest.predict(np.array([[3.0, x["x2"]]]))[0]
-    shown = re.search('data-output="y">([^<]*)<', found).group(1)
-    assert float(shown.replace(",", "")) == pytest.approx(expected, rel=1e-3)
-    assert float(shown.replace(",", "")) != pytest.approx(
-        forest.predict(np.array([[x["x1"], x["x2"]]]))[0, 0], rel=1e-3
-    )
-    table = pd.read_csv(io.StringIO(html.unescape(re.search('<pre id="csv">(.*?)</pre>', found, re.DOTALL).group(1))))
+    before, after = forest.predict(np.array([[x["x1"], x["x2"]], [3.0, x["x2"]]]))[:, 0]
+    assert number(used["moved"]) == pytest.approx(after, rel=1e-3) != pytest.approx(before, rel=1e-3)
+
+
+@needs_chromium
+def test_a_candidate_in_a_figure_is_named_and_put_into_the_sliders(used, tiny):
+    candidates = pd.read_parquet(tiny / "results/tiny/candidates.parquet").query("surrogate == 'forest'")
+    name, predicted = used["named"].split(": ")
+    inverter, rank = name.rsplit(" ", 1)
+    mine = candidates[(candidates["inverter"] == inverter) & (candidates["rank"] == int(rank))]
+    assert number(used["clicked"]) == number(predicted)
+    assert np.isclose(mine["predicted.y"], number(predicted), rtol=1e-3).sum() == 1
+
+
+@needs_chromium
+def test_candidates_are_downloaded_as_they_are(used, tiny):
+    table = pd.read_csv(io.StringIO(used["csv"].removeprefix("\ufeff")), float_precision="round_trip")
     candidates = pd.read_parquet(tiny / "results/tiny/candidates.parquet").query("rank == rank")
     assert list(table) == list(candidates) and len(table) == len(candidates)
-    assert np.array_equal(table["x.x1"], candidates["x.x1"]) and list(table["inverter"]) == list(candidates["inverter"])
+    for column in ("x.x1", "predicted.y", "chance", "interval_low.y"):
+        assert np.array_equal(table[column], candidates[column].astype(float), equal_nan=True), column
+    assert list(table["inverter"]) == list(candidates["inverter"])
 
 
 # -- names are names, whatever they say --------------------------------------------------------------------------------

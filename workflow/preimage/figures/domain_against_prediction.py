@@ -7,7 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from preimage.figures.style import INK, MOST_POINTS, Look, dense, legend, panels, shorten, styled, thin, widen, wrap
+from preimage.figures.style import (
+    INK,
+    MOST_POINTS,
+    Look,
+    dense,
+    legend,
+    panels,
+    picks,
+    shorten,
+    styled,
+    thin,
+    widen,
+    wrap,
+)
 
 
 @styled
@@ -21,6 +34,7 @@ def domain_against_prediction(
     limit: float,
     wanted: tuple[float, float] | None = None,
     least_span: float = 0.0,
+    places: Sequence[int] = (),
 ) -> Figure | None:
     """Draw what is predicted for every candidate against its domain score.
 
@@ -33,8 +47,9 @@ def domain_against_prediction(
         limit: the score at which the data ends.
         wanted: the interval of predicted values that was asked for, if there is one.
         least_span: what the axis of predicted values shows at least.
+        places: of the candidates in their table (n,), where they can be picked on a page.
     """
-    names = np.asarray(inverters, dtype=str)
+    names, at = np.asarray(inverters, dtype=str), np.asarray(places, int)
     known = np.isfinite(score) & np.isfinite(predicted)
     found = [i for i in looks if (known & (names == i)).any()]
     if not found:
@@ -54,10 +69,13 @@ def domain_against_prediction(
         mine = np.flatnonzero(known & (names == inverter))
         best = mine[first[mine]]
         mine = mine[thin(len(mine), MOST_POINTS // len(found))]
-        axes.plot(score[mine], predicted[mine], marker, color=colour, ms=3.4, mew=0, alpha=0.7, rasterized=raster)
+        axes.plot(
+            score[mine], predicted[mine], marker, color=colour, ms=3.4, mew=0, alpha=0.7, rasterized=raster,
+            gid=None if raster else _picked(at, mine),
+        )  # fmt: skip
         (handles[shorten(inverter, 24)],) = axes.plot(
             score[best], predicted[best], marker, color="none" if colour == INK else colour, mec=INK, mew=1.2, ms=10,
-            zorder=3,
+            zorder=3, gid=_picked(at, best),
         )  # fmt: skip
     axes.set(xlim=(-0.02, 1.03), xlabel="domain score (share of training rows that are no lonelier)", ylabel=wrap(name))
     widen(axes, predicted[known], least_span)
@@ -70,3 +88,7 @@ def domain_against_prediction(
         f"{name} against domain score for {known.sum()} candidates, {outside:.0%} of them outside the data."
     )
     return figure
+
+
+def _picked(places: np.ndarray, which: np.ndarray) -> str | None:
+    return picks(places[which].tolist()) if len(places) else None

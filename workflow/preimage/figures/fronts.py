@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from preimage.core import fronts as core
-from preimage.figures.style import INK, SKY, Look, dense, legend, panels, shorten, styled, wrap
+from preimage.figures.style import INK, SKY, Look, dense, legend, panels, picks, shorten, styled, wrap
 
 OUT_OF_REACH = SKY
 # More marks of one front hide each other; the first candidates by rank span it.
@@ -22,12 +22,14 @@ ROOM = 0.06
 
 
 class Front(NamedTuple):
-    """What one method found: outputs (n, k) of its front by rank, predicted and re-simulated (NaN without truth)."""
+    """What one method found: outputs (n, k) of its front by rank, predicted and re-simulated (NaN without truth), and
+    their places in the table of candidates (n,) where they can be picked on a page."""
 
     name: str
     look: Look
     predicted: np.ndarray
     simulated: np.ndarray
+    places: Sequence[int] = ()
 
 
 @styled
@@ -91,7 +93,8 @@ def _panel(
         axes.plot(
             *front.simulated[:MOST_MARKS, at].T, marker, color="none", mec=colour, mew=0.7, ms=4, alpha=0.75, zorder=3
         )
-        axes.plot(*front.predicted[:MOST_MARKS, at].T, marker, color=colour, ms=3.4, mew=0, zorder=4)
+        name = picks(front.places[:MOST_MARKS])
+        axes.plot(*front.predicted[:MOST_MARKS, at].T, marker, color=colour, ms=3.4, mew=0, zorder=4, gid=name)
     axes.plot(*chosen[at], "o", color="none", mec=INK, mew=1.3, ms=10, zorder=5)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     ways = ["smaller is better" if s > 0 else "larger is better" for s in sign]

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from preimage.figures.style import INK, WIDTH, Look, legend, legend_columns, number, shorten, styled
+from preimage.figures.style import INK, WIDTH, Look, legend, legend_columns, number, picks, shorten, styled
 from preimage.support import digits
 
 MOST_INPUTS = 30
@@ -44,6 +44,7 @@ def parallel_coordinates(
     in_domain: Sequence[bool],
     looks: Mapping[str, Look],
     of_rows: str = "training rows",
+    places: Sequence[int] = (),
 ) -> Figure | None:
     """Draw solutions as lines over all inputs, the first (recommended) one thick; the rows' 5-95 % as boxes.
 
@@ -55,6 +56,7 @@ def parallel_coordinates(
         inverters, in_domain: of each solution (k,): who found it, and whether it is where the data is.
         looks: by inverter.
         of_rows: what the rows are.
+        places: of the solutions in the table of candidates (k,), where they can be picked on a page.
     """
     if not len(solutions) or not len(rows) or not inputs:
         return None
@@ -70,7 +72,8 @@ def parallel_coordinates(
         numbers = [options[int(v)] if options else number(v, step) for v in (low[j], high[j], solutions[0, j])]
         _texts(figure, axes, row, inputs[j], numbers, units.get(inputs[j], ""))
     for k in reversed(range(len(solutions))):
-        _line(axes, place[k, kept], looks[inverters[k]], bool(in_domain[k]), thick=k == 0)
+        name = picks(places[k : k + 1])
+        _line(axes, place[k, kept], looks[inverters[k]], bool(in_domain[k]), thick=k == 0, name=name)
     legend(figure, list(keys.values()), list(keys), loc="upper left")
     if len(kept) < len(inputs):
         text = f"The {len(kept)} of {len(inputs)} inputs in which the solutions differ most."
@@ -151,12 +154,12 @@ def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str
         axes.text(x, row + 0.2, unit, transform=across, ha=side, va="center", fontsize=8, alpha=0.8)
 
 
-def _line(axes: Any, place: np.ndarray, look: Look, inside: bool, thick: bool) -> None:
+def _line(axes: Any, place: np.ndarray, look: Look, inside: bool, thick: bool, name: str | None) -> None:
     at = np.arange(len(place))
     x = np.clip(place, -BEYOND, 1 + BEYOND)
     axes.plot(
         x, at, color=look.colour, lw=3.4 if thick else 1.1, ls="-" if inside else OUTSIDE, alpha=1 if thick else 0.7,
-        marker="o", ms=7 if thick else 3, mew=0, clip_on=False, zorder=3 if thick else 2.5,
+        marker="o", ms=7 if thick else 3, mew=0, clip_on=False, zorder=3 if thick else 2.5, gid=name,
     )  # fmt: skip
     for marker, beyond in (("<", place < 0), (">", place > 1)):
         axes.plot(x[beyond], at[beyond], marker, color=look.colour, ms=7, mew=0, clip_on=False, zorder=4)

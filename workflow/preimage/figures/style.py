@@ -198,6 +198,12 @@ def widen(axes: Any, values: np.ndarray, least: float) -> None:
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
 
 
+def picks(places: Sequence[int]) -> str | None:
+    """Return what an artist is called (`gid`) whose points are candidates, given their places in the table: a page then
+    says which candidate a point is. One place stands for all that the artist draws."""
+    return PICKS + ",".join(map(str, places)) if len(places) else None
+
+
 def mark(look: Look, size: float = 5) -> Line2D:
     """Return what stands for an inverter's points in a legend."""
     return Line2D([], [], marker=look.marker, color=look.colour, ms=size, mew=0, ls="none")
@@ -233,6 +239,7 @@ def to_svg(figure: Figure, name: str) -> str:
     svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r"<svg [^>]*>", lambda m: _root(m[0], str(figure.get_label())), svg, count=1)
     used = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", svg))
+    svg = re.sub(f' id="{PICKS}', ' data-picks="', svg)
     svg = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
     svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), svg, flags=re.DOTALL)
     svg = re.sub(USES, _hoist, svg)
@@ -240,6 +247,8 @@ def to_svg(figure: Figure, name: str) -> str:
     return svg.replace(INK, "currentColor").replace("'DejaVu Sans', ", "")
 
 
+# What begins the name of an artist whose points are candidates.
+PICKS = "picks:"
 # Points of one look, one after the other.
 USES = (
     r'\s*<use xlink:href="#(\w+)" x="[^"]*" y="[^"]*" style="([^"]*)"/>'

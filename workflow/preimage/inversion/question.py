@@ -35,7 +35,9 @@ class Question:
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
-        formulas: the study's formulas, which are the last columns of `predict` and Y; trees know nothing of them.
+        form: the model's arrays where exact searches can bound it on boxes (`preimage.exact.forms.Form`).
+        formulas: the study's formulas, which are the last columns of `predict` and Y; trees and forms know nothing of
+            them.
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         without_influence: inputs that neither the model nor a formula takes.
         draws: how inputs vary, where the objective is one with variation (`preimage.core.objective.Varied`).
@@ -55,6 +57,7 @@ class Question:
     resolution: float = float(np.finfo(float).eps)
     cancellation: float = 0.0
     trees: Any = None
+    form: Any = None
     formulas: Formulas = NONE
     fit: Any = None
     without_influence: tuple[str, ...] = ()

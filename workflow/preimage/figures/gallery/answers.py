@@ -107,6 +107,7 @@ def parallel(m: Material, surrogate: str, name: str, of_rows: str = "training ro
         found["in_domain"].fillna(True).astype(bool).tolist(),
         m.looks,
         of_rows,
+        m.places(found),
     )
 
 
@@ -126,4 +127,5 @@ def _domain(m: Material, surrogate: str, wanted: Objective) -> Figure | None:
         DOMAIN_LIMIT,
         scale.accepted(wanted) if alone else None,
         wanted.tolerance[0] if alone else 0.0,
+        m.places(part),
     )

@@ -52,7 +52,8 @@ def _fronts(m: Material, surrogate: str, wanted: Pareto, bound: np.ndarray | Non
     for (on, inverter), part in m.cases(wanted.name).items():
         if on == surrogate:
             front = evidence.on_front(part, wanted, m.outputs)
-            found.append(Front(inverter, m.looks[inverter], values(front, "predicted"), values(front, "simulated")))
+            both = values(front, "predicted"), values(front, "simulated")
+            found.append(Front(inverter, m.looks[inverter], *both, m.places(front)))
     solved = m.solved(surrogate, wanted.name)
     if solved.empty:
         return None

@@ -98,6 +98,13 @@ class Material:
         found = self.solutions[self.solutions["predicted_loss"].notna()]
         return found[(found["surrogate"] == surrogate) & (found["objective"] == objective)]
 
+    def places(self, frame: pd.DataFrame) -> list[int]:
+        """Return the places of candidates in their table; none where some are not in it."""
+        names = ["surrogate", "objective", "inverter", "start"]
+        known = {key: k for k, key in enumerate(zip(*(self.candidates[n] for n in names), strict=True))}
+        found = [known.get(key) for key in zip(*(frame[n] for n in names), strict=True)]
+        return [] if None in found else [k for k in found if k is not None]
+
     def points(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the points (k, d) of candidates that have one."""
         part = frame[frame["predicted_loss"].notna()]

@@ -17,18 +17,21 @@ def table(candidates: pd.DataFrame) -> dict[str, Any]:
     """Return the candidates by column: packed numbers, or texts with the position of each; those of the first ranks
     where there are many.
 
-    Keys: `columns`, `rows`, and `of`, how many candidates there are in all.
+    Keys: `columns`, `rows`, `of`, how many candidates there are in all, and `places`, where each is in the whole table.
     """
+    candidates = candidates.reset_index(drop=True)
     found = candidates[candidates["rank"].notna()]
     most = MOST // max(1, found.shape[1])
     if len(found) > most:
         cases = max(1, found[CASE].drop_duplicates().shape[0])
         found = found[found["rank"] <= max(1, most // cases)]
+    places = found.index.to_numpy()
     found = without_formulas(found)
     return {
         "rows": len(found),
         "of": int(candidates["rank"].notna().sum()),
-        "columns": {n: _column(found[n]) for n in found},
+        "places": pack(places),
+        "columns": {name: _column(found[name]) for name in found},
     }
 
 

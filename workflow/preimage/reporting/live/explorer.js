@@ -41,18 +41,14 @@ class Explorer {
     this.study = study;
     this.columns = columnsOf(study.page.candidates);
     this.find = (name) => root.querySelector(`[data-part="${name}"]`);
-    this.keep = study.page.conditions.some((c) => c.kind === "linear" && c.low === c.high);
-    this.find("keep").checked = this.keep;
-    this.find("keep").closest("label").hidden = !this.keep;
+    this.mixed = study.page.conditions.some((c) => c.kind === "linear" && c.low === c.high);
+    this.find("keep").checked = this.mixed;
     this.fill("objective", study.page.objectives.map((o) => [o.name, `${o.label}: ${o.words}`]));
     this.find("objective").addEventListener("change", () => this.open(this.find("objective").value));
     this.find("surrogate").addEventListener("change", () => this.open(this.objective.name, this.find("surrogate").value));
     this.find("start").addEventListener("change", () => this.load());
     this.find("reset").addEventListener("click", () => this.load());
-    this.find("keep").addEventListener("change", () => {
-      this.keep = this.find("keep").checked;
-      this.refresh();
-    });
+    this.find("keep").addEventListener("change", () => this.refresh());
     this.cells = study.page.inputs.map((i, j) => this.cell(i, j));
     this.find("inputs").replaceChildren(...this.cells.map((c) => c.box));
     new ResizeObserver(() => this.refresh()).observe(this.find("inputs"));
@@ -67,7 +63,7 @@ class Explorer {
 
   // -- what is shown ------------------------------------------------------------------------------------------------
 
-  /** Show an objective's answer of a surrogate, the best one where none is named. */
+  /** Show an objective's answer by a surrogate, by the best one where none is named. */
   open(name, surrogate) {
     this.objective = this.study.page.objectives.find((o) => o.name === name);
     const all = Object.keys(this.objective.starts);
@@ -77,6 +73,7 @@ class Explorer {
     this.find("surrogate").value = this.surrogate;
     this.model = this.study.model(this.surrogate, name);
     this.find("single").hidden = !this.model.single;
+    this.find("keep").closest("label").hidden = !this.mixed || Boolean(this.model.single);
     this.charted = new Set(this.objective.outputs.slice(0, 3));
     this.fill("start", [["", "Recommended, as rounded"], ...(this.model.single ? [] : this.candidates())]);
     this.find("outputs").replaceChildren(...this.study.names.map((_, k) => this.box(k)));
@@ -101,10 +98,32 @@ class Explorer {
       (k) => c.objective[k] === this.objective.name && c.surrogate[k] === this.surrogate && c.seed[k] === c.seed[0],
     );
     rows.sort((a, b) => (c.violation?.[a] ?? 0) - (c.violation?.[b] ?? 0) || c.predicted_loss[a] - c.predicted_loss[b]);
-    return rows.slice(0, 100).map((k) => {
-      const said = this.objective.outputs.map((o) => this.value(o, c[`predicted.${this.study.names[o]}`][k]));
-      return [String(k), `${c.inverter[k].replaceAll("_", " ")} ${c.rank[k]}: ${said.join(", ")}`];
-    });
+    return rows.slice(0, 100).map((k) => [String(k), this.named(k)]);
+  }
+
+  /** Return who found a candidate, and what is predicted there. */
+  named(k) {
+    const c = this.columns, { outputs } = this.study.page.objectives.find((o) => o.name === c.objective[k]);
+    const name = (o) => (outputs.length > 1 ? `${this.study.page.outputs[o].label} ` : "");
+    const said = outputs.map((o) => name(o) + this.value(o, c[`predicted.${this.study.names[o]}`][k]));
+    return `${c.inverter[k].replaceAll("_", " ")} ${c.rank[k]}: ${said.join(", ")}`;
+  }
+
+  /** Return whether a candidate is of a model that can be asked here, as the simulator can't. */
+  knows(k) {
+    const objective = this.study.page.objectives.find((o) => o.name === this.columns.objective[k]);
+    return Boolean(objective?.starts[this.columns.surrogate[k]]);
+  }
+
+  /** Put the inputs at a candidate, where its model can be asked away from its answer, and show the explorer. */
+  show(k) {
+    this.open(this.columns.objective[k], this.columns.surrogate[k]);
+    this.root.scrollIntoView({ behavior: "smooth" });
+    if (this.model.single) return;
+    const start = this.find("start"), value = String(k), listed = [...start.options].some((o) => o.value === value);
+    if (!listed) start.append(element("option", { value }, this.named(k)));
+    start.value = value;
+    this.load();
   }
 
   /** Put the inputs at the chosen start. */
@@ -118,9 +137,14 @@ class Explorer {
     this.refresh();
   }
 
+  /** Move one input; where a model is known along single inputs only, the others go back. */
   move(j, value) {
-    this.x = moved(this.study, this.model.single ? Array.from(this.model.single) : this.x, j, value, this.keep);
+    this.x = this.along(this.model.single ? Array.from(this.model.single) : this.x, j, value);
     this.refresh();
+  }
+
+  along(x, j, value) {
+    return moved(this.study, x, j, value, this.find("keep").checked && !this.model.single);
   }
 
   /** Draw once for all that moved at once. */
@@ -135,7 +159,8 @@ class Explorer {
     const { study, objective, surrogate, x } = this;
     this.y = study.predict(surrogate, objective.name, x);
     const broken = study.broken(objective, x);
-    this.readings(study.interval(surrogate, objective.name, x), broken);
+    this.ends = study.interval(surrogate, objective.name, x);
+    this.readings(broken);
     const wrong = new Set(broken.flatMap((c) => (c.conditions ?? [c]).flatMap((part) => part.at ?? [])));
     this.cells.forEach((cell, j) => cell.show(x[j], wrong.has(j)));
     const profiles = study.page.inputs.map((i, j) => this.profile(i, j));
@@ -150,12 +175,12 @@ class Explorer {
     return `${shown(value, step)} ${unit}`.trim();
   }
 
-  readings(intervals, broken) {
+  readings(broken) {
     const { objective, study, y, x } = this;
     const header = ["output", "predicted", "90 % interval", "wanted", "status"].map((t) => element("th", { scope: "col" }, t));
     const involved = [...new Set([...objective.outputs, ...this.charted])].sort((a, b) => a - b);
     const rows = involved.map((k) => {
-      const ends = intervals[k], { step } = study.page.outputs[k], limits = objective.limits.filter((c) => c.at === k);
+      const ends = this.ends[k], { step } = study.page.outputs[k], limits = objective.limits.filter((c) => c.at === k);
       const met = limits.every((c) => inside(y[k], c.low, c.high));
       const said = ends && ends[0] !== ends[1] ? `${shown(ends[0], step)} to ${shown(ends[1], step)}` : "";
       return element("tr", {},
@@ -201,29 +226,29 @@ class Explorer {
 
   /** Return an input's values with predictions, intervals and what is allowed there, the other inputs as they are. */
   profile(i, j) {
-    const { study, objective, surrogate } = this, from = this.model.single ? Array.from(this.model.single) : this.x;
-    const start = this.model.single && from[j] !== this.x[j] ? from : this.x;
-    const at = [...new Set([...gridOf(i), this.x[j]])].sort((a, b) => a - b);
-    const points = at.map((v) => moved(study, start, j, v, this.keep));
-    const along = this.model.single && points.some((p) => !this.model.predict(p));
-    const used = along ? at.map((v) => moved(study, from, j, v, false)) : points;
+    const { study, objective, surrogate } = this, start = this.model.single ? Array.from(this.model.single) : this.x;
+    const x = this.x[j], here = x === start[j] ? start : this.along(start, j, x);
+    const at = [...new Set([...gridOf(i), x])].sort((a, b) => a - b);
+    const points = at.map((v) => this.along(start, j, v));
     return {
       at,
-      y: used.map((p) => study.predict(surrogate, objective.name, p)),
-      ends: this.model.quick ? used.map((p) => study.interval(surrogate, objective.name, p)) : null,
+      x,
+      now: study.predict(surrogate, objective.name, here),
+      y: points.map((p) => study.predict(surrogate, objective.name, p)),
+      ends: this.model.quick ? points.map((p) => study.interval(surrogate, objective.name, p)) : null,
       allowed: points.map((p) => !study.broken(objective, p).length),
     };
   }
 
-  /** Let an output's axis hold all that its charts have shown since the start was loaded. */
+  /** Let an output's axis hold what is allowed of all that its charts have shown since the start was loaded. */
   scale(k, profiles) {
-    const all = [...(this.axes[k] ?? []), ...this.lines(k), this.y[k]];
-    for (const p of profiles) p.y.forEach((y) => all.push(y[k]));
+    const all = [...(this.axes[k] ?? []), ...this.lines(k), this.y[k], ...(this.ends[k] ?? [])];
+    for (const p of profiles) p.y.forEach((y, n) => p.allowed[n] && all.push(y[k]));
     const finite = all.filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite);
     this.axes[k] = low < high ? [low, high] : this.study.page.outputs[k].reach;
   }
 
-  charts(cell, j, { at, y, ends, allowed }) {
+  charts(cell, j, { at, x, now, y, ends, allowed }) {
     const i = this.study.page.inputs[j], width = Math.floor(cell.plots.clientWidth), found = [];
     if (!width) return;
     for (const k of [...this.charted].sort((a, b) => a - b)) {
@@ -232,7 +257,7 @@ class Explorer {
         width, at, allowed, title: label, input: i.label, value: shown(this.y[k], this.study.page.outputs[k].step),
         y: y.map((v) => v[k]), low: band ? ends.map((e) => e[k][0]) : null, high: band ? ends.map((e) => e[k][1]) : null,
         ends: { x: i.categories ? [-0.5, i.categories.length - 0.5] : [at[0], at[at.length - 1]], y: this.axes[k] },
-        range: [i.low, i.high], density: i.density, categories: i.categories, lines: this.lines(k), x: this.x[j], now: this.y[k],
+        range: [i.low, i.high], density: i.density, categories: i.categories, lines: this.lines(k), x, now: now[k],
       }));
     }
     cell.plots.gutter = Math.max(...[...this.charted].map((k) => gutter(this.axes[k])));
@@ -309,5 +334,5 @@ function begin() {
     button.hidden = false;
     button.addEventListener("click", () => download(button.dataset.candidates, csv(explorer.columns)));
   }
-  return explorer;
+  return new Linked(explorer);
 }

@@ -1,5 +1,5 @@
 // The arithmetic of each form of model (`portable` of the surrogates): a function of its arrays and settings that
-// returns {predict, spread, quick}, of one point; `quick` says whether a spread costs no more than a prediction.
+// returns {predict, spread, quick}, of one point; `quick` says whether spreads are drawn along profiles too.
 
 const FORMS = {};
 
@@ -71,8 +71,8 @@ FORMS.linear = (a) => {
 
 // -- Gaussian process ----------------------------------------------------------------------------------------------------
 
-// Multiplications that making all factors may take: about a second.
-const MOST_WORK = 6e8;
+// Multiplications that making all factors may take, about a second; and one spread of some hundreds that are drawn at once.
+const MOST_WORK = 6e8, MOST_EACH = 3e5;
 
 FORMS.gaussian_process = (a, settings) => {
   const encode = encoder(a), m = a.centre.length, n = a.weights.length / m, D = a.Z.length / n;
@@ -80,11 +80,16 @@ FORMS.gaussian_process = (a, settings) => {
   const scaled = (z, k) => Float64Array.from(z, (v, j) => v / a.lengths[k * D + (j % D)]);
   const rows = Array.from({ length: m }, (_, k) => scaled(a.Z, k));
   const outputs = Array.from({ length: m }, (_, k) => k);
-  const factors = new Map();
+  const factors = new Map(), known = new WeakMap();
 
-  function covariances(z, k) {
-    const point = scaled(z, k);
-    return Float64Array.from({ length: n }, (_, i) => shape(squared(point, row(rows[k], D, i))));
+  /** Return the correlations of a point with all rows, by output; those of a point that was asked before are kept. */
+  function correlations(x) {
+    if (!known.has(x)) {
+      const z = encode(x), points = outputs.map((k) => scaled(z, k));
+      const of = (k) => Float64Array.from({ length: n }, (_, i) => shape(squared(points[k], row(rows[k], D, i))));
+      known.set(x, outputs.map(of));
+    }
+    return known.get(x);
   }
   function factor(k) {
     if (!factors.has(k)) {
@@ -97,20 +102,20 @@ FORMS.gaussian_process = (a, settings) => {
     return factors.get(k);
   }
   return {
-    quick: false,
+    quick: m * n * n <= MOST_EACH,
     predict(x) {
-      const z = encode(x);
+      const near = correlations(x);
       return Float64Array.from(outputs, (k) => {
         const weights = row(a.weights, n, k);
-        return a.centre[k] + a.scale[k] * covariances(z, k).reduce((sum, c, i) => sum + c * weights[i], 0);
+        return a.centre[k] + a.scale[k] * near[k].reduce((sum, c, i) => sum + c * weights[i], 0);
       });
     },
     spread(x) {
       if ((m * n ** 3) / 6 > MOST_WORK || !outputs.every(factor)) return null;
-      const z = encode(x);
+      const near = correlations(x);
       return Float64Array.from(outputs, (k) => {
-        const known = whitened(factor(k), n, covariances(z, k).map((c) => a.amplitude[k] * c));
-        return a.scale[k] * Math.sqrt(Math.max(a.amplitude[k] - known, 0) + a.noise[k]);
+        const told = whitened(factor(k), n, near[k].map((c) => a.amplitude[k] * c));
+        return a.scale[k] * Math.sqrt(Math.max(a.amplitude[k] - told, 0) + a.noise[k]);
       });
     },
   };

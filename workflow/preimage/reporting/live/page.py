@@ -12,7 +12,7 @@ from preimage.reporting.live import candidates, study
 from preimage.reporting.material import Material
 
 # In the order in which each needs those before.
-CODE = ("arrays", "cholesky", "models", "study", "chart", "table", "explorer")
+CODE = ("arrays", "cholesky", "models", "study", "chart", "table", "explorer", "linked")
 
 
 def section(material: Material) -> dict[str, Any] | None:
