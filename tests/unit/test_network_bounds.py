@@ -1,5 +1,7 @@
 """Bounds of networks on boxes, and what is proven of them: nothing that a model predicts is beyond them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def model_of(rng, activation, category=True, members=2):
     """Return a random ensemble of two outputs of two numbers, and a category where that is asked for, and its space."""
     levels = (0, 0, 3)[: 2 + category]
     widths = [2 + 3 * category, *SHAPE, 2]
-    kernels = [rng.normal(size=(members, a, b)) * 1.5 / np.sqrt(a) for a, b in zip(widths, widths[1:], strict=False)]
+    kernels = [rng.normal(size=(members, a, b)) * 1.5 / np.sqrt(a) for a, b in pairwise(widths)]
     biases = [rng.normal(size=(members, b)) for b in widths[1:]]
     centre, scale = np.array([1.0, -200.0, 0.0])[: len(levels)], np.array([0.5, 100.0, 1.0])[: len(levels)]
     parameters = Parameters(centre, scale, np.array([3.0, -1e3]), np.array([0.1, 50.0]), kernels, biases)

@@ -14,6 +14,7 @@ from preimage.core import polytope
 from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
+from preimage.support import spending
 from preimage.support.errors import without_secrets
 
 Report = Callable[..., None]
@@ -93,7 +94,7 @@ class Question:
     def _finite(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
         bad = ~np.isfinite(Y).all(axis=1)
         for x, y in zip(X[bad], Y[bad], strict=True):
-            self.errors[x.tobytes()] = f"the model gave {y.tolist()}"
+            self.errors[x.tobytes()] = spending.account().why(x) or f"the model gave {y.tolist()}"
         return np.where(bad[:, None], np.nan, Y)
 
     def loss(self, X: np.ndarray) -> np.ndarray:

@@ -168,10 +168,12 @@ class Network:
         return jax.tree.map(jnp.asarray, self.parameters)
 
     def exact_form(self) -> exact_forms.Network:
-        """Return the ensemble as arrays, for exact searches.""" p = self.parameters encoding =
-        Encoding(np.array(self.form.levels, int), p.x_centre, p.x_scale) kernels, biases = tuple(p.kernels),
-        tuple(p.biases) return exact_forms.Network(exact_forms.Columns.of(encoding), self.form.activation, p.y_centre,
-        p.y_scale, kernels, biases)
+        """Return the ensemble as arrays, for exact searches."""
+        p = self.parameters
+        encoding = Encoding(np.array(self.form.levels, int), p.x_centre, p.x_scale)
+        kernels, biases = tuple(p.kernels), tuple(p.biases)
+        columns = exact_forms.Columns.of(encoding)
+        return exact_forms.Network(columns, self.form.activation, p.y_centre, p.y_scale, kernels, biases)
 
     def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
         """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""

@@ -24,10 +24,11 @@ class Certified(Inverter):
         le=1_000_000_000,
     )
     gap: Number = option(
-        0, "Stop when the loss is proven to lie within this distance of the optimum, in the loss's unit; of a trade-off,
-        " "when its front is proven to lack at most this share of the hypervolume (or the objective's `tolerance`). On "
-        "Gaussian processes and neural networks, which no bound attains, the search stops at a millionth of the training
-        " "rows' range at the latest; for a network say more, a hundredth of the range, where it has many inputs.",
+        0,
+        "Stop when the loss is proven to lie within this distance of the optimum, in the loss's unit; of a trade-off, "
+        "when its front is proven to lack at most this share of the hypervolume (or the objective's `tolerance`). On "
+        "Gaussian processes and neural networks the search stops at a millionth of the training rows' range at the "
+        "latest; for a network of four inputs or more, ask for less: a hundredth of the range.",
         ge=0,
     )
     seconds: Maybe[Number] = option(
