@@ -82,7 +82,7 @@ def conditions(space: Space) -> list[dict[str, Any]]:
         *(_linear(space, c, float(scale)) for c, scale in rows),
         *(_count(space, c) for c in space.counts),
         *(_exclusion(space, c) for c in space.exclusions),
-        *(_curved(c, float(scale)) for c, scale in zip(space.curved, space.curved_scale, strict=True)),
+        *(_curved(space, c, float(scale)) for c, scale in zip(space.curved, space.curved_scale, strict=True)),
     ]
 
 
@@ -128,8 +128,9 @@ def _condition(space: Space, c: Condition) -> dict[str, Any]:
     return {"at": space.names.index(c.input), "codes": list(c.codes), **_ends(c.low, c.high)}
 
 
-def _curved(c: Curved, scale: float) -> dict[str, Any]:
-    return {"kind": "curved", "words": str(c), "steps": steps(c.expression), **_ends(c.low, c.high), "scale": scale}
+def _curved(space: Space, c: Curved, scale: float) -> dict[str, Any]:
+    own = {"kind": "curved", "words": str(c), "at": space.at(c), "steps": steps(c.expression)}
+    return {**own, **_ends(c.low, c.high), "scale": scale}
 
 
 def _fixed(j: int, i: Input) -> dict[str, Any]:
