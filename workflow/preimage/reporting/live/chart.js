@@ -26,7 +26,12 @@ function shown(value, step = 0) {
   return value.toLocaleString("en", { maximumFractionDigits: clip(decimals, 0, 12) });
 }
 
-const HEIGHT = 104, EDGE = 5, BOTTOM = 18, TOP = 18, LETTER = 6.8, PLOT = HEIGHT - BOTTOM;
+const HEIGHT = 104,
+  EDGE = 5,
+  BOTTOM = 18,
+  TOP = 18,
+  LETTER = 6.8,
+  PLOT = HEIGHT - BOTTOM;
 
 /** Return how wide the numbers at an axis are, at 12 px. */
 const gutter = (ends) => LETTER * Math.max(...ends.map((v) => shown(v).length)) + 2;
@@ -38,30 +43,43 @@ const fitting = (text, width) =>
 /** Return the chart of one output along one input.
  *
  * `at`, `y`, `low`, `high`, `allowed`: values of the input, the predictions and the ends of their intervals (null
- * without), and which values the study allows; `axis`: the ends of the outputs' axis; `lines` across, at what is wanted;
- * `x`, `now`: where the input is, and the prediction there. */
+ * without), and which values the study allows; `axis`: the ends of the outputs' axis; `lines` across, at what is
+ * wanted; `x`, `now`: where the input is, and the prediction there. */
 function profileChart(chart) {
-  const { width, input, output, axis: [least, most] } = chart;
+  const {
+    width,
+    input,
+    output,
+    axis: [least, most],
+  } = chart;
   const [from, to] = input.categories ? [-0.5, input.categories.length - 0.5] : [chart.at[0], chart.at.at(-1)];
-  const left = gutter(chart.axis) + EDGE, wide = width - EDGE - left;
+  const left = gutter(chart.axis) + EDGE,
+    wide = width - EDGE - left;
   const X = (v) => left + ((clip(v, from, to) - from) / (to - from || 1)) * wide;
   const Y = (v) => TOP + (1 - (clip(v, least, most) - least) / (most - least || 1)) * (PLOT - TOP);
-  const value = input.categories ? input.categories[chart.x] ?? "" : shown(chart.x);
+  const value = input.categories ? (input.categories[chart.x] ?? "") : shown(chart.x);
   const label = `${output.label} by ${input.label}: ${shown(chart.now, output.step)} at ${value}`;
   const size = { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT };
-  return element("svg", { ...size, role: "img", "aria-label": label },
-    ...density(input, X), ...forbidden(chart, X), ...across(chart, left, Y),
+  return element(
+    "svg",
+    { ...size, role: "img", "aria-label": label },
+    ...density(input, X),
+    ...forbidden(chart, X),
+    ...across(chart, left, Y),
     ...(input.categories ? points(chart, X, Y) : curve(chart, X, Y)),
     element("line", { class: "now", x1: X(chart.x), x2: X(chart.x), y1: TOP - 4, y2: PLOT }),
     element("circle", { class: "here", cx: X(chart.x), cy: Y(chart.now), r: 4.5 }),
     words(0, 12, "start", fitting(output.label, width), ""),
-    words(left - EDGE, TOP + 8, "end", shown(most)), words(left - EDGE, PLOT, "end", shown(least)),
+    words(left - EDGE, TOP + 8, "end", shown(most)),
+    words(left - EDGE, PLOT, "end", shown(least)),
     ...(input.categories
       ? [words(left + wide / 2, HEIGHT - 3, "middle", fitting(value, wide))]
-      : [words(left - EDGE, HEIGHT - 3, "start", shown(from)), words(width, HEIGHT - 3, "end", shown(to))]));
+      : [words(left - EDGE, HEIGHT - 3, "start", shown(from)), words(width, HEIGHT - 3, "end", shown(to))]),
+  );
 }
 
-const words = (x, y, anchor, text, kind = "soft") => element("text", { x, y, "text-anchor": anchor, class: kind }, text);
+const words = (x, y, anchor, text, kind = "soft") =>
+  element("text", { x, y, "text-anchor": anchor, class: kind }, text);
 
 function bar(kind, left, top, right, bottom) {
   const size = { width: Math.max(0, right - left).toFixed(1), height: Math.max(0, bottom - top).toFixed(1) };
@@ -69,10 +87,14 @@ function bar(kind, left, top, right, bottom) {
 }
 
 function density(input, X) {
-  const most = Math.max(...input.density, 1), part = (input.high - input.low) / input.density.length;
+  const most = Math.max(...input.density, 1),
+    part = (input.high - input.low) / input.density.length;
   return input.density.map((n, k) => {
-    const top = PLOT - (n / most) * (PLOT - TOP) * 0.6, from = input.low + k * part;
-    return input.categories ? bar("density", X(k) - 5, top, X(k) + 5, PLOT) : bar("density", X(from), top, X(from + part), PLOT);
+    const top = PLOT - (n / most) * (PLOT - TOP) * 0.6,
+      from = input.low + k * part;
+    return input.categories
+      ? bar("density", X(k) - 5, top, X(k) + 5, PLOT)
+      : bar("density", X(from), top, X(from + part), PLOT);
   });
 }
 
@@ -81,7 +103,11 @@ function forbidden({ at, allowed, input }, X) {
   const middle = (k, other) => X((at[k] + (at[other] ?? at[k])) / 2);
   return at.flatMap((v, k) => {
     if (allowed[k]) return [];
-    return [input.categories ? bar("forbidden", X(v) - 7, TOP, X(v) + 7, PLOT) : bar("forbidden", middle(k, k - 1), TOP, middle(k, k + 1), PLOT)];
+    return [
+      input.categories
+        ? bar("forbidden", X(v) - 7, TOP, X(v) + 7, PLOT)
+        : bar("forbidden", middle(k, k - 1), TOP, middle(k, k + 1), PLOT),
+    ];
   });
 }
 
@@ -98,5 +124,7 @@ function points({ at, y, low, high }, X, Y) {
 function curve({ at, y, low, high }, X, Y) {
   const along = (values) => at.map((v, k) => `${X(v).toFixed(1)} ${Y(values[k]).toFixed(1)}`);
   const line = element("path", { class: "line", d: `M${along(y).join("L")}` });
-  return low ? [element("path", { class: "band", d: `M${[...along(high), ...along(low).reverse()].join("L")}Z` }), line] : [line];
+  return low
+    ? [element("path", { class: "band", d: `M${[...along(high), ...along(low).reverse()].join("L")}Z` }), line]
+    : [line];
 }

@@ -1,6 +1,7 @@
 // The explorer: sliders that move an answer, and what the study says of it as they do.
 
-const MOST_CHARTS = 3, MOST_LISTED = 100;
+const MOST_CHARTS = 3,
+  MOST_LISTED = 100;
 
 class Explorer {
   constructor(root, study) {
@@ -13,7 +14,10 @@ class Explorer {
     this.profiles = new Profiles(study, cells);
     this.find("inputs").replaceChildren(...cells.map((c) => c.box));
     this.find("keep").checked = this.mixed = study.page.conditions.some(isSum);
-    this.fill("objective", study.page.objectives.map((o) => [o.name, `${o.label}: ${o.words}`]));
+    this.fill(
+      "objective",
+      study.page.objectives.map((o) => [o.name, `${o.label}: ${o.words}`]),
+    );
     this.listen();
     this.open(study.page.objectives[0].name);
   }
@@ -43,7 +47,10 @@ class Explorer {
     this.surrogate = surrogate ?? all[0];
     this.model = this.study.model(this.surrogate, name);
     this.find("objective").value = name;
-    this.fill("surrogate", all.map((s) => [s, s.replaceAll("_", " ")]));
+    this.fill(
+      "surrogate",
+      all.map((s) => [s, s.replaceAll("_", " ")]),
+    );
     this.find("surrogate").value = this.surrogate;
     this.find("single").hidden = !this.model.single;
     this.find("keep").closest("label").hidden = !this.mixed || Boolean(this.model.single);
@@ -68,11 +75,15 @@ class Explorer {
 
   /** Put the inputs at the chosen start. */
   load() {
-    const k = this.find("start").value, { page } = this.study;
-    this.x = k === "" ? this.objective.starts[this.surrogate].slice() : page.inputs.map((i) => {
-      const value = this.columns[`x.${i.name}`][k];
-      return i.categories ? i.categories.indexOf(value) : value;
-    });
+    const k = this.find("start").value,
+      { page } = this.study;
+    this.x =
+      k === ""
+        ? this.objective.starts[this.surrogate].slice()
+        : page.inputs.map((i) => {
+            const value = this.columns[`x.${i.name}`][k];
+            return i.categories ? i.categories.indexOf(value) : value;
+          });
     this.profiles.forget();
     this.refresh();
   }
@@ -81,7 +92,8 @@ class Explorer {
 
   /** Return the candidates of this objective and surrogate, the best first, as options. */
   candidates() {
-    const c = this.columns, missed = (k) => c.violation?.[k] ?? 0;
+    const c = this.columns,
+      missed = (k) => c.violation?.[k] ?? 0;
     const rows = [...c.rank.keys()].filter(
       (k) => c.objective[k] === this.objective.name && c.surrogate[k] === this.surrogate && c.seed[k] === c.seed[0],
     );
@@ -91,7 +103,8 @@ class Explorer {
 
   /** Return who found a candidate, and what is predicted there. */
   named(k) {
-    const c = this.columns, { page, names } = this.study;
+    const c = this.columns,
+      { page, names } = this.study;
     const { outputs } = page.objectives.find((o) => o.name === c.objective[k]);
     const name = (o) => (outputs.length > 1 ? `${page.outputs[o].label} ` : "");
     const said = outputs.map((o) => name(o) + valueOf(page.outputs[o], c[`predicted.${names[o]}`][k]));
@@ -109,7 +122,9 @@ class Explorer {
     this.open(this.columns.objective[k], this.columns.surrogate[k]);
     this.root.scrollIntoView({ behavior: "smooth" });
     if (this.model.single) return;
-    const start = this.find("start"), value = String(k), listed = [...start.options].some((o) => o.value === value);
+    const start = this.find("start"),
+      value = String(k),
+      listed = [...start.options].some((o) => o.value === value);
     if (!listed) start.append(element("option", { value }, this.named(k)));
     start.value = value;
     this.load();
@@ -120,7 +135,9 @@ class Explorer {
   /** Return the point with one input moved; where a model is known along single inputs only, the others go back. */
   along(j, value) {
     const from = this.model.single ? Array.from(this.model.single) : this.x;
-    return from[j] === value ? from : moved(this.study.page, from, j, value, !this.model.single && this.find("keep").checked);
+    return from[j] === value
+      ? from
+      : moved(this.study.page, from, j, value, !this.model.single && this.find("keep").checked);
   }
 
   move(j, value) {
@@ -138,8 +155,10 @@ class Explorer {
 
   draw() {
     const { study, objective, surrogate, model, x } = this;
-    const y = study.predict(surrogate, objective.name, x), ends = study.interval(surrogate, objective.name, x);
-    const broken = study.broken(objective, x), charted = [...this.charted].sort((a, b) => a - b);
+    const y = study.predict(surrogate, objective.name, x),
+      ends = study.interval(surrogate, objective.name, x);
+    const broken = study.broken(objective, x),
+      charted = [...this.charted].sort((a, b) => a - b);
     const listed = [...new Set([...objective.outputs, ...charted])].sort((a, b) => a - b);
     this.find("readings").replaceChildren(this.find("caption"), ...outputTable(study, objective, listed, y, ends));
     for (const [part, [text, colour]] of Object.entries(verdicts(study, surrogate, objective, x, broken))) {

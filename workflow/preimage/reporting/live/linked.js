@@ -29,7 +29,8 @@ class Linked {
     this.marks.get(k).forEach((mark) => mark.classList.add("picked"));
     this.name.textContent = this.explorer.named(k);
     this.name.hidden = false;
-    const { width, height } = this.name.getBoundingClientRect(), room = 12;
+    const { width, height } = this.name.getBoundingClientRect(),
+      room = 12;
     const left = Math.min(clientX + room, innerWidth - width - room);
     this.name.style.left = `${Math.max(room, left)}px`;
     this.name.style.top = `${clientY + height + 2 * room > innerHeight ? clientY - height - room : clientY + room}px`;

@@ -30,7 +30,8 @@ function moved(page, x, j, value, keep) {
   const sum = keep && page.conditions.find((c) => isSum(c) && c.at.includes(j));
   if (!sum) return next;
   const free = (k) => k !== j && page.inputs[k].fixed === null;
-  let others = 0, rest = sum.low;
+  let others = 0,
+    rest = sum.low;
   sum.at.forEach((k, n) => {
     if (free(k)) others += sum.coefficients[n] * x[k];
     else rest -= sum.coefficients[n] * next[k];

@@ -23,7 +23,8 @@ class Profiles {
 
   /** Return an input's values with predictions, intervals and what is allowed there, the other inputs as they are. */
   line(i, j, { surrogate, objective, model, x, along }) {
-    const { study } = this, at = [...new Set([...gridOf(i), x[j]])].sort((a, b) => a - b);
+    const { study } = this,
+      at = [...new Set([...gridOf(i), x[j]])].sort((a, b) => a - b);
     const points = at.map((value) => along(j, value));
     return {
       at,
@@ -38,23 +39,35 @@ class Profiles {
   scale(k, lines, { objective, y, ends }) {
     const all = [...(this.axes[k] ?? []), ...linesAcross(objective, k), y[k], ...(ends[k] ?? [])];
     for (const line of lines) line.y.forEach((values, n) => line.allowed[n] && all.push(values[k]));
-    const finite = all.filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite);
+    const finite = all.filter(Number.isFinite),
+      low = Math.min(...finite),
+      high = Math.max(...finite);
     this.axes[k] = low < high ? [low, high] : this.study.page.outputs[k].reach;
   }
 
   charts(j, line, outputs, { objective, x }) {
-    const { plots } = this.cells[j], i = this.study.page.inputs[j], width = Math.floor(plots.clientWidth);
+    const { plots } = this.cells[j],
+      i = this.study.page.inputs[j],
+      width = Math.floor(plots.clientWidth);
     if (!width) return;
     plots.gutter = Math.max(...outputs.map((k) => gutter(this.axes[k])));
-    plots.replaceChildren(...outputs.map((k) => profileChart({ width, input: i, x: x[j], ...this.chart(k, line, objective) })));
+    plots.replaceChildren(
+      ...outputs.map((k) => profileChart({ width, input: i, x: x[j], ...this.chart(k, line, objective) })),
+    );
   }
 
   chart(k, { at, now, y, ends, allowed }, objective) {
     const band = ends?.every((e) => e[k]) && ends.some((e) => e[k][0] < e[k][1]);
     return {
-      output: this.study.page.outputs[k], at, allowed, now: now[k], y: y.map((values) => values[k]),
-      low: band ? ends.map((e) => e[k][0]) : null, high: band ? ends.map((e) => e[k][1]) : null,
-      axis: this.axes[k], lines: linesAcross(objective, k),
+      output: this.study.page.outputs[k],
+      at,
+      allowed,
+      now: now[k],
+      y: y.map((values) => values[k]),
+      low: band ? ends.map((e) => e[k][0]) : null,
+      high: band ? ends.map((e) => e[k][1]) : null,
+      axis: this.axes[k],
+      lines: linesAcross(objective, k),
     };
   }
 }

@@ -15,7 +15,8 @@ function enable(name, act) {
 }
 
 function begin() {
-  const page = JSON.parse(document.getElementById("live-data").textContent), root = document.getElementById("explorer");
+  const page = JSON.parse(document.getElementById("live-data").textContent),
+    root = document.getElementById("explorer");
   root.hidden = false;
   const explorer = new Explorer(root, studyOf(page));
   enable("open", ({ open, on }) => {

@@ -5,14 +5,17 @@ function columnsOf(table) {
   const found = {};
   for (const [name, packed] of Object.entries(table.columns)) {
     const values = unpack(packed);
-    found[name] = packed.texts ? Array.from(values, (k) => packed.texts[k]) : Array.from(values, (v) => (Number.isNaN(v) ? null : v));
+    found[name] = packed.texts
+      ? Array.from(values, (k) => packed.texts[k])
+      : Array.from(values, (v) => (Number.isNaN(v) ? null : v));
   }
   return found;
 }
 
 /** Return columns as CSV (RFC 4180). */
 function csv(columns) {
-  const names = Object.keys(columns), count = columns[names[0]].length;
+  const names = Object.keys(columns),
+    count = columns[names[0]].length;
   const cell = (value) => {
     const text = value === null ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
