@@ -1,21 +1,24 @@
 """What a page computes while inputs are moved, in a browser, against the models and conditions themselves."""
 
+import io
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestRegressor
 
 from preimage.core import formulas, objective
+from preimage.core.candidates import without_formulas
 from preimage.core.domain import Domain
 from preimage.core.objective.reference import Reference
 from preimage.core.portable import Portable, pack
 from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
 from preimage.evidence import chance, live
-from preimage.reporting.live import page, study
+from preimage.reporting.live import candidates, page, study
 from preimage.surrogates import gaussian_process, intervals, linear, predictive
 from preimage.surrogates.ensembles import from_estimator
 from preimage.surrogates.model import Brought
@@ -28,6 +31,13 @@ from ..spaces import random_space
 POINTS, TESTED = 1000, 25
 LEVELS = np.array([0, 3, 0, 0])
 NUMBERS = np.r_[np.linspace(-30, 30, 241), np.linspace(-1, 1, 41)]
+CANDIDATES = pd.DataFrame(
+    {
+        "round": 0, "seed": 0, "surrogate": "plane", "objective": "o", "inverter": "tpe", "rank": [1, 2, 3, None],
+        "x.grade": ["=1+1", 'a "b", c', "ü\n", "left out"], "predicted.y": [0.1, np.nan, -1e300, 4.0],
+        "message": ["=cmd", "-1.5", "", ""], "in_domain": [True, False, None, True],
+    }
+).astype({"rank": "Int64", "in_domain": "boolean"})  # fmt: skip
 CODE = """
 const bytes = (rows) => {
   const all = new Uint8Array(Float64Array.from(rows.flatMap((r) => Array.from(r))).buffer);
@@ -190,6 +200,7 @@ def computed(tmp_path_factory):
         "page": page_of(c),
         "numbers": NUMBERS.tolist(),
         "around": around().tolist(),
+        "table": candidates.table(CANDIDATES),
         "spaces": [{"conditions": study.conditions(s), "names": s.names, "X": P.tolist()} for s, P in spaces()],
     }
     code = f"""
@@ -208,8 +219,9 @@ def computed(tmp_path_factory):
     const kept = data.spaces.map(({{ conditions, names, X }}) => X.map((x) =>
       conditions.every((c) => CONDITIONS[c.kind](c, x, (name) => x[names.indexOf(name)]))));
     const allowed = study.page.objectives.map((o) => data.around.map((x) => !study.broken(o, x).length));
+    const table = csv(columnsOf(data.table));
     const active = Object.entries(ACTIVATIONS).map(([name, f]) => [name, data.numbers.map(f)]);
-    return {{ found, chances, intervals, outputs, scores, kept, active, allowed }};
+    return {{ found, chances, intervals, outputs, scores, kept, active, allowed, table }};
     """
     return {**result(code, data, tmp_path_factory.mktemp("live")), "X": X, "case": c}
 
@@ -273,6 +285,19 @@ def test_a_page_allows_what_the_space_contains(computed):
     expected = [space.contains(X).tolist() for space, X in spaces()]
     assert {v for part in expected for v in part} == {True, False}
     assert computed["kept"] == expected
+
+
+@needs_chromium
+def test_candidates_come_out_as_they_went_in_but_for_formulas(computed):
+    found = pd.read_csv(io.StringIO(computed["table"]), keep_default_na=False, dtype=str)
+    expected = without_formulas(CANDIDATES.dropna(subset="rank"))
+    expected = pd.read_csv(io.StringIO(expected.to_csv(index=False)), keep_default_na=False, dtype=str)
+    for name in ("x.grade", "message", "in_domain"):
+        assert found[name].tolist() == expected[name].tolist()
+    assert [float(v) if v else v for v in found["predicted.y"]] == [
+        float(v) if v else v for v in expected["predicted.y"]
+    ]
+    assert found["message"].str.startswith("'=").any() and "-1.5" in set(found["message"])
 
 
 @needs_chromium

@@ -29,6 +29,7 @@ from preimage.reporting import (
     windows,
     words,
 )
+from preimage.reporting.live import candidates
 from preimage.reporting.live import page as live
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
@@ -53,6 +54,7 @@ def render(material: Material) -> str:
             truth=bool(material.candidates["simulated_loss"].notna().any()),
             cards=cards.cards(material),
             live=live.section(material),
+            candidates=None if material.live else candidates.address(material.candidates),
             next_experiments=next_experiments.section(material),
             answers=[
                 _answer(material, name)
