@@ -60,6 +60,11 @@ function outputTable({ page, names }, objective, outputs, y, intervals) {
   return [element("thead", {}, element("tr", {}, ...header)), element("tbody", {}, ...rows)];
 }
 
+function chanceWords({ varied }, chance) {
+  if (varied) return "Chance where inputs vary: on the card of the objective";
+  return chance === null ? "" : `Chance ${share(chance)}`;
+}
+
 /** Return [text, colour] of how likely a point is to come out as wanted, where the data is, and what it breaks. */
 function verdicts(study, surrogate, objective, x, broken) {
   const chance = study.chance(surrogate, objective, x),
@@ -67,7 +72,7 @@ function verdicts(study, surrogate, objective, x, broken) {
   const within = score <= study.page.limit;
   const words = broken.map((c) => c.words).join("; ");
   return {
-    chance: [chance === null ? "" : `Chance ${share(chance)}`, ""],
+    chance: [chanceWords(objective, chance), ""],
     domain: score === null ? ["", ""] : [within ? "Within the data" : "Outside the data", within ? "good" : "warn"],
     broken: broken.length ? [`Not allowed: ${words}`, "bad"] : ["Every condition on the inputs is met", "good"],
   };

@@ -168,6 +168,7 @@ def objective(wanted: Objective, space: Space, outputs: Sequence[str], best: Any
         "limits": [{"at": int(at), **_ends(float(low), float(high))} for at, low, high in limits],
         "beats": beats,
         "chance": known and not isinstance(wanted, Varied),
+        "varied": isinstance(wanted, Varied),
         "instead": [j for j, _ in other],
         "conditions": [
             *(_bounds(j, i) if i.fixed is None else _fixed(j, i) for j, i in other),
