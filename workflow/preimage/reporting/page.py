@@ -246,8 +246,9 @@ def _others(material: Material, wanted: Objective, part: pd.DataFrame) -> dict[s
                 "domain": row["domain_score"],
                 "in_domain": bool(row["in_domain"]),
                 "found_by": row["found_by"],
+                "place": place,
             }
-            for row in part.to_dict("records")
+            for row, place in zip(part.to_dict("records"), candidates.places(material.candidates, part), strict=True)
         ],
     }
 

@@ -29,6 +29,13 @@ def table(candidates: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def places(candidates: pd.DataFrame, some: pd.DataFrame) -> list[int | None]:
+    """Return where some candidates of the last round are in the whole table."""
+    key = ["seed", *CASE[2:], "start"]
+    known = {case: k for k, case in enumerate(candidates[key].itertuples(index=False, name=None))}
+    return [known.get(case) for case in some[key].itertuples(index=False, name=None)]
+
+
 def address(candidates: pd.DataFrame) -> str:
     """Return the same candidates as a CSV file that a page carries, where it has no code to make one."""
     text = without_formulas(_first_ranks(candidates)).to_csv(index=False)

@@ -1,4 +1,5 @@
-// Candidates in the figures: pointing at one names it and shows it in every figure, clicking puts it into the explorer.
+// Candidates in figures and tables: pointing at one names it and shows it wherever it is, clicking puts it into the
+// explorer.
 
 class Linked {
   /** Find what stands for candidates: `data-picks` of a figure's group has their places in the whole table, one for all
