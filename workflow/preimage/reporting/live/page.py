@@ -28,7 +28,7 @@ def section(material: Material) -> dict[str, Any] | None:
     text = json.dumps(found, allow_nan=False, separators=(",", ":"))
     # A name may hold what ends a script.
     table = {key: found["candidates"][key] for key in ("rows", "of")}
-    return {"data": text.replace("<", "\\u003c"), "code": code(), **table}
+    return {"data": text.replace("<", "\\u003c"), "code": code(), "models": list(material.live["models"]), **table}
 
 
 def code() -> str:
