@@ -87,14 +87,11 @@ def conditions(space: Space) -> list[dict[str, Any]]:
 
 
 def _bounds(j: int, i: Input) -> dict[str, Any]:
-    ends = f"{words.label(i.name)} {digits.exact(i.low)} to {digits.exact(i.high)} {i.unit or ''}".strip()
     least = i.least if i.gapped else None
-    said = f"{ends}, or 0" if least is not None and i.low == 0 else ends
-    if least is not None:
-        said = f"{words.label(i.name)} 0, or {digits.exact(least)} to {digits.exact(i.high)} {i.unit or ''}".strip()
+    low = digits.exact(i.low) if least is None else f"0, or {digits.exact(least)}"
     return {
         "kind": "bounds",
-        "words": said,
+        "words": f"{words.label(i.name)} {low} to {digits.exact(i.high)} {i.unit or ''}".strip(),
         "at": j,
         **_ends(i.low, i.high),
         "least": least,
