@@ -33,7 +33,11 @@ def snakemake(folder, *arguments, root=ROOT, **more):
     """Run Snakemake in a folder of its own."""
     command = [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), "--directory", str(folder)]
     return subprocess.run(
-        [*command, "--cores", "2", *arguments], capture_output=True, text=True, cwd=folder, env=environment(**more)
+        [*command, "--cores", "2", "--scheduler", "greedy", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment(**more),
     )
 
 

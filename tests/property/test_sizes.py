@@ -370,6 +370,7 @@ def test_a_parquet_file_that_bursts_is_refused(tmp_path, monkeypatch):
     assert "a footer of 0.29 GB" in refusal(read_file, str(path), (), ())
 
 
+@pytest.mark.long
 def test_a_table_that_may_burst_is_read_apart_first(tmp_path, monkeypatch):
     """Many columns, which take much however little they hold; and lists, whose length no header states."""
     wide, lists = tmp_path / "wide.csv", tmp_path / "lists.parquet"

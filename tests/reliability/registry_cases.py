@@ -243,6 +243,7 @@ BOTH_WAYS = pytest.mark.parametrize(("mine", "other"), [(FAIR, GOOD), (GOOD, FAI
 REGISTERS = 14
 
 
+@pytest.mark.long
 @BOTH_WAYS
 def test_another_folder_relearns_between_two_calls(at, library, tmp_path, mine, other):
     overtaken(library, tmp_path, mine, other, range(REGISTERS + mine // GOOD, 100, 3 * strides(at)))
@@ -329,7 +330,7 @@ def pair(address):
         yield both
 
 
-@pytest.mark.parametrize(("second", "times"), [("one", 1), ("two", 3)])
+@pytest.mark.parametrize(("second", "times"), [pytest.param("one", 1, marks=pytest.mark.long), ("two", 3)])
 def test_two_processes_at_once_one_is_first_and_the_other_compares_again(at, library, pair, tmp_path, second, times):
     """In one folder, where a lock makes them wait, and in two that share nothing but the server."""
     for _ in range(times):

@@ -65,6 +65,7 @@ def damage(path, how):
     os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # a disk's own error leaves the times as they are
 
 
+@pytest.mark.long
 def test_a_copy_elsewhere_has_nothing_to_do_and_a_flipped_bit_in_it_is_mended(tiny, tmp_path):
     folder = copied(tiny, tmp_path)
     broken = folder / "results/tiny/round0/seed0/candidates.parquet"

@@ -29,6 +29,7 @@ inverters:
 unbroken = finished_study("unbroken", SMALL, TABLES)
 
 
+@pytest.mark.long
 def test_killed_as_steps_work_a_rerun_ends_with_the_same_bytes(unbroken, tmp_path):
     """What makes the tables; the long tests kill whole runs, and each program alone."""
     write_study(tmp_path, SMALL)

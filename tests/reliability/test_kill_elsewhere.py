@@ -44,6 +44,18 @@ inverters: {{random: {{kind: random, evaluations: 20}}}}
 rounds: 1
 relearning: {{simulations: 40, explore: 0.2, gate: 0.5}}
 """
+# Some calls fail, each runs in a process of its own, and what comes after them keeps away from where they fail.
+FAILING = f"""
+study: tiny
+problem: {{{PROBLEM.replace("bake", "burn")}, samples: 30, seconds: 60}}
+surrogates: {{forest: {{kind: random_forest, trees: 5, folds: 2}}}}
+objectives: {{lowest: {{minimize: y}}}}
+inverters:
+  random: {{kind: random, evaluations: 10, on: [forest]}}
+  tpe: {{kind: hyperopt, evaluations: 12, on: [simulator]}}
+next: {{experiments: 3}}
+budget: {{simulations: 110}}
+"""
 INFERENCE = """
 study: tiny
 problem: {simulator: "oven:fish", inputs: {depth: {low: 0, high: 4}}, outputs: {weight: }, batch: 100}
@@ -57,6 +69,7 @@ bank: {jobs: 2}
 """
 ONCE = OWN.replace("samples: 60", "samples: 20").replace(", gradient: 2-point, on: [simulator]", "")
 TABLES = ("tiny/candidates.parquet", "tiny/summary.csv")
+NEXT_TABLES = (*TABLES, "tiny/diagnosis.csv", "tiny/next_experiments.csv")
 ROUND_TABLES = (*TABLES, "tiny/rounds.csv")
 POSTERIORS = ("tiny/posterior.parquet", "tiny/summary.csv")
 AGAIN = tuple(f"tiny-reproduced-*/{name}" for name in ("candidates.parquet", "summary.csv", "reproduced.csv"))
@@ -96,6 +109,7 @@ SETTINGS = {
     "own simulator": Setting(OWN, (*TABLES, "tiny/diagnosis.csv")),
     "scatter": Setting(SCATTERED, TABLES, results(*TABLES)),
     "relearning": Setting(ROUNDS, ROUND_TABLES, results(*ROUND_TABLES, "tiny/relearning.html")),
+    "budget and next": Setting(FAILING, NEXT_TABLES, results(*NEXT_TABLES)),
     "inference": Setting(INFERENCE, POSTERIORS, results(*POSTERIORS)),
     "reproduce": Setting(ONCE, AGAIN, before=run_once),
 }

@@ -82,6 +82,7 @@ def test_the_density_of_hyperparameters_has_its_derivatives():
     assert density(theta)[1] == pytest.approx(slopes, rel=1e-5)
 
 
+@pytest.mark.long
 def test_hyperparameters_are_drawn_from_their_posterior():
     Z, y = rows(12, 0.05)
     density = hyperparameters.Posterior(Z[:, :1], y, np.array([0]))

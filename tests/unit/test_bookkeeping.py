@@ -42,6 +42,20 @@ def test_a_damaged_record_that_waits_to_be_sent_holds_up_no_other(here, capsys, 
     assert capsys.readouterr().err.count("a damaged record, not sent") == 1
 
 
+def test_a_record_that_the_server_refuses_is_said_once_and_holds_up_no_other(store, capsys):
+    """An experiment without a name stands for whatever a server may find wrong."""
+    at = {"invocation": "1", "started": 1, "ended": 2, "rule": "train", "wildcards": {}, "metrics": [], "params": {}}
+    for k, study in enumerate(["", "s"]):
+        whole = {**at, "study": study, "name": f"step {k}", "tags": {}, "artifacts": []}
+        write_json(Path(f"results/s/tracking/step{k}.json"), whole)
+    assert sending.send() == 1
+    said = capsys.readouterr().err
+    assert said.count("warning: results/s/tracking/step0.json: refused by tracking at") == 1
+    experiment = store.client.get_experiment_by_name("s").experiment_id
+    assert [r.info.run_name for r in store.client.search_runs([experiment])] == ["step 1"]
+    assert sending.send() == 0 and not capsys.readouterr().err
+
+
 def test_the_end_of_an_invocation_does_not_rely_on_its_file(here, monkeypatch):
     path = here / "results/s/tracking/invocation-3.json"
     write_json(path, {"study": "s"})

@@ -143,6 +143,7 @@ def test_least_squares_finds_the_truth_from_far_away_and_stays_in_the_box():
     assert [h[0] for h in ends.history] == list(range(1, len(ends.history) + 1))
 
 
+@pytest.mark.long
 def test_held_parameters_stay_and_others_agree_with_scipys_bounded_least_squares():
     problem = sir.build()
     times = np.arange(20.0)
@@ -244,6 +245,7 @@ def test_of_a_model_that_fails_somewhere_the_profile_ends_there():
     assert (edge == 0).all() and np.allclose(inside[:, 0], -times * np.exp(-0.5 * times) / np.sqrt(6), atol=1e-5)
 
 
+@pytest.mark.long
 def test_many_parameters_are_differentiated_backwards_and_agree_with_a_complex_step(monkeypatch):
     """A chain of compartments that drain one into the next."""
     from preimage.calibration import traced

@@ -4,22 +4,26 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from preimage import study as study_module
+from preimage.core import objective
 from preimage.core.candidates import NOT_RUN, UNTRUE
 from preimage.core.space import Input, Space
 from preimage.data import generate
 from preimage.evidence import assess
+from preimage.inversion import asking
+from preimage.inversion.question import Question
 from preimage.problems import calls, loading, timed
 from preimage.relearning import batch
 from preimage.support import spending
 from preimage.support.places import python_path
 
-from ..conftest import refusal
+from ..conftest import inverter, refusal
 from .test_evidence import LOWEST
 
 SOURCE = """
@@ -49,6 +53,21 @@ def slow(X):
     return 2 * X[:, 0]
 """
 POINTS = np.array([[0.5], [0.9], [0.05], [0.3]])
+
+
+# Called `wait_at` times in all, a call says so and waits to be killed.
+WAIT = """
+
+def wait():
+    at, so_far = Path("wait_at"), len(set(Path("asked").read_text().split())) - 1
+    if at.exists() and so_far == int(at.read_text()):
+        Path("waiting").touch()
+        time.sleep(600)
+"""
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": python_path()}
 
 
 def entry(function="bake", **more):
@@ -118,11 +137,13 @@ def test_a_call_in_a_process_of_its_own_dies_with_the_step(asked, here):
         "import sys, numpy as np\nfrom preimage.problems.timed import Timed\nt = Timed('own:slow', 50.0)\n"
         "t._started()\nprint(t._process.pid, flush=True)\nt(np.array([[0.9]]))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": python_path()}
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
         child = int(process.stdout.readline())
         while not (here / "asked").exists():
             assert process.poll() is None
+            time.sleep(0.01)
         process.kill()
     import psutil
 
@@ -213,3 +234,62 @@ def test_a_simulator_that_costs_is_called_for_one_point_after_the_other(own_file
     for more, batches in (("", None), (", seconds: 5", 1), (", seconds: 5, batch: 4", 4)):
         own_file(STUDY.replace("PROBLEM", problem + more), "s.yaml")
         assert study_module.load("s.yaml")["problem"].get("batch") == batches
+
+
+STEP = """
+import sys
+import numpy as np
+from pathlib import Path
+from preimage.problems import calls, loading
+from preimage.support import kept_calls, spending
+
+kept_calls.SECONDS_PER_BYTE = 0.0
+inputs = {"a": {"low": 0, "high": 1}}
+spec = {"simulator": "own:bake", "inputs": inputs, "outputs": {"y": {}}, "batch": 1} | eval(sys.argv[1])
+X = np.linspace(0, 1, 12)[:, None]
+with kept_calls.keeping_at(lambda: Path("step.calls")), spending.opened(None, Path("failed.jsonl")):
+    Y, why = calls.attempt(loading.simulator(spec).simulate, X)
+print(Y.tobytes().hex(), why)
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"seconds": 60.0}], ids=["in the step", "in a process of its own"])
+def test_a_kill_loses_no_call_that_had_returned_or_failed(asked, here, own_file, more):
+    """Killed in two of twelve calls, one that gives no number and one that fails."""
+    own_file(SOURCE.replace("    note(X)\n    if (X", "    note(X)\n    wait()\n    if (X") + WAIT)
+    found = []
+    for kill_at in (1, 11, None):
+        if kill_at is not None:
+            (here / "wait_at").write_text(str(kill_at))
+        with subprocess.Popen(
+            [sys.executable, "-c", STEP, repr(more)], stdout=subprocess.PIPE, text=True, env=environment()
+        ) as process:
+            while kill_at is not None and not (here / "waiting").exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            if kill_at is not None:
+                process.kill()
+            found.append(process.communicate()[0])
+        (here / "waiting").unlink(missing_ok=True)
+        (here / "wait_at").unlink(missing_ok=True)
+    points = np.linspace(0, 1, 12).tolist()
+    assert [x for x in points if asked().count(x) != 1] == [points[k] for k in (1, 11)]
+    assert [asked().count(points[k]) for k in (1, 11)] == [2, 2]
+    Y, why = found[-1].split(" ", 1)
+    expected = np.where(np.linspace(0, 1, 12) < 0.1, np.nan, 2 * np.linspace(0, 1, 12))
+    expected[np.linspace(0, 1, 12) > 0.8] = np.nan
+    assert np.array_equal(np.frombuffer(bytes.fromhex(Y)), expected, equal_nan=True)
+    assert why.count("too hot") == 3 and why.count("no finite number") == 2
+
+
+def test_a_search_of_the_simulator_says_why_a_point_failed(asked):
+    problem, space = loading.simulator(entry(batch=1)), Space((Input("a", 0, 1),))
+    X = np.linspace(0.2, 0.7, 10)[:, None]
+    wanted = objective.build("o", {"minimize": "y"}, ["y"])
+    with spending.opened(None, None):
+        one = Question(space, wanted, problem.simulate, X, 2 * X, np.arange(10), on_simulator=True)
+        ((answer, Y),) = asking.ask(inverter("random", {"evaluations": 30}), [one], np.random.default_rng(0))
+    hot = answer.X[:, 0] > 0.8
+    assert hot.any() and (np.isnan(Y[:, 0]) == (hot | (answer.X[:, 0] < 0.1))).all()
+    assert {answer.message[k] for k in np.flatnonzero(hot)} == {"ValueError: too hot, password=***"}
+    assert {answer.status[k] for k in np.flatnonzero(hot)} == {"failed"}

@@ -184,6 +184,7 @@ def test_intervals_are_those_of_a_dense_scan_of_the_closed_form(unit):
     assert [rows["k"]["low"], rows["k"]["high"]] == pytest.approx([min(inside), max(inside)], abs=1e-4)
 
 
+@pytest.mark.long
 def test_parameters_on_a_log_scale_have_the_same_best_fit_and_intervals():
     found, space, _ = decay()
     found = replace(found, logarithmic=(True, False, True))

@@ -94,6 +94,7 @@ def test_that_a_whole_batch_raises_is_no_error_of_the_study(load):
     assert 0 < sum(part.failed.sum() for part in parts) < 8
 
 
+@pytest.mark.long
 def test_a_simulator_that_fails_all_over_the_prior_is_refused_with_what_it_said(load):
     broken, said = load("always"), "it raised ValueError: no negative root"
     assert said in refusal(bank.simulate, Task(broken, 4), 300, np.random.default_rng(0))

@@ -19,6 +19,7 @@ def test_without_a_copy_it_says_so(monkeypatch, tmp_path):
     assert not only["reached"]
 
 
+@pytest.mark.long
 def test_methods_are_scored_against_the_references_of_the_copy(monkeypatch, tmp_path):
     """Of the task whose posterior is known: half of the sample, with half of the variance."""
     made, rng = loading.load({"simulator": "gaussian_linear"}), np.random.default_rng(0)

@@ -114,6 +114,7 @@ def curved():
     return X, 10 * y + 5, latent.train(Rows.plain(X, 10 * y + 5), spec, np.random.default_rng(1))
 
 
+@pytest.mark.long
 def test_a_network_learns_a_curve_and_its_gradient_is_that_of_differences(curved):
     X, Y, trained = curved
     model = trained.surrogate

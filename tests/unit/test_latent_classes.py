@@ -40,6 +40,7 @@ def test_the_shipped_digits_are_those_of_scikit_learn():
     assert np.array_equal(table.iloc[:, 64:].to_numpy().argmax(axis=1), theirs.target)
 
 
+@pytest.mark.long
 def test_digits_are_known_by_their_explanation(digits):
     train, test, trained = digits
     found = show.judge(trained.surrogate, train, test, None, np.random.default_rng(0))

@@ -113,6 +113,7 @@ def test_estimated_noise_is_that_of_the_residuals_and_weighs_the_series():
     assert found.losses(x[None])[0] == pytest.approx(loss, rel=1e-12) == pytest.approx(found.by_scipy(x), rel=1e-12)
 
 
+@pytest.mark.long
 def test_an_interval_of_a_likelihood_is_where_its_deviance_rises_by_a_quantile_of_chi_squared():
     found = lines()
     x, loss = best_of(found)

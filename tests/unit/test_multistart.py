@@ -244,6 +244,7 @@ def test_enumeration_of_too_many_combinations_is_refused():
         ask(q, discrete="enumerate")
 
 
+@pytest.mark.long
 def test_many_questions_at_once_get_the_answers_of_each_alone():
     q = question()
     goals = ARM.simulate(ARM.draw(3, np.random.default_rng(4)))

@@ -129,6 +129,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(trained, tmp_path)
         assert array.tobytes() == trained.arrays()[name].tobytes(), name
 
 
+@pytest.mark.long
 def test_rounds_that_were_killed_go_on_to_the_same_bytes(tmp_path, monkeypatch):
     method = npe.train(Task(NORMAL, 1), {**SPEC, "rounds": 3}, rng())
     whole = method.infer(SET, rng())[0].draws

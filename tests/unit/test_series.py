@@ -161,6 +161,7 @@ def test_shipped_studies_of_fits_are_valid(monkeypatch):
         data_checks.check(study.load(ROOT / f"config/studies/{name}.yaml"))
 
 
+@pytest.mark.long
 @pytest.mark.skipif("PREIMAGE_TEST_DATA" not in os.environ, reason="needs PREIMAGE_TEST_DATA")
 def test_the_covid_study_reads_a_users_copy(monkeypatch, tmp_path):
     (tmp_path / "data").mkdir()

@@ -80,6 +80,7 @@ def depth(project):
     return subprocess.run([project / ".venv/bin/python", "-c", "import bowls; print(bowls.depth)"], capture_output=True)
 
 
+@pytest.mark.long
 def test_uv_installs_the_lock_and_looks_where_pip_looks(project):
     done = make_venv(project, UV_HTTP_TIMEOUT="7")
     assert done.returncode == 0, done.stderr

@@ -92,6 +92,7 @@ def test_a_curve_of_the_users_own_is_fitted(curve):
         assert [row["low"], row["high"]] == pytest.approx([value - margin, value + margin], abs=0.1 * margin)
 
 
+@pytest.mark.long
 def test_an_equation_of_the_users_own_is_fitted_where_it_does_not_fail(cooling):
     cups = pd.read_parquet(cooling / "results/cooling/candidates.parquet")
     best = cups.sort_values("predicted_loss").iloc[0]
@@ -107,6 +108,7 @@ def test_an_equation_of_the_users_own_is_fitted_where_it_does_not_fail(cooling):
     )
 
 
+@pytest.mark.long
 def test_an_edited_model_is_fitted_again(cooling):
     (cooling / "models.py").write_text(f"{MODELS}\n# edited\n")
     again = snakemake(cooling, *study_argument("cooling.yaml"), "--dry-run")

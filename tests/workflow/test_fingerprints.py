@@ -40,7 +40,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
 @pytest.mark.parametrize(
     ("edited", "rules"),
     [
-        ("preimage/figures/convergence.py", AFTER_FIGURES),
+        pytest.param("preimage/figures/convergence.py", AFTER_FIGURES, marks=pytest.mark.long),
         pytest.param("preimage/reporting/words.py", {"report"}, marks=pytest.mark.long),
         pytest.param("preimage/reporting/figures.html", {"report"}, marks=pytest.mark.long),
         pytest.param(
@@ -52,7 +52,7 @@ AFTER_INVERT = {"invert", "evidence", "gather", "diagnose", "timings", *AFTER_FI
             {"generate", "split", "train", "preimage", *AFTER_INVERT},
             marks=pytest.mark.long,
         ),
-        pytest.param("preimage/evidence/domain.py", AFTER_INVERT - {"invert"}, marks=pytest.mark.long),
+        pytest.param("preimage/core/domain.py", AFTER_INVERT - {"invert"}, marks=pytest.mark.long),
         pytest.param("preimage/tracking/sender.py", set(), marks=pytest.mark.long),
     ],
 )

@@ -78,6 +78,7 @@ def test_the_bank_is_made_by_as_many_jobs_as_the_study_says_and_trains_what_need
     assert "checks/coverage" in [name for name, _, _ in record["metrics"]]
 
 
+@pytest.mark.long
 def test_other_checks_train_nothing_again(counts, tmp_path):
     write_study(tmp_path, COUNTS.replace("sets: 30", "sets: 31"), "counts.yaml")
     done = snakemake(counts, *study_argument(tmp_path / "counts.yaml"), "-n")

@@ -90,6 +90,7 @@ def write_models(folder):
     register(folder, ExtraTreesRegressor(20, random_state=0), "champion")
 
 
+pytestmark = pytest.mark.long
 arm = finished_study("arm", STUDY, prepare=write_models)
 
 

@@ -47,6 +47,7 @@ def test_a_dry_run_imports_nothing_and_a_run_that_would_fail_starts_no_job(kitch
     assert done.returncode == 1 and "'os' is part of Python" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_run_that_was_fetched_runs_code_only_where_it_is_trusted(kitchen):
     """As it is after it was fetched, by which nothing is imported either."""
     run = "a" * 32

@@ -44,6 +44,7 @@ def assert_named(folder, trap, study=None):
     assert "found" in set(table.loc[table["finding"] == FINDING.get(trap, trap), "verdict"])
 
 
+pytestmark = pytest.mark.long
 planes = finished_study("planes", FAMILY, ["planes/variations.html", f"{UNSUITABLE}/report.html"])
 
 

@@ -46,6 +46,7 @@ def rows():
     return pd.read_csv(Path(FOLDER) / "photo_pce10" / "data.csv", header=None, names=names)
 
 
+pytestmark = pytest.mark.long
 mixture = finished_study("mixture", MIXTURE, TABLES, lambda folder: rows().to_csv(folder / "photo.csv", index=False))
 
 

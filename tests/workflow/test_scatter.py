@@ -1,6 +1,7 @@
 """Work that is shared by jobs gives the table of one job, by Snakemake's own scattering and gathering."""
 
 import pandas as pd
+import pytest
 
 from ..finished import finished_study
 
@@ -14,6 +15,7 @@ inverters:
 """
 
 
+pytestmark = pytest.mark.long
 TABLE = "round0/seed0/inversion/simulator/ring/starts.parquet"
 
 

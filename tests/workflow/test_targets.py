@@ -89,6 +89,7 @@ def test_the_report_has_a_row_a_method_and_warns_of_targets_never_seen(many):
     assert "best_of.held_out.svg" in (many / "results/many/figures/captions.json").read_text()
 
 
+@pytest.mark.long
 def test_a_changed_file_of_targets_asks_that_table_again_and_nothing_else(many):
     write_targets(many, "0.1,1.4")
     done = snakemake(many, "--dry-run", *study_argument("many.yaml"))

@@ -48,6 +48,20 @@ def test_one_parent_an_invocation_and_one_child_a_step(tiny):
     assert {r.info.status for r in children} == {"FINISHED"}
 
 
+def test_the_run_of_a_study_has_what_it_came_to(tiny):
+    client, found = runs(tiny)
+    (parent,) = (r for r in found if "mlflow.parentRunId" not in r.data.tags)
+    first = pd.read_parquet(tiny / "results/tiny/round0/seed0/solutions.parquet")
+    for objective in ("ring", "lowest"):  # the searches on the simulator itself lead
+        row = first[(first["objective"] == objective) & (first["surrogate"] == "simulator")].iloc[0]
+        assert parent.data.metrics[f"answer.{objective}/predicted_loss"] == row["predicted_loss"]
+    about = read_json(tiny / "results/tiny/round0/seed0/surrogates/forest/surrogate.json")
+    assert parent.data.metrics["model.forest/rmse.y"] == pytest.approx(about["test"]["y"]["rmse"], rel=1e-12)
+    names = {a.path for a in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "summary.csv", "figures"} <= names
+    assert "`report.html` among the artifacts" in parent.data.tags["mlflow.note.content"]
+
+
 def test_a_step_carries_parameters_metrics_digests_and_tags(tiny):
     client, found = runs(tiny)
     (train,) = (r for r in found if r.info.run_name == "train forest" and r.data.tags["wildcard.seed"] == "0")
@@ -95,6 +109,7 @@ def test_the_model_has_signature_and_example_and_predicts_as_the_forest_does(tin
     assert model.predict(example) == pytest.approx(ours.predict(example.to_numpy())[:, 0], rel=1e-11)
 
 
+@pytest.mark.long
 def test_sending_again_changes_nothing(tiny):
     _, before = runs(tiny)
     for receipt in (tiny / "results/tiny/tracking/sent").rglob("*.json"):
@@ -171,6 +186,7 @@ def test_forceall_keeps_the_store(tmp_path):
     assert len(after) == 2 * len(before)
 
 
+@pytest.mark.long
 def test_a_run_is_made_again_and_each_table_held_against_what_it_left(without_server, monkeypatch):
     """After the sync: the run's tables are fetched, two are altered, and the study is run by what MLflow has of it."""
     folder, _ = without_server

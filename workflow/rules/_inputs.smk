@@ -202,15 +202,18 @@ def of_line(wildcards, file):
 
 
 def kernels(wildcards):
-    """What a step that searches trees waits for; nothing where there are none."""
+    """What a step that searches exactly waits for, by the forms of its models; nothing where none is searched so."""
     specs = of(wildcards)["surrogates"]
     if hasattr(wildcards, "surrogate"):
         specs = {k: v for k, v in specs.items() if k == wildcards.surrogate}
+    forms = {"trees" for spec in specs.values() if made_of_trees(spec)}
     if hasattr(wildcards, "inverter"):
         inverter = of(wildcards)["inverters"][wildcards.inverter]
-        specs = specs if inverter.needs_trees else {}
+        bounded = {form_of(spec) for spec in specs.values()} - {""}
+        forms = forms if inverter.needs_trees or inverter.needs_bounds else set()
+        forms |= bounded if inverter.needs_bounds else set()
     found = rules.compile_kernels.output[0]
-    return ancient(found) if any(map(made_of_trees, specs.values())) else []
+    return [ancient(found.format(form=form)) for form in sorted(forms)]
 
 
 def last_gate(wildcards):

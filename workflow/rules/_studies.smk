@@ -22,7 +22,7 @@ from preimage.support import extensions, limits
 from preimage.data import named
 from preimage.study.objectives import ObjectiveEntry
 from preimage.support.errors import StudyError
-from preimage.surrogates.base import SurrogateKind, made_of_trees
+from preimage.surrogates.base import SurrogateKind, form_of, made_of_trees
 
 invocation.share_library()
 

@@ -1,11 +1,11 @@
-"""The kernels of searches on trees, compiled before steps need them."""
+"""The kernels of exact searches on one form of models, compiled before steps need them."""
 
-from preimage.inversion.kernels import compile_all
+from preimage.inversion.kernels import COMPILED
 from preimage.support.files import write_text
 
 
 def main(snakemake):
-    compile_all()
+    COMPILED[snakemake.wildcards.form]()
     write_text(snakemake.log[0], "compiled\n")
     write_text(snakemake.output[0], "compiled\n")
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from preimage.calibration import tables
 from preimage.data import split_rows
+from preimage.reporting.key_figures import key_figures
 from preimage.reporting.material import Material
 from preimage.reporting.page import render
 from preimage.running.step import step
@@ -48,7 +49,10 @@ def main(snakemake):
             fit_times={Path(p).name.partition(".")[0]: read_json(p) for p in source.get("fit_times", [])},
         )
         write_text(snakemake.output.page, render(material))
-        run.artifact(snakemake.output.page)
+        for name, value in key_figures(material).items():
+            run.metric(name, value)
+        run.record.of_study = True
+        run.artifact(snakemake.output.page, source.summary, source.figures, *source.get("next_experiments", []))
 
 
 def last_round(table):

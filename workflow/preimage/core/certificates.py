@@ -22,7 +22,8 @@ class Certificate(TypedDict):
     Keys:
         bound: no valid input has a loss below this.
         loss: of the best input found; the interval [bound, loss] holds the optimum.
-        closed: whether the search left nothing open; then bound and loss are equal up to rounding.
+        closed: whether the search left nothing open; then bound and loss are equal up to rounding, or of a model that
+            varies smoothly, to a millionth of what the training rows span.
         stopped: why it ended: closed, gap, boxes, seconds or unsure (cells in which no valid input was found
             nor ruled out).
         boxes, open_boxes: expanded, and left open.

@@ -130,7 +130,7 @@ def multiplier(terms, row, low, high, pull, start, end, at, drop):  # type: igno
 
 
 @numba.njit(cache=True)
-def _best_one(terms, matrix, low, high, start, end, multipliers):  # type: ignore[no-untyped-def]
+def best_one(terms, matrix, low, high, start, end, multipliers):  # type: ignore[no-untyped-def]
     """Return the bound of a box, and improve its multipliers in place."""
     m, d = matrix.shape
     best = dual(terms, matrix, low, high, start, end, np.zeros(m))
@@ -159,4 +159,4 @@ def bound(begin, stop, terms, matrix, low, high, start, end, first, least):  # t
         first: multipliers to begin with, (m,).
     """
     for i in range(begin, stop):
-        least[i] = _best_one(terms, matrix, low[i], high[i], start[i], end[i], first.copy())
+        least[i] = best_one(terms, matrix, low[i], high[i], start[i], end[i], first.copy())

@@ -20,7 +20,7 @@ class Guarded:
 
     def __init__(self, model: BoxModel, domain: Domain) -> None:
         self.model, self.domain = model, domain
-        self.sides, self.margin = model.sides, model.margin
+        self.sides, self.margin, self.attained = model.sides, model.margin, model.attained
         self.paths: TreeModel | None = None
         if domain.common is not None:
             self.paths = TreeModel(domain.common.paths, domain.space, [Side((1.0,), 1.0)])
@@ -79,7 +79,7 @@ class Guarded:
         return moved[np.argsort((away**2).sum(axis=1), kind="stable")[:OFFERED]]
 
     def _parts(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.ascontiguousarray(state[:, : self._own]), np.ascontiguousarray(state[:, self._own :])
+        return np.ascontiguousarray(state[:, : self._own]), np.ascontiguousarray(state[:, self._own :], np.int32)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -25,6 +25,10 @@ class BoxModel(Protocol):
     sides: tuple[Side, ...]
     margin: np.ndarray
 
+    @property
+    def attained(self) -> bool:
+        """Whether boxes get small enough for their ends to be what is predicted there, as leaves of trees do."""
+
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs (n, m) at points (n, d)."""
 

@@ -13,6 +13,8 @@ from preimage.exact.curves import Curves
 from preimage.exact.goal import Goal, Rows
 from preimage.exact.kernels import over
 from preimage.exact.model import BoxModel
+from preimage.exact.slanted import Slanted
+from preimage.exact.smooth import SmoothModel
 from preimage.exact.values import Parts
 
 
@@ -64,6 +66,8 @@ class Problem:
         self.multipliers = np.zeros((len(goal.programs), len(self.matrix)))
         self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
         self.proven = -np.inf
+        inner = getattr(model, "model", model)  # of one that is asked near its data
+        self.slanted = Slanted(goal, inner) if isinstance(inner, SmoothModel) else None
 
     def whole(self) -> Boxes:
         """Return the box of the whole space, bounded; none where it is proven to hold no valid point."""
@@ -95,6 +99,9 @@ class Problem:
             boxes = boxes.take(self._tightened(boxes.parts))
         ends, possible = self.model.bound(boxes.start, boxes.end, boxes.state)
         boxes = boxes._replace(ends=ends)
+        if self.slanted is not None:
+            found = self.slanted.improved(boxes.parts, boxes.state, boxes.least, self.rows(boxes.parts))
+            boxes = boxes._replace(ends=found[0], least=found[1])
         least = self.goal.least(boxes.parts, self.rows(boxes.parts), self.multipliers)
         boxes = boxes._replace(least=np.maximum(least, boxes.least))
         if len(X := self.goal.points(boxes.parts)):

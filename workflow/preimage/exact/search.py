@@ -69,8 +69,13 @@ class Search:
 
     @property
     def rounding(self) -> float:
-        """What a bound may be below the best point's loss by though nothing is better but for rounding."""
-        return self.settling.rounding
+        """What a bound may be below the best point's loss by though nothing is better but for rounding; where the
+        model's bounds are attained nowhere, though nothing is better by more than a millionth of what the training rows
+        span."""
+        bound, equal = self.bound, self.problem.goal.objective.equal_to
+        if self.problem.model.attained or not np.isfinite(bound):
+            return self.settling.rounding
+        return max(self.settling.rounding, equal(bound) - bound)
 
     def open_boxes(self) -> Boxes:
         """Return all open boxes."""

@@ -8,6 +8,7 @@ there; of several outputs the sum is added in another order, which a margin cove
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class TreeModel:
     Args:
         sides: the sums of outputs that are asked for, and which end of each.
     """
+
+    attained: ClassVar[bool] = True
 
     def __init__(self, forest: Forest, space: Space, sides: Sequence[Side]) -> None:
         self.forest, self.sides = forest, tuple(sides)

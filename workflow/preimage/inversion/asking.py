@@ -58,7 +58,7 @@ def _answers(inverter: Inverter, questions: Sequence[Question], context: SearchC
         answers = inverter.invert_many([logarithms.put(q) for q in questions], context)
         return [replace(a, X=logarithms.undone(a.X)) for a in answers]
     invert = inverter.invert_many
-    if questions[0].objective.near and not inverter.needs_trees:
+    if questions[0].objective.near and not (inverter.needs_trees or inverter.needs_bounds):
         invert = partial(counterfactual.invert_many, inverter)
     if (order == np.arange(len(order))).all():
         return invert(questions, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,12 +19,14 @@ class Target:
 
     Attributes:
         trees: whether it is made of trees that exact searches can take.
+        bounded: whether it has another form that exact searches can bound on boxes.
         gradient: whether it is a model with an exact derivative.
         traceable: whether it is a simulator of series that JAX can differentiate.
         complex_safe: whether it is a simulator that computes with complex numbers as it does with real ones.
     """
 
     trees: bool = False
+    bounded: bool = False
     gradient: bool = False
     traceable: bool = False
     complex_safe: bool = False
@@ -39,6 +41,7 @@ class Inverter(Entry):
 
     Attributes:
         needs_trees: it works on models made of trees alone.
+        needs_bounds: it works on models alone that can be bounded on boxes: of trees, or of a form that can.
         plain_only: it knows no inputs or constraints that leave a space in pieces.
         needs_gradient: it works on models with a gradient of their own alone.
         population: its rows are the members of one population, rather than starts that each went their own way.
@@ -52,6 +55,7 @@ class Inverter(Entry):
 
     registry: ClassVar[Registry[Inverter]] = Registry("inverter", "preimage.inversion.kinds", "preimage.inversion")
     needs_trees: ClassVar[bool] = False
+    needs_bounds: ClassVar[bool] = False
     plain_only: ClassVar[bool] = False
     needs_gradient: ClassVar[bool] = False
     population: ClassVar[bool] = False
@@ -76,9 +80,18 @@ class Inverter(Entry):
         """Return why it can't work on a target; "" where it can."""
         if self.needs_trees and not target.trees:
             return "it requires a tree model, such as a random forest"
+        if self.needs_bounds and not (target.trees or target.bounded):
+            return "it requires a model that can be bounded: of trees, or a Gaussian process trained here"
         if self.needs_gradient and not target.gradient:
             return "it requires exact gradients, which neural networks and Gaussian processes have"
         return ""
+
+    @classmethod
+    def preferred(cls, able: Mapping[str, Target]) -> list[str]:
+        """Return the models that it works on unless a study names others, of those that it can work on: all of them;
+        where bounds are needed those of trees, if there are any, whose proofs are exact."""
+        trees = [name for name, target in able.items() if target.trees]
+        return trees if cls.needs_bounds and trees else list(able)
 
     @classmethod
     def answers(cls, front: bool) -> bool:

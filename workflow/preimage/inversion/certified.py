@@ -1,7 +1,8 @@
-"""Inverter `certified`: the best input of a forest with a proof, or a proof that there is none.
+"""Inverter `certified`: the best input of a model with a proof, or a proof that there is none.
 
-The line search gives a first point, branch and bound proves it the best or finds a better one. At its limit the search
-says how far from the optimum the point can be at most.
+A local search gives a first point, branch and bound proves it the best or finds a better one. At its limit the search
+says how far from the optimum the point can be at most. Trees are searched on their cells, or with more conditions on
+boxes; other models on boxes, where they have a form that is bounded there (`exact.bounding`).
 """
 
 from __future__ import annotations
@@ -73,13 +74,16 @@ def invert(question: Question, options: Certified, context: SearchContext) -> An
         np.array(X),
         [c["boxes"] for c in certificates[:n]],
         ["ok"] * n,
-        [_where(options) + _words(wanted, c) for c in certificates[:n]],
+        [_where(options) + _words(wanted, c, question.trees is not None) for c in certificates[:n]],
         certificate=found.certificate,
     )
 
 
 def _check_arrays(question: Question, X: np.ndarray) -> None:
-    """Raise RuntimeError where the arrays that were searched are not the model itself: nothing would be proven."""
+    """Raise RuntimeError where the arrays that were searched are not the model itself: nothing would be proven. What
+    bounds a form of another model is asked at the model's own predictions."""
+    if question.trees is None:
+        return
     searched = question.trees.predict(X)
     said = question.outputs(X)[:, : searched.shape[1]]
     if not np.array_equal(searched, said):
@@ -230,7 +234,8 @@ def _domain(question: Question, options: Certified, common: Isolation | None, pa
 def _rounding(question: Question, objective: Objective) -> float:
     """Return the loss that rounding may make of none: the square of what a mean over the trees is off by."""
     if (
-        not objective.bounded
+        question.trees is None
+        or not objective.bounded
         or getattr(objective, "near", None)
         or max(objective.columns) >= question.trees.values.shape[1]
     ):
@@ -267,7 +272,7 @@ def together(question: Question, options: Certified, answers: Sequence[Answer]) 
     # A second row is a point that meets a target: one is enough.
     second = next((a for a in [best, *answers] if len(a.X) > 1), best)
     X = np.concatenate([best.X[:1], second.X[1:]])
-    words = [_where(options) + _words(question.objective, certificate), *second.message[1:]]
+    words = [_where(options) + _words(question.objective, certificate, question.trees is not None), *second.message[1:]]
     spent = [certificate["boxes"], *second.evaluations[1:]]
     return Answer(X, spent, ["ok"] * len(X), words, certificate=certificate)
 
@@ -301,14 +306,15 @@ def _as_interval(target: Target) -> Within:
     return target.as_interval([4e-16 * (abs(v) + t) for v, t in zip(target.low, target.tolerance, strict=True)])
 
 
-def _words(objective: Objective, c: Certificate) -> str:
-    """Say what has been proven."""
+def _words(objective: Objective, c: Certificate, exact: bool = True) -> str:
+    """Say what has been proven; `exact` says whether all that can be left of a gap is rounding."""
     work = f"{c['boxes']} boxes"
     if c["feasible"] == "no":
         return f"proven that no input meets the objective: the loss is at least {digits.down(c['bound'])} ({work})"
     if c["closed"]:
         gap = c["loss"] - c["bound"]
-        return f"proven optimum of the surrogate{f' to rounding (within {_above(gap)})' if gap > 0 else ''} ({work})"
+        left = f"{' to rounding' if exact else ''} (within {_above(gap)})" if gap > 0 else ""
+        return f"proven optimum of the surrogate{left} ({work})"
     why = {
         "gap": "within the gap asked for",
         "boxes": "stopped at its limit of boxes",

@@ -61,6 +61,7 @@ def put(question: Question) -> Question:
         Y=np.column_stack([question.Y, away]),
         objective=_smallest_distance(question.objective, question.Y.shape[1], away),
         trees=None,
+        form=None,
         formulas=NONE,
         errors=question.errors,
     )

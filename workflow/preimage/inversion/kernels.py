@@ -1,15 +1,17 @@
-"""The exact searches on trees run once on a tiny forest, so that their kernels are compiled before steps need them.
+"""The exact searches run once on a tiny model, so that their kernels are compiled before steps need them.
 
-On a cold cache each step that searches trees would compile the kernels for itself: 20 s of CPU, and as many times as
+On a cold cache each step that searches exactly would compile the kernels for itself: 20 s of CPU, and as many times as
 there are steps at once.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from preimage.core import objective
-from preimage.core.space import Input, Space
+from preimage.core.space import Input, Linear, Space
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
 from preimage.inversion.question import Question
@@ -17,7 +19,7 @@ from preimage.trees.preimage import preimage
 from preimage.trees.tolerance_box import tolerance_box
 
 
-def compile_all() -> None:
+def compile_trees() -> None:
     """Compile every kernel that searches on forests use, for numbers of the types that they have."""
     from sklearn.ensemble import RandomForestRegressor
 
@@ -40,3 +42,29 @@ def compile_all() -> None:
     question = Question(space, limited, forest.predict, X, Y, np.arange(len(X)), trees=forest)
     asking.ask(Inverter.of({"kind": "certified", "distance": 1.0}), [question], rng)
     preimage(forest, space, objective.build("o", {"within": {"y": [value - 0.1, value + 0.1]}}, ["y"]), 100)
+
+
+def compile_process() -> None:
+    """Compile every kernel that searches on Gaussian processes use."""
+    from preimage.surrogates.encoding import Encoding
+    from preimage.surrogates.gaussian_process import GaussianProcess
+    from preimage.surrogates.kernels import Hyperparameters
+
+    Z, one = np.array([[0.1, 0.9], [0.8, 0.3]]), np.ones(1)
+    encoding = Encoding(np.zeros(2, np.int64), np.zeros(2), np.ones(2))
+    own = (Hyperparameters(1.0, 1e-3, np.ones(2)),)
+    _prove(GaussianProcess("rbf", encoding, one, one, Z, np.array([[1.0, -1.0]]), own), Z)
+
+
+def _prove(model: Any, X: np.ndarray) -> None:
+    """Prove a small output, within a row and a limit, of a model with a form."""
+    space = Space((Input("a", 0.0, 1.0), Input("b", 0.0, 1.0)), (Linear((("a", 1.0), ("b", 1.0)), 0.5, 1.5),))
+    Y = model.predict(X)
+    limit = {"y": {"at_least": float(Y.min())}}
+    wanted = objective.build("o", {"minimize": "y", "subject_to": limit}, ["y"])
+    rows = np.arange(len(X))
+    question = Question(space, wanted, model.predict, X, Y, rows, gradient=model.gradient, form=model.exact_form())
+    asking.ask(Inverter.of({"kind": "certified", "starts": 1}), [question], np.random.default_rng(0))
+
+
+COMPILED = {"trees": compile_trees, "process": compile_process}

@@ -48,4 +48,6 @@ def put(question: Question, order: np.ndarray) -> Question:
         # Formulas are no outputs of the trees.
         outputs = tuple(range(question.measured.shape[1]))
         changed = replace(changed, trees=trees(question.trees, own._replace(outputs=outputs)))
+    if question.form is not None:
+        changed = replace(changed, form=question.form.put(order))
     return changed

@@ -1,7 +1,7 @@
 """A question put to the exact search over boxes (`preimage.exact`): what it is made of, and where it gets points from.
 
-It answers what the search on cells (`trees.branch_and_bound`) does not know: limits of outputs, formulas, fronts, and
-spaces with listed values, gaps, counts, exclusions or curved constraints.
+It answers what the search on cells (`trees.branch_and_bound`) does not know: models that are not made of trees, limits
+of outputs, formulas, fronts, and spaces with listed values, gaps, counts, exclusions or curved constraints.
 """
 
 from __future__ import annotations
@@ -25,18 +25,15 @@ from preimage.exact.model import BoxModel
 from preimage.exact.problem import Problem
 from preimage.exact.search import Search
 from preimage.exact.trade_off import FrontProblem, TradeOff
-from preimage.exact.tree_model import TreeModel
-from preimage.inversion import nsga2
-from preimage.inversion.coordinate import startpoints
+from preimage.inversion import bounded, nsga2
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.kinds.nsga2 import Nsga2
 from preimage.inversion.question import Answer, Question, SearchContext
-from preimage.inversion.shrinking import shrunk
 from preimage.support import digits
 from preimage.support.errors import StudyError
 from preimage.support.resume_state import resumed
 from preimage.trees.domain import Domain
-from preimage.trees.objective import largest_outputs, refuse_unknown_loss
+from preimage.trees.objective import refuse_unknown_loss
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200
@@ -48,6 +45,8 @@ EVOLVED, MOST_EVOLVED = 400, 10_000_000
 
 def is_plain(question: Question, objective: Objective) -> bool:
     """Whether the search on cells alone knows all that a question has."""
+    if question.trees is None:
+        return False
     space = question.space
     more = space.listed.any() or space.in_pieces or space.curved or getattr(objective, "near", None)
     return not (more or objective.limits or max(objective.columns) >= question.measured.shape[1])
@@ -64,14 +63,14 @@ class Hunt:
         options: Certified,
         rng: np.random.Generator,
     ) -> None:
-        space, trees = question.space, question.trees
         self.question, self.objective, self.domain = question, objective, domain
-        self.reach = largest_outputs(trees, range(trees.values.shape[1]))
+        self.bounded = bounded.of(question)
+        self.reach = self.bounded.reach
         problem = self._problem()
-        most_open = int(options.memory * 1e6 / _size_of_box(problem.model, len(space.inputs)))
+        most_open = int(options.memory * 1e6 / _size_of_box(problem.model, len(question.space.inputs)))
         self.search = Search(problem, max(most_open, 1000))
-        begin = _evolved if isinstance(objective, Pareto) else _startpoints
-        self.starts = begin(question, options.starts, rng)
+        front = isinstance(objective, Pareto)
+        self.starts = _evolved(question, options.starts, rng) if front else self.bounded.starts(options.starts, rng)
 
     def _problem(self) -> Problem:
         """Return what is asked, as the search sees it."""
@@ -90,8 +89,7 @@ class Hunt:
         return Problem(space, self._model(goal, space), goal, self.loss)
 
     def _model(self, goal: Goal, space: Space) -> BoxModel:
-        model = TreeModel(self.question.trees, space, goal.sides)
-        self.grid = model.grid
+        model = self.bounded.boxes(space, goal.sides)
         return model if self.domain is None else Guarded(model, self.domain)
 
     def any_point(self, space: Space, limits: tuple[Limit, ...]) -> Search:
@@ -105,7 +103,7 @@ class Hunt:
         return Search(Problem(space, self._model(goal, space), goal, loss))
 
     def _predicted(self, X: np.ndarray) -> np.ndarray:
-        Y = self.question.trees.predict(X)
+        Y = self.bounded.predict(X)
         return self.question.formulas.extended(X, Y) if self.question.formulas else Y
 
     def outputs(self, X: np.ndarray) -> np.ndarray:
@@ -131,11 +129,13 @@ class Hunt:
 
     def begin(self, state: Path | None, part: tuple[int, int]) -> None:
         """Take up the search where it was left, or offer it its first points."""
+        # A local search from a part's box may end in another part, of which this one's bounds say nothing.
+        self.descends = part[1] == 1
         if resumed(state, self.search.resume):
             return
         X = np.concatenate([self.question.X, self.starts])
         if near := getattr(self.objective, "near", None):
-            X = np.concatenate([X, shrunk(near, self.question.space, self.grid, self.loss, X)])
+            X = np.concatenate([X, self.bounded.nearer(near, self.loss, X)])
         self.search.offer(X if self.domain is None else np.concatenate([X, self.domain.pulled(self.starts)]))
         self.search.keep_share(*part)
 
@@ -148,6 +148,7 @@ class Hunt:
             X = np.asarray(polytope.repair(self.question.space, middle[None])[0])
         except StudyError:
             return np.empty((0, len(middle)))
+        X = self.bounded.descended(X) if self.descends else X
         return X if self.domain is None else self.domain.pulled(X)
 
 
@@ -226,7 +227,7 @@ def front_words(certificate: Certificate, bound: float, volume: float) -> str:
 
 def _size_of_box(model: BoxModel, d: int) -> int:
     """Return the bytes that an open box takes."""
-    return 16 * d + 4 * model.fresh(1).shape[1] + 8 * len(model.sides) + OF_AN_ENTRY
+    return 16 * d + model.fresh(1).nbytes + 8 * len(model.sides) + OF_AN_ENTRY
 
 
 def _evolved(question: Question, starts: int, rng: np.random.Generator) -> np.ndarray:
@@ -234,13 +235,5 @@ def _evolved(question: Question, starts: int, rng: np.random.Generator) -> np.nd
     options = Nsga2(evaluations=min(EVOLVED * starts, MOST_EVOLVED))
     try:
         return nsga2.invert(question, options, SearchContext(rng)).X
-    except StudyError:
-        return np.empty((0, len(question.space.inputs)))
-
-
-def _startpoints(question: Question, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return points to begin from (k, d); none where it takes too long to find any."""
-    try:
-        return startpoints(question, n, rng)
     except StudyError:
         return np.empty((0, len(question.space.inputs)))

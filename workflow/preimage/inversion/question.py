@@ -14,6 +14,7 @@ from preimage.core import polytope
 from preimage.core.formulas import NONE, Formulas
 from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
+from preimage.support import spending
 from preimage.support.errors import without_secrets
 
 Report = Callable[..., None]
@@ -34,7 +35,9 @@ class Question:
         resolution: the rounding of the model's numbers, which finite differences must be larger than.
         cancellation: what large terms of both signs lose beside that, as a share of an output's spread.
         trees: the model's arrays where it is made of trees (`preimage.trees.forest.Forest`).
-        formulas: the study's formulas, which are the last columns of `predict` and Y; trees know nothing of them.
+        form: the model's arrays where exact searches can bound it on boxes (`preimage.exact.forms.Form`).
+        formulas: the study's formulas, which are the last columns of `predict` and Y; trees and forms know nothing of
+            them.
         fit: the fit of a calibration (`preimage.calibration.fit.Fit`), which `predict` is of then.
         without_influence: inputs that neither the model nor a formula takes.
         draws: how inputs vary, where the objective is one with variation (`preimage.core.objective.Varied`).
@@ -54,6 +57,7 @@ class Question:
     resolution: float = float(np.finfo(float).eps)
     cancellation: float = 0.0
     trees: Any = None
+    form: Any = None
     formulas: Formulas = NONE
     fit: Any = None
     without_influence: tuple[str, ...] = ()
@@ -90,7 +94,7 @@ class Question:
     def _finite(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
         bad = ~np.isfinite(Y).all(axis=1)
         for x, y in zip(X[bad], Y[bad], strict=True):
-            self.errors[x.tobytes()] = f"the model gave {y.tolist()}"
+            self.errors[x.tobytes()] = spending.account().why(x) or f"the model gave {y.tolist()}"
         return np.where(bad[:, None], np.nan, Y)
 
     def loss(self, X: np.ndarray) -> np.ndarray:

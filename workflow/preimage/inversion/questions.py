@@ -64,6 +64,7 @@ def build(params: dict[str, Any], files: Any, name: str, variation: np.random.Ge
         resolution=getattr(model, "resolution", np.finfo(float).eps),
         cancellation=getattr(model, "cancellation", 0.0),
         trees=getattr(model, "trees", None),
+        form=getattr(model, "exact_form", lambda: None)(),
         fit=model if "fit" in entry else None,
         without_influence=tuple(n for n in idle if n not in found.formulas.taken),
         draws=wanted[0].variation.on(space, variation) if isinstance(wanted[0], Varied) and variation else None,

@@ -31,6 +31,17 @@ def cards(material: Material) -> list[dict[str, Any]]:
     ]
 
 
+def recommended(material: Material) -> dict[str, pd.Series]:
+    """Return by objective the answer that its card leads with: that of the model with the smallest error."""
+    found = {}
+    for name, wanted in material.objectives.items():
+        answers = _answers(material, name)
+        if len(answers) and name == wanted.entry:
+            best = by_error(material, answers["surrogate"], wanted)[0]
+            found[name] = answers[answers["surrogate"] == best].iloc[0]
+    return found
+
+
 def _answers(material: Material, name: str) -> pd.DataFrame:
     """Return the first solution of each surrogate."""
     mine = material.solutions[material.solutions["objective"] == name]

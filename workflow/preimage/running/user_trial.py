@@ -57,6 +57,7 @@ def _try(study: Mapping[str, Any]) -> list[str]:
     from preimage.problems import loading
     from preimage.study import pairs
 
+    user_import.load(str(user_code.named(study["problem"])))  # which `seconds` leaves to a process of its own
     loading.load(study["problem"])
     for name, inverter in study["inverters"].items():
         pairs.works_on(dict(study), name, Inverter.of(inverter), run=True)

@@ -83,7 +83,7 @@ def baselines(study: Study) -> list[str]:
 
 def searched_exactly(study: Study) -> set[str]:
     """Return the surrogates that some method needs as arrays of trees."""
-    methods = (v for v in study["inverters"].values() if v.needs_trees)
+    methods = (v for v in study["inverters"].values() if v.needs_trees or v.needs_bounds)
     return {name for method in methods for name in method.on} | {surrogate for surrogate, _ in preimages(study)}
 
 

@@ -80,8 +80,8 @@ def _complete_calls(study: Study, own: bool) -> None:
     problem = study["problem"]
     if "seconds" in problem and not own:
         raise StudyError("key 'problem.seconds': valid only for your own simulator, of points or for inference")
-    if "success_fraction" in problem and ("table" in problem or fits(study)):
-        raise StudyError("key 'problem.success_fraction': no rows are simulated: the study has a table, or fits series")
+    if "success_fraction" in problem and ("simulator" not in problem or fits(study)):
+        raise StudyError("key 'problem.success_fraction': no rows are simulated: no simulator, or one of series")
     if own and ("seconds" in problem or "budget" in study):
         problem.setdefault("batch", 1)
 

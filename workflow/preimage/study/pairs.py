@@ -9,7 +9,7 @@ from preimage.inversion.base import Inverter, Target
 from preimage.problems.loading import load as load_problem
 from preimage.study.cases import SIMULATOR, Study, is_front
 from preimage.support.errors import StudyError, did_you_mean
-from preimage.surrogates.base import differentiable, made_of_trees
+from preimage.surrogates.base import differentiable, form_of, made_of_trees
 
 
 def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> list[str]:
@@ -39,9 +39,10 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
     if nearest and not inverter.finds_nearest:
         raise StudyError(
             f"key 'inverters.{name}': {inverter.kind} does not support 'closest_to' of objective '{nearest[0]}'; "
-            "certified proves the nearest change on trees"
+            "certified proves the nearest change"
         )
-    reasons = {target: inverter.refusal(_target(study["problem"], model, run)) for target, model in models.items()}
+    targets = {name: _target(study["problem"], model, run) for name, model in models.items()}
+    reasons = {name: inverter.refusal(target) for name, target in targets.items()}
     for target in inverter.on or ():
         where = f"key 'inverters.{name}.on'"
         if target == SIMULATOR and target not in models:
@@ -55,7 +56,7 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
             raise StudyError(f"{where}: {inverter.kind} does not support '{target}' ({kind}): {reasons[target]}")
     if inverter.on:
         return list(inverter.on)
-    able = [target for target in models if not reasons[target]]
+    able = inverter.preferred({name: target for name, target in targets.items() if not reasons[name]})
     if not able:
         raise StudyError(
             f"key 'inverters.{name}': {inverter.kind} supports no model of this study: {next(iter(reasons.values()))}"
@@ -66,7 +67,7 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
 def _target(problem: Mapping[str, Any], model: Mapping[str, Any], run: bool) -> Target:
     """Return what a model, or the simulator, is for an inverter to work on."""
     if model["kind"] != SIMULATOR:
-        return Target(trees=made_of_trees(model), gradient=differentiable(model))
+        return Target(trees=made_of_trees(model), bounded=bool(form_of(model)), gradient=differentiable(model))
     # A model of series is asked whether JAX can differentiate it, which may import a user's code.
     found, declared = load_problem(problem, run), load_problem(problem, run=False)
     traceable = found is not None and found.dynamics is not None and found.dynamics.traceable

@@ -121,7 +121,8 @@ class Next(Frozen):
 class Budget(Frozen):
     """Most calls of the simulator that a study may make, over all its seeds and rounds; a dry run (`-n`) and the report
     count them by purpose. Rows (`samples`) and searches of the simulator itself take what the study states. Rounds and
-    then re-simulated candidates, the diagnosis and figures share what is left.
+    then re-simulated candidates, the diagnosis and figures share what is left. A call that a kill interrupts is made
+    again, and counts once; so do the calls of a step that runs again because the study has changed.
     """
 
     simulations: Whole = option(..., "Points at which the simulator is called.", ge=1, le=1_000_000_000)

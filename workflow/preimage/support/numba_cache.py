@@ -16,7 +16,8 @@ import numba
 LIBRARY = Path(__file__).parents[1]
 KERNELS = (
     "trees/*.py",
-    *(f"exact/{name}.py" for name in ("affine", "guarded", "region", "tree_model")),
+    *(f"exact/{name}.py" for name in ("affine", "columns", "guarded", "process_bounds", "quadratic", "region")),
+    *(f"exact/{name}.py" for name in ("slanted", "smooth", "tree_model")),
     "inference/simulators/lotka_volterra_exact.py",
 )
 

@@ -12,7 +12,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 FILE = "failed_calls.jsonl"
+# Characters of a message that are kept.
+LONGEST = 300
 Simulator = Callable[["np.ndarray"], "np.ndarray"]
 
 
@@ -93,6 +95,7 @@ class Account:
             point: its value by input.
         """
         message = without_secrets(message)
+        message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
         self._count(x, message)
         self.noted[key] = message
         if self.path is not None:
@@ -150,7 +153,8 @@ def _append(path: Path, value: Mapping[str, Any]) -> None:
     """Add a line, after one that a kill cut short too; others may write at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)

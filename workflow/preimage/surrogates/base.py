@@ -22,6 +22,7 @@ class SurrogateKind(Entry):
     Attributes:
         made_of_trees: it is made of trees that exact searches can take.
         differentiable: it has an exact derivative.
+        form: the arrays that it is made of, where exact searches can bound these on boxes (`preimage.exact.forms`).
         inverts_decoder: it predicts by inverting a decoder.
     """
 
@@ -30,6 +31,7 @@ class SurrogateKind(Entry):
     )
     made_of_trees: ClassVar[bool] = False
     differentiable: ClassVar[bool] = False
+    form: ClassVar[str] = ""
     inverts_decoder: ClassVar[bool] = False
 
 
@@ -40,6 +42,12 @@ DIFFERENTIABLE_FORMATS = frozenset({"keras"})
 def made_of_trees(spec: Mapping[str, Any]) -> bool:
     """Whether the surrogate of a study's entry is made of trees that exact searches can take."""
     return SurrogateKind.registry[spec["kind"]].made_of_trees or bool(spec.get("made_of_trees"))
+
+
+def form_of(spec: Mapping[str, Any]) -> str:
+    """Return the form of a study's surrogate that exact searches can bound on boxes; "" where it has none."""
+    known = SurrogateKind.registry
+    return known[spec["kind"]].form if spec["kind"] in known else ""
 
 
 def differentiable(spec: Mapping[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from scipy.linalg.lapack import dtrtri
 from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
+from preimage.exact.forms import Columns, Process
 from preimage.support import npz
 from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
@@ -124,6 +125,12 @@ class GaussianProcess:
             "weights": np.array(self._amplified),
         }
         return Traceable(Mean(self.kernel, tuple(e.levels.tolist())), parameters)
+
+    def exact_form(self) -> Process:
+        """Return the means as arrays, for exact searches."""
+        lengths = np.array([h.lengths for h in self.parameters])
+        rows, weights = np.array(self._scaled), np.array(self._amplified)
+        return Process(Columns.of(self.encoding), self.kernel, self.centre, self.scale, lengths, rows, weights)
 
     def portable(self) -> Portable:
         """Return the processes as arrays; the factors of their covariances are made again where they are needed."""

@@ -44,6 +44,8 @@ class Record:
         timing: wall and CPU seconds, peak memory in MB, evaluations.
         started, ended: milliseconds since 1970.
         others: metrics that are known only now, of steps before, by the path of their record.
+        of_study: whether its metrics and artifacts are what the study has come to, and stand on the run of the
+            invocation too.
     """
 
     study: str
@@ -64,6 +66,7 @@ class Record:
     timing: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     others: dict[str, list[list[Any]]] = field(default_factory=dict)
+    of_study: bool = False
 
     def write(self, path: str | Path) -> None:
         value = plain(asdict(self))
@@ -77,7 +80,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 }
 OPTIONAL: dict[str, type | tuple[type, ...]] = {
     **{"rule": str, "status": str, "ended": int, "wildcards": dict, "artifacts": list, "timing": dict, "others": dict},
-    **{"inputs": dict, "outputs": dict, "model": (dict, type(None)), "origin": dict},
+    **{"inputs": dict, "outputs": dict, "model": (dict, type(None)), "origin": dict, "of_study": bool},
 }
 
 

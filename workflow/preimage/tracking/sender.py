@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 from preimage.tracking import record
 from preimage.tracking.flavors import FLAVORS
-from preimage.tracking.names import INVOCATION_TAG, ORIGIN, RECORD_TAG, digest_tag, escaped
+from preimage.tracking.names import INVOCATION_TAG, LONGEST, ORIGIN, RECORD_TAG, changed, digest_tag, escaped
 from preimage.tracking.records import RESULTS, record_key
 from preimage.tracking.store import check_version, client, uri
 
 ARTIFACTS = RESULTS / "mlartifacts"
-LONGEST_PARAM = 5000
+LONGEST_PARAM, LONGEST_TAG = 5000, 5000
+# What stands above the run of a study in MLflow's pages.
+NOTE = (
+    "One run of the study `{0}`, and its steps below it. `report.html` among the artifacts is the page to read first; "
+    "metrics `answer.<objective>/...` are of the recommended answers."
+)
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Sender:
@@ -50,7 +57,7 @@ class Sender:
             experiment = self.experiment(study)
             run = self.find(experiment, INVOCATION_TAG, invocation)
             if run is None and value is not None:
-                tags = {INVOCATION_TAG: invocation, **value["tags"]}
+                tags = {INVOCATION_TAG: invocation, "mlflow.note.content": NOTE.format(study), **_tags(value)}
                 run = self.client.create_run(experiment, value["started"], tags, value["name"])
                 self._log(run.info.run_id, value)
                 if "origin" in value:
@@ -76,7 +83,7 @@ class Sender:
             tags = {
                 RECORD_TAG: key,
                 "mlflow.source.name": "snakemake",
-                **value["tags"],
+                **_tags(value),
                 "rule": value["rule"],
                 **{f"wildcard.{k}": v for k, v in value["wildcards"].items()},
             }
@@ -88,10 +95,10 @@ class Sender:
         run_id = run.info.run_id
         self._log(run_id, value)
         self._log_others(experiment, value)
-        for path in value["artifacts"]:
-            if Path(path).exists():
-                log = self.client.log_artifacts if Path(path).is_dir() else self.client.log_artifact
-                log(run_id, path, Path(path).name if Path(path).is_dir() else None)
+        self._log_artifacts(run_id, value)
+        if value.get("of_study") and (parent := self.parent(study, value["invocation"])) is not None:
+            self._log(parent.info.run_id, {"started": value["started"], "metrics": value["metrics"], "params": {}})
+            self._log_artifacts(parent.info.run_id, value)
         if value.get("model"):
             self._log_model(run_id, value["model"])
         self.client.set_terminated(run_id, "FINISHED", value["ended"])
@@ -113,6 +120,12 @@ class Sender:
             if run is not None:
                 self._log(run.info.run_id, {"started": value["started"], "metrics": metrics, "params": {}})
 
+    def _log_artifacts(self, run_id: str, value: dict[str, Any]) -> None:
+        for path in value["artifacts"]:
+            if Path(path).exists():
+                log = self.client.log_artifacts if Path(path).is_dir() else self.client.log_artifact
+                log(run_id, path, Path(path).name if Path(path).is_dir() else None)
+
     def _log(self, run_id: str, value: dict[str, Any]) -> None:
         """Log parameters, metrics and digests in one call; saying them again changes nothing."""
         from mlflow.entities import Metric, Param, RunTag
@@ -126,6 +139,8 @@ class Sender:
             for part in ("inputs", "outputs")
             for p, d in value.get(part, {}).items()
         ]
+        called = [name for name, *_ in value["metrics"]] + list(value["params"])
+        tags += [RunTag(f"name.{safe}"[:LONGEST], name[:LONGEST_TAG]) for safe, name in changed(called).items()]
         for k in range(0, len(metrics), 1000):
             self.client.log_batch(run_id, metrics=metrics[k : k + 1000])
         for k in range(0, max(len(params), len(tags)), 100):
@@ -142,3 +157,9 @@ class Sender:
             logging.getLogger("mlflow").setLevel(logging.ERROR)
             with mlflow.start_run(run_id=run_id):
                 FLAVORS[model["flavor"]](model)
+
+
+def _tags(value: dict[str, Any]) -> dict[str, str]:
+    """Return a record's tags, with the commit where MLflow's pages look for it."""
+    found = COMMIT.match(value["tags"].get("git_commit", ""))
+    return {**value["tags"], **({"mlflow.source.git.commit": found[0]} if found else {})}

@@ -29,7 +29,10 @@ MARKER = RESULTS / ".tracking" / "store.created"
 LOCK = RESULTS / ".tracking" / "lock"
 LOOK_EVERY_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 15.0
+# What MLflow says of a record, rather than of itself.
+REFUSED = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}
 _damaged: set[Path] = set()
+_refused: dict[Path, int] = {}
 
 
 def create_store() -> str:
@@ -60,18 +63,36 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def send(say: Any = None) -> int:
-    """Send every pending record; return how many. Raises what the server raises."""
+    """Send every pending record; return how many the server took. Raises what the server raises, but for refusals."""
     with one_at_a_time():
         waiting = pending()
         if not waiting:
             return 0
-        sender = Sender()
+        sender, refused = Sender(), 0
         for k, path in enumerate(waiting):
             if path.exists():
-                _send_one(sender, path)
+                refused += not _taken(sender, path)
             if say:
                 say(k + 1, len(waiting))
-        return len(waiting)
+        return len(waiting) - refused
+
+
+def _taken(sender: Sender, path: Path) -> bool:
+    """Send a record; return whether the server took it. One that is refused for what it says waits, is said once, and
+    keeps no other from being sent."""
+    from mlflow import MlflowException
+
+    if _refused.get(path) == (state := path.stat().st_mtime_ns):
+        return False
+    try:
+        _send_one(sender, path)
+    except MlflowException as error:
+        if error.error_code not in REFUSED:
+            raise
+        print(f"warning: {path}: refused by tracking at {shown_uri()}: {redacted(error)}", file=sys.stderr)
+        _refused[path] = state
+        return False
+    return True
 
 
 def run_of(path: Path) -> str:

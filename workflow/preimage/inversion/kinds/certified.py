@@ -9,10 +9,10 @@ from preimage.support.frozen import Maybe, Number, Whole, option
 
 
 class Certified(Inverter):
-    """Branch and bound on a tree model: proves the optimum, or that no solution exists."""
+    """Branch and bound on a tree model or a Gaussian process: proves the optimum, or that no solution exists."""
 
     kind: ClassVar[str] = "certified"
-    needs_trees: ClassVar[bool] = True
+    needs_bounds: ClassVar[bool] = True
     finds_fronts: ClassVar[bool] = True
     takes_variation: ClassVar[bool] = False
 
@@ -25,7 +25,8 @@ class Certified(Inverter):
     gap: Number = option(
         0,
         "Stop when the loss is proven to lie within this distance of the optimum, in the loss's unit; of a trade-off, "
-        "when its front is proven to lack at most this share of the hypervolume (or the objective's `tolerance`).",
+        "when its front is proven to lack at most this share of the hypervolume (or the objective's `tolerance`). A "
+        "Gaussian process varies smoothly: its search stops at a millionth of the training rows' range at the latest.",
         ge=0,
     )
     seconds: Maybe[Number] = option(
@@ -70,7 +71,7 @@ class Certified(Inverter):
     )
     starts: Whole = option(
         8,
-        "Starts of the line search that finds the first point; of a trade-off, times 400 evaluations of NSGA-II for "
+        "Starts of the local search that finds the first point; of a trade-off, times 400 evaluations of NSGA-II for "
         "the front that the search begins from.",
         ge=1,
         le=1_000_000,

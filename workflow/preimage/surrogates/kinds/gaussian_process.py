@@ -13,6 +13,7 @@ class GaussianProcess(SurrogateKind):
 
     kind: ClassVar[str] = "gaussian_process"
     differentiable: ClassVar[bool] = True
+    form: ClassVar[str] = "process"
 
     kernel: Literal["rbf", "matern52"] = option(
         "rbf", "Covariance: squared exponential, or Matérn 5/2 for rougher outputs."

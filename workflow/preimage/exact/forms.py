@@ -1,0 +1,84 @@
+"""Models as plain arrays, for exact searches to bound: what each is made of, in the order of a space's inputs.
+
+A model that is made of arrays says so by a method `exact_form()`; which searches know the form is `exact.bounded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+
+class Columns(NamedTuple):
+    """How inputs become the columns that a model sees: a number minus a centre over a scale, a category one column of 0
+    and 1 for each of its values.
+
+    Attributes:
+        inputs: which input of the space each of the model's is (e,).
+        levels: how many values each has, 0 where it is a number (e,).
+        centre, scale: of numbers (e,).
+    """
+
+    inputs: np.ndarray
+    levels: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, encoding: Any) -> Columns:
+        """Return those of an encoding (`surrogates.encoding.Encoding`) of all inputs of a space."""
+        levels = np.asarray(encoding.levels, np.int64)
+        ends = (np.ascontiguousarray(a, float) for a in (encoding.centre, encoding.scale))
+        return cls(np.arange(len(levels)), levels, *ends)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A model as arrays."""
+
+    columns: Columns
+
+    def put(self, order: Sequence[int]) -> Self:
+        """Return the model of a space whose input k is the input order[k] of the one before."""
+        back = np.argsort(np.asarray(order))
+        return replace(self, columns=self.columns._replace(inputs=back[self.columns.inputs]))
+
+
+@dataclass(frozen=True)
+class Process(Form):
+    """Means of Gaussian processes, one per output: centre + scale * sum of weights * k(|column / length - row|^2).
+
+    Attributes:
+        kernel: name of the shape k (`surrogates.kernels.KERNELS`).
+        centre, scale: of the outputs (m,).
+        lengths: of each output's columns (m, D).
+        rows: training rows over those, (m, n, D).
+        weights: amplitude times weight of each row (m, n).
+    """
+
+    kernel: str
+    centre: np.ndarray
+    scale: np.ndarray
+    lengths: np.ndarray
+    rows: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Network(Form):
+    """The mean of dense networks of one shape, whose hidden layers have one activation.
+
+    Attributes:
+        activation: its name (`exact.activations.CODES`).
+        centre, scale: of the outputs (m,).
+        kernels, biases: of each layer, for all members (k, inputs, outputs) and (k, outputs).
+    """
+
+    activation: str
+    centre: np.ndarray
+    scale: np.ndarray
+    kernels: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]

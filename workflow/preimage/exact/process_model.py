@@ -1,0 +1,126 @@
+"""Means of Gaussian processes as a model of boxes (`exact.model`); their bounds are in `process_bounds`.
+
+Trees have leaves that a box attains or not, and a state of leaves that boxes inside take over, so they keep bounds of
+their own (`tree_model`), and for plain questions a search on their cells (`trees.branch_and_bound`), which is faster
+still; the search over boxes, its conditions and proofs are the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from preimage.core.space import Space
+from preimage.exact import process_bounds
+from preimage.exact.forms import Process
+from preimage.exact.kernels import over
+from preimage.exact.model import Side
+from preimage.exact.process_bounds import Processes
+from preimage.exact.smooth import SmoothModel
+
+KERNELS = {"rbf": process_bounds.RBF, "matern52": process_bounds.MATERN52}
+UNIT = 2.0**-53
+# A squared norm is known well enough where this share of it is open.
+CLOSE = 1e-3
+ROWS_AT_A_TIME = 256
+
+
+class ProcessModel(SmoothModel):
+    """Means on boxes of a space.
+
+    Args:
+        predict: the outputs (n, m) at points (n, d), by the model itself.
+    """
+
+    def __init__(
+        self, form: Process, space: Space, sides: Sequence[Side], predict: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        super().__init__(space, sides)
+        self.form, self._predict = form, predict
+        weights = np.array([side.weights for side in sides], float).reshape(len(sides), len(form.centre))
+        used = np.flatnonzero(weights.any(axis=0))
+        self.weights, self.processes = np.ascontiguousarray(weights[:, used]), processes(form, used)
+        self.outward = np.abs(weights) @ rounding(form)
+        own = np.array([error(form, m, process_bounds.LANES) for m in range(len(form.centre))])
+        # Beside that, moments are off, in boxes of a length scale by about three times as much as a value.
+        self.margin = self.outward + 6 * np.abs(weights) @ (form.scale * own)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the outputs (n, m) at points (n, d)."""
+        return self._predict(X)
+
+    def _ends(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        (n, d), k = start.shape, len(self.sides)
+        ends, worth, plane, slope = np.zeros((n, k)), np.zeros((n, k, d)), np.zeros((n, k)), np.zeros((n, k, d))
+        over(
+            process_bounds.bound, n, self.form.columns, self.processes, KERNELS[self.form.kernel],
+            self.weights, self.sign, start, end, ends, worth, plane, slope,
+        )  # fmt: skip
+        return ends + self.sign * self.outward, worth, plane + self.sign * self.outward, slope
+
+
+def processes(form: Process, used: np.ndarray) -> Processes:
+    """Return some outputs (M,) as `process_bounds.bound` takes them, filled up with rows of weight 0."""
+    n, lanes = form.rows.shape[1], process_bounds.LANES
+    more = -n % lanes
+    return Processes(
+        np.pad(form.rows[used], ((0, 0), (0, more), (0, 0))).transpose(0, 2, 1).copy(),
+        np.pad(form.weights[used], ((0, 0), (0, more))),
+        np.ascontiguousarray(form.lengths[used]),
+        np.array([squared_norm(form, m) for m in used], float),
+        np.array([error(form, m, lanes) for m in used], float),
+        form.centre[used],
+        form.scale[used],
+    )
+
+
+def error(form: Process, m: int, lanes: int = 1) -> float:
+    """Return what a sum of covariances times weights is off by, at most, that is added up in lanes."""
+    n, D = form.rows.shape[1:]
+    return float((n / lanes + D + 44) * UNIT * np.abs(form.weights[m]).sum())
+
+
+def reach(form: Process) -> np.ndarray:
+    """Return how large each output may be anywhere, (m,)."""
+    norms = np.sqrt([squared_norm(form, m) for m in range(len(form.centre))])
+    return np.asarray((np.abs(form.centre) + form.scale * norms) * (1 + 1e-12) + rounding(form))
+
+
+def rounding(form: Process) -> np.ndarray:
+    """Return what `predict`, and what is added to its bounds here, are off by, at most (m,)."""
+    sums = np.abs(form.weights).sum(axis=1)
+    own = np.array([error(form, m) for m in range(len(form.centre))])
+    return form.scale * own + 8 * UNIT * (np.abs(form.centre) + form.scale * sums)
+
+
+def squared_norm(form: Process, m: int) -> float:
+    """Return what the squared norm of an output's mean in the kernel's space is not above.
+
+    Weights of both signs cancel: where double precision leaves too much open, it is summed in extended precision, as
+    far as the machine has it.
+    """
+    found, off = _squared_norm(form, m, np.float64)
+    if off > CLOSE * found:
+        found, off = _squared_norm(form, m, np.longdouble)
+    return max(found, 0.0) + off
+
+
+def _squared_norm(form: Process, m: int, real: type) -> tuple[float, float]:
+    """Return a squared norm, computed in a precision, and what it is off by at most."""
+    rows, weights = form.rows[m].astype(real), form.weights[m].astype(real)
+    n, D = rows.shape
+    total = real(0.0)
+    for i in range(0, n, ROWS_AT_A_TIME):
+        squared = sum((rows[i : i + ROWS_AT_A_TIME, None, j] - rows[None, :, j]) ** 2 for j in range(D))
+        total += weights[i : i + ROWS_AT_A_TIME] @ (SHAPES[form.kernel](squared) @ weights)
+    sums = float(np.abs(weights).sum())
+    return float(total), (2 * n + D + 20) * float(np.finfo(real).eps) * sums**2
+
+
+def _matern52(squared: np.ndarray) -> np.ndarray:
+    s = np.sqrt(5 * squared)
+    return np.asarray((1 + s + s * s / 3) * np.exp(-s))
+
+
+SHAPES = {"rbf": lambda squared: np.exp(-squared / 2), "matern52": _matern52}

@@ -1,0 +1,94 @@
+"""Outputs that vary smoothly, and rows and limits, together: what planes below and above outputs say of their ends.
+
+Where a row or a limit holds the best point, the objective's slope there is not 0: a bound of the objective alone, on a
+box that the row cuts, comes near only as fast as the box gets small, and boxes along the row would be without number.
+So each end is bounded again, by a plane that the output is not beyond, under the rows, and under the planes that
+limited outputs are not beyond: a linear program, of which any multipliers give a bound (`affine.dual`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from preimage.exact import affine
+from preimage.exact.affine import Terms
+from preimage.exact.goal import Goal, Rows
+from preimage.exact.kernels import over
+from preimage.exact.smooth import SmoothModel
+from preimage.exact.values import Parts, Value
+from preimage.support.numba_cache import numba
+
+
+class Slanted:
+    """Ends of a smooth model's outputs under the conditions of a goal."""
+
+    def __init__(self, goal: Goal, model: SmoothModel) -> None:
+        self.goal, self.model = goal, model
+        self.limits = [(limit, goal.values[limit.column]) for limit in goal.limits]
+        self.limits = [(limit, value) for limit, value in self.limits if value.linear and value.weights.any()]
+        self.sum: Value | None = getattr(goal, "sum", None)
+        if self.sum is not None and not (self.sum.slope.any() and self.sum.weights.any()):
+            self.sum = None
+        self.distance: Terms | None = getattr(goal, "distance", None)
+        self.nothing = goal.nothing()._replace(category=np.zeros(len(goal.space.inputs), bool))
+
+    def improved(self, parts: Parts, state: np.ndarray, least: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Return ends (n, k) that know the rows and limits, which `state` keeps too, and bounds of the loss (n,) that
+        are not below those that are known."""
+        if not (len(rows.matrix) or self.limits or self.sum is not None):
+            return parts.ends, least
+        (plane, slope), sign = self.model.planes(state), self.model.sign
+        whole = (*self._with_limits(rows, plane, slope), parts.start, parts.end)
+        # Largest values are smallest ones of the opposite.
+        cost, constant = -sign[:, None] * slope, -sign * plane
+        if self.sum is not None:
+            value, base = self._plane(self.sum, -1.0, plane, slope)
+            cost, constant = np.concatenate([cost, value[:, None]], axis=1), np.column_stack([constant, base])
+        found, k = _least(self.nothing, cost, constant, *whole), len(sign)
+        ends = sign * np.minimum(sign * parts.ends, -found[:, :k])
+        self.model.note(state, ends)
+        least = np.maximum(least, found[:, k:].max(axis=1, initial=-np.inf))
+        if self.distance is not None:
+            none = np.zeros((len(least), 1, len(self.nothing.slope)))
+            least = np.maximum(least, _least(self.distance, none, none[:, :, 0], *whole)[:, 0])
+        return ends, least
+
+    def _with_limits(
+        self, rows: Rows, plane: np.ndarray, slope: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the rows (n, r, d) that valid points of each box keep to, and their ends (n, r)."""
+        n = len(plane)
+        matrix, low, high = [np.tile(rows.matrix, (n, 1, 1))], [rows.low], [rows.high]
+        for limit, value in self.limits:
+            for sign, end in ((-1.0, limit.high), (1.0, limit.low)):
+                if np.isfinite(end):
+                    own, base = self._plane(value, sign, plane, slope)
+                    matrix.append(own[:, None])
+                    none = np.full((n, 1), np.inf)
+                    low.append(-none if sign < 0 else (end - base)[:, None])
+                    high.append((end - base)[:, None] if sign < 0 else none)
+        return np.concatenate(matrix, axis=1), np.hstack(low), np.hstack(high)
+
+    def _plane(self, value: Value, sign: float, plane: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return a plane that a linear value is not beyond on each box: slopes (n, d), and constants (n,)."""
+        ((place, factor),) = self.goal.values.ask(value, (sign,))
+        base = factor * plane[:, place] + value.constant + sign * value.margin
+        return factor * slope[:, place] + value.slope, base
+
+
+def _least(terms: Terms, cost: np.ndarray, constant: np.ndarray, *rows: np.ndarray) -> np.ndarray:
+    """Return what sums over inputs are at least on boxes under their rows (n, q): of terms, costs (n, q, d) added to
+    their slopes, and constants (n, q)."""
+    least = np.empty(constant.shape)
+    over(_each, len(least), terms, cost, constant, *rows, least)
+    return least
+
+
+@numba.njit(cache=True, nogil=True)
+def _each(begin, stop, terms, cost, constant, matrix, low, high, start, end, least):  # type: ignore[no-untyped-def]
+    """Fill in what terms with costs (n, q, d) and constants (n, q) are at least on boxes begin to stop."""
+    for i in range(begin, stop):
+        for q in range(cost.shape[1]):
+            own = Terms(terms.slope + cost[i, q], terms.weight, terms.reference, terms.category)
+            found = affine.best_one(own, matrix[i], low[i], high[i], start[i], end[i], np.zeros(matrix.shape[1]))
+            least[i, q] = found + constant[i, q]
