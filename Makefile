@@ -14,14 +14,14 @@ FOLDER ?= results/.server
 PORT ?= 5000
 ARGS ?=
 
-.PHONY: help run test test-long lint format bench venv venv-dev lock docs clean tracking-server
+.PHONY: help run test test-long lint format bench venv venv-dev lock docs docs-site clean tracking-server
 
 help:
 	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml,"
 	@echo "            or of STUDIES=my.yaml; ARGS=... for what else snakemake takes"
 	@echo "make test   set up and run every check"
 	@echo "make tracking-server   an MLflow server for this machine (FOLDER=... PORT=... ARGS=...)"
-	@echo "make venv | lint | format | bench | test-long | docs | lock"
+	@echo "make venv | lint | format | bench | test-long | docs | docs-site | lock"
 
 run: venv
 	@exec $(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
@@ -51,6 +51,10 @@ bench: venv
 
 tracking-server: venv
 	@PATH="$(abspath $(BIN)):$$PATH" FOLDER="$(FOLDER)" PORT="$(PORT)" exec contrib/tracking-server/start.sh $(ARGS)
+
+# The documentation as pages: docs/_build/index.html.
+docs-site: venv-dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 
 docs: venv
 	PYTHONPATH=workflow $(BIN)/python -m preimage.study.documentation

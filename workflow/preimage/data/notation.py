@@ -21,17 +21,20 @@ DENSE = 2.0**53
 
 
 class Notation(NamedTuple):
-    """What a study says of how its files are written; `key` is where it may say it, "" where it can't."""
+    """What a study says of how its files are written; `key` is where it may say it, "" where it can't, and `missing`
+    has the texts of cells that are empty."""
 
     decimal: str = ""
     thousands: str = ""
     unit_row: bool | None = None
     key: str = ""
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], key: str = "problem.table") -> Notation:
         """Return that of a study's entry. Raises StudyError where one sign is to be both."""
-        said = cls(entry.get("decimal", ""), entry.get("thousands", ""), entry.get("unit_row"), key)
+        signs = entry.get("decimal", ""), entry.get("thousands", "")
+        said = cls(*signs, entry.get("unit_row"), key, tuple(entry.get("missing", ())))
         if said.decimal and said.decimal == said.thousands:
             raise StudyError(f"{key}: '{said.decimal}' can't be both `decimal` and `thousands`")
         return said
@@ -44,6 +47,7 @@ class Dialect(NamedTuple):
         units: the unit of each column, where the row below the title states it; that row does not count as data.
         skipped: lines between the title and the first row, with that of the units.
         said: what the study says of it.
+        encoding: of its text, by Python's name.
     """
 
     delimiter: str
@@ -52,6 +56,7 @@ class Dialect(NamedTuple):
     units: tuple[str, ...] = ()
     skipped: int = 0
     said: Notation = Notation()
+    encoding: str = "utf-8-sig"
 
     def number(self, text: str) -> bool:
         return bool(

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from preimage.data import unit_row
+from preimage.data.notation import Notation
 from preimage.support import limits
 from preimage.support.errors import StudyError
 
@@ -30,11 +32,11 @@ def is_workbook(path: str | Path) -> bool:
         return False
 
 
-def read(path: str, categories: Collection[str]) -> tuple[pa.Table, list[str]]:
+def read(path: str, categories: Collection[str], notation: Notation) -> tuple[pa.Table, list[str]]:
     """Return the first sheet as a table, and what a user should know of it.
 
-    A column is numbers where all its cells are, and text else, as are those in `categories`. Raises StudyError for a
-    damaged workbook, and for columns without a name.
+    A column is numbers where all its cells are, and text else, as are those in `categories`. A row of units below the
+    names is found as in a CSV file. Raises StudyError for a damaged workbook, and for columns without a name.
     """
     from openpyxl import load_workbook  # type: ignore[import-untyped]
 
@@ -60,13 +62,23 @@ def read(path: str, categories: Collection[str]) -> tuple[pa.Table, list[str]]:
     names = ["" if _blank(name) else _text(name) for name in cells[0]]
     if "" in names:
         raise StudyError(f"{path}: column {names.index('') + 1} of sheet '{sheet.title}' has no name in its first row")
-    arrays = [_column([row[k] for row in cells[1:]], name in categories) for k, name in enumerate(names)]
+    body = [[None if _blank(cell) or _text(cell) in notation.missing else cell for cell in row] for row in cells[1:]]
+    used = [k for k, name in enumerate(names) if name not in categories]
+    units = unit_row.found([["" if c is None else _text(c) for c in row] for row in body], used, notation.unit_row)
+    body = body[1:] if units else body
+    arrays = [_column([row[k] for row in body], name in categories) for k, name in enumerate(names)]
+    fields = [
+        pa.field(name, array.type, metadata={"unit": unit} if unit else None)
+        for name, array, unit in zip(names, arrays, units or [""] * width, strict=True)
+    ]
     said = [f"{path}: read the sheet '{sheet.title}'; left out {', '.join(map(repr, others))}"] if others else []
-    return pa.Table.from_arrays(arrays, names=names), said
+    if units:
+        stated = ", ".join(f"{name} in {unit}" for name, unit in zip(names, units, strict=True) if unit)
+        said.append(f"{path}: read the row below the header as units ({stated or 'none'}), not as data")
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields)), said
 
 
-def _column(cells: list[Any], category: bool) -> pa.Array:
-    values = [None if _blank(cell) else cell for cell in cells]
+def _column(values: list[Any], category: bool) -> pa.Array:
     if category or not all(value is None or _is_number(value) for value in values):
         return pa.array([None if value is None else _text(value) for value in values], pa.string())
     return pa.array([None if value is None else float(value) for value in values], pa.float64())

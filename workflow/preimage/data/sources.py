@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import itertools
@@ -32,6 +33,10 @@ UNNAMED = re.compile(r"__index_level_\d+__")
 # xz, zstd, which Arrow would unpack by their names, to any size.
 OFFICE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zX", b"\x28\xb5\x2f\xfd")
+# What spreadsheet programs on Windows write where they don't write UTF-8; and characters that no text has.
+WINDOWS = "cp1252"
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+BLANK = ("", " ")
 # Characters of a line that Arrow's reader can take: what it reads at a time.
 LONGEST = 1 << 20
 
@@ -98,7 +103,7 @@ def read_file(path: str, categories: Collection[str], ignore: Collection[str], n
         if not magic:
             raise StudyError(f"{path}: the file is empty")
         if magic == OFFICE[0] and sheets.is_workbook(path):
-            return _checked(_read_workbook(path, categories), ignore)
+            return _checked(_read_workbook(path, categories, notation), ignore)
         if magic in OFFICE:
             raise StudyError(f"{path}: found a spreadsheet or archive, expected parquet or CSV; save the sheet as CSV")
         if magic.startswith(PACKED):
@@ -130,16 +135,19 @@ def _checked(source: Source, ignore: Collection[str]) -> Source:
     return source
 
 
-def _read_workbook(path: str, categories: Collection[str]) -> Source:
+def _read_workbook(path: str, categories: Collection[str], notation: Notation) -> Source:
     limits.check_file(path, kind="table")
-    table, notes = sheets.read(path, categories)
+    table, notes = sheets.read(path, categories, notation)
     return Source(path, table, notes=tuple(notes))
 
 
 def read_any(
     path: str, is_parquet: bool, categories: Collection[str], ignore: Collection[str], notation: Notation
 ) -> Source:
-    return _read_parquet(path, categories, ignore) if is_parquet else _read_csv(path, categories, ignore, notation)
+    if not is_parquet:
+        return _read_csv(path, categories, ignore, notation)
+    source = _read_parquet(path, categories, ignore)
+    return source._replace(table=without_markers(source.table, notation.missing))
 
 
 def _check_alike(names: Sequence[str], path: str) -> None:
@@ -214,6 +222,7 @@ def _read_csv(path: str, categories: Collection[str], ignore: Collection[str], n
     unread = {*categories, *ignore}
     dialect = _dialect(path, unread, notation)
     table = _parse(path, dialect, categories)
+    said = [] if dialect.encoding != WINDOWS else [f"{path}: its text is not UTF-8; read as Windows-1252"]
     other = dialect._replace(decimal="." if dialect.decimal == "," else ",")
     # A long file may begin with whole numbers only, or have a remark that looks like a number of the other sign.
     open_sign = not notation.decimal and notation.thousands not in (",", ".")
@@ -231,7 +240,8 @@ def _read_csv(path: str, categories: Collection[str], ignore: Collection[str], n
     repeated = len(set(table.column_names)) < len(table.column_names)  # refused later on
     used = table.select([] if repeated else [n for n in table.column_names if n not in unread])
     found = doubts(used, dialect, texts, _has_hexadecimal(path), plain_texts)
-    return Source(path, _with_units(table, dialect), dialect, None, found, _said_of_units(path, table, dialect, ignore))
+    said += _said_of_units(path, table, dialect, ignore)
+    return Source(path, _with_units(table, dialect), dialect, None, found, tuple(said))
 
 
 def _with_units(table: pa.Table, dialect: Dialect) -> pa.Table:
@@ -276,12 +286,15 @@ def _parse(path: str, dialect: Dialect, categories: Collection[str], only: Seque
     try:
         table = pyarrow.csv.read_csv(
             path,
-            pyarrow.csv.ReadOptions(skip_rows_after_names=dialect.skipped),
+            pyarrow.csv.ReadOptions(
+                skip_rows_after_names=dialect.skipped,
+                encoding="utf8" if dialect.encoding != WINDOWS else WINDOWS,
+            ),
             pyarrow.csv.ParseOptions(delimiter=dialect.delimiter, ignore_empty_lines=not dialect.single),
             pyarrow.csv.ConvertOptions(
                 decimal_point=dialect.decimal,
                 check_utf8=True,
-                null_values=EMPTY,
+                null_values=[*EMPTY, *(f"{a}{m}{b}" for m in dialect.said.missing for a in BLANK for b in BLANK)],
                 true_values=[],
                 false_values=[],
                 column_types=dict.fromkeys(categories, pa.string()),  # 007 is not 7
@@ -295,7 +308,17 @@ def _parse(path: str, dialect: Dialect, categories: Collection[str], only: Seque
             if len(record) != len(title):
                 raise StudyError(f"{path}, line {line}: found {len(record)} cells, expected {len(title)}") from None
         raise StudyError(f"{path}: not a CSV table ({_first_line(error)})") from None
-    return table.slice(0, len(table) - _blank_lines_at_end(path)) if dialect.single else table
+    table = table.slice(0, len(table) - _blank_lines_at_end(path)) if dialect.single else table
+    return without_markers(table, dialect.said.missing)
+
+
+def without_markers(table: pa.Table, missing: Collection[str]) -> pa.Table:
+    """Return a table in which texts that mean an empty cell are null."""
+    for k, field in enumerate(table.schema if missing else ()):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            marked = pc.is_in(pc.utf8_trim_whitespace(table.column(k)), pa.array(missing, field.type))
+            table = table.set_column(k, field, pc.if_else(marked, pa.scalar(None, field.type), table.column(k)))
+    return table
 
 
 def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
@@ -303,7 +326,7 @@ def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
 
     Slow, for files that are known to be bad: Arrow numbers neither lines nor, on several threads, rows.
     """
-    with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+    with Path(path).open(encoding=dialect.encoding, errors="replace", newline="") as stream:
         reader = csv.reader(_lines(stream, path), delimiter=dialect.delimiter)
         begins = 1
         with contextlib.suppress(csv.Error):
@@ -335,7 +358,8 @@ def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
         head = stream.read(HEAD)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise StudyError(f"{path}: found UTF-16 text, expected UTF-8")
-    lines = [line for line in re.split(r"\r\n|\n|\r", head.decode("utf-8-sig", errors="replace")) if line]
+    encoding = _encoding(path)
+    lines = [line for line in re.split(r"\r\n|\n|\r", head.decode(encoding, errors="replace")) if line]
     if len(head) == HEAD and len(lines) > 1:
         lines.pop()  # cut short
 
@@ -365,13 +389,33 @@ def _dialect(path: str, unread: Collection[str], notation: Notation) -> Dialect:
     units = unit_row.found(rows, used, notation.unit_row) if rows[:1] == all_rows[:1] else ()
     rows = rows[1:] if units else rows
     sign = decimal_sign([row[j] for row in rows for j in used], delimiter, notation)
-    skipped = _lines_to_skip(path, delimiter, single) if units else 0
-    return Dialect(delimiter, sign, single, units if skipped else (), skipped, notation)
+    skipped = _lines_to_skip(path, delimiter, single, encoding) if units else 0
+    return Dialect(delimiter, sign, single, units if skipped else (), skipped, notation, encoding)
 
 
-def _lines_to_skip(path: str, delimiter: str, single: bool) -> int:
+def _encoding(path: str) -> str:
+    """Return the encoding of a file's text: UTF-8, or Windows-1252 where that has a meaning for every byte."""
+    utf8, windows = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementaldecoder(WINDOWS)()
+    with Path(path).open("rb") as stream:
+        try:
+            while block := stream.read(1 << 20):
+                utf8.decode(block)
+            utf8.decode(b"", final=True)
+            return "utf-8-sig"
+        except UnicodeDecodeError:
+            stream.seek(0)
+        try:
+            while block := stream.read(1 << 20):
+                if CONTROL.search(windows.decode(block)):
+                    return "utf-8-sig"  # no text of any kind
+        except UnicodeDecodeError:
+            return "utf-8-sig"
+    return WINDOWS
+
+
+def _lines_to_skip(path: str, delimiter: str, single: bool, encoding: str) -> int:
     """Return the lines from the title's last to that of the units, blank ones between them too."""
-    with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+    with Path(path).open(encoding=encoding, errors="replace", newline="") as stream:
         reader = csv.reader(_lines(stream, path), delimiter=delimiter)
         next(record for record in reader if record)
         title = reader.line_num

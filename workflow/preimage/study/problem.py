@@ -44,6 +44,9 @@ class Table(Frozen):
         "cells above numbers is a unit, a dash or empty. A unit under `inputs` or `outputs` takes "
         "precedence.",
     )
+    missing: Distinct[Text] = option(
+        [], "Texts of cells that count as empty (`n.b.`, `-`, `-999`), in any column. An empty cell needs none."
+    )
     incomplete: Literal["refuse", "leave_out"] = option(
         "refuse", "Rows with empty cells: raise an error that names the place (`refuse`), or drop them (`leave_out`)."
     )

@@ -226,7 +226,15 @@ def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
     kept = {_keyword(key, node): _inlined(value, definitions) for key, value in node.items() if value is not None}
     if isinstance(kept.get("description"), str):
         kept["description"] = " ".join(kept["description"].split())
-    return kept
+    return _of_objects(kept) if isinstance(kept.get("type"), list) else kept
+
+
+def _of_objects(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema of several types whose choices of keys bind objects alone: a number has none of the keys."""
+    choices = {
+        key: node.pop(key) for key in ("oneOf", "anyOf") if all(list(c) == ["required"] for c in node.get(key, [{}]))
+    }
+    return {**node, "if": {"type": "object"}, "then": choices} if choices else node
 
 
 def _keyword(key: str, node: Mapping[str, Any]) -> str:

@@ -83,6 +83,7 @@ class Fit(Frozen):
     thousands: Maybe[Literal[",", ".", "'", " "]] = option(
         None, "Sign between thousands in the CSV files, as under `problem.table`."
     )
+    missing: Distinct[Text] = option([], "Texts of cells that count as empty, as under `problem.table`.")
     unit_row: Maybe[Flag] = option(None, "Whether the row below the header holds units, as under `problem.table`.")
     falling: Literal["refuse", "keep", "lift"] = option(
         "refuse",
