@@ -59,7 +59,10 @@ def of_answers(
 
 def _portable(model: Surrogate) -> dict[str, Any] | None:
     found: Portable | None = model.portable() if hasattr(model, "portable") else None
-    return None if found is None else found.packed()
+    # A number takes more than one character: what can't have a place is not packed.
+    if found is None or sum(array.size for array in found.arrays.values()) > MOST:
+        return None
+    return found.packed()
 
 
 def _within_size(packed: Mapping[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
