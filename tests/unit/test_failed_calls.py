@@ -41,6 +41,13 @@ def bake(X):
         raise ValueError("too hot, password=hunter22")
     return np.where(X[:, 0] < 0.1, np.nan, 2 * X[:, 0])
 
+def killed(X):
+    note(X)
+    if X[0, 0] > 0.8 or not Path("once").exists():
+        Path("once").touch()
+        os.kill(os.getpid(), 9)
+    return 2 * X[:, 0]
+
 def slow(X):
     note(X)
     print("baking")
@@ -130,6 +137,12 @@ def test_a_call_that_takes_too_long_or_ends_python_is_killed_and_the_next_one_wo
     assert why[1] == "no answer within 0.5 s" and why[2] == "it ended Python (status 3)"
     assert why[4] == "RuntimeError: it called sys.exit('done')"
     assert asked() == [0.5, 0.9, 0.05, 0.3, 0.15]
+
+
+def test_a_call_that_is_killed_from_outside_is_made_once_more(asked):
+    Y, why, _ = simulate(entry("killed", seconds=50.0, batch=1), None, POINTS[:2])
+    assert Y[0] == 1.0 and np.isnan(Y[1]) and why[1] == "it was killed twice (status -9), perhaps for want of memory"
+    assert asked() == [0.5, 0.5, 0.9, 0.9]
 
 
 def test_a_call_in_a_process_of_its_own_dies_with_the_step(asked, here):

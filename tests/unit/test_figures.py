@@ -370,3 +370,18 @@ def test_nothing_is_shaded_without_a_proof_and_each_pair_of_outputs_has_a_panel(
     assert len(front(2).axes) == 1 and len(front(3).axes) == 3
     for panel in front(3).axes:
         assert panel.get_xlabel() and panel.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("names", "letters", "shown"),
+    [
+        (["a", "b"], 5, ["a", "b"]),
+        (["cement type I fine", "cement type II fine"], 10, ["… I", "… II"]),
+        (["cement type", "cement type II"], 10, ["cement ty…", "… II"]),
+        (["long name one", "long name one more words"], 8, ["long na…", "… more …"]),
+        (["extraordinary", "extraordinarily"], 6, ["extra…", "extra…"]),
+        (["only one long name"], 6, ["only …"]),
+    ],
+)
+def test_long_names_lose_the_words_that_all_have(names, letters, shown):
+    assert style.told_apart(names, letters) == shown

@@ -1,20 +1,24 @@
 """What a page computes while inputs are moved, in a browser, against the models and conditions themselves."""
 
+import io
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestRegressor
 
 from preimage.core import formulas, objective
+from preimage.core.candidates import without_formulas
 from preimage.core.domain import Domain
+from preimage.core.objective.reference import Reference
 from preimage.core.portable import Portable, pack
 from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
 from preimage.evidence import chance, live
-from preimage.reporting.live import page, study
+from preimage.reporting.live import candidates, page, study
 from preimage.surrogates import gaussian_process, intervals, linear, predictive
 from preimage.surrogates.ensembles import from_estimator
 from preimage.surrogates.model import Brought
@@ -27,6 +31,13 @@ from ..spaces import random_space
 POINTS, TESTED = 1000, 25
 LEVELS = np.array([0, 3, 0, 0])
 NUMBERS = np.r_[np.linspace(-30, 30, 241), np.linspace(-1, 1, 41)]
+CANDIDATES = pd.DataFrame(
+    {
+        "round": 0, "seed": 0, "surrogate": "plane", "objective": "o", "inverter": "tpe", "rank": [1, 2, 3, None],
+        "x.grade": ["=1+1", 'a "b", c', "ü\n", "left out"], "predicted.y": [0.1, np.nan, -1e300, 4.0],
+        "message": ["=cmd", "-1.5", "", ""], "in_domain": [True, False, None, True],
+    }
+).astype({"rank": "Int64", "in_domain": "boolean"})  # fmt: skip
 CODE = """
 const bytes = (rows) => {
   const all = new Uint8Array(Float64Array.from(rows.flatMap((r) => Array.from(r))).buffer);
@@ -90,7 +101,7 @@ def models():
 # -- a whole study ----------------------------------------------------------------------------------------------------
 
 INPUTS = (
-    Input("a", 0, 10, unit="g"),
+    Input("a", 0, 10, unit="g", stated=(True, False)),
     Input("c", 0, 2, categories=("x", "y", "z")),
     Input("b", 0, 1e6),
     Input("d", 0, 1e-3),
@@ -105,6 +116,7 @@ OBJECTIVES = {
     "cheap": {"minimize": "cost", "subject_to": {"u": {"at_least": 10010}, "v": {"at_most": 4}}},
     "both": {"pareto": {"maximize": ["u"], "minimize": ["cost"]}, "subject_to": {"v": {"at_most": 5}}},
     "met": {"target": {"u": 10015}, "tolerance": 4},
+    "fixed": {"maximize": "u", "fixed": {"a": 5, "c": "z"}},
     "band": {"within": {"ratio": [10, 300], "v": {"at_least": 1}}},
 }
 
@@ -134,6 +146,12 @@ def case():
     outlook = chance.Outlook(model, fitted, found, whole.X, whole.Y)
     spread, reach = whole.Y.std(axis=0).tolist(), np.ptp(whole.Y, axis=0).tolist()
     wanted = {name: objective.build(name, spec, whole.outputs, spread, reach) for name, spec in OBJECTIVES.items()}
+    # Outside the rows' range of `a`, which gives way; one more input may change, and `d` may not.
+    reference = Reference(
+        space.names, (12.0, 1.0, 5e5, 5e-4), (10.0, 1.0, 1e6, 1e-3), (False, True, False, False),
+        (12.0, "y", 5e5, 5e-4), most=1, keep=("d",),
+    )  # fmt: skip
+    wanted["near"] = replace(wanted["met"].nearest_to(reference, reach), name="near")
     return Case(space, found, whole, outlook, wanted, intervals.fit(known.Y, *out_of_fold))
 
 
@@ -165,6 +183,19 @@ def spaces():
     return found
 
 
+def space_of(space, points):
+    density = dict.fromkeys(space.names, ())
+    inputs = study.inputs(space, density)
+    return {"conditions": study.conditions(space), "inputs": inputs, "names": space.names, "X": points.tolist()}
+
+
+def around():
+    """Points of the study in and around its space, many of them at values that objectives fix or refer to."""
+    rng = np.random.default_rng(3)
+    at = np.array([[5.0, 2.0, 5e5, 5e-4], [12.0, 1.0, 5e5, 5e-4], [11.0, 0.0, 4e5, 1e-4]])
+    return np.column_stack([column[rng.integers(0, 3, 200)] for column in at.T])
+
+
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory):
     """All that the browser is asked in this module, in one start of it."""
@@ -174,7 +205,10 @@ def computed(tmp_path_factory):
         "models": {name: model.portable().packed() for name, model in models().items()},
         "page": page_of(c),
         "numbers": NUMBERS.tolist(),
-        "spaces": [{"conditions": study.conditions(s), "names": s.names, "X": P.tolist()} for s, P in spaces()],
+        "around": around().tolist(),
+        "table": candidates.table(CANDIDATES),
+        "spaces": [space_of(s, P) for s, P in spaces()],
+        "profile": live.profile(c.outlook.model, c.space, np.array([5.0, 1.0, 5e5, 5e-4])),
     }
     code = f"""
     {page.code()}
@@ -191,8 +225,17 @@ def computed(tmp_path_factory):
     const scores = X.map((x) => study.domain(x));
     const kept = data.spaces.map(({{ conditions, names, X }}) => X.map((x) =>
       conditions.every((c) => CONDITIONS[c.kind](c, x, (name) => x[names.indexOf(name)]))));
+    const allowed = study.page.objectives.map((o) => data.around.map((x) => !study.broken(o, x).length));
+    const profile = data.profile, own = profileModel(profile), base = Array.from(own.single);
+    const moves = base.flatMap((_, j) => gridOf(study.page.inputs[j]).map((v) => base.with(j, v)));
+    const profiles = [moves.map((x) => [x, Array.from(own.predict(x))]), own.predict(base.map((v) => v + 1))];
+    const grids = data.spaces.map(({{ inputs }}) => inputs.map(gridOf));
+    const sum = {{ kind: "linear", low: 100, high: 100, at: [0, 1, 2, 3], coefficients: [1, 1, 1, 1] }};
+    const mix = {{ conditions: [sum], inputs: Array(4).fill({{ fixed: null }}) }}, mixed = [40, 40, 20, 0];
+    const mixture = [mixed, moved(mix, mixed, 0, 50, true)];
+    const table = csv(columnsOf(data.table));
     const active = Object.entries(ACTIVATIONS).map(([name, f]) => [name, data.numbers.map(f)]);
-    return {{ found, chances, intervals, outputs, scores, kept, active }};
+    return {{ found, chances, intervals, outputs, scores, kept, active, allowed, table, profiles, grids, mixture }};
     """
     return {**result(code, data, tmp_path_factory.mktemp("live")), "X": X, "case": c}
 
@@ -226,11 +269,13 @@ def test_activations_are_those_of_the_networks(computed):
 @needs_chromium
 def test_chances_and_intervals_are_those_of_the_tables(computed):
     c, X = computed["case"], computed["X"][:TESTED]
-    assert list(c.wanted) == list(OBJECTIVES)
+    assert list(c.wanted) == [*OBJECTIVES, "near"]
     for wanted, found in zip(c.wanted.values(), computed["chances"], strict=True):
         expected = chance.of_points(X, c.outlook, wanted, c.space)[:, 0]
-        assert np.abs(np.array(found) - expected).max() <= 1 / c.outlook.rows + 1e-9
-    assert 0 < np.mean(computed["chances"]) < 1
+        # There is none where no row tells what a direction has to beat.
+        assert np.allclose(np.array(found, float), expected, rtol=0, atol=1 / c.outlook.rows + 1e-9, equal_nan=True)
+    told = np.array(computed["chances"], float)
+    assert 0 < np.nanmean(told) < 1 and 0 < np.isnan(told).mean() < 0.5
     Y = c.outlook.model.predict(X)
     assert np.allclose(computed["outputs"], c.found.extended(X, Y), rtol=1e-9)
     low, high = c.found.intervals(X, *c.ends.at(Y, c.outlook.model.spread(X)))
@@ -254,6 +299,50 @@ def test_a_page_allows_what_the_space_contains(computed):
     expected = [space.contains(X).tolist() for space, X in spaces()]
     assert {v for part in expected for v in part} == {True, False}
     assert computed["kept"] == expected
+
+
+@needs_chromium
+def test_candidates_come_out_as_they_went_in_but_for_formulas(computed):
+    found = pd.read_csv(io.StringIO(computed["table"]), keep_default_na=False, dtype=str)
+    expected = without_formulas(CANDIDATES.dropna(subset="rank"))
+    expected = pd.read_csv(io.StringIO(expected.to_csv(index=False)), keep_default_na=False, dtype=str)
+    for name in ("x.grade", "message", "in_domain"):
+        assert found[name].tolist() == expected[name].tolist()
+    assert [float(v) if v else v for v in found["predicted.y"]] == [
+        float(v) if v else v for v in expected["predicted.y"]
+    ]
+    assert found["message"].str.startswith("'=").any() and "-1.5" in set(found["message"])
+
+
+@needs_chromium
+def test_an_objective_adds_what_it_fixes_and_gives_way_to_what_it_is_near_to(computed):
+    c = computed["case"]
+    for wanted, found in zip(c.wanted.values(), computed["allowed"], strict=True):
+        expected = wanted.allowed(c.space).contains(around()).tolist()
+        assert found == expected and (wanted.name not in ("fixed", "near") or 0 < sum(expected) < 200), wanted.name
+
+
+@needs_chromium
+def test_profiles_are_the_model_along_each_input_and_nothing_elsewhere(computed):
+    c = computed["case"]
+    along, apart = computed["profiles"]
+    points = np.array([p for p, _ in along])
+    assert np.allclose([y for _, y in along], c.outlook.model.predict(points), rtol=1e-9)
+    assert len(along) > 100 and apart is None
+
+
+@needs_chromium
+def test_values_of_sliders_are_those_that_an_input_may_take(computed):
+    for (space, _), grids in zip(spaces(), computed["grids"], strict=True):
+        for i, grid in zip(space.inputs, grids, strict=True):
+            assert len(grid) and all(i.allows(v) for v in grid), i
+
+
+@needs_chromium
+def test_a_sum_that_is_kept_takes_the_others_along(computed):
+    before, after = (np.array(x) for x in computed["mixture"])
+    assert after[0] == 50 and after.sum() == pytest.approx(100) and after[3] == 0
+    assert after[1] / after[2] == pytest.approx(before[1] / before[2])
 
 
 # -- without a browser ------------------------------------------------------------------------------------------------

@@ -101,7 +101,10 @@ def test_an_equation_of_the_users_own_is_fitted_where_it_does_not_fail(cooling):
     assert len(failed) and failed["message"].str.contains("nan").all()
     page = (cooling / "results/cooling/report.html").read_text()
     assert (
-        "failed)" in page and "determines 2 of 2 directions" in page and "How does minimize get its derivatives" in page
+        'download="cooling_candidates.csv" href="data:text/csv' in page
+        and "failed)" in page
+        and "determines 2 of 2 directions" in page
+        and "How does minimize get its derivatives" in page
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from preimage.core.space import Space
-from preimage.exact import process_model
-from preimage.exact.forms import Form, Process
+from preimage.exact import network_model, process_model
+from preimage.exact.forms import Form, Network, Process
 from preimage.exact.model import Side
+from preimage.exact.network_model import NetworkModel
 from preimage.exact.process_model import ProcessModel
 from preimage.exact.smooth import SmoothModel
 
@@ -22,11 +23,15 @@ def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict)
     Args:
         predict: the model's own outputs (n, m) at points (n, d).
     """
+    if isinstance(form, Network):
+        return NetworkModel(form, space, sides, predict)
     assert isinstance(form, Process)
     return ProcessModel(form, space, sides, predict)
 
 
-def reach(form: Form) -> np.ndarray:
-    """Return how large each output may be anywhere, (m,)."""
+def reach(form: Form, space: Space) -> np.ndarray:
+    """Return how large each output may be in a space, (m,)."""
+    if isinstance(form, Network):
+        return network_model.sizes(form, space)[0]
     assert isinstance(form, Process)
     return process_model.reach(form)

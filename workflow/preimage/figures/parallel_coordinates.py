@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from preimage.figures.style import INK, WIDTH, Look, legend, legend_columns, number, picks, shorten, styled
+from preimage.figures.style import INK, WIDTH, Look, legend, legend_columns, number, picks, shorten, styled, told_apart
 from preimage.support import digits
 
 MOST_INPUTS = 30
@@ -29,6 +29,8 @@ BEYOND = 0.025
 NAME_LETTERS = 18
 # Categories between the first and the last have room for their names up to this many.
 MOST_LABELS = 5
+# Letters of a number beside its axis; of a category before the axis, after it, and as the answer.
+LETTERS, NAMES = 10, (10, 6, 7)
 BOX = (0.05, 0.95)
 OUTSIDE = (0, (3, 1.5))
 
@@ -69,8 +71,12 @@ def parallel_coordinates(
         options = categories.get(inputs[j])
         _axis(axes, row, _place(rows[:, j], low[j], high[j]), options)
         step = digits.step(high[j] - low[j])
-        numbers = [options[int(v)] if options else number(v, step) for v in (low[j], high[j], solutions[0, j])]
-        _texts(figure, axes, row, inputs[j], numbers, units.get(inputs[j], ""))
+        ends = low[j], high[j], solutions[0, j]
+        if options:
+            texts = [told_apart(options, most)[int(v)] for v, most in zip(ends, NAMES, strict=True)]
+        else:
+            texts = [shorten(number(v, step), LETTERS) for v in ends]
+        _texts(figure, axes, row, inputs[j], texts, units.get(inputs[j], ""))
     for k in reversed(range(len(solutions))):
         name = picks(places[k : k + 1])
         _line(axes, place[k, kept], looks[inverters[k]], bool(in_domain[k]), thick=k == 0, name=name)
@@ -137,8 +143,9 @@ def _axis(axes: Any, row: int, place: np.ndarray, options: Sequence[str] | None)
     share = np.bincount(np.round(place * last).astype(int), minlength=len(options))[: len(options)] / len(place)
     at = np.arange(len(options)) / last if len(options) > 1 else [0.5]
     axes.scatter(at, np.full(len(options), row), s=15 + 150 * share, color=INK, alpha=0.2, lw=0, clip_on=False)
+    names = told_apart(options, 40 // last)
     for k in range(1, last if last <= MOST_LABELS else 1):
-        axes.text(at[k], row + 0.3, shorten(options[k], 40 // last), ha="center", va="center", fontsize=8, alpha=0.8)
+        axes.text(at[k], row + 0.3, names[k], ha="center", va="center", fontsize=9, alpha=0.8)
 
 
 def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str], unit: str) -> None:
@@ -150,8 +157,8 @@ def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str
     for x, side, text in zip((LEFT - GAP, RIGHT + GAP, VALUE), ("right", "left", "right"), numbers, strict=True):
         weight = "bold" if x == VALUE else "normal"
         y = row - 0.13 if unit else row
-        axes.text(x, y, shorten(text, 10), transform=across, ha=side, va="center", fontsize=9.5, weight=weight)
-        axes.text(x, row + 0.2, unit, transform=across, ha=side, va="center", fontsize=8, alpha=0.8)
+        axes.text(x, y, text, transform=across, ha=side, va="center", fontsize=9.5, weight=weight)
+        axes.text(x, row + 0.2, unit, transform=across, ha=side, va="center", fontsize=9, alpha=0.8)
 
 
 def _line(axes: Any, place: np.ndarray, look: Look, inside: bool, thick: bool, name: str | None) -> None:

@@ -134,6 +134,22 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def told_apart(names: Sequence[str], letters: int) -> list[str]:
+    """Return names in so many letters, without the words that all begin or end with where these are all that is left of
+    some."""
+    found = [shorten(name, letters) for name in names]
+    if len(set(found)) == len(set(names)):
+        return found
+    words = [name.split() for name in names]
+    most = min(map(len, words))
+    first = next((k for k in range(most) if len({w[k] for w in words}) > 1), most)
+    last = next((k for k in range(most - first) if len({w[-1 - k] for w in words}) > 1), most - first)
+    cut = [" ".join(w[first : len(w) - last]) for w in words]
+    return [
+        shorten(f"… {part}" if first and part else part or name, letters) for part, name in zip(cut, names, strict=True)
+    ]
+
+
 def number(value: float, step: float = 0.0) -> str:
     """Return a number as a figure shows it (see `preimage.support.digits`)."""
     return digits.number(value, step, whole=False).replace(",", "").replace("-", "−")

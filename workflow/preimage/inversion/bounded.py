@@ -103,7 +103,7 @@ class Smooth:
     @cached_property
     def reach(self) -> np.ndarray:
         """How large each output may be, (m,)."""
-        return bounding.reach(self.form)
+        return bounding.reach(self.form, self.question.space)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs (n, m) at points (n, d)."""

@@ -36,8 +36,20 @@ READY, ANSWER, RAISED, REFUSED = b"i", b"a", b"r", b"s"
 PR_SET_PDEATHSIG = 1
 
 
+# Signals by which a process is ended from outside: by a user, a scheduler, or the kernel for want of memory.
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+
+
+class KilledError(CallError):
+    """A call that somebody broke off."""
+
+
 class Timed:
-    """A function by its name, "package.module:function", and the seconds that each of its calls may take."""
+    """A function by its name, "package.module:function", and the seconds that each of its calls may take.
+
+    A call that is killed from outside is made once more: that it was says nothing of its points, unless it happens
+    again.
+    """
 
     def __init__(self, name: str, seconds: float) -> None:
         user_code.find(name)
@@ -48,12 +60,18 @@ class Timed:
     def __call__(self, X: np.ndarray) -> Any:
         """Return what the function returns, as an array. Raises CallError where it raises, ends, or takes too long;
         StudyError where it can't be imported."""
+        try:
+            return self._asked(X)
+        except KilledError:
+            return self._asked(X)
+
+    def _asked(self, X: np.ndarray) -> Any:
         process = self._started()
         assert process.stdin is not None
         try:
             _write(process.stdin, ANSWER, _packed(X))
         except BrokenPipeError:
-            raise CallError(self._ended()) from None
+            raise self._ended() from None
         kind, body = self._answer(self.seconds, f"no answer within {self.seconds:g} s")
         if kind == RAISED:
             raise CallError(body.decode())
@@ -83,6 +101,8 @@ class Timed:
             where = f"problem.simulator '{self.name}'"
             try:
                 kind, body = self._answer(IMPORT_SECONDS, f"not imported within {IMPORT_SECONDS:g} s")
+            except KilledError:
+                raise
             except CallError as error:
                 raise StudyError(f"{where}: {error}") from None
             if kind == REFUSED:
@@ -105,19 +125,21 @@ class Timed:
                 raise CallError(late)
             part = os.read(at, size - len(found))
             if not part:
-                raise CallError(self._ended())
+                raise self._ended()
             found += part
         return found
 
-    def _ended(self) -> str:
+    def _ended(self) -> CallError:
         """Return how the process ended."""
         assert self._process is not None
         try:
-            status: int | str = self._process.wait(10)
+            status: int | None = self._process.wait(10)
         except subprocess.TimeoutExpired:
-            status = "unknown"
+            status = None
         self.end()
-        return f"it ended Python (status {status})"
+        if status in KILLED:
+            return KilledError(f"it was killed twice (status {status}), perhaps for want of memory")
+        return CallError(f"it ended Python (status {'unknown' if status is None else status})")
 
 
 def _packed(value: Any) -> bytes:

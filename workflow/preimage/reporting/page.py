@@ -29,6 +29,7 @@ from preimage.reporting import (
     windows,
     words,
 )
+from preimage.reporting.live import candidates
 from preimage.reporting.live import page as live
 from preimage.reporting.material import Material
 from preimage.reporting.rounds import tables_of_rounds
@@ -53,6 +54,7 @@ def render(material: Material) -> str:
             truth=bool(material.candidates["simulated_loss"].notna().any()),
             cards=cards.cards(material),
             live=live.section(material),
+            candidates=None if material.live else candidates.address(material.candidates),
             next_experiments=next_experiments.section(material),
             answers=[
                 _answer(material, name)
@@ -244,8 +246,9 @@ def _others(material: Material, wanted: Objective, part: pd.DataFrame) -> dict[s
                 "domain": row["domain_score"],
                 "in_domain": bool(row["in_domain"]),
                 "found_by": row["found_by"],
+                "place": place,
             }
-            for row in part.to_dict("records")
+            for row, place in zip(part.to_dict("records"), candidates.places(material.candidates, part), strict=True)
         ],
     }
 

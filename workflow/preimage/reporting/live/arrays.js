@@ -1,8 +1,14 @@
 // Arrays as `preimage.core.portable` packs them, and the encoding of points that models take.
 
 const TYPES = {
-  uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int8: Int8Array, int16: Int16Array, int32: Int32Array,
-  float32: Float32Array, float64: Float64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
 };
 
 function numbers(packed) {
@@ -26,7 +32,9 @@ function unpacked(arrays) {
 
 /** Return a function that standardises a point, with a column of 0 and 1 for each value of a category. */
 function encoder(arrays) {
-  const levels = arrays["encoding.levels"], centre = arrays["encoding.centre"], scale = arrays["encoding.scale"];
+  const levels = arrays["encoding.levels"],
+    centre = arrays["encoding.centre"],
+    scale = arrays["encoding.scale"];
   return (x) => {
     const z = [];
     for (let j = 0; j < levels.length; j++) {
@@ -42,7 +50,8 @@ const row = (flat, columns, i) => flat.subarray(i * columns, (i + 1) * columns);
 
 /** Return the standard deviation (divided by n) of n numbers, each given by its position. */
 function deviation(n, at) {
-  let mean = 0, square = 0;
+  let mean = 0,
+    square = 0;
   for (let k = 0; k < n; k++) mean += at(k);
   mean /= n;
   for (let k = 0; k < n; k++) square += (at(k) - mean) ** 2;

@@ -1,4 +1,5 @@
-// Candidates in the figures: pointing at one names it and shows it in every figure, clicking puts it into the explorer.
+// Candidates in figures and tables: pointing at one names it and shows it wherever it is, clicking puts it into the
+// explorer.
 
 class Linked {
   /** Find what stands for candidates: `data-picks` of a figure's group has their places in the whole table, one for all
@@ -29,7 +30,8 @@ class Linked {
     this.marks.get(k).forEach((mark) => mark.classList.add("picked"));
     this.name.textContent = this.explorer.named(k);
     this.name.hidden = false;
-    const { width, height } = this.name.getBoundingClientRect(), room = 12;
+    const { width, height } = this.name.getBoundingClientRect(),
+      room = 12;
     const left = Math.min(clientX + room, innerWidth - width - room);
     this.name.style.left = `${Math.max(room, left)}px`;
     this.name.style.top = `${clientY + height + 2 * room > innerHeight ? clientY - height - room : clientY + room}px`;

@@ -3,11 +3,12 @@
 
 const FORMS = {};
 
-// -- trees: as preimage.trees.forest, to the last bit -------------------------------------------------------------------
+// -- trees: as preimage.trees.forest, to the last bit
 
 /** Return the right child of each inner node, and at a leaf its position among leaves, of trees in preorder. */
 function children(feature) {
-  const right = new Int32Array(feature.length), open = [];
+  const right = new Int32Array(feature.length),
+    open = [];
   let leaf = 0;
   for (let k = 0; k < feature.length; k++) if (feature[k] < 0) right[k] = leaf++;
   for (let k = feature.length - 1; k >= 0; k--) {
@@ -21,7 +22,8 @@ function children(feature) {
 }
 
 FORMS.trees = ({ feature, threshold, values, start }, settings) => {
-  const { right, roots } = children(feature), m = start.length;
+  const { right, roots } = children(feature),
+    m = start.length;
   const limit = new Float64Array(feature.length);
   let inner = 0;
   for (let k = 0; k < feature.length; k++) if (feature[k] >= 0) limit[k] = threshold[inner++];
@@ -50,10 +52,11 @@ FORMS.trees = ({ feature, threshold, values, start }, settings) => {
   };
 };
 
-// -- linear --------------------------------------------------------------------------------------------------------------
+// -- linear
 
 FORMS.linear = (a) => {
-  const encode = encoder(a), m = a.base.length;
+  const encode = encoder(a),
+    m = a.base.length;
   return {
     quick: true,
     predict(x) {
@@ -61,7 +64,8 @@ FORMS.linear = (a) => {
       return Float64Array.from(a.base, (b, j) => b + z.reduce((sum, v, k) => sum + v * a.slopes[k * m + j], 0));
     },
     spread(x) {
-      const z = [1, ...encode(x)], n = z.length;
+      const z = [1, ...encode(x)],
+        n = z.length;
       let leverage = 0;
       for (let p = 0; p < n; p++) for (let q = 0; q < n; q++) leverage += z[p] * a.inverse[p * n + q] * z[q];
       return Float64Array.from(a.deviation, (d) => d * Math.sqrt(1 + Math.max(leverage, 0)));
@@ -69,23 +73,29 @@ FORMS.linear = (a) => {
   };
 };
 
-// -- Gaussian process ----------------------------------------------------------------------------------------------------
+// -- Gaussian process
 
-// Multiplications that making all factors may take, about a second; and one spread of some hundreds that are drawn at once.
-const MOST_WORK = 6e8, MOST_EACH = 3e5;
+// Multiplications that making all factors may take, about a second, and one spread of some hundreds drawn at once.
+const MOST_WORK = 6e8,
+  MOST_EACH = 3e5;
 
 FORMS.gaussian_process = (a, settings) => {
-  const encode = encoder(a), m = a.centre.length, n = a.weights.length / m, D = a.Z.length / n;
+  const encode = encoder(a),
+    m = a.centre.length,
+    n = a.weights.length / m,
+    D = a.Z.length / n;
   const shape = SHAPES[settings.kernel];
   const scaled = (z, k) => Float64Array.from(z, (v, j) => v / a.lengths[k * D + (j % D)]);
   const rows = Array.from({ length: m }, (_, k) => scaled(a.Z, k));
   const outputs = Array.from({ length: m }, (_, k) => k);
-  const factors = new Map(), known = new WeakMap();
+  const factors = new Map(),
+    known = new WeakMap();
 
   /** Return the correlations of a point with all rows, by output; those of a point that was asked before are kept. */
   function correlations(x) {
     if (!known.has(x)) {
-      const z = encode(x), points = outputs.map((k) => scaled(z, k));
+      const z = encode(x),
+        points = outputs.map((k) => scaled(z, k));
       const of = (k) => Float64Array.from({ length: n }, (_, i) => shape(squared(points[k], row(rows[k], D, i))));
       known.set(x, outputs.map(of));
     }
@@ -114,19 +124,24 @@ FORMS.gaussian_process = (a, settings) => {
       if ((m * n ** 3) / 6 > MOST_WORK || !outputs.every(factor)) return null;
       const near = correlations(x);
       return Float64Array.from(outputs, (k) => {
-        const told = whitened(factor(k), n, near[k].map((c) => a.amplitude[k] * c));
+        const told = whitened(
+          factor(k),
+          n,
+          near[k].map((c) => a.amplitude[k] * c),
+        );
         return a.scale[k] * Math.sqrt(Math.max(a.amplitude[k] - told, 0) + a.noise[k]);
       });
     },
   };
 };
 
-// -- networks ------------------------------------------------------------------------------------------------------------
+// -- networks
 
 /** The error function, by a series of positive terms (Abramowitz and Stegun 7.1.6). */
 function erf(x) {
   if (Math.abs(x) > 6) return Math.sign(x);
-  let term = x, sum = x;
+  let term = x,
+    sum = x;
   for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) sum += term *= (2 * x * x) / (2 * n + 1);
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
@@ -142,15 +157,21 @@ const ACTIVATIONS = {
 };
 
 FORMS.network = (a, settings) => {
-  const encode = encoder(a), activate = ACTIVATIONS[settings.activation], m = a.y_centre.length;
+  const encode = encoder(a),
+    activate = ACTIVATIONS[settings.activation],
+    m = a.y_centre.length;
   const count = a[`bias_${settings.layers - 1}`].length / m;
   const positions = Array.from({ length: m }, (_, j) => j);
 
   function member(k, z) {
     let h = z;
     for (let layer = 0; layer < settings.layers; layer++) {
-      const bias = a[`bias_${layer}`], kernel = a[`kernel_${layer}`], wide = bias.length / count, deep = h.length;
-      const next = Float64Array.from(row(bias, wide, k)), from = k * deep * wide;
+      const bias = a[`bias_${layer}`],
+        kernel = a[`kernel_${layer}`],
+        wide = bias.length / count,
+        deep = h.length;
+      const next = Float64Array.from(row(bias, wide, k)),
+        from = k * deep * wide;
       for (let i = 0; i < deep; i++) {
         const value = layer ? activate(h[i]) : h[i];
         for (let o = 0; o < wide; o++) next[o] += value * kernel[from + i * wide + o];
@@ -176,7 +197,7 @@ FORMS.network = (a, settings) => {
   };
 };
 
-// -- any model ------------------------------------------------------------------------------------------------------------
+// -- any model
 
 /** Return a model of the page's inputs and outputs; one of a user's own may take some of them, in another order. */
 function modelOf({ form, arrays, settings }) {
@@ -193,12 +214,15 @@ function profileModel(profile) {
   const m = predicted.length / values.length;
 
   function along(table, x) {
-    const moved = [...base.keys()].filter((j) => x[j] !== base[j]), j = moved[0] ?? 0;
+    const moved = [...base.keys()].filter((j) => x[j] !== base[j]),
+      j = moved[0] ?? 0;
     if (moved.length > 1) return null;
-    const from = j ? ends[j - 1] : 0, last = ends[j] - 1;
+    const from = j ? ends[j - 1] : 0,
+      last = ends[j] - 1;
     let k = from;
     while (k < last - 1 && values[k + 1] < x[j]) k++;
-    const next = Math.min(k + 1, last), width = values[next] - values[k];
+    const next = Math.min(k + 1, last),
+      width = values[next] - values[k];
     const share = width ? Math.min(1, Math.max(0, (x[j] - values[k]) / width)) : 0;
     return Float64Array.from(row(table, m, k), (v, o) => v + (share ? share * (table[next * m + o] - v) : 0));
   }

@@ -6,13 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+from preimage.core.candidates import DOMAIN_LIMIT
 from preimage.core.objective import Fit
 from preimage.reporting.cards import by_error
 from preimage.reporting.live import candidates, study
 from preimage.reporting.material import Material
+from preimage.surrogates.intervals import LEVEL
 
 # In the order in which each needs those before.
-CODE = ("arrays", "cholesky", "models", "study", "chart", "table", "explorer", "linked")
+CODE = (
+    *("arrays", "cholesky", "models", "study"),
+    *("chart", "moving", "inputs", "readings", "profiles", "table", "explorer", "linked", "start"),
+)
 
 
 def section(material: Material) -> dict[str, Any] | None:
@@ -23,7 +28,7 @@ def section(material: Material) -> dict[str, Any] | None:
     text = json.dumps(found, allow_nan=False, separators=(",", ":"))
     # A name may hold what ends a script.
     table = {key: found["candidates"][key] for key in ("rows", "of")}
-    return {"data": text.replace("<", "\\u003c"), "code": code(), **table}
+    return {"data": text.replace("<", "\\u003c"), "code": code(), "models": list(material.live["models"]), **table}
 
 
 def code() -> str:
@@ -55,6 +60,8 @@ def data(material: Material) -> dict[str, Any]:
         "errors": live["errors"],
         "intervals": {name: material.surrogates[name]["intervals"] for name in live["models"]},
         "data": live["data"],
+        "level": LEVEL,
+        "limit": DOMAIN_LIMIT,
         "candidates": candidates.table(material.candidates),
     }
 

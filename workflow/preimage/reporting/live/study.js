@@ -1,10 +1,20 @@
 // A study at one point: what it predicts, how sure that is, and what of the study's conditions it meets.
 
-// -- expressions ----------------------------------------------------------------------------------------------------------
+// -- expressions
 
 const OPERATIONS = {
-  "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "**": (a, b) => a ** b,
-  negative: (a) => -a, min: Math.min, max: Math.max, abs: Math.abs, exp: Math.exp, log: Math.log, sqrt: Math.sqrt,
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "**": (a, b) => a ** b,
+  negative: (a) => -a,
+  min: Math.min,
+  max: Math.max,
+  abs: Math.abs,
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
 };
 
 const among = (values) => [Math.min(...values), Math.max(...values)];
@@ -12,9 +22,7 @@ const corners = (of) => (a, b) => among(a.flatMap((u) => b.map((v) => of(u, v)))
 const ends = (of) => (a) => among(a.map(of));
 const holdsZero = ([low, high]) => low <= 0 && high >= 0;
 // What operations reach over intervals; NaN where that is not told here.
-const BOUNDS = Object.fromEntries(
-  ["+", "-", "*", "min", "max"].map((name) => [name, corners(OPERATIONS[name])]),
-);
+const BOUNDS = Object.fromEntries(["+", "-", "*", "min", "max"].map((name) => [name, corners(OPERATIONS[name])]));
 for (const name of ["negative", "exp", "log", "sqrt"]) BOUNDS[name] = ends(OPERATIONS[name]);
 BOUNDS.abs = (a) => (holdsZero(a) ? [0, Math.max(-a[0], a[1])] : ends(Math.abs)(a));
 BOUNDS["/"] = (a, b) => (holdsZero(b) ? [NaN, NaN] : corners(OPERATIONS["/"])(a, b));
@@ -28,7 +36,8 @@ function bounds(formula, intervalOf) {
     else if ("name" in step) results.push(intervalOf(step.name));
     else results.push(BOUNDS[step.operation](...step.arguments.map((k) => results[k])));
   }
-  const found = results[results.length - 1], exact = found[0] === found[1];
+  const found = results[results.length - 1],
+    exact = found[0] === found[1];
   return formula.repeats && !exact ? [NaN, NaN] : found;
 }
 
@@ -43,7 +52,7 @@ function evaluate(steps, valueOf) {
   return results[results.length - 1];
 }
 
-// -- conditions on inputs ------------------------------------------------------------------------------------------------
+// -- conditions on inputs
 
 // An equality holds, and an inequality is met, to this share of its row's scale, as in preimage.core.space.
 const TOLERANCE = 1e-9;
@@ -55,11 +64,17 @@ function withinScale(value, { low, high, scale }) {
 }
 
 const CONDITIONS = {
-  linear: (c, x) => withinScale(c.at.reduce((sum, j, k) => sum + c.coefficients[k] * x[j], 0), c),
+  linear: (c, x) =>
+    withinScale(
+      c.at.reduce((sum, j, k) => sum + c.coefficients[k] * x[j], 0),
+      c,
+    ),
   curved: (c, x, valueOf) => withinScale(evaluate(c.steps, valueOf), c),
   count: (c, x) => inside(c.at.filter((j, k) => x[j] !== c.reference[k]).length, c.least, c.most),
   exclusion: (c, x) =>
-    !c.conditions.every(({ at, codes, low, high }) => (codes.length ? codes.includes(x[at]) : inside(x[at], low, high))),
+    !c.conditions.every(({ at, codes, low, high }) =>
+      codes.length ? codes.includes(x[at]) : inside(x[at], low, high),
+    ),
   bounds: ({ at, low, high, least, whole, values }, x) =>
     inside(x[at], low, high) &&
     (!whole || Number.isInteger(x[at])) &&
@@ -68,14 +83,17 @@ const CONDITIONS = {
   fixed: (c, x) => x[c.at] === c.value,
 };
 
-// -- the data --------------------------------------------------------------------------------------------------------------
+// -- the data
 
 // Distances that differ by less are equal, as in preimage.core.neighbours.
 const SAME = 1e-8;
 
 /** Return the share of training rows whose neighbours are at least as close, as preimage.core.domain. */
 function domainOf(inputs, domain) {
-  const rows = unpack(domain.rows), reference = unpack(domain.reference), d = inputs.length, n = rows.length / d;
+  const rows = unpack(domain.rows),
+    reference = unpack(domain.reference),
+    d = inputs.length,
+    n = rows.length / d;
   const seen = inputs.map((i, j) => i.categories && new Set(Array.from({ length: n }, (_, r) => rows[r * d + j])));
 
   function apart(i, a, b) {
@@ -99,11 +117,16 @@ function domainOf(inputs, domain) {
   };
 }
 
-// -- errors ----------------------------------------------------------------------------------------------------------------
+// -- errors
 
-/** Return equally likely outputs at a point with its prediction and spread, as preimage.surrogates.predictive. */
+/** Return equally likely outputs at a point with its prediction and spread, as preimage.surrogates.predictive; null
+ * where rounding leaves no factor of a covariance. */
 function errorsOf({ arrays }) {
-  const a = unpacked(arrays), encode = encoder(a), m = a.added.length, n = a.missed.length / m, D = a.Z.length / n;
+  const a = unpacked(arrays),
+    encode = encoder(a),
+    m = a.added.length,
+    n = a.missed.length / m,
+    D = a.Z.length / n;
   const factors = [];
 
   function correlation(k, u, v) {
@@ -114,9 +137,13 @@ function errorsOf({ arrays }) {
     return (factors[k] ??= cholesky(n, entry));
   }
   return (x, predicted, spread) => {
-    const z = encode(x), draws = Array.from({ length: n }, () => new Float64Array(m));
+    if (!spread.every((_, k) => factor(k))) return null;
+    const z = encode(x),
+      draws = Array.from({ length: n }, () => new Float64Array(m));
     for (let k = 0; k < m; k++) {
-      const unit = spread[k] + a.added[k], missed = row(a.missed, n, k), form = row(a.form, n, k);
+      const unit = spread[k] + a.added[k],
+        missed = row(a.missed, n, k),
+        form = row(a.form, n, k);
       const near = Float64Array.from({ length: n }, (_, i) => correlation(k, z, row(a.Z, D, i)));
       const left = Math.sqrt(a.variance[k] * Math.max(1 - whitened(factor(k), n, near), 0));
       const middle = predicted[k] + unit * near.reduce((sum, c, i) => sum + c * missed[i], 0);
@@ -126,13 +153,15 @@ function errorsOf({ arrays }) {
   };
 }
 
-// -- all of it -------------------------------------------------------------------------------------------------------------
+// -- all of it
 
 /** Return the study of a page: functions of a point x (d,), whose categories are positions in their lists. */
 function studyOf(page) {
   const place = new Map(page.inputs.map((i, j) => [i.name, j]));
-  const names = page.outputs.map((o) => o.name), m = names.length - page.formulas.length;
-  const models = {}, errors = {};
+  const names = page.outputs.map((o) => o.name),
+    m = names.length - page.formulas.length;
+  const models = {},
+    errors = {};
   const domain = page.data.domain && domainOf(page.inputs, page.data.domain);
 
   function model(surrogate, objective) {
@@ -151,23 +180,32 @@ function studyOf(page) {
     const y = model(surrogate, objective).predict(x);
     return y && extended(x, y);
   }
-  /** Return the ends of each output's interval, null where there is none; those of a formula of inputs are its value. */
+  /** Return the ends of each output's interval, null where there is none; of a formula of inputs both are its value. */
   function interval(surrogate, objective, x) {
-    const own = model(surrogate, objective), y = own.predict(x), spread = y && own.spread(x);
+    const own = model(surrogate, objective),
+      y = own.predict(x),
+      spread = y && own.spread(x);
     const { low, high, floor } = page.intervals[surrogate];
     if (!spread) return names.map(() => null);
-    const all = new Map(), ends = (name) => (all.has(name) ? all.get(name) : [x[place.get(name)], x[place.get(name)]]);
-    for (let k = 0; k < m; k++) all.set(names[k], [low, high].map((at) => y[k] + at[k] * (spread[k] + floor[k])));
+    const all = new Map(),
+      ends = (name) => (all.has(name) ? all.get(name) : [x[place.get(name)], x[place.get(name)]]);
+    for (let k = 0; k < m; k++)
+      all.set(
+        names[k],
+        [low, high].map((at) => y[k] + at[k] * (spread[k] + floor[k])),
+      );
     for (const formula of page.formulas) all.set(formula.name, bounds(formula, ends));
     return names.map((name) => (all.get(name)?.every(Number.isFinite) ? all.get(name) : null));
   }
   /** Return the share of likely outcomes that is as wanted; null where that cannot be told here. */
   function chance(surrogate, objective, x) {
-    const own = model(surrogate, objective.name), y = own.predict(x), spread = y && own.spread(x);
+    const own = model(surrogate, objective.name),
+      y = own.predict(x),
+      spread = y && own.spread(x);
     if (!objective.chance || !page.errors[surrogate] || !spread) return null;
     errors[surrogate] ??= errorsOf(page.errors[surrogate]);
     const draws = errors[surrogate](x, y, spread);
-    return draws.filter((draw) => achieved(objective, extended(x, draw))).length / draws.length;
+    return draws && draws.filter((draw) => achieved(objective, extended(x, draw))).length / draws.length;
   }
   function achieved(objective, y) {
     const met = objective.limits.every((c) => inside(y[c.at], c.low, c.high));

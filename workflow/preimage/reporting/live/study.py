@@ -82,19 +82,16 @@ def conditions(space: Space) -> list[dict[str, Any]]:
         *(_linear(space, c, float(scale)) for c, scale in rows),
         *(_count(space, c) for c in space.counts),
         *(_exclusion(space, c) for c in space.exclusions),
-        *(_curved(c, float(scale)) for c, scale in zip(space.curved, space.curved_scale, strict=True)),
+        *(_curved(space, c, float(scale)) for c, scale in zip(space.curved, space.curved_scale, strict=True)),
     ]
 
 
 def _bounds(j: int, i: Input) -> dict[str, Any]:
-    ends = f"{words.label(i.name)} {digits.exact(i.low)} to {digits.exact(i.high)} {i.unit or ''}".strip()
     least = i.least if i.gapped else None
-    said = f"{ends}, or 0" if least is not None and i.low == 0 else ends
-    if least is not None:
-        said = f"{words.label(i.name)} 0, or {digits.exact(least)} to {digits.exact(i.high)} {i.unit or ''}".strip()
+    low = digits.exact(i.low) if least is None else f"0, or {digits.exact(least)}"
     return {
         "kind": "bounds",
-        "words": said,
+        "words": f"{words.label(i.name)} {low} to {digits.exact(i.high)} {i.unit or ''}".strip(),
         "at": j,
         **_ends(i.low, i.high),
         "least": least,
@@ -128,8 +125,9 @@ def _condition(space: Space, c: Condition) -> dict[str, Any]:
     return {"at": space.names.index(c.input), "codes": list(c.codes), **_ends(c.low, c.high)}
 
 
-def _curved(c: Curved, scale: float) -> dict[str, Any]:
-    return {"kind": "curved", "words": str(c), "steps": steps(c.expression), **_ends(c.low, c.high), "scale": scale}
+def _curved(space: Space, c: Curved, scale: float) -> dict[str, Any]:
+    own = {"kind": "curved", "words": str(c), "at": space.at(c), "steps": steps(c.expression)}
+    return {**own, **_ends(c.low, c.high), "scale": scale}
 
 
 def _fixed(j: int, i: Input) -> dict[str, Any]:
@@ -167,6 +165,7 @@ def objective(wanted: Objective, space: Space, outputs: Sequence[str], best: Any
         "limits": [{"at": int(at), **_ends(float(low), float(high))} for at, low, high in limits],
         "beats": beats,
         "chance": known and not isinstance(wanted, Varied),
+        "varied": isinstance(wanted, Varied),
         "instead": [j for j, _ in other],
         "conditions": [
             *(_bounds(j, i) if i.fixed is None else _fixed(j, i) for j, i in other),
