@@ -144,6 +144,7 @@ SINGLE = [GradientBoostingRegressor, HistGradientBoostingRegressor, "lightgbm"]
 SEVERAL = [DecisionTreeRegressor, ExtraTreeRegressor, RandomForestRegressor, ExtraTreesRegressor, "xgboost"]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("library", SINGLE + SEVERAL, ids=str)
 @given(st.integers(0, 2**32 - 1))
 @examples(30)
@@ -156,6 +157,7 @@ def test_the_arrays_predict_what_the_library_predicts(library, tmp_path, seed):
     assert np.array_equal(forest.predict(P), own(P))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("library", [*SINGLE, "xgboost", ExtraTreesRegressor], ids=str)
 @given(st.integers(0, 2**32 - 1))
 @examples(20)
