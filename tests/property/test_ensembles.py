@@ -294,7 +294,8 @@ def test_ubjson_is_json_with_other_bytes(tmp_path):
     a = json.loads((tmp_path / "m.json").read_text())
     b = ubjson.loads((tmp_path / "m.ubj").read_bytes())
     assert a.keys() == b.keys() and a["learner"]["objective"] == b["learner"]["objective"]
-    trees = [v["learner"]["gradient_booster"]["model"]["trees"] for v in (a, b)]
+    boosters = [v["learner"]["gradient_booster"] for v in (a, b)]
+    trees = [booster.get("gbtree", booster)["model"]["trees"] for booster in boosters]
     for one, other in zip(*trees, strict=True):
         assert one.keys() == other.keys()
         for key in ("split_conditions", "left_children", "split_indices"):
