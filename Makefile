@@ -32,7 +32,7 @@ test: venv-dev
 
 test-long: venv-dev
 	$(BIN)/python -m pytest -q -m long
-	PREIMAGE_EXAMPLES=all $(BIN)/python -m pytest -q tests/property
+	PREIMAGE_EXAMPLES=all $(BIN)/python -m pytest -q tests/property tests/unit
 
 lint: venv-dev
 	$(BIN)/ruff check .

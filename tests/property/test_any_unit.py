@@ -143,6 +143,7 @@ def plain(tmp_path_factory):
     return cache(lambda kind: solve(tmp_path_factory.mktemp(kind), spec(kind, QUICK[kind], FEW), numbers()))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("change", ["powers of two, small", "far", "each its own", "rows", "columns"])
 @pytest.mark.parametrize("kind", QUICK)
 def test_some_methods_and_objectives(tmp_path, plain, kind, change):
@@ -195,6 +196,7 @@ def graded(n=60):
     return pd.DataFrame({"a": a, "count": count, "grade": grade, "y": y})
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     "change", [Change(categories=1), Change(rows=3), Change(columns=2)], ids=["lists", "rows", "columns"]
 )

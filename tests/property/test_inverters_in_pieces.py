@@ -111,6 +111,7 @@ def test_every_inverter_is_among_these():
     assert {OF.get(kind, kind) for kind in (*KINDS, *FRONTS)} == ours
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_candidate_is_valid(kind, seed):
@@ -178,6 +179,7 @@ def check_limited(kind, seed):
         assert np.nanmin(violation) == 0
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "batched"])
 def test_every_candidate_under_a_limit_is_valid(kind):
     # The second has an input whose values round an end out of the limit.

@@ -145,6 +145,7 @@ def strides(at):
     return 4 if at.startswith("sqlite") else 12
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_again_and_again_each_time_a_few_calls_further(at, library, scenario):
     said, whole, calls = unbroken(library, scenario)
@@ -182,6 +183,7 @@ def test_killed_once_a_rerun_ends_as_an_unbroken_run(at, library):
     killed_once(library, better, stride=4 * strides(at))
 
 
+@pytest.mark.some(2)
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_before_any_call_a_rerun_ends_as_an_unbroken_run(at, library, scenario):

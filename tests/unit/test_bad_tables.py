@@ -79,6 +79,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("column", "said"), REFUSED.values(), ids=REFUSED)
 def test_columns_that_are_no_numbers_are_refused(column, said):
     message = refusal(read, pa.table({"cement": column, "strength": range(N)}), "m.parquet")

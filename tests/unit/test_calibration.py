@@ -82,6 +82,7 @@ def test_negative_values_are_clipped_before_the_logarithm():
     assert np.isfinite(losses.scaled("log", np.array([-1.0]))).all()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("x", [TRUE, [3, 0.05, 0.6, 30, 0.7, 9, 5.3], [3, 0.05, 1.5, 0.5, 0.7, 9, 5.3]])
 def test_gradients_agree_exact_reference_and_complex_step(x):
     x = np.array(x, float)
@@ -93,6 +94,7 @@ def test_gradients_agree_exact_reference_and_complex_step(x):
     assert np.allclose(exact, right, rtol=1e-6, atol=1e-7 * np.abs(right).max())
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("edge", [{"k": 0.0}, {"L": 0.0}, {"k": 0.0, "L": 0.0}, {"k": 0.3}, {"k": 5.0, "L": 0.0}])
 def test_edges_where_a_power_of_time_has_no_slope_have_finite_derivatives(edge):
     x = np.array([{**seird.START, **edge}[n] for n in seird.BOUNDS])

@@ -93,6 +93,7 @@ def nearest_by_program(least, held=()):
     return linprog(np.ones(8), A_ub=-gain[None], b_ub=[TODAY @ SLOPES - least], bounds=bounds).fun
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("kind", "options", "least", "keep"),
     [*((*search, 1.0, ()) for search in SEARCHES), (*SEARCHES[0], 1.3, ()), (*SEARCHES[0], 0.9, ("a",))],

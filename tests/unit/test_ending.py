@@ -90,6 +90,7 @@ BY_NAME = [
 ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("wild", [False, True], ids=["", "one wild row"])
 @pytest.mark.parametrize("way", BY_NAME)
 def test_a_start_reaches_the_target_or_does_not_say_ok(way, wild):
@@ -118,6 +119,7 @@ def test_ok_is_a_minimum_known_by_hand(way):
             assert ok(answer).sum() >= 3, (name, answer.X, answer.message)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("engine", ["scipy", "batched"])
 @pytest.mark.parametrize("name", ["exp", "tail", "bump", "tiny"])
 def test_powers_of_two_change_no_byte(engine, name):
@@ -134,6 +136,7 @@ def smooth(u, xp):
     return xp.sin(3 * u[0]) + 0.5 * xp.cos(2 * u[1])
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("way", [{"gradient": "exact"}, {"gradient": "3-point"}, {"engine": "batched"}])
 @pytest.mark.parametrize(
     ("units", "reach"),

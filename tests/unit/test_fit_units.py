@@ -155,6 +155,7 @@ def by_hand():
     return curve_fit(lambda _, *x: closed(*x).ravel(), 0, NOISY.ravel(), TRUE, ftol=1e-15, xtol=1e-15, gtol=1e-15)[0]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("unit", "clock"), [(1e-12, 1.0), (1.0, 1.0), (1e12, 1e9), (1e-9, 1e-9)])
 def test_an_equation_is_solved_in_any_unit_of_values_and_of_time(unit, clock):
     found, space, scale = decay(unit, clock)
@@ -171,6 +172,7 @@ def test_powers_of_two_of_the_values_change_no_digit():
     assert np.array_equal(one.X, two.X / scale) and one.status == two.status
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("unit", [1.0, 1e-9])
 def test_intervals_are_those_of_a_dense_scan_of_the_closed_form(unit):
     """The rate k is scanned, for each k the other rate; the start is linear in the values and has a closed form."""

@@ -48,6 +48,7 @@ MOVES = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("options", [{}, {"isolation": 0.55}])
 @pytest.mark.parametrize("kind", ["maximize", "target", "within", "impossible"])
 @pytest.mark.parametrize("move", MOVES)

@@ -63,6 +63,7 @@ METHODS = [
 ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("kind", "options"), METHODS, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v.values()))
 )

@@ -88,6 +88,7 @@ def test_nothing_to_draw_is_no_figure():
     assert error_boxes({"alfi": np.full(3, NAN)}, "a", LOOKS) is None
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "figure",
     [

@@ -140,6 +140,7 @@ def test_maximum_likelihood_finds_a_jump_and_stays_inside():
     assert task.simulator.prior.contains(ask("maximum_likelihood", task, 3 * x)[0].draws).all()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("kind", "simulations", "within"), [("nes", 60_000, 0.15), ("avo", 200_000, 0.25)])
 def test_searches_come_near_the_truth(kind, simulations, within):
     task, theta, x = data("linear_regression", 200, [[1.0, 0.3], [0.5, -0.6]])
@@ -214,6 +215,7 @@ def test_a_budget_below_one_batch_is_refused(kind):
     assert "simulations: found 100, expected at least one batch" in message
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("kind", ["grid", "maximum_likelihood", *SEARCHES])
 def test_the_same_seed_gives_the_same_answer_from_what_was_saved_and_a_failed_set_says_so(kind):
     task, _, x = data("gaussian", 10, sets=2)

@@ -40,6 +40,7 @@ def test_samples_have_the_contracts_shape_and_come_again_with_the_seed(name):
         assert part is None or np.isfinite(part(one)).all()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "lotka_volterra"])
 def test_the_mean_score_is_0_where_samples_are_from(name):
     # The gradient of log p(x | theta) in theta has mean 0 at the theta that x is from: samples and likelihood agree.

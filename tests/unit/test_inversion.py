@@ -69,6 +69,7 @@ def test_every_kind_is_tried_here():
     assert set(OPTIONS) | elsewhere == set(Inverter.registry)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("kind", OPTIONS)
 @pytest.mark.parametrize("entry", OBJECTIVES)
 @pytest.mark.parametrize("space", SPACES)
@@ -99,6 +100,7 @@ def test_multistart_finds_the_constrained_minimum_of_the_bowl(space, least):
     assert np.nanmin(q.loss(ask("multistart", q)[0].X)) == pytest.approx(least, abs=1e-4)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("space", "least"),
     [("box", 0.0), ("whole numbers", 0.0), ("fixed", 9.0), ("inequality", 8.0), ("equality", 5.0), ("mixed", 8.0)],

@@ -183,6 +183,12 @@ def spaces():
     return found
 
 
+def space_of(space, points):
+    density = dict.fromkeys(space.names, ())
+    inputs = study.inputs(space, density)
+    return {"conditions": study.conditions(space), "inputs": inputs, "names": space.names, "X": points.tolist()}
+
+
 def around():
     """Points of the study in and around its space, many of them at values that objectives fix or refer to."""
     rng = np.random.default_rng(3)
@@ -201,7 +207,8 @@ def computed(tmp_path_factory):
         "numbers": NUMBERS.tolist(),
         "around": around().tolist(),
         "table": candidates.table(CANDIDATES),
-        "spaces": [{"conditions": study.conditions(s), "names": s.names, "X": P.tolist()} for s, P in spaces()],
+        "spaces": [space_of(s, P) for s, P in spaces()],
+        "profile": live.profile(c.outlook.model, c.space, np.array([5.0, 1.0, 5e5, 5e-4])),
     }
     code = f"""
     {page.code()}
@@ -219,9 +226,16 @@ def computed(tmp_path_factory):
     const kept = data.spaces.map(({{ conditions, names, X }}) => X.map((x) =>
       conditions.every((c) => CONDITIONS[c.kind](c, x, (name) => x[names.indexOf(name)]))));
     const allowed = study.page.objectives.map((o) => data.around.map((x) => !study.broken(o, x).length));
+    const profile = data.profile, own = profileModel(profile), base = Array.from(own.single);
+    const moves = base.flatMap((_, j) => gridOf(study.page.inputs[j]).map((v) => base.with(j, v)));
+    const profiles = [moves.map((x) => [x, Array.from(own.predict(x))]), own.predict(base.map((v) => v + 1))];
+    const grids = data.spaces.map(({{ inputs }}) => inputs.map(gridOf));
+    const sum = {{ kind: "linear", low: 100, high: 100, at: [0, 1, 2, 3], coefficients: [1, 1, 1, 1] }};
+    const mix = {{ conditions: [sum], inputs: Array(4).fill({{ fixed: null }}) }}, mixed = [40, 40, 20, 0];
+    const mixture = [mixed, moved(mix, mixed, 0, 50, true)];
     const table = csv(columnsOf(data.table));
     const active = Object.entries(ACTIVATIONS).map(([name, f]) => [name, data.numbers.map(f)]);
-    return {{ found, chances, intervals, outputs, scores, kept, active, allowed, table }};
+    return {{ found, chances, intervals, outputs, scores, kept, active, allowed, table, profiles, grids, mixture }};
     """
     return {**result(code, data, tmp_path_factory.mktemp("live")), "X": X, "case": c}
 
@@ -306,6 +320,29 @@ def test_an_objective_adds_what_it_fixes_and_gives_way_to_what_it_is_near_to(com
     for wanted, found in zip(c.wanted.values(), computed["allowed"], strict=True):
         expected = wanted.allowed(c.space).contains(around()).tolist()
         assert found == expected and (wanted.name not in ("fixed", "near") or 0 < sum(expected) < 200), wanted.name
+
+
+@needs_chromium
+def test_profiles_are_the_model_along_each_input_and_nothing_elsewhere(computed):
+    c = computed["case"]
+    along, apart = computed["profiles"]
+    points = np.array([p for p, _ in along])
+    assert np.allclose([y for _, y in along], c.outlook.model.predict(points), rtol=1e-9)
+    assert len(along) > 100 and apart is None
+
+
+@needs_chromium
+def test_values_of_sliders_are_those_that_an_input_may_take(computed):
+    for (space, _), grids in zip(spaces(), computed["grids"], strict=True):
+        for i, grid in zip(space.inputs, grids, strict=True):
+            assert len(grid) and all(i.allows(v) for v in grid), i
+
+
+@needs_chromium
+def test_a_sum_that_is_kept_takes_the_others_along(computed):
+    before, after = (np.array(x) for x in computed["mixture"])
+    assert after[0] == 50 and after.sum() == pytest.approx(100) and after[3] == 0
+    assert after[1] / after[2] == pytest.approx(before[1] / before[2])
 
 
 # -- without a browser ------------------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ def test_a_target_is_reached_by_every_gradient_and_exactly_by_the_exact_ones(gra
     assert q.space.contains(answer.X).all()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("method", ["L-BFGS-B", "SLSQP", "trust-constr", "Nelder-Mead", "Powell", "TNC"])
 def test_every_method_of_scipy_reaches_the_target(method):
     q = question()
@@ -104,6 +105,7 @@ def test_every_method_of_scipy_reaches_the_target(method):
     assert all(e > 1 for e in answer.evaluations)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("method", ["SLSQP", "trust-constr"])
 def test_constraints_hold_during_the_search_where_the_method_can(method):
     space = Space(ARM_SPACE.inputs, (Linear((("angle1", 1.0), ("angle2", 1.0)), high=0.2),))

@@ -233,6 +233,7 @@ def test_loading_takes_no_keras(saved):
     subprocess.run([sys.executable, "-c", code, str(saved[1])], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("more", [{"members": 1}, {"batch": 10_000}, {"loss": "mse"}, {"folds": 50}])
 def test_unusual_settings_work(more):
     X, Y = bowl(30)

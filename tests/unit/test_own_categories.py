@@ -303,6 +303,7 @@ TREES = {
 }
 
 
+@pytest.mark.some(2)
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
 @pytest.mark.parametrize("name", TREES)
 def test_trees_behind_encoders_and_scalers_are_read_to_the_bit(dumped, name):

@@ -42,6 +42,7 @@ def rows(n=30, d=2, seed=0):
     return X, bowl(X)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(8))
 def test_a_batch_satisfies_the_space_and_repeats_nothing(seed):
     space, point = random_space(seed)

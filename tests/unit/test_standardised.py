@@ -53,6 +53,7 @@ def test_powers_of_two_change_no_bit(times):
     assert np.array_equal(ours.values, plain.values / times)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("times", "plus"),
     [(1e-9, 0.0), (1e-6, 0.0), (1e9, 0.0), (1.0, 1e6), (1.0, -1e6), (1.0, 1e7), (1.0, 1.6e9), (3e-7, 0.3)],
@@ -205,6 +206,7 @@ def test_a_value_without_rows_goes_with_the_others():
 # -- the saved model, isolation ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("levels", [[0, 5, 0, 3], [0, 0, 0, 0], [0, 5, 0, 0]])
 @pytest.mark.parametrize("m", [1, 2])
 @pytest.mark.parametrize("plus", [0.0, 1e7])

@@ -234,6 +234,7 @@ METHODS = {
 }
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("name", ENTRIES)
 @pytest.mark.parametrize("kind", METHODS)
 def test_every_method_finds_inputs_that_production_stands(kind, name):

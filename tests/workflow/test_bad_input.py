@@ -55,6 +55,7 @@ def test_a_bad_cell_is_named_by_file_column_row_and_line(folder):
     assert "mixes.csv, column 'water', row 7 (line 8): found 'wet', expected a number" in refused(folder)
 
 
+@pytest.mark.long
 def test_a_missing_study_names_the_nearest(folder):
     assert "mixs.yaml: no such file; did you mean 'mixes.yaml'?" in refused(folder, *study_argument("mixs.yaml"))
 
@@ -64,6 +65,7 @@ def test_a_wrong_key_of_the_config_is_refused(folder):
     assert "key 'studees': unknown key; did you mean 'studies'?" in message
 
 
+@pytest.mark.long
 def test_two_studies_of_one_name_are_refused(folder):
     write_study(folder, GOOD, "again.yaml")
     message = refused(folder, *study_argument("mixes.yaml", "again.yaml"))
@@ -88,6 +90,7 @@ def test_semicolons_decimal_commas_and_a_byte_order_mark_are_read_without_fuss(m
     pd.testing.assert_frame_equal(back[["a", "kind", "y", "z"]], spreadsheet(), check_dtype=False)
 
 
+@pytest.mark.long
 def test_a_further_file_with_empty_cells_is_refused_by_row(folder):
     write_study(folder, GOOD.replace("outputs: [strength]", "outputs: [strength], new: [more.csv]"), "mixes.yaml")
     more = table().astype(float)

@@ -27,6 +27,7 @@ def write_targets(folder, last="0.1,1.5"):
     (folder / "wanted.csv").write_text(f"hand_y,hand_x\n0.7,1.2\n{last}\n50,50\n", encoding="utf-8")
 
 
+pytestmark = pytest.mark.long
 many = finished_study("many", STUDY, prepare=write_targets)
 
 

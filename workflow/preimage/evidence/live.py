@@ -89,10 +89,11 @@ def _starts(recipes: Sequence[Mapping[str, Any]], surrogate: str, space: Space) 
 
 def _profiles(model: Surrogate, space: Space, starts: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return predictions and spreads along each input, by objective, through its answer."""
-    return {name: _profile(model, space, x) for name, x in starts.items()}
+    return {name: profile(model, space, x) for name, x in starts.items()}
 
 
-def _profile(model: Surrogate, space: Space, x: np.ndarray) -> dict[str, Any]:
+def profile(model: Surrogate, space: Space, x: np.ndarray) -> dict[str, Any]:
+    """Return predictions and spreads along each input through a point (d,), and where the values of each end."""
     grids = [np.unique([*grid(i), v]) for i, v in zip(space.inputs, x, strict=True)]
     points = np.repeat(x[None], sum(map(len, grids)), axis=0)
     ends = np.cumsum([len(g) for g in grids])

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from preimage.core.space import Space
-from preimage.exact import process_model
-from preimage.exact.forms import Form, Process
+from preimage.exact import network_model, plane_model, process_model
+from preimage.exact.forms import Form, Network, Planes, Process
 from preimage.exact.model import Side
+from preimage.exact.network_model import NetworkModel
+from preimage.exact.plane_model import PlaneModel
 from preimage.exact.process_model import ProcessModel
 from preimage.exact.smooth import SmoothModel
 
@@ -22,11 +24,19 @@ def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict)
     Args:
         predict: the model's own outputs (n, m) at points (n, d).
     """
+    if isinstance(form, Network):
+        return NetworkModel(form, space, sides, predict)
+    if isinstance(form, Planes):
+        return PlaneModel(form, space, sides, predict)
     assert isinstance(form, Process)
     return ProcessModel(form, space, sides, predict)
 
 
-def reach(form: Form) -> np.ndarray:
-    """Return how large each output may be anywhere, (m,)."""
+def reach(form: Form, space: Space) -> np.ndarray:
+    """Return how large each output may be in a space, (m,)."""
+    if isinstance(form, Network):
+        return network_model.sizes(form, space)[0]
+    if isinstance(form, Planes):
+        return plane_model.sizes(form, space)
     assert isinstance(form, Process)
     return process_model.reach(form)

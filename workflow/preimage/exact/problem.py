@@ -102,6 +102,7 @@ class Problem:
         if self.slanted is not None:
             found = self.slanted.improved(boxes.parts, boxes.state, boxes.least, self.rows(boxes.parts))
             boxes = boxes._replace(ends=found[0], least=found[1])
+            possible &= self.slanted.cut(boxes.parts, boxes.state, self.loss, self.region)
         least = self.goal.least(boxes.parts, self.rows(boxes.parts), self.multipliers)
         boxes = boxes._replace(least=np.maximum(least, boxes.least))
         if len(X := self.goal.points(boxes.parts)):

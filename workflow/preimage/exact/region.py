@@ -149,7 +149,7 @@ def _without(region, j, low, high, start, end):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _row(region, row, low, high, start, end):  # type: ignore[no-untyped-def]
+def cut_to_row(region, row, low, high, start, end):  # type: ignore[no-untyped-def]
     """Cut a box to one row, in place; return whether anything is left, and whether the cut is worth another look."""
     d, least, most, moved = len(start), 0.0, 0.0, False
     for j in range(d):
@@ -284,7 +284,7 @@ def _tighten_one(region, terms, most, matrix, low, high, start, end):  # type: i
                 return False
             again = again or moved
         for r in range(len(matrix)):
-            left, moved = _row(region, matrix[r], low[r], high[r], start, end)
+            left, moved = cut_to_row(region, matrix[r], low[r], high[r], start, end)
             if not left:
                 return False
             again = again or moved

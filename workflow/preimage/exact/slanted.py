@@ -14,9 +14,13 @@ from preimage.exact import affine
 from preimage.exact.affine import Terms
 from preimage.exact.goal import Goal, Rows
 from preimage.exact.kernels import over
+from preimage.exact.region import Region, cut_to_row
 from preimage.exact.smooth import SmoothModel
 from preimage.exact.values import Parts, Value
 from preimage.support.numba_cache import numba
+
+# Beyond what rounding in the sum of a row may be, as a share of its sizes.
+ROUNDED = 1e-13
 
 
 class Slanted:
@@ -26,11 +30,28 @@ class Slanted:
         self.goal, self.model = goal, model
         self.limits = [(limit, goal.values[limit.column]) for limit in goal.limits]
         self.limits = [(limit, value) for limit, value in self.limits if value.linear and value.weights.any()]
-        self.sum: Value | None = getattr(goal, "sum", None)
-        if self.sum is not None and not (self.sum.slope.any() and self.sum.weights.any()):
+        total: Value | None = getattr(goal, "sum", None)
+        self.total = total if total is not None and total.weights.any() else None
+        self.sum = self.total
+        if self.sum is not None and not self.sum.slope.any():
             self.sum = None
         self.distance: Terms | None = getattr(goal, "distance", None)
         self.nothing = goal.nothing()._replace(category=np.zeros(len(goal.space.inputs), bool))
+
+    def cut(self, parts: Parts, state: np.ndarray, loss: float, region_: Region) -> np.ndarray:
+        """Cut boxes, in place, to where planes leave room for limits and for a smaller loss than one; return where that
+        may be (n,)."""
+        plane, slope = self.model.planes(state)
+        n, d = parts.start.shape
+        none = Rows(np.empty((0, d)), np.empty((n, 0)), np.empty((n, 0)))
+        matrix, low, high = self._with_limits(none, plane, slope)
+        if self.total is not None and np.isfinite(loss):
+            row, base = self._plane(self.total, -1.0, plane, slope)
+            matrix = np.concatenate([matrix, row[:, None]], axis=1)
+            low, high = np.column_stack([low, np.full(n, -np.inf)]), np.column_stack([high, loss - base])
+        left = np.ones(n, bool)
+        over(_cut, n, region_, matrix, low, high, parts.start, parts.end, left)
+        return left
 
     def improved(self, parts: Parts, state: np.ndarray, least: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Return ends (n, k) that know the rows and limits, which `state` keeps too, and bounds of the loss (n,) that
@@ -92,3 +113,17 @@ def _each(begin, stop, terms, cost, constant, matrix, low, high, start, end, lea
             own = Terms(terms.slope + cost[i, q], terms.weight, terms.reference, terms.category)
             found = affine.best_one(own, matrix[i], low[i], high[i], start[i], end[i], np.zeros(matrix.shape[1]))
             least[i, q] = found + constant[i, q]
+
+
+@numba.njit(cache=True, nogil=True)
+def _cut(begin, stop, region, matrix, low, high, start, end, left):  # type: ignore[no-untyped-def]
+    """Cut boxes begin to stop of (n, d), in place, to rows of their own (n, r, d); `left` (n,): whether anything is."""
+    for i in range(begin, stop):
+        for r in range(matrix.shape[1]):
+            size = 0.0
+            for j in range(matrix.shape[2]):
+                size += abs(matrix[i, r, j]) * max(abs(start[i, j]), abs(end[i, j]))
+            # More than rounding in the row's sums may amount to.
+            off = ROUNDED * size
+            if left[i]:
+                left[i], _ = cut_to_row(region, matrix[i, r], low[i, r] - off, high[i, r] + off, start[i], end[i])

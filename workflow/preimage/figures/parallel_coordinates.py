@@ -30,7 +30,7 @@ NAME_LETTERS = 18
 # Categories between the first and the last have room for their names up to this many.
 MOST_LABELS = 5
 # Letters of a number beside its axis; of a category before the axis, after it, and as the answer.
-LETTERS, NAMES = 10, (10, 6, 8)
+LETTERS, NAMES = 10, (10, 6, 7)
 BOX = (0.05, 0.95)
 OUTSIDE = (0, (3, 1.5))
 
@@ -145,7 +145,7 @@ def _axis(axes: Any, row: int, place: np.ndarray, options: Sequence[str] | None)
     axes.scatter(at, np.full(len(options), row), s=15 + 150 * share, color=INK, alpha=0.2, lw=0, clip_on=False)
     names = told_apart(options, 40 // last)
     for k in range(1, last if last <= MOST_LABELS else 1):
-        axes.text(at[k], row + 0.3, names[k], ha="center", va="center", fontsize=8, alpha=0.8)
+        axes.text(at[k], row + 0.3, names[k], ha="center", va="center", fontsize=9, alpha=0.8)
 
 
 def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str], unit: str) -> None:
@@ -158,7 +158,7 @@ def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str
         weight = "bold" if x == VALUE else "normal"
         y = row - 0.13 if unit else row
         axes.text(x, y, text, transform=across, ha=side, va="center", fontsize=9.5, weight=weight)
-        axes.text(x, row + 0.2, unit, transform=across, ha=side, va="center", fontsize=8, alpha=0.8)
+        axes.text(x, row + 0.2, unit, transform=across, ha=side, va="center", fontsize=9, alpha=0.8)
 
 
 def _line(axes: Any, place: np.ndarray, look: Look, inside: bool, thick: bool, name: str | None) -> None:

@@ -99,11 +99,12 @@ class Smooth:
 
     def __init__(self, question: Question) -> None:
         self.question, self.form = question, question.form
+        self.form.check()
 
     @cached_property
     def reach(self) -> np.ndarray:
         """How large each output may be, (m,)."""
-        return bounding.reach(self.form)
+        return bounding.reach(self.form, self.question.space)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs (n, m) at points (n, d)."""

@@ -67,4 +67,27 @@ def _prove(model: Any, X: np.ndarray) -> None:
     asking.ask(Inverter.of({"kind": "certified", "starts": 1}), [question], np.random.default_rng(0))
 
 
-COMPILED = {"trees": compile_trees, "process": compile_process}
+def compile_network() -> None:
+    """Compile every kernel that searches on neural networks use."""
+    from preimage.surrogates.neural_network import Form, Network, Parameters
+
+    X, zero, one = np.array([[0.1, 0.9], [0.8, 0.3]]), np.zeros(2), np.ones(2)
+    kernels, biases = [np.ones((1, 2, 2)), np.ones((1, 2, 1))], [np.zeros((1, 2)), np.zeros((1, 1))]
+    _prove(Network(Form("selu", (0, 0)), Parameters(zero, one, zero[:1], one[:1], kernels, biases)), X)
+
+
+def compile_planes() -> None:
+    """Compile every kernel that searches on linear models use."""
+    from preimage.data.rows import Rows
+    from preimage.surrogates import linear
+
+    X = np.array([[0.1, 0.9], [0.8, 0.3], [0.4, 0.6]])
+    _prove(linear.fit(Rows.plain(X, X[:, :1]), 0.0), X)
+
+
+COMPILED = {
+    "trees": compile_trees,
+    "process": compile_process,
+    "network": compile_network,
+    "planes": compile_planes,
+}

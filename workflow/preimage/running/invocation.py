@@ -46,8 +46,9 @@ _ended_before: list[int] = []
 
 
 def share_library() -> None:
-    """Let every script find this library, on whatever node it runs."""
+    """Let every script find this library, on whatever node it runs, and commands of a profile this Python."""
     os.environ["PYTHONPATH"] = python_path()
+    os.environ["PREIMAGE_PYTHON"] = sys.executable
 
 
 def check(studies: Mapping[str, Study]) -> list[str]:

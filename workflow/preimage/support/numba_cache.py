@@ -16,8 +16,8 @@ import numba
 LIBRARY = Path(__file__).parents[1]
 KERNELS = (
     "trees/*.py",
-    *(f"exact/{name}.py" for name in ("affine", "columns", "guarded", "process_bounds", "quadratic", "region")),
-    *(f"exact/{name}.py" for name in ("slanted", "smooth", "tree_model")),
+    *(f"exact/{name}.py" for name in ("activations", "affine", "columns", "guarded", "network_bounds")),
+    *(f"exact/{name}.py" for name in ("process_bounds", "quadratic", "region", "slanted", "smooth", "tree_model")),
     "inference/simulators/lotka_volterra_exact.py",
 )
 

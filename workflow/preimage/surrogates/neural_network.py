@@ -26,6 +26,7 @@ from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.data.split import split
+from preimage.exact import forms as exact_forms
 from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import replacing
@@ -165,6 +166,14 @@ class Network:
     def _on_device(self) -> Parameters:
         """The parameters as JAX has them: handing them over takes longer than evaluating one point."""
         return jax.tree.map(jnp.asarray, self.parameters)
+
+    def exact_form(self) -> exact_forms.Network:
+        """Return the ensemble as arrays, for exact searches."""
+        p = self.parameters
+        encoding = Encoding(np.array(self.form.levels, int), p.x_centre, p.x_scale)
+        kernels, biases = tuple(p.kernels), tuple(p.biases)
+        columns = exact_forms.Columns.of(encoding)
+        return exact_forms.Network(columns, self.form.activation, p.y_centre, p.y_scale, kernels, biases)
 
     def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
         """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""

@@ -9,7 +9,8 @@ from preimage.support.frozen import Maybe, Number, Whole, option
 
 
 class Certified(Inverter):
-    """Branch and bound on a tree model or a Gaussian process: proves the optimum, or that no solution exists."""
+    """Branch and bound on a tree model, a Gaussian process or a neural network: proves the optimum, or that no solution
+    exists."""
 
     kind: ClassVar[str] = "certified"
     needs_bounds: ClassVar[bool] = True
@@ -25,8 +26,9 @@ class Certified(Inverter):
     gap: Number = option(
         0,
         "Stop when the loss is proven to lie within this distance of the optimum, in the loss's unit; of a trade-off, "
-        "when its front is proven to lack at most this share of the hypervolume (or the objective's `tolerance`). A "
-        "Gaussian process varies smoothly: its search stops at a millionth of the training rows' range at the latest.",
+        "when its front is proven to lack at most this share of the hypervolume (or the objective's `tolerance`). On "
+        "Gaussian processes and neural networks the search stops at a millionth of the training rows' range at the "
+        "latest; for a network of four inputs or more, ask for less: a hundredth of the range.",
         ge=0,
     )
     seconds: Maybe[Number] = option(

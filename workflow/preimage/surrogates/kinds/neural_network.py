@@ -42,6 +42,7 @@ class NeuralNetwork(SurrogateKind):
 
     kind: ClassVar[str] = "neural_network"
     differentiable: ClassVar[bool] = True
+    form: ClassVar[str] = "network"
 
     layers: list[Annotated[Whole, Field(ge=1, le=10_000)]] = option(
         [64, 32, 16], "Width of each hidden layer.", min_length=1, max_length=20

@@ -1,0 +1,125 @@
+"""Bounds of networks on boxes, and what is proven of them: nothing that a model predicts is beyond them."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from preimage.core import objective
+from preimage.core.space import Input, Linear, Space
+from preimage.exact import activations, network_model
+from preimage.exact.model import Side
+from preimage.inversion import asking
+from preimage.inversion.question import Question
+from preimage.surrogates.neural_network import ACTIVATIONS, Form, Network, Parameters
+
+from ..conftest import inverter
+
+LABELS = ("a", "b", "c")
+ENDS = (Side((1.0, 0.0), -1.0), Side((1.0, 0.0), 1.0), Side((0.5, -2.0), -1.0), Side((0.5, -2.0), 1.0))
+SHAPE = (6, 5)
+LAYERS = network_model.layers
+
+
+def model_of(rng, activation, category=True, members=2):
+    """Return a random ensemble of two outputs of two numbers, and a category where that is asked for, and its space."""
+    levels = (0, 0, 3)[: 2 + category]
+    widths = [2 + 3 * category, *SHAPE, 2]
+    kernels = [rng.normal(size=(members, a, b)) * 1.5 / np.sqrt(a) for a, b in pairwise(widths)]
+    biases = [rng.normal(size=(members, b)) for b in widths[1:]]
+    centre, scale = np.array([1.0, -200.0, 0.0])[: len(levels)], np.array([0.5, 100.0, 1.0])[: len(levels)]
+    parameters = Parameters(centre, scale, np.array([3.0, -1e3]), np.array([0.1, 50.0]), kernels, biases)
+    inputs = (Input("x0", 0.0, 2.0), Input("x1", -400.0, 0.0))
+    more = (Input("x2", 0, 2, categories=LABELS),) if category else ()
+    return Network(Form(activation, levels), parameters), Space(inputs + more)
+
+
+def check(seed, activation, boxes=12):
+    """Compare points of random boxes of a random ensemble with their bounds and planes; return how many."""
+    rng = np.random.default_rng(seed)
+    model, space = model_of(rng, activation)
+    bounded = network_model.NetworkModel(model.exact_form(), space, ENDS, model.predict)
+    half = (space.high - space.low) * 10.0 ** rng.uniform(-5, -0.3, (boxes, 1))
+    middle = rng.uniform(space.low, space.high, (boxes, 3))
+    start, end = np.clip(middle - half, space.low, space.high), np.clip(middle + half, space.low, space.high)
+    start[:, 2] = np.floor(start[:, 2])
+    end[:, 2] = np.where(rng.random(boxes) < 0.5, start[:, 2], np.ceil(end[:, 2]))
+    start, end = np.vstack([space.low, start]), np.vstack([space.high, end])
+    state = bounded.fresh(len(start))
+    ends, _ = bounded.bound(start, end, state)
+    planes, slopes = bounded.planes(state)
+    U = np.vstack([rng.random((40, 3)), rng.integers(0, 2, (24, 3))])
+    P = start[:, None] + U * (end - start)[:, None]
+    P[:, :, 2] = np.round(P[:, :, 2])
+    Y = model.predict(P.reshape(-1, 3)) @ np.array([side.weights for side in ENDS]).T
+    Y = Y.reshape(*P.shape[:2], 4)
+    sign = bounded.sign
+    assert (sign * (ends[:, None] - Y) >= 0).all(), seed
+    beyond = planes[:, None] + np.einsum("npd,nkd->npk", P, slopes) - Y
+    assert (sign * beyond >= 0).all(), seed
+    return Y.size
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_nothing_is_beyond_the_bounds(activation):
+    assert sum(check(seed, activation) for seed in range(3)) > 5000
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_nothing_is_beyond_the_bounds_of_many_ensembles(activation):
+    assert sum(check(seed, activation, 80) for seed in range(60)) > 1_000_000
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_lines_enclose_the_activation_that_the_model_computes(activation):
+    rng, code, found = np.random.default_rng(0), activations.CODES[activation], np.empty(4)
+    for _ in range(300):
+        low = rng.normal() * 10.0 ** rng.uniform(-3, 1)
+        high = low + 10.0 ** rng.uniform(-6, 1.5)
+        activations.lines(code, low, high, rng.uniform(low, high), np.empty((4, activations.PARTS + 2)), found)
+        x = np.r_[np.linspace(low, high, 400), 0.0 if low < 0 < high else low]
+        y = np.asarray(ACTIVATIONS[activation](x), float)
+        off = 1e-14 * (1 + np.abs(x))
+        assert (found[0] * x + found[1] <= y + off).all() and (y - off <= found[2] * x + found[3]).all()
+
+
+def test_slopes_rise_and_fall_no_more_than_is_said():
+    x = np.r_[np.linspace(-12, -1e-9, 20_001), np.linspace(1e-9, 12, 20_001)]
+    for name, code in activations.CODES.items():
+        slope = np.array([activations.slope(code, v) for v in x])
+        change = np.diff(slope) / np.diff(x)
+        change = np.delete(change, 20_000)
+        assert change.max() <= activations.RISE[code] + 1e-6 and -change.min() <= activations.FALL[code] + 1e-6, name
+        assert np.abs(slope).max() <= activations.STEEPEST[code], name
+
+
+def test_a_planted_fault_is_caught(monkeypatch):
+    monkeypatch.setattr(network_model, "layers", lambda form: LAYERS(form)._replace(biases=0.999 * LAYERS(form).biases))
+    with pytest.raises(AssertionError):
+        check(0, "tanh")
+
+
+@pytest.mark.parametrize("activation", ["relu", "selu", "gelu"])
+@pytest.mark.parametrize("kind", ["minimize", "maximize", "within"])
+def test_what_is_proven_is_that_of_a_dense_grid(activation, kind):
+    model, space = model_of(np.random.default_rng(5), activation, category=False)
+    row = Linear((("x0", 100.0), ("x1", 1.0)), -np.inf, -150.0)
+    space = Space(space.inputs, (row,))
+    rng = np.random.default_rng(0)
+    X = rng.uniform(space.low, space.high, (50, 2))
+    grid = np.stack([a.ravel() for a in np.meshgrid(*(np.linspace(i.low, i.high, 151) for i in space.inputs))], axis=1)
+    grid = grid[space.contains(grid)]
+    Y, values = model.predict(X), model.predict(grid)
+    band = [float(values[:, 0].max() + 0.05), float(values[:, 0].max() + 1)]
+    entry = {"within": {"y": band}} if kind == "within" else {kind: "y"}
+    wanted = objective.build("o", entry, ["y", "z"], Y.std(axis=0), np.ptp(Y, axis=0))
+    asked = Question(
+        space, wanted, model.predict, X, Y, np.arange(50), gradient=model.gradient, form=model.exact_form()
+    )
+    options = inverter("certified", {"starts": 4, "gap": 1e-3 * wanted.loss_unit})
+    ((answer, _),) = asking.ask(options, [asked], np.random.default_rng(0))
+    proof, loss = answer.certificate, wanted.loss(values)
+    assert proof["bound"] <= loss.min() and proof["loss"] <= loss.min()
+    assert proof["loss"] - proof["bound"] <= 1e-3 * wanted.loss_unit * (1 + 1e-9)
+    assert proof["feasible"] == ("no" if kind == "within" else "yes")
