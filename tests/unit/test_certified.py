@@ -233,6 +233,23 @@ def test_a_certificate_goes_with_the_candidates_and_into_the_summary_of_every_in
     assert "proven that no input meets" in answer.message[0]
 
 
+def test_models_that_are_bounded_otherwise_are_taken_where_they_are_named_or_alone(study_file):
+    bowl = "study: bowl\nproblem: {simulator: paraboloid}\nobjectives: {lowest: {minimize: y}}\n"
+    bowl += "inverters: {proof: {kind: certified}}\n"
+    kinds = ("gaussian_process", "neural_network", "linear")
+    models = ", ".join(f"m{k}: {{kind: {kind}}}" for k, kind in enumerate(kinds))
+    alone = bowl + f"surrogates: {{{models}}}\n"
+    assert study.load(study_file(alone))["inverters"]["proof"].on == ["m0", "m1", "m2"]
+    beside = bowl + f"surrogates: {{{models}, forest: {{kind: random_forest}}}}\n"
+    assert study.load(study_file(beside))["inverters"]["proof"].on == ["forest"]
+    named = beside.replace("kind: certified", "kind: certified, on: [m1, forest]")
+    assert study.load(study_file(named))["inverters"]["proof"].on == ["m1", "forest"]
+    onto = bowl + "surrogates: {}\n"
+    assert "it requires trees, or a linear model, Gaussian process or neural network that is trained here" in refusal(
+        study.load, study_file(onto)
+    )
+
+
 @pytest.mark.parametrize("kind", [kind.kind for kind in Inverter.registry.values() if kind.needs_trees])
 def test_a_model_that_is_not_trees_is_refused_before_any_job(kind, study_file):
     bowl = "study: bowl\nproblem: {simulator: paraboloid}\nobjectives: {lowest: {minimize: y}}\n"

@@ -17,7 +17,7 @@ from preimage.inversion.question import Question, SearchContext
 from preimage.support import checkpoints
 from preimage.surrogates import gaussian_process
 
-from ..conftest import inverter
+from ..conftest import inverter, refusal
 
 LABELS = ("red", "green", "blue")
 SPEC = {"rows": 100, "hyperparameter_rows": 60, "restarts": 1, "folds": 2}
@@ -191,3 +191,11 @@ def test_parts_of_a_search_prove_the_whole():
     parts = [options.invert(q, SearchContext(np.random.default_rng(0), part=(k, 2))) for k in range(2)]
     proof = options.together(q, parts).certificate
     assert proof["closed"] and abs(proof["bound"] - check(q)[0]["bound"]) < 1e-5
+
+
+def test_weights_that_are_no_numbers_are_refused_by_name():
+    asked = question({"minimize": "y"})
+    weights = asked.form.weights.copy()
+    weights[0, 3] = np.nan
+    broken = replace(asked, form=replace(asked.form, weights=weights))
+    assert "found nan among the weights of the model" in refusal(ask, broken)

@@ -7,6 +7,7 @@ BENCHMARKS = [
     "committee",
     "deep_inverse",
     "certified",
+    "certificates",
     "chance",
     "fronts",
     "counterfactuals",

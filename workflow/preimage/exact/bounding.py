@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from preimage.core.space import Space
-from preimage.exact import network_model, process_model
-from preimage.exact.forms import Form, Network, Process
+from preimage.exact import network_model, plane_model, process_model
+from preimage.exact.forms import Form, Network, Planes, Process
 from preimage.exact.model import Side
 from preimage.exact.network_model import NetworkModel
+from preimage.exact.plane_model import PlaneModel
 from preimage.exact.process_model import ProcessModel
 from preimage.exact.smooth import SmoothModel
 
@@ -25,6 +26,8 @@ def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict)
     """
     if isinstance(form, Network):
         return NetworkModel(form, space, sides, predict)
+    if isinstance(form, Planes):
+        return PlaneModel(form, space, sides, predict)
     assert isinstance(form, Process)
     return ProcessModel(form, space, sides, predict)
 
@@ -33,5 +36,7 @@ def reach(form: Form, space: Space) -> np.ndarray:
     """Return how large each output may be in a space, (m,)."""
     if isinstance(form, Network):
         return network_model.sizes(form, space)[0]
+    if isinstance(form, Planes):
+        return plane_model.sizes(form, space)
     assert isinstance(form, Process)
     return process_model.reach(form)

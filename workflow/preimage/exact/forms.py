@@ -6,10 +6,12 @@ A model that is made of arrays says so by a method `exact_form()`; which searche
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+
+from preimage.support.errors import StudyError
 
 
 class Columns(NamedTuple):
@@ -40,6 +42,18 @@ class Form:
     """A model as arrays."""
 
     columns: Columns
+
+    def check(self) -> None:
+        """Raise StudyError where an array holds what is no number: no bound of it would prove anything."""
+        for field in fields(self):
+            held = getattr(self, field.name)
+            for array in held if isinstance(held, tuple) else (held,):
+                if isinstance(array, np.ndarray) and not np.isfinite(array).all():
+                    found = array[~np.isfinite(array)][0]
+                    raise StudyError(
+                        f"certified: found {found} among the {field.name} of the model, expected numbers; train it "
+                        "again, or leave it out of `on`"
+                    )
 
     def put(self, order: Sequence[int]) -> Self:
         """Return the model of a space whose input k is the input order[k] of the one before."""
@@ -82,3 +96,15 @@ class Network(Form):
     scale: np.ndarray
     kernels: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Planes(Form):
+    """Planes: base + columns times slopes.
+
+    Attributes:
+        base, slopes: of the outputs (m,) and (D, m).
+    """
+
+    base: np.ndarray
+    slopes: np.ndarray

@@ -81,7 +81,7 @@ class Inverter(Entry):
         if self.needs_trees and not target.trees:
             return "it requires a tree model, such as a random forest"
         if self.needs_bounds and not (target.trees or target.bounded):
-            return "it requires trees, or a Gaussian process or neural network that is trained here"
+            return "it requires trees, or a linear model, Gaussian process or neural network that is trained here"
         if self.needs_gradient and not target.gradient:
             return "it requires exact gradients, which neural networks and Gaussian processes have"
         return ""

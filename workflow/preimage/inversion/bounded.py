@@ -99,6 +99,7 @@ class Smooth:
 
     def __init__(self, question: Question) -> None:
         self.question, self.form = question, question.form
+        self.form.check()
 
     @cached_property
     def reach(self) -> np.ndarray:

@@ -76,4 +76,18 @@ def compile_network() -> None:
     _prove(Network(Form("selu", (0, 0)), Parameters(zero, one, zero[:1], one[:1], kernels, biases)), X)
 
 
-COMPILED = {"trees": compile_trees, "process": compile_process, "network": compile_network}
+def compile_planes() -> None:
+    """Compile every kernel that searches on linear models use."""
+    from preimage.data.rows import Rows
+    from preimage.surrogates import linear
+
+    X = np.array([[0.1, 0.9], [0.8, 0.3], [0.4, 0.6]])
+    _prove(linear.fit(Rows.plain(X, X[:, :1]), 0.0), X)
+
+
+COMPILED = {
+    "trees": compile_trees,
+    "process": compile_process,
+    "network": compile_network,
+    "planes": compile_planes,
+}

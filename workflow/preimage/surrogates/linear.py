@@ -19,6 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
+from preimage.exact import forms as exact_forms
 from preimage.support import npz
 from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
@@ -75,6 +76,10 @@ class Linear:
         """Return the planes as arrays."""
         parts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "encoding"}
         return Portable("linear", {**parts, **self.encoding.arrays()})
+
+    def exact_form(self) -> exact_forms.Planes:
+        """Return the planes as arrays, for exact searches."""
+        return exact_forms.Planes(exact_forms.Columns.of(self.encoding), self.base, self.slopes)
 
     def save(self, path: Path) -> None:
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "encoding"}

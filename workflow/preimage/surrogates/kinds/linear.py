@@ -13,6 +13,7 @@ class Linear(SurrogateKind):
 
     kind: ClassVar[str] = "linear"
     differentiable: ClassVar[bool] = True
+    form: ClassVar[str] = "planes"
 
     penalty: Number = option(
         0,
