@@ -3,12 +3,14 @@
 import hashlib
 import json
 
+import pandas as pd
 import pytest
 
 from preimage.running import reproduction
 from preimage.study import origin
 
-from ..running import snakemake, study_argument, write_study
+from ..finished import finished_study
+from ..running import assert_documented, snakemake, study_argument, write_study
 
 STUDY = """
 study: s
@@ -103,3 +105,65 @@ def test_a_killed_step_makes_the_calls_that_it_lacks_and_none_again(kitchen):
     assert len(asked) == 20 + 5 + 5 + 2 and asked[6] == asked[7] and asked[24] == asked[25]
     assert len(set(asked)) == 25
     assert not any((kitchen / "results/s/.resume").iterdir())
+
+
+# A third of the space fails; each call runs in a process of its own.
+COSTLY = """
+study: costly
+problem:
+  simulator: "kiln:burn"
+  inputs: {a: {low: 0, high: 1}, b: {low: 0, high: 2}}
+  outputs: {y: }
+  samples: 30
+  seconds: 60
+  scatter: 2
+split: {method: hold_out}
+surrogates: {linear: {kind: linear}}
+objectives: {most: {maximize: y}}
+inverters: {random: {kind: random, evaluations: 30}}
+rounds: 1
+relearning: {simulations: 6}
+next: {experiments: 3}
+budget: {simulations: 100}
+"""
+KILN = """
+from pathlib import Path
+
+def burn(X):
+    with Path("burned").open("a") as file:
+        file.writelines(f"{x}\\n" for x in X.tolist())
+    if X[0, 0] > 0.7:
+        raise ValueError("too hot")
+    return X[:, 0] + X[:, 1]
+"""
+costly = finished_study("costly", COSTLY, prepare=lambda folder: write_study(folder, KILN, "kiln.py"))
+
+
+@pytest.mark.long
+def test_a_study_keeps_to_its_budget_and_no_failed_point_stops_it(costly):
+    results = costly / "results/costly"
+    burned = (costly / "burned").read_text().splitlines()
+    assert len(burned) <= 100
+    failed = [json.loads(line) for line in (results / "failed_calls.jsonl").read_text().splitlines()]
+    assert {f["message"] for f in failed} == {"ValueError: too hot"}
+    assert sorted(f"[{f['x']['a']}, {f['x']['b']}]" for f in failed) == sorted(
+        line for line in burned if float(line[1:].split(",")[0]) > 0.7
+    )
+    rows = pd.read_parquet(results / "round0/seed0/data.parquet")
+    kept = pd.read_parquet(results / "round0/seed0/failed.parquet")
+    assert len(rows) + len(kept) == 30 and (rows["a"] <= 0.7).all() and (kept["x.a"] > 0.7).all()
+
+
+@pytest.mark.long
+def test_what_failed_is_told_of_candidates_and_kept_away_from(costly):
+    results = costly / "results/costly"
+    table = pd.read_parquet(results / "candidates.parquet")
+    assert_documented(table, "candidates.parquet")
+    assert_documented(pd.read_parquet(results / "round1/seed0/failed.parquet"), "failed_calls.jsonl and failed.parquet")
+    hot = table["simulated_message"].eq("ValueError: too hot")
+    assert hot.any() and (table.loc[hot, "x.a"] > 0.7).all() and table.loc[hot, "simulated_loss"].isna().all()
+    assert table.loc[table["simulated_message"].isna(), "simulated_loss"].notna().all()
+    # The most that the model promises lies where everything fails.
+    assert (pd.read_csv(results / "next_experiments.csv")["a"] <= 0.8).all()
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "Calls of the simulator" in page and "ValueError: too hot" in page and "of 100" in page

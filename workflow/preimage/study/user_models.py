@@ -21,8 +21,8 @@ KIND = "model"
 TREES = frozenset({"xgboost", "lightgbm", "random_forest"})
 SKLEARN_TREES = frozenset(
     {
-        *("DecisionTreeRegressor", "ExtraTreeRegressor", "ExtraTreesRegressor", "RandomForestRegressor"),
-        *("GradientBoostingRegressor", "HistGradientBoostingRegressor"),
+        *("BaggingRegressor", "DecisionTreeRegressor", "ExtraTreeRegressor", "ExtraTreesRegressor"),
+        *("GradientBoostingRegressor", "HistGradientBoostingRegressor", "RandomForestRegressor"),
     }
 )
 ADDRESS = re.compile(r"models:/[^/@]+(@[^/@]+|/\d+|/latest)|models:/m-[0-9a-f]+|runs:/[^/]+/.+")

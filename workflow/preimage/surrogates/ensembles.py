@@ -55,6 +55,18 @@ def _forest(model: Any) -> Ensemble:
     return Ensemble(_by_threshold(nodes), np.zeros(nodes[0].value.shape[1]), float(len(nodes)))
 
 
+def _bagged(model: Any) -> Ensemble:
+    """Return the trees of a bagging, each of which may see some of the columns."""
+    trees = []
+    for estimator, columns in zip(model.estimators_, model.estimators_features_, strict=True):
+        if not hasattr(estimator, "tree_"):
+            raise StudyError(f"BaggingRegressor of {type(estimator).__name__}, expected trees")
+        nodes = _nodes(estimator.tree_, 1.0)
+        inner = nodes.left >= 0
+        trees.append(nodes._replace(feature=np.where(inner, np.asarray(columns)[np.maximum(nodes.feature, 0)], -1)))
+    return Ensemble(_by_threshold(trees), np.zeros(trees[0].value.shape[1]), float(len(trees)))
+
+
 def _single(model: Any) -> Ensemble:
     nodes = _nodes(model.tree_, 1.0)
     return Ensemble(_by_threshold([nodes]), np.zeros(nodes.value.shape[1]))
@@ -128,6 +140,7 @@ TREES: Mapping[str, Callable[[Any], Ensemble]] = {
     "ExtraTreeRegressor": _single,
     "RandomForestRegressor": _forest,
     "ExtraTreesRegressor": _forest,
+    "BaggingRegressor": _bagged,
     "GradientBoostingRegressor": _boosted,
     "HistGradientBoostingRegressor": _histogram_boosted,
 }

@@ -66,9 +66,11 @@ def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
     said = learner["objective"]["name"]
     if said not in SUMS:
         raise StudyError(f"{path}: objective '{said}': no sum of trees; expected {', '.join(sorted(SUMS))}")
-    booster = learner["gradient_booster"]
-    if booster["name"] != "gbtree":
-        raise StudyError(f"{path}: booster '{booster['name']}', expected gbtree")
+    booster, weights = learner["gradient_booster"], None
+    if booster["name"] == "dart":  # a sum of trees with weights
+        booster, weights = booster["gbtree"], np.array(booster["weight_drop"], np.float32)
+    elif booster["name"] != "gbtree":
+        raise StudyError(f"{path}: booster '{booster['name']}', expected gbtree or dart")
     about, model = learner["learner_model_param"], booster["model"]
     targets = max(1, int(about["num_target"]))
     _check_targets(targets, model["trees"], path)
@@ -79,14 +81,22 @@ def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
     if not used:
         raise StudyError(f"{path}: the model has no trees")
     inputs = int(about["num_feature"])
-    parts = tuple(checked(_tree(tree, group[k], targets, path), inputs) for k, tree in enumerate(trees[:used]))
+    parts = [checked(_tree(tree, group[k], targets, path), inputs) for k, tree in enumerate(trees[:used])]
+    if weights is not None:
+        parts = [_weighted(tree, weight) for tree, weight in zip(parts, weights[:used], strict=True)]
     known = _labels(model.get("cats") or {}, inputs)
     names = tuple(str(n) for n in learner.get("feature_names") or ())
     signature = Signature(inputs, targets, names)
     return TreesModel(
-        parts, start, 1.0, signature, float(np.finfo(np.float32).eps), inside_left=False,
+        tuple(parts), start, 1.0, signature, float(np.finfo(np.float32).eps), inside_left=False,
         labels=partial(_same, known) if any(map(len, known)) else no_labels, strict=True,
     )  # fmt: skip
+
+
+def _weighted(tree: Tree, weight: np.float32) -> Tree:
+    """Return a tree whose leaves count so much, as XGBoost computes it: in float32."""
+    value = (tree.nodes.value.astype(np.float32) * weight).astype(float)
+    return tree._replace(nodes=tree.nodes._replace(value=value))
 
 
 def _same(known: Sequence[Sequence[Any]], columns: Sequence[Column]) -> Sequence[Sequence[Any]]:
