@@ -27,6 +27,7 @@ objectives:
   band: {within: {y: [1, 2]}, preimage: {boxes: 50, seconds: 2}}
   not: {within: {y: [1, 2]}, preimage: false}
 """
+MODELS = "{forest: {kind: random_forest}, gp: {kind: gaussian_process}}"
 GRADES = ("a", "b", "c")
 SPACE = Space((Input("x", -10, 10, unit="kg"), Input("grade", 0, 2, categories=GRADES), Input("n", 0, 4, integer=True)))
 
@@ -44,7 +45,7 @@ def test_a_study_says_which_preimages_it_wants_and_nothing_else_depends_on_it(st
     ("old", "new", "said"),
     [
         ("minimize: y}", "minimize: y, preimage: true}", "objectives.lowest.preimage': a preimage needs target values"),
-        (STUDY.split("surrogates: ")[1].split("\n")[0], "{}", "objectives.ring.preimage': a preimage needs a tree model"),
+        (MODELS, "{}", "objectives.ring.preimage': a preimage needs a tree model"),
         (
             "simulator: paraboloid}", "simulator: paraboloid, constraints: [{linear: {x1: 1}, equals: 3}]}",
             "a preimage is made of boxes, and an equality of inputs that are not whole numbers (x1)",
