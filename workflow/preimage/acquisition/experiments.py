@@ -18,6 +18,8 @@ from preimage.data.experiments import PARTS, Names, digests
 
 # Half the width of an interval that holds 90 % of a normal distribution.
 NINETY = 1.6448536269514722
+# The largest improvement may be expected where there is next to none: a chance below this is told as such.
+HARDLY = 0.005
 REASONS = {IMPROVES: "largest expected improvement", "learns": "least known"}
 
 
@@ -70,6 +72,8 @@ def table(
         P = batch.X[mine]
         told = tell(wish.objective, P) if tell else _by_beliefs(wish, P, beliefs, X, Y, columns, draws)
         out.loc[mine, names.chance] = np.round(told.chance, 4)
+        hardly = mine[(told.chance < HARDLY) & (np.array(batch.why)[mine] == IMPROVES)]
+        out.loc[hardly, names.reason] = f"little is left to improve: {wish.objective.name}"
         for part, values in zip(PARTS, told[1:], strict=True):
             for c in columns:
                 out.loc[mine, f"{part}.{outputs[c]}"] = values[:, c]

@@ -50,6 +50,7 @@ inverters:
   tpe: {{kind: hyperopt, evaluations: 500}}
   certified: {{kind: certified, boxes: 20000}}  # proves the optimum of the forest, or how far off it may be
   random: {{kind: random, evaluations: 500}}  # what every other method must beat
+next: {{experiments: 8}}  # recipes to run next, as a table to fill in
 """
 
 
@@ -162,20 +163,25 @@ def _reading(ignored: Sequence[Column], used: Sequence[Column]) -> str:
 
 
 def _inputs(inputs: Sequence[Column]) -> str:
-    lines = [
-        "  # What you can set: candidates stay within these bounds, which are the table's. `fixed: 3` fixes an input."
-    ]
+    lines = ["  # What you can set: candidates stay within these bounds, the table's own. `fixed: 3` fixes an input."]
     lines += ["  inputs:"]
     for column in inputs:
         if column.numbers is None:
             settings, note = f"categories: [{', '.join(map(_quoted, column.texts))}]", ""
         else:
-            low, high = (digits.plain(v) for v in (column.filled.min(), column.filled.max()))
+            low, high = _bounds(column)
             settings = f"low: {low}, high: {high}" + (f", unit: {_quoted(column.unit)}" if column.unit else "")
             whole = bool((column.filled == np.rint(column.filled)).all())
             note = "  # whole numbers in the table: add `integer: true` where no others make sense" if whole else ""
         lines.append(f"    {_text(column.name)}: {{{settings}}}{note}")
     return "\n".join([*lines, ""])
+
+
+def _bounds(column: Column) -> tuple[str, str]:
+    """Return the range of a column of numbers, outwards in short numbers."""
+    step = float(np.ptp(column.filled)) / 1000
+    ends = digits.down(column.filled.min(), step), digits.up(column.filled.max(), step)
+    return ends[0].replace(",", ""), ends[1].replace(",", "")
 
 
 def _rest(output: Column, inputs: Sequence[Column]) -> str:
@@ -184,7 +190,7 @@ def _rest(output: Column, inputs: Sequence[Column]) -> str:
     step = float(np.ptp(output.filled)) / 100
     return REST.format(
         first=_text(first.name),
-        high=digits.plain(first.filled.max()),
+        high=_bounds(first)[1],
         output=_text(output.name),
         **{
             name: digits.plain(v, step)

@@ -27,7 +27,7 @@ from preimage.surrogates.kernels import squared_distances
 from preimage.surrogates.protocol import Surrogate
 
 # Of more rows than these, some are drawn: each step costs the cube of them.
-MOST_ROWS = 500
+MOST_ROWS = 1000
 FEWEST_ROWS = 5
 # Lengths in standard deviations of the inputs, times the root of their number; shares of the variance that are noise.
 LENGTHS = np.geomspace(0.15, 10, 10)

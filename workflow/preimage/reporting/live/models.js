@@ -88,18 +88,20 @@ FORMS.gaussian_process = (a, settings) => {
   const scaled = (z, k) => Float64Array.from(z, (v, j) => v / a.lengths[k * D + (j % D)]);
   const rows = Array.from({ length: m }, (_, k) => scaled(a.Z, k));
   const outputs = Array.from({ length: m }, (_, k) => k);
-  const factors = new Map(),
+  const quick = m * n * n <= MOST_EACH,
+    factors = new Map(),
     known = new WeakMap();
 
-  /** Return the correlations of a point with all rows, by output; those of a point that was asked before are kept. */
+  /** Return the correlations of a point with all rows, by output; kept for its spread where many are drawn. */
   function correlations(x) {
-    if (!known.has(x)) {
-      const z = encode(x),
-        points = outputs.map((k) => scaled(z, k));
-      const of = (k) => Float64Array.from({ length: n }, (_, i) => shape(squared(points[k], row(rows[k], D, i))));
-      known.set(x, outputs.map(of));
-    }
-    return known.get(x);
+    if (known.has(x)) return known.get(x);
+    const z = encode(x),
+      points = outputs.map((k) => scaled(z, k));
+    const found = outputs.map((k) =>
+      Float64Array.from({ length: n }, (_, i) => shape(squared(points[k], row(rows[k], D, i)))),
+    );
+    if (quick) known.set(x, found);
+    return found;
   }
   function factor(k) {
     if (!factors.has(k)) {
@@ -112,7 +114,7 @@ FORMS.gaussian_process = (a, settings) => {
     return factors.get(k);
   }
   return {
-    quick: m * n * n <= MOST_EACH,
+    quick,
     predict(x) {
       const near = correlations(x);
       return Float64Array.from(outputs, (k) => {
