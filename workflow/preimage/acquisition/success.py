@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 from preimage.core.space import Space
 
 # What is less likely to succeed is left alone: the estimate is too good beyond the outermost points, where improvements
-# are promised. With an optimum of 1.2 on the edge of a half-space that fails, 3 inputs, 20 first points and 3 batches of
+# are promised. With an optimum of 1.2 on the edge of a half-space that fails, 3 inputs, 20 first points, 3 batches of
 # 5 (3 seeds), 34, 32 and 26 of 45 points fail at thresholds of 0.5, 0.75 and 0.9, and the mean best is 1.14, 1.17 and
 # 1.18; without failed points being known 45 fail, and it is 1.12.
 LIKELY = 0.9
