@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from preimage.exact import affine
-from preimage.exact.affine import Terms
+from preimage.exact.affine import UNIT, Terms
 from preimage.exact.goal import Goal, Rows
 from preimage.exact.kernels import over
 from preimage.exact.region import Region, cut_to_row
@@ -112,7 +112,8 @@ def _each(begin, stop, terms, cost, constant, matrix, low, high, start, end, lea
         for q in range(cost.shape[1]):
             own = Terms(terms.slope + cost[i, q], terms.weight, terms.reference, terms.category)
             found = affine.best_one(own, matrix[i], low[i], high[i], start[i], end[i], np.zeros(matrix.shape[1]))
-            least[i, q] = found + constant[i, q]
+            off = 4.0 * UNIT * (abs(found) + abs(constant[i, q]))
+            least[i, q] = found + constant[i, q] - off
 
 
 @numba.njit(cache=True, nogil=True)
