@@ -11,6 +11,7 @@ from preimage.core import formulas, objective
 from preimage.core.objective import reference
 from preimage.core.space import Input, Linear, Space
 from preimage.data.rows import Rows
+from preimage.exact import preimage
 from preimage.inversion import asking
 from preimage.inversion.extended import with_formulas
 from preimage.inversion.question import Question, SearchContext
@@ -199,3 +200,16 @@ def test_weights_that_are_no_numbers_are_refused_by_name():
     weights[0, 3] = np.nan
     broken = replace(asked, form=replace(asked.form, weights=weights))
     assert "found nan among the weights of the model" in refusal(ask, broken)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "matern52"])
+def test_a_whole_preimage_holds_what_meets_its_band_and_its_volume_is_bracketed(kernel):
+    asked = question({"within": {"y": [0.1, 0.5]}}, kernel=kernel)
+    found = preimage.of_form(asked.form, asked.predict, asked.space, asked.objective, 3000)
+    X = grid(asked.space)[::53]
+    met = asked.objective.met(asked.predict(X))
+    holds = (found.low[:, None] <= X) & (found.high[:, None] >= X)
+    held, sure = holds.all(axis=2).any(axis=0), holds[found.certain].all(axis=2).any(axis=0)
+    assert held[met].all() and met[sure].all() and sure.sum() > 0.8 * met.sum()
+    inner, outer = found.bracket
+    assert inner <= outer <= 1.1 * inner

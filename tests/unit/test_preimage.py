@@ -27,6 +27,7 @@ objectives:
   band: {within: {y: [1, 2]}, preimage: {boxes: 50, seconds: 2}}
   not: {within: {y: [1, 2]}, preimage: false}
 """
+MODELS = "{forest: {kind: random_forest}, gp: {kind: gaussian_process}}"
 GRADES = ("a", "b", "c")
 SPACE = Space((Input("x", -10, 10, unit="kg"), Input("grade", 0, 2, categories=GRADES), Input("n", 0, 4, integer=True)))
 
@@ -36,13 +37,15 @@ def test_a_study_says_which_preimages_it_wants_and_nothing_else_depends_on_it(st
     assert found["preimages"] == {"ring": {"boxes": 200_000}, "band": {"boxes": 50, "seconds": 2}}
     assert study.preimages(found) == [("forest", "ring"), ("forest", "band")]
     assert not any("preimage" in entry for entry in found["objectives"].values())
+    without = study.load(study_file(STUDY.replace("forest: {kind: random_forest}, ", "")))
+    assert study.preimages(without) == [("gp", "ring"), ("gp", "band")]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("minimize: y}", "minimize: y, preimage: true}", "objectives.lowest.preimage': a preimage needs target values"),
-        ("forest: {kind: random_forest}, ", "", "objectives.ring.preimage': a preimage needs a tree model"),
+        (MODELS, "{}", "objectives.ring.preimage': a preimage needs a tree model"),
         (
             "simulator: paraboloid}", "simulator: paraboloid, constraints: [{linear: {x1: 1}, equals: 3}]}",
             "a preimage is made of boxes, and an equality of inputs that are not whole numbers (x1)",

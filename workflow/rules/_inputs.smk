@@ -207,11 +207,13 @@ def kernels(wildcards):
     if hasattr(wildcards, "surrogate"):
         specs = {k: v for k, v in specs.items() if k == wildcards.surrogate}
     forms = {"trees" for spec in specs.values() if made_of_trees(spec)}
+    bounded = {form_of(spec) for spec in specs.values()} - {""}
     if hasattr(wildcards, "inverter"):
         inverter = of(wildcards)["inverters"][wildcards.inverter]
-        bounded = {form_of(spec) for spec in specs.values()} - {""}
         forms = forms if inverter.needs_trees or inverter.needs_bounds else set()
         forms |= bounded if inverter.needs_bounds else set()
+    elif hasattr(wildcards, "surrogate"):  # a whole preimage
+        forms |= bounded
     found = rules.compile_kernels.output[0]
     return [ancient(found.format(form=form)) for form in sorted(forms)]
 

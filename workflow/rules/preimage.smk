@@ -1,4 +1,4 @@
-# Whole preimages: one job an objective that asks for it, on each surrogate made of trees.
+# Whole preimages: one job an objective that asks for it, on each surrogate made of trees, or that is bounded otherwise.
 
 
 rule preimage:

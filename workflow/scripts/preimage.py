@@ -1,4 +1,4 @@
-"""The whole preimage of an objective on a surrogate made of trees: all inputs that meet it, as disjoint boxes."""
+"""The whole preimage of an objective on a surrogate: all inputs that meet it, as disjoint boxes."""
 
 from pathlib import Path
 
@@ -18,8 +18,10 @@ def main(snakemake):
         (wanted,) = known.objectives({snakemake.wildcards.objective: run.params["objective"]}).values()
         model = module(run.params["surrogate"]["kind"]).load(Path(snakemake.input.model))
         report = run.progress(options["boxes"])
-        found = preimage.preimage(
-            model.trees, wanted.allowed(known.setting.space), wanted, options["boxes"], options.get("seconds"),
+        trees = getattr(model, "trees", None)
+        of = [preimage.preimage, trees] if trees is not None else [preimage.of_form, model.exact_form(), model.predict]
+        found = of[0](
+            *of[1:], wanted.allowed(known.setting.space), wanted, options["boxes"], options.get("seconds"),
             run.state, report, known.formulas,
         )  # fmt: skip
         inner, outer = found.bracket

@@ -18,9 +18,11 @@ from scipy.spatial.distance import cdist
 
 from preimage.core.space import Space
 
-# What is less likely to succeed is left alone: where nothing else promises an improvement, however small a chance of a
-# large one would do.
-LIKELY = 0.5
+# What is less likely to succeed is left alone: the estimate is too good beyond the outermost points, where improvements
+# are promised. With an optimum of 1.2 on the edge of a half-space that fails, 3 inputs, 20 first points, 3 batches of
+# 5 (3 seeds), 34, 32 and 26 of 45 points fail at thresholds of 0.5, 0.75 and 0.9, and the mean best is 1.14, 1.17 and
+# 1.18; without failed points being known 45 fail, and it is 1.12.
+LIKELY = 0.9
 
 
 class Success:
@@ -47,6 +49,6 @@ class Success:
         return np.asarray(weight[:, self._succeeded].sum(axis=1) / weight.sum(axis=1))
 
     def weight(self, P: np.ndarray) -> np.ndarray:
-        """Return what an acquisition at points (n, d) is multiplied by (n,): the chance, or 0 below a half."""
+        """Return what an acquisition at points (n, d) is multiplied by (n,): the chance, or 0 where it is small."""
         chance = self.chance(P)
         return np.where(chance < LIKELY, 0.0, chance)

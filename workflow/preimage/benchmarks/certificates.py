@@ -24,6 +24,7 @@ from preimage.surrogates import gaussian_process, neural_network
 from preimage.trees import threads
 
 ROWS, NOISE, SECONDS, EVALUATIONS, POINTS = 500, 0.02, 60, 5000, 128
+SHORT = 5
 PROCESS = {"rows": ROWS, "hyperparameter_rows": 300, "restarts": 1, "folds": 2}
 NETWORK = {
     "layers": [64, 32, 16], "learning_rate": 1e-3, "loss": "mse", "batch": 32, "epochs": 200, "patience": 30,
@@ -71,11 +72,17 @@ def asked(model: Any, d: int, entry: dict[str, Any]) -> Question:
 
 
 def prove(question: Question, gap: float) -> tuple[float, Any]:
-    """Return the seconds of CPU that a certificate took, and the certificate."""
+    """Return the seconds of CPU that a certificate took, and the certificate; what is short is done again, as its first
+    run compiles JAX's programs."""
     options = Certified(boxes=10**9, gap=gap, seconds=SECONDS)
-    start = time.process_time()
-    answer = certified.invert(question, options, SearchContext(np.random.default_rng(0)))
-    return time.process_time() - start, answer.certificate
+    took = np.inf
+    for _ in range(2):
+        start = time.process_time()
+        answer = certified.invert(question, options, SearchContext(np.random.default_rng(0)))
+        took = min(took, time.process_time() - start)
+        if took > SHORT:
+            break
+    return took, answer.certificate
 
 
 def found(question: Question, method: str) -> tuple[float, float]:

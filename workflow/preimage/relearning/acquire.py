@@ -83,7 +83,7 @@ def acquire(
 
 def _candidates(asks: Sequence[Ask], X: np.ndarray, n: int, failed: np.ndarray) -> np.ndarray:
     """Return up to n candidates (k, d) of the asks in turn, each the best that is neither known nor near another, and
-    more likely to succeed than to fail."""
+    likely to succeed."""
     known = np.concatenate([X, failed])
     points: list[np.ndarray] = []
     for k in range(n):

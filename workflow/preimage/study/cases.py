@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from preimage.inversion.base import Inverter
 from preimage.study.objectives import ObjectiveEntry
 from preimage.support.frozen import plain_value
-from preimage.surrogates.base import made_of_trees
+from preimage.surrogates.base import form_of, made_of_trees
 
 SIMULATOR = "simulator"
 LOOKUP = "lookup"
@@ -65,9 +65,11 @@ def parts(study: Study, inverter: str) -> int:
 
 
 def preimages(study: Study) -> list[tuple[str, str]]:
-    """Return every (surrogate, objective) whose whole preimage a study asks for."""
+    """Return every (surrogate, objective) whose whole preimage a study asks for: on models made of trees, or where
+    there are none on those that are bounded otherwise."""
     trees = [name for name, spec in study["surrogates"].items() if made_of_trees(spec)]
-    return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees]
+    bounded = [name for name, spec in study["surrogates"].items() if form_of(spec)]
+    return [(surrogate, objective) for objective in study["preimages"] for surrogate in trees or bounded]
 
 
 def asked_next(study: Study) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from preimage.study.pairs import works_on
 from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.support.free_names import free_name
-from preimage.surrogates.base import made_of_trees
+from preimage.surrogates.base import form_of, made_of_trees
 
 # Rows to simulate where a study doesn't say: to train on, and to be beaten by a fit.
 SAMPLES, RANDOM_PARAMETERS = 3000, 100
@@ -99,8 +99,11 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
         where = f"key 'objectives.{name}.preimage'"
         if not {"target", "within"} & set(entry):
             raise StudyError(f"{where}: a preimage needs target values; expected an objective with target or within")
-        if not any(made_of_trees(s) for s in study["surrogates"].values()):
-            raise StudyError(f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates")
+        if not any(made_of_trees(s) or form_of(s) for s in study["surrogates"].values()):
+            raise StudyError(
+                f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates, or a linear "
+                "model, Gaussian process or neural network that is trained here"
+            )
         if tied := _tied(study["problem"], entry.get("fixed") or {}):
             raise StudyError(f"{where}: {NO_VOLUME.format(', '.join(tied))}")
         found[name] = {**PREIMAGE, **(asked if isinstance(asked, Mapping) else {})}

@@ -102,7 +102,8 @@ class ObjectiveEntry(Entry):
     )
     preimage: Maybe[ByType[Flag | Preimage]] = option(
         None,
-        "Find all inputs that meet the objective (`target` or `within`) on every surrogate made of trees, "
+        "Find all inputs that meet the objective (`target` or `within`) on every surrogate made of trees (or, where "
+        "there are none, on linear models, Gaussian processes and neural networks), "
         "as disjoint boxes: `round<r>/seed<s>/preimage/<surrogate>/<objective>.parquet`. Linear "
         "inequalities are supported; small undecided boxes remain along their boundary. Inputs in "
         "equalities must be fixed or integers. `true`, or options.",
