@@ -175,6 +175,24 @@ def test_near_the_data_is_a_limit_here_too():
     assert held.certificate["limited"] and held.certificate["loss"] >= free.certificate["loss"]
 
 
+def test_common_inputs_alone_are_a_limit_here_too():
+    asked = question({"minimize": "y"}, space_of(Linear((("x0", 1.0), ("x1", 1.0)), -1.0, 1.0)))
+    free, held = ask(asked)[0], ask(asked, isolation=0.5)[0]
+    assert held.certificate["closed"] and held.certificate["limited"]
+    assert held.certificate["loss"] > free.certificate["loss"]
+
+
+def test_a_front_lacks_no_more_than_is_said_and_nothing_is_beyond_its_corners():
+    wish = {"minimize": ["y"], "maximize": ["z"]}
+    asked = question({"pareto": wish, "tolerance": 0.02, "subject_to": {"z": {"at_most": 0.8}}})
+    answer, _ = ask(asked, boxes=2000)
+    wanted, Y = asked.objective, asked.predict(grid(asked.space)[::7])
+    shares = wanted.shares(Y[wanted.violation(Y) == 0])
+    corners = wanted.shares_of(np.array(answer.certificate["front"]))
+    assert (corners[:, None] <= shares + 1e-9).all(axis=2).any(axis=0).all()
+    assert answer.certificate["stopped"] == "gap" and len(answer.X) > 3
+
+
 def test_neither_a_kill_nor_cores_change_its_answer(tmp_path, monkeypatch):
     q = question({"minimize": "y"}, kernel="matern52")
     options = inverter("certified", {"starts": 2})

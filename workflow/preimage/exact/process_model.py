@@ -83,7 +83,8 @@ def error(form: Process, m: int, lanes: int = 1) -> float:
 
 def reach(form: Process) -> np.ndarray:
     """Return how large each output may be anywhere, (m,)."""
-    norms = np.sqrt([squared_norm(form, m) for m in range(len(form.centre))])
+    # Only rounding errors depend on it: double precision is enough.
+    norms = np.sqrt([sum(_squared_norm(form, m, np.float64)) for m in range(len(form.centre))])
     return np.asarray((np.abs(form.centre) + form.scale * norms) * (1 + 1e-12) + rounding(form))
 
 

@@ -71,11 +71,13 @@ class Search:
     def rounding(self) -> float:
         """What a bound may be below the best point's loss by though nothing is better but for rounding; where the
         model's bounds are attained nowhere, though nothing is better by more than a millionth of what the training rows
-        span."""
-        bound, equal = self.bound, self.problem.goal.objective.equal_to
+        span, unless that decides whether values can be met."""
+        objective, bound = self.problem.goal.objective, self.bound
         if self.problem.model.attained or not np.isfinite(bound):
             return self.settling.rounding
-        return max(self.settling.rounding, equal(bound) - bound)
+        if objective.bounded and not objective.near and bound <= objective.enough < self.loss:
+            return self.settling.rounding
+        return max(self.settling.rounding, objective.equal_to(bound) - bound)
 
     def open_boxes(self) -> Boxes:
         """Return all open boxes."""

@@ -15,7 +15,7 @@ from preimage.core.space import Space
 from preimage.exact import bounding
 from preimage.exact.model import BoxModel, Side
 from preimage.exact.tree_model import TreeModel
-from preimage.inversion import counterfactual, descents, multistart
+from preimage.inversion import counterfactual, descents, ending, multistart
 from preimage.inversion.coordinate import startpoints
 from preimage.inversion.kinds.multistart import Multistart
 from preimage.inversion.question import Question, SearchContext
@@ -136,7 +136,8 @@ class Smooth:
         movable = asked.space.free & ~asked.space.stepwise
         if not movable.any() or getattr(asked.objective, "near", None):
             return X
-        ends = descents.descend([asked], np.zeros(len(X), int), X, movable, Multistart())
+        sought = asked.wanting(ending.narrowed(asked))
+        ends = descents.descend([sought], np.zeros(len(X), int), X, movable, Multistart())
         return np.concatenate([X, _points(lambda: polytope.repair(asked.space, ends.X)[0], asked)])
 
 
