@@ -281,8 +281,15 @@ def test_an_interval_beside_a_search_that_has_not_ended_is_not_called_determined
     found, space, _ = decay()
     told = profiles.profile(found, space, by_hand()[None])
     (row, *_) = profiles.findings(told, found, space)
-    stuck = told.lowest.copy()
-    outside = np.flatnonzero((told.parameter == 0) & (told.loss > told.limit))
-    stuck[outside[0]] = 0.0
-    (again, *_) = profiles.findings(told._replace(lowest=stuck), found, space)
-    assert row["determined"] and not again["determined"] and again["unended"] and again["open_below"]
+    below = np.flatnonzero((told.parameter == 0) & (told.loss > told.limit) & (told.value < row["low"]))
+
+    def stuck_at(place):
+        lowest = told.lowest.copy()
+        lowest[place] = 0.0
+        return profiles.findings(told._replace(lowest=lowest), found, space)[0]
+
+    beside, beyond = stuck_at(below[-1]), stuck_at(below[0])
+    assert row["determined"] and not beside["determined"] and beside["unended"] and beside["low"] < row["low"]
+    assert stuck_at(below)["open_below"]
+    # Behind one that is outside for certain, a promise is another valley's.
+    assert len(below) > 1 and beyond == row

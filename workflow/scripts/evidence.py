@@ -72,7 +72,7 @@ def main(snakemake):
         solutions = first_with_windows(solutions, space, trees, objectives, least)
         crossed = read_json(source.info)["method"] == split.CROSS_VALIDATION
         said = warnings(run.params, source, found, crossed)
-        if crossed:
+        if crossed and models:
             said.append(CROSS_VALIDATED.format(len(train.X)))
         judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
 

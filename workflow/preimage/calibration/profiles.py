@@ -272,12 +272,25 @@ def interval(profiles: Profiles, j: int) -> tuple[float, float, bool, bool]:
     """Return the 95 % interval of a parameter, and whether it is open below and above: it reaches the bound, or no
     search outside it ended where its loss can't get within the limit any more."""
     mine = profiles.parameter == j
-    value, loss, lowest = profiles.value[mine], profiles.loss[mine], profiles.lowest[mine]
-    inside = np.flatnonzero(lowest <= profiles.limit)
-    first, last = int(inside[0]), int(inside[-1])
+    value, loss = profiles.value[mine], profiles.loss[mine]
+    first, last = _inside(profiles, j)
     low = value[0] if first == 0 else _crossing(value, loss, first - 1, first, profiles.limit)
     high = value[-1] if last == len(value) - 1 else _crossing(value, loss, last + 1, last, profiles.limit)
     return float(low), float(high), first == 0, last == len(value) - 1
+
+
+def _inside(profiles: Profiles, j: int) -> tuple[int, int]:
+    """Return the first and the last held value of a parameter that may be inside: from those whose loss is within the
+    limit outwards, to the first that is outside for certain. What a search beyond that promises, but did not reach, is
+    another valley's, if it is there."""
+    mine = profiles.parameter == j
+    found, may = (np.flatnonzero(v[mine] <= profiles.limit) for v in (profiles.loss, profiles.lowest))
+    first, last = (int(found[0]), int(found[-1])) if len(found) else (int(may[0]), int(may[-1]))
+    while first - 1 in may:
+        first -= 1
+    while last + 1 in may:
+        last += 1
+    return first, last
 
 
 def _crossing(value: np.ndarray, loss: np.ndarray, out: int, inside: int, limit: float) -> float:
@@ -296,8 +309,9 @@ def findings(profiles: Profiles, fit: Fit, space: Space) -> list[dict[str, Any]]
     for j in np.unique(profiles.parameter):
         low, high, below, above = interval(profiles, j)
         # Of a search that had not ended, inside the interval or beside it, nothing is known.
-        mine = profiles.parameter == j
-        unended = bool(((profiles.loss > profiles.limit) & (profiles.lowest <= profiles.limit))[mine].any())
+        first, last = _inside(profiles, j)
+        loss = profiles.loss[profiles.parameter == j][first : last + 1]
+        unended = bool((loss > profiles.limit).any())
         share = (high - low) / space.width[j]
         rows.append(
             {
