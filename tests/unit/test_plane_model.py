@@ -7,6 +7,7 @@ from scipy.optimize import linprog
 from preimage.core import objective
 from preimage.core.space import Input, Linear, Space
 from preimage.data.rows import Rows
+from preimage.exact import preimage
 from preimage.inversion import asking
 from preimage.inversion.question import Question
 from preimage.surrogates import linear
@@ -53,3 +54,16 @@ def test_the_optimum_is_that_of_linear_programs(seed, kind):
     proof, unit = answer.certificate, asked.objective.loss_unit
     assert proof["closed"] and proof["bound"] <= best + 1e-9 * unit
     assert proof["loss"] == pytest.approx(best, abs=3e-6 * unit) and proof["loss"] - proof["bound"] <= 3e-6 * unit
+
+
+def test_a_whole_preimage_holds_nothing_that_misses_its_band():
+    asked, *_ = question(0, "minimize")
+    Y = asked.predict(asked.X)[:, 0]
+    band = np.quantile(Y, [0.4, 0.6]).tolist()
+    wanted = objective.build("o", {"within": {"y": band}}, ["y", "z"], Y.std() * np.ones(2), np.ptp(Y) * np.ones(2))
+    found = preimage.of_form(asked.form, asked.predict, asked.space, wanted, 1000)
+    inside = np.flatnonzero(found.certain)
+    assert len(inside) > 10
+    corners = np.random.default_rng(0).integers(0, 2, (40, len(inside), D + 1))
+    X = np.where(corners, found.high[inside], found.low[inside]).reshape(-1, D + 1)
+    assert wanted.met(asked.predict(X)).all() and asked.space.contains(X).all()

@@ -89,7 +89,7 @@ class Paving:
     def _inside(self, boxes: Boxes) -> np.ndarray:
         """Return which boxes hold nothing but what is valid and keeps the limits (n,)."""
         problem = self.problem
-        inside = problem.goal.must_hold(boxes.parts) & (self._cuts(boxes)[0] < 0)
+        inside = problem.goal.must_hold(problem.everywhere(boxes)) & (self._cuts(boxes)[0] < 0)
         for r, row in enumerate(self.exact.matrix):
             ends = boxes.start * row, boxes.end * row
             least, most = np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
@@ -104,7 +104,7 @@ class Paving:
 
     def _split(self, boxes: Boxes) -> None:
         problem = self.problem
-        order = problem.goal.order(boxes.parts, boxes.least, np.inf)
+        order = problem.goal.order(problem.everywhere(boxes), boxes.least, np.inf)
         input_, at = problem.model.split(boxes.start, boxes.end, boxes.state, order)
         other = self._cuts(boxes)
         input_, at = (np.where(input_ < 0, b, a) for a, b in zip((input_, at), other, strict=True))

@@ -100,14 +100,21 @@ class Problem:
         ends, possible = self.model.bound(boxes.start, boxes.end, boxes.state)
         boxes = boxes._replace(ends=ends)
         if self.slanted is not None:
-            found = self.slanted.improved(boxes.parts, boxes.state, boxes.least, self.rows(boxes.parts))
-            boxes = boxes._replace(ends=found[0], least=found[1])
+            rows = self.rows(boxes.parts)
+            boxes = boxes._replace(ends=self.slanted.under_rows(boxes.parts, boxes.state, rows))
+            own, least = self.slanted.under_limits(boxes.parts, boxes.state, boxes.least, rows)
+            boxes = boxes._replace(ends=own, least=least)
             possible &= self.slanted.cut(boxes.parts, boxes.state, self.loss, self.region)
         least = self.goal.least(boxes.parts, self.rows(boxes.parts), self.multipliers)
         boxes = boxes._replace(least=np.maximum(least, boxes.least))
         if len(X := self.goal.points(boxes.parts)):
             self.offer(X)
         return boxes.take(possible & self.goal.may_hold(boxes.parts) & (boxes.least < self.loss))
+
+    def everywhere(self, boxes: Boxes) -> Parts:
+        """Return what boxes are made of, with ends that hold at points too that miss a limit."""
+        known = boxes.ends if self.slanted is None else self.slanted.model.known(boxes.state)
+        return boxes.parts._replace(ends=known)
 
     def _tightened(self, parts: Parts) -> np.ndarray:
         """Cut boxes, in place, to what may be valid and better than what there is; return which may be (n,)."""

@@ -4,6 +4,8 @@ Where a row or a limit holds the best point, the objective's slope there is not 
 box that the row cuts, comes near only as fast as the box gets small, and boxes along the row would be without number.
 So each end is bounded again, by a plane that the output is not beyond, under the rows, and under the planes that
 limited outputs are not beyond: a linear program, of which any multipliers give a bound (`affine.dual`).
+
+Whether a limit holds all over a box is another question: there, ends under limits would answer it by itself.
 """
 
 from __future__ import annotations
@@ -53,26 +55,38 @@ class Slanted:
         over(_cut, n, region_, matrix, low, high, parts.start, parts.end, left)
         return left
 
-    def improved(self, parts: Parts, state: np.ndarray, least: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Return ends (n, k) that know the rows and limits, which `state` keeps too, and bounds of the loss (n,) that
-        are not below those that are known."""
-        if not (len(rows.matrix) or self.limits or self.sum is not None):
+    def under_rows(self, parts: Parts, state: np.ndarray, rows: Rows) -> np.ndarray:
+        """Return ends (n, k) of the points of boxes that keep to the rows; `state` keeps them too."""
+        if not len(rows.matrix):
+            return parts.ends
+        plane, slope = self.model.planes(state)
+        none = (np.tile(rows.matrix, (len(plane), 1, 1)), rows.low, rows.high)
+        ends = self._ends(parts, plane, slope, (*none, parts.start, parts.end))
+        self.model.note(state, ends)
+        return ends
+
+    def under_limits(
+        self, parts: Parts, state: np.ndarray, least: np.ndarray, rows: Rows
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ends (n, k) of the points of boxes that keep the limits too, and bounds of the loss (n,) that are not
+        below those that are known. States don't keep these ends: they say nothing of the points that miss a limit."""
+        if not (self.limits or self.sum is not None):
             return parts.ends, least
-        (plane, slope), sign = self.model.planes(state), self.model.sign
+        plane, slope = self.model.planes(state)
         whole = (*self._with_limits(rows, plane, slope), parts.start, parts.end)
-        # Largest values are smallest ones of the opposite.
-        cost, constant = -sign[:, None] * slope, -sign * plane
         if self.sum is not None:
             value, base = self._plane(self.sum, -1.0, plane, slope)
-            cost, constant = np.concatenate([cost, value[:, None]], axis=1), np.column_stack([constant, base])
-        found, k = _least(self.nothing, cost, constant, *whole), len(sign)
-        ends = sign * np.minimum(sign * parts.ends, -found[:, :k])
-        self.model.note(state, ends)
-        least = np.maximum(least, found[:, k:].max(axis=1, initial=-np.inf))
+            least = np.maximum(least, _least(self.nothing, value[:, None], base[:, None], *whole)[:, 0])
         if self.distance is not None:
             none = np.zeros((len(least), 1, len(self.nothing.slope)))
             least = np.maximum(least, _least(self.distance, none, none[:, :, 0], *whole)[:, 0])
-        return ends, least
+        return self._ends(parts, plane, slope, whole) if self.limits else parts.ends, least
+
+    def _ends(self, parts: Parts, plane: np.ndarray, slope: np.ndarray, rows: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Return the ends (n, k) under rows of each box. Largest values are smallest ones of the opposite."""
+        sign = self.model.sign
+        found = _least(self.nothing, -sign[:, None] * slope, -sign * plane, *rows)
+        return np.asarray(sign * np.minimum(sign * parts.ends, -found))
 
     def _with_limits(
         self, rows: Rows, plane: np.ndarray, slope: np.ndarray

@@ -77,6 +77,10 @@ class SmoothModel(ABC):
         known, d = self._parts(state), len(self.space.inputs)
         return known[:, :, 1], known[:, :, 2 + d :]
 
+    def known(self, state: np.ndarray) -> np.ndarray:
+        """Return the ends (n, k) that a state keeps."""
+        return np.ascontiguousarray(self._parts(state)[:, :, 0])
+
     def note(self, state: np.ndarray, ends: np.ndarray) -> None:
         """Keep ends (n, k) that were proven otherwise in a state."""
         each = 2 + 2 * len(self.space.inputs)
