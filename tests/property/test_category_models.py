@@ -108,7 +108,7 @@ def test_a_model_of_categories_predicts_what_its_library_predicts(library, tmp_p
     assert not model.unknown
 
 
-@pytest.mark.some(2)
+@pytest.mark.long
 @pytest.mark.parametrize("library", LIBRARIES)
 @given(SEEDS)
 @examples(10)

@@ -267,6 +267,7 @@ def constant(path):
     return onnx_model(path, nodes, [numbers("shape", 10**6, 10**6)])
 
 
+@pytest.mark.long
 def test_a_model_is_tried_apart_in_bounded_time_and_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "SECONDS", 10.0)
     monkeypatch.chdir(tmp_path)
@@ -318,6 +319,7 @@ def test_a_table_of_nothing_is_not_looked_into(tmp_path):
         assert said.endswith("`--config memory=<GB>`")
 
 
+@pytest.mark.long
 def test_a_line_without_end_is_refused(tmp_path):
     for content, line in ((b"", 1), (b"a,b\n1,2\n", 3), (b"a,b\nmm,kg\n1,2\n", 4), (b'a,b\n1,2\n"', 3)):
         path = sparse(tmp_path / "t.csv", content, 3 * 10**9)

@@ -65,6 +65,7 @@ def relearn(library, name, n, store=None):
 # -- twice -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_relearning_again_changes_nothing_and_says_the_same(at, library):
     s, store = study(), Registry()
     said = [relearn(library, f"{s}.forest", n, store) for n in (FAIR, POOR, GOOD)]
@@ -332,7 +333,8 @@ def pair(address):
         yield both
 
 
-@pytest.mark.parametrize(("second", "times"), [pytest.param("one", 1, marks=pytest.mark.long), ("two", 3)])
+@pytest.mark.long
+@pytest.mark.parametrize(("second", "times"), [("one", 1), ("two", 3)])
 def test_two_processes_at_once_one_is_first_and_the_other_compares_again(at, library, pair, tmp_path, second, times):
     """In one folder, where a lock makes them wait, and in two that share nothing but the server."""
     for _ in range(times):

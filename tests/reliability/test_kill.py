@@ -75,6 +75,7 @@ def ends_as(whole, folder):
     assert_nothing_left(folder, said)
 
 
+@pytest.mark.long
 def test_a_store_left_half_made_does_not_hide_the_steps_after_it(tmp_path):
     # Snakemake plans nothing else beside a job that is redone, where the others take its output as `ancient`; and that
     # mark, put on a rule's output in one place, holds for every rule that names it.

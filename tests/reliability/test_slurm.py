@@ -145,6 +145,7 @@ def wait_for(what, seconds=300):
 # -- refused before anything runs --------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_no_slurm_on_the_path_is_one_message(tmp_path):
     write_study(tmp_path, SMALL)
     bare = tmp_path / "bin"

@@ -76,6 +76,7 @@ def sets(count, task=TASK):
     return theta, task.simulator.draw(rng, theta, task.size)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "form", [*(pytest.param(form, marks=pytest.mark.long) for form in ("one_shot", "plain")), "refined"]
 )
@@ -98,6 +99,7 @@ def test_the_simulator_of_these_tests_has_no_slope():
 
 
 # The refined form has both stages, that of the one-shot network first.
+@pytest.mark.long
 @pytest.mark.parametrize("form", [pytest.param("one_shot", marks=pytest.mark.long), "refined"])
 def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path):
     whole, seen = plainly_trained(form).arrays(), []

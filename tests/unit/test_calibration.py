@@ -130,6 +130,7 @@ def test_fixed_steps_converge_to_the_adaptive_solver_at_fourth_order():
     assert errors[0] / errors[1] > 8 and errors[1] / errors[2] > 8 and errors[2] < 1e-6
 
 
+@pytest.mark.long
 def test_least_squares_finds_the_truth_from_far_away_and_stays_in_the_box():
     found = epidemic(days=80)
     X0 = polytope.sample(BOX, 40, np.random.default_rng(0), "latin_hypercube")

@@ -21,6 +21,7 @@ def twice(x):
 """
 
 
+@pytest.mark.long
 def test_a_kernel_whose_callee_has_changed_is_compiled_again(tmp_path):
     root = tmp_path / "preimage"
     (root / "trees").mkdir(parents=True)

@@ -101,6 +101,7 @@ def test_models_of_numpy_and_stated_events_too_and_what_nobody_sees_is_said():
     assert values == pytest.approx(injected(12.3, 12.3 + 1e-8, 40, 0.3, hours), rel=1e-5)
 
 
+@pytest.mark.long
 def test_a_grid_of_other_steps_shows_what_the_first_stepped_over(monkeypatch):
     """As where the sweep for jumps had missed it."""
     monkeypatch.setattr(jumps, "found", lambda *_: np.empty(0))

@@ -172,7 +172,7 @@ def test_powers_of_two_of_the_values_change_no_digit():
     assert np.array_equal(one.X, two.X / scale) and one.status == two.status
 
 
-@pytest.mark.some(2)
+@pytest.mark.long
 @pytest.mark.parametrize("unit", [1.0, 1e-9])
 def test_intervals_are_those_of_a_dense_scan_of_the_closed_form(unit):
     """The rate k is scanned, for each k the other rate; the start is linear in the values and has a closed form."""

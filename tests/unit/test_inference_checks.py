@@ -198,6 +198,7 @@ def test_levels_by_draws_are_uniform_where_draws_are_few():
 # -- C2ST --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_c2st_of_equal_and_of_shifted_draws():
     g = rng()
     a, b = g.standard_normal((2, 500, 2))

@@ -163,6 +163,7 @@ def test_a_line_is_learned_in_its_own_units_whatever_those_are():
     assert (said["slope"], said["intercept"]) == pytest.approx((2, -4), abs=1e-6)
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_numbers():
     X = np.linspace(-24, 16, 30)[:, None]
     spec = {**SPEC, "begin": "random"}

@@ -74,6 +74,7 @@ def test_answers_cover_the_truth_as_often_as_they_say(trained):
     assert abs(found.error) < 3 * np.sqrt(0.9 * 0.1 / 200)
 
 
+@pytest.mark.long
 def test_density_of_an_answer_adds_up_to_one_over_a_bounded_prior():
     # With random weights: it holds whatever a network has learnt.
     x = FLAT.draw(rng(), FLAT.prior.sample(rng(), 64), 3).astype(np.float32)

@@ -94,7 +94,7 @@ def test_uv_installs_the_lock_and_looks_where_pip_looks(project):
     assert make_venv(project).stdout == "" and not (project / "seen.json").exists()
 
 
-@pytest.mark.some(2)
+@pytest.mark.long
 @pytest.mark.parametrize("missing", [True, False], ids=["no uv to be had", "uv fails"])
 def test_pip_installs_where_uv_cannot(project, missing):
     if missing:

@@ -146,7 +146,7 @@ def test_a_point_that_fails_costs_its_row_and_too_many_are_an_error():
     table, failed = generate(simulator, space, 100, np.random.default_rng(0), noise=1.0)
     assert len(table) + len(failed) == 100 and len(failed) > 10
     assert (table["x1"].to_numpy() <= 50).all() and (failed["x.x1"] > 50).all()
-    assert set(failed["message"]) == {"no finite number"} and list(failed) == ["x.x1", "x.x2", "message"]
+    assert set(failed["message"]) == {"no finite number"} and list(failed) == ["x.x1", "x.x2", "message", "of"]
     parts = [simulate_part(simulator, space, 100, np.random.default_rng(0), None, (k, 3)) for k in range(3)]
     again = generate(simulator, space, 100, np.random.default_rng(0), noise=1.0, parts=parts)
     assert again.table.equals(table) and again.failed.equals(failed)

@@ -45,6 +45,7 @@ def names():
     return sorted(path.name for path in Path("results").iterdir())
 
 
+@pytest.mark.long
 def test_a_store_whose_maker_was_killed_is_made_again(folder):
     done = python(KILLED)
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr

@@ -44,6 +44,7 @@ def wish():
     return objective.build("o", {"maximize": "y"}, ["y"])
 
 
+@pytest.mark.long
 def test_batches_keep_away_from_where_the_simulator_fails():
     """The best of all lies where everything fails; a hole between the points that have failed may still be tried."""
     blind, aware, wishes = 0, 0, [batch.Wish(SQUARE, wish())]

@@ -42,6 +42,7 @@ def refused(folder, *arguments):
     return messages[0]
 
 
+@pytest.mark.long
 def test_a_misspelt_key_names_file_line_key_and_the_nearest_valid_one(folder):
     write_study(folder, GOOD.replace("target:", "targt:"), "mixes.yaml")
     message = refused(folder)

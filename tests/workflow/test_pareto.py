@@ -36,6 +36,7 @@ def write_rows(folder):
     frame.to_csv(folder / "fronts.csv", index=False)
 
 
+pytestmark = pytest.mark.long
 fronts = finished_study("fronts", STUDY, prepare=write_rows)
 
 

@@ -125,6 +125,7 @@ def test_a_study_inverts_the_champion_that_relearning_left(rounds):
     assert summary["gap"].item() == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.long
 def test_a_champion_is_moved_back(rounds):
     asked = ["study=rounds", "surrogate=forest", "version=2", "reason=a wrong unit"]
     done = snakemake(rounds, "rollback", *study_argument("rounds.yaml"), *asked)
