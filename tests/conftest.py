@@ -39,8 +39,8 @@ SHARE = 1 if ALL else 3
 
 
 def pytest_collection_modifyitems(config, items):
-    """Of a test marked `some(n)`, try about one in n of its parameters, spread over them, unless all are asked for. What
-    takes longest comes first: the run that tests share, while another process is at the properties."""
+    """Of a test marked `some(n)`, try about one in n of its parameters, spread over them, unless all are asked for.
+    What takes longest comes first: the run that tests share, while another process is at the properties."""
     left = [i for i in items if (m := i.get_closest_marker("some")) and crc32(i.name.encode()) % m.args[0] and not ALL]
     config.hook.pytest_deselected(items=left)
     out = set(left)
