@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from preimage.exact.model import Side
 from preimage.exact.network_model import NetworkModel
 from preimage.exact.plane_model import PlaneModel
 from preimage.exact.process_model import ProcessModel
-from preimage.exact.smooth import SmoothModel
-
-Predict = Callable[[np.ndarray], np.ndarray]
+from preimage.exact.smooth import Predict, SmoothModel
 
 
 def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict) -> SmoothModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from preimage.exact.forms import Network
 from preimage.exact.kernels import over
 from preimage.exact.model import Side
 from preimage.exact.network_bounds import Layers
-from preimage.exact.smooth import SmoothModel
+from preimage.exact.smooth import Predict, SmoothModel
 
 UNIT = 2.0**-53
 # What an activation is off by, at most, in units of its size and 1: exponentials and their kin.
@@ -21,25 +21,15 @@ OFF = 16
 
 
 class NetworkModel(SmoothModel):
-    """The mean of networks on boxes of a space.
+    """The mean of networks on boxes of a space."""
 
-    Args:
-        predict: the outputs (n, m) at points (n, d), by the model itself.
-    """
-
-    def __init__(
-        self, form: Network, space: Space, sides: Sequence[Side], predict: Callable[[np.ndarray], np.ndarray]
-    ) -> None:
-        super().__init__(space, sides)
-        self.form, self._predict, self.layers = form, predict, layers(form)
-        weights = np.array([side.weights for side in sides], float).reshape(len(sides), len(form.centre))
+    def __init__(self, form: Network, space: Space, sides: Sequence[Side], predict: Predict) -> None:
+        super().__init__(space, sides, predict)
+        self.form, self.layers = form, layers(form)
+        weights = self.of_sides(len(form.centre))
         self.weights, self.constants = weights * form.scale, weights @ form.centre
         _, off = sizes(form, space)
         self.margin = np.abs(weights) @ off
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, m) at points (n, d)."""
-        return self._predict(X)
 
     def _ends(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         (n, d), k = start.shape, len(self.sides)

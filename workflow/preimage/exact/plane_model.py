@@ -3,33 +3,27 @@ there is to search (`exact.slanted`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from preimage.core.space import Space
 from preimage.exact.forms import Planes
 from preimage.exact.model import Side
-from preimage.exact.smooth import SmoothModel
+from preimage.exact.smooth import Predict, SmoothModel
 
 # Beyond what rounding in the sum of a plane's terms may be, as a share of their sizes.
 ROUNDED = 1e-13
 
 
 class PlaneModel(SmoothModel):
-    """Planes on boxes of a space.
+    """Planes on boxes of a space."""
 
-    Args:
-        predict: the outputs (n, m) at points (n, d), by the model itself.
-    """
-
-    def __init__(
-        self, form: Planes, space: Space, sides: Sequence[Side], predict: Callable[[np.ndarray], np.ndarray]
-    ) -> None:
-        super().__init__(space, sides)
-        weights = np.array([side.weights for side in sides], float).reshape(len(sides), len(form.base))
+    def __init__(self, form: Planes, space: Space, sides: Sequence[Side], predict: Predict) -> None:
+        super().__init__(space, sides, predict)
+        weights = self.of_sides(len(form.base))
         columns, k, d = form.columns, len(sides), len(space.inputs)
-        self._predict, by_column, at = predict, weights @ form.slopes.T, 0
+        by_column, at = weights @ form.slopes.T, 0
         self.base, self.slope = weights @ form.base, np.zeros((k, d))
         # Of each category, what each of its values adds (k, values).
         self.added: dict[int, np.ndarray] = {}
@@ -41,10 +35,6 @@ class PlaneModel(SmoothModel):
                 self.base -= by_column[:, at] * centre / scale
             at += max(levels, 1)
         self.margin = ROUNDED * (np.abs(weights) @ sizes(form, space))
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, m) at points (n, d)."""
-        return self._predict(X)
 
     def _ends(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         plane = self.base + (start / 2 + end / 2) @ self.slope.T + self.sign * self.margin

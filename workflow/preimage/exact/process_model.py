@@ -7,7 +7,7 @@ still; the search over boxes, its conditions and proofs are the same for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from preimage.exact.forms import Process
 from preimage.exact.kernels import over
 from preimage.exact.model import Side
 from preimage.exact.process_bounds import Processes
-from preimage.exact.smooth import SmoothModel
+from preimage.exact.smooth import Predict, SmoothModel
 
 KERNELS = {"rbf": process_bounds.RBF, "matern52": process_bounds.MATERN52}
 UNIT = 2.0**-53
@@ -27,28 +27,17 @@ ROWS_AT_A_TIME = 256
 
 
 class ProcessModel(SmoothModel):
-    """Means on boxes of a space.
+    """Means on boxes of a space."""
 
-    Args:
-        predict: the outputs (n, m) at points (n, d), by the model itself.
-    """
-
-    def __init__(
-        self, form: Process, space: Space, sides: Sequence[Side], predict: Callable[[np.ndarray], np.ndarray]
-    ) -> None:
-        super().__init__(space, sides)
-        self.form, self._predict = form, predict
-        weights = np.array([side.weights for side in sides], float).reshape(len(sides), len(form.centre))
+    def __init__(self, form: Process, space: Space, sides: Sequence[Side], predict: Predict) -> None:
+        super().__init__(space, sides, predict)
+        self.form, weights = form, self.of_sides(len(form.centre))
         used = np.flatnonzero(weights.any(axis=0))
         self.weights, self.processes = np.ascontiguousarray(weights[:, used]), processes(form, used)
         self.outward = np.abs(weights) @ rounding(form)
         own = np.array([error(form, m, process_bounds.LANES) for m in range(len(form.centre))])
         # Beside that, moments are off, in boxes of a length scale by about three times as much as a value.
         self.margin = self.outward + 6 * np.abs(weights) @ (form.scale * own)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, m) at points (n, d)."""
-        return self._predict(X)
 
     def _ends(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         (n, d), k = start.shape, len(self.sides)

@@ -7,7 +7,7 @@ A box is split in halves along the input that is worth most to the first end tha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from preimage.exact.kernels import over
 from preimage.exact.model import Side
 from preimage.support.numba_cache import numba
 
+Predict = Callable[[np.ndarray], np.ndarray]
 # A box is not split along an input of which it has less than this share of the range.
 FINEST = 1e-10
 # Beyond what rounding in a plane's terms may amount to, as a share of their sizes.
@@ -31,19 +32,22 @@ class SmoothModel(ABC):
 
     Attributes:
         margin: how far rounding may have moved each end outward, (k,).
+
+    Args:
+        predict: the outputs (n, m) at points (n, d), by the model itself.
     """
 
     attained: ClassVar[bool] = False
     margin: np.ndarray
 
-    def __init__(self, space: Space, sides: Sequence[Side]) -> None:
-        self.space, self.sides = space, tuple(sides)
+    def __init__(self, space: Space, sides: Sequence[Side], predict: Predict) -> None:
+        self.space, self.sides, self.predict = space, tuple(sides), predict
         self.sign = np.array([side.sign for side in sides], float)
         self.region = region.region(space)
 
-    @abstractmethod
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, m) at points (n, d)."""
+    def of_sides(self, outputs: int) -> np.ndarray:
+        """Return the weights of the outputs in the sum of each side (k, m)."""
+        return np.array([side.weights for side in self.sides], float).reshape(len(self.sides), outputs)
 
     @abstractmethod
     def _ends(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
