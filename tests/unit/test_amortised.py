@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from preimage.inference import judge
-from preimage.inference.answer import Means, Task
+from preimage.inference.answer import Task
 from preimage.inference.methods import alfi, amortised, one_shot, set_encoder, training
 from preimage.inference.methods.training import Course
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
+from preimage.support.progress import TrainingContext
 from tests.conftest import refusal
 
 pytestmark = pytest.mark.usefixtures("single_precision")
@@ -51,9 +52,9 @@ def shifted(d=1, **changes):
 TASK = Task(shifted(), SIZE)
 
 
-def trained(form, task=TASK, means=None, **spec):
+def trained(form, task=TASK, context=None, **spec):
     module, base = FORMS[form]
-    return module.train(task, base | spec, np.random.default_rng(5), means or Means())
+    return module.train(task, base | spec, np.random.default_rng(5), context or TrainingContext())
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -110,8 +111,10 @@ def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained(form, means=Means(state=tmp_path, report=stop))
-    resumed = trained(form, means=Means(state=tmp_path, report=lambda update, loss: seen.append(update))).arrays()
+        trained(form, context=TrainingContext(state=tmp_path, report=stop))
+    resumed = trained(
+        form, context=TrainingContext(state=tmp_path, report=lambda update, loss: seen.append(update))
+    ).arrays()
     assert seen.count(seen[0]) == 1 or form == "refined"  # nothing is trained twice
     assert whole.keys() == resumed.keys()
     assert all(whole[k].tobytes() == resumed[k].tobytes() for k in whole)
@@ -161,7 +164,7 @@ def no_training(monkeypatch):
 
 def test_a_state_of_another_training_is_not_taken_up(tmp_path, no_training):
     for name in ("shifted", "other"):
-        trained("one_shot", Task(shifted(name=name), SIZE), Means(state=tmp_path))
+        trained("one_shot", Task(shifted(name=name), SIZE), TrainingContext(state=tmp_path))
     assert len(list(tmp_path.glob("one_shot-*.npz"))) == 2
 
 

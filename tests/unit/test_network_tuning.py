@@ -6,8 +6,8 @@ import pytest
 from preimage import study
 from preimage.data.rows import Rows
 from preimage.support import tpe
+from preimage.support.progress import TrainingContext
 from preimage.surrogates import network_tuning, neural_network, vmapped_training
-from preimage.surrogates.protocol import Means
 
 from ..conftest import refusal
 
@@ -28,7 +28,7 @@ def rows():
 
 def tune(method, evaluations, state=None, seed=0, report=None, **more):
     spec = {**SPEC, "tune": {"method": method, "evaluations": evaluations, "learning_rate": RATES, **more}}
-    return network_tuning.tune(spec, TRAINER, rows(), np.random.default_rng(seed), Means(1, state, report))
+    return network_tuning.tune(spec, TRAINER, rows(), np.random.default_rng(seed), TrainingContext(1, state, report))
 
 
 def test_a_grid_shares_its_trials_among_all_combinations():

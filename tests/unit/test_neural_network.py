@@ -9,10 +9,10 @@ from preimage import study
 from preimage.data.rows import Rows
 from preimage.support import jax_setup
 from preimage.support.errors import StudyError
+from preimage.support.progress import TrainingContext
 from preimage.surrogates import keras_files, neural_network, vmapped_training
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.metrics import metrics
-from preimage.surrogates.protocol import Means
 
 from ..conftest import refusal
 
@@ -47,7 +47,7 @@ def mixed(n=60):
 def trained(X, Y, levels=None, seed=0, report=None, **more):
     rows = Rows.plain(X, Y)
     rows = rows if levels is None else replace(rows, levels=levels)
-    return neural_network.train(rows, {**SPEC, **more}, np.random.default_rng(seed), Means(report=report))
+    return neural_network.train(rows, {**SPEC, **more}, np.random.default_rng(seed), TrainingContext(report=report))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preimage.inference.answer import Means, Task
+from preimage.inference.answer import Task
 from preimage.inference.checks import coverage
 from preimage.inference.methods import dense, npe, set_encoder, support, training
 from preimage.inference.methods.flow_matching import Flow
@@ -16,6 +16,7 @@ from preimage.inference.methods.unbounded import Unbounded
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 from preimage.support.errors import StudyError
+from preimage.support.progress import TrainingContext
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 
@@ -92,7 +93,7 @@ def test_density_of_an_answer_adds_up_to_one_over_a_bounded_prior():
 
 
 def test_same_generator_same_bytes_and_what_is_saved_answers_the_same(trained, tmp_path):
-    again = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path))
+    again = npe.train(Task(NORMAL, 1), SPEC, rng(), TrainingContext(state=tmp_path))
     for name, array in again.arrays().items():
         assert array.tobytes() == trained.arrays()[name].tobytes(), name
     back = npe.restored(Task(NORMAL, 1), SPEC, trained.arrays())
@@ -123,8 +124,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(trained, tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, stop))
-    resumed = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, lambda update, loss: seen.append(update)))
+        npe.train(Task(NORMAL, 1), SPEC, rng(), TrainingContext(state=tmp_path, report=stop))
+    resumed = npe.train(
+        Task(NORMAL, 1), SPEC, rng(), TrainingContext(state=tmp_path, report=lambda update, loss: seen.append(update))
+    )
     assert len(seen) == len(set(seen)), "nothing is trained twice"
     for name, array in resumed.arrays().items():
         assert array.tobytes() == trained.arrays()[name].tobytes(), name

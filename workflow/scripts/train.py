@@ -10,6 +10,7 @@ from preimage.data import rows, split
 from preimage.evidence import learning
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json
+from preimage.support.progress import TrainingContext
 from preimage.surrogates import intervals, judging, protocol
 from preimage.surrogates.base import module
 
@@ -21,7 +22,7 @@ def main(snakemake):
         test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
         report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
         kind = module(spec["kind"])
-        trained = kind.train(train, spec, run.rng, protocol.Means(snakemake.threads, run.state, report))
+        trained = kind.train(train, spec, run.rng, TrainingContext(snakemake.threads, run.state, report))
         protocol.refuse_constant(snakemake.wildcards.surrogate, trained.surrogate, train)
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()
@@ -73,7 +74,7 @@ def judge(run, snakemake, kind, trained, train, test):
     report = run.progress(sum(len(np.unique(fold)) for fold in folds))
 
     def again(rows):
-        return kind.train(rows, run.params["surrogate"], rng, protocol.Means(snakemake.threads))
+        return kind.train(rows, run.params["surrogate"], rng, TrainingContext(snakemake.threads))
 
     return judging.cross_validated(again, train, folds, report)
 

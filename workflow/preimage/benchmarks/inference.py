@@ -18,7 +18,7 @@ from scipy import stats
 
 from preimage.benchmarks.timing import row
 from preimage.inference import methods, observations
-from preimage.inference.answer import Answer, Task
+from preimage.inference.answer import Estimate, Task
 from preimage.inference.checks import coverage
 from preimage.inference.methods.amortised import Amortised
 from preimage.inference.methods.proposal import log_slopes
@@ -119,7 +119,7 @@ def score(problems: Problems, made: Amortised, cpu: float) -> Score:
     return Score(rmse, float(missed.mean()), float(np.mean(covered)), cpu, made.simulations, 1e3 * new)
 
 
-def _missed(answer: Answer, theta: np.ndarray) -> float:
+def _missed(answer: Estimate, theta: np.ndarray) -> float:
     assert answer.log_density is not None
     return -float(answer.log_density(theta[None])[0])
 
@@ -139,7 +139,7 @@ def of_gaussians(problems: Problems, made: Amortised) -> Gaussians:
     return Gaussians(missed, float(np.mean(far < stats.chi2.ppf(0.9, made.proposals.d))))
 
 
-def _covered(answer: Answer, theta: np.ndarray) -> bool:
+def _covered(answer: Estimate, theta: np.ndarray) -> bool:
     """Return whether less than 90 % of the answer is denser than it is at theta."""
     assert answer.log_density is not None
     return bool(answer.weights @ (answer.log_density(answer.draws) > answer.log_density(theta[None])) < 0.9)

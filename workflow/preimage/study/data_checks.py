@@ -18,7 +18,7 @@ from preimage.core.space import Space
 from preimage.data import named, new_rows, references, tables, targets
 from preimage.data import setting as setting_module
 from preimage.data.named import categories, stated_units
-from preimage.data.setting import Rows, Setting, describe, integers, of_rows, of_simulator
+from preimage.data.setting import RowSummary, Setting, describe, integers, of_rows, of_simulator
 from preimage.problems import loading
 from preimage.study import reference_checks
 from preimage.study.cases import cases
@@ -180,7 +180,7 @@ def _objectives(
         referred: inputs of the rows that objectives are to be near; what these are to be near is left open without.
     """
     entries = {name: e for name, e in study["objectives"].items() if objective.many(e) != "test_rows"}
-    known = Rows(found.inputs, found.outputs, found.units, {}, [], [], referred or {})
+    known = RowSummary(found.inputs, found.outputs, found.units, {}, [], [], referred or {})
     return targets.objectives(entries, known, space=None if referred is None else found.space)
 
 

@@ -32,10 +32,11 @@ from preimage.exact.forms import Columns, Process
 from preimage.support import npz
 from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates import marginal_likelihood
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, Kernel, factorised, squared_distances
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS = "gaussian_process.npz"
 # Sizes of what is held at once, in numbers: one block of covariances, and factors kept between calls (2.4 GB).
@@ -206,16 +207,16 @@ class Mean:
         import jax.numpy as jnp
 
         z = Encoding(np.array(self.levels), *p["inputs"])(jnp.asarray(x, jnp.float64), jnp)
-        means = []
+        context = []
         for lengths, rows, weights in zip(p["lengths"], p["rows"], p["weights"], strict=True):
             # A column at a time: XLA makes one loop over the rows of all this.
             squared = sum((a - row) ** 2 for a, row in zip(z / lengths, rows, strict=True))
-            means.append(KERNELS[self.kernel].traceable(jnp, squared) @ weights)
+            context.append(KERNELS[self.kernel].traceable(jnp, squared) @ weights)
         centre, scale = p["outputs"]
-        return centre + scale * jnp.stack(means)
+        return centre + scale * jnp.stack(context)
 
 
-def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train on at most `rows` of the rows known, starts and outputs side by side on the threads.
 
     Args:
@@ -235,7 +236,7 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
     centre, scale = np.where(constant, Y[0], Y.mean(axis=0)), np.where(constant, 0.0, Y.std(axis=0))
     outputs = ((Y - centre) / np.where(constant, 1.0, scale)).T
 
-    with one_blas_thread(), ThreadPoolExecutor(max(means.threads, 1)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(max(context.threads, 1)) as pool:
         parameters = _hyperparameters(
             kernel, Z[np.ix_(few, columns)], source, outputs[:, few], constant, int(spec["restarts"]), rng, pool
         )

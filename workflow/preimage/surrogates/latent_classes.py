@@ -31,8 +31,9 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, replacing, write_json
 from preimage.support.jax_setup import enable_double
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates.latent import check_numbers, decoders, padded, refuse_diverged
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS, FORM = "latent_classes.npz", "latent_classes.json"
 # Temperatures that are looked at, in units of the mean residual.
@@ -149,7 +150,7 @@ class LatentClasses:
         return cls(decoder, Inner(**form["inner"]), parameters, *rest)
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train on all rows, and beside that once for each fold left out, all at once.
 
     Args:
@@ -173,7 +174,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     begin = _begin(decoder, Z, block, weights, rng)
 
     found, losses = training.minimise(
-        lambda p, w: _own_residual(decoder, how, p, Z[block], w), begin, weights, outer, means.report
+        lambda p, w: _own_residual(decoder, how, p, Z[block], w), begin, weights, outer, context.report
     )
     refuse_diverged(losses)
 

@@ -23,8 +23,9 @@ from preimage.exact import forms as exact_forms
 from preimage.support import npz
 from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates.encoding import Encoding
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS = "linear.npz"
 # So much of a penalty there always is: columns of a category add up to 1, and others may depend on each other too.
@@ -100,7 +101,7 @@ class Planes:
         return base + Encoding(np.array(self.levels), centre, scale)(jnp.asarray(x, jnp.float64), jnp) @ slopes
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train by the normal equations.
 
     Args:

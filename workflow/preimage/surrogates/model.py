@@ -22,12 +22,13 @@ from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, write_json
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates import protocol, reordered
 from preimage.surrogates.base import differentiable
 from preimage.surrogates.brought.categories import Column, columns_of, listed
 from preimage.surrogates.brought.signature import Signature, fractions, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
-from preimage.surrogates.protocol import ALONE, Means, Trained
+from preimage.surrogates.protocol import Trained
 from preimage.surrogates.reordered import Order, Reordered
 from preimage.trees.forest import Forest
 
@@ -177,8 +178,8 @@ class Opened:
         return exact or model
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
-    """Take the model over, and judge it on the rows; nothing is trained, so neither `rng` nor `means` is used.
+def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
+    """Take the model over, and judge it on the rows; nothing is trained, so neither `rng` nor `context` is used.
 
     A category is given to the model by its label where the file knows labels, as its number in the study's list, from
     0, where it does not.

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.support.files import digest
-from preimage.surrogates.protocol import ALONE, Means, Report
+from preimage.support.progress import ALONE, Report, TrainingContext
 from preimage.surrogates.vmapped_training import WIDTHS, Data, Jobs, Network, Trainer
 
 
@@ -54,7 +54,7 @@ def tune(
     trainer: Callable[[Design], Trainer],
     rows: Data,
     rng: np.random.Generator,
-    means: Means = ALONE,
+    context: TrainingContext = ALONE,
 ) -> tuple[Setting, list[dict[str, Any]]]:
     """Return the setting with the smallest validation loss in the first fit's split, and a row a trial.
 
@@ -67,9 +67,9 @@ def tune(
     low, high = map(float, asked["learning_rate"])
     question = Question(trainer, rows, choices, (low, high))
     if asked["method"] == "grid":
-        trials = _grid(question, int(asked["evaluations"]), rng, means.report)
+        trials = _grid(question, int(asked["evaluations"]), rng, context.report)
     else:
-        trials = _hyperopt(question, int(asked["evaluations"]), rng, means)
+        trials = _hyperopt(question, int(asked["evaluations"]), rng, context)
     best = min(trials, key=lambda trial: trial[1])[0]
     return best, [_row(*trial) for trial in trials]
 
@@ -136,7 +136,7 @@ def _after(trials: Sequence[Trial], report: Report | None) -> Report | None:
 # -- hyperopt ----------------------------------------------------------------------------------------------------------
 
 
-def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, means: Means) -> list[Trial]:
+def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, context: TrainingContext) -> list[Trial]:
     from preimage.support import tpe
 
     base = int(rng.integers(2**32))
@@ -155,7 +155,7 @@ def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, me
             known.update(zip(alike, networks, strict=True))
         return known[asked].validation_loss, {"epochs": known[asked].epochs}
 
-    done = tpe.search(space, evaluate, evaluations, rng, means.state, means.report)
+    done = tpe.search(space, evaluate, evaluations, rng, context.state, context.report)
     return [
         (_setting(question, t.values), t.loss if math.isfinite(t.loss) else math.inf, int(t.told["epochs"]))
         for t in done

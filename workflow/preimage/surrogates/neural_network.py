@@ -31,9 +31,10 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import replacing
 from preimage.support.jax_setup import cache_compiled_programs, enable_double, use_one_thread
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates import keras_files
 from preimage.surrogates.encoding import Encoding
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.protocol import Traceable, Trained
 
 if TYPE_CHECKING:
     from preimage.surrogates.network_tuning import Design
@@ -224,7 +225,7 @@ def logged(folder: Path) -> dict[str, Any]:
     return {"flavor": "keras", "path": str(folder / MODEL), "packages": ["keras", "jax"]}
 
 
-def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train the ensemble, all members and folds at once; on one thread (see `use_one_thread`).
 
     Args:
@@ -249,7 +250,7 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
     design = tuning.Design(tuple(spec["layers"]), spec["activation"], int(spec["batch"]))
     rate, trials = float(spec["learning_rate"]), list[dict[str, Any]]()
     if spec.get("tune") is not None:
-        (design, rate), trials = tuning.tune(spec, trainer, rows, rng, means)
+        (design, rate), trials = tuning.tune(spec, trainer, rows, rng, context)
 
     fits, count = len(scales), int(spec["members"])
     jobs = vmapped.Jobs(np.full(fits * count, rate), _seeds(rng, fits * count), np.repeat(np.arange(fits), count))

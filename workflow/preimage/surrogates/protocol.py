@@ -1,6 +1,6 @@
 """What a model must be able to do to be inverted, what training is given, and what it leaves.
 
-A kind's module has `train(rows, spec, rng, means)`, which returns a `Trained`; `load(folder)`, which returns a
+A kind's module has `train(rows, spec, rng, context)`, which returns a `Trained`; `load(folder)`, which returns a
 `Surrogate`; and `logged(folder)`, which says how a tracking server is to keep the model (see `preimage.tracking`).
 Points are those of `preimage.core.space`; where an input is a category (`levels` above 0) its number has no order, and
 a model that takes order for meaning must encode it.
@@ -22,7 +22,6 @@ from preimage.surrogates.base import module
 
 # An output that varies by so many roundings of its largest value is a constant that was computed.
 ROUNDINGS = 4
-Report = Callable[[int, float], None]
 
 
 class Traceable(NamedTuple):
@@ -54,24 +53,6 @@ class Differentiable(Surrogate, Protocol):
 
     def traceable(self) -> Traceable:
         """Return the prediction for JAX to trace, in float64."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """What training may use; none of it changes the result.
-
-    Attributes:
-        threads: to work on.
-        state: a folder where a search keeps its trials, so that one that was killed goes on.
-        report: told the trials done so far and the smallest loss among them.
-    """
-
-    threads: int = 1
-    state: Path | None = None
-    report: Report | None = None
-
-
-ALONE = Means()
 
 
 @dataclass(frozen=True)

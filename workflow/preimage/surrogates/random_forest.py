@@ -11,8 +11,9 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support.files import replacing
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates.estimator import as_estimator
-from preimage.surrogates.protocol import ALONE, Means, Trained
+from preimage.surrogates.protocol import Trained
 from preimage.trees import standardised
 from preimage.trees.forest import Forest
 
@@ -23,7 +24,7 @@ TRUSTED = ["sklearn.tree._tree.Tree"]
 SETTINGS = ("max_depth", "min_samples_leaf", "max_features")
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train; trees tell a category's values apart one by one.
 
     Args:
@@ -35,9 +36,9 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     if "max_features" in settings:
         settings["max_features"] = float(settings["max_features"])  # 1 would be one input, where 1.0 is all of them
     trials: list[dict[str, Any]] = []
-    fit = _fitter(int(spec["trees"]), seed, means.threads)
+    fit = _fitter(int(spec["trees"]), seed, context.threads)
     if spec.get("tune") is not None:
-        settings, trials = _tune(rows, fold, fit, int(spec["tune"]["evaluations"]), rng, means)
+        settings, trials = _tune(rows, fold, fit, int(spec["tune"]["evaluations"]), rng, context)
     trees = fit(rows, settings)
 
     def save(folder: Path) -> None:
@@ -95,7 +96,7 @@ def _tune(
     fit: Fit,
     evaluations: int,
     rng: np.random.Generator,
-    means: Means,
+    context: TrainingContext,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the settings with the smallest cross-validated error, and every trial.
 
@@ -125,7 +126,7 @@ def _tune(
         predicted, _ = _out_of_fold(rows, fold, fit, settings_of(values))
         return float(np.sqrt(np.mean(((predicted - Y) / scale) ** 2)))
 
-    done = tpe.search(space, evaluate, evaluations, rng, means.state, means.report)
+    done = tpe.search(space, evaluate, evaluations, rng, context.state, context.report)
     best = min(done, key=lambda t: t.loss)
     trials = [{**settings_of(t.values), "cross_validated_error": t.loss} for t in done]
     return settings_of(best.values), trials

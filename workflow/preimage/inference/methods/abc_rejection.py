@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, failed
+from preimage.inference.answer import Estimate, Task, Trained, failed
 from preimage.inference.methods import budget, statistics
+from preimage.support.progress import ALONE, TrainingContext
 
 DEFAULT = 5_000_000
 # Sets: the fewest, the most that are kept in memory, and of them the share that an answer keeps, within limits.
@@ -26,7 +27,7 @@ def check(task: Task, spec: Mapping[str, Any]) -> None:
     _rows(task, spec)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Simulate the sets, or take those of the bank. Raises StudyError for a budget below FEWEST sets."""
     rows = _rows(task, spec)
     simulated = statistics.Simulated(task)
@@ -63,12 +64,12 @@ class Nearest:
     def arrays(self) -> dict[str, np.ndarray]:
         return {"theta": self.theta, "statistics": self.statistics}
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         observed = statistics.Simulated(self.task).of(x)
         scale = statistics.scales(self.statistics)
         return [self._ask(one, scale) for one in observed]
 
-    def _ask(self, observed: np.ndarray, scale: np.ndarray) -> Answer:
+    def _ask(self, observed: np.ndarray, scale: np.ndarray) -> Estimate:
         prior = self.task.simulator.prior
         if np.isnan(observed).any():
             return failed(len(prior.names), "the set has samples that failed (NaN): its statistics are not known")
@@ -82,4 +83,4 @@ class Nearest:
         weights = 1 - (far[kept] / max(reach, 1e-300)) ** 2
         weights = weights / weights.sum() if weights.sum() > 0 else np.full(keep, 1 / keep)
         off = (self.statistics[kept] - observed) / scale
-        return Answer(statistics.adjusted(prior, self.theta[kept], weights, off), weights, 0)
+        return Estimate(statistics.adjusted(prior, self.theta[kept], weights, off), weights, 0)

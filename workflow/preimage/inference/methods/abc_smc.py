@@ -17,8 +17,9 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, Untrained, failed
+from preimage.inference.answer import Estimate, Task, Trained, Untrained, failed
 from preimage.inference.methods import budget, statistics
+from preimage.support.progress import ALONE, TrainingContext
 
 DEFAULT = 5_000_000
 # Particles: the fewest and the most of a population, which is made so large that the budget allows so many rounds.
@@ -27,7 +28,7 @@ FEWEST, MOST, ROUNDS = 100, 4000, 12
 WORTH = 0.02
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Return the method; nothing is trained. Raises StudyError for a budget below a population of FEWEST sets."""
     return restored(task, spec, {})
 
@@ -39,7 +40,7 @@ def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarra
     return Untrained(lambda x, rng: _ask(task, simulated, sets, x, rng))
 
 
-def _ask(task: Task, simulated: statistics.Simulated, sets: int, x: np.ndarray, rng: np.random.Generator) -> Answer:
+def _ask(task: Task, simulated: statistics.Simulated, sets: int, x: np.ndarray, rng: np.random.Generator) -> Estimate:
     prior = task.simulator.prior
     d = len(prior.names)
     observed = simulated.of(x[None])[0]
@@ -73,7 +74,7 @@ def _ask(task: Task, simulated: statistics.Simulated, sets: int, x: np.ndarray, 
             break
     weights = np.exp(log_weight - logsumexp(log_weight))
     moved = statistics.adjusted(prior, prior.from_normal(w), weights, (found - observed) / scale)
-    return Answer(moved, weights, used * task.size)
+    return Estimate(moved, weights, used * task.size)
 
 
 def _moved(

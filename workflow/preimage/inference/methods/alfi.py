@@ -20,11 +20,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inference.answer import ALONE, Means, Task
+from preimage.inference.answer import Task
 from preimage.inference.methods import amortised, dense, one_shot, set_encoder
 from preimage.inference.methods.amortised import Amortised, MetaTraining
 from preimage.inference.methods.one_shot import OneShot
 from preimage.inference.methods.training import Weights
+from preimage.support.progress import ALONE, TrainingContext
 
 KIND = "alfi"
 SIMULATIONS = 1e8
@@ -149,7 +150,7 @@ def check(task: Task, spec: Mapping[str, Any]) -> None:
     amortised.refuse_below(spec.get("simulations", SIMULATIONS), set_encoder.SETS * task.size + least, f"{why}{start}")
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Amortised:
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Amortised:
     """Train the start, if there is one, then the recurrent network, on a budget of `simulations` for both.
 
     Raises StudyError where the budget is less than one batch of either.
@@ -167,7 +168,7 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     share = START_SHARE if refine else 0.0
     after = amortised.updates_of((1 - share) * budget, task.size + network.cost, batch)
     made = amortised.made_for(KIND, task, architecture(spec))
-    training = MetaTraining(task, start.proposals, means, made, batch, rate)
+    training = MetaTraining(task, start.proposals, context, made, batch, rate)
     history = {}
     if refine:
         before = amortised.updates_of(share * budget, task.size, batch)

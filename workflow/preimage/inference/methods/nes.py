@@ -18,9 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, failed
+from preimage.inference.answer import Estimate, Task, Trained, failed
 from preimage.inference.methods import budget, statistics
 from preimage.inference.prior import HALF_WIDTH
+from preimage.support.progress import ALONE, TrainingContext
 
 DEFAULT = 128_000
 # Parameters drawn in a generation, and samples simulated at each (a set has at most as many as an observed one).
@@ -37,7 +38,7 @@ def check(task: Task, spec: Mapping[str, Any]) -> None:
     _generations(task, spec)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Simulate at parameters from the prior, for the scales of the statistics; no more is trained.
 
     Raises StudyError for a budget below one generation.
@@ -81,7 +82,7 @@ class Search:
     def arrays(self) -> dict[str, np.ndarray]:
         return {"scale": self.scale}
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         key = jax.random.key(int(rng.integers(2**32)))
         observed = statistics.Simulated(self.task).of(x)
         search = jax.jit(partial(_searched, _smaller(self.task), _repeats(self.task), self.generations))
@@ -91,13 +92,13 @@ class Search:
         paths = jax.lax.map(lambda one: search(scale, *one), each, batch_size=together)
         return [self._answer(*one) for one in zip(observed, *map(np.asarray, paths), strict=True)]
 
-    def _answer(self, observed: np.ndarray, centres: np.ndarray, sds: np.ndarray) -> Answer:
+    def _answer(self, observed: np.ndarray, centres: np.ndarray, sds: np.ndarray) -> Estimate:
         prior = self.task.simulator.prior
         used = self.generations * POPULATION * _smaller(self.task).size * _repeats(self.task)
         if np.isnan(observed).any():
             return failed(len(prior.names), "the set has samples that failed (NaN): its statistics are not known", used)
         last = centres[-max(1, round(LAST * len(centres))) :].mean(axis=0)
-        return Answer(prior.from_z(last)[None], np.ones(1), used, path=path(prior, centres, sds), point=True)
+        return Estimate(prior.from_z(last)[None], np.ones(1), used, path=path(prior, centres, sds), point=True)
 
 
 def path(prior: Any, centres: np.ndarray, sds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

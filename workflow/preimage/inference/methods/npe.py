@@ -26,7 +26,7 @@ import numpy as np
 
 from preimage.inference import arrays as stored
 from preimage.inference import bank
-from preimage.inference.answer import ALONE, Answer, Means, Task
+from preimage.inference.answer import Estimate, Task
 from preimage.inference.methods import amortised, set_encoder, support
 from preimage.inference.methods.flow_matching import Flow
 from preimage.inference.methods.set_encoder import Seen, SetEncoder
@@ -36,6 +36,7 @@ from preimage.inference.methods.unbounded import Unbounded
 from preimage.support.errors import StudyError
 from preimage.support.files import digest
 from preimage.support.jax_setup import cache_compiled_programs, use_one_thread
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.support.resume_state import resumed
 
 KIND = "npe"
@@ -111,19 +112,19 @@ class Npe:
         """Return the method whose rounds go on, after a kill, from what they kept in the folder `state`."""
         return replace(self, kept=state)
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         """Return an answer a set (sets, n, D). Raises StudyError for sets of another shape than those of training."""
         expected = (self.task.size, len(self.task.simulator.coordinates))
         if x.ndim != 3 or x.shape[1:] != expected:
             raise StudyError(f"method '{KIND}': found sets of shape {x.shape[1:]}, expected {expected} as in training")
         return [self._answer(one, np.random.default_rng(rng.integers(2**63))) for one in x]
 
-    def _answer(self, x: np.ndarray, rng: np.random.Generator) -> Answer:
+    def _answer(self, x: np.ndarray, rng: np.random.Generator) -> Estimate:
         count = int(self.spec.get("draws", DRAWS))
         posterior, spent = self._refined(x, rng)
         w = posterior.draws(x, count, int(rng.integers(2**31)))
         if not np.isfinite(w).all():
-            return Answer(
+            return Estimate(
                 np.full((1, w.shape[1]), np.nan), np.ones(1), spent, status="failed", message="no finite draw"
             )
         prior, scale = self.task.simulator.prior, Unbounded(self.task.simulator.prior)
@@ -137,7 +138,7 @@ class Npe:
             found[inside] = posterior.log_density(at, x) + slope
             return found
 
-        return Answer(scale.parameters(w), np.full(count, 1 / count), spent, log_density)
+        return Estimate(scale.parameters(w), np.full(count, 1 / count), spent, log_density)
 
     def _refined(self, x: np.ndarray, rng: np.random.Generator) -> tuple[Posterior, int]:
         """Return the posterior of the last round for a set (n, D), and the samples that were simulated for it."""
@@ -151,7 +152,7 @@ class Npe:
             sets = Sets(np.concatenate([sets.w[inside], new.w]), np.concatenate([sets.x[inside], new.x]))
             if len(sets.x) < FEWEST:
                 break
-            posterior, _ = _fitted(self.task, self.spec, sets, rng, Means(self.kept))
+            posterior, _ = _fitted(self.task, self.spec, sets, rng, TrainingContext(state=self.kept))
         return posterior, spent
 
     def _simulated(self, w: np.ndarray, rng: np.random.Generator) -> Sets:
@@ -190,7 +191,7 @@ def check(task: Task, spec: Mapping[str, Any]) -> None:
     amortised.refuse_below(spec.get("simulations", SETS * task.size), FEWEST * rounds * task.size, why)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Npe:
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Npe:
     """Train on the first round, simulations from the prior. Raises StudyError where too few of them are fine."""
     check(task, spec)
     count = _count(task, spec) // int(spec.get("rounds", 1))
@@ -200,7 +201,7 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
             f"method '{KIND}': found {len(found.x)} simulations that did not fail, expected {FEWEST} or more"
         )
     first = Sets(Unbounded(task.simulator.prior).values(found.theta), found.x)
-    posterior, curve = _fitted(task, spec, first, rng, means)
+    posterior, curve = _fitted(task, spec, first, rng, context)
     return Npe(task, spec, posterior, first, count * task.size, {"loss": curve})
 
 
@@ -243,7 +244,7 @@ class Missed:
 
 
 def _fitted(
-    task: Task, spec: Mapping[str, Any], sets: Sets, rng: np.random.Generator, means: Means
+    task: Task, spec: Mapping[str, Any], sets: Sets, rng: np.random.Generator, context: TrainingContext
 ) -> tuple[Posterior, list[tuple[int, float]]]:
     """Return a flow that is trained on sets from scratch, and the history of its loss."""
     use_one_thread()
@@ -264,8 +265,8 @@ def _fitted(
     course = Course(int(spec.get("updates", UPDATES)), float(spec.get("learning_rate", LEARNING_RATE)))
     loss = Missed(flow, int(spec.get("batch", BATCH)))
     made_of = hashlib.sha256(sets.w.tobytes()).hexdigest()
-    state = _state(means, [_made_for(task, spec), seeds, course, loss.batch, made_of])
-    weights, curve = trained(loss, _weights(encoder, flow, seeds[0]), seeds[1], course, state, means.report, data)
+    state = _state(context, [_made_for(task, spec), seeds, course, loss.batch, made_of])
+    weights, curve = trained(loss, _weights(encoder, flow, seeds[0]), seeds[1], course, state, context.report, data)
     kept, seen = jax.tree.map(lambda a: jnp.asarray(a[:held], a.dtype if a.dtype == bool else jnp.float32), shown)
     weights = flow.shrunk(weights, kept, set_encoder.features(weights["encoder"], seen), jax.random.key(seeds[0]))
     return Posterior(encoder, flow, weights, regression, spread), curve
@@ -318,5 +319,5 @@ def _made_for(task: Task, spec: Mapping[str, Any]) -> dict[str, Any]:
     return amortised.made_for(KIND, task, {key: spec.get(key, value) for key, value in keys.items()})
 
 
-def _state(means: Means, decides: Any) -> Path | None:
-    return None if means.state is None else means.state / f"{KIND}-{digest(decides)[:16]}.npz"
+def _state(context: TrainingContext, decides: Any) -> Path | None:
+    return None if context.state is None else context.state / f"{KIND}-{digest(decides)[:16]}.npz"

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from preimage.inference.answer import ALONE, Means, Task
+from preimage.inference.answer import Task
 from preimage.inference.methods import amortised, dense, set_encoder
 from preimage.inference.methods.amortised import Amortised, MetaTraining
 from preimage.inference.methods.proposal import Proposals
 from preimage.inference.methods.set_encoder import SetEncoder
 from preimage.inference.methods.training import Weights
+from preimage.support.progress import ALONE, TrainingContext
 
 KIND = "one_shot"
 SIMULATIONS = 1e8
@@ -75,7 +76,7 @@ def check(task: Task, spec: Mapping[str, Any]) -> None:
     amortised.refuse_below(spec.get("simulations", SIMULATIONS), least, why)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Amortised:
+def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Amortised:
     """Train on fresh simulations, as many as the budget `simulations` allows.
 
     Raises StudyError where that is less than one batch.
@@ -89,7 +90,7 @@ def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     network = OneShot(encoder, proposals_of(task, spec))
     made = amortised.made_for(KIND, task, architecture(spec))
     rate = float(spec.get("learning_rate", amortised.LEARNING_RATE))
-    training = MetaTraining(task, network.proposals, means, made, batch, rate)
+    training = MetaTraining(task, network.proposals, context, made, batch, rate)
     start = network.init(jax.random.key(keys[1]))
     passes = int(spec.get("passes", 1))
     weights, curve = training(KIND, network.path, start, keys[2], updates, task.size, passes)

@@ -29,8 +29,9 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, replacing, write_json
 from preimage.support.jax_setup import enable_double
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates.latent import decoders
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS, FORM = "latent.npz", "latent.json"
 # A regression of what is observed on what is behind it gives the parameters to begin with.
@@ -145,7 +146,7 @@ class Latent:
         return cls(decoder, Inner(**form["inner"]), parts["parameters"], Scales(**parts["scales"]))
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train on all rows, and beside that once for each fold left out, all at once.
 
     Args:
@@ -169,7 +170,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
         plain = training.Outer("lbfgs", REGRESSION_STEPS)
         begin, _ = training.minimise(lambda p, w: training.observed_loss(decoder, p, X, Y, w), begin, weights, plain)
     found, losses = training.minimise(
-        lambda p, w: training.latent_loss(decoder, how, p, X, Y, w), begin, weights, outer, means.report
+        lambda p, w: training.latent_loss(decoder, how, p, X, Y, w), begin, weights, outer, context.report
     )
     refuse_diverged(losses)
 
