@@ -14,7 +14,7 @@ FOLDER ?= results/.server
 PORT ?= 5000
 ARGS ?=
 
-.PHONY: help run test test-long lint format bench venv venv-dev lock docs docs-site clean tracking-server
+.PHONY: help run test test-long lint kernels format bench venv venv-dev lock docs docs-site clean tracking-server
 
 help:
 	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml,"
@@ -26,13 +26,17 @@ help:
 run: venv
 	@exec $(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
 
+# Kernels compile beside the lint, once, before the tests that would each compile them.
 test: venv-dev
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory -j $(CORES) lint kernels
 	$(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder --durations=15
 
 test-long: venv-dev
 	$(BIN)/python -m pytest -q -m long
 	PREIMAGE_EXAMPLES=all $(BIN)/python -m pytest -q tests/property tests/unit
+
+kernels: venv
+	@PYTHONPATH=workflow $(BIN)/python -m preimage.inversion.kernels
 
 lint: venv-dev
 	$(BIN)/ruff check .

@@ -9,7 +9,6 @@ import pytest
 from preimage import study
 from preimage.core import objective
 from preimage.core.space import Input, Space
-from preimage.inference import methods
 from preimage.inference.base import InferenceMethod
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
@@ -189,7 +188,7 @@ class Constant:
     def spread(self, X):
         return 1 + 0 * X[:, :1]
 
-def train(rows, spec, rng, means):
+def train(rows, spec, rng, context):
     from preimage.surrogates.protocol import Trained
 
     model = Constant(rows.Y.mean() + spec["shift"])
@@ -219,7 +218,7 @@ class PriorMean(InferenceMethod):
 
     kind: ClassVar[str] = "prior_mean"
 
-def train(task, spec, rng, means=None):
+def train(task, spec, rng, context=None):
     return restored(task, spec, {})
 
 def restored(task, spec, arrays):
@@ -233,7 +232,7 @@ def test_a_module_adds_an_inference_method(extend, study_file):
     assert "key 'inference.m.kind': unknown kind 'prior_mean'" in refusal(study.load, study_file(text))
     extend(METHOD)
     assert study.load(study_file(text))["inference"]["m"]["kind"] == "prior_mean"
-    assert methods.method("prior_mean").restored(None, {}, {}) == "the middle"
+    assert InferenceMethod.of({"kind": "prior_mean"}).restored(None, {}) == "the middle"
 
 
 @pytest.fixture(autouse=True)

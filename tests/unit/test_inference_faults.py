@@ -10,7 +10,7 @@ import pytest
 
 from preimage.inference import judge, observations, table
 from preimage.inference.answer import Estimate, Task, Untrained
-from preimage.inference.methods import method
+from preimage.inference.base import InferenceMethod
 from preimage.inference.simulators import loading
 
 from ..conftest import refusal
@@ -54,7 +54,7 @@ def test_a_point_where_the_simulator_raises_has_no_predictive_check(load):
 
 @pytest.mark.parametrize("kind", ["avo", "abc_smc"])
 def test_a_search_whose_simulator_hangs_ends_the_step(load, kind):
-    trained = method(kind).restored(Task(load("hangs", seconds=0.2), 4), {"kind": kind}, {})
+    trained = InferenceMethod.of({"kind": kind}).restored(Task(load("hangs", seconds=0.2), 4), {})
     message = refusal(table.ask, trained, np.zeros((4, 4, 1)), np.random.default_rng(0))
     assert message.startswith("simulator 'faulty_simulators:hangs': no answer for")
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from preimage.inference.simulator import Simulator
-from preimage.support.progress import ALONE, TrainingContext
 
 
 class Bank(NamedTuple):
@@ -80,18 +79,6 @@ class Trained(Protocol):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what training made, to be saved; empty where nothing was trained."""
-
-
-class Method(Protocol):
-    """What the module of a kind of method has."""
-
-    def train(
-        self, task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE
-    ) -> Trained:
-        """Make the method ready. Raises StudyError where it can't work on the task, or for a budget too small."""
-
-    def restored(self, task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
-        """Return the method as `train` left it, from the arrays that it saved."""
 
 
 @dataclass(frozen=True)

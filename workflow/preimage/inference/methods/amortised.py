@@ -26,7 +26,6 @@ from preimage.support.progress import TrainingContext
 # Of weights, sets (B, n, D) and a key: the proposals psi (steps, B, length) on the way to the answer.
 Path_ = Callable[[Weights, Any, Any], Any]
 
-BATCH, LEARNING_RATE, DRAWS = 64, 3e-3, 1000
 # A -log q this large is where the loss turns from linear to logarithmic: early proposals miss by millions.
 TAMED = 20.0
 # Sets answered in one call of the compiled program.
@@ -53,8 +52,8 @@ class Amortised:
     simulations: int
     history: Mapping[str, list[tuple[int, float]]]
     fresh: Callable[[], Weights]
+    draws: int
     each: int = 0
-    draws: int = DRAWS
 
     def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         """Return an answer a set (sets, n, D): draws of the last proposal, truncated to the prior's support.
@@ -155,8 +154,8 @@ class MetaTraining:
     proposals: Proposals
     context: TrainingContext
     told: Mapping[str, Any]
-    batch: int = BATCH
-    learning_rate: float = LEARNING_RATE
+    batch: int
+    learning_rate: float
     spent: list[int] = field(default_factory=list)
 
     def __call__(

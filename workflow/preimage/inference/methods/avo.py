@@ -27,12 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage.inference.answer import Estimate, Task, Trained, failed
+from preimage.inference.kinds.avo import Avo as Options
 from preimage.inference.methods import budget
 from preimage.inference.methods.nes import path
 from preimage.inference.prior import HALF_WIDTH
 from preimage.support.progress import ALONE, TrainingContext
 
-DEFAULT = 1_000_000
 # Steps of the critic to one of the proposal, parameters drawn in each, and samples at each for the proposal's.
 CRITIC_STEPS, DRAWS, SAMPLES = 4, 64, 4
 HIDDEN, PENALTY, ENTROPY = 32, 10.0, 0.01
@@ -45,13 +45,13 @@ LAST = 0.25
 WIDEST, NARROWEST = {0.0: 2.0, 0.3: 0.1}, 0.1
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Return the method; nothing is trained ahead. Raises StudyError for a budget below one step."""
-    return restored(task, spec, {})
+    return restored(task, options, {})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
-    return Duel(task, budget.batches(spec, DEFAULT, BATCH, "a step of critic and proposal"))
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
+    return Duel(task, budget.batches(options.simulations, BATCH, "a step of critic and proposal"))
 
 
 class Duel:

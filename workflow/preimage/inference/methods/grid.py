@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from scipy import optimize
 from scipy.special import logsumexp
 
 from preimage.inference.answer import Estimate, Task, Trained, Untrained, failed
+from preimage.inference.kinds.grid import Grid as Options
 from preimage.inference.methods import likelihood
 from preimage.inference.prior import Prior
 from preimage.support.errors import StudyError
@@ -42,15 +42,15 @@ END = 1e-15
 MOST = 4_000_000
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Return the method; nothing is trained.
 
     Raises StudyError where the likelihood is not known, or the parameters are more than 3.
     """
-    return restored(task, spec, {})
+    return restored(task, options, {})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
     likelihood.needed(task.simulator, "grid")
     d = len(task.simulator.prior.names)
     if d not in AXIS:
