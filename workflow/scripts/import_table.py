@@ -1,6 +1,7 @@
 """A user's table, checked and written as parquet with units."""
 
 from preimage.data import tables
+from preimage.data.described import STUDY, described
 from preimage.running.step import step
 from preimage.support.files import sha256, write_json
 
@@ -19,6 +20,8 @@ def main(snakemake):
         run.metric("data/rows", len(table))
         run.metric("data/left_out", len(found.left_out))
         run.artifact(snakemake.output.info)
+        source = {"uri": ", ".join(sources)}
+        run.record.datasets = [described(snakemake.output.data, STUDY, run.record.study, source)]
 
 
 main(snakemake)

@@ -7,12 +7,16 @@ import numpy as np
 import pandas as pd
 
 from preimage.data import rows, split
+from preimage.data.described import described
 from preimage.evidence import learning
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json
 from preimage.support.progress import TrainingContext
 from preimage.surrogates import intervals, judging, protocol
 from preimage.surrogates.base import SurrogateKind, module
+
+# Rows that stand beside a model, with its predictions.
+EXAMPLES = 5
 
 
 def main(snakemake):
@@ -93,10 +97,12 @@ def log(run, snakemake, trained, info, train):
         run.metric("training/loss", training, epoch)
         run.metric("training/validation_loss", validation, epoch)
     run.artifact(snakemake.output.info, snakemake.output.test)
+    run.record.datasets = [described(snakemake.input.train, "training"), described(snakemake.input.test, "test")]
     model = module(info["kind"]).logged(Path(snakemake.output.model))
     run.record.model = {
         **model,
-        "example": {n: train.X[:5, j].tolist() for j, n in enumerate(train.inputs)},
+        "example": {n: train.X[:EXAMPLES, j].tolist() for j, n in enumerate(train.inputs)},
+        "predicted": dict(zip(train.outputs, trained.surrogate.predict(train.X[:EXAMPLES]).T.tolist(), strict=True)),
         "requirements": [f"{p}=={version(p)}" for p in (*model["packages"], "numpy")],
     }
 
