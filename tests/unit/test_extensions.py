@@ -19,7 +19,7 @@ from preimage.study.objectives import ObjectiveEntry
 from preimage.study.sections import StudyFile
 from preimage.support import extensions
 from preimage.support.frozen import json_schema
-from preimage.surrogates.base import SurrogateKind, module
+from preimage.surrogates.base import SurrogateKind
 from preimage.trees.objective import reduce
 
 from ..conftest import BOWL, refusal
@@ -188,10 +188,10 @@ class Constant:
     def spread(self, X):
         return 1 + 0 * X[:, :1]
 
-def train(rows, spec, rng, context):
+def train(rows, options, rng, context):
     from preimage.surrogates.protocol import Trained
 
-    model = Constant(rows.Y.mean() + spec["shift"])
+    model = Constant(rows.Y.mean() + options.shift)
     return Trained(model, lambda folder: None, (model.predict(rows.X), model.spread(rows.X)), {})
 '''
 
@@ -204,7 +204,7 @@ def test_a_module_adds_a_surrogate(extend, study_file):
     assert found["surrogates"]["m"] == {"kind": "mean", "shift": 2}
     assert SurrogateKind.registry["mean"].modules() == ["toy:Mean"]
     rows = SimpleNamespace(X=np.zeros((4, 1)), Y=np.array([[1.0], [2.0], [3.0], [6.0]]))
-    trained = module("mean").train(rows, found["surrogates"]["m"], None, None)
+    trained = SurrogateKind.of_study(found["surrogates"]["m"]).train(rows, None)
     assert trained.surrogate.predict(np.ones((2, 1))).tolist() == [[5.0], [5.0]]
 
 

@@ -16,8 +16,9 @@ from preimage.core.space import Space
 from preimage.data.setting import RowSummary, of_rows
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.support.files import read_json
+from preimage.surrogates.base import kept
 from preimage.surrogates.intervals import Intervals
-from preimage.surrogates.protocol import Surrogate, kept
+from preimage.surrogates.protocol import Surrogate
 
 
 @dataclass(frozen=True)

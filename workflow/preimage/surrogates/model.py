@@ -23,11 +23,12 @@ from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, write_json
 from preimage.support.progress import ALONE, TrainingContext
-from preimage.surrogates import protocol, reordered
-from preimage.surrogates.base import differentiable
+from preimage.surrogates import reordered
+from preimage.surrogates.base import differentiable, kept
 from preimage.surrogates.brought.categories import Column, columns_of, listed
 from preimage.surrogates.brought.signature import Signature, fractions, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
+from preimage.surrogates.kinds.model import Model as Options
 from preimage.surrogates.protocol import Trained
 from preimage.surrogates.reordered import Order, Reordered
 from preimage.trees.forest import Forest
@@ -178,18 +179,19 @@ class Opened:
         return exact or model
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
+def train(rows: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Take the model over, and judge it on the rows; nothing is trained, so neither `rng` nor `context` is used.
 
     A category is given to the model by its label where the file knows labels, as its number in the study's list, from
     0, where it does not.
 
     Args:
-        spec: the study's entry (path or uri, format, inputs, outputs).
+        options: the study's entry (path or uri, format, inputs, outputs).
     """
     from preimage.support.jax_setup import use_one_thread
 
     use_one_thread()
+    spec = options.plain()
     source = find(spec)
     X, outputs = rows.X, rows.outputs
     columns = list(map(Column, rows.inputs, rows.categories or [()] * len(rows.inputs)))
@@ -296,7 +298,7 @@ def _read(kind: str, file: Path, double: bool, beside: Sequence[Path] | None = N
         from preimage.surrogates.brought import lightgbm_file
 
         return lightgbm_file.read(file)
-    return protocol.kept(kind, file, f"model of kind {kind}")
+    return kept(kind, file, f"model of kind {kind}")
 
 
 def _wrapped(kind: str, model: Any, order: Order) -> Brought:

@@ -17,6 +17,7 @@ import numpy as np
 
 from preimage.support.files import digest
 from preimage.support.progress import ALONE, Report, TrainingContext
+from preimage.surrogates.kinds.neural_network import NeuralNetwork, NeuralNetworkTune
 from preimage.surrogates.vmapped_training import WIDTHS, Data, Jobs, Network, Trainer
 
 
@@ -50,7 +51,8 @@ class Question(NamedTuple):
 
 
 def tune(
-    spec: Mapping[str, Any],
+    options: NeuralNetwork,
+    asked: NeuralNetworkTune,
     trainer: Callable[[Design], Trainer],
     rows: Data,
     rng: np.random.Generator,
@@ -59,17 +61,16 @@ def tune(
     """Return the setting with the smallest validation loss in the first fit's split, and a row a trial.
 
     Args:
-        spec: the surrogate's settings, with `tune`; what `tune` doesn't list is as the surrogate has it.
-        means: a hyperopt search keeps its trials; a grid takes seconds to do again.
+        options: the surrogate's; what `asked` doesn't list is as these have it.
+        context: a hyperopt search keeps its trials; a grid takes seconds to do again.
     """
-    asked = spec["tune"]
-    choices = {key: asked.get(key) or [spec[key]] for key in Design._fields}
-    low, high = map(float, asked["learning_rate"])
+    choices = {key: getattr(asked, key) or [getattr(options, key)] for key in Design._fields}
+    low, high = map(float, asked.learning_rate)
     question = Question(trainer, rows, choices, (low, high))
-    if asked["method"] == "grid":
-        trials = _grid(question, int(asked["evaluations"]), rng, context.report)
+    if asked.method == "grid":
+        trials = _grid(question, asked.evaluations, rng, context.report)
     else:
-        trials = _hyperopt(question, int(asked["evaluations"]), rng, context)
+        trials = _hyperopt(question, asked.evaluations, rng, context)
     best = min(trials, key=lambda trial: trial[1])[0]
     return best, [_row(*trial) for trial in trials]
 
