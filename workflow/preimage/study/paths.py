@@ -31,8 +31,8 @@ def locate(study: Study, folder: str | Path) -> None:
     """Write in place, for each file that lies beside the study, where it is from the working directory; one that is in
     neither place stays as it is, for those who read it to say."""
     shown = _shown(Path(folder))
-    for one in [] if shown is None else _relative(study):
-        if (shown / one.path).exists():
+    for one in _relative(study):
+        if shown != Path() and (shown / one.path).exists():
             one.holder[one.at] = str(shown / one.path)
 
 
@@ -42,16 +42,14 @@ def ambiguous(study: Study, folder: str | Path) -> list[str]:
     return [
         f"key '{one.key}': found {one.path} beside the study ({shown}) and another in the working directory: the first "
         f"is read; write {Path(one.path).absolute()} for the second"
-        for one in ([] if shown is None else _relative(study))
+        for one in _relative(study)
         if _differ(shown / one.path, Path(one.path))
     ]
 
 
-def _shown(folder: Path) -> Path | None:
-    """Return a folder as paths below it are written; None where it is the working directory."""
+def _shown(folder: Path) -> Path:
+    """Return a folder as paths below it are written: from the working directory, unless they would lead up from it."""
     relative = Path(os.path.relpath(folder))
-    if relative == Path():
-        return None
     return folder.resolve() if ".." in relative.parts else relative
 
 
