@@ -15,7 +15,8 @@ from preimage.core.dynamics import Curve, Model
 from preimage.data import clock, dates, gaps, tables
 from preimage.data.clock import TimeEntry
 from preimage.data.notation import Notation
-from preimage.data.sources import Source, read_file
+from preimage.data.source import Source
+from preimage.data.sources import read_file
 from preimage.support.errors import StudyError, did_you_mean
 
 COUNTRY_COLUMNS = ("Country_Region", "Country/Region", "country")
