@@ -25,7 +25,7 @@ from preimage.inversion.table import frame
 from preimage.support.files import write_json
 from preimage.support.rng import generator
 from preimage.surrogates import intervals
-from preimage.surrogates.base import module
+from preimage.surrogates.base import SurrogateKind, module
 
 # What must be equal in any unit; `distinct` and `hits` count, the others are words.
 VERDICTS = ["feasible", "in_domain", "failed", "distinct"]
@@ -155,7 +155,7 @@ def _rows(found, folder, rng):
 
 
 def _trained(spec, train, folder, seed, name):
-    trained = module(spec["kind"]).train(train, spec, generator(seed, f"train/{name}"))
+    trained = SurrogateKind.of_study(spec).train(train, generator(seed, f"train/{name}"))
     folder.mkdir(exist_ok=True)
     trained.save(folder)
     return module(spec["kind"]).load(folder), intervals.fit(train.Y, *trained.out_of_fold)

@@ -9,6 +9,7 @@ from onnx import save_model as save_onnx
 from preimage.data.rows import Rows
 from preimage.study import user_models
 from preimage.surrogates import model
+from preimage.surrogates.base import SurrogateKind
 from preimage.surrogates.keras_files import keras_on_jax
 
 keras = keras_on_jax()
@@ -39,7 +40,7 @@ def trained(path, folder, inputs=INPUTS, outputs=OUTPUTS, **more):
     spec = user_models.completed({"kind": "model", "path": str(path), **more})
     model.check(spec, inputs, outputs, X[:2])
     rows = replace(Rows.plain(X, Y[:, : len(outputs)]), inputs=inputs, outputs=outputs)
-    found = model.train(rows, spec, np.random.default_rng(0))
+    found = SurrogateKind.of_study(spec).train(rows, np.random.default_rng(0))
     folder.mkdir()
     found.save(folder)
     back = model.load(folder)

@@ -26,8 +26,10 @@ from preimage.evidence.model_findings import unsuitable_model
 from preimage.inversion import asking, committee
 from preimage.inversion.question import Question
 from preimage.relearning.acquire import Ask, acquire
-from preimage.surrogates import gaussian_process, linear, neural_network
 from preimage.surrogates.encoding import Encoding
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess
+from preimage.surrogates.kinds.linear import Linear
+from preimage.surrogates.kinds.neural_network import NeuralNetwork
 
 from ..conftest import inverter
 
@@ -84,26 +86,22 @@ def everywhere(n=200, seed=9):
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
-NETWORK = {
-    "layers": [6], "activation": "tanh", "learning_rate": 0.02, "loss": "mae", "batch": 16, "epochs": 10, "patience": 5,
-    "validation_fraction": 0.2, "members": 2, "folds": 2,
-}  # fmt: skip
+NETWORK = NeuralNetwork(
+    layers=[6], activation="tanh", learning_rate=0.02, epochs=10, patience=5, validation_fraction=0.2, members=2,
+    folds=2,
+)  # fmt: skip
 MODELS = {
-    "gaussian_process": (
-        gaussian_process,
-        {"kernel": "matern52", "rows": 60, "hyperparameter_rows": 50, "restarts": 3, "folds": 3},
-    ),
-    "linear": (linear, {"penalty": 0.0, "folds": 3}),
-    "neural_network": (neural_network, NETWORK),
+    "gaussian_process": GaussianProcess(kernel="matern52", rows=60, hyperparameter_rows=50, folds=3),
+    "linear": Linear(folds=3),
+    "neural_network": NETWORK,
 }
 
 
 def trained(kind, space, X, Y, columns=(0, 1, 2, 3)):
-    module, spec = MODELS[kind]
     levels = np.array([len(i.categories) for i in space.inputs])
     c = list(columns)
     known = Rows(X[:, c], Y, np.arange(len(X)), [space.names[j] for j in c], ["u", "v"], levels[c])
-    return module.train(known, spec, np.random.default_rng(3))
+    return MODELS[kind].train(known, np.random.default_rng(3))
 
 
 @pytest.fixture(scope="module", params=MODELS)

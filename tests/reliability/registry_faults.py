@@ -9,6 +9,7 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.relearning.promotion import Challenger
 from preimage.surrogates import random_forest
+from preimage.surrogates.kinds.random_forest import RandomForest
 
 # Rows that a challenger is trained on: the more, the smaller its error.
 POOR, FAIR, GOOD = 15, 200, 2000
@@ -27,7 +28,7 @@ def train(library):
     """Train every challenger once, into folders of a library."""
     for n in (POOR, FAIR, GOOD):
         (library / str(n)).mkdir()
-        random_forest.train(rows(n, n), {"trees": 10, "folds": 2}, np.random.default_rng(0)).save(library / str(n))
+        RandomForest(trees=10, folds=2).train(rows(n, n), np.random.default_rng(0)).save(library / str(n))
 
 
 @cache

@@ -9,22 +9,36 @@ import numpy as np
 import pytest
 
 from preimage.inference import judge
-from preimage.inference.answer import Means, Task
+from preimage.inference.answer import Task
+from preimage.inference.kinds.alfi import Alfi
+from preimage.inference.kinds.one_shot import OneShot
 from preimage.inference.methods import alfi, amortised, one_shot, set_encoder, training
 from preimage.inference.methods.training import Course
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
+from preimage.support.progress import TrainingContext
 from tests.conftest import refusal
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 
 SIZE = 4
-SMALL = {"simulations": 12_000, "batch": 16, "hidden": 8, "step_draws": 4, "step_samples": 2, "draws": 50}
+SMALL = {"simulations": 12_000, "batch": 16, "hidden": 8, "draws": 50}
+STEPS = {"step_draws": 4, "step_samples": 2}
 FORMS = {
-    "one_shot": (one_shot, SMALL),
-    "plain": (alfi, SMALL | {"refine": False, "steps": 2}),
-    "refined": (alfi, SMALL | {"steps": 1}),
+    "one_shot": OneShot(**SMALL),
+    "plain": Alfi(**SMALL, **STEPS, refine=False, steps=2),
+    "refined": Alfi(**SMALL, **STEPS, steps=1),
 }
+
+
+class WholeGaussians(OneShot):
+    """Of densities that are not truncated to the prior."""
+
+    truncated = False
+
+    @classmethod
+    def computing(cls):
+        return one_shot
 
 
 @jax.custom_jvp
@@ -51,9 +65,8 @@ def shifted(d=1, **changes):
 TASK = Task(shifted(), SIZE)
 
 
-def trained(form, task=TASK, means=None, **spec):
-    module, base = FORMS[form]
-    return module.train(task, base | spec, np.random.default_rng(5), means or Means())
+def trained(form, task=TASK, context=None, **spec):
+    return FORMS[form].changed(**spec).train(task, np.random.default_rng(5), context or TrainingContext())
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -110,8 +123,10 @@ def test_training_that_was_stopped_goes_on_to_the_same_bytes(form, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained(form, means=Means(state=tmp_path, report=stop))
-    resumed = trained(form, means=Means(state=tmp_path, report=lambda update, loss: seen.append(update))).arrays()
+        trained(form, context=TrainingContext(state=tmp_path, report=stop))
+    resumed = trained(
+        form, context=TrainingContext(state=tmp_path, report=lambda update, loss: seen.append(update))
+    ).arrays()
     assert seen.count(seen[0]) == 1 or form == "refined"  # nothing is trained twice
     assert whole.keys() == resumed.keys()
     assert all(whole[k].tobytes() == resumed[k].tobytes() for k in whole)
@@ -138,11 +153,12 @@ def test_whole_gaussians_are_those_of_the_posteriors_moments():
 
     task = Task(Simulator("faint", Prior({"p": Margin("uniform", -1.0, 1.0)}), ("x",), faint), SIZE)
     x, spec = np.zeros((1, SIZE, 1)), {"simulations": 60_000, "learning_rate": 0.03}
-    made = {cut: trained("one_shot", task, truncated=cut, **spec) for cut in (False, True)}
+    kinds = {True: FORMS["one_shot"].changed(**spec), False: WholeGaussians(**SMALL | spec)}
+    made = {cut: options.train(task, np.random.default_rng(5)) for cut, options in kinds.items()}
     mu, log_sd = np.array([made[cut].paths(x)[-1, 0] for cut in (False, True)]).T
     assert np.abs(mu[0]) < 0.3 and np.exp(log_sd[0]) == pytest.approx(1, abs=0.2)
     assert np.exp(log_sd[1]) > 2
-    message = refusal(one_shot.restored, task, SMALL, made[False].arrays())
+    message = refusal(FORMS["one_shot"].restored, task, made[False].arrays())
     assert "found truncated False, expected True" in message
     assert (np.abs(made[False].infer(x, np.random.default_rng(0))[0].draws) <= 1).all()
 
@@ -161,15 +177,14 @@ def no_training(monkeypatch):
 
 def test_a_state_of_another_training_is_not_taken_up(tmp_path, no_training):
     for name in ("shifted", "other"):
-        trained("one_shot", Task(shifted(name=name), SIZE), Means(state=tmp_path))
+        trained("one_shot", Task(shifted(name=name), SIZE), TrainingContext(state=tmp_path))
     assert len(list(tmp_path.glob("one_shot-*.npz"))) == 2
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_is_restored_answers_the_same(form):
-    module, base = FORMS[form]
     made, x = plainly_trained(form), sets(3)[1]
-    again = module.restored(TASK, base, made.arrays())
+    again = FORMS[form].restored(TASK, made.arrays())
     assert again.simulations == made.simulations and again.history == made.history
     for one, other in zip(*(m.infer(x, np.random.default_rng(1)) for m in (made, again)), strict=True):
         assert one.draws.tobytes() == other.draws.tobytes()
@@ -177,15 +192,15 @@ def test_what_is_restored_answers_the_same(form):
 
 
 def test_weights_for_something_else_are_refused():
-    module, base = FORMS["refined"]
+    options = FORMS["refined"]
     arrays = plainly_trained("refined").arrays()
     other = Task(shifted(name="moons"), SIZE)
-    assert "found simulator 'shifted', expected 'moons'" in refusal(module.restored, other, base, arrays)
+    assert "found simulator 'shifted', expected 'moons'" in refusal(options.restored, other, arrays)
     edited = Task(replace(TASK.simulator, version="b"), SIZE)
-    assert "found version of the simulator '', expected 'b'" in refusal(module.restored, edited, base, arrays)
-    assert "found size 4, expected 5" in refusal(module.restored, Task(TASK.simulator, 5), base, arrays)
-    assert "found hidden 8, expected 9" in refusal(module.restored, TASK, base | {"hidden": 9}, arrays)
-    assert "found method 'alfi', expected 'one_shot'" in refusal(one_shot.restored, TASK, base, arrays)
+    assert "found version of the simulator '', expected 'b'" in refusal(options.restored, edited, arrays)
+    assert "found size 4, expected 5" in refusal(options.restored, Task(TASK.simulator, 5), arrays)
+    assert "found hidden 8, expected 9" in refusal(options.changed(hidden=9).restored, TASK, arrays)
+    assert "found method 'alfi', expected 'one_shot'" in refusal(FORMS["one_shot"].restored, TASK, arrays)
 
 
 def test_a_budget_below_one_batch_is_refused():
@@ -234,13 +249,13 @@ def test_without_sight_of_the_simulations_only_the_real_set_counts():
     def elsewhere(key, theta, size):
         return 100 + simulate(key, theta, size)
 
-    encoder, _ = set_encoder.fitted(TASK, {"hidden": 8}, jax.random.key(0))
+    encoder, _ = set_encoder.fitted(TASK, OneShot(hidden=8), jax.random.key(0))
     x = sets(2)[1].astype(np.float32)
     for simulated in (True, False):
         found = []
         for how in (simulate, elsewhere):
             there = replace(encoder, task=Task(shifted(simulate=how), SIZE))
-            start = one_shot.OneShot(there, one_shot.proposals_of(TASK, {}))
+            start = one_shot.OneShot(there, one_shot.proposals_of(TASK, OneShot()))
             network = alfi.Alfi(start, None, steps=2, draws=3, samples=2, simulated=simulated)
             found.append(network.path(network.init(jax.random.key(1)), x, jax.random.key(2)))
         assert found[0].shape == (3, 2, 2)
@@ -249,7 +264,7 @@ def test_without_sight_of_the_simulations_only_the_real_set_counts():
 
 @pytest.mark.parametrize("features", set_encoder.FEATURES)
 def test_failed_samples_are_left_out_of_features(features):
-    encoder, _ = set_encoder.fitted(TASK, {"features": features, "hidden": 8}, jax.random.key(0))
+    encoder, _ = set_encoder.fitted(TASK, OneShot(features=features, hidden=8), jax.random.key(0))
     weights = encoder.init(jax.random.key(1))
     x = np.array([[[0.5], [1.0], [np.nan], [np.nan]], [[0.5], [1.0], [0.5], [1.0]], [[np.nan]] * 4], np.float32)
     found = np.asarray(encoder(weights, x))
@@ -261,7 +276,7 @@ def test_failed_samples_are_left_out_of_features(features):
 def test_statistics_of_one_sample_are_that_sample_as_it_is_encoded():
     """A regression on them is then exact where parameters and samples are jointly normal."""
     encoder, _ = set_encoder.fitted(
-        Task(shifted(encoded=lambda x: 3 * x), 1), {"features": "pooled"}, jax.random.key(0)
+        Task(shifted(encoded=lambda x: 3 * x), 1), OneShot(features="pooled"), jax.random.key(0)
     )
     np.testing.assert_allclose(encoder.statistics(np.array([[[7.0]], [[-0.5]]])), [[21.0], [-1.5]])
 
@@ -270,7 +285,7 @@ def test_inputs_are_scaled_by_samples_from_the_prior():
     def wide(key, theta, size):
         return 1000 + 1e4 * simulate(key, theta, size)
 
-    encoder, spent = set_encoder.fitted(Task(shifted(simulate=wide), SIZE), {}, jax.random.key(0))
+    encoder, spent = set_encoder.fitted(Task(shifted(simulate=wide), SIZE), OneShot(), jax.random.key(0))
     assert spent == set_encoder.SETS * SIZE
     assert encoder.centre == pytest.approx([1000], abs=3000)
     assert encoder.scale == pytest.approx([1e4 * 2**0.5], rel=0.2)

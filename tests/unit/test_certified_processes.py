@@ -16,7 +16,7 @@ from preimage.inversion import asking
 from preimage.inversion.extended import with_formulas
 from preimage.inversion.question import Question, SearchContext
 from preimage.support import checkpoints
-from preimage.surrogates import gaussian_process
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess
 
 from ..conftest import inverter, refusal
 
@@ -39,7 +39,7 @@ def model(kernel="rbf", category=False, seed=0):
     levels = np.array([0, 0, 3][: X.shape[1]])
     names = ["x0", "x1", "x2"][: X.shape[1]]
     rows = Rows(X, Y, np.arange(70), names, ["y", "z"], levels, ((), (), LABELS)[: X.shape[1]])
-    return gaussian_process.train(rows, {"kernel": kernel, **SPEC}, rng).surrogate, X, Y
+    return GaussianProcess(**{"kernel": kernel, **SPEC}).train(rows, rng).surrogate, X, Y
 
 
 def space_of(*conditions, whole=False, category=False):

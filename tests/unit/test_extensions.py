@@ -9,7 +9,7 @@ import pytest
 from preimage import study
 from preimage.core import objective
 from preimage.core.space import Input, Space
-from preimage.inference import methods
+from preimage.figures import added, gallery
 from preimage.inference.base import InferenceMethod
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
@@ -20,7 +20,7 @@ from preimage.study.objectives import ObjectiveEntry
 from preimage.study.sections import StudyFile
 from preimage.support import extensions
 from preimage.support.frozen import json_schema
-from preimage.surrogates.base import SurrogateKind, module
+from preimage.surrogates.base import SurrogateKind
 from preimage.trees.objective import reduce
 
 from ..conftest import BOWL, refusal
@@ -189,10 +189,10 @@ class Constant:
     def spread(self, X):
         return 1 + 0 * X[:, :1]
 
-def train(rows, spec, rng, means):
+def train(rows, options, rng, context):
     from preimage.surrogates.protocol import Trained
 
-    model = Constant(rows.Y.mean() + spec["shift"])
+    model = Constant(rows.Y.mean() + options.shift)
     return Trained(model, lambda folder: None, (model.predict(rows.X), model.spread(rows.X)), {})
 '''
 
@@ -205,13 +205,14 @@ def test_a_module_adds_a_surrogate(extend, study_file):
     assert found["surrogates"]["m"] == {"kind": "mean", "shift": 2}
     assert SurrogateKind.registry["mean"].modules() == ["toy:Mean"]
     rows = SimpleNamespace(X=np.zeros((4, 1)), Y=np.array([[1.0], [2.0], [3.0], [6.0]]))
-    trained = module("mean").train(rows, found["surrogates"]["m"], None, None)
+    trained = SurrogateKind.of_study(found["surrogates"]["m"]).train(rows, None)
     assert trained.surrogate.predict(np.ones((2, 1))).tolist() == [[5.0], [5.0]]
 
 
 METHOD = '''
 """Inference method `prior_mean`: the middle of the prior, which no observation moves."""
 from typing import ClassVar
+from preimage.figures import added, gallery
 from preimage.inference.base import InferenceMethod
 
 class PriorMean(InferenceMethod):
@@ -219,7 +220,7 @@ class PriorMean(InferenceMethod):
 
     kind: ClassVar[str] = "prior_mean"
 
-def train(task, spec, rng, means=None):
+def train(task, spec, rng, context=None):
     return restored(task, spec, {})
 
 def restored(task, spec, arrays):
@@ -233,7 +234,32 @@ def test_a_module_adds_an_inference_method(extend, study_file):
     assert "key 'inference.m.kind': unknown kind 'prior_mean'" in refusal(study.load, study_file(text))
     extend(METHOD)
     assert study.load(study_file(text))["inference"]["m"]["kind"] == "prior_mean"
-    assert methods.method("prior_mean").restored(None, {}, {}) == "the middle"
+    assert InferenceMethod.of({"kind": "prior_mean"}).restored(None, {}) == "the middle"
+
+
+FIGURE = '''
+"""A figure of how many objectives there are."""
+from preimage.figures import added
+
+@added.figures
+def plan(m):
+    from matplotlib.figure import Figure
+    from preimage.figures.shown import Shown
+
+    yield Shown("own.svg", "Own", f"{len(m.objectives)} objectives.", None, Figure)
+'''
+
+
+def test_a_module_adds_a_figure(extend, tmp_path, monkeypatch):
+    monkeypatch.setattr(added, "PLANS", {})
+    monkeypatch.setattr(gallery, "_of_study", lambda m: iter(["what there was"]))
+    extend(FIGURE)
+    before, own = list(gallery.plan(SimpleNamespace(objectives={"a": None})))
+    assert before == "what there was" and (own.file, own.caption) == ("own.svg", "1 objectives.")
+    assert own.draw() is not None
+    digest = fingerprint.digest(*added.PLANS)
+    (tmp_path / "toy.py").write_text(FIGURE + "# changed\n", encoding="utf-8")
+    assert fingerprint.digest(*added.PLANS) != digest
 
 
 @pytest.fixture(autouse=True)

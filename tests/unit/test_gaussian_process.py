@@ -10,12 +10,13 @@ from scipy.linalg import cholesky
 from preimage.data.rows import Rows
 from preimage.data.split import folds, group_rows
 from preimage.support.errors import StudyError
+from preimage.support.progress import TrainingContext
 from preimage.surrogates import gaussian_process as gp
 from preimage.surrogates import marginal_likelihood as ml
 from preimage.surrogates.base import module
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, covariance, factorised
-from preimage.surrogates.protocol import Means
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess
 
 SPEC = {"kernel": "rbf", "rows": 10_000, "hyperparameter_rows": 200, "restarts": 2, "folds": 5}
 
@@ -31,7 +32,7 @@ def wave(X):
 def train(X, Y, seed=0, levels=None, threads=1, **spec):
     rows = Rows.plain(X, Y)
     rows = rows if levels is None else replace(rows, levels=np.array(levels))
-    return gp.train(rows, {**SPEC, **spec}, np.random.default_rng(seed), Means(threads))
+    return GaussianProcess(**{**SPEC, **spec}).train(rows, np.random.default_rng(seed), TrainingContext(threads))
 
 
 def theirs(model, k):

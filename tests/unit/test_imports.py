@@ -24,7 +24,18 @@ LAYERS = (
         "inference",
         "learning",
     ),
-    *("evidence", "tracking", "relearning", "study", "running", "figures", "reporting", "results", "commands"),
+    *(
+        "evidence",
+        "tracking",
+        "relearning",
+        "study",
+        "running",
+        "figures",
+        "reporting",
+        "results",
+        "certification",
+        "commands",
+    ),
     "benchmarks",
 )
 # Imports that run upward, each with its reason.

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from preimage.inference import bank, judge, observations, summary, table, verdict
-from preimage.inference.answer import Answer, Bank, Task, Untrained
+from preimage.inference.answer import Bank, Estimate, Task, Untrained
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 
@@ -38,7 +38,7 @@ def exact(width=1.0, shift=0.0, draws=400):
     def ask(x, rng):
         sd = width / np.sqrt(SIZE + 1)
         mean = x.sum(axis=0) / (SIZE + 1) + shift
-        return Answer(mean + sd * rng.standard_normal((draws, 2)), np.full(draws, 1 / draws), 0)
+        return Estimate(mean + sd * rng.standard_normal((draws, 2)), np.full(draws, 1 / draws), 0)
 
     return Untrained(ask)
 
@@ -83,7 +83,7 @@ def test_a_set_that_raises_costs_no_other():
     def ask(x, rng):
         if x[0, 0] > 0:
             raise FloatingPointError("no root\nto be had")
-        return Answer(np.zeros((3, 2)), np.full(3, 1 / 3), 7)
+        return Estimate(np.zeros((3, 2)), np.full(3, 1 / 3), 7)
 
     x = np.stack([np.full((SIZE, 2), v) for v in (-1.0, 1.0, -2.0)])
     answers = table.ask(Untrained(ask), x, np.random.default_rng(0))
@@ -102,7 +102,7 @@ def test_a_set_that_raises_costs_no_other():
 def test_draws_that_are_kept_have_the_moments_of_the_weighted_ones():
     rng = np.random.default_rng(0)
     draws, weights = rng.normal(size=(20_000, 2)), rng.random(20_000)
-    answer = Answer(draws, weights / weights.sum(), 0)
+    answer = Estimate(draws, weights / weights.sum(), 0)
     few = table.kept(answer, 2000, rng)
     assert len(few.draws) == 2000 and np.ptp(few.weights) == 0
     assert np.allclose(few.draws.mean(axis=0), weights @ draws / weights.sum(), atol=0.06)
@@ -110,7 +110,7 @@ def test_draws_that_are_kept_have_the_moments_of_the_weighted_ones():
 
 
 def test_the_summary_has_a_row_for_each_answer_with_null_sds_of_points():
-    point = Answer(np.array([[1.0, 2.0]]), np.ones(1), 5, point=True)
+    point = Estimate(np.array([[1.0, 2.0]]), np.ones(1), 5, point=True)
     sets = observations.Observed(["p", "q"], np.zeros((2, SIZE, 2)), np.array([[0.0, 1], [2, 3]]))
     checks = {"observed": [{"predictive_p": 0.5}, {}], "fresh": {"coverage": {"found": 0.8, "error": -0.1}}}
     novelty = {"p_values": [0.5, 0.001], "failed": 0.0}
@@ -127,7 +127,7 @@ def test_the_summary_has_a_row_for_each_answer_with_null_sds_of_points():
 def test_few_draws_are_not_compared_with_a_reference(count):
     """A hundred of a wrong posterior beside a hundred of the reference would look alike."""
     rng = np.random.default_rng(0)
-    wide = Answer(rng.normal(size=(count, 2)) * 1.5, np.full(count, 1 / count), 0)
+    wide = Estimate(rng.normal(size=(count, 2)) * 1.5, np.full(count, 1 / count), 0)
     observed = observations.Observed(["p"], np.zeros((1, SIZE, 2)), None, [rng.normal(size=(2000, 2))])
     (row,) = judge.observed(TASK, observed, [wide], 20, rng)
     assert row["c2st"] > 0.6 if count == 1000 else "c2st" not in row
@@ -166,15 +166,15 @@ def test_what_chance_does_in_one_study_of_a_hundred_refutes_nothing(held, said):
 
 
 def test_answers_that_are_the_prior_are_found_out():
-    blind = Untrained(lambda x, rng: Answer(CONJUGATE.prior.sample(rng, 400), np.full(400, 1 / 400), 0))
+    blind = Untrained(lambda x, rng: Estimate(CONJUGATE.prior.sample(rng, 400), np.full(400, 1 / 400), 0))
     assert verdict.verdict(judged(blind)[0]) == verdict.IGNORANT
 
 
 def test_points_failures_and_what_was_not_checked_are_said_to_be_that():
-    point = Untrained(lambda x, rng: Answer(x.mean(axis=0)[None], np.ones(1), 0, point=True))
+    point = Untrained(lambda x, rng: Estimate(x.mean(axis=0)[None], np.ones(1), 0, point=True))
     found, _ = judged(point)
     assert verdict.verdict(found) == verdict.POINT and "coverage" not in found
-    failing = Untrained(lambda x, rng: Answer(np.full((1, 2), np.nan), np.ones(1), 0, status="failed", message="no"))
+    failing = Untrained(lambda x, rng: Estimate(np.full((1, 2), np.nan), np.ones(1), 0, status="failed", message="no"))
     assert verdict.verdict(judged(failing, sets=12)[0]) == verdict.FAILED
     assert (
         verdict.verdict(judge.fresh(TASK, Bank(np.empty((0, 2)), np.empty((0, SIZE, 2))), [], None)[0]) == "unchecked"

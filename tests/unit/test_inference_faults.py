@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from preimage.inference import judge, observations, table
-from preimage.inference.answer import Answer, Task, Untrained
-from preimage.inference.methods import method
+from preimage.inference.answer import Estimate, Task, Untrained
+from preimage.inference.base import InferenceMethod
 from preimage.inference.simulators import loading
 
 from ..conftest import refusal
@@ -45,7 +45,7 @@ def test_one_observed_set_is_drawn_again_as_often_as_many_are(load):
 
 def test_a_point_where_the_simulator_raises_has_no_predictive_check(load):
     task = Task(load("mostly_raises"), 50)
-    point = Answer(np.array([[0.5]]), np.ones(1), 0, point=True)
+    point = Estimate(np.array([[0.5]]), np.ones(1), 0, point=True)
     sets = observations.Observed([0], np.zeros((1, 50, 1)), np.zeros((1, 1)))
     (row,) = judge.observed(task, sets, [point], 20, np.random.default_rng(0))
     assert row["predictive_failed"] == 20 and np.isnan(row["predictive_error"])
@@ -54,7 +54,7 @@ def test_a_point_where_the_simulator_raises_has_no_predictive_check(load):
 
 @pytest.mark.parametrize("kind", ["avo", "abc_smc"])
 def test_a_search_whose_simulator_hangs_ends_the_step(load, kind):
-    trained = method(kind).restored(Task(load("hangs", seconds=0.2), 4), {"kind": kind}, {})
+    trained = InferenceMethod.of({"kind": kind}).restored(Task(load("hangs", seconds=0.2), 4), {})
     message = refusal(table.ask, trained, np.zeros((4, 4, 1)), np.random.default_rng(0))
     assert message.startswith("simulator 'faulty_simulators:hangs': no answer for")
 
@@ -118,7 +118,7 @@ def test_names_of_sets_stay_apart_from_the_file_to_the_answers(tmp_path, load, o
     file.write_text(f"observation,x\n{one},3\n{other},4\n")
     names = observations.read({"table": str(file)}, load("mostly_raises")).names
     assert names == [one, other]
-    answers = [Answer(np.full((2, 1), value), np.full(2, 0.5), 0) for value in (3.0, 4.0)]
+    answers = [Estimate(np.full((2, 1), value), np.full(2, 0.5), 0) for value in (3.0, 4.0)]
     table.draws_frame(names, answers, ["a"]).to_parquet(tmp_path / "draws.parquet")
     draws = pd.read_parquet(tmp_path / "draws.parquet")
     again = table.restored(draws, table.about(names, answers), ["a"])

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from preimage.inference.answer import Task
-from preimage.inference.methods import abc_smc, avo, grid, method, nes
+from preimage.inference.base import InferenceMethod
+from preimage.inference.methods import abc_smc, avo, grid, nes
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 from preimage.inference.simulators import loading
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.usefixtures("single_precision")
 SEARCHES = ("nes", "avo", "abc_rejection", "abc_smc")
 
 
-def ask(kind, task, x, spec=None, seed=0):
-    return method(kind).train(task, spec or {}, np.random.default_rng(seed)).infer(x, np.random.default_rng(seed + 1))
+def ask(kind, task, x, seed=0, **options):
+    made = InferenceMethod.of({"kind": kind, **options}).train(task, np.random.default_rng(seed))
+    return made.infer(x, np.random.default_rng(seed + 1))
 
 
 def data(name, size, theta=None, sets=1, seed=0):
@@ -144,7 +146,7 @@ def test_maximum_likelihood_finds_a_jump_and_stays_inside():
 @pytest.mark.parametrize(("kind", "simulations", "within"), [("nes", 60_000, 0.15), ("avo", 200_000, 0.25)])
 def test_searches_come_near_the_truth(kind, simulations, within):
     task, theta, x = data("linear_regression", 200, [[1.0, 0.3], [0.5, -0.6]])
-    answers = ask(kind, task, x, {"simulations": simulations})
+    answers = ask(kind, task, x, simulations=simulations)
     z = task.simulator.prior.to_z(np.concatenate([a.draws for a in answers]))
     np.testing.assert_allclose(z, task.simulator.prior.to_z(theta), atol=within)
     for a in answers:
@@ -164,7 +166,7 @@ def test_utilities_add_up_to_0_and_fall():
 def test_abc_has_the_exact_posterior(kind):
     task, _, x = data("gaussian", 50, [[3.0, 0.5], [-8.0, -1.5]])
     exact = ask("grid", task, x)
-    found = ask(kind, task, x, {"simulations": 500_000})
+    found = ask(kind, task, x, simulations=500_000)
     for one, other in zip(found, exact, strict=True):
         (mean, sd), (true_mean, true_sd) = moments(one), moments(other)
         assert np.all(np.abs(mean - true_mean) < 0.4 * true_sd)
@@ -181,7 +183,7 @@ def test_a_failed_simulation_is_never_near():
     broken = Simulator("broken", whole.prior, whole.coordinates, half, pooled=whole.pooled)
     x = whole.draw(np.random.default_rng(0), np.array([[-1.0, 0.0]]), 20)
     for kind in ("abc_rejection", "abc_smc", "nes"):
-        (answer,) = ask(kind, Task(broken, 20), x, {"simulations": 100_000})
+        (answer,) = ask(kind, Task(broken, 20), x, simulations=100_000)
         assert answer.status == "ok" and np.all(answer.draws[:, 0] <= 0)
     x = whole.draw(np.random.default_rng(0), np.array([[-0.3, 0.0]]), 20)
     (answer,) = ask("avo", Task(broken, 20), x)
@@ -189,9 +191,9 @@ def test_a_failed_simulation_is_never_near():
     assert answer.status == "ok" and -1.2 < answer.draws[0, 0] <= 0
     nothing = Simulator("nothing", whole.prior, whole.coordinates, lambda k, t, n: jnp.nan * whole.simulate(k, t, n))
     for kind in ("abc_rejection", "abc_smc"):
-        (answer,) = ask(kind, Task(nothing, 20), x, {"simulations": 20_000})
+        (answer,) = ask(kind, Task(nothing, 20), x, simulations=20_000)
         assert answer.status == "failed" and "did not fail" in answer.message
-    (answer,) = ask("avo", Task(nothing, 20), x, {"simulations": 20_000})
+    (answer,) = ask("avo", Task(nothing, 20), x, simulations=20_000)
     assert answer.status == "failed" and "every simulation near the answer failed" in answer.message
 
 
@@ -211,7 +213,7 @@ def test_new_particles_weigh_prior_over_proposal():
 @pytest.mark.parametrize("kind", SEARCHES)
 def test_a_budget_below_one_batch_is_refused(kind):
     task = data("gaussian", 50)[0]
-    message = refusal(ask, kind, task, None, {"simulations": 100})
+    message = refusal(ask, kind, task, None, simulations=100)
     assert "simulations: found 100, expected at least one batch" in message
 
 
@@ -220,9 +222,9 @@ def test_a_budget_below_one_batch_is_refused(kind):
 def test_the_same_seed_gives_the_same_answer_from_what_was_saved_and_a_failed_set_says_so(kind):
     task, _, x = data("gaussian", 10, sets=2)
     x[0, 3] = np.nan
-    spec = {"simulations": avo.BATCH * 4}
-    trained = method(kind).train(task, spec, np.random.default_rng(0))
-    again = method(kind).restored(task, spec, trained.arrays())
+    options = InferenceMethod.of({"kind": kind, **({"simulations": avo.BATCH * 4} if kind in SEARCHES else {})})
+    trained = options.train(task, np.random.default_rng(0))
+    again = options.restored(task, trained.arrays())
     (failed, one), (_, other) = (t.infer(x, np.random.default_rng(1)) for t in (trained, again))
     assert np.array_equal(one.draws, other.draws) and np.array_equal(one.weights, other.weights)
     assert failed.status == "failed" and "NaN" in failed.message and one.status == "ok"

@@ -9,8 +9,10 @@ import pytest
 
 from preimage.inference import bank, observations, table
 from preimage.inference.answer import Task
+from preimage.inference.base import InferenceMethod
 from preimage.inference.callback import told_plainly
-from preimage.inference.methods import method
+from preimage.inference.kinds.abc_rejection import AbcRejection
+from preimage.inference.kinds.nes import Nes
 from preimage.inference.simulators import loading
 
 from ..conftest import refusal
@@ -63,7 +65,7 @@ def test_it_is_a_simulator_like_the_built_in_ones(load):
     one, other = draw(found, 0.1, 0.5), draw(found, 0.1, 0.5)
     assert one.shape == (2, 4, 1) and np.array_equal(one, other)
     x = found.draw(np.random.default_rng(1), np.array([[0.3]]), 100)
-    trained = method("abc_rejection").train(Task(found, 100), {"simulations": 100_000}, np.random.default_rng(0))
+    trained = AbcRejection(simulations=100_000).train(Task(found, 100), np.random.default_rng(0))
     (answer,) = trained.infer(x, np.random.default_rng(0))
     assert abs(answer.weights @ answer.draws - x.mean()) < 0.1
 
@@ -100,8 +102,8 @@ def test_a_simulator_that_fails_all_over_the_prior_is_refused_with_what_it_said(
     assert said in refusal(bank.simulate, Task(broken, 4), 300, np.random.default_rng(0))
     assert said in refusal(observations.simulated, broken, 2, 4, np.random.default_rng(0))
     for kind in ("one_shot", "alfi", "npe"):
-        train = method(kind).train
-        message = refusal(train, Task(broken, 4), {"simulations": 1_000_000}, np.random.default_rng(0))
+        options = InferenceMethod.of({"kind": kind, "simulations": 1_000_000})
+        message = refusal(options.train, Task(broken, 4), np.random.default_rng(0))
         assert message.startswith("simulator 'own_simulators:always': each of") and said in message
 
 
@@ -141,8 +143,8 @@ def test_what_a_method_raises_is_a_failed_answer_of_one_short_line(load):
 def test_the_message_comes_out_of_a_compiled_search(load):
     def search():
         with told_plainly():
-            trained = method("nes").train(Task(load("fine"), 4), {"simulations": 10_000}, np.random.default_rng(0))
-            return trained, method("abc_rejection").train(Task(load("flat"), 4), {}, np.random.default_rng(0))
+            trained = Nes(simulations=10_000).train(Task(load("fine"), 4), np.random.default_rng(0))
+            return trained, AbcRejection().train(Task(load("flat"), 4), np.random.default_rng(0))
 
     assert "expected" in refusal(search)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from preimage import study
-from preimage.inference import methods, observations, observed
+from preimage.inference import observations, observed
 from preimage.inference.base import InferenceMethod
 from preimage.inference.simulators import loading
 from preimage.study import inference
@@ -88,7 +88,7 @@ def test_a_stated_prior_replaces_the_built_in_one():
 
 def test_kinds_of_the_schema_are_those_of_the_code():
     for kind in InferenceMethod.registry:
-        assert {"train", "restored"} <= set(dir(methods.method(kind)))
+        assert {"train", "restored"} <= set(dir(InferenceMethod.registry[kind].computing()))
 
 
 # -- what is refused as it is read -------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import pytest
 from preimage.data import split
 from preimage.data.rows import Rows, together
 from preimage.study.sections import Split
-from preimage.surrogates import intervals, judging, linear
+from preimage.surrogates import intervals, judging
+from preimage.surrogates.kinds.linear import Linear
 
 
 def table(n=40, repeats=2):
@@ -24,7 +25,7 @@ class Remembers:
 
     def __call__(self, rows):
         self.seen.append(set(rows.numbers.tolist()))
-        trained = linear.train(rows, {"kind": "linear", "folds": 3, "penalty": 0.0}, np.random.default_rng(0))
+        trained = Linear(folds=3, penalty=0.0).train(rows, np.random.default_rng(0))
         return trained
 
 
@@ -49,7 +50,7 @@ def test_every_row_is_judged_by_a_model_that_saw_neither_it_nor_its_repeats():
 def test_held_out_rows_are_judged_by_the_model_itself():
     rows = table()
     train, test = rows.part(np.arange(30)), rows.part(np.arange(30, 40))
-    trained = linear.train(train, {"kind": "linear", "folds": 3, "penalty": 0.0}, np.random.default_rng(0))
+    trained = Linear(folds=3, penalty=0.0).train(train, np.random.default_rng(0))
     found = judging.held_out(trained, train, test)
     (said,) = found.said
     np.testing.assert_array_equal(said.predicted, trained.surrogate.predict(test.X))

@@ -10,12 +10,12 @@ from scipy.optimize import minimize
 from preimage.data.rows import Rows
 from preimage.learning import line, recursion
 from preimage.problems.loading import load as load_problem
-from preimage.surrogates import latent, protocol
+from preimage.surrogates import base
+from preimage.surrogates.kinds.latent import Latent
 
 from ..conftest import refusal
 
 SPEC = {
-    "kind": "latent",
     "decoder": "linear",
     "layers": [6],
     "standardised": True,
@@ -111,7 +111,7 @@ def curved():
     X = np.hstack([3 * y, y**2, np.tanh(2 * y)])
     outer = {"method": "adam", "iterations": 30, "rate": 0.001}
     spec = {**SPEC, "decoder": "network", "inner": {**SPEC["inner"], "steps": 12}, "outer": outer}
-    return X, 10 * y + 5, latent.train(Rows.plain(X, 10 * y + 5), spec, np.random.default_rng(1))
+    return X, 10 * y + 5, Latent(**spec).train(Rows.plain(X, 10 * y + 5), np.random.default_rng(1))
 
 
 @pytest.mark.long
@@ -135,12 +135,12 @@ def test_a_network_learns_a_curve_and_its_gradient_is_that_of_differences(curved
 def test_a_saved_model_is_the_same_and_holds_no_code(curved, tmp_path):
     X, _, trained = curved
     trained.save(tmp_path)
-    again = protocol.kept("latent", tmp_path, "mine")
+    again = base.kept("latent", tmp_path, "mine")
     assert np.array_equal(again.predict(X), trained.surrogate.predict(X))
     assert again.traceable().function == trained.surrogate.traceable().function
     assert {p.suffix for p in tmp_path.iterdir()} == {".npz", ".json"}
     (tmp_path / "latent.npz").write_bytes(b"x")
-    assert "mine: its files are damaged" in refusal(protocol.kept, "latent", tmp_path, "mine")
+    assert "mine: its files are damaged" in refusal(base.kept, "latent", tmp_path, "mine")
 
 
 def test_training_by_inversion_of_a_line_is_least_squares_of_y_on_x(rng):
@@ -159,7 +159,7 @@ def test_a_line_is_learned_in_its_own_units_whatever_those_are():
     X = np.linspace(-24, 16, 30)[:, None]
     Y = load_problem({"simulator": "linear_latent"}).simulate(X)
     spec = {**SPEC, "begin": "random"}
-    said = latent.train(Rows.plain(X, Y), spec, np.random.default_rng(0)).parameters
+    said = Latent(**spec).train(Rows.plain(X, Y), np.random.default_rng(0)).parameters
     assert (said["slope"], said["intercept"]) == pytest.approx((2, -4), abs=1e-6)
 
 
@@ -167,7 +167,7 @@ def test_a_line_is_learned_in_its_own_units_whatever_those_are():
 def test_the_same_seed_gives_the_same_numbers():
     X = np.linspace(-24, 16, 30)[:, None]
     spec = {**SPEC, "begin": "random"}
-    one, two = (latent.train(Rows.plain(X, X / 2 + 2), spec, np.random.default_rng(3)) for _ in range(2))
+    one, two = (Latent(**spec).train(Rows.plain(X, X / 2 + 2), np.random.default_rng(3)) for _ in range(2))
     assert np.array_equal(one.surrogate.parameters["slope"], two.surrogate.parameters["slope"])
     assert one.curve[-1][1] == two.curve[-1][1]
 
@@ -175,9 +175,10 @@ def test_the_same_seed_gives_the_same_numbers():
 def test_bad_input_is_one_clear_message():
     rows = Rows.plain(np.linspace(0, 1, 20)[:, None], np.linspace(0, 1, 20)[:, None])
     category = replace(rows, levels=np.array([2]))
-    assert "input 'x0' is a category" in refusal(latent.train, category, SPEC, np.random.default_rng(0))
+    assert "input 'x0' is a category" in refusal(Latent(**SPEC).train, category, np.random.default_rng(0))
     wild = {**SPEC, "inner": {"method": "gradient_descent", "steps": 500, "rate": 50.0, "start": 1.0, "prior": 0}}
-    said = refusal(latent.train, rows, {**wild, "gradient": "unrolled", "begin": "random"}, np.random.default_rng(0))
+    wild = {key: value for key, value in wild.items() if key not in ("gradient", "begin")}
+    said = refusal(Latent(**wild, gradient="unrolled", begin="random").train, rows, np.random.default_rng(0))
     assert "diverged" in said and "smaller" in said
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from preimage.data.rows import Rows
 from preimage.learning import latent_classes as show
-from preimage.surrogates import latent_classes, protocol
+from preimage.surrogates import base, latent_classes
+from preimage.surrogates.kinds.latent_classes import LatentClasses
 
 from ..conftest import refusal
 from ..running import ROOT
@@ -28,7 +29,7 @@ def digits():
     table = pd.read_parquet(ROOT / "config/data/digits.parquet").to_numpy(float)
     order = np.random.default_rng(0).permutation(len(table))
     train, test = (Rows.plain(table[part, :64], table[part, 64:]) for part in (order[:700], order[700:]))
-    return train, test, latent_classes.train(train, SPEC, np.random.default_rng(0))
+    return train, test, LatentClasses(**SPEC).train(train, np.random.default_rng(0))
 
 
 def test_the_shipped_digits_are_those_of_scikit_learn():
@@ -85,7 +86,7 @@ def test_gradient_is_that_of_differences(digits):
 def test_probabilities_add_up_and_a_saved_model_is_the_same(digits, tmp_path):
     _, test, trained = digits
     trained.save(tmp_path)
-    again = protocol.kept("latent_classes", tmp_path, "mine")
+    again = base.kept("latent_classes", tmp_path, "mine")
     found = again.predict(test.X[:50])
     assert np.allclose(found.sum(axis=1), 1)
     assert np.array_equal(found, trained.surrogate.predict(test.X[:50]))

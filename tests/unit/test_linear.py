@@ -5,6 +5,7 @@ import pytest
 
 from preimage.data.rows import Rows
 from preimage.surrogates import linear
+from preimage.surrogates.kinds.linear import Linear
 
 SPEC = {"penalty": 0.0, "folds": 5}
 
@@ -23,7 +24,7 @@ def columns(X):
 
 def test_predictions_are_those_of_least_squares_with_categories():
     rows, new = data(), data(20, 1)
-    model = linear.train(rows, SPEC, np.random.default_rng(0)).surrogate
+    model = Linear(**SPEC).train(rows, np.random.default_rng(0)).surrogate
     expected = columns(new.X) @ np.linalg.lstsq(columns(rows.X), rows.Y, rcond=None)[0]
     assert np.allclose(model.predict(new.X), expected, rtol=1e-6)
 
@@ -50,7 +51,7 @@ def test_the_spread_is_the_textbooks_and_covers():
 
 def test_derivatives_are_the_slopes_and_jax_traces_the_same_planes():
     rows = data()
-    model = linear.train(rows, SPEC, np.random.default_rng(0)).surrogate
+    model = Linear(**SPEC).train(rows, np.random.default_rng(0)).surrogate
     Y, J = model.gradient(rows.X[:3])
     step = np.array([1e-3, 0, 0])
     assert np.array_equal(Y, model.predict(rows.X[:3])) and (J[:, :, 1] == 0).all()
@@ -60,7 +61,7 @@ def test_derivatives_are_the_slopes_and_jax_traces_the_same_planes():
 
 
 def test_it_comes_back_as_it_was_saved(tmp_path):
-    trained = linear.train(data(), SPEC, np.random.default_rng(0))
+    trained = Linear(**SPEC).train(data(), np.random.default_rng(0))
     trained.save(tmp_path)
     loaded, X = linear.load(tmp_path), data(30, 2).X
     assert np.array_equal(loaded.predict(X), trained.surrogate.predict(X))
@@ -70,7 +71,7 @@ def test_it_comes_back_as_it_was_saved(tmp_path):
 @pytest.mark.parametrize("penalty", [0.0, 0.1])
 def test_out_of_fold_predictions_come_from_models_that_never_saw_the_row(penalty):
     rows = data(25)
-    predicted, spread = linear.train(rows, {"penalty": penalty, "folds": 25}, np.random.default_rng(0)).out_of_fold
+    predicted, spread = Linear(penalty=penalty, folds=25).train(rows, np.random.default_rng(0)).out_of_fold
     others = np.arange(1, 25)
     assert np.allclose(predicted[0], linear.fit(rows.part(others), penalty).predict(rows.X[:1])[0], rtol=1e-6)
     assert (spread > 0).all()

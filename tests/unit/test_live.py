@@ -19,8 +19,9 @@ from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
 from preimage.evidence import chance, live
 from preimage.reporting.live import candidates, page, study
-from preimage.surrogates import gaussian_process, intervals, linear, predictive
+from preimage.surrogates import intervals, linear, predictive
 from preimage.surrogates.ensembles import from_estimator
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess
 from preimage.surrogates.model import Brought
 from preimage.surrogates.neural_network import ACTIVATIONS, Form, Network, Parameters
 from preimage.surrogates.reordered import Order
@@ -91,7 +92,7 @@ def models():
         "linear": linear.fit(known, 0.1),
         "brought": Brought(turned, Order((3, 2, 1, 0), (1, 0))),
         **{
-            f"process {kernel}": gaussian_process.train(one, {**spec, "kernel": kernel}, rng).surrogate
+            f"process {kernel}": GaussianProcess(**{**spec, "kernel": kernel}).train(one, rng).surrogate
             for kernel in ("rbf", "matern52")
         },
         "network": network("selu"),

@@ -6,17 +6,17 @@ import pytest
 from preimage import study
 from preimage.data.rows import Rows
 from preimage.support import tpe
+from preimage.support.progress import TrainingContext
 from preimage.surrogates import network_tuning, neural_network, vmapped_training
-from preimage.surrogates.protocol import Means
+from preimage.surrogates.kinds.neural_network import NeuralNetwork, NeuralNetworkTune
 
 from ..conftest import refusal
 
-SPEC = {
-    "layers": [6], "activation": "tanh", "learning_rate": 0.001, "loss": "mae", "batch": 16, "epochs": 12,
-    "patience": 4, "validation_fraction": 0.2, "members": 2, "folds": 2,
-}  # fmt: skip
+OPTIONS = NeuralNetwork(
+    layers=[6], activation="tanh", epochs=12, patience=4, validation_fraction=0.2, members=2, folds=2
+)
 RATES = [1e-3, 1e-1]
-TRAINER = neural_network.trainers(2, 1, SPEC)  # one for all tests: each design compiles once
+TRAINER = neural_network.trainers(2, 1, OPTIONS)  # one for all tests: each design compiles once
 LISTS = {"layers": [[6], [8, 4]], "activation": ["tanh", "relu"]}
 
 
@@ -27,8 +27,9 @@ def rows():
 
 
 def tune(method, evaluations, state=None, seed=0, report=None, **more):
-    spec = {**SPEC, "tune": {"method": method, "evaluations": evaluations, "learning_rate": RATES, **more}}
-    return network_tuning.tune(spec, TRAINER, rows(), np.random.default_rng(seed), Means(1, state, report))
+    asked = NeuralNetworkTune(method=method, evaluations=evaluations, learning_rate=RATES).model_copy(update=more)
+    context = TrainingContext(1, state, report)
+    return network_tuning.tune(OPTIONS, asked, TRAINER, rows(), np.random.default_rng(seed), context)
 
 
 def test_a_grid_shares_its_trials_among_all_combinations():
@@ -99,8 +100,7 @@ def test_the_best_setting_is_the_one_that_is_trained():
         "layers": [[7], [5, 3]],
         "activation": ["relu"],
     }
-    spec = {**SPEC, "tune": asked}
-    model = neural_network.train(Rows.plain(X, X[:, :1] ** 2), spec, np.random.default_rng(0))
+    model = OPTIONS.changed(tune=asked).train(Rows.plain(X, X[:, :1] ** 2), np.random.default_rng(0))
     best = min(model.trials, key=lambda t: t["validation_loss"])
     for key in ("learning_rate", "layers", "activation", "batch"):
         assert model.parameters[key] == best[key]

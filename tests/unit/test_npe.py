@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preimage.inference.answer import Means, Task
+from preimage.inference.answer import Task
 from preimage.inference.checks import coverage
+from preimage.inference.kinds.npe import Npe
 from preimage.inference.methods import dense, npe, set_encoder, support, training
 from preimage.inference.methods.flow_matching import Flow
 from preimage.inference.methods.unbounded import Unbounded
 from preimage.inference.prior import Margin, Prior
 from preimage.inference.simulator import Simulator
 from preimage.support.errors import StudyError
+from preimage.support.progress import TrainingContext
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 
@@ -30,7 +32,7 @@ def simulate(key, theta, size):
 
 NORMAL = Simulator("sums", Prior({"a": Margin("normal", 1, 2), "b": Margin("normal", 0, 1)}), ("x", "y"), simulate)
 FLAT = Simulator("sums", Prior({"a": Margin("uniform", -1, 1), "b": Margin("uniform", 0, 1)}), ("x", "y"), simulate)
-SPEC = {"simulations": 2000, "updates": 300, "width": 32}
+OPTIONS = Npe(simulations=2000, updates=300, width=32)
 SET = np.array([[[1.5, 0.3]]])
 
 
@@ -40,7 +42,7 @@ def rng(seed=0):
 
 @pytest.fixture(scope="module")
 def trained():
-    return npe.train(Task(NORMAL, 1), SPEC, rng())
+    return OPTIONS.train(Task(NORMAL, 1), rng())
 
 
 def posterior(x):
@@ -65,7 +67,7 @@ def test_answers_are_the_posterior_in_closed_form(trained):
 
 def test_answers_cover_the_truth_as_often_as_they_say(trained):
     truths = NORMAL.prior.sample(rng(1), 200)
-    few = replace(trained, spec={**SPEC, "draws": 100})
+    few = replace(trained, options=OPTIONS.changed(draws=100))
     answers = few.infer(NORMAL.draw(rng(2), truths, 1), rng(3))
     found = coverage.coverage(
         coverage.by_draws(truths, [a.draws for a in answers], [a.weights for a in answers], rng())
@@ -78,12 +80,12 @@ def test_answers_cover_the_truth_as_often_as_they_say(trained):
 def test_density_of_an_answer_adds_up_to_one_over_a_bounded_prior():
     # With random weights: it holds whatever a network has learnt.
     x = FLAT.draw(rng(), FLAT.prior.sample(rng(), 64), 3).astype(np.float32)
-    encoder = set_encoder.scaled_by(Task(FLAT, 3), SPEC, x)
+    encoder = set_encoder.scaled_by(Task(FLAT, 3), OPTIONS, x)
     flow = Flow(2, encoder.length, width=8)
     weights = {"encoder": encoder.init(jax.random.key(0)), **flow.init(jax.random.key(1))}
     weights["out"] = dense.layer(jax.random.key(2), 8, 2, 0.5)
     made = npe.Posterior(encoder, flow, weights, np.zeros((5, 2)), np.array([[0.9, 0], [0.3, 0.5]]))
-    one = npe.Npe(Task(FLAT, 3), SPEC, made, None, 0, {}).infer(np.ones((1, 3, 2)), rng())[0]
+    one = npe.Npe(Task(FLAT, 3), OPTIONS, made, None, 0, {}).infer(np.ones((1, 3, 2)), rng())[0]
     assert FLAT.prior.contains(one.draws).all()
     a, b = (np.linspace(low + s / 80, low + s * (1 - 1 / 80), 40) for low, s in ((-1, 2), (0, 1)))
     grid = np.stack(np.meshgrid(a, b, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -92,13 +94,13 @@ def test_density_of_an_answer_adds_up_to_one_over_a_bounded_prior():
 
 
 def test_same_generator_same_bytes_and_what_is_saved_answers_the_same(trained, tmp_path):
-    again = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path))
+    again = OPTIONS.train(Task(NORMAL, 1), rng(), TrainingContext(state=tmp_path))
     for name, array in again.arrays().items():
         assert array.tobytes() == trained.arrays()[name].tobytes(), name
-    back = npe.restored(Task(NORMAL, 1), SPEC, trained.arrays())
+    back = OPTIONS.restored(Task(NORMAL, 1), trained.arrays())
     assert back.infer(SET, rng())[0].draws.tobytes() == trained.infer(SET, rng())[0].draws.tobytes()
     with pytest.raises(StudyError, match="trained for another task"):
-        npe.restored(Task(FLAT, 1), SPEC, trained.arrays())
+        OPTIONS.restored(Task(FLAT, 1), trained.arrays())
 
 
 def test_further_rounds_keep_to_the_budget_and_to_the_posterior_though_some_simulations_fail():
@@ -106,7 +108,7 @@ def test_further_rounds_keep_to_the_budget_and_to_the_posterior_though_some_simu
         x = simulate(key, theta, size)
         return jnp.where(x > 5, jnp.nan, x)
 
-    method = npe.train(Task(Simulator("fails", NORMAL.prior, ("x", "y"), fails), 1), {**SPEC, "rounds": 2}, rng())
+    method = OPTIONS.changed(rounds=2).train(Task(Simulator("fails", NORMAL.prior, ("x", "y"), fails), 1), rng())
     (answer,) = method.infer(SET, rng())
     mean, cov = posterior(SET[0, 0])
     assert method.simulations == 1000 and 900 < answer.simulations <= 1000
@@ -123,8 +125,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(trained, tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, stop))
-    resumed = npe.train(Task(NORMAL, 1), SPEC, rng(), Means(tmp_path, lambda update, loss: seen.append(update)))
+        OPTIONS.train(Task(NORMAL, 1), rng(), TrainingContext(state=tmp_path, report=stop))
+    resumed = OPTIONS.train(
+        Task(NORMAL, 1), rng(), TrainingContext(state=tmp_path, report=lambda update, loss: seen.append(update))
+    )
     assert len(seen) == len(set(seen)), "nothing is trained twice"
     for name, array in resumed.arrays().items():
         assert array.tobytes() == trained.arrays()[name].tobytes(), name
@@ -132,7 +136,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(trained, tmp_path)
 
 @pytest.mark.long
 def test_rounds_that_were_killed_go_on_to_the_same_bytes(tmp_path, monkeypatch):
-    method = npe.train(Task(NORMAL, 1), {**SPEC, "rounds": 3}, rng())
+    method = OPTIONS.changed(rounds=3).train(Task(NORMAL, 1), rng())
     whole = method.infer(SET, rng())[0].draws
     trained, simulated, write, simulate = [], [], training._write, npe._simulated
 
@@ -160,7 +164,7 @@ def test_bad_budgets_and_sets_are_one_message(trained):
     with pytest.raises(
         StudyError, match="found 999, expected at least 1,000: 200 sets of 5 samples in each of 1 rounds"
     ):
-        npe.train(Task(NORMAL, 5), {"simulations": 999}, rng())
+        Npe(simulations=999).train(Task(NORMAL, 5), rng())
     with pytest.raises(StudyError, match=r"found sets of shape \(2, 2\), expected \(1, 2\)"):
         trained.infer(np.ones((1, 2, 2)), rng())
 
@@ -168,7 +172,7 @@ def test_bad_budgets_and_sets_are_one_message(trained):
 def test_simulators_that_always_fail_are_one_message():
     never = Simulator("never", NORMAL.prior, ("x", "y"), lambda *a: simulate(*a) * jnp.nan)
     with pytest.raises(StudyError, match="each of 2000 simulations at parameters drawn from the prior failed"):
-        npe.train(Task(never, 1), SPEC, rng())
+        OPTIONS.train(Task(never, 1), rng())
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------

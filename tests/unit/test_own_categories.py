@@ -45,6 +45,7 @@ from preimage.inversion.question import Question
 from preimage.reporting import words
 from preimage.study import user_models
 from preimage.surrogates import model
+from preimage.surrogates.base import SurrogateKind
 from preimage.surrogates.brought import skops_file
 from preimage.surrogates.brought.categories import Column
 
@@ -83,7 +84,7 @@ def taken_over(path, columns=COLUMNS, points=POINTS, **more):
         Rows.plain(points, Y.to_numpy()[:, None]), inputs=[c.name for c in columns], outputs=["y"],
         categories=tuple(c.categories for c in columns),
     )  # fmt: skip
-    found = model.train(rows, spec, np.random.default_rng(0))
+    found = SurrogateKind.of_study(spec).train(rows, np.random.default_rng(0))
     (folder := path.parent / "kept").mkdir()
     found.save(folder)
     back = model.load(folder)

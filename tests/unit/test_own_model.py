@@ -18,10 +18,12 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from preimage.data.rows import Rows
 from preimage.study import user_models
-from preimage.surrogates import gaussian_process, model
+from preimage.surrogates import model
+from preimage.surrogates.base import SurrogateKind
 from preimage.surrogates.brought import onnx_file, skops_file
 from preimage.surrogates.brought.signature import names_in_order
 from preimage.surrogates.brought.source import in_folder
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess
 
 from ..conftest import refusal
 from ..own_models import INPUTS, OUTPUTS, X, Y, by_hand, dense, named, onnx_file_of, trained
@@ -150,14 +152,14 @@ def test_an_input_of_whole_numbers_takes_no_fractions(tmp_path, kind):
     assert said.startswith("own.onnx: takes whole numbers only as 'n', found 2.5; say `integer: true` under")
     model.check(spec, ["n"], ["y"], np.array([[1.0], [2.0]]))
     rows = replace(Rows.plain(np.array([[1.0], [2.9999]]), np.ones((2, 1))), inputs=["n"], outputs=["y"])
-    assert "takes whole numbers only as 'n', found 2.9999" in refusal(model.train, rows, spec, None)
+    assert "takes whole numbers only as 'n', found 2.9999" in refusal(SurrogateKind.of_study(spec).train, rows, None)
 
 
 def test_a_row_for_which_a_model_gives_no_number_is_named(tmp_path):
     path = onnx_of(tmp_path / "own.onnx", [helper.make_node("Log", ["x"], ["y"])], width=1)
     spec = user_models.completed({"kind": "model", "path": str(path)})
     rows = replace(Rows.plain(np.array([[1.0], [2.0], [-1.0]]), np.ones((3, 1))), numbers=np.array([4, 7, 9]))
-    assert refusal(model.train, rows, spec, None) == (
+    assert refusal(SurrogateKind.of_study(spec).train, rows, None) == (
         "own.onnx: gives nan as 'y0' for row 9 of the table, expected a number"
     )
 
@@ -220,7 +222,7 @@ def test_a_study_may_say_the_order_that_a_file_does_not(saved, tmp_path):
     other = {"inputs": ["cement", "age", "water"], "outputs": ["slump", "strength"]}
     spec = user_models.completed({"kind": "model", "path": str(saved(made)), **other})
     rows = replace(Rows.plain(X, Y), inputs=INPUTS, outputs=OUTPUTS)
-    found = model.train(rows, spec, np.random.default_rng(0)).surrogate
+    found = SurrogateKind.of_study(spec).train(rows, np.random.default_rng(0)).surrogate
     np.testing.assert_allclose(found.predict(X), back.predict(X[:, [0, 2, 1]])[:, ::-1], rtol=1e-13)
 
 
@@ -281,7 +283,7 @@ def test_a_column_of_text_in_a_signature_is_refused(tmp_path):
 
 def test_a_gaussian_process_of_this_project_comes_back_with_its_gradient_and_spread(tmp_path):
     spec = {"kernel": "rbf", "rows": 40, "hyperparameter_rows": 40, "restarts": 1, "folds": 2}
-    fitted = gaussian_process.train(Rows.plain(X, Y), spec, np.random.default_rng(0))
+    fitted = GaussianProcess(**spec).train(Rows.plain(X, Y), np.random.default_rng(0))
     fitted.save(tmp_path)
     found = in_folder(tmp_path, "runs:/1/model")
     loaded = model._wrapped(found.format, model._read(found.format, found.file, False), model.Order((2, 0, 1), (1, 0)))

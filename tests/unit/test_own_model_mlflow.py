@@ -14,8 +14,10 @@ from sklearn.linear_model import Ridge
 from preimage.data.rows import Rows
 from preimage.study import user_models
 from preimage.support import limits
-from preimage.surrogates import gaussian_process, model
+from preimage.surrogates import model
+from preimage.surrogates.base import SurrogateKind
 from preimage.surrogates.keras_files import keras_on_jax
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess
 from preimage.tracking import models
 
 from ..conftest import refusal
@@ -35,7 +37,7 @@ def store(tmp_path_factory):
     import onnx
 
     folder, before = tmp_path_factory.mktemp("store"), mlflow.get_tracking_uri()
-    process = gaussian_process.train(Rows.plain(X, Y), GP, np.random.default_rng(0))
+    process = GaussianProcess(**GP).train(Rows.plain(X, Y), np.random.default_rng(0))
     (folder / "gp").mkdir()
     process.save(folder / "gp")
     made = {
@@ -82,7 +84,7 @@ def taken(entry, tmp_path):
         spec = entry(address)
         model.check(spec, INPUTS, OUTPUTS, X[:2])
         rows = replace(Rows.plain(X, Y), inputs=INPUTS, outputs=OUTPUTS)
-        found = model.train(rows, spec, np.random.default_rng(0))
+        found = SurrogateKind.of_study(spec).train(rows, np.random.default_rng(0))
         (tmp_path / "model").mkdir()
         found.save(tmp_path / "model")
         return spec, model.load(tmp_path / "model")

@@ -8,6 +8,7 @@ import pytest
 from preimage.data.rows import Rows
 from preimage.relearning.promotion import Challenger, relearned
 from preimage.surrogates import random_forest
+from preimage.surrogates.kinds.random_forest import RandomForest
 from preimage.tracking.registry import CHALLENGER, Registry
 
 from ..conftest import refusal
@@ -24,7 +25,7 @@ def challenger(folder, n, seed=0, inputs=("a", "b")):
     """A forest on n rows: more rows, smaller error."""
     train = rows(n, seed, inputs)
     spec = {"trees": 20, "folds": 2}
-    trained = random_forest.train(train, spec, np.random.default_rng(0))
+    trained = RandomForest(**spec).train(train, np.random.default_rng(0))
     path = folder / f"forest{n}.{seed}"
     path.mkdir()
     trained.save(path)

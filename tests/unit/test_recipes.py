@@ -10,7 +10,7 @@ from preimage.core.formulas import Formulas
 from preimage.core.space import Input, Linear, Space
 from preimage.data.rows import Rows
 from preimage.evidence import recipes
-from preimage.surrogates import random_forest
+from preimage.surrogates.kinds.random_forest import RandomForest
 
 SPACE = Space((Input("a", 0, 100), Input("b", 0, 50)), (Linear((("a", 1.0), ("b", 1.0)), -np.inf, 120.0),))
 NONE = Formulas(())
@@ -48,7 +48,7 @@ def test_what_a_forest_is_believed_to_reach_it_reaches_as_rounded(seed):
     rng = np.random.default_rng(seed)
     X = rng.uniform([0, 0], [100, 50], (80, 2))
     rows = Rows.plain(X, np.sin(X[:, [0]] / 9) + np.cos(X[:, [1]] / 5))
-    forest = random_forest.train(rows, {"trees": 10, "folds": 2}, rng).surrogate
+    forest = RandomForest(trees=10, folds=2).train(rows, rng).surrogate
     tried = rng.uniform([0, 0], [100, 50], (4000, 2))
     tried = tried[SPACE.contains(tried)]
     best = tried[np.argmax(forest.predict(tried)[:, 0])]

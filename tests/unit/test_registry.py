@@ -13,6 +13,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from preimage.data.rows import Rows
 from preimage.support import limits
 from preimage.surrogates import random_forest
+from preimage.surrogates.kinds.random_forest import RandomForest
 from preimage.tracking import models, registry
 from preimage.tracking.registry import CHALLENGER, CHAMPION, Registry, succession
 from preimage.tracking.registry.thresholds import thresholds_failed
@@ -34,7 +35,7 @@ def forests(tmp_path_factory):
         X = np.random.default_rng(seed).random((40, 2))
         spec = {"trees": 5, "folds": 2}
         rows = Rows.plain(X, X.sum(axis=1, keepdims=True))
-        trained = random_forest.train(rows, spec, np.random.default_rng(0))
+        trained = RandomForest(**spec).train(rows, np.random.default_rng(0))
         folders.append(tmp_path_factory.mktemp(f"forest{seed}"))
         trained.save(folders[-1])
     return folders

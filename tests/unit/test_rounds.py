@@ -14,7 +14,8 @@ from preimage.relearning.judging import judged
 from preimage.relearning.promotion import Challenger, relearned
 from preimage.reporting.relearning import Outcome, context, verdict
 from preimage.reporting.rounds import tables_of_rounds
-from preimage.surrogates import intervals, random_forest
+from preimage.surrogates import intervals
+from preimage.surrogates.kinds.random_forest import RandomForest
 
 from ..conftest import refusal
 
@@ -106,7 +107,7 @@ def together(a, b):
 
 
 def register(store, folder, train, last_row):
-    trained = random_forest.train(train, {"trees": 20, "folds": 3}, np.random.default_rng(0))
+    trained = RandomForest(trees=20, folds=3).train(train, np.random.default_rng(0))
     folder.mkdir()
     trained.save(folder)
     about = {

@@ -52,7 +52,7 @@ def test_what_is_known_of_rows():
 
 
 def test_it_survives_being_written():
-    assert setting.Rows.from_dict(json.loads(json.dumps(described()._asdict()))) == described()
+    assert setting.RowSummary.from_dict(json.loads(json.dumps(described()._asdict()))) == described()
 
 
 def test_bounds_are_the_rows_range_and_units_are_the_studys_where_it_names_them():
@@ -84,7 +84,7 @@ def test_a_simulator_brings_its_own_bounds_and_a_study_narrows_them():
 
 def test_a_value_fixed_for_an_objective_may_lie_outside_the_training_rows():
     """It lay inside the whole table when the study was checked; the split must not turn that into an error."""
-    found = setting.of_rows({}, setting.Rows(["age"], ["y"], {}, {"age": (1.0, 270.0)}, [1.0], [1.0]))
+    found = setting.of_rows({}, setting.RowSummary(["age"], ["y"], {}, {"age": (1.0, 270.0)}, [1.0], [1.0]))
     assert found.space.fix({"age": 365}).contains(np.array([[365.0]]))[0]
 
 
@@ -178,7 +178,7 @@ def test_the_bowl_in_any_dimension():
 def test_values_show_what_tells_them_apart_in_the_range_of_the_rows(offset, unit, said):
     """A wavelength from 1549.8 to 1550.3 is not "1,550, data from 1,550 to 1,550"; nor is a tiny one 0."""
     low, high = offset, offset + 0.5 * unit
-    rows = setting.Rows(["wave"], ["y"], {"y": "nm"}, {"wave": (low, high)}, [unit], [0.5 * unit])
+    rows = setting.RowSummary(["wave"], ["y"], {"y": "nm"}, {"wave": (low, high)}, [unit], [0.5 * unit])
     units = setting.of_rows({}, rows).units
     ends = [words.of(v, "wave", units) for v in (low, low + 1e-3 * unit, high)]
     assert len(set(ends)) == 3 and said in (ends[0], ends[-1], words.number(low))

@@ -8,6 +8,7 @@ from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
 from preimage.surrogates import protocol, random_forest
+from preimage.surrogates.kinds.random_forest import RandomForest
 from preimage.trees import domain, standardised
 
 SPEC = {"trees": 20, "folds": 3}
@@ -24,7 +25,7 @@ def trained(X, Y, levels=None, **spec):
     rows = Rows.plain(X, Y)
     if levels is not None:
         rows = Rows(X, Y, rows.numbers, rows.inputs, rows.outputs, np.array(levels))
-    return random_forest.train(rows, SPEC | spec, np.random.default_rng(0))
+    return RandomForest(**(SPEC | spec)).train(rows, np.random.default_rng(0))
 
 
 def forest(X, Y, levels=None, **settings):
@@ -253,16 +254,16 @@ def test_a_constant_model_of_rows_that_vary_is_refused_in_any_unit():
     X, Y, _ = plane()
     for times, plus in ((1, 0), (1e-12, 0), (1e12, 0), (1, 1e8)):
         rows = Rows.plain(X, Y * times + plus)
-        dull = random_forest.train(rows, SPEC | {"min_samples_leaf": 100}, np.random.default_rng(0))
+        dull = RandomForest(**(SPEC | {"min_samples_leaf": 100})).train(rows, np.random.default_rng(0))
         with pytest.raises(StudyError, match=r"surrogate 'dull', output 'y0': found the constant .* at all 120"):
             protocol.refuse_constant("dull", dull.surrogate, rows)
-        sound = random_forest.train(rows, SPEC, np.random.default_rng(0))
+        sound = RandomForest(**SPEC).train(rows, np.random.default_rng(0))
         protocol.refuse_constant("sound", sound.surrogate, rows)
 
 
 def test_a_constant_model_of_a_constant_output_is_what_it_should_be():
     X, Y, _ = plane()
     rows = Rows.plain(X, np.c_[Y, np.full(len(Y), 0.1), 1e8 + 1e-9 * Y])
-    found = random_forest.train(rows, SPEC, np.random.default_rng(0))
+    found = RandomForest(**SPEC).train(rows, np.random.default_rng(0))
     protocol.refuse_constant("forest", found.surrogate, rows)
     assert np.allclose(found.surrogate.predict(X)[:, 1], 0.1, rtol=1e-14, atol=0)

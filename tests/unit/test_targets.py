@@ -6,13 +6,13 @@ import pytest
 
 from preimage.core.objective.base import DEFAULT_TOLERANCE
 from preimage.data import targets
-from preimage.data.setting import Rows
+from preimage.data.setting import RowSummary
 from preimage.evidence.best_of import best_of, counts, running_minimum
 
 from ..conftest import refusal
 
 OUTPUTS = ["strength", "slump"]
-KNOWN = Rows(["a"], OUTPUTS, {}, {"a": (0.0, 1.0)}, [2.0, 4.0], [10.0, 20.0])
+KNOWN = RowSummary(["a"], OUTPUTS, {}, {"a": (0.0, 1.0)}, [2.0, 4.0], [10.0, 20.0])
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Every step in MLflow, once; and a run that goes on without it."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,17 @@ def steps(folder, study="tiny"):
     return [p for p in records if "sent" not in p.parts and not p.name.startswith("invocation-")]
 
 
+COMPARED = ("metrics", "params", "tags")
+
+
+def later(run):
+    """Metrics that a later step found of a run's, or the report of a study's."""
+    found = {n for n in run.data.metrics if n.startswith(("timing/", "inversion/", "answer.", "model."))}
+    return found if "rule" not in run.data.tags or run.data.tags["rule"] == "invert" else {
+        n for n in found if n.startswith("timing/")
+    }  # fmt: skip
+
+
 def test_one_parent_an_invocation_and_one_child_a_step(tiny):
     _, found = runs(tiny)
     parents = [r for r in found if "mlflow.parentRunId" not in r.data.tags]
@@ -69,10 +81,47 @@ def test_a_step_carries_parameters_metrics_digests_and_tags(tiny):
     assert {"test/rmse", "test/r2", "test/coverage", "timing/wall_seconds"} <= set(train.data.metrics)
     history = client.get_metric_history(train.info.run_id, "tuning/cross_validated_error")
     assert [m.step for m in history] == [0, 1, 2]
-    for tag in ("git_commit", "rule", "wildcard.study", "config_digest", "lock_digest", "sha256.train.parquet"):
-        assert train.data.tags[tag]
-    assert len(train.data.tags["sha256.train.parquet"]) == 64
-    assert {a.path for a in client.list_artifacts(train.info.run_id)} == {"surrogate.json", "test.parquet"}
+    written = tiny / "results/tiny/round0/seed0/surrogates/forest/test.parquet"
+    assert f"test.parquet={sha256(written)}" in train.data.tags["preimage.outputs"].split()
+    assert train.data.tags["rule"] == "train"
+    assert {a.path for a in client.list_artifacts(train.info.run_id)} == {
+        *("surrogate.json", "test.parquet", "record.json")
+    }
+
+
+def test_a_study_has_few_columns_and_what_is_not_compared_is_in_each_runs_record(tiny, tmp_path):
+    client, found = runs(tiny)
+    # As `mlflow.search_runs` has them: six of its own, and one for each name.
+    columns = [{f"{kind}.{name}" for r in found for name in getattr(r.data, kind)} for kind in COMPARED]
+    assert 6 + sum(map(len, columns)) < 60
+    for run in found:
+        value = read_json(client.download_artifacts(run.info.run_id, "record.json", str(tmp_path)))
+        assert value["name"] == run.info.run_name and value["tags"]["lock_digest"]
+        assert {n for n, *_ in value["metrics"]} >= {n for n in run.data.metrics if "/" in n} - later(run)
+
+
+def test_data_and_models_are_there_with_digest_source_and_the_metrics_of_their_rows(tiny):
+    client, found = runs(tiny)
+    (parent,) = (r for r in found if "mlflow.parentRunId" not in r.data.tags)
+    (data,) = (i.dataset for i in parent.inputs.dataset_inputs)
+    digest = sha256(tiny / "results/tiny/round0/seed0/data.parquet")
+    assert (data.name, data.digest, data.source_type) == ("tiny", digest[:36], "code") and "paraboloid" in data.source
+    assert json.loads(data.profile)["num_rows"] == 200
+    (train,) = (r for r in found if r.info.run_name == "train forest")
+    used = {i.tags[0].value: i.dataset for i in train.inputs.dataset_inputs}
+    assert used["test"].digest == sha256(tiny / "results/tiny/round0/seed0/test.parquet")[:36]
+    (model,) = client.search_logged_models([train.info.experiment_id])
+    assert (model.name, model.source_run_id, model.params["surrogate.trees"]) == ("forest", train.info.run_id, "10")
+    (rmse,) = (m for m in model.metrics if m.key == "test/rmse")
+    assert (rmse.dataset_name, rmse.dataset_digest) == ("test", used["test"].digest)
+    assert rmse.value == train.data.metrics["test/rmse"]
+
+
+def test_the_experiment_leads_to_the_latest_report(tiny):
+    client, found = runs(tiny)
+    (parent,) = (r.info for r in found if "mlflow.parentRunId" not in r.data.tags)
+    said = client.get_experiment(parent.experiment_id).tags["mlflow.note.content"]
+    assert f"(#/experiments/{parent.experiment_id}/runs/{parent.run_id}/artifacts/report.html)" in said
 
 
 def test_what_is_known_only_later_stands_on_the_runs_of_the_inversions(tiny):

@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from preimage.core.space import Space
-from preimage.data.setting import Rows, of_rows
+from preimage.data.setting import RowSummary, of_rows
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.support.files import read_json
+from preimage.surrogates.base import kept
 from preimage.surrogates.intervals import Intervals
-from preimage.surrogates.protocol import Surrogate, kept
+from preimage.surrogates.protocol import Surrogate
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def read(folder: str | Path) -> Results:
 def _model(folder: Path, name: str) -> Model:
     about: dict[str, Any] = read_json(folder / "surrogates" / name / "surrogate.json")
     split = read_json(folder / "split.json")
-    known = Rows.from_dict(split)
+    known = RowSummary.from_dict(split)
     space = of_rows({"inputs": split.get("categories", {})}, known).space
     surrogate = kept(about["kind"], folder / "surrogates" / name / "model", f"model '{name}'")
     intervals = Intervals.from_dict(about["intervals"])

@@ -9,6 +9,7 @@ include: "_places.smk"
 
 
 from preimage import study as study_module
+from preimage.figures import added
 from preimage.problems import user_code
 from preimage.running import (
     slurm,
@@ -47,6 +48,7 @@ try:
         reproduction.check_trust(RUN, STUDIES, config.get("trust"))
     if workflow.is_main_process:
         for warning in [
+            *study_module.ambiguous(FILES, BESIDE),
             *invocation.check(STUDIES),
             *invocation.mend(STUDIES, only_look=workflow.output_settings.dryrun),
             *invocation.unseen(STUDIES, dry=workflow.output_settings.dryrun),

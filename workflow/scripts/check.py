@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from preimage.inference import arrays, bank, judge, methods, observed, table
+from preimage.inference import arrays, bank, judge, observed, table
 from preimage.inference.answer import Bank, Task
+from preimage.inference.base import InferenceMethod
 from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json
@@ -14,7 +15,7 @@ DRAWS = 1000
 
 def main(snakemake):
     with step(snakemake) as run:
-        spec, found = run.params["method"], loading.load(run.params["problem"])
+        method, found = InferenceMethod.of(run.params["method"]), loading.load(run.params["problem"])
         sets = observed.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
         task = Task(found, sets.x.shape[1])
         rng = run.rng
@@ -27,7 +28,7 @@ def main(snakemake):
 
         known = bank.complete(Bank(**arrays.read(snakemake.input.fresh)), run.params["sets"])
         kept = arrays.read(snakemake.input.trained)
-        trained = methods.method(spec["kind"]).restored(task, lighter(spec), kept)
+        trained = lighter(method).restored(task, kept)
         if hasattr(trained, "untrained"):
             shown |= judge.untrained(task, sets.x, trained.untrained(), rng)
         arrays.write(snakemake.output.shown, shown)
@@ -40,8 +41,8 @@ def main(snakemake):
         run.artifact(snakemake.output.checks, snakemake.output.sets)
 
 
-def lighter(spec):
-    return {**spec, "draws": min(spec["draws"], DRAWS)} if "draws" in spec else spec
+def lighter(method):
+    return method.changed(draws=min(method.draws, DRAWS)) if hasattr(method, "draws") else method
 
 
 def log(run, seen, about):

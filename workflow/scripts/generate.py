@@ -1,6 +1,7 @@
 """Rows from a simulator, with noise, written as parquet with units."""
 
 from preimage.data import setting, tables
+from preimage.data.described import STUDY, described
 from preimage.data.generate import SUCCESS_FRACTION, generate
 from preimage.problems import loading
 from preimage.running.step import step
@@ -33,6 +34,8 @@ def main(snakemake):
         run.metric("data/rows", len(table))
         run.metric("data/failed", len(failed) or None)
         run.artifact(snakemake.output.info)
+        source = {"type": "code", "tags": {"simulator": spec["simulator"]}}
+        run.record.datasets = [described(snakemake.output.data, STUDY, run.record.study, source)]
 
 
 main(snakemake)

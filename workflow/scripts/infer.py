@@ -1,7 +1,8 @@
 """The answers of one method to the observed sets."""
 
-from preimage.inference import arrays, methods, observed, table
+from preimage.inference import arrays, observed, table
 from preimage.inference.answer import Task
+from preimage.inference.base import InferenceMethod
 from preimage.inference.callback import told_plainly
 from preimage.inference.simulators import loading
 from preimage.running.step import step
@@ -10,10 +11,10 @@ from preimage.support.files import read_json, replacing, write_json
 
 def main(snakemake):
     with step(snakemake) as run:
-        spec, found = run.params["method"], loading.load(run.params["problem"])
+        method, found = InferenceMethod.of(run.params["method"]), loading.load(run.params["problem"])
         sets = observed.restored(read_json(snakemake.input.info)["names"], arrays.read(snakemake.input.observed))
         task = Task(found, sets.x.shape[1])
-        trained = methods.method(spec["kind"]).restored(task, spec, arrays.read(snakemake.input.trained))
+        trained = method.restored(task, arrays.read(snakemake.input.trained))
         rng = run.rng
         with told_plainly():
             answers = table.ask(trained, sets.x, rng, run.progress(len(sets.x)), run.state)

@@ -9,6 +9,7 @@ from preimage.data import named
 from preimage.inference.observations import words
 from preimage.inference.simulators import loading
 from preimage.reporting import inference
+from preimage.reporting.inference_key_figures import key_figures
 from preimage.reporting.inference_material import Material
 from preimage.reporting.templates import environment
 from preimage.running.step import step
@@ -43,7 +44,10 @@ def main(snakemake):
         write_text(
             snakemake.output.page, environment().get_template("inference.html").render(inference.context(material))
         )
-        run.artifact(snakemake.output.page)
+        for name, value in key_figures(material).items():
+            run.metric(name, value)
+        run.record.of_study = True
+        run.artifact(snakemake.output.page, source.summary, source.figures)
 
 
 def figures(folder):

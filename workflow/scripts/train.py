@@ -7,31 +7,36 @@ import numpy as np
 import pandas as pd
 
 from preimage.data import rows, split
+from preimage.data.described import described
 from preimage.evidence import learning
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json
+from preimage.support.progress import TrainingContext
 from preimage.surrogates import intervals, judging, protocol
-from preimage.surrogates.base import module
+from preimage.surrogates.base import SurrogateKind, module
+
+# Rows that stand beside a model, with its predictions.
+EXAMPLES = 5
 
 
 def main(snakemake):
     with step(snakemake) as run:
-        spec = run.params["surrogate"]
+        options = SurrogateKind.of_study(run.params["surrogate"])
         train = rows.load(snakemake.input.train, snakemake.input.info, run.params["categories"])
         test = rows.load(snakemake.input.test, snakemake.input.info, run.params["categories"])
-        report = run.progress(spec["tune"]["evaluations"]) if spec.get("tune") is not None else None
-        kind = module(spec["kind"])
-        trained = kind.train(train, spec, run.rng, protocol.Means(snakemake.threads, run.state, report))
+        tune = getattr(options, "tune", None)
+        report = run.progress(tune.evaluations) if tune is not None else None
+        trained = options.train(train, run.rng, TrainingContext(snakemake.threads, run.state, report))
         protocol.refuse_constant(snakemake.wildcards.surrogate, trained.surrogate, train)
         with replacing(snakemake.output.model) as folder:
             folder.mkdir()
             trained.save(folder)
 
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
-        judged = judge(run, snakemake, kind, trained, train, test)
+        judged = judge(run, snakemake, options, trained, train, test)
         covered, said = judged.coverage(test), judged.said[0]
         info = {
-            "kind": spec["kind"],
+            "kind": options.kind,
             "warning": trained.warning,
             "parameters": trained.parameters,
             "test": judged.scores(test),
@@ -61,7 +66,7 @@ def main(snakemake):
         log(run, snakemake, trained, info, train)
 
 
-def judge(run, snakemake, kind, trained, train, test):
+def judge(run, snakemake, options, trained, train, test):
     """What the model says of the test rows; by cross-validation, models of the same settings of all rows."""
     how, known = run.params["split"], read_json(snakemake.input.info)
     if known["method"] == split.HOLD_OUT:
@@ -73,7 +78,7 @@ def judge(run, snakemake, kind, trained, train, test):
     report = run.progress(sum(len(np.unique(fold)) for fold in folds))
 
     def again(rows):
-        return kind.train(rows, run.params["surrogate"], rng, protocol.Means(snakemake.threads))
+        return options.train(rows, rng, TrainingContext(snakemake.threads))
 
     return judging.cross_validated(again, train, folds, report)
 
@@ -92,10 +97,12 @@ def log(run, snakemake, trained, info, train):
         run.metric("training/loss", training, epoch)
         run.metric("training/validation_loss", validation, epoch)
     run.artifact(snakemake.output.info, snakemake.output.test)
+    run.record.datasets = [described(snakemake.input.train, "training"), described(snakemake.input.test, "test")]
     model = module(info["kind"]).logged(Path(snakemake.output.model))
     run.record.model = {
         **model,
-        "example": {n: train.X[:5, j].tolist() for j, n in enumerate(train.inputs)},
+        "example": {n: train.X[:EXAMPLES, j].tolist() for j, n in enumerate(train.inputs)},
+        "predicted": dict(zip(train.outputs, trained.surrogate.predict(train.X[:EXAMPLES]).T.tolist(), strict=True)),
         "requirements": [f"{p}=={version(p)}" for p in (*model["packages"], "numpy")],
     }
 

@@ -18,8 +18,8 @@ from preimage.inversion.committee import Committee
 from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems.loading import Problem
-from preimage.surrogates import protocol
-from preimage.surrogates.base import module
+from preimage.support.progress import TrainingContext
+from preimage.surrogates.base import SurrogateKind
 from preimage.surrogates.protocol import Trained
 
 # The studies' defaults, with fewer folds: nothing here is about intervals.
@@ -57,8 +57,8 @@ def world(
 ) -> World:
     """Draw rows and train a model on them."""
     X, Y = rows(problem, samples, rng, noise)
-    spec = {**SPECS[kind], **more}
-    trained = module(kind).train(Rows.plain(X, Y), spec, rng, protocol.Means(2))
+    options = SurrogateKind.of({"kind": kind, **SPECS[kind], **more})
+    trained = options.train(Rows.plain(X, Y), rng, TrainingContext(2))
     ends = zip(problem.inputs, X.min(axis=0), X.max(axis=0), strict=True)
     return World(problem, Space(tuple(Input(n, a, b, n in problem.integers) for n, a, b in ends)), X, Y, trained)
 

@@ -20,13 +20,14 @@ from preimage.data.rows import Rows
 from preimage.inversion import certified
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Question, SearchContext
-from preimage.surrogates import gaussian_process, neural_network
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess
+from preimage.surrogates.kinds.neural_network import NeuralNetwork
 from preimage.trees import threads
 
 ROWS, NOISE, SECONDS, EVALUATIONS, POINTS = 500, 0.02, 60, 5000, 128
 SHORT = 5
-PROCESS = {"rows": ROWS, "hyperparameter_rows": 300, "restarts": 1, "folds": 2}
-NETWORK = {
+PROCESS: dict[str, Any] = {"rows": ROWS, "hyperparameter_rows": 300, "restarts": 1, "folds": 2}
+NETWORK: dict[str, Any] = {
     "layers": [64, 32, 16], "learning_rate": 1e-3, "loss": "mse", "batch": 32, "epochs": 200, "patience": 30,
     "validation_fraction": 0.2, "folds": 2,
 }  # fmt: skip
@@ -52,14 +53,14 @@ def waves(d: int, rows: int = ROWS) -> Rows:
 
 
 @cache
-def process(kernel: str, d: int) -> Any:
-    return gaussian_process.train(waves(d), {"kernel": kernel, **PROCESS}, np.random.default_rng(0)).surrogate
+def process(kernel: Any, d: int) -> Any:
+    return GaussianProcess(kernel=kernel, **PROCESS).train(waves(d), np.random.default_rng(0)).surrogate
 
 
 @cache
 def network(members: int, activation: str, d: int) -> Any:
-    spec = {**NETWORK, "members": members, "activation": activation}
-    return neural_network.train(waves(d), spec, np.random.default_rng(0)).surrogate
+    options = NeuralNetwork(**{**NETWORK, "members": members, "activation": activation})
+    return options.train(waves(d), np.random.default_rng(0)).surrogate
 
 
 def asked(model: Any, d: int, entry: dict[str, Any]) -> Question:

@@ -31,7 +31,7 @@ from preimage.core.space import Input, Space
 from preimage.data.rows import Rows
 from preimage.evidence import chance
 from preimage.surrogates import predictive
-from preimage.surrogates.base import module
+from preimage.surrogates.base import SurrogateKind
 
 SIZES, SEEDS, FOLDS = (40, 200, 1000), 20, 5
 CANDIDATES, NEAR, DOMAIN = 3000, 1000, 0.95
@@ -146,7 +146,7 @@ def asked(surrogate: str, name: str, n: int, seed: int) -> list[dict[str, Any]]:
     noise = problem.noise * problem(rng.uniform(size=(4096, problem.inputs))).std(axis=0)
     X = rng.uniform(size=(n, problem.inputs))
     Y = problem(X) + rng.normal(size=(n, 2)) * noise
-    trained = module(spec["kind"]).train(Rows.plain(X, Y), spec, np.random.default_rng(seed))
+    trained = SurrogateKind.of(spec).train(Rows.plain(X, Y), np.random.default_rng(seed))
     levels = np.zeros(problem.inputs, int)
     fitted = predictive.fit(X, levels, Y, trained.out_of_fold, trained.surrogate, np.random.default_rng(seed))
     assert fitted is not None

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from preimage.benchmarks.timing import row
-from preimage.inference import methods, observations
-from preimage.inference.answer import Answer, Task
+from preimage.inference import observations
+from preimage.inference.answer import Estimate, Task
+from preimage.inference.base import InferenceMethod
 from preimage.inference.checks import coverage
+from preimage.inference.kinds.alfi import Alfi
 from preimage.inference.methods.amortised import Amortised
 from preimage.inference.methods.proposal import log_slopes
 from preimage.inference.simulators import loading
@@ -27,7 +30,7 @@ from preimage.inference.simulators.built_in import collider
 from preimage.support.jax_setup import use_one_thread
 from preimage.support.rng import generator
 
-SIZE, PROBLEMS, BUDGET = 500, 3000, 1e8
+SIZE, PROBLEMS = 500, 3000
 # The forms of the ablation; none of them is judged.
 ABLATION: dict[str, dict[str, Any]] = {
     "plain ALFI": {"kind": "alfi", "refine": False},
@@ -47,9 +50,17 @@ RECOMMENDED: list[tuple[str, int, dict[str, Any]]] = [
     ("lotka_volterra", 5, {"kind": "npe", "simulations": 50_000, "updates": 2000, "draws": 300}),
 ]
 JUDGED, MOST_OFF = 1000, 0.03
-# Whole Gaussians, of which part may lie outside of the prior: what the best possible Gaussian is compared with.
-WHOLE: dict[str, Any] = {"kind": "alfi", "truncated": False, "passes": 3}
 MOST_MISSED = 0.52
+
+
+class Whole(Alfi):
+    """Whole Gaussians, of which part may lie outside of the prior: what the best possible Gaussian is compared with."""
+
+    truncated: ClassVar[bool] = False
+
+    @classmethod
+    def computing(cls) -> ModuleType:
+        return Alfi.computing()
 
 
 class Problems(NamedTuple):
@@ -93,12 +104,10 @@ def collider_problems() -> Problems:
     return Problems(task, theta, task.simulator.draw(rng, theta, SIZE))
 
 
-def trained(problems: Problems, spec: Mapping[str, Any], seed: int) -> tuple[Amortised, float]:
+def trained(problems: Problems, options: InferenceMethod, seed: int) -> tuple[Amortised, float]:
     """Return a method of one seed, and the CPU seconds of its training, compilation included."""
     before = _cpu()
-    made = methods.method(spec["kind"]).train(
-        problems.task, {"simulations": BUDGET, **spec}, generator(seed, spec["kind"])
-    )
+    made = options.train(problems.task, generator(seed, options.kind))
     assert isinstance(made, Amortised)
     return made, _cpu() - before
 
@@ -119,7 +128,7 @@ def score(problems: Problems, made: Amortised, cpu: float) -> Score:
     return Score(rmse, float(missed.mean()), float(np.mean(covered)), cpu, made.simulations, 1e3 * new)
 
 
-def _missed(answer: Answer, theta: np.ndarray) -> float:
+def _missed(answer: Estimate, theta: np.ndarray) -> float:
     assert answer.log_density is not None
     return -float(answer.log_density(theta[None])[0])
 
@@ -139,7 +148,7 @@ def of_gaussians(problems: Problems, made: Amortised) -> Gaussians:
     return Gaussians(missed, float(np.mean(far < stats.chi2.ppf(0.9, made.proposals.d))))
 
 
-def _covered(answer: Answer, theta: np.ndarray) -> bool:
+def _covered(answer: Estimate, theta: np.ndarray) -> bool:
     """Return whether less than 90 % of the answer is denser than it is at theta."""
     assert answer.log_density is not None
     return bool(answer.weights @ (answer.log_density(answer.draws) > answer.log_density(theta[None])) < 0.9)
@@ -153,7 +162,7 @@ def maximum_likelihood(problems: Problems) -> np.ndarray:
 def exact_asymmetry(problems: Problems) -> np.ndarray:
     """Return the mean (problems,) of the asymmetry, which is what samples of the collider tell, under the exact
     posterior."""
-    exact = methods.method("grid").train(problems.task, {}, generator(0, "grid"))
+    exact = InferenceMethod.of({"kind": "grid"}).train(problems.task, generator(0, "grid"))
     return np.array([a.weights @ collider.asymmetry(a.draws) for a in exact.infer(problems.x, generator(0, "exact"))])
 
 
@@ -199,7 +208,7 @@ def of_poisson(seeds: int = 3) -> Iterator[dict[str, Any]]:
     problems = poisson_problems()
     peer, name = rms(maximum_likelihood(problems) - problems.theta), "maximum likelihood"
     for seed in range(seeds):
-        found = score(problems, *trained(problems, {"kind": "alfi"}, seed))
+        found = score(problems, *trained(problems, Alfi(), seed))
         what = f"poisson, refined ALFI, training seed {seed}"
         ratio = found.rmse[0] / peer
         yield row(f"{what}: RMSE over that of {name}", ratio, 1.0, name, "", "at most 1.05", ratio <= 1.05)
@@ -213,7 +222,7 @@ def of_poisson(seeds: int = 3) -> Iterator[dict[str, Any]]:
         )  # fmt: skip
         yield from costs(what, found)
     for form, spec in ABLATION.items():
-        found = score(problems, *trained(problems, spec, 0))
+        found = score(problems, *trained(problems, InferenceMethod.of(spec), 0))
         ratio = found.rmse[0] / peer
         yield row(f"poisson, {form}: RMSE over that of {name}", ratio, 1.0, name, "", "reported", True)
         yield row(
@@ -241,7 +250,7 @@ def of_searches(
     truth = quantity(some.theta)
     for kind in SEARCHES:
         before = _cpu()
-        made = methods.method(kind).train(some.task, {}, generator(0, kind))
+        made = InferenceMethod.of({"kind": kind}).train(some.task, generator(0, kind))
         answers = made.infer(some.x, generator(0, f"ask {kind}"))
         cpu = (_cpu() - before) / len(answers)
         found = np.array([a.weights @ quantity(a.draws) for a in answers])
@@ -256,7 +265,7 @@ def of_coverage() -> Iterator[dict[str, Any]]:
     for name, size, spec in RECOMMENDED:
         task, rng = Task(loading.load({"simulator": name}), size), generator(2026, name)
         found = observations.simulated(task.simulator, JUDGED, size, rng)
-        answers = methods.method(spec["kind"]).train(task, spec, generator(0, name)).infer(found.x, rng)
+        answers = InferenceMethod.of(spec).train(task, generator(0, name)).infer(found.x, rng)
         prior = task.simulator.prior
         assert found.theta is not None
         levels = coverage.by_draws(
@@ -275,14 +284,14 @@ def of_collider(seeds: int = 3) -> Iterator[dict[str, Any]]:
     for seed in range(seeds):
         yield from of_whole(problems, best, seed)
     for seed in range(seeds):
-        found = score(problems, *trained(problems, {"kind": "alfi"}, seed))
+        found = score(problems, *trained(problems, Alfi(), seed))
         what = f"collider, refined ALFI, training seed {seed}"
         cut = f"{what}: mean -log q, truncated to the prior"
         yield of_missed(cut, found.missed, best.missed, peer)
         yield of_region(what, found.coverage)
         yield from costs(what, found)
     for form, spec in ABLATION.items():
-        found = score(problems, *trained(problems, spec, 0))
+        found = score(problems, *trained(problems, InferenceMethod.of(spec), 0))
         yield row(f"collider, {form}: mean -log q", found.missed, best.missed, peer, "nats", "reported", True)
     some = few(problems)
     yield from of_searches("collider, A", some, collider.asymmetry, exact_asymmetry(some), "the exact posterior's mean")
@@ -291,7 +300,7 @@ def of_collider(seeds: int = 3) -> Iterator[dict[str, Any]]:
 def of_whole(problems: Problems, best: Gaussians, seed: int) -> Iterator[dict[str, Any]]:
     """Yield the rows of whole Gaussians; and how often the truth lies in the regions of the answers that are made of
     these by cutting off what lies outside of the prior, which they were not trained for."""
-    made, cpu = trained(problems, WHOLE, seed)
+    made, cpu = trained(problems, Whole(passes=3), seed)
     what, peer = f"collider, refined ALFI of whole Gaussians, training seed {seed}", "best Gaussian"
     whole = of_gaussians(problems, made)
     yield of_missed(f"{what}: mean -log q", whole.missed, best.missed, peer)

@@ -16,8 +16,9 @@ import numpy as np
 
 from preimage.benchmarks import inference_peers
 from preimage.benchmarks.timing import row
-from preimage.inference import methods, reference
+from preimage.inference import reference
 from preimage.inference.answer import Task
+from preimage.inference.base import InferenceMethod
 from preimage.inference.checks.c2st import c2st
 from preimage.inference.simulators import loading
 from preimage.support.jax_setup import use_one_thread
@@ -54,8 +55,9 @@ def scores(task: str, spec: dict[str, Any], observations: int, seed: int = 0) ->
     observed = reference.read(str(folder() / task), made)
     x, references = observed.x[:observations], observed.references[:observations]
     draws = len(references[0])
-    budget = {"simulations": SIMULATIONS, "draws": draws, **spec}
-    method = methods.method(spec["kind"]).train(Task(made, x.shape[1]), budget, generator(seed, task))
+    options = InferenceMethod.of({"simulations": SIMULATIONS, **spec})
+    options = options.changed(draws=draws) if hasattr(options, "draws") else options
+    method = options.train(Task(made, x.shape[1]), generator(seed, task))
     found = []
     for k, answer in enumerate(method.infer(x, generator(seed, f"{task}.infer"))):
         assert method.simulations + answer.simulations <= SIMULATIONS

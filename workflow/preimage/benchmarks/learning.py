@@ -14,7 +14,7 @@ from preimage.data.rows import Rows
 from preimage.learning import latent_classes as shown
 from preimage.learning import line, recursion
 from preimage.support.jax_setup import enable_double
-from preimage.surrogates import latent_classes
+from preimage.surrogates.kinds.latent_classes import LatentClasses
 from preimage.surrogates.latent.inner import Inner
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,16 +39,14 @@ def digits() -> Iterator[dict[str, Any]]:
     How many latent coordinates a class has is chosen in each split, by cross-validation of its training rows: the test
     rows of a split chose nothing.
     """
-    spec = study.load(ROOT / "config/studies/digits.yaml")["surrogates"]["decoders"]
+    options = LatentClasses.of_study(study.load(ROOT / "config/studies/digits.yaml")["surrogates"]["decoders"])
     table = pd.read_parquet(ROOT / "config/data/digits.parquet").to_numpy(float)
     found = []
     for seed in range(SPLITS):
         order = np.random.default_rng(seed).permutation(len(table))
         cut = round(0.7 * len(table))
         train, test = (Rows.plain(table[part, :64], table[part, 64:]) for part in (order[:cut], order[cut:]))
-        tried = [
-            latent_classes.train(train, {**spec, "latent": latent}, np.random.default_rng(seed)) for latent in LATENTS
-        ]
+        tried = [options.changed(latent=latent).train(train, np.random.default_rng(seed)) for latent in LATENTS]
         model: Any = max(tried, key=lambda t: t.parameters["cross_validated_accuracy"]).surrogate
         found.append(shown.judge(model, train, test, None, np.random.default_rng(seed)).findings)
     ours, peer = (float(np.mean([f[k] for f in found])) for k in ("accuracy", "logistic_accuracy"))

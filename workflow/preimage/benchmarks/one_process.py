@@ -26,9 +26,10 @@ from preimage.inversion import asking
 from preimage.inversion.question import Question
 from preimage.inversion.table import frame
 from preimage.problems import loading
+from preimage.support.progress import TrainingContext
 from preimage.support.rng import generator
-from preimage.surrogates import intervals, protocol
-from preimage.surrogates.base import module
+from preimage.surrogates import intervals
+from preimage.surrogates.base import SurrogateKind
 
 
 def run(study: study_module.Study, folder: Path) -> None:
@@ -81,7 +82,7 @@ def _train(study: study_module.Study, parts: list[Rows], seed: int, folder: Path
     train, test = parts
     models, info, tests = {}, {}, {}
     for name, spec in study["surrogates"].items():
-        trained = module(spec["kind"]).train(train, spec, generator(seed, name), protocol.Means(2))
+        trained = SurrogateKind.of_study(spec).train(train, generator(seed, name), TrainingContext(2))
         trained.save(folder)
         fitted = intervals.fit(train.Y, *trained.out_of_fold)
         models[name] = (trained.surrogate, fitted)

@@ -31,7 +31,7 @@ from preimage.relearning import gate
 from preimage.relearning.acquire import Ask, acquire
 from preimage.support.clock import seconds
 from preimage.support.rng import generator
-from preimage.surrogates.base import module
+from preimage.surrogates.base import SurrogateKind
 
 PROCESS = {"kind": "gaussian_process", "kernel": "rbf", "rows": 10000, "hyperparameter_rows": 800, "restarts": 3}
 FOREST = {"kind": "random_forest", "trees": 100}
@@ -71,7 +71,7 @@ def _ask(
 ) -> Ask:  # fmt: skip
     """Train, and invert."""
     spec = {**surrogate, "folds": 5}
-    trained = module(spec["kind"]).train(Rows.plain(X, Y), spec, rng)
+    trained = SurrogateKind.of_study(spec).train(Rows.plain(X, Y), rng)
     model = trained.surrogate
     question = Question(
         space, wanted, model.predict, X, Y, np.arange(len(X)), gradient=getattr(model, "gradient", None)

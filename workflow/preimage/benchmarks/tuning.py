@@ -21,13 +21,12 @@ import numpy as np
 from preimage.benchmarks.timing import row
 from preimage.support.files import read_json, write_json
 from preimage.surrogates import keras_files
+from preimage.surrogates.kinds.neural_network import NeuralNetwork, NeuralNetworkTune
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS, HELD, TRIALS = 900, 90, 50
-SPEC: dict[str, Any] = {
-    "layers": [64, 32, 16], "activation": "selu", "batch": 16, "loss": "mae", "epochs": 2000, "patience": 20,
-    "tune": {"method": "grid", "evaluations": TRIALS, "learning_rate": [1e-4, 1e-2]},
-}  # fmt: skip
+TUNE = NeuralNetworkTune(evaluations=TRIALS)
+OPTIONS = NeuralNetwork(tune=TUNE)
 
 
 def measure() -> list[dict[str, Any]]:
@@ -83,22 +82,24 @@ def ours(folder: Path) -> None:
 
     X, Y, held = rows()
     data = vmapped_training.data(X[None], Y[None], ~held[None], held[None])
-    _, trials = network_tuning.tune(SPEC, neural_network.trainers(2, 1, SPEC), data, np.random.default_rng(0))
+    _, trials = network_tuning.tune(
+        OPTIONS, TUNE, neural_network.trainers(2, 1, OPTIONS), data, np.random.default_rng(0)
+    )
     write_json(folder / "ours.json", {"epochs": [t["epochs"] for t in trials]})
 
 
 def peer(folder: Path) -> None:
     keras, keras_tuner = keras_files.keras_on_jax(), import_module("keras_tuner")
     X, Y, held = rows()
-    low, high = SPEC["tune"]["learning_rate"]
+    low, high = TUNE.learning_rate
     rates = np.geomspace(low, high, TRIALS).tolist()
     most = dict(zip(rates, read_json(folder / "ours.json")["epochs"], strict=True))
     epochs = []
 
     def build(_: Any, hp: Any) -> Any:
-        dense = [keras.layers.Dense(width, SPEC["activation"]) for width in SPEC["layers"]]
+        dense = [keras.layers.Dense(width, OPTIONS.activation) for width in OPTIONS.layers]
         model = keras.Sequential([keras.Input((2,)), *dense, keras.layers.Dense(1)])
-        model.compile(keras.optimizers.Nadam(hp.Choice("learning_rate", rates)), SPEC["loss"])
+        model.compile(keras.optimizers.Nadam(hp.Choice("learning_rate", rates)), OPTIONS.loss)
         return model
 
     def fit(_: Any, hp: Any, model: Any, *args: Any, **more: Any) -> Any:
@@ -107,10 +108,10 @@ def peer(folder: Path) -> None:
         return history
 
     network = type("Network", (keras_tuner.HyperModel,), {"build": build, "fit": fit})()
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=SPEC["patience"], restore_best_weights=True)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=OPTIONS.patience, restore_best_weights=True)
     tuner = keras_tuner.GridSearch(network, "val_loss", max_trials=TRIALS, directory=folder, project_name="peer")
     tuner.search(
-        X[~held], Y[~held], validation_data=(X[held], Y[held]), batch_size=SPEC["batch"], callbacks=[stop], verbose=0
+        X[~held], Y[~held], validation_data=(X[held], Y[held]), batch_size=OPTIONS.batch, callbacks=[stop], verbose=0
     )
     write_json(folder / "peer.json", {"epochs": epochs})
 

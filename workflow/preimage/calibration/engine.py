@@ -18,7 +18,8 @@ from preimage.calibration.starts import TRIALS, design, tried
 from preimage.core.dynamics import Curve
 from preimage.core.space import Space
 from preimage.inversion.descents import Ends
-from preimage.inversion.question import Question, Report
+from preimage.inversion.question import Question
+from preimage.support.progress import Report
 
 # How many of the best ends are polished; equal numbers make one compiled program.
 POLISHED = 8

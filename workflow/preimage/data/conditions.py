@@ -15,7 +15,8 @@ import numpy as np
 
 from preimage.data import tables
 from preimage.data.notation import Notation
-from preimage.data.sources import Source, read_file
+from preimage.data.source import Source
+from preimage.data.sources import read_file
 from preimage.support.errors import StudyError, did_you_mean
 
 COLUMN = "condition"

@@ -11,8 +11,7 @@ import numpy as np
 
 from preimage.core.formulas import Formulas
 from preimage.data import tables
-from preimage.data.setting import Rows as Known
-from preimage.data.setting import of_rows
+from preimage.data.setting import RowSummary, of_rows
 from preimage.data.split import group_rows
 from preimage.support.files import read_json
 
@@ -66,9 +65,9 @@ def together(parts: Sequence[Rows]) -> Rows:
     return replace(first, X=X[once], Y=Y[once], numbers=numbers[once])
 
 
-def known(info: str) -> Known:
+def known(info: str) -> RowSummary:
     """Return what the split has written of the training rows."""
-    return Known.from_dict(read_json(info))
+    return RowSummary.from_dict(read_json(info))
 
 
 def load(path: str, info: str, categories: Mapping[str, Any]) -> Rows:

@@ -19,7 +19,7 @@ from preimage.support import digits
 from preimage.support.errors import StudyError, did_you_mean
 
 
-class Rows(NamedTuple):
+class RowSummary(NamedTuple):
     """What is known of a table's rows.
 
     Attributes:
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
     reach: list[float]
     references: dict[str, dict[str, Any]] = {}  # noqa: RUF012
 
-    def with_formulas(self, formulas: Formulas, Y: np.ndarray) -> Rows:
+    def with_formulas(self, formulas: Formulas, Y: np.ndarray) -> RowSummary:
         """Return what is known of rows with formulas as further outputs, given both as columns (n, m + f).
 
         Raises StudyError for a formula that is undefined at every row.
@@ -54,7 +54,7 @@ class Rows(NamedTuple):
         )
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Rows:
+    def from_dict(cls, value: Mapping[str, Any]) -> RowSummary:
         ranges = {k: (float(a), float(b)) for k, (a, b) in value["ranges"].items()}
         return cls(**{**{k: value[k] for k in cls._fields if k in value}, "ranges": ranges})
 
@@ -80,10 +80,10 @@ def integers(spec: Mapping[str, Any]) -> list[str]:
     return [name for name, s in (spec.get("inputs") or {}).items() if s.get("integer")]
 
 
-def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], category: Mapping[str, Any]) -> Rows:
+def describe(table: pa.Table, inputs: Sequence[str], outputs: Sequence[str], category: Mapping[str, Any]) -> RowSummary:
     """Return what is known of the rows of a table."""
     columns = [table[name].to_numpy() for name in outputs]
-    return Rows(
+    return RowSummary(
         list(inputs),
         list(outputs),
         tables.units_of(table),
@@ -114,11 +114,11 @@ def of_simulator(spec: Mapping[str, Any]) -> Setting:
     """Return the setting of a simulator by itself: its natural bounds, narrowed by the study."""
     found = loading.load(spec, run=False)
     assert found is not None
-    rows = Rows(list(found.inputs), list(found.outputs), _units(found.outputs), dict(found.inputs), [], [])
+    rows = RowSummary(list(found.inputs), list(found.outputs), _units(found.outputs), dict(found.inputs), [], [])
     return of_rows(spec, rows, natural=True)
 
 
-def of_rows(spec: Mapping[str, Any], rows: Rows, natural: bool = False) -> Setting:
+def of_rows(spec: Mapping[str, Any], rows: RowSummary, natural: bool = False) -> Setting:
     """Return the setting of a study with rows: where the study names no bounds, they are the rows' range.
 
     Args:
@@ -138,7 +138,7 @@ def of_rows(spec: Mapping[str, Any], rows: Rows, natural: bool = False) -> Setti
     return Setting(built, rows.inputs, rows.outputs, digits.Units(units, _steps(built, rows)))
 
 
-def _steps(built: Space, rows: Rows) -> dict[str, float]:
+def _steps(built: Space, rows: RowSummary) -> dict[str, float]:
     """Return the smallest difference that must show of each column of numbers."""
     steps = {
         i.name: float(i.integer) if not i.values else float(np.diff(i.values).min(initial=np.inf)) for i in built.inputs

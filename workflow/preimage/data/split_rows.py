@@ -14,8 +14,7 @@ from preimage.core.formulas import Formulas
 from preimage.core.objective import Objective
 from preimage.data import named, rows, setting, targets
 from preimage.data.rows import Rows
-from preimage.data.setting import Rows as Known
-from preimage.data.setting import Setting
+from preimage.data.setting import RowSummary, Setting
 from preimage.support.files import read_json
 
 
@@ -31,7 +30,7 @@ class SplitRows:
 
     outputs: list[str]
     formulas: Formulas
-    known: Known
+    known: RowSummary
     setting: Setting
     train: Rows
     test: Rows

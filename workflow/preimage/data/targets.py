@@ -14,7 +14,7 @@ import numpy as np
 from preimage.core.objective import Objective, Targets, build_all, many
 from preimage.core.space import Space
 from preimage.data import references, tables
-from preimage.data.setting import Rows
+from preimage.data.setting import RowSummary
 from preimage.data.sources import read_file
 from preimage.support.errors import StudyError, did_you_mean
 
@@ -56,7 +56,7 @@ def held_out(count: int, outputs: Sequence[str], Y: np.ndarray) -> Targets:
 
 def objectives(
     entries: Mapping[str, Mapping[str, Any]],
-    known: Rows,
+    known: RowSummary,
     test: np.ndarray | None = None,
     train: np.ndarray | None = None,
     space: Space | None = None,

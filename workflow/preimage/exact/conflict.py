@@ -12,7 +12,7 @@ from preimage.core.conditions import Count, Curved, Exclusion, Linear
 from preimage.core.objective import Limit
 from preimage.core.space import Space
 from preimage.exact.affine import Terms
-from preimage.exact.goal import Goal, Rows
+from preimage.exact.goal import Goal, LinearRows
 from preimage.exact.search import Search
 from preimage.exact.values import Parts
 
@@ -39,7 +39,7 @@ class AnyPoint(Goal):
         """Return that nothing bounds it (n,)."""
         return np.full(len(parts.start), np.inf)
 
-    def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def least(self, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         """Return that the loss is 0 everywhere (n,)."""
         return np.zeros(len(parts.start))
 

@@ -23,7 +23,7 @@ LATER = 1e6
 GAP = 1e-8
 
 
-class Rows(NamedTuple):
+class LinearRows(NamedTuple):
     """Linear rows that valid points keep to (m, d), with their ends for each box (n, m)."""
 
     matrix: np.ndarray
@@ -79,7 +79,7 @@ class Goal(ABC):
         """Return what that sum may be at most on boxes for a smaller loss than one (n,)."""
 
     @abstractmethod
-    def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def least(self, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         """Return a lower bound of the loss on boxes (n,).
 
         Args:
@@ -164,7 +164,7 @@ class Goal(ABC):
         zero = np.zeros(len(self.space.inputs))
         return Terms(zero, zero, zero, self.space.categorical)
 
-    def _least_sum(self, terms: Terms, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def _least_sum(self, terms: Terms, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         """Return a lower bound of a sum over inputs on boxes (n,)."""
         least = np.empty(len(parts.start))
         over(affine.bound, len(least), terms, *rows, parts.start, parts.end, first, least)
@@ -206,7 +206,7 @@ class Least(Goal):
             return np.full(len(parts.start), np.inf)
         return loss - self.values.rest(self.sum, -1.0, parts)
 
-    def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def least(self, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         """Return a lower bound of the loss on boxes (n,)."""
         if self.sum is not None and not self.sum.plain:
             rest = self.values.rest(self.sum, -1.0, parts)
@@ -273,7 +273,7 @@ class Nearest(Goal):
         """Return what the distance may be at most (n,)."""
         return np.full(len(parts.start), loss)
 
-    def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def least(self, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         """Return a lower bound of the distance on boxes (n,)."""
         return self._least_sum(self.distance, parts, rows, first[0])
 

@@ -10,7 +10,7 @@ import numpy as np
 from preimage.core.space import Space
 from preimage.exact import program, region
 from preimage.exact.curves import Curves
-from preimage.exact.goal import Goal, Rows
+from preimage.exact.goal import Goal, LinearRows
 from preimage.exact.kernels import over
 from preimage.exact.model import BoxModel
 from preimage.exact.slanted import Slanted
@@ -84,11 +84,11 @@ class Problem:
 
     # -- bounds --------------------------------------------------------------------------------------------------------
 
-    def rows(self, parts: Parts) -> Rows:
+    def rows(self, parts: Parts) -> LinearRows:
         """Return all rows, with their ends for each box."""
         n, (low, high) = len(parts.start), self.goal.rows(parts)
         low, high = np.hstack([np.tile(self._row_low, (n, 1)), low]), np.hstack([np.tile(self._row_high, (n, 1)), high])
-        return Rows(self.matrix, low, high)
+        return LinearRows(self.matrix, low, high)
 
     def bounded(self, boxes: Boxes) -> Boxes:
         """Return what may hold a better point of boxes, cut to where that may be and bounded; what is known of them

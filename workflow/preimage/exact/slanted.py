@@ -14,7 +14,7 @@ import numpy as np
 
 from preimage.exact import affine
 from preimage.exact.affine import UNIT, Terms
-from preimage.exact.goal import Goal, Rows
+from preimage.exact.goal import Goal, LinearRows
 from preimage.exact.kernels import over
 from preimage.exact.region import Region, cut_to_row
 from preimage.exact.smooth import SmoothModel
@@ -45,7 +45,7 @@ class Slanted:
         may be (n,)."""
         plane, slope = self.model.planes(state)
         n, d = parts.start.shape
-        none = Rows(np.empty((0, d)), np.empty((n, 0)), np.empty((n, 0)))
+        none = LinearRows(np.empty((0, d)), np.empty((n, 0)), np.empty((n, 0)))
         matrix, low, high = self._with_limits(none, plane, slope)
         if self.total is not None and np.isfinite(loss):
             row, base = self._plane(self.total, -1.0, plane, slope)
@@ -55,7 +55,7 @@ class Slanted:
         over(_cut, n, region_, matrix, low, high, parts.start, parts.end, left)
         return left
 
-    def under_rows(self, parts: Parts, state: np.ndarray, rows: Rows) -> np.ndarray:
+    def under_rows(self, parts: Parts, state: np.ndarray, rows: LinearRows) -> np.ndarray:
         """Return ends (n, k) of the points of boxes that keep to the rows; `state` keeps them too."""
         if not len(rows.matrix):
             return parts.ends
@@ -66,7 +66,7 @@ class Slanted:
         return ends
 
     def under_limits(
-        self, parts: Parts, state: np.ndarray, least: np.ndarray, rows: Rows
+        self, parts: Parts, state: np.ndarray, least: np.ndarray, rows: LinearRows
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return ends (n, k) of the points of boxes that keep the limits too, and bounds of the loss (n,) that are not
         below those that are known. States don't keep these ends: they say nothing of the points that miss a limit."""
@@ -89,7 +89,7 @@ class Slanted:
         return np.asarray(sign * np.minimum(sign * parts.ends, -found))
 
     def _with_limits(
-        self, rows: Rows, plane: np.ndarray, slope: np.ndarray
+        self, rows: LinearRows, plane: np.ndarray, slope: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the rows (n, r, d) that valid points of each box keep to, and their ends (n, r)."""
         n = len(plane)

@@ -25,7 +25,7 @@ from preimage.core.formulas import Formulas
 from preimage.core.objective import Pareto
 from preimage.core.space import Space
 from preimage.exact.affine import UNIT, Terms
-from preimage.exact.goal import GAP, LATER, Goal, Rows, span
+from preimage.exact.goal import GAP, LATER, Goal, LinearRows, span
 from preimage.exact.model import BoxModel
 from preimage.exact.problem import Boxes, Problem, check
 from preimage.exact.values import Parts, Value
@@ -140,7 +140,7 @@ class TradeOff(Goal):
 
     # -- bounds --------------------------------------------------------------------------------------------------------
 
-    def bounds(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def bounds(self, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         """Return what the sums of values, as shares, are not below on boxes (n, s)."""
         objective, k = self.objective, len(self.objective.columns)
         found = np.empty((len(parts.start), len(self.sums)))
@@ -153,7 +153,7 @@ class TradeOff(Goal):
                 found[:, s] = low - self.weights[s] @ (objective.goal.high / objective.goal.scale)
         return found
 
-    def _low(self, s: int, value: Value, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def _low(self, s: int, value: Value, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         if not value.linear:
             low, high = self.values.interval(value, parts)
             return low if self.objective.low[s] > 0 else -high
@@ -181,14 +181,14 @@ class TradeOff(Goal):
         used = weight > 0
         return np.asarray(self.upper[:, used] @ weight[used])
 
-    def least(self, parts: Parts, rows: Rows, first: np.ndarray) -> np.ndarray:
+    def least(self, parts: Parts, rows: LinearRows, first: np.ndarray) -> np.ndarray:
         """Return minus how far boxes may be beyond the front, at most (n,)."""
         return -self.beyond(self.bounds(parts, rows, first))
 
     def _urge(self, score: np.ndarray, parts: Parts, least: np.ndarray, best: float) -> None:
         """The sum first by which a box is nearest to the front, at the upper bound below which it has most room."""
         none = np.zeros((len(self.programs), len(self.matrix)))
-        bounds = self.bounds(parts, Rows(self.matrix, *self.rows(parts)), none)
+        bounds = self.bounds(parts, LinearRows(self.matrix, *self.rows(parts)), none)
         at = self._room(bounds).argmax(axis=1)
         for s, value in enumerate(self.sums):
             far = self._level(self.weights[s])[at] - bounds[:, s]

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from preimage.inference.simulator import Simulator
-
-# Told the work done so far and the loss there, as training or a search runs.
-Report = Callable[[int, float], None]
 
 
 class Bank(NamedTuple):
@@ -43,7 +39,7 @@ STATUSES = ("ok", "not_converged", "failed")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Estimate:
     """What one method says of one set of samples.
 
     Attributes:
@@ -78,7 +74,7 @@ class Trained(Protocol):
     def history(self) -> Mapping[str, list[tuple[int, float]]]:
         """Measures of training by name, each with their steps: `{"loss": [(step, value), ...]}`."""
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         """Return an answer a set for sets of samples (sets, n, D). A set that fails has an answer that says so."""
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -86,46 +82,20 @@ class Trained(Protocol):
 
 
 @dataclass(frozen=True)
-class Means:
-    """What training may use; none of it changes the result.
-
-    Attributes:
-        state: a folder where training keeps what it has, so that one that was killed goes on.
-        report: told the progress.
-    """
-
-    state: Path | None = None
-    report: Report | None = None
-
-
-ALONE = Means()
-
-
-class Method(Protocol):
-    """What the module of a kind of method has."""
-
-    def train(self, task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
-        """Make the method ready. Raises StudyError where it can't work on the task, or for a budget too small."""
-
-    def restored(self, task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
-        """Return the method as `train` left it, from the arrays that it saved."""
-
-
-@dataclass(frozen=True)
 class Untrained:
     """A method without training, from the function that answers for one set: `ask(x, rng)` with x (n, D)."""
 
-    ask: Callable[[np.ndarray, np.random.Generator], Answer]
+    ask: Callable[[np.ndarray, np.random.Generator], Estimate]
     simulations: int = 0
     history: Mapping[str, list[tuple[int, float]]] = field(default_factory=dict)
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         return [self.ask(one, rng) for one in x]
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
 
 
-def failed(parameters: int, message: str, simulations: int = 0) -> Answer:
+def failed(parameters: int, message: str, simulations: int = 0) -> Estimate:
     """Return the answer of a method that has none: one draw of NaN, and why."""
-    return Answer(np.full((1, parameters), np.nan), np.ones(1), simulations, status="failed", message=message)
+    return Estimate(np.full((1, parameters), np.nan), np.ones(1), simulations, status="failed", message=message)

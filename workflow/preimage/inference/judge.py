@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.inference.answer import Answer, Bank, Task, Trained
+from preimage.inference.answer import Bank, Estimate, Task, Trained
 from preimage.inference.checks import coverage, identifiability, misspecification, predictive, sbc, tarp, uniformity
 from preimage.inference.checks.c2st import c2st
 from preimage.inference.checks.features import features, scale
@@ -38,7 +38,7 @@ def novelty(x: np.ndarray, fresh: Bank) -> list[float] | None:
 
 
 def observed(
-    task: Task, sets: Observed, answers: Sequence[Answer], count: int, rng: np.random.Generator
+    task: Task, sets: Observed, answers: Sequence[Estimate], count: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Return the findings of each answer: posterior predictive check, C2ST against a reference, and what is identified.
 
@@ -57,12 +57,12 @@ def observed(
     return found
 
 
-def simulate_from(task: Task, answer: Answer, count: int, rng: np.random.Generator) -> np.ndarray:
+def simulate_from(task: Task, answer: Estimate, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return sets (count, n, D), each simulated at a draw of an answer."""
     return task.simulator.draw(rng, resampled(answer.draws, answer.weights, count, rng), task.size)
 
 
-def _predicted(task: Task, x: np.ndarray, answer: Answer, count: int, rng: np.random.Generator) -> dict[str, Any]:
+def _predicted(task: Task, x: np.ndarray, answer: Estimate, count: int, rng: np.random.Generator) -> dict[str, Any]:
     found = predictive.check(x, simulate_from(task, answer, count, rng), rng)
     return {
         "predictive_error": found.distance,
@@ -72,19 +72,19 @@ def _predicted(task: Task, x: np.ndarray, answer: Answer, count: int, rng: np.ra
     }
 
 
-def _apart(reference: np.ndarray, answer: Answer, rng: np.random.Generator) -> float:
+def _apart(reference: np.ndarray, answer: Estimate, rng: np.random.Generator) -> float:
     count = min(len(reference), len(answer.draws))
     return c2st(reference[:count], resampled(answer.draws, answer.weights, count, rng))
 
 
-def _directions(task: Task, answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def _directions(task: Task, answers: Sequence[Estimate]) -> list[dict[str, Any]]:
     """Return the principal directions of answers, widest first: unit vector and width, as a share of the prior's."""
     matrices = [identifiability.covariance(task.simulator.prior.to_z(a.draws), a.weights) for a in answers]
     return [{"vector": d.vector, "width": d.width} for d in identifiability.directions(matrices)]
 
 
 def shown(
-    task: Task, answers: Sequence[Answer], paths: Sequence[np.ndarray | None], rng: np.random.Generator
+    task: Task, answers: Sequence[Estimate], paths: Sequence[np.ndarray | None], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Return samples for figures of the first answers: `predictive.<k>` (m, D), pooled over draws of answer k, and
     where proposals had a way, `way.<k>` (steps, n, D), simulated at the mean of each.
@@ -124,7 +124,7 @@ def untrained(task: Task, x: np.ndarray, blank: Trained, rng: np.random.Generato
 
 
 def fresh(
-    task: Task, known: Bank, answers: Sequence[Answer], rng: np.random.Generator
+    task: Task, known: Bank, answers: Sequence[Estimate], rng: np.random.Generator
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return the findings of answers to sets whose parameters are known, and a row a set.
 
@@ -153,7 +153,7 @@ def fresh(
     return found, table
 
 
-def _errors(number: int, truth: np.ndarray, answer: Answer, task: Task) -> dict[str, Any]:
+def _errors(number: int, truth: np.ndarray, answer: Estimate, task: Task) -> dict[str, Any]:
     row: dict[str, Any] = {"set": number, "status": answer.status, "message": answer.message}
     row |= {"simulations": answer.simulations, **moments_of(answer, task.simulator, truth)}
     if answered(answer) and answer.log_density is not None and not answer.point:
@@ -162,7 +162,7 @@ def _errors(number: int, truth: np.ndarray, answer: Answer, task: Task) -> dict[
 
 
 def _calibration(
-    task: Task, known: Bank, answers: list[Answer], table: pd.DataFrame, fine: np.ndarray, rng: np.random.Generator
+    task: Task, known: Bank, answers: list[Estimate], table: pd.DataFrame, fine: np.ndarray, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Return what ranks, coverage and TARP say; their values are added to the table, set by set."""
     simulator, truths = task.simulator, known.theta

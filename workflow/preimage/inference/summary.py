@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.inference.answer import Answer
+from preimage.inference.answer import Estimate
 from preimage.inference.checks.misspecification import FALSE_ALARMS
 from preimage.inference.checks.use_of_simulations import compare
 from preimage.inference.observations import Observed
@@ -25,7 +25,7 @@ def rows(
     method: str,
     simulator: Simulator,
     sets: Observed,
-    answers: Sequence[Answer],
+    answers: Sequence[Estimate],
     novelty: Mapping[str, Any],
     trained: Mapping[str, Any],
     checks: Mapping[str, Any],

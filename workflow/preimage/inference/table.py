@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preimage.inference.answer import Answer, Trained
+from preimage.inference.answer import Estimate, Trained
 from preimage.inference.checks.weighted import moments, resampled
 from preimage.inference.simulator import Simulator
 from preimage.support.errors import StudyError, without_secrets
@@ -26,7 +26,7 @@ FOLDERS = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\":;,/\\]+[/\\])
 
 def ask(
     trained: Trained, x: np.ndarray, rng: np.random.Generator, report: Any = None, state: Path | None = None
-) -> list[Answer]:
+) -> list[Estimate]:
     """Return the answer to each of the sets (sets, n, D), asked some at a time; one that raises is an answer with a
     status, and costs the others nothing. What a user's simulator does against its word is raised as a StudyError.
 
@@ -35,7 +35,7 @@ def ask(
     """
     if state is not None and hasattr(trained, "keeping"):
         trained = trained.keeping(state)
-    found: list[Answer] = []
+    found: list[Estimate] = []
     blocks = range(0, len(x), TOGETHER)
     for k, own in zip(blocks, rng.spawn(len(blocks)), strict=True):
         found += _asked(trained, x[k : k + TOGETHER], own)
@@ -44,7 +44,7 @@ def ask(
     return found
 
 
-def _asked(trained: Trained, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+def _asked(trained: Trained, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
     from preimage.inference.callback import told_plainly
 
     try:
@@ -59,7 +59,7 @@ def _asked(trained: Trained, x: np.ndarray, rng: np.random.Generator) -> list[An
                 for one, own in zip(x, rng.spawn(len(x)), strict=True)
                 for answer in _asked(trained, one[None], own)
             ]
-        return [Answer(np.empty((0, 0)), np.empty(0), 0, status="failed", message=_said(error))]
+        return [Estimate(np.empty((0, 0)), np.empty(0), 0, status="failed", message=_said(error))]
 
 
 def _said(error: Exception) -> str:
@@ -73,19 +73,19 @@ def _said(error: Exception) -> str:
     return FOLDERS.sub("", without_secrets(said))[:MESSAGE]
 
 
-def answered(answer: Answer) -> bool:
+def answered(answer: Estimate) -> bool:
     """Whether there is an answer; one that did not converge is one."""
     return answer.status != "failed"
 
 
-def kept(answer: Answer, most: int, rng: np.random.Generator) -> Answer:
+def kept(answer: Estimate, most: int, rng: np.random.Generator) -> Estimate:
     """Return an answer with at most so many draws: resampled to equal weights where it had more."""
     if len(answer.draws) <= most:
         return answer
     return replace(answer, draws=resampled(answer.draws, answer.weights, most, rng), weights=np.full(most, 1 / most))
 
 
-def draws_frame(names: Sequence[Any], answers: Sequence[Answer], parameters: Sequence[str]) -> pd.DataFrame:
+def draws_frame(names: Sequence[Any], answers: Sequence[Estimate], parameters: Sequence[str]) -> pd.DataFrame:
     """Return a row a draw: observation, draw, weight, and the parameters."""
     parts = [
         pd.DataFrame(
@@ -111,7 +111,7 @@ def draws_frame_columns(parameters: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def paths_frame(names: Sequence[Any], answers: Sequence[Answer], parameters: Sequence[str]) -> pd.DataFrame:
+def paths_frame(names: Sequence[Any], answers: Sequence[Estimate], parameters: Sequence[str]) -> pd.DataFrame:
     """Return a row a step of each proposal's way: observation, step, mean and sd of each parameter."""
     parts = []
     for name, answer in zip(names, answers, strict=True):
@@ -123,7 +123,7 @@ def paths_frame(names: Sequence[Any], answers: Sequence[Answer], parameters: Seq
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def about(names: Sequence[Any], answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def about(names: Sequence[Any], answers: Sequence[Estimate]) -> list[dict[str, Any]]:
     """Return what there is to say of each answer beside its draws."""
     return [
         {
@@ -137,7 +137,7 @@ def about(names: Sequence[Any], answers: Sequence[Answer]) -> list[dict[str, Any
     ]
 
 
-def restored(draws: pd.DataFrame, rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> list[Answer]:
+def restored(draws: pd.DataFrame, rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> list[Estimate]:
     """Return the answers that were saved, without densities and paths."""
     grouped = dict(tuple(draws.groupby("observation", sort=False)))
     columns = [f"theta.{p}" for p in parameters]
@@ -145,7 +145,7 @@ def restored(draws: pd.DataFrame, rows: Sequence[Mapping[str, Any]], parameters:
     for row in rows:
         mine = grouped.get(row["observation"], draws.iloc[:0])
         found.append(
-            Answer(
+            Estimate(
                 mine[columns].to_numpy(float),
                 mine["weight"].to_numpy(float),
                 row["simulations"],
@@ -178,7 +178,7 @@ def paths_of(paths: pd.DataFrame, names: Sequence[Any], parameters: Sequence[str
     return [tuple(grouped[name][c].to_numpy(float) for c in columns) if name in grouped else None for name in names]
 
 
-def moments_of(answer: Answer, simulator: Simulator, truth: np.ndarray | None) -> dict[str, float | None]:
+def moments_of(answer: Estimate, simulator: Simulator, truth: np.ndarray | None) -> dict[str, float | None]:
     """Return mean, sd and true value of each parameter, and of what is derived from them; None where unknown."""
     names = [*simulator.prior.names, *simulator.derived]
     known = None if truth is None else with_derived(truth[None], simulator)[0]

@@ -14,8 +14,9 @@ from preimage.core.objective import Varied
 from preimage.inversion import counterfactual, ordered, varied
 from preimage.inversion.base import Inverter
 from preimage.inversion.logarithmic import Logarithms
-from preimage.inversion.question import Answer, Question, Report, SearchContext
+from preimage.inversion.question import Answer, Question, SearchContext
 from preimage.support.errors import StudyError
+from preimage.support.progress import Report
 
 
 def ask(

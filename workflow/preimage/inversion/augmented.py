@@ -13,8 +13,9 @@ import numpy as np
 
 from preimage.inversion import batched, ending, traced
 from preimage.inversion.descents import Ends
-from preimage.inversion.question import Question, Report
+from preimage.inversion.question import Question
 from preimage.inversion.traced import Pull
+from preimage.support.progress import Report
 
 MOST_ROUNDS = 12
 # Weight of a squared violation beside a typical loss, in units of the limit's scale; times `HEAVIER` where a round has

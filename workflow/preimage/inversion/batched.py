@@ -22,8 +22,9 @@ import numpy as np
 
 from preimage.inversion import traced
 from preimage.inversion.descents import Ends
-from preimage.inversion.question import Question, Report
+from preimage.inversion.question import Question
 from preimage.inversion.traced import Form, Model, Pull, Search
+from preimage.support.progress import Report
 
 MOST_EVALUATIONS = 500
 TRIES = 6

@@ -20,8 +20,9 @@ from preimage.core.scaled import curved_slopes, curved_values
 from preimage.core.space import Space
 from preimage.inversion.gradients import Line
 from preimage.inversion.kinds.multistart import Multistart
-from preimage.inversion.question import Question, Report
+from preimage.inversion.question import Question
 from preimage.support.masking import without_secrets
+from preimage.support.progress import Report
 
 NOTHING_TO_MOVE = "nothing to move"
 FIRST_STEP = 0.05

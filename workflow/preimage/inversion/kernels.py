@@ -91,3 +91,7 @@ COMPILED = {
     "network": compile_network,
     "planes": compile_planes,
 }
+
+if __name__ == "__main__":
+    for compile_form in COMPILED.values():
+        compile_form()

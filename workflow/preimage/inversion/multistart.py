@@ -25,8 +25,9 @@ from preimage.core.space import Space
 from preimage.inversion import descents, ending, epsilon, pieced
 from preimage.inversion.descents import NOTHING_TO_MOVE, Ends
 from preimage.inversion.kinds.multistart import Multistart
-from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
+from preimage.inversion.question import Answer, Question, SearchContext, repaired
 from preimage.support.errors import StudyError
+from preimage.support.progress import Report
 
 MOST_COMBINATIONS = 1000
 

@@ -19,8 +19,9 @@ from preimage.inversion.descents import NOTHING_TO_MOVE
 from preimage.inversion.ending import Judge
 from preimage.inversion.kinds.neural_adjoint import NeuralAdjoint
 from preimage.inversion.multistart import typical_loss
-from preimage.inversion.question import Answer, Question, Report, SearchContext, repaired
+from preimage.inversion.question import Answer, Question, SearchContext, repaired
 from preimage.inversion.traced import Form, Model, Search
+from preimage.support.progress import Report
 
 STEPS = 300
 # Limits of outputs draw by a penalty of this curvature outside, in units of a typical loss and of the limit's scale,

@@ -16,8 +16,7 @@ from preimage.core.objective import Draws, Objective
 from preimage.core.space import Space
 from preimage.support import spending
 from preimage.support.errors import without_secrets
-
-Report = Callable[..., None]
+from preimage.support.progress import Report
 
 
 @dataclass

@@ -12,7 +12,7 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.relearning import decide, drift
 from preimage.relearning.promotion import check_space
-from preimage.surrogates import protocol
+from preimage.surrogates import base
 from preimage.surrogates.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def judged(store: Registry, name: str, train: Rows, gate: Rows, when: Mapping[st
         X, Y = _after(last, train, gate)
         old = train.X[train.numbers <= last]
         moved = drift.by_input(old, X, train.inputs, train.levels.tolist()) if len(X) and len(old) else {}
-        model = protocol.kept(about["kind"], files, champion.uri)
+        model = base.kept(about["kind"], files, champion.uri)
         seen = decide.seen(model, Intervals.from_dict(about["intervals"]), X, Y, train.outputs, about)
     decision = decide.decide(int(about["train_rows"]), len(X), moved, seen, decide.Thresholds(**when))
     return {**decision.to_dict(), "champion": champion.version}

@@ -13,7 +13,7 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.relearning import gate
 from preimage.support.errors import StudyError
-from preimage.surrogates import protocol
+from preimage.surrogates import base
 from preimage.surrogates.protocol import Surrogate
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _compare(
     with tempfile.TemporaryDirectory() as folder:
         about, path = store.fetch(champion.uri, Path(folder))
         check_space(champion.uri, about, new.train)
-        old = protocol.kept(about["kind"], path, champion.uri)
+        old = base.kept(about["kind"], path, champion.uri)
         scale = new.train.Y.std(axis=0)
         if new.crossed is not None:
             theirs = _unseen(old, about, new.train)

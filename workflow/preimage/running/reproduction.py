@@ -16,9 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from preimage.data import named
+from preimage.data import named, remote
 from preimage.problems import user_code
 from preimage.study import origin as origins
+from preimage.study import paths as user_files
 from preimage.study import written
 from preimage.study.inference import observation_files
 from preimage.support.errors import StudyError, without_secrets
@@ -55,12 +56,14 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     for name, spec in (raw.get("surrogates") or {}).items():
         if "uri" in spec:
             spec["uri"] = study["surrogates"][name]["uri"]
+    if not (beside := _beside(path)):
+        user_files.locate(raw, Path(path).parent)  # nothing else says where the study stood
     tags = record.environment()
     return {
         "format": origins.FORMAT,
         "study": raw,
         "text": without_secrets(Path(path).read_text(encoding="utf-8-sig")),
-        **_beside(path),
+        **beside,
         "files": {p: sha256(p) for p in read_files(study)},
         "packages": _packages(),
         "commit": tags["git_commit"],
@@ -70,10 +73,11 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
 
 
 def read_files(study: Mapping[str, Any]) -> list[str]:
-    """Return the files of the user's that a study reads: tables, targets, series, models, a simulator's modules."""
+    """Return the files of the user's that a study reads: tables, targets, series, models, a simulator's modules; of a
+    table at an address there is none."""
     problem, objectives = study["problem"], study.get("objectives", {})
     table = problem.get("table", {})
-    found = [str(table[key]) for key in ("features", "targets", "file") if key in table]
+    found = [str(table[key]) for key in remote.FILES if key in table and not remote.is_remote(str(table[key]))]
     found += [*named.new_files(table), *named.target_files(objectives), *named.series_files(objectives)]
     found += [str(spec["path"]) for spec in study.get("surrogates", {}).values() if "path" in spec]
     if "inference" in study:

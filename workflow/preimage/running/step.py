@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from preimage.running import system_metrics
 from preimage.support import kept_calls, limits, masking, spending, stopping
 from preimage.support.errors import StudyError
 from preimage.support.files import digest, remove
@@ -198,8 +199,10 @@ def step(snakemake: Any) -> Iterator[Step]:
             with (
                 kept_calls.keeping_at(lambda: run.calls),
                 spending.opened(run.params.get("calls"), failures) as account,
+                system_metrics.measured(getattr(snakemake, "config", {}).get(system_metrics.KEY)) as used,
             ):
                 yield run
+            run.record.system = used
             run.record.calls = {"asked": account.asked, "failed": dict(account.reasons)} if account.asked else {}
             run.finish(started)
             logging.info("done in %.1f s", run.record.timing["wall_seconds"])

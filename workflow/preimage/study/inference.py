@@ -11,7 +11,7 @@ from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
 
 if TYPE_CHECKING:
-    from preimage.inference.answer import Task
+    pass
 
 
 Study = dict[str, Any]
@@ -171,18 +171,7 @@ def check(study: Mapping[str, Any]) -> list[str]:
         size = observations.read(study["observations"], found).x.shape[1]
     for name, spec in study["inference"].items():
         try:
-            _check_method(Task(found, size), spec)
+            InferenceMethod.of(spec).check(Task(found, size))
         except StudyError as error:
             raise StudyError(f"key 'inference.{name}': {error}") from None
     return []
-
-
-def _check_method(task: Task, spec: Mapping[str, Any]) -> None:
-    """Raise StudyError for a method that can't work on a task, or a budget that isn't one batch."""
-    from preimage.inference import methods
-
-    module: Any = methods.method(spec["kind"])
-    if hasattr(module, "check"):
-        module.check(task, spec)
-    else:
-        module.restored(task, spec, {})

@@ -272,6 +272,12 @@ class Config(Frozen):
         "Default: the machine's, or the container's or job's where that is less.",
         gt=0,
     )
+    system_metrics: Maybe[Number] = option(
+        None,
+        "Seconds between measurements of the machine's CPU, memory, disk and network while a step runs "
+        "(`--config system_metrics=5`), shown as MLflow's system metrics. Default: not measured.",
+        ge=0.1,
+    )
     trust: Maybe[ByType[Flag | Text]] = option(
         None,
         "For `reproduce`: `trust=yes` confirms that you have reviewed the code that the run's study "

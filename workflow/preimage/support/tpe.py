@@ -19,12 +19,12 @@ from hyperopt.base import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials
 
 from preimage.support import stopping
 from preimage.support.files import digest, plain, read_json, write_json
+from preimage.support.progress import Report
 from preimage.support.resume_state import resumed
 
 SAVE_EVERY_SECONDS = 1.0
 # Trials that hyperopt's estimator draws at random before it learns.
 STARTUP = 20
-Report = Callable[[int, float], None]
 
 
 class Trial(NamedTuple):

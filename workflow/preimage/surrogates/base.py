@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from preimage.support.errors import StudyError
 from preimage.support.frozen import Whole
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.support.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from preimage.data.rows import Rows
+    from preimage.surrogates.protocol import Trained
 
 Folds = Annotated[
     Whole, Field(ge=2, le=100, description="Folds of the cross-validation behind the prediction intervals.")
@@ -18,6 +28,9 @@ Folds = Annotated[
 
 class SurrogateKind(Entry):
     """A model to train.
+
+    The module that computes has `train(rows, options, rng, context)`, which returns a
+    `preimage.surrogates.protocol.Trained`.
 
     Attributes:
         made_of_trees: it is made of trees that exact searches can take.
@@ -33,6 +46,17 @@ class SurrogateKind(Entry):
     differentiable: ClassVar[bool] = False
     form: ClassVar[str] = ""
     inverts_decoder: ClassVar[bool] = False
+
+    @classmethod
+    def of_study(cls, entry: Mapping[str, Any]) -> SurrogateKind:
+        """Return an entry of a study that was read, which says more of a model of the user's than its options."""
+        kind = cls.registry[entry["kind"]]
+        return kind.model_validate({key: value for key, value in entry.items() if key in kind.model_fields})
+
+    def train(self, rows: Rows, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
+        """Return a model trained on the rows. Raises StudyError where it can't learn from them."""
+        found: Trained = self.computing().train(rows, self, rng, context)
+        return found
 
 
 # Formats of a brought model that have an exact derivative.
@@ -60,3 +84,17 @@ def differentiable(spec: Mapping[str, Any]) -> bool:
 def module(kind: str) -> ModuleType:
     """Return the module that trains and loads a kind."""
     return SurrogateKind.registry[kind].computing()
+
+
+def kept(kind: str, folder: Path, name: str) -> Any:
+    """Return a surrogate from a folder that may be older than this code, a registered version say.
+
+    Raises StudyError, with `name`, where the folder doesn't hold what this code saves.
+    """
+    try:
+        return module(kind).load(folder)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise StudyError(
+            f"{name}: its files are damaged, or of another version of this workflow ({type(error).__name__}: {error}); "
+            "train and register it again"
+        ) from None

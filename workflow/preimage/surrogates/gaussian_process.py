@@ -32,10 +32,12 @@ from preimage.exact.forms import Columns, Process
 from preimage.support import npz
 from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates import marginal_likelihood
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kernels import KERNELS, Hyperparameters, Kernel, factorised, squared_distances
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.kinds.gaussian_process import GaussianProcess as Options
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS = "gaussian_process.npz"
 # Sizes of what is held at once, in numbers: one block of covariances, and factors kept between calls (2.4 GB).
@@ -206,38 +208,38 @@ class Mean:
         import jax.numpy as jnp
 
         z = Encoding(np.array(self.levels), *p["inputs"])(jnp.asarray(x, jnp.float64), jnp)
-        means = []
+        context = []
         for lengths, rows, weights in zip(p["lengths"], p["rows"], p["weights"], strict=True):
             # A column at a time: XLA makes one loop over the rows of all this.
             squared = sum((a - row) ** 2 for a, row in zip(z / lengths, rows, strict=True))
-            means.append(KERNELS[self.kernel].traceable(jnp, squared) @ weights)
+            context.append(KERNELS[self.kernel].traceable(jnp, squared) @ weights)
         centre, scale = p["outputs"]
-        return centre + scale * jnp.stack(means)
+        return centre + scale * jnp.stack(context)
 
 
-def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(known: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train on at most `rows` of the rows known, starts and outputs side by side on the threads.
 
     Args:
-        spec: the study's settings (kernel, rows, hyperparameter_rows, restarts, folds).
+        options: the study's settings (kernel, rows, hyperparameter_rows, restarts, folds).
 
     Raises StudyError where nothing can be held out, or where numerics fail for good.
     """
     X, Y = known.X, known.Y
-    fold = make_folds(known.group, int(spec["folds"]), rng)
-    kernel, encoding = KERNELS[spec["kernel"]], Encoding.of(X, known.levels)
+    fold = make_folds(known.group, options.folds, rng)
+    kernel, encoding = KERNELS[options.kernel], Encoding.of(X, known.levels)
     Z = encoding(X)
     columns = encoding.in_order_of_rows(Z)
     source = encoding.source[columns]
-    rows = spread_out(Z[:, columns], int(spec["rows"]), rng)
-    few = rng.permutation(len(Z))[: int(spec["hyperparameter_rows"])]
+    rows = spread_out(Z[:, columns], options.rows, rng)
+    few = rng.permutation(len(Z))[: options.hyperparameter_rows]
     constant = np.ptp(Y, axis=0) == 0
     centre, scale = np.where(constant, Y[0], Y.mean(axis=0)), np.where(constant, 0.0, Y.std(axis=0))
     outputs = ((Y - centre) / np.where(constant, 1.0, scale)).T
 
-    with one_blas_thread(), ThreadPoolExecutor(max(means.threads, 1)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(max(context.threads, 1)) as pool:
         parameters = _hyperparameters(
-            kernel, Z[np.ix_(few, columns)], source, outputs[:, few], constant, int(spec["restarts"]), rng, pool
+            kernel, Z[np.ix_(few, columns)], source, outputs[:, few], constant, options.restarts, rng, pool
         )
         # Back to all columns; one that no row has a 1 in takes its input's length.
         back = [int(np.argmax(source == j)) for j in encoding.source]
@@ -245,7 +247,7 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
         fits = list(pool.map(partial(_fit, kernel, Z[rows], fold[rows]), outputs[:, rows], parameters))
     weights = np.array([f.weights for f in fits])
     model = GaussianProcess(
-        spec["kernel"], encoding, centre, scale, Z[rows], weights, tuple(f.parameters for f in fits)
+        options.kernel, encoding, centre, scale, Z[rows], weights, tuple(f.parameters for f in fits)
     )
 
     predicted, spread = np.empty(Y.shape), np.empty(Y.shape)
@@ -254,7 +256,7 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
         spread[rows, k] = scale[k] * fit.held_out_deviation
     _left_out(model, known, rows, predicted, spread)
     said = {
-        "kernel": spec["kernel"],
+        "kernel": options.kernel,
         "rows": len(rows),
         "hyperparameter_rows": len(few),
         **_in_units(model),

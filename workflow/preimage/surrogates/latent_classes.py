@@ -31,8 +31,10 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, replacing, write_json
 from preimage.support.jax_setup import enable_double
+from preimage.support.progress import ALONE, TrainingContext
+from preimage.surrogates.kinds.latent_classes import LatentClasses as Options
 from preimage.surrogates.latent import check_numbers, decoders, padded, refuse_diverged
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS, FORM = "latent_classes.npz", "latent_classes.json"
 # Temperatures that are looked at, in units of the mean residual.
@@ -149,11 +151,11 @@ class LatentClasses:
         return cls(decoder, Inner(**form["inner"]), parameters, *rest)
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train on all rows, and beside that once for each fold left out, all at once.
 
     Args:
-        spec: the study's settings (latent, layers, inner, outer, folds).
+        options: the study's settings (latent, layers, inner, outer, folds).
 
     Raises StudyError where the outputs are no classes, an input is a category, or the training diverges.
     """
@@ -162,18 +164,18 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
 
     check_numbers(rows)
     classes = classes_of(rows)
-    decoder = decoders.Network(int(spec["latent"]), rows.X.shape[1], tuple(int(n) for n in spec["layers"]))
-    how, outer = inner.Inner.of(spec["inner"], "implicit"), training.Outer.of(spec["outer"])
+    decoder = decoders.Network(options.latent, rows.X.shape[1], tuple(options.layers))
+    how, outer = inner.Inner.of(options.inner, "implicit"), training.Outer.of(options.outer)
     centre, scale = rows.X.mean(axis=0), np.array(rows.X.std())
     Z = (rows.X - centre) / scale
     block = blocks(classes, rows.Y.shape[1])
-    fold = make_folds(rows.group, int(spec["folds"]), rng)
+    fold = make_folds(rows.group, options.folds, rng)
     kept = np.array([np.ones(len(Z)), *((fold != k).astype(float) for k in range(fold.max() + 1))])
     weights = np.where(block >= 0, kept[:, block], 0.0)
     begin = _begin(decoder, Z, block, weights, rng)
 
     found, losses = training.minimise(
-        lambda p, w: _own_residual(decoder, how, p, Z[block], w), begin, weights, outer, means.report
+        lambda p, w: _own_residual(decoder, how, p, Z[block], w), begin, weights, outer, context.report
     )
     refuse_diverged(losses)
 

@@ -7,7 +7,6 @@ coefficients, of standardised inputs, is smallest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,10 @@ from preimage.exact import forms as exact_forms
 from preimage.support import npz
 from preimage.support.blas import one_blas_thread
 from preimage.support.files import replacing
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates.encoding import Encoding
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.kinds.linear import Linear as Options
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS = "linear.npz"
 # So much of a penalty there always is: columns of a category add up to 1, and others may depend on each other too.
@@ -100,21 +101,21 @@ class Planes:
         return base + Encoding(np.array(self.levels), centre, scale)(jnp.asarray(x, jnp.float64), jnp) @ slopes
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train by the normal equations.
 
     Args:
-        spec: the study's settings (penalty, folds).
+        options: the study's settings (penalty, folds).
     """
-    fold = make_folds(rows.group, int(spec["folds"]), rng)
-    refit = partial(fit, penalty=float(spec["penalty"]))
+    fold = make_folds(rows.group, options.folds, rng)
+    refit = partial(fit, penalty=float(options.penalty))
     model = refit(rows)
     predicted, spread = np.empty(rows.Y.shape), np.empty(rows.Y.shape)
     for k in np.unique(fold):
         held = np.flatnonzero(fold == k)
         other = refit(rows.part(np.flatnonzero(fold != k)))
         predicted[held], spread[held] = other.predict(rows.X[held]), other.spread(rows.X[held])
-    parameters = {"penalty": float(spec["penalty"]), "coefficients": model.slopes.T.tolist()}
+    parameters = {"penalty": float(options.penalty), "coefficients": model.slopes.T.tolist()}
     return Trained(model, lambda folder: model.save(folder / ARRAYS), (predicted, spread), parameters, refit=refit)
 
 

@@ -22,12 +22,14 @@ from preimage.core.portable import Portable
 from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, write_json
-from preimage.surrogates import protocol, reordered
-from preimage.surrogates.base import differentiable
+from preimage.support.progress import ALONE, TrainingContext
+from preimage.surrogates import reordered
+from preimage.surrogates.base import differentiable, kept
 from preimage.surrogates.brought.categories import Column, columns_of, listed
 from preimage.surrogates.brought.signature import Signature, fractions, names_in_order
 from preimage.surrogates.brought.source import ABOUT, Source, find
-from preimage.surrogates.protocol import ALONE, Means, Trained
+from preimage.surrogates.kinds.model import Model as Options
+from preimage.surrogates.protocol import Trained
 from preimage.surrogates.reordered import Order, Reordered
 from preimage.trees.forest import Forest
 
@@ -148,18 +150,48 @@ def check_source(
         _ = model.model.trees  # raises what stands against it
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
-    """Take the model over, and judge it on the rows; nothing is trained, so neither `rng` nor `means` is used.
+class Opened:
+    """A model whose files were found and read, for whoever states its columns afterwards.
+
+    Args:
+        spec: path or uri, format, inputs, outputs, as a study's entry.
+
+    Raises StudyError for a file that is damaged or could run code.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        from preimage.support.jax_setup import use_one_thread
+
+        use_one_thread()
+        self.spec, self.source = spec, find(spec)
+        self._own = _read(self.source.format, self.source.file, False, self.source.beside)
+        says: Signature = getattr(self._own, "signature", None) or Signature()
+        self.inputs = self.source.inputs or says.input_names
+        self.outputs = self.source.outputs or says.output_names
+
+    def of(self, inputs: Sequence[Column | str], outputs: Sequence[str], X: np.ndarray) -> Brought:
+        """Return the model of named columns, tried at points (n, d); a Keras network in double precision where it
+        allows that. Raises StudyError where inputs or outputs are not the model's."""
+        columns = columns_of(inputs)
+        model, _ = _fitted(self._own, self.source, self.spec, columns, outputs)
+        _try(model, X, self.source, [c.name for c in columns], outputs)
+        exact = _in_double(model, self.source, X) if self.source.format == "keras" else None
+        return exact or model
+
+
+def train(rows: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
+    """Take the model over, and judge it on the rows; nothing is trained, so neither `rng` nor `context` is used.
 
     A category is given to the model by its label where the file knows labels, as its number in the study's list, from
     0, where it does not.
 
     Args:
-        spec: the study's entry (path or uri, format, inputs, outputs).
+        options: the study's entry (path or uri, format, inputs, outputs).
     """
     from preimage.support.jax_setup import use_one_thread
 
     use_one_thread()
+    spec = options.plain()
     source = find(spec)
     X, outputs = rows.X, rows.outputs
     columns = list(map(Column, rows.inputs, rows.categories or [()] * len(rows.inputs)))
@@ -211,6 +243,13 @@ def _matched(
 ) -> tuple[Brought, tuple[list[str], list[str]]]:
     """Return the model, and the table's inputs and outputs in the model's order."""
     model = _read(source.format, source.file, double, source.beside)
+    return _fitted(model, source, spec, columns, outputs)
+
+
+def _fitted(
+    model: Any, source: Source, spec: Mapping[str, Any], columns: Sequence[Column], outputs: Sequence[str]
+) -> tuple[Brought, tuple[list[str], list[str]]]:
+    """Return a model that was read as one of the table's columns, and these in the model's order."""
     says: Signature = getattr(model, "signature", None) or Signature()
     inputs = [column.name for column in columns]
     try:
@@ -259,7 +298,7 @@ def _read(kind: str, file: Path, double: bool, beside: Sequence[Path] | None = N
         from preimage.surrogates.brought import lightgbm_file
 
         return lightgbm_file.read(file)
-    return protocol.kept(kind, file, f"model of kind {kind}")
+    return kept(kind, file, f"model of kind {kind}")
 
 
 def _wrapped(kind: str, model: Any, order: Order) -> Brought:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.support.files import digest
-from preimage.surrogates.protocol import ALONE, Means, Report
+from preimage.support.progress import ALONE, Report, TrainingContext
+from preimage.surrogates.kinds.neural_network import NeuralNetwork, NeuralNetworkTune
 from preimage.surrogates.vmapped_training import WIDTHS, Data, Jobs, Network, Trainer
 
 
@@ -50,26 +51,26 @@ class Question(NamedTuple):
 
 
 def tune(
-    spec: Mapping[str, Any],
+    options: NeuralNetwork,
+    asked: NeuralNetworkTune,
     trainer: Callable[[Design], Trainer],
     rows: Data,
     rng: np.random.Generator,
-    means: Means = ALONE,
+    context: TrainingContext = ALONE,
 ) -> tuple[Setting, list[dict[str, Any]]]:
     """Return the setting with the smallest validation loss in the first fit's split, and a row a trial.
 
     Args:
-        spec: the surrogate's settings, with `tune`; what `tune` doesn't list is as the surrogate has it.
-        means: a hyperopt search keeps its trials; a grid takes seconds to do again.
+        options: the surrogate's; what `asked` doesn't list is as these have it.
+        context: a hyperopt search keeps its trials; a grid takes seconds to do again.
     """
-    asked = spec["tune"]
-    choices = {key: asked.get(key) or [spec[key]] for key in Design._fields}
-    low, high = map(float, asked["learning_rate"])
+    choices = {key: getattr(asked, key) or [getattr(options, key)] for key in Design._fields}
+    low, high = map(float, asked.learning_rate)
     question = Question(trainer, rows, choices, (low, high))
-    if asked["method"] == "grid":
-        trials = _grid(question, int(asked["evaluations"]), rng, means.report)
+    if asked.method == "grid":
+        trials = _grid(question, asked.evaluations, rng, context.report)
     else:
-        trials = _hyperopt(question, int(asked["evaluations"]), rng, means)
+        trials = _hyperopt(question, asked.evaluations, rng, context)
     best = min(trials, key=lambda trial: trial[1])[0]
     return best, [_row(*trial) for trial in trials]
 
@@ -136,7 +137,7 @@ def _after(trials: Sequence[Trial], report: Report | None) -> Report | None:
 # -- hyperopt ----------------------------------------------------------------------------------------------------------
 
 
-def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, means: Means) -> list[Trial]:
+def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, context: TrainingContext) -> list[Trial]:
     from preimage.support import tpe
 
     base = int(rng.integers(2**32))
@@ -155,7 +156,7 @@ def _hyperopt(question: Question, evaluations: int, rng: np.random.Generator, me
             known.update(zip(alike, networks, strict=True))
         return known[asked].validation_loss, {"epochs": known[asked].epochs}
 
-    done = tpe.search(space, evaluate, evaluations, rng, means.state, means.report)
+    done = tpe.search(space, evaluate, evaluations, rng, context.state, context.report)
     return [
         (_setting(question, t.values), t.loss if math.isfinite(t.loss) else math.inf, int(t.told["epochs"]))
         for t in done

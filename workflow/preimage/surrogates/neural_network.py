@@ -11,7 +11,7 @@ the same. Networks are trained in float32 and inverted in float64: same weights,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -31,9 +31,11 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import replacing
 from preimage.support.jax_setup import cache_compiled_programs, enable_double, use_one_thread
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates import keras_files
 from preimage.surrogates.encoding import Encoding
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.kinds.neural_network import NeuralNetwork as Options
+from preimage.surrogates.protocol import Traceable, Trained
 
 if TYPE_CHECKING:
     from preimage.surrogates.network_tuning import Design
@@ -224,11 +226,11 @@ def logged(folder: Path) -> dict[str, Any]:
     return {"flavor": "keras", "path": str(folder / MODEL), "packages": ["keras", "jax"]}
 
 
-def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(known: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train the ensemble, all members and folds at once; on one thread (see `use_one_thread`).
 
     Args:
-        spec: the study's settings (layers, activation, learning_rate, loss, batch, epochs, patience,
+        options: the study's settings (layers, activation, learning_rate, loss, batch, epochs, patience,
             validation_fraction, members, folds, tune).
 
     Raises StudyError where there are too few distinct inputs, or where no network got to a finite loss.
@@ -240,18 +242,18 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
     from preimage.surrogates import vmapped_training as vmapped
 
     X, Y, levels = known.X, known.Y, known.levels
-    fold, training, validation = _parts(known.group, spec, rng)
+    fold, training, validation = _parts(known.group, options, rng)
     scales = [_scales(X[used], Y[used], levels) for used in training | validation]
     encoded = np.stack([Encoding(levels, *x)(X) for x, _ in scales])
     columns = Encoding(levels, *scales[0][0]).in_order_of_rows(encoded[0])
     rows = vmapped.data(encoded[..., columns], np.stack([(Y - y[0]) / y[1] for _, y in scales]), training, validation)
-    trainer = trainers(rows.X.shape[2], Y.shape[1], spec)
-    design = tuning.Design(tuple(spec["layers"]), spec["activation"], int(spec["batch"]))
-    rate, trials = float(spec["learning_rate"]), list[dict[str, Any]]()
-    if spec.get("tune") is not None:
-        (design, rate), trials = tuning.tune(spec, trainer, rows, rng, means)
+    trainer = trainers(rows.X.shape[2], Y.shape[1], options)
+    design = tuning.Design(tuple(options.layers), options.activation, options.batch)
+    rate, trials = float(options.learning_rate), list[dict[str, Any]]()
+    if options.tune is not None:
+        (design, rate), trials = tuning.tune(options, options.tune, trainer, rows, rng, context)
 
-    fits, count = len(scales), int(spec["members"])
+    fits, count = len(scales), options.members
     jobs = vmapped.Jobs(np.full(fits * count, rate), _seeds(rng, fits * count), np.repeat(np.arange(fits), count))
     trained = trainer(design).train(rows, jobs)
     if bad := sum(not np.isfinite(m.validation_loss) for m in trained):
@@ -261,26 +263,26 @@ def train(known: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means:
     place = np.full(encoded.shape[2], -1)
     place[columns] = np.arange(len(columns))
     networks = [_ensemble(form, s, trained[k * count : (k + 1) * count], place) for k, s in enumerate(scales)]
-    parameters = {key: spec[key] for key in ("loss", "patience", "members")}
+    parameters = {key: getattr(options, key) for key in ("loss", "patience", "members")}
     parameters |= {**design._asdict(), "layers": list(design.layers), "learning_rate": rate}
     parameters["epochs"] = [m.epochs for m in trained[:count]]
     out_of_fold = _out_of_fold(X, Y, fold, networks[1:])
     return Trained(networks[0], partial(_save, networks[0]), out_of_fold, parameters, trials, networks[0].history)
 
 
-def _parts(group: np.ndarray, spec: Mapping[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _parts(group: np.ndarray, options: Options, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Return the fold of each row (n,), and which rows each fit learns from and is judged on, each (fits, n).
 
     The first fit is the final one, on all rows; the others each leave one fold out.
     """
     if (count := len(np.unique(group))) < 4:
         raise StudyError(f"neural_network: found {count} distinct inputs in the training rows, expected 4 or more")
-    fold = make_folds(group, int(spec["folds"]), rng)
+    fold = make_folds(group, options.folds, rng)
     used = np.stack([np.ones(len(group), bool), *(fold != k for k in np.unique(fold))])
     validation = np.zeros_like(used)
     for fit, rows in enumerate(used):
         at = np.flatnonzero(rows)
-        _, held = split(pa.table({"group": group[at]}), ["group"], float(spec["validation_fraction"]), rng)
+        _, held = split(pa.table({"group": group[at]}), ["group"], float(options.validation_fraction), rng)
         validation[fit, at[held]] = True
     return fold, used & ~validation, validation
 
@@ -317,15 +319,15 @@ def _out_of_fold(
     return predicted, spread
 
 
-def trainers(inputs: int, outputs: int, spec: Mapping[str, Any]) -> Callable[[Design], Trainer]:
+def trainers(inputs: int, outputs: int, options: Options) -> Callable[[Design], Trainer]:
     """Return a function that gives the trainer of a design, the same each time: what it has compiled stays."""
     from preimage.surrogates.vmapped_training import Trainer
 
     @cache
     def trainer(design: Design) -> Trainer:
         model = keras_files.dense(inputs, [*design.layers, outputs], ACTIVATIONS[design.activation], "network")
-        limits = design.batch, int(spec["epochs"]), int(spec["patience"])
-        return Trainer(model, keras_files.keras_on_jax().optimizers.Nadam(), spec["loss"], *limits)
+        limits = design.batch, options.epochs, options.patience
+        return Trainer(model, keras_files.keras_on_jax().optimizers.Nadam(), options.loss, *limits)
 
     return trainer
 

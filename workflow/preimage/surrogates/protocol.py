@@ -1,6 +1,6 @@
 """What a model must be able to do to be inverted, what training is given, and what it leaves.
 
-A kind's module has `train(rows, spec, rng, means)`, which returns a `Trained`; `load(folder)`, which returns a
+A kind's module has `train(rows, options, rng, context)`, which returns a `Trained`; `load(folder)`, which returns a
 `Surrogate`; and `logged(folder)`, which says how a tracking server is to keep the model (see `preimage.tracking`).
 Points are those of `preimage.core.space`; where an input is a category (`levels` above 0) its number has no order, and
 a model that takes order for meaning must encode it.
@@ -8,7 +8,6 @@ a model that takes order for meaning must encode it.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +17,9 @@ import numpy as np
 
 from preimage.data.rows import Rows
 from preimage.support.errors import StudyError
-from preimage.surrogates.base import module
 
 # An output that varies by so many roundings of its largest value is a constant that was computed.
 ROUNDINGS = 4
-Report = Callable[[int, float], None]
 
 
 class Traceable(NamedTuple):
@@ -54,24 +51,6 @@ class Differentiable(Surrogate, Protocol):
 
     def traceable(self) -> Traceable:
         """Return the prediction for JAX to trace, in float64."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """What training may use; none of it changes the result.
-
-    Attributes:
-        threads: to work on.
-        state: a folder where a search keeps its trials, so that one that was killed goes on.
-        report: told the trials done so far and the smallest loss among them.
-    """
-
-    threads: int = 1
-    state: Path | None = None
-    report: Report | None = None
-
-
-ALONE = Means()
 
 
 @dataclass(frozen=True)
@@ -115,17 +94,3 @@ def refuse_constant(name: str, surrogate: Surrogate, rows: Rows) -> None:
                 f"rows, whose '{output}' goes from {low:.6g} to {high:.6g}; expected a model that varies: use another "
                 "kind, other settings (a forest's leaves must be smaller than half the rows), or more rows"
             )
-
-
-def kept(kind: str, folder: Path, name: str) -> Any:
-    """Return a surrogate from a folder that may be older than this code, a registered version say.
-
-    Raises StudyError, with `name`, where the folder doesn't hold what this code saves.
-    """
-    try:
-        return module(kind).load(folder)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise StudyError(
-            f"{name}: its files are damaged, or of another version of this workflow ({type(error).__name__}: {error}); "
-            "train and register it again"
-        ) from None

@@ -11,8 +11,10 @@ import numpy as np
 from preimage.data.rows import Rows
 from preimage.data.split import folds as make_folds
 from preimage.support.files import replacing
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.surrogates.estimator import as_estimator
-from preimage.surrogates.protocol import ALONE, Means, Trained
+from preimage.surrogates.kinds.random_forest import RandomForest as Options
+from preimage.surrogates.protocol import Trained
 from preimage.trees import standardised
 from preimage.trees.forest import Forest
 
@@ -23,21 +25,20 @@ TRUSTED = ["sklearn.tree._tree.Tree"]
 SETTINGS = ("max_depth", "min_samples_leaf", "max_features")
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train; trees tell a category's values apart one by one.
 
     Args:
-        spec: the study's settings (trees, max_depth, min_samples_leaf, max_features, folds, tune).
+        options: the study's settings (trees, max_depth, min_samples_leaf, max_features, folds, tune).
     """
-    fold = make_folds(rows.group, int(spec["folds"]), rng)
+    fold = make_folds(rows.group, options.folds, rng)
     seed = int(rng.integers(2**31 - 1))
-    settings = {key: spec[key] for key in SETTINGS if key in spec}
-    if "max_features" in settings:
-        settings["max_features"] = float(settings["max_features"])  # 1 would be one input, where 1.0 is all of them
+    settings = {key: value for key in SETTINGS if (value := getattr(options, key)) is not None}
+    settings["max_features"] = float(options.max_features)  # 1 would be one input, where 1.0 is all of them
     trials: list[dict[str, Any]] = []
-    fit = _fitter(int(spec["trees"]), seed, means.threads)
-    if spec.get("tune") is not None:
-        settings, trials = _tune(rows, fold, fit, int(spec["tune"]["evaluations"]), rng, means)
+    fit = _fitter(options.trees, seed, context.threads)
+    if options.tune is not None:
+        settings, trials = _tune(rows, fold, fit, options.tune.evaluations, rng, context)
     trees = fit(rows, settings)
 
     def save(folder: Path) -> None:
@@ -51,7 +52,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
         return fit(part, settings).forest
 
     out_of_fold = _out_of_fold(rows, fold, fit, settings)
-    parameters = {"trees": int(spec["trees"]), **settings, "random_state": seed}
+    parameters = {"trees": options.trees, **settings, "random_state": seed}
     return Trained(trees.forest, save, out_of_fold, parameters, trials, refit=refit)
 
 
@@ -95,7 +96,7 @@ def _tune(
     fit: Fit,
     evaluations: int,
     rng: np.random.Generator,
-    means: Means,
+    context: TrainingContext,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the settings with the smallest cross-validated error, and every trial.
 
@@ -125,7 +126,7 @@ def _tune(
         predicted, _ = _out_of_fold(rows, fold, fit, settings_of(values))
         return float(np.sqrt(np.mean(((predicted - Y) / scale) ** 2)))
 
-    done = tpe.search(space, evaluate, evaluations, rng, means.state, means.report)
+    done = tpe.search(space, evaluate, evaluations, rng, context.state, context.report)
     best = min(done, key=lambda t: t.loss)
     trials = [{**settings_of(t.values), "cross_validated_error": t.loss} for t in done]
     return settings_of(best.values), trials

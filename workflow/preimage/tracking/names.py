@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 
 RECORD_TAG = "preimage.tracking.record"
+OUTPUTS_TAG = "preimage.outputs"
 INVOCATION_TAG = "preimage.running.invocation"
 ORIGIN = "origin.json"
 LONGEST = 250
@@ -42,5 +44,21 @@ def changed(names: list[str]) -> dict[str, str]:
 
 
 def digest_tag(name: str) -> str:
-    """Return the tag of a step's run that holds the sha256 of a file."""
+    """Return the tag that held the sha256 of a file on runs of version 1.0 and before."""
     return escaped(f"sha256.{name}")
+
+
+def signed(name: str, sha256: str) -> str:
+    """Return how the tag of a step's outputs names one of them."""
+    return f"{name}={sha256}"
+
+
+def outputs_tag(outputs: Mapping[str, str], longest: int) -> str:
+    """Return the tag of a step's outputs, sha256 by path: tables first, and as many as it can hold."""
+    found, length = [], 0
+    for path in sorted(outputs, key=lambda p: (not p.endswith((".parquet", ".csv")), p)):
+        one = signed(path.rpartition("/")[2], outputs[path])
+        length += len(one) + 1
+        if length <= longest:
+            found.append(one)
+    return " ".join(found)

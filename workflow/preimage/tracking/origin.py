@@ -9,7 +9,7 @@ from preimage.study.origin import check_tables, parsed
 from preimage.support.errors import StudyError
 from preimage.support.files import sha256
 from preimage.tracking.downloading import download
-from preimage.tracking.names import INVOCATION_TAG, ORIGIN, digest_tag
+from preimage.tracking.names import INVOCATION_TAG, ORIGIN, OUTPUTS_TAG, digest_tag, signed
 from preimage.tracking.store import asking, shown_uri
 
 
@@ -46,8 +46,9 @@ def fetch_origin(run: str, folder: Path) -> dict[str, Any]:
 
 def _fetch_table(client: Any, experiment: str, name: str, digest: str, folder: Path) -> None:
     """Download a table from whichever run of the experiment has it: an invocation may have found it made before."""
-    tag = digest_tag(name)
-    for step in client.search_runs([experiment], f"tags.`{tag}` = '{digest}'"):
+    steps = client.search_runs([experiment], f"tags.`{OUTPUTS_TAG}` LIKE '%{signed(name, digest)}%'")
+    steps = steps or client.search_runs([experiment], f"tags.`{digest_tag(name)}` = '{digest}'")
+    for step in steps:
         if any(a.path == name for a in client.list_artifacts(step.info.run_id)):
             path = download(f"runs:/{step.info.run_id}/{name}", folder, "table")
             if sha256(path) == digest:

@@ -44,6 +44,8 @@ class Record:
         timing: wall and CPU seconds, peak memory in MB, evaluations.
         started, ended: milliseconds since 1970.
         others: metrics that are known only now, of steps before, by the path of their record.
+        datasets: tables that it worked on, as `Step.dataset` describes them.
+        system: use of the machine by name, [milliseconds since 1970, value] each; empty where it is not asked for.
         of_study: whether its metrics and artifacts are what the study has come to, and stand on the run of the
             invocation too.
     """
@@ -66,6 +68,8 @@ class Record:
     timing: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     others: dict[str, list[list[Any]]] = field(default_factory=dict)
+    datasets: list[dict[str, Any]] = field(default_factory=list)
+    system: dict[str, list[list[Any]]] = field(default_factory=dict)
     of_study: bool = False
 
     def write(self, path: str | Path) -> None:
@@ -81,6 +85,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 OPTIONAL: dict[str, type | tuple[type, ...]] = {
     **{"rule": str, "status": str, "ended": int, "wildcards": dict, "artifacts": list, "timing": dict, "others": dict},
     **{"inputs": dict, "outputs": dict, "model": (dict, type(None)), "origin": dict, "of_study": bool},
+    **{"datasets": list, "system": dict},
 }
 
 

@@ -21,7 +21,7 @@ from preimage.support.errors import StudyError
 from preimage.support.files import replacing
 from preimage.trees.bounds import ATTAINED, bound, expand
 from preimage.trees.boxes import Grid, Trees
-from preimage.trees.constraints import Rows, rows
+from preimage.trees.constraints import ConstraintRows, rows
 from preimage.trees.domain import Domain
 from preimage.trees.nearest import near_point, valid_point
 from preimage.trees.objective import Wanted
@@ -69,7 +69,7 @@ class Search:
     ) -> None:
         self.space, self.grid, self.trees, self.wanted, self.evaluate = space, grid, trees, wanted, evaluate
         self.domain = domain
-        self.rows: Rows = rows(space, grid, domain)
+        self.rows: ConstraintRows = rows(space, grid, domain)
         self.most_open = most_open
         self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
         self.boxes = self.batches = self.order = 0

@@ -24,7 +24,7 @@ SLACK = 1.001 * TOLERANCE
 PASSES = 4
 
 
-class Rows(NamedTuple):
+class ConstraintRows(NamedTuple):
     """low <= matrix @ x <= high with the tolerance taken in, and the ends of every cell (see `Grid`).
 
     Attributes:
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
     least: float
 
 
-def rows(space: Space, grid: Grid, domain: Domain | None = None) -> Rows:
+def rows(space: Space, grid: Grid, domain: Domain | None = None) -> ConstraintRows:
     matrix, low, high = space.rows
     slack = SLACK * space.row_scale
     near, common = (None, None) if domain is None else (domain.near, domain.common)
@@ -56,7 +56,7 @@ def rows(space: Space, grid: Grid, domain: Domain | None = None) -> Rows:
     most = np.inf if near is None else near.most * (1 + ROUNDING)
     paths = NO_TREES if common is None or domain is None or domain.paths is None else domain.paths
     least = -np.inf if common is None else common.least
-    return Rows(
+    return ConstraintRows(
         matrix, low - slack, high + slack, grid.first, grid.start, grid.end,
         data, space.width, space.categorical, most, paths, least,
     )  # fmt: skip

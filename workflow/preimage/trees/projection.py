@@ -147,7 +147,7 @@ def project(rows, data, unit, start, end, limit, first, state, multipliers, step
     """Find of each row of `data` (n, d) whether a valid point of the box [start, end] is near.
 
     Args:
-        rows: constraints (`forest_trimming.Rows`).
+        rows: constraints (`trimming.TrimmingRows`).
         limit: the largest square of a step that is near, of each row, (n,).
         first: whether to end with the first that is.
         state: is filled in, (n,): FAR (proven), NEAR, OPEN (not told, or not looked at).

@@ -19,7 +19,7 @@ PASSES = 4
 SURE = 1e-3
 
 
-class Rows(NamedTuple):
+class TrimmingRows(NamedTuple):
     """Constraints least <= matrix @ x <= most: with all of the tolerance and a rounding more, and with a rounding
     less; and the tolerance itself, of each row."""
 
@@ -32,11 +32,11 @@ class Rows(NamedTuple):
     tolerance: np.ndarray
 
 
-def rows(space: Space) -> Rows:
+def rows(space: Space) -> TrimmingRows:
     matrix, low, high = space.rows
     tolerance = TOLERANCE * space.row_scale
     more, less = ((1 + side * SURE) * tolerance for side in (1, -1))
-    return Rows(matrix, low - more, high + more, low - less, high + less, space.discrete, tolerance)
+    return TrimmingRows(matrix, low - more, high + more, low - less, high + less, space.discrete, tolerance)
 
 
 @numba.njit(cache=True)

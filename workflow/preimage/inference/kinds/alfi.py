@@ -15,6 +15,8 @@ class Alfi(InferenceMethod):
 
     kind: ClassVar[str] = "alfi"
     amortised: ClassVar[bool] = True
+    # Whether densities of training are truncated to the prior's support; benchmarks show what that is worth.
+    truncated: ClassVar[bool] = True
 
     simulations: Whole = option(100_000_000, "Single samples to simulate in training.", ge=1, le=1_000_000_000_000)
     passes: Whole = option(

@@ -13,6 +13,8 @@ class OneShot(InferenceMethod):
 
     kind: ClassVar[str] = "one_shot"
     amortised: ClassVar[bool] = True
+    # Whether densities of training are truncated to the prior's support; benchmarks show what that is worth.
+    truncated: ClassVar[bool] = True
 
     simulations: Whole = option(100_000_000, "Single samples to simulate in training.", ge=1, le=1_000_000_000_000)
     passes: Whole = option(

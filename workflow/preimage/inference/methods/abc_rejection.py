@@ -8,42 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, failed
+from preimage.inference.answer import Estimate, Task, Trained, failed
+from preimage.inference.kinds.abc_rejection import AbcRejection as Options
 from preimage.inference.methods import budget, statistics
+from preimage.support.progress import ALONE, TrainingContext
 
-DEFAULT = 5_000_000
 # Sets: the fewest, the most that are kept in memory, and of them the share that an answer keeps, within limits.
 FEWEST, MOST = 200, 1_000_000
 SHARE, KEPT = 0.01, (100, 2000)
 
 
-def check(task: Task, spec: Mapping[str, Any]) -> None:
+def check(task: Task, options: Options) -> None:
     """Raise StudyError for a budget below FEWEST sets."""
-    _rows(task, spec)
+    _rows(task, options)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Simulate the sets, or take those of the bank. Raises StudyError for a budget below FEWEST sets."""
-    rows = _rows(task, spec)
+    rows = _rows(task, options)
     simulated = statistics.Simulated(task)
     if task.bank is not None:
         theta, found = task.bank.theta[:rows], simulated.of(task.bank.x[:rows])
     else:
         theta = task.simulator.prior.sample(rng, rows)
         found = simulated(rng, theta)
-    return restored(task, spec, {"theta": theta, "statistics": found})
+    return restored(task, options, {"theta": theta, "statistics": found})
 
 
-def _rows(task: Task, spec: Mapping[str, Any]) -> int:
-    batches = budget.batches(spec, DEFAULT, FEWEST * task.size, f"{FEWEST} sets of {task.size}")
+def _rows(task: Task, options: Options) -> int:
+    batches = budget.batches(options.simulations, FEWEST * task.size, f"{FEWEST} sets of {task.size}")
     return min(MOST, batches * FEWEST)
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
     return Nearest(task, arrays["theta"], arrays["statistics"])
 
 
@@ -63,12 +63,12 @@ class Nearest:
     def arrays(self) -> dict[str, np.ndarray]:
         return {"theta": self.theta, "statistics": self.statistics}
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         observed = statistics.Simulated(self.task).of(x)
         scale = statistics.scales(self.statistics)
         return [self._ask(one, scale) for one in observed]
 
-    def _ask(self, observed: np.ndarray, scale: np.ndarray) -> Answer:
+    def _ask(self, observed: np.ndarray, scale: np.ndarray) -> Estimate:
         prior = self.task.simulator.prior
         if np.isnan(observed).any():
             return failed(len(prior.names), "the set has samples that failed (NaN): its statistics are not known")
@@ -82,4 +82,4 @@ class Nearest:
         weights = 1 - (far[kept] / max(reach, 1e-300)) ** 2
         weights = weights / weights.sum() if weights.sum() > 0 else np.full(keep, 1 / keep)
         off = (self.statistics[kept] - observed) / scale
-        return Answer(statistics.adjusted(prior, self.theta[kept], weights, off), weights, 0)
+        return Estimate(statistics.adjusted(prior, self.theta[kept], weights, off), weights, 0)

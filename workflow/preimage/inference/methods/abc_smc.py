@@ -11,35 +11,35 @@ that no proposal leaves it; those of the last round are adjusted by regression.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, Untrained, failed
+from preimage.inference.answer import Estimate, Task, Trained, Untrained, failed
+from preimage.inference.kinds.abc_smc import AbcSmc as Options
 from preimage.inference.methods import budget, statistics
+from preimage.support.progress import ALONE, TrainingContext
 
-DEFAULT = 5_000_000
 # Particles: the fewest and the most of a population, which is made so large that the budget allows so many rounds.
 FEWEST, MOST, ROUNDS = 100, 4000, 12
 # A round where fewer of the new particles than this are nearer than the last tolerance is the last.
 WORTH = 0.02
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Return the method; nothing is trained. Raises StudyError for a budget below a population of FEWEST sets."""
-    return restored(task, spec, {})
+    return restored(task, options, {})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
     batch = FEWEST * task.size
-    sets = budget.batches(spec, DEFAULT, batch, f"a population of {FEWEST} sets of {task.size}") * FEWEST
+    sets = budget.batches(options.simulations, batch, f"a population of {FEWEST} sets of {task.size}") * FEWEST
     simulated = statistics.Simulated(task)
     return Untrained(lambda x, rng: _ask(task, simulated, sets, x, rng))
 
 
-def _ask(task: Task, simulated: statistics.Simulated, sets: int, x: np.ndarray, rng: np.random.Generator) -> Answer:
+def _ask(task: Task, simulated: statistics.Simulated, sets: int, x: np.ndarray, rng: np.random.Generator) -> Estimate:
     prior = task.simulator.prior
     d = len(prior.names)
     observed = simulated.of(x[None])[0]
@@ -73,7 +73,7 @@ def _ask(task: Task, simulated: statistics.Simulated, sets: int, x: np.ndarray, 
             break
     weights = np.exp(log_weight - logsumexp(log_weight))
     moved = statistics.adjusted(prior, prior.from_normal(w), weights, (found - observed) / scale)
-    return Answer(moved, weights, used * task.size)
+    return Estimate(moved, weights, used * task.size)
 
 
 def _moved(

@@ -20,16 +20,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inference.answer import ALONE, Means, Task
+from preimage.inference.answer import Task
+from preimage.inference.kinds.alfi import Alfi as Options
 from preimage.inference.methods import amortised, dense, one_shot, set_encoder
 from preimage.inference.methods.amortised import Amortised, MetaTraining
 from preimage.inference.methods.one_shot import OneShot
 from preimage.inference.methods.training import Weights
+from preimage.support.progress import ALONE, TrainingContext
 
 KIND = "alfi"
-SIMULATIONS = 1e8
-# Steps of the refined form and of the plain one, draws a step, and samples simulated for each draw.
-STEPS_REFINED, STEPS_PLAIN, STEP_DRAWS, STEP_SAMPLES = 2, 6, 8, 32
+# Steps of the refined form and of the plain one.
+STEPS_REFINED, STEPS_PLAIN = 2, 6
 # Of the budget, spent on training the one-shot start.
 START_SHARE = 0.7
 
@@ -137,83 +138,82 @@ def gated(weights: Weights, x: Any, memory: Any) -> Any:
     return keep * memory + (1 - keep) * jnp.tanh(a[2] + reset * b[2])
 
 
-def check(task: Task, spec: Mapping[str, Any]) -> None:
+def check(task: Task, options: Options) -> None:
     """Raise StudyError for a budget below one batch of the start or of what follows, beside what is simulated to scale
     a network's inputs."""
-    told, batch = architecture(spec), int(spec.get("batch", amortised.BATCH))
-    share = START_SHARE if told["refine"] else 0.0
-    cost = told["steps"] * told["step_draws"] * told["step_samples"]
+    batch, share = options.batch, START_SHARE if options.refine else 0.0
+    cost = _steps(options) * options.step_draws * options.step_samples
     least = max((task.size + cost) * batch / (1 - share), task.size * batch / share if share else 0)
     why = f"{set_encoder.SETS} sets for scales, one batch of {batch} sets with {cost} samples simulated for each"
     start = f", and {share:.0%} of what is left for the start" if share else ""
-    amortised.refuse_below(spec.get("simulations", SIMULATIONS), set_encoder.SETS * task.size + least, f"{why}{start}")
+    amortised.refuse_below(options.simulations, set_encoder.SETS * task.size + least, f"{why}{start}")
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Amortised:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Amortised:
     """Train the start, if there is one, then the recurrent network, on a budget of `simulations` for both.
 
     Raises StudyError where the budget is less than one batch of either.
     """
-    check(task, spec)
-    refine = spec.get("refine", True)
-    batch = int(spec.get("batch", amortised.BATCH))
-    rate = float(spec.get("learning_rate", amortised.LEARNING_RATE))
+    check(task, options)
+    batch = options.batch
     keys = [int(k) for k in rng.integers(2**31, size=5)]
-    encoder, scaling = set_encoder.fitted(task, spec, jax.random.key(keys[0]))
-    start = OneShot(encoder, one_shot.proposals_of(task, spec))
-    network = _network(start, None, spec)
+    encoder, scaling = set_encoder.fitted(task, options, jax.random.key(keys[0]))
+    start = OneShot(encoder, one_shot.proposals_of(task, options))
+    network = _network(start, None, options)
 
-    budget = spec.get("simulations", SIMULATIONS) - scaling
-    share = START_SHARE if refine else 0.0
+    budget = options.simulations - scaling
+    share = START_SHARE if options.refine else 0.0
     after = amortised.updates_of((1 - share) * budget, task.size + network.cost, batch)
-    made = amortised.made_for(KIND, task, architecture(spec))
-    training = MetaTraining(task, start.proposals, means, made, batch, rate)
+    made = amortised.made_for(KIND, task, architecture(options))
+    training = MetaTraining(task, start.proposals, context, made, batch, options.learning_rate)
     history = {}
-    if refine:
+    if options.refine:
         before = amortised.updates_of(share * budget, task.size, batch)
         weights = start.init(jax.random.key(keys[1]))
         weights, history["start_loss"] = training(
-            "start", start.path, weights, keys[2], before, task.size, int(spec.get("passes", 1))
+            "start", start.path, weights, keys[2], before, task.size, options.passes
         )
         network = network._replace(frozen=weights)
     weights, history["loss"] = training(
         KIND, network.path, network.init(jax.random.key(keys[3])), keys[4], after, task.size + network.cost
     )
-    return _trained(task, network, weights, spec, made, scaling + sum(training.spent), history)
+    return _trained(task, network, weights, options, made, scaling + sum(training.spent), history)
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Amortised:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Amortised:
     """Return what `train` made. Raises StudyError for arrays of another simulator, size or architecture."""
-    made = amortised.made_for(KIND, task, architecture(spec))
+    made = amortised.made_for(KIND, task, architecture(options))
     told = amortised.told(arrays, made)
-    start = OneShot(set_encoder.restored(task, spec, arrays), one_shot.proposals_of(task, spec))
+    start = OneShot(set_encoder.restored(task, options, arrays), one_shot.proposals_of(task, options))
     empty = start.init(jax.random.key(0)) if made["refine"] else None
-    network = _network(start, empty, spec)
+    network = _network(start, empty, options)
     kept = amortised.refilled({"start": empty, "later": network.init(jax.random.key(0))}, arrays)
     network = network._replace(frozen=kept["start"])
-    return _trained(task, network, kept["later"], spec, made, told["simulations"], told["history"])
+    return _trained(task, network, kept["later"], options, made, told["simulations"], told["history"])
 
 
-def architecture(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a spec decides the shape of the weights or what they mean."""
-    refine = spec.get("refine", True)
+def architecture(options: Options) -> dict[str, Any]:
+    """Return what of the options decides the shape of the weights or what they mean."""
     return {
-        **one_shot.architecture(spec),
-        "refine": refine,
-        "steps": int(spec.get("steps", STEPS_REFINED if refine else STEPS_PLAIN)),
-        "step_draws": int(spec.get("step_draws", STEP_DRAWS)),
-        "step_samples": int(spec.get("step_samples", STEP_SAMPLES)),
-        "simulated": spec.get("simulated", True),
+        **one_shot.architecture(options),
+        "refine": options.refine,
+        "steps": _steps(options),
+        "step_draws": options.step_draws,
+        "step_samples": options.step_samples,
+        "simulated": options.simulated,
     }
 
 
-def _network(start: OneShot, frozen: Weights | None, spec: Mapping[str, Any]) -> Alfi:
-    told = architecture(spec)
-    return Alfi(start, frozen, told["steps"], told["step_draws"], told["step_samples"], told["simulated"])
+def _steps(options: Options) -> int:
+    return options.steps or (STEPS_REFINED if options.refine else STEPS_PLAIN)
+
+
+def _network(start: OneShot, frozen: Weights | None, options: Options) -> Alfi:
+    return Alfi(start, frozen, _steps(options), options.step_draws, options.step_samples, options.simulated)
 
 
 def _trained(
-    task: Task, network: Alfi, weights: Weights, spec: Mapping[str, Any], made: Mapping[str, Any], simulations: int,
+    task: Task, network: Alfi, weights: Weights, options: Options, made: Mapping[str, Any], simulations: int,
     history: Mapping[str, list[tuple[int, float]]],
 ) -> Amortised:  # fmt: skip
     def path(kept: Weights, x: Any, key: Any) -> Any:
@@ -226,5 +226,5 @@ def _trained(
     kept = {"start": network.frozen, "later": weights}
     return Amortised(
         task, network.start.proposals, network.start.encoder, kept, path, made, simulations, history, fresh,
-        each=network.cost, draws=int(spec.get("draws", amortised.DRAWS)),
+        each=network.cost, draws=options.draws,
     )  # fmt: skip

@@ -14,18 +14,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inference.answer import Answer, Means, Task
+from preimage.inference.answer import Estimate, Task
 from preimage.inference.methods.proposal import Proposals, Truncated
 from preimage.inference.methods.set_encoder import SetEncoder
 from preimage.inference.methods.training import Course, Loss, Weights, train
 from preimage.support.errors import StudyError
 from preimage.support.files import digest
 from preimage.support.jax_setup import cache_compiled_programs, use_one_thread
+from preimage.support.progress import TrainingContext
 
 # Of weights, sets (B, n, D) and a key: the proposals psi (steps, B, length) on the way to the answer.
 Path_ = Callable[[Weights, Any, Any], Any]
 
-BATCH, LEARNING_RATE, DRAWS = 64, 3e-3, 1000
 # A -log q this large is where the loss turns from linear to logarithmic: early proposals miss by millions.
 TAMED = 20.0
 # Sets answered in one call of the compiled program.
@@ -52,10 +52,10 @@ class Amortised:
     simulations: int
     history: Mapping[str, list[tuple[int, float]]]
     fresh: Callable[[], Weights]
+    draws: int
     each: int = 0
-    draws: int = DRAWS
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         """Return an answer a set (sets, n, D): draws of the last proposal, truncated to the prior's support.
 
         Raises StudyError for sets of another shape than those of training.
@@ -85,16 +85,16 @@ class Amortised:
             found.append(np.asarray(psi, dtype=float)[:, :count])
         return np.concatenate(found, axis=1)
 
-    def _answer(self, psi: np.ndarray, rng: np.random.Generator) -> Answer:
+    def _answer(self, psi: np.ndarray, rng: np.random.Generator) -> Estimate:
         path = self.proposals.in_units(psi)
         if not np.isfinite(psi).all():
             d = self.proposals.d
-            return Answer(
+            return Estimate(
                 np.full((1, d), np.nan), np.ones(1), self.each, None, path, False, "failed", "no finite proposal"
             )
         last = Truncated(self.proposals, psi[-1], self.draws, rng)
         weights = np.full(len(last.draws), 1 / len(last.draws))
-        return Answer(last.draws, weights, self.each, last.log_density, path)
+        return Estimate(last.draws, weights, self.each, last.log_density, path)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return weights and scales, and what they were made for."""
@@ -152,10 +152,10 @@ class MetaTraining:
 
     task: Task
     proposals: Proposals
-    means: Means
+    context: TrainingContext
     told: Mapping[str, Any]
-    batch: int = BATCH
-    learning_rate: float = LEARNING_RATE
+    batch: int
+    learning_rate: float
     spent: list[int] = field(default_factory=list)
 
     def __call__(
@@ -172,7 +172,7 @@ class MetaTraining:
         course = Course(passes * updates, self.learning_rate)
         data = self._kept(seed, updates) if passes > 1 else None
         file = self._file([name, seed, course, passes])
-        return train(self.loss(path), weights, seed, course, file, self.means.report, data)
+        return train(self.loss(path), weights, seed, course, file, self.context.report, data)
 
     def loss(self, path: Path_) -> Loss:
         """Return the loss of weights for a key: later proposals of a path weigh more, by their number."""
@@ -207,10 +207,10 @@ class MetaTraining:
         return jnp.asarray(z), jnp.asarray(x)
 
     def _file(self, decides: Sequence[Any]) -> Path | None:
-        if self.means.state is None:
+        if self.context.state is None:
             return None
         key = digest([self.told, *decides, self.batch])[:16]
-        return self.means.state / f"{decides[0]}-{key}.npz"
+        return self.context.state / f"{decides[0]}-{key}.npz"
 
 
 def updates_of(simulations: float, cost: int, batch: int) -> int:

@@ -26,12 +26,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, failed
+from preimage.inference.answer import Estimate, Task, Trained, failed
+from preimage.inference.kinds.avo import Avo as Options
 from preimage.inference.methods import budget
 from preimage.inference.methods.nes import path
 from preimage.inference.prior import HALF_WIDTH
+from preimage.support.progress import ALONE, TrainingContext
 
-DEFAULT = 1_000_000
 # Steps of the critic to one of the proposal, parameters drawn in each, and samples at each for the proposal's.
 CRITIC_STEPS, DRAWS, SAMPLES = 4, 64, 4
 HIDDEN, PENALTY, ENTROPY = 32, 10.0, 0.01
@@ -44,13 +45,13 @@ LAST = 0.25
 WIDEST, NARROWEST = {0.0: 2.0, 0.3: 0.1}, 0.1
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Return the method; nothing is trained ahead. Raises StudyError for a budget below one step."""
-    return restored(task, spec, {})
+    return restored(task, options, {})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
-    return Duel(task, budget.batches(spec, DEFAULT, BATCH, "a step of critic and proposal"))
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
+    return Duel(task, budget.batches(options.simulations, BATCH, "a step of critic and proposal"))
 
 
 class Duel:
@@ -65,7 +66,7 @@ class Duel:
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         prior = self.task.simulator.prior
         keys = jax.random.split(jax.random.key(int(rng.integers(2**32))), len(x))
         fight = jax.jit(partial(_fought, self.task, self.steps))
@@ -73,7 +74,7 @@ class Duel:
         paths = jax.lax.map(lambda one: fight(*one), each, batch_size=min(TOGETHER, len(x)))
         return [self._answer(prior, *one) for one in zip(x, *map(np.asarray, paths), strict=True)]
 
-    def _answer(self, prior: Any, x: np.ndarray, centres: np.ndarray, sds: np.ndarray, fine: np.ndarray) -> Answer:
+    def _answer(self, prior: Any, x: np.ndarray, centres: np.ndarray, sds: np.ndarray, fine: np.ndarray) -> Estimate:
         """Return the answer of one set (n, D); centres and sds (steps, d); fine: share of simulations, by step, that
         did not fail."""
         used = self.steps * BATCH
@@ -87,7 +88,7 @@ class Duel:
             return failed(len(prior.names), "every simulation near the answer failed", used)
         if np.isnan(last).any():
             return failed(len(prior.names), "the training ended in numbers that are none", used)
-        return Answer(prior.from_z(last)[None], np.ones(1), used, path=path(prior, centres, sds), point=True)
+        return Estimate(prior.from_z(last)[None], np.ones(1), used, path=path(prior, centres, sds), point=True)
 
 
 class Adam(NamedTuple):

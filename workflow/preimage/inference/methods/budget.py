@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from preimage.support.errors import StudyError
 
 
-def batches(spec: Mapping[str, Any], default: int, batch: int, what: str) -> int:
-    """Return how many batches of `batch` single samples the study's `simulations` allow.
+def batches(simulations: int, batch: int, what: str) -> int:
+    """Return how many batches of `batch` single samples a study's `simulations` allow.
 
     Raises StudyError where they don't allow one; `what` says what a batch is.
     """
-    simulations = int(spec.get("simulations", default))
     if simulations < batch:
         raise StudyError(f"simulations: found {simulations:,}, expected at least one batch: {what}, {batch:,} samples")
     return simulations // batch

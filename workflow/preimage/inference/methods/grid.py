@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from scipy import optimize
 from scipy.special import logsumexp
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, Untrained, failed
+from preimage.inference.answer import Estimate, Task, Trained, Untrained, failed
+from preimage.inference.kinds.grid import Grid as Options
 from preimage.inference.methods import likelihood
 from preimage.inference.prior import Prior
 from preimage.support.errors import StudyError
+from preimage.support.progress import ALONE, TrainingContext
 
 # By number of parameters: cells an axis at first, and the effective number of cells that is enough.
 AXIS = {1: 512, 2: 64, 3: 24}
@@ -41,15 +42,15 @@ END = 1e-15
 MOST = 4_000_000
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Return the method; nothing is trained.
 
     Raises StudyError where the likelihood is not known, or the parameters are more than 3.
     """
-    return restored(task, spec, {})
+    return restored(task, options, {})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
     likelihood.needed(task.simulator, "grid")
     d = len(task.simulator.prior.names)
     if d not in AXIS:
@@ -108,7 +109,7 @@ def _valued(middle: np.ndarray, level: np.ndarray, prior: Prior, log_likelihood:
     return Cells(middle, level, values[:, 0], values.max(axis=1), axis)
 
 
-def _ask(task: Task, x: np.ndarray, rng: np.random.Generator) -> Answer:
+def _ask(task: Task, x: np.ndarray, rng: np.random.Generator) -> Estimate:
     prior = task.simulator.prior
     d = len(prior.names)
     if np.isnan(x).any():
@@ -128,7 +129,7 @@ def _ask(task: Task, x: np.ndarray, rng: np.random.Generator) -> Answer:
     message = (
         "" if power == 1 else f"the posterior is not resolved with {MOST:,} cells: tempered to the power {power:.3g}"
     )
-    return Answer(
+    return Estimate(
         prior.quantile(places),
         weights,
         0,

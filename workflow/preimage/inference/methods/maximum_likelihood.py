@@ -14,25 +14,27 @@ import numpy as np
 from scipy import optimize
 from scipy.stats import qmc
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, Untrained, failed
+from preimage.inference.answer import Estimate, Task, Trained, Untrained, failed
+from preimage.inference.kinds.maximum_likelihood import MaximumLikelihood as Options
 from preimage.inference.methods import likelihood
+from preimage.support.progress import ALONE, TrainingContext
 
-PLACES, STARTS = 1024, 8
+PLACES = 1024
 # Of the cube's edge: the step of differences, and what is kept from its ends.
 STEP, EDGE = 1e-6, 1e-9
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Return the method; nothing is trained. Raises StudyError where the likelihood is not known."""
-    return restored(task, spec, {})
+    return restored(task, options, {})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
     likelihood.needed(task.simulator, "maximum_likelihood")
-    return Untrained(lambda x, rng: _ask(task, int(spec.get("starts", STARTS)), x, rng))
+    return Untrained(lambda x, rng: _ask(task, options.starts, x, rng))
 
 
-def _ask(task: Task, starts: int, x: np.ndarray, rng: np.random.Generator) -> Answer:
+def _ask(task: Task, starts: int, x: np.ndarray, rng: np.random.Generator) -> Estimate:
     prior = task.simulator.prior
     if np.isnan(x).any():
         return failed(len(prior.names), "the set has samples that failed (NaN): its likelihood is not known")
@@ -59,7 +61,7 @@ def _ask(task: Task, starts: int, x: np.ndarray, rng: np.random.Generator) -> An
         for k in np.argsort(values, kind="stable")[:starts]
     ]
     best = _polished(loss, min(found, key=lambda f: f.fun), bounds)
-    return Answer(prior.quantile(best)[None], np.ones(1), 0, point=True)
+    return Estimate(prior.quantile(best)[None], np.ones(1), 0, point=True)
 
 
 def _polished(loss: Any, best: Any, bounds: list[tuple[float, float]]) -> np.ndarray:

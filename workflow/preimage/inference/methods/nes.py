@@ -18,11 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inference.answer import ALONE, Answer, Means, Task, Trained, failed
+from preimage.inference.answer import Estimate, Task, Trained, failed
+from preimage.inference.kinds.nes import Nes as Options
 from preimage.inference.methods import budget, statistics
 from preimage.inference.prior import HALF_WIDTH
+from preimage.support.progress import ALONE, TrainingContext
 
-DEFAULT = 128_000
 # Parameters drawn in a generation, and samples simulated at each (a set has at most as many as an observed one).
 POPULATION, SAMPLES = 16, 100
 # Parameters from the prior, by whose sets each statistic's scale is known, in generations' worth.
@@ -32,24 +33,24 @@ TOGETHER = 32
 LAST = 0.25
 
 
-def check(task: Task, spec: Mapping[str, Any]) -> None:
+def check(task: Task, options: Options) -> None:
     """Raise StudyError for a budget below one generation."""
-    _generations(task, spec)
+    _generations(task, options)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Simulate at parameters from the prior, for the scales of the statistics; no more is trained.
 
     Raises StudyError for a budget below one generation.
     """
-    _generations(task, spec)
+    _generations(task, options)
     theta = task.simulator.prior.sample(rng, PILOT * POPULATION)
     scale = statistics.scales(statistics.Simulated(_smaller(task))(rng, theta))
-    return restored(task, spec, {"scale": scale})
+    return restored(task, options, {"scale": scale})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trained:
-    return Search(task, _generations(task, spec), np.asarray(arrays["scale"]))
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Trained:
+    return Search(task, _generations(task, options), np.asarray(arrays["scale"]))
 
 
 def _smaller(task: Task) -> Task:
@@ -60,9 +61,9 @@ def _repeats(task: Task) -> int:
     return max(1, SAMPLES // task.size)
 
 
-def _generations(task: Task, spec: Mapping[str, Any]) -> int:
+def _generations(task: Task, options: Options) -> int:
     batch = POPULATION * _smaller(task).size * _repeats(task)
-    return budget.batches(spec, DEFAULT, batch, f"a generation of {POPULATION} parameters")
+    return budget.batches(options.simulations, batch, f"a generation of {POPULATION} parameters")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Search:
     def arrays(self) -> dict[str, np.ndarray]:
         return {"scale": self.scale}
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         key = jax.random.key(int(rng.integers(2**32)))
         observed = statistics.Simulated(self.task).of(x)
         search = jax.jit(partial(_searched, _smaller(self.task), _repeats(self.task), self.generations))
@@ -91,13 +92,13 @@ class Search:
         paths = jax.lax.map(lambda one: search(scale, *one), each, batch_size=together)
         return [self._answer(*one) for one in zip(observed, *map(np.asarray, paths), strict=True)]
 
-    def _answer(self, observed: np.ndarray, centres: np.ndarray, sds: np.ndarray) -> Answer:
+    def _answer(self, observed: np.ndarray, centres: np.ndarray, sds: np.ndarray) -> Estimate:
         prior = self.task.simulator.prior
         used = self.generations * POPULATION * _smaller(self.task).size * _repeats(self.task)
         if np.isnan(observed).any():
             return failed(len(prior.names), "the set has samples that failed (NaN): its statistics are not known", used)
         last = centres[-max(1, round(LAST * len(centres))) :].mean(axis=0)
-        return Answer(prior.from_z(last)[None], np.ones(1), used, path=path(prior, centres, sds), point=True)
+        return Estimate(prior.from_z(last)[None], np.ones(1), used, path=path(prior, centres, sds), point=True)
 
 
 def path(prior: Any, centres: np.ndarray, sds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

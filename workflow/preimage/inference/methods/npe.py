@@ -26,7 +26,8 @@ import numpy as np
 
 from preimage.inference import arrays as stored
 from preimage.inference import bank
-from preimage.inference.answer import ALONE, Answer, Means, Task
+from preimage.inference.answer import Estimate, Task
+from preimage.inference.kinds.npe import Npe as Options
 from preimage.inference.methods import amortised, set_encoder, support
 from preimage.inference.methods.flow_matching import Flow
 from preimage.inference.methods.set_encoder import Seen, SetEncoder
@@ -36,13 +37,13 @@ from preimage.inference.methods.unbounded import Unbounded
 from preimage.support.errors import StudyError
 from preimage.support.files import digest
 from preimage.support.jax_setup import cache_compiled_programs, use_one_thread
+from preimage.support.progress import ALONE, TrainingContext
 from preimage.support.resume_state import resumed
 
 KIND = "npe"
 # Sets of samples, where the budget isn't given.
 SETS = 10_000
 FEWEST = 200
-BATCH, LEARNING_RATE, UPDATES, DRAWS = 256, 1e-3, 6000, 1000
 RIDGE = 1e-6
 # Of the sets, kept from training to tell what the network is worth beside the regression.
 HELD_OUT = 0.1
@@ -100,7 +101,7 @@ class Npe:
     """
 
     task: Task
-    spec: Mapping[str, Any]
+    options: Options
     posterior: Posterior
     first: Sets
     simulations: int
@@ -111,19 +112,19 @@ class Npe:
         """Return the method whose rounds go on, after a kill, from what they kept in the folder `state`."""
         return replace(self, kept=state)
 
-    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Answer]:
+    def infer(self, x: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
         """Return an answer a set (sets, n, D). Raises StudyError for sets of another shape than those of training."""
         expected = (self.task.size, len(self.task.simulator.coordinates))
         if x.ndim != 3 or x.shape[1:] != expected:
             raise StudyError(f"method '{KIND}': found sets of shape {x.shape[1:]}, expected {expected} as in training")
         return [self._answer(one, np.random.default_rng(rng.integers(2**63))) for one in x]
 
-    def _answer(self, x: np.ndarray, rng: np.random.Generator) -> Answer:
-        count = int(self.spec.get("draws", DRAWS))
+    def _answer(self, x: np.ndarray, rng: np.random.Generator) -> Estimate:
+        count = self.options.draws
         posterior, spent = self._refined(x, rng)
         w = posterior.draws(x, count, int(rng.integers(2**31)))
         if not np.isfinite(w).all():
-            return Answer(
+            return Estimate(
                 np.full((1, w.shape[1]), np.nan), np.ones(1), spent, status="failed", message="no finite draw"
             )
         prior, scale = self.task.simulator.prior, Unbounded(self.task.simulator.prior)
@@ -137,12 +138,12 @@ class Npe:
             found[inside] = posterior.log_density(at, x) + slope
             return found
 
-        return Answer(scale.parameters(w), np.full(count, 1 / count), spent, log_density)
+        return Estimate(scale.parameters(w), np.full(count, 1 / count), spent, log_density)
 
     def _refined(self, x: np.ndarray, rng: np.random.Generator) -> tuple[Posterior, int]:
         """Return the posterior of the last round for a set (n, D), and the samples that were simulated for it."""
         posterior, sets, spent, region = self.posterior, self.first, 0, None
-        for _ in range(int(self.spec.get("rounds", 1)) - 1):
+        for _ in range(self.options.rounds - 1):
             region = support.around(posterior.draws(x, support.DRAWS, int(rng.integers(2**31))), region)
             inside = region.contains(sets.w)
             w = region.sample(Unbounded(self.task.simulator.prior).log_prior, rng, len(self.first.w))
@@ -151,7 +152,7 @@ class Npe:
             sets = Sets(np.concatenate([sets.w[inside], new.w]), np.concatenate([sets.x[inside], new.x]))
             if len(sets.x) < FEWEST:
                 break
-            posterior, _ = _fitted(self.task, self.spec, sets, rng, Means(self.kept))
+            posterior, _ = _fitted(self.task, self.options, sets, rng, TrainingContext(state=self.kept))
         return posterior, spent
 
     def _simulated(self, w: np.ndarray, rng: np.random.Generator) -> Sets:
@@ -159,7 +160,7 @@ class Npe:
         kept where there are some of these very parameters."""
         if self.kept is None:
             return _simulated(self.task, w, rng)
-        made = [_made_for(self.task, self.spec), hashlib.sha256(w.tobytes()).hexdigest()]
+        made = [_made_for(self.task, self.options), hashlib.sha256(w.tobytes()).hexdigest()]
         file = self.kept / f"{KIND}-sets-{digest(made)[:16]}.npz"
         kept = resumed(file, lambda path: Sets(**stored.read(path)))
         if kept is None:
@@ -169,7 +170,7 @@ class Npe:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return weights, scales and, for further rounds, the first simulations."""
-        made, posterior = _made_for(self.task, self.spec), self.posterior
+        made, posterior = _made_for(self.task, self.options), self.posterior
         told = {"made_for": made, "simulations": self.simulations, "history": self.history}
         kept = slice(None) if made["rounds"] > 1 else slice(0)
         return {
@@ -183,36 +184,35 @@ class Npe:
         }
 
 
-def check(task: Task, spec: Mapping[str, Any]) -> None:
+def check(task: Task, options: Options) -> None:
     """Raise StudyError for a budget with less than `FEWEST` sets in each round."""
-    rounds = int(spec.get("rounds", 1))
-    why = f"{FEWEST} sets of {task.size} samples in each of {rounds} rounds"
-    amortised.refuse_below(spec.get("simulations", SETS * task.size), FEWEST * rounds * task.size, why)
+    why = f"{FEWEST} sets of {task.size} samples in each of {options.rounds} rounds"
+    amortised.refuse_below(_simulations(task, options), FEWEST * options.rounds * task.size, why)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Npe:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Npe:
     """Train on the first round, simulations from the prior. Raises StudyError where too few of them are fine."""
-    check(task, spec)
-    count = _count(task, spec) // int(spec.get("rounds", 1))
+    check(task, options)
+    count = _count(task, options) // options.rounds
     found = bank.of(task, count * task.size, rng)
     if len(found.x) < FEWEST:
         raise StudyError(
             f"method '{KIND}': found {len(found.x)} simulations that did not fail, expected {FEWEST} or more"
         )
     first = Sets(Unbounded(task.simulator.prior).values(found.theta), found.x)
-    posterior, curve = _fitted(task, spec, first, rng, means)
-    return Npe(task, spec, posterior, first, count * task.size, {"loss": curve})
+    posterior, curve = _fitted(task, options, first, rng, context)
+    return Npe(task, options, posterior, first, count * task.size, {"loss": curve})
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Npe:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Npe:
     """Return what `train` made. Raises StudyError for arrays of another simulator, size or architecture."""
-    told = amortised.told(arrays, _made_for(task, spec))
-    encoder = set_encoder.restored(task, spec, arrays)
-    flow = _flow(task, spec, encoder)
+    told = amortised.told(arrays, _made_for(task, options))
+    encoder = set_encoder.restored(task, options, arrays)
+    flow = _flow(task, options, encoder)
     weights = amortised.refilled(_weights(encoder, flow, 0), arrays)
     posterior = Posterior(encoder, flow, weights, np.asarray(arrays["regression"]), np.asarray(arrays["spread"]))
     first = Sets(np.asarray(arrays["first.w"]), np.asarray(arrays["first.x"]))
-    return Npe(task, spec, posterior, first, told["simulations"], told["history"])
+    return Npe(task, options, posterior, first, told["simulations"], told["history"])
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
@@ -243,29 +243,29 @@ class Missed:
 
 
 def _fitted(
-    task: Task, spec: Mapping[str, Any], sets: Sets, rng: np.random.Generator, means: Means
+    task: Task, options: Options, sets: Sets, rng: np.random.Generator, context: TrainingContext
 ) -> tuple[Posterior, list[tuple[int, float]]]:
     """Return a flow that is trained on sets from scratch, and the history of its loss."""
     use_one_thread()
     cache_compiled_programs()
-    encoder = set_encoder.scaled_by(task, spec, sets.x)
-    flow = _flow(task, spec, encoder)
+    encoder = set_encoder.scaled_by(task, options, sets.x)
+    flow = _flow(task, options, encoder)
     inputs = _inputs(encoder, jnp.asarray(sets.x))
     regression, spread = _regressed(inputs, sets.w)
     target = np.linalg.solve(spread, (sets.w - inputs @ regression).T).T
     order = rng.permutation(len(target))
     shown = target[order], jax.tree.map(lambda a: np.asarray(a)[order], encoder.seen(jnp.asarray(sets.x)))
     # As many in each round, where so many did not fail: one program for all.
-    held = int(HELD_OUT * min(_count(task, spec) // int(spec.get("rounds", 1)), len(target)))
-    filled = max(_count(task, spec), len(target))
+    held = int(HELD_OUT * min(_count(task, options) // options.rounds, len(target)))
+    filled = max(_count(task, options), len(target))
     data = Data(len(target) - held, *jax.tree.map(lambda a: _filled(a[held:], filled), shown))
 
     seeds = [int(s) for s in rng.integers(2**31, size=2)]
-    course = Course(int(spec.get("updates", UPDATES)), float(spec.get("learning_rate", LEARNING_RATE)))
-    loss = Missed(flow, int(spec.get("batch", BATCH)))
+    course = Course(options.updates, options.learning_rate)
+    loss = Missed(flow, options.batch)
     made_of = hashlib.sha256(sets.w.tobytes()).hexdigest()
-    state = _state(means, [_made_for(task, spec), seeds, course, loss.batch, made_of])
-    weights, curve = trained(loss, _weights(encoder, flow, seeds[0]), seeds[1], course, state, means.report, data)
+    state = _state(context, [_made_for(task, options), seeds, course, loss.batch, made_of])
+    weights, curve = trained(loss, _weights(encoder, flow, seeds[0]), seeds[1], course, state, context.report, data)
     kept, seen = jax.tree.map(lambda a: jnp.asarray(a[:held], a.dtype if a.dtype == bool else jnp.float32), shown)
     weights = flow.shrunk(weights, kept, set_encoder.features(weights["encoder"], seen), jax.random.key(seeds[0]))
     return Posterior(encoder, flow, weights, regression, spread), curve
@@ -278,9 +278,13 @@ def _filled(a: Any, rows: int) -> Any:
     return jnp.asarray(whole)
 
 
-def _count(task: Task, spec: Mapping[str, Any]) -> int:
+def _count(task: Task, options: Options) -> int:
     """Return how many sets the budget allows for all rounds together."""
-    return int(spec.get("simulations", SETS * task.size) // task.size)
+    return _simulations(task, options) // task.size
+
+
+def _simulations(task: Task, options: Options) -> int:
+    return options.simulations or SETS * task.size
 
 
 def _simulated(task: Task, w: np.ndarray, rng: np.random.Generator) -> Sets:
@@ -304,8 +308,8 @@ def _regressed(inputs: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return found, np.linalg.cholesky(left.T @ left / len(left) + 1e-10 * np.eye(w.shape[1]))
 
 
-def _flow(task: Task, spec: Mapping[str, Any], encoder: SetEncoder) -> Flow:
-    return Flow(len(task.simulator.prior.margins), encoder.length, int(spec.get("width", 128)))
+def _flow(task: Task, options: Options, encoder: SetEncoder) -> Flow:
+    return Flow(len(task.simulator.prior.margins), encoder.length, options.width)
 
 
 def _weights(encoder: SetEncoder, flow: Flow, seed: int) -> Weights:
@@ -313,10 +317,10 @@ def _weights(encoder: SetEncoder, flow: Flow, seed: int) -> Weights:
     return {"encoder": encoder.init(one), **flow.init(other)}
 
 
-def _made_for(task: Task, spec: Mapping[str, Any]) -> dict[str, Any]:
-    keys = {"hidden": 24, "features": "both", "width": 128, "rounds": 1}
-    return amortised.made_for(KIND, task, {key: spec.get(key, value) for key, value in keys.items()})
+def _made_for(task: Task, options: Options) -> dict[str, Any]:
+    keys = ("hidden", "features", "width", "rounds")
+    return amortised.made_for(KIND, task, {key: getattr(options, key) for key in keys})
 
 
-def _state(means: Means, decides: Any) -> Path | None:
-    return None if means.state is None else means.state / f"{KIND}-{digest(decides)[:16]}.npz"
+def _state(context: TrainingContext, decides: Any) -> Path | None:
+    return None if context.state is None else context.state / f"{KIND}-{digest(decides)[:16]}.npz"

@@ -13,15 +13,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from preimage.inference.answer import ALONE, Means, Task
+from preimage.inference.answer import Task
+from preimage.inference.kinds.alfi import Alfi
+from preimage.inference.kinds.one_shot import OneShot as Options
 from preimage.inference.methods import amortised, dense, set_encoder
 from preimage.inference.methods.amortised import Amortised, MetaTraining
 from preimage.inference.methods.proposal import Proposals
 from preimage.inference.methods.set_encoder import SetEncoder
 from preimage.inference.methods.training import Weights
+from preimage.support.progress import ALONE, TrainingContext
 
 KIND = "one_shot"
-SIMULATIONS = 1e8
 
 
 class OneShot(NamedTuple):
@@ -50,63 +52,59 @@ class OneShot(NamedTuple):
         return self.first(weights, self.encoder(weights["encoder"], x))[None]
 
 
-def architecture(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a spec decides the shape of the weights or what they mean."""
+def architecture(options: Options | Alfi) -> dict[str, Any]:
+    """Return what of the options decides the shape of the weights or what they mean."""
     return {
-        "hidden": int(spec.get("hidden", 24)),
-        "covariance": spec.get("covariance", "full"),
-        "features": spec.get("features", "both"),
-        "truncated": spec.get("truncated", True),
+        "hidden": options.hidden,
+        "covariance": options.covariance,
+        "features": options.features,
+        "truncated": options.truncated,
     }
 
 
-def proposals_of(task: Task, spec: Mapping[str, Any]) -> Proposals:
+def proposals_of(task: Task, options: Options | Alfi) -> Proposals:
     d = len(task.simulator.prior.margins)
-    return Proposals(task.simulator.prior, full=d > 1 and spec.get("covariance", "full") == "full")
+    return Proposals(task.simulator.prior, full=d > 1 and options.covariance == "full")
 
 
-def check(task: Task, spec: Mapping[str, Any]) -> None:
+def check(task: Task, options: Options) -> None:
     """Raise StudyError for a budget below one batch, beside what is simulated to scale a network's inputs."""
-    batch = int(spec.get("batch", amortised.BATCH))
+    batch = options.batch
     least, why = (
         (set_encoder.SETS + batch) * task.size,
         f"{set_encoder.SETS} sets for scales, one batch of {batch} sets",
     )
-    amortised.refuse_below(spec.get("simulations", SIMULATIONS), least, why)
+    amortised.refuse_below(options.simulations, least, why)
 
 
-def train(task: Task, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Amortised:
+def train(task: Task, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Amortised:
     """Train on fresh simulations, as many as the budget `simulations` allows.
 
     Raises StudyError where that is less than one batch.
     """
-    check(task, spec)
-    batch = int(spec.get("batch", amortised.BATCH))
-    budget = spec.get("simulations", SIMULATIONS)
-    updates = amortised.updates_of(budget - set_encoder.SETS * task.size, task.size, batch)
+    check(task, options)
+    updates = amortised.updates_of(options.simulations - set_encoder.SETS * task.size, task.size, options.batch)
     keys = [int(k) for k in rng.integers(2**31, size=3)]
-    encoder, scaling = set_encoder.fitted(task, spec, jax.random.key(keys[0]))
-    network = OneShot(encoder, proposals_of(task, spec))
-    made = amortised.made_for(KIND, task, architecture(spec))
-    rate = float(spec.get("learning_rate", amortised.LEARNING_RATE))
-    training = MetaTraining(task, network.proposals, means, made, batch, rate)
+    encoder, scaling = set_encoder.fitted(task, options, jax.random.key(keys[0]))
+    network = OneShot(encoder, proposals_of(task, options))
+    made = amortised.made_for(KIND, task, architecture(options))
+    training = MetaTraining(task, network.proposals, context, made, options.batch, options.learning_rate)
     start = network.init(jax.random.key(keys[1]))
-    passes = int(spec.get("passes", 1))
-    weights, curve = training(KIND, network.path, start, keys[2], updates, task.size, passes)
+    weights, curve = training(KIND, network.path, start, keys[2], updates, task.size, options.passes)
     return Amortised(
         task, network.proposals, encoder, weights, network.path, made, scaling + sum(training.spent), {"loss": curve},
-        fresh=lambda: network.init(jax.random.key(0)), draws=int(spec.get("draws", amortised.DRAWS)),
+        fresh=lambda: network.init(jax.random.key(0)), draws=options.draws,
     )  # fmt: skip
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Amortised:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> Amortised:
     """Return what `train` made. Raises StudyError for arrays of another simulator, size or architecture."""
-    made = amortised.made_for(KIND, task, architecture(spec))
+    made = amortised.made_for(KIND, task, architecture(options))
     told = amortised.told(arrays, made)
-    encoder = set_encoder.restored(task, spec, arrays)
-    network = OneShot(encoder, proposals_of(task, spec))
+    encoder = set_encoder.restored(task, options, arrays)
+    network = OneShot(encoder, proposals_of(task, options))
     weights = amortised.refilled(network.init(jax.random.key(0)), arrays)
     return Amortised(
         task, network.proposals, encoder, weights, network.path, made, told["simulations"], told["history"],
-        fresh=lambda: network.init(jax.random.key(0)), draws=int(spec.get("draws", amortised.DRAWS)),
+        fresh=lambda: network.init(jax.random.key(0)), draws=options.draws,
     )  # fmt: skip

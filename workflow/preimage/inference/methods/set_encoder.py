@@ -15,8 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from preimage.inference.answer import Task
+from preimage.inference.kinds.alfi import Alfi
+from preimage.inference.kinds.npe import Npe
+from preimage.inference.kinds.one_shot import OneShot
 from preimage.inference.methods import dense
 
+Options = OneShot | Alfi | Npe
 FEATURES = ("both", "learned", "pooled")
 # Sets drawn from the prior by which inputs of a simulator without `encoded` or `pooled` of its own are scaled.
 SETS = 256
@@ -128,7 +132,7 @@ def _statistics(task: Task, x: Any, fine: Any) -> Any:
     return jnp.concatenate([mean, jnp.log(square + 1e-12) / 2], axis=-1)
 
 
-def fitted(task: Task, spec: Mapping[str, Any], key: Any) -> tuple[SetEncoder, int]:
+def fitted(task: Task, options: Options, key: Any) -> tuple[SetEncoder, int]:
     """Return the encoder for a task, and how many samples were simulated to scale its inputs.
 
     Where the simulator has no `encoded` or `pooled`, inputs are shifted and scaled by quantiles of samples from the
@@ -139,15 +143,15 @@ def fitted(task: Task, spec: Mapping[str, Any], key: Any) -> tuple[SetEncoder, i
     z = simulator.prior.sample_z(one, (SETS,))
     x = jax.jit(simulator.simulate, static_argnums=2)(other, simulator.prior.from_z(z, jnp), task.size)
     simulator.refuse_if_broken(np.asarray(x))
-    return scaled_by(task, spec, x), SETS * task.size
+    return scaled_by(task, options, x), SETS * task.size
 
 
-def scaled_by(task: Task, spec: Mapping[str, Any], x: Any) -> SetEncoder:
+def scaled_by(task: Task, options: Options, x: Any) -> SetEncoder:
     """Return the encoder for a task whose inputs are scaled by sets (sets, n, D)."""
     fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
     centre, scale = _scales(_sample(task, x), bool(task.simulator.encoded))
     pooled = _scales(_statistics(task, x, fine), _known(task))
-    return SetEncoder(task, spec.get("features", "both"), int(spec.get("hidden", 24)), centre, scale, *pooled)
+    return SetEncoder(task, options.features, options.hidden, centre, scale, *pooled)
 
 
 def _scales(values: Any, known: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -166,8 +170,8 @@ def _scales(values: Any, known: bool) -> tuple[np.ndarray, np.ndarray]:
     return middle.astype(np.float32), np.where(scale > 0, scale, 1).astype(np.float32)
 
 
-def restored(task: Task, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> SetEncoder:
+def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> SetEncoder:
     """Return the encoder from `SetEncoder.arrays`."""
     names = ("centre", "scale", "pooled_centre", "pooled_scale")
     scales = [np.asarray(arrays[f"encoder.{name}"]) for name in names]
-    return SetEncoder(task, spec.get("features", "both"), int(spec.get("hidden", 24)), *scales)
+    return SetEncoder(task, options.features, options.hidden, *scales)

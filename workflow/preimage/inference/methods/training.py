@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.inference.answer import Report
 from preimage.support import npz
 from preimage.support.files import replacing
+from preimage.support.progress import Report
 from preimage.support.resume_state import resumed
 
 # Updates between two times that the state is kept.

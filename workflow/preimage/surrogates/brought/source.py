@@ -48,7 +48,7 @@ class Source(NamedTuple):
 def find(spec: Mapping[str, Any]) -> Source:
     """Return the source of a study's entry, fetched from MLflow where it names an address. Raises StudyError."""
     if "path" in spec:
-        return Source(spec["format"], Path(spec["path"]))
+        return Source(FORMATS[Path(spec["path"]).suffix], Path(spec["path"]))
     from preimage.tracking import models
 
     return in_folder(models.fetch(spec["uri"]), spec["uri"])

@@ -29,8 +29,10 @@ from preimage.support import npz
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, replacing, write_json
 from preimage.support.jax_setup import enable_double
+from preimage.support.progress import ALONE, TrainingContext
+from preimage.surrogates.kinds.latent import Latent as Options
 from preimage.surrogates.latent import decoders
-from preimage.surrogates.protocol import ALONE, Means, Traceable, Trained
+from preimage.surrogates.protocol import Traceable, Trained
 
 ARRAYS, FORM = "latent.npz", "latent.json"
 # A regression of what is observed on what is behind it gives the parameters to begin with.
@@ -145,11 +147,11 @@ class Latent:
         return cls(decoder, Inner(**form["inner"]), parts["parameters"], Scales(**parts["scales"]))
 
 
-def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: Means = ALONE) -> Trained:
+def train(rows: Rows, options: Options, rng: np.random.Generator, context: TrainingContext = ALONE) -> Trained:
     """Train on all rows, and beside that once for each fold left out, all at once.
 
     Args:
-        spec: the study's settings (decoder, layers, inner, outer, gradient, begin, folds, standardised).
+        options: the study's settings (decoder, layers, inner, outer, gradient, begin, folds, standardised).
 
     Raises StudyError where an input is a category, or the training diverges.
     """
@@ -157,19 +159,19 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
     from preimage.surrogates.latent import inner, training
 
     check_numbers(rows)
-    decoder = decoders.named(spec, rows.Y.shape[1], rows.X.shape[1])
-    how, outer = inner.Inner.of(spec["inner"], spec["gradient"]), training.Outer.of(spec["outer"])
-    scales = Scales.of(rows.X, rows.Y, bool(spec["standardised"]))
+    decoder = decoders.named(options, rows.Y.shape[1], rows.X.shape[1])
+    how, outer = inner.Inner.of(options.inner, options.gradient), training.Outer.of(options.outer)
+    scales = Scales.of(rows.X, rows.Y, options.standardised)
     X, Y = (rows.X - scales.x0) / scales.x1, (rows.Y - scales.y0) / scales.y1
-    fold = make_folds(rows.group, int(spec["folds"]), rng)
+    fold = make_folds(rows.group, options.folds, rng)
     weights = np.array([np.ones(len(X)), *((fold != k).astype(float) for k in range(fold.max() + 1))])
 
     begin = training.copies(decoder.initial(rng), len(weights))
-    if spec["begin"] == "regression":
+    if options.begin == "regression":
         plain = training.Outer("lbfgs", REGRESSION_STEPS)
         begin, _ = training.minimise(lambda p, w: training.observed_loss(decoder, p, X, Y, w), begin, weights, plain)
     found, losses = training.minimise(
-        lambda p, w: training.latent_loss(decoder, how, p, X, Y, w), begin, weights, outer, means.report
+        lambda p, w: training.latent_loss(decoder, how, p, X, Y, w), begin, weights, outer, context.report
     )
     refuse_diverged(losses)
 
@@ -181,7 +183,7 @@ def train(rows: Rows, spec: Mapping[str, Any], rng: np.random.Generator, means: 
         held = fold == k
         predicted[held], spread[held] = model.predict(rows.X[held]), model.spread(rows.X[held])
     said = {
-        "decoder": spec["decoder"],
+        "decoder": options.decoder,
         "inner": f"{how.method}, {how.steps} steps",
         "outer": f"{outer.method}, {outer.iterations} iterations",
         "gradient": how.gradient,

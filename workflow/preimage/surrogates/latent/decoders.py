@@ -6,12 +6,13 @@ the observation (D,), and compares equal to others of its form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
+
+from preimage.surrogates.kinds.latent import Latent
 
 Parameters = dict[str, Any]
 
@@ -75,8 +76,8 @@ class Network:
         return p
 
 
-def named(spec: Mapping[str, Any], latent: int, observed: int) -> Decoder:
-    """Return the decoder of a study's entry (decoder, layers) in these dimensions."""
-    if spec["decoder"] == "linear":
+def named(options: Latent, latent: int, observed: int) -> Decoder:
+    """Return the decoder of a study's entry in these dimensions."""
+    if options.decoder == "linear":
         return Linear(latent, observed)
-    return Network(latent, observed, tuple(int(n) for n in spec["layers"]))
+    return Network(latent, observed, tuple(options.layers))

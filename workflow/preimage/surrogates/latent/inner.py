@@ -10,13 +10,14 @@ solution, wherever the solver stopped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from preimage.surrogates.kinds.latent import LatentInner
+from preimage.surrogates.kinds.latent_classes import LatentClassesInner
 from preimage.surrogates.latent import optimisers
 from preimage.surrogates.latent.decoders import Decoder, Parameters
 
@@ -42,9 +43,9 @@ class Inner:
     gradient: str = "implicit"
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], gradient: str) -> Inner:
+    def of(cls, entry: LatentInner | LatentClassesInner, gradient: str) -> Inner:
         """Return that of a study's `inner` entry."""
-        return cls(gradient=gradient, **spec)
+        return cls(gradient=gradient, **entry.plain())
 
 
 def misfit(f: Decoder, p: Parameters, y: Any, x: Any, prior: float = 0.0) -> Any:

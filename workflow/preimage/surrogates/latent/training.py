@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from preimage.surrogates.kinds.latent import LatentOuter
+from preimage.surrogates.kinds.latent_classes import LatentClassesOuter
 from preimage.surrogates.latent import inner, optimisers
 from preimage.surrogates.latent.decoders import Decoder, Parameters
 
@@ -26,9 +28,9 @@ class Outer(NamedTuple):
     rate: float | None = None
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> Outer:
+    def of(cls, entry: LatentOuter | LatentClassesOuter) -> Outer:
         """Return that of a study's `outer` entry."""
-        return cls(**spec)
+        return cls(**entry.plain())
 
 
 def latent_loss(f: Decoder, how: inner.Inner, p: Parameters, X: Any, Y: Any, weights: Any) -> Any:
