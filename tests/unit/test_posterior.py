@@ -91,7 +91,7 @@ def test_draws_are_of_the_posterior_that_a_grid_gives_whatever_parameters_are_se
     found = decay(prior, logarithmic)
     box = Logarithms.of((True, True), BOX).bounds() if logarithmic else BOX
     ends = engine.search(found, box, found.start[None], box.free, 1)
-    drawn = posterior.sample(found, box, ends.X, {"draws": 2000, "chains": 4, "warm_up": 200}, np.random.default_rng(0))
+    drawn = posterior.sample(found, box, ends.X, {"draws": 1200, "chains": 4, "warm_up": 150}, np.random.default_rng(0))
     k = drawn.values[..., 0].ravel()
     k = 10**k if logarithmic else k
     mean, sd = by_grid(prior, logarithmic)
