@@ -125,14 +125,18 @@ class Noise(Frozen):
 
 
 class Normal(Frozen):
-    """For inference: this parameter's prior is normal. `low` and `high` make it uniform."""
+    """For inference, and a fit by a likelihood: this parameter's prior is normal. For inference, `low` and `high` make
+    it uniform; for a fit they bound it.
+    """
 
     mean: Number = option(..., "Mean.")
     sd: Number = option(..., "Standard deviation.", gt=0)
 
 
 class LogNormal(Frozen):
-    """For inference: this parameter's logarithm has a normal prior, of this mean and standard deviation."""
+    """For inference, and a fit by a likelihood: this parameter's logarithm has a normal prior, of this mean and
+    standard deviation.
+    """
 
     mean: Number = option(..., "Mean.")
     sd: Number = option(..., "Standard deviation.", gt=0)
