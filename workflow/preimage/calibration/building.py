@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration import likelihoods, losses, solving
+from preimage.calibration import likelihoods, losses, priors, solving
 from preimage.calibration.course import Course
 from preimage.calibration.fit import Fit
 from preimage.calibration.likelihoods import Noise
 from preimage.core.dynamics import Curve, Model
-from preimage.data import counts, series
+from preimage.data import conditions, counts, series
+from preimage.data.notation import Notation
 from preimage.data.series import Series
 from preimage.problems import loading
 from preimage.support import digits
@@ -30,7 +31,7 @@ def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -
     Raises StudyError for data that can't be fitted.
     """
     model, names, start = _model(spec, run)
-    whole = series.read(entry, model)
+    whole = _series(entry, spec, model)
     hold_out = int(entry.get("hold_out", 0))
     rows = whole.before(hold_out)
     if len(rows) < series.FEWEST_ROWS:
@@ -47,10 +48,21 @@ def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -
     logs = tuple((spec.get("inputs") or {}).get(name, {}).get("scale") == "log" for name in names)
     course = Course(whole.start)
     noises = _noises(entry, spec, [model.observed[k] for k in columns], kind)
-    found = Fit(
-        model, names, rows, kind, weights, columns, start, rtol, atol, course=course, logarithmic=logs, noises=noises
-    )
+    known = priors.of(spec.get("inputs") or {}, names, kind in likelihoods.LIKELIHOODS)
+    _check_sample(entry, kind, model)
+    found = Fit(model, names, rows, kind, weights, columns, start, rtol, atol, course=course, logarithmic=logs,
+                noises=noises, priors=known)  # fmt: skip
     return found if isinstance(model, Curve) else solving.settled(found, whole, spec, run)
+
+
+def _check_sample(entry: Mapping[str, Any], kind: str, model: Model) -> None:
+    """Raise StudyError for draws from what has no posterior, or no gradient."""
+    if entry.get("sample") and kind not in likelihoods.LIKELIHOODS:
+        raise StudyError(
+            f"sample: a posterior needs a likelihood; found the loss {kind}, expected `loss: normal`, or others"
+        )
+    if entry.get("sample") and not model.traceable:
+        raise StudyError("sample: it needs exact gradients; write the model with jax.numpy instead of NumPy")
 
 
 def _noises(entry: Mapping[str, Any], spec: Mapping[str, Any], series: list[str], kind: str) -> tuple[Noise, ...]:
@@ -93,7 +105,14 @@ def _noise(stated: float | str, spec: Mapping[str, Any], where: str) -> Noise:
 
 def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:
     """Return all rows of a study's objective, those held out too."""
-    return series.read(entry, _model(spec)[0])
+    return _series(entry, spec, _model(spec)[0])
+
+
+def _series(entry: Mapping[str, Any], spec: Mapping[str, Any], model: Model) -> Series:
+    table = entry.get("conditions")
+    if table is None:
+        return series.read(entry, model)
+    return series.read(entry, model, conditions.read(table, spec.get("inputs") or {}, Notation.of(entry, "fit")))
 
 
 def build_all(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> dict[str, Fit]:

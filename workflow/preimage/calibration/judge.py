@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage.calibration import building, derivatives, engine, forecasts, likelihoods, losses, overlooked, profiles
+from preimage.calibration import (
+    building,
+    by_condition,
+    derivatives,
+    engine,
+    forecasts,
+    likelihoods,
+    losses,
+    overlooked,
+    posterior,
+    profiles,
+)
 from preimage.calibration.fit import Fit
 from preimage.core import polytope
 from preimage.core.dynamics import Curve
@@ -70,6 +81,8 @@ def judge(
     if told.better:
         values = dict(zip(space.names, logarithms.undone(told.best[None])[0].tolist(), strict=True))
         findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
+    if found.series.conditions:
+        findings["conditions"] = by_condition.residuals(found, X[0])
     tables["profiles"] = profile_table(told, found, logarithms)
     findings |= {
         "parameters": [_undone(row, found.logs, found.names) for row in profiles.findings(told, found, space)],
@@ -81,16 +94,37 @@ def judge(
     within = told.X[told.loss <= told.limit]
     least, left = float(told.loss.min()), max(1.0, told.rows - max(1, told.determined))
     if found.noises:
-        findings["negative_log_likelihood"] = found.negative_log_likelihood(told.least)
+        findings["negative_log_likelihood"] = found.negative_log_likelihood(told.least, X[0])
+    if entry.get("sample"):
+        tables["posterior"], findings["sample"] = sampled(found, space, told, entry["sample"], logarithms, rng)
     noise = forecasts.noise(found, X[0], float(np.sqrt(least * told.rows / left)))
     if len(whole) > len(found.series):
         rows = forecast(found, whole, space, X[0], within, noise, rng)
         tables["forecast"] = rows
         findings["forecast"] = forecasts.judged(rows, found.loss)
     times: dict[str, float] = {}
-    if with_derivatives:
+    if with_derivatives and not found.series.conditions:  # each of its many solutions would be one per condition
         tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
     return Judged(tables, findings, times)
+
+
+def sampled(
+    found: Fit,
+    space: Space,
+    told: profiles.Profiles,
+    entry: dict[str, int],
+    logarithms: Logarithms,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return draws from the posterior, a row each, and what they say of the parameters."""
+    begin = np.concatenate([told.best[None], told.X[told.loss <= told.limit]])
+    drawn = posterior.sample(found, space, begin, entry, rng)
+    chains, draws, width = drawn.values.shape
+    X = logarithms.undone(drawn.values.reshape(-1, width))
+    frame = pd.DataFrame(X, columns=[f"x.{name}" for name in found.names])
+    frame.insert(0, "chain", np.repeat(np.arange(chains), draws))
+    frame.insert(1, "draw", np.tile(np.arange(draws), chains))
+    return frame, posterior.summary(drawn, X.reshape(chains, draws, width), found.names, space)
 
 
 def solved(found: Fit, space: Space, best: np.ndarray) -> dict[str, Any]:
@@ -115,6 +149,9 @@ def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) ->
     parts = []
     n, rows = len(found.series), len(whole)
     used = np.concatenate([found.weights > 0, np.zeros(rows - n, bool)])
+    of: dict[str, Any] = {}
+    if whole.conditions:
+        of = {"condition": np.array(whole.conditions.names, object)[whole.condition]}
     keys = solutions[["seed", "inverter", "start", "predicted_loss"]].to_dict("records")
     for k, (key, Y) in enumerate(zip(keys, found.curves(X, whole), strict=True)):
         for j, series in enumerate(whole.names):
@@ -124,6 +161,7 @@ def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) ->
                         **key,
                         "candidate": k + 1,
                         "series": series,
+                        **of,
                         "time": whole.times,
                         "date": whole.dates or [""] * rows,
                         "observed": whole.values[:, j],

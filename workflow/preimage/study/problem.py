@@ -19,7 +19,11 @@ class Table(Frozen):
 
     features: Maybe[Text] = option(None, "Parquet or CSV file of inputs, one row per experiment.")
     targets: Maybe[Text] = option(None, "Parquet or CSV file of outputs, in the row order of `features`.")
-    file: Maybe[Text] = option(None, "Parquet or CSV file of inputs and outputs.")
+    file: Maybe[Text] = option(
+        None,
+        "Parquet or CSV file of inputs and outputs; like `features` and `targets` also an address "
+        "(`https://...`, `s3://bucket/key`), downloaded by Snakemake's storage plugin.",
+    )
     outputs: Maybe[Distinct[Text]] = option(
         None, "Columns of `file` that are outputs; the others are inputs.", min_length=1
     )
@@ -121,14 +125,18 @@ class Noise(Frozen):
 
 
 class Normal(Frozen):
-    """For inference: this parameter's prior is normal. `low` and `high` make it uniform."""
+    """For inference, and a fit by a likelihood: this parameter's prior is normal. For inference, `low` and `high` make
+    it uniform; for a fit they bound it.
+    """
 
     mean: Number = option(..., "Mean.")
     sd: Number = option(..., "Standard deviation.", gt=0)
 
 
 class LogNormal(Frozen):
-    """For inference: this parameter's logarithm has a normal prior, of this mean and standard deviation."""
+    """For inference, and a fit by a likelihood: this parameter's logarithm has a normal prior, of this mean and
+    standard deviation.
+    """
 
     mean: Number = option(..., "Mean.")
     sd: Number = option(..., "Standard deviation.", gt=0)
