@@ -14,7 +14,9 @@ from typing import Any
 
 from preimage.support import limits
 from preimage.support.errors import StudyError, did_you_mean
+from preimage.surrogates.base import SurrogateKind
 from preimage.surrogates.brought.source import FORMATS, in_folder
+from preimage.surrogates.brought.supported import KERAS_LAYERS, SKLEARN_FORMS
 
 KIND = "model"
 # Formats of trees that exact searches can take, the last one this project's own; of others, a file says what it is.
@@ -25,6 +27,8 @@ SKLEARN_TREES = frozenset(
         *("GradientBoostingRegressor", "HistGradientBoostingRegressor", "RandomForestRegressor"),
     }
 )
+# Classes that a model may stand within.
+WITHIN = ("Pipeline", "TransformedTargetRegressor")
 ADDRESS = re.compile(r"models:/[^/@]+(@[^/@]+|/\d+|/latest)|models:/m-[0-9a-f]+|runs:/[^/]+/.+")
 # What addresses stood for when Snakemake was started: its jobs inherit it, so that all see one version.
 PINNED = "PREIMAGE_PINNED_MODELS"
@@ -45,7 +49,7 @@ def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "path" in spec:
         form = _format(spec["path"])
-        return {**spec, "format": form, **_trees(form, Path(spec["path"]))}
+        return {**spec, "format": form, **_searched(form, Path(spec["path"]))}
     if not ADDRESS.fullmatch(spec["uri"]):
         raise StudyError(f"uri '{spec['uri']}': expected models:/name@alias, models:/name/3 or runs:/<run id>/path")
     return {**spec, **_pinned(spec["uri"])}
@@ -62,30 +66,66 @@ def _format(path: str) -> str:
     return FORMATS[file.suffix]
 
 
-def _trees(form: str, file: Path) -> dict[str, bool]:
-    """Return {"made_of_trees": True} where a file holds trees that exact searches can take."""
-    return {"made_of_trees": True} if form in TREES or (form == "skops" and _holds_trees(file)) else {}
-
-
-def _holds_trees(file: Path) -> bool:
-    """Whether a skops file says that it is one of scikit-learn's ensembles of trees, or a pipeline that ends in one;
-    nothing is loaded of it."""
+def _searched(form: str, file: Path) -> dict[str, Any]:
+    """Return what a file is to exact searches: {"made_of_trees": True}, {"form": a form that is bounded on boxes}, or
+    {"unbounded": what stands against it}; nothing of it is loaded."""
+    if form in TREES:
+        return {"made_of_trees": True}
+    if form in SurrogateKind.registry:  # one of this project's own
+        return {"form": own} if (own := SurrogateKind.registry[form].form) else {}
     try:
-        with limits.archive(file) as archive, archive.open("schema.json") as stream:
-            # What it is itself stands before its parts, which may be many.
-            head = stream.read(4096).decode(errors="replace").removeprefix("{").partition("{")[0]
-            about = dict(re.findall(r'"(__class__|__module__)"\s*:\s*"([^"]*)"', head))
-            if about["__class__"] == "Pipeline":
-                about = _last_step(json.loads(limits.document(archive, "schema.json")))
-        return about["__module__"].startswith("sklearn.") and about["__class__"] in SKLEARN_TREES
+        with limits.archive(file) as archive:
+            if form == "keras":
+                return _of_layers(json.loads(limits.document(archive, "config.json")))
+            if form == "skops":
+                return _of_class(_named(archive))
     except Exception:  # it is read whole, and refused, before any job
-        return False
+        return {}
+    return {}
 
 
-def _last_step(about: Any) -> Any:
-    """Return what skops says of the last step of a pipeline."""
-    while about["__class__"] == "Pipeline":
-        about = about["content"]["content"]["steps"]["content"][-1]["content"][1]
+def _of_layers(config: Any) -> dict[str, str]:
+    """Return {"form": "network"} where a Keras model has layers alone that are bounded."""
+    pending, strange = [config], []
+    while pending:
+        part = pending.pop()
+        if part["class_name"] in ("Sequential", "Functional"):
+            pending += part["config"]["layers"]
+        elif part["class_name"] not in KERAS_LAYERS:
+            strange.append(f"'{part['config'].get('name', '')}' ({part['class_name']})")
+    if not strange:
+        return {"form": "network"}
+    return {"unbounded": f"layer {sorted(strange)[0]} has no proven bounds; supported: {', '.join(KERAS_LAYERS)}"}
+
+
+def _of_class(name: str) -> dict[str, Any]:
+    """Return what a class of scikit-learn is to exact searches."""
+    if name in SKLEARN_TREES:
+        return {"made_of_trees": True}
+    if form := SKLEARN_FORMS.get(name):
+        return {"form": form}
+    known = ", ".join([*sorted(SKLEARN_TREES), *SKLEARN_FORMS])
+    return {"unbounded": f"{name} has no proven bounds; expected one of {known}"}
+
+
+def _named(archive: Any) -> str:
+    """Return the class of scikit-learn's that a skops file says it is, or of the last step of a pipeline."""
+    with archive.open("schema.json") as stream:
+        # What it is itself stands before its parts, which may be many.
+        head = stream.read(4096).decode(errors="replace").removeprefix("{").partition("{")[0]
+    about = dict(re.findall(r'"(__class__|__module__)"\s*:\s*"([^"]*)"', head))
+    if about["__class__"] in WITHIN:
+        about = _inner(json.loads(limits.document(archive, "schema.json")))
+    if not about["__module__"].startswith("sklearn."):
+        raise ValueError(about["__module__"])
+    return str(about["__class__"])
+
+
+def _inner(about: Any) -> Any:
+    """Return what skops says of the model within a pipeline, or behind a transformed target."""
+    while about["__class__"] in WITHIN:
+        own = about["content"]["content"]
+        about = own["regressor_"] if "regressor_" in own else own["steps"]["content"][-1]["content"][1]
     return about
 
 
@@ -96,6 +136,6 @@ def _pinned(address: str) -> dict[str, Any]:
 
         version = models.resolve(address)
         source = in_folder(models.fetch(version), version)
-        known[address] = {"uri": version, "format": source.format, **_trees(source.format, source.file)}
+        known[address] = {"uri": version, "format": source.format, **_searched(source.format, source.file)}
         os.environ[PINNED] = json.dumps(known)
     return known[address]

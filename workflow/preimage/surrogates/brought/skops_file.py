@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage.exact.forms import Form
 from preimage.support import limits
 from preimage.support.errors import StudyError
-from preimage.surrogates.brought import skops_columns, skops_forest, skops_trees
+from preimage.surrogates.brought import skops_columns, skops_forest, skops_forms, skops_trees
 from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.signature import Signature
 from preimage.trees.forest import Forest
@@ -104,6 +105,10 @@ class SkopsModel:
     def trees(self) -> Forest:
         """What exact searches take. Raises StudyError where this is no ensemble of trees that arrays represent."""
         return skops_forest.forest(self.estimator, self.columns, self._table)
+
+    def exact_form(self) -> Form:
+        """Return the model as arrays that exact searches bound. Raises StudyError where there are none."""
+        return skops_forms.form(self.estimator, self.columns, self._table)
 
     def _answer(self, X: np.ndarray) -> np.ndarray:
         return np.asarray(self.estimator.predict(self._table(X)))

@@ -143,7 +143,7 @@ def _sources(step: Any, category: np.ndarray) -> Iterator[int]:
     elif isinstance(step, str) or name in RISING:
         if name == "SimpleImputer" and len(step.get_feature_names_out()) != len(category):
             raise StudyError("SimpleImputer makes more or fewer columns than it is given, which can't be searched")
-        if name == "FunctionTransformer" and not _same(step):
+        if name == "FunctionTransformer" and not changes_nothing(step):
             raise StudyError("FunctionTransformer computes what can't be searched")
         yield from range(len(category))
     elif name == "Pipeline":
@@ -161,6 +161,6 @@ def _sources(step: Any, category: np.ndarray) -> Iterator[int]:
         raise StudyError(f"{name} before the trees can't be searched; expected {known}")
 
 
-def _same(step: Any) -> bool:
+def changes_nothing(step: Any) -> bool:
     """Whether a function changes nothing: none, or the check of scikit-learn's own histogram boosting."""
     return step.func is None or getattr(getattr(step.func, "func", None), "__name__", "") == "check_array"

@@ -1,0 +1,24 @@
+"""What exact searches know of models of a user's own, by name: apart from what reads them, so that reading a study
+imports none of their libraries."""
+
+from __future__ import annotations
+
+# Layers that pass on what they are given when a model predicts, and those that are followed.
+PASSING = (
+    "InputLayer", "Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization", "Identity",
+)  # fmt: skip
+KERAS_LAYERS = (
+    *("Dense", "Activation", "ReLU", "ELU", "BatchNormalization", "Normalization", "Rescaling", "Flatten"),
+    *("Concatenate", "Add", "Average"),
+    *PASSING,
+)
+# Models of scikit-learn whose prediction is a plane of coefficients.
+LINEAR = (
+    "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "LarsCV", "Lasso",
+    "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression", "LinearSVR", "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV", "OrthogonalMatchingPursuit",
+    "OrthogonalMatchingPursuitCV", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor", "TheilSenRegressor",
+)  # fmt: skip
+NETWORK, PROCESS = "MLPRegressor", "GaussianProcessRegressor"
+# By the class of a model that varies smoothly, the form that it is bounded in.
+SKLEARN_FORMS = {**dict.fromkeys(LINEAR, "planes"), NETWORK: "network", PROCESS: "process"}
