@@ -197,3 +197,29 @@ def test_columns_in_the_index_of_a_frame_are_missed(tmp_path, index):
     assert f"'{index}' is the index of a DataFrame; save it after reset_index()" in refusal(
         read, str(tmp_path / "i.parquet")
     )
+
+
+def test_rows_with_an_empty_cell_are_left_out_or_refused_as_the_study_says(tmp_path):
+    """By default an empty cell leaves out its residual alone."""
+    cases = [1, None, 3, 5, 8, 9]
+    path = long_table(tmp_path, ConfirmedCases=cases, Remark=["", "", "x", "", "", ""])
+    kept = read(path)
+    assert np.isnan(kept.values[1, 0]) and kept.values[1, 1] == 0
+    found = read(path, incomplete="leave_out", daily=False)
+    assert found.values[:, 0].tolist() == [1, 3, 5, 8, 9] and found.times.tolist() == [0, 2, 3, 4, 5]
+    assert "1 row with empty cells (row 2), left out" in found.notes
+    assert "1 row with empty cells (row 2); complete them, or `incomplete: leave_out`" in refusal(
+        read, path, incomplete="refuse"
+    )
+    days = pd.date_range("2020-03-01", periods=6).strftime("%Y-%m-%d").to_list()
+    untimed = long_table(tmp_path, "untimed.csv", Date=[*days[:5], None], ConfirmedCases=[1, 2, 3, 5, 8, 9])
+    assert len(read(untimed, incomplete="leave_out")) == 5
+    refusal(read, untimed)
+
+
+def test_a_row_that_is_left_out_of_one_country_has_its_number_in_the_file(tmp_path):
+    a = pd.read_csv(long_table(tmp_path, ConfirmedCases=[1, 2, 3, None, 8, 9]))
+    path = str(tmp_path / "two.csv")
+    pd.concat([a.assign(Country_Region="B"), a]).to_csv(path, index=False)
+    found = read(path, country="Here", incomplete="leave_out", daily=False)
+    assert found.values[:, 0].tolist() == [1, 2, 3, 8, 9] and "(row 10)" in "".join(found.notes)

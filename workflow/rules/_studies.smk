@@ -47,6 +47,7 @@ try:
         reproduction.check_trust(RUN, STUDIES, config.get("trust"))
     if workflow.is_main_process:
         for warning in [
+            *study_module.ambiguous(FILES, BESIDE),
             *invocation.check(STUDIES),
             *invocation.mend(STUDIES, only_look=workflow.output_settings.dryrun),
             *invocation.unseen(STUDIES, dry=workflow.output_settings.dryrun),

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core.dynamics import Curve, Model
-from preimage.data import clock, dates, tables
+from preimage.data import clock, dates, gaps, tables
 from preimage.data.clock import TimeEntry
 from preimage.data.notation import Notation
 from preimage.data.sources import Source, read_file
@@ -57,20 +57,37 @@ def long(spec: Mapping[str, Any], model: Model) -> Read:
     for column in [*columns.values(), *at]:
         _need(path, column, names)
     source, rows = _of_country(source, spec, next((c for c in COUNTRY_COLUMNS if c in names), None))
+    time = asked or next((c for c in TIMES if c in names), None)
+    needed = [*columns.values(), *at, *([time] if time in names else [])]
+    source, rows, notes = _complete(source, rows, list(dict.fromkeys(needed)), spec.get("incomplete"))
     numbers = {name: tables.numbers(source, column, empty=True).to_numpy() for name, column in columns.items()}
     numbers |= {name: tables.numbers(source, name).to_numpy() for name in at}
     places = {name: f"{path}, column '{column}'" for name, column in columns.items()}
     if isinstance(model, Curve):
         frame = pd.DataFrame({"time": np.arange(len(rows), dtype=float), **numbers})
-        return Read(frame, list(source.notes), places)
-    time = asked or next((c for c in TIMES if c in names), None)
+        return Read(frame, [*source.notes, *notes], places)
     if time is None:
         raise StudyError(f"{path}: no column of times; name one with 'time' (valid: {', '.join(names)})")
     _need(path, time, names)
     frame = pd.DataFrame({"time": _times(source, time, spec.get("dates")), **numbers})
     where = f"{path}, column '{time}'"
-    frame, notes = _in_order(frame, list(columns), rows, where, spec.get("daily", model.daily))
-    return Read(frame, [*source.notes, *notes], places, (where, time))
+    frame, more = _in_order(frame, list(columns), rows, where, spec.get("daily", model.daily))
+    return Read(frame, [*source.notes, *notes, *more], places, (where, time))
+
+
+def _complete(
+    source: Source, rows: np.ndarray, columns: Sequence[str], incomplete: str | None
+) -> tuple[Source, np.ndarray, list[str]]:
+    """Return a file without the rows that have an empty cell in these columns, as the study says, the numbers of those
+    left, and a note on it. Raises StudyError where the study refuses such rows, and where none is left."""
+    part = source._replace(table=source.table.select(columns))
+    empty = gaps.found([part]) if incomplete else []
+    if not empty:
+        return source, rows, []
+    if incomplete == "refuse":
+        raise StudyError(f"{source.path}: {gaps.described(empty)}; complete them, or `incomplete: leave_out` under fit")
+    (kept,) = gaps.without([source], empty)
+    return kept, rows[~np.isin(rows, empty)], [f"{gaps.described(empty)}, left out"]
 
 
 def _need(path: str, column: str, names: Sequence[str]) -> None:
@@ -169,6 +186,8 @@ def _gaps(days: pd.DatetimeIndex) -> list[str]:
 def wide(spec: Mapping[str, Any], model: Model) -> Read:
     """Read a file a series with a column a date; rows of provinces are summed."""
     paths, frame, notes = spec["data"], None, list[str]()
+    if spec.get("incomplete"):
+        raise StudyError("incomplete: valid for a table with one row per time, not for a file per series")
     order, daily = spec.get("dates"), spec.get("daily", model.daily)
     for name in paths:
         if name not in model.observed:

@@ -19,6 +19,7 @@ from typing import Any
 from preimage.data import named
 from preimage.problems import user_code
 from preimage.study import origin as origins
+from preimage.study import paths as user_files
 from preimage.study import written
 from preimage.study.inference import observation_files
 from preimage.support.errors import StudyError, without_secrets
@@ -55,12 +56,14 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     for name, spec in (raw.get("surrogates") or {}).items():
         if "uri" in spec:
             spec["uri"] = study["surrogates"][name]["uri"]
+    if not (beside := _beside(path)):
+        user_files.locate(raw, Path(path).parent)  # nothing else says where the study stood
     tags = record.environment()
     return {
         "format": origins.FORMAT,
         "study": raw,
         "text": without_secrets(Path(path).read_text(encoding="utf-8-sig")),
-        **_beside(path),
+        **beside,
         "files": {p: sha256(p) for p in read_files(study)},
         "packages": _packages(),
         "commit": tags["git_commit"],

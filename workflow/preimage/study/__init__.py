@@ -19,6 +19,7 @@ from preimage.study.cases import (
     space_part,
 )
 from preimage.study.reading import (
+    ambiguous,
     configured,
     families,
     load,
@@ -34,6 +35,7 @@ __all__ = [
     "SIMULATOR",
     "Case",
     "Study",
+    "ambiguous",
     "asked_next",
     "baselines",
     "cases",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from preimage.study import paths as user_files
 from preimage.study import yaml_file
 from preimage.study.cases import Study
 from preimage.study.completing import completed
@@ -28,12 +29,14 @@ def load_each(path: str | Path, folder: str | Path | None = None) -> list[Study]
     """Read the studies of a file: one, or with `vary` one for each combination of its values, which are a family.
 
     Args:
-        folder: where the file was written to stand, if that isn't where it is: code of the user's is looked for there.
+        folder: where the file was written to stand, if that isn't where it is: the user's files are looked for there.
     """
     declared = checked(yaml_file.read(path), StudyFile, path)
     study = {**declared.plain(), "inverters": dict(declared.inverters)}
+    beside = Path(path).parent if folder is None else folder
     try:
-        return [completed(one, Path(path).parent if folder is None else folder) for one in _varied(study)]
+        user_files.locate(study, beside)
+        return [completed(one, beside) for one in _varied(study)]
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
 
@@ -83,6 +86,15 @@ def load_located(
             files[name] = path
         studies |= found
     return studies, files
+
+
+def ambiguous(files: Mapping[str, str | Path], folder: str | Path | None = None) -> list[str]:
+    """Return a warning of each path in these files that may mean one file or another (see `paths`)."""
+    found = []
+    for path in dict.fromkeys(files.values()):
+        for said in user_files.ambiguous(yaml_file.read(path), Path(path).parent if folder is None else folder):
+            found.append(f"{path}: {said}")
+    return found
 
 
 def written(path: str | Path, name: str) -> Study:

@@ -84,6 +84,11 @@ class Fit(Frozen):
         None, "Sign between thousands in the CSV files, as under `problem.table`."
     )
     missing: Distinct[Text] = option([], "Texts of cells that count as empty, as under `problem.table`.")
+    incomplete: Maybe[Literal["refuse", "leave_out"]] = option(
+        None,
+        "Rows with an empty cell in a fitted column: raise an error that names the rows (`refuse`), or drop them "
+        "(`leave_out`). Default: keep them; an empty cell leaves out its residual alone, an empty time is an error.",
+    )
     unit_row: Maybe[Flag] = option(None, "Whether the row below the header holds units, as under `problem.table`.")
     falling: Literal["refuse", "keep", "lift"] = option(
         "refuse",
