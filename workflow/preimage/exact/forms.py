@@ -48,12 +48,16 @@ class Form:
         for field in fields(self):
             held = getattr(self, field.name)
             for array in held if isinstance(held, tuple) else (held,):
-                if isinstance(array, np.ndarray) and not np.isfinite(array).all():
-                    found = array[~np.isfinite(array)][0]
-                    raise StudyError(
-                        f"certified: found {found} among the {field.name} of the model, expected numbers; train it "
-                        "again, or leave it out of `on`"
-                    )
+                if isinstance(array, np.ndarray):
+                    self._check_numbers(field.name, array)
+
+    def _check_numbers(self, name: str, array: np.ndarray) -> None:
+        if not np.isfinite(array).all():
+            found = array[~np.isfinite(array)][0]
+            raise StudyError(
+                f"certified: found {found} among the {name} of the model, expected numbers; train it again, or leave "
+                "it out of `on`"
+            )
 
     def of_outputs(self, order: Sequence[int]) -> Self:
         """Return the model whose output k is the output order[k] of this one."""

@@ -12,7 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.support.errors import StudyError
-from preimage.trees.forest import Forest, Nodes, assemble, float32_floor, nodes_of
+from preimage.trees.forest import Nodes, float32_floor, nodes_of
+from preimage.trees.links import IDENTITY
+
+# By the class of a loss's link.
+LINKS = {"IdentityLink": IDENTITY, "LogLink": "exp"}
 
 
 class Splits(NamedTuple):
@@ -27,19 +31,13 @@ class Splits(NamedTuple):
 
 
 class Ensemble(NamedTuple):
-    """Trees in their order, with what sums start from and are divided by (see `Forest`)."""
+    """Trees in their order, with what sums start from and are divided by (see `Forest`), and what is made of the sum at
+    last (`trees.links`)."""
 
     trees: Sequence[Splits]
     start: np.ndarray
     divisor: float = 1.0
-
-
-def from_estimator(model: Any) -> Forest:
-    """Return the arrays of a fitted regressor. Raises StudyError, by name, for what arrays can't represent."""
-    found = splits(model)
-    if any(tree.by_set.any() for tree in found.trees):
-        raise StudyError(f"{type(model).__name__} has categorical splits, which are no thresholds")
-    return assemble([tree.nodes for tree in found.trees], found.start, found.divisor)
+    link: str = IDENTITY
 
 
 def splits(model: Any) -> Ensemble:
@@ -101,11 +99,11 @@ def _by_threshold(trees: Sequence[Nodes]) -> list[Splits]:
 
 def _histogram_boosted(model: Any) -> Ensemble:
     link = type(model._loss.link).__name__
-    if link != "IdentityLink":
-        raise StudyError(f"HistGradientBoostingRegressor with loss '{model.loss}': its sum of trees is not the output")
+    if link not in LINKS:
+        raise StudyError(f"HistGradientBoostingRegressor with loss '{model.loss}': {link} can't be searched exactly")
     start = np.asarray(model._baseline_prediction, float).ravel()
     known = None if model.is_categorical_ is None else model._bin_mapper.make_known_categories_bitsets()
-    return Ensemble([_of_records(stage[0], known) for stage in model._predictors], start)
+    return Ensemble([_of_records(stage[0], known) for stage in model._predictors], start, link=LINKS[link])
 
 
 def _of_records(tree: Any, known: Any) -> Splits:

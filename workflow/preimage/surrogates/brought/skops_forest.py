@@ -9,7 +9,7 @@ pipeline itself computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,14 @@ FARTHEST = 1e100
 ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 
 
-def forest(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], Any]) -> Forest:
+class Summed(NamedTuple):
+    """Trees whose sum a link makes the output of (`trees.links`)."""
+
+    forest: Forest
+    link: str
+
+
+def forest(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], Any]) -> Summed:
     """Return the arrays of a fitted model.
 
     Args:
@@ -38,12 +45,15 @@ def forest(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], 
     Raises StudyError, by name, for what arrays can't represent.
     """
     steps, last = _parts(model)
-    if not steps:
-        return ensembles.from_estimator(last)
-    front = _Front(steps, table, columns)
     own = ensembles.splits(last)
-    nodes = map(front.nodes, own.trees, front.thresholds(own.trees))
-    return assemble(list(nodes), own.start, own.divisor)
+    if steps:
+        front = _Front(steps, table, columns)
+        nodes = list(map(front.nodes, own.trees, front.thresholds(own.trees)))
+    elif any(tree.by_set.any() for tree in own.trees):
+        raise StudyError(f"{type(last).__name__} has categorical splits, which are no thresholds")
+    else:
+        nodes = [tree.nodes for tree in own.trees]
+    return Summed(assemble(nodes, own.start, own.divisor), own.link)
 
 
 def _parts(model: Any) -> tuple[list[Any], Any]:

@@ -22,3 +22,15 @@ LINEAR = (
 NETWORK, PROCESS = "MLPRegressor", "GaussianProcessRegressor"
 # By the class of a model that varies smoothly, the form that it is bounded in.
 SKLEARN_FORMS = {**dict.fromkeys(LINEAR, "planes"), NETWORK: "network", PROCESS: "process"}
+# Models that another one stands within, and the mean of several.
+WITHIN, VOTING = ("Pipeline", "TransformedTargetRegressor"), "VotingRegressor"
+# Functions that undo a transform of the target: rising ones of `trees.links`.
+INVERSES = ("exp", "expm1")
+# Objectives of XGBoost and LightGBM whose output is a rising function of the sum of the trees, by its name.
+XGBOOST_LINKS = {
+    "count:poisson": "exp", "reg:gamma": "exp", "reg:tweedie": "exp", "reg:logistic": "logistic",
+    "binary:logistic": "logistic",
+}  # fmt: skip
+LIGHTGBM_LINKS = {
+    "poisson": "exp", "gamma": "exp", "tweedie": "exp", "cross_entropy": "logistic", "binary": "logistic",
+}  # fmt: skip
