@@ -13,6 +13,8 @@ DEV_STAMP := $(VENV)/.installed-dev.lock
 FOLDER ?= results/.server
 PORT ?= 5000
 ARGS ?=
+# Tests and steps are many short processes: none should compile again what another has.
+WITH_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .PHONY: help run test test-long lint kernels format bench venv venv-dev lock docs docs-site clean tracking-server
 
@@ -26,17 +28,17 @@ help:
 run: venv
 	@exec $(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
 
-# Kernels compile beside the lint, once, before the tests that would each compile them.
+# What tests would each compile is compiled once, beside the lint: kernels, and the tests' own code.
 test: venv-dev
 	@$(MAKE) --no-print-directory -j $(CORES) lint kernels
-	$(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder --durations=15
+	$(WITH_BYTECODE) $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder --durations=15
 
 test-long: venv-dev
 	$(BIN)/python -m pytest -q -m long
 	PREIMAGE_EXAMPLES=all $(BIN)/python -m pytest -q tests/property tests/unit
 
 kernels: venv
-	@PYTHONPATH=workflow $(BIN)/python -m preimage.inversion.kernels
+	@$(WITH_BYTECODE) PYTHONPATH=workflow $(BIN)/python -m preimage.inversion.kernels
 
 lint: venv-dev
 	$(BIN)/ruff check .
@@ -63,12 +65,13 @@ docs-site: venv-dev
 docs: venv
 	PYTHONPATH=workflow $(BIN)/python -m preimage.study.documentation
 
-# uv installs ten times as fast as pip, and replaces what an interrupted set-up has left half there.
+# uv installs ten times as fast as pip, and replaces what an interrupted set-up has left half there. Modules are
+# compiled as they are installed: where Python may not write bytecode, each step would compile all that it imports.
 EXACTLY := --quiet --require-hashes --no-deps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 UV := $(BIN)/python envs/uv_like_pip.py pip
 install = { $(PIP) install $(EXACTLY) -r requirements-uv.lock \
-    && $(UV) install --python $(BIN)/python $(EXACTLY) --reinstall -r $(1); } \
+    && $(UV) install --python $(BIN)/python $(EXACTLY) --reinstall --compile-bytecode -r $(1); } \
   || { echo "uv can't install here, as it says above: pip does, which takes minutes"; \
        $(PIP) install $(EXACTLY) -r $(1); }
 

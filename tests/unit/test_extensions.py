@@ -9,6 +9,7 @@ import pytest
 from preimage import study
 from preimage.core import objective
 from preimage.core.space import Input, Space
+from preimage.figures import added, gallery
 from preimage.inference.base import InferenceMethod
 from preimage.inversion import asking
 from preimage.inversion.base import Inverter
@@ -211,6 +212,7 @@ def test_a_module_adds_a_surrogate(extend, study_file):
 METHOD = '''
 """Inference method `prior_mean`: the middle of the prior, which no observation moves."""
 from typing import ClassVar
+from preimage.figures import added, gallery
 from preimage.inference.base import InferenceMethod
 
 class PriorMean(InferenceMethod):
@@ -233,6 +235,31 @@ def test_a_module_adds_an_inference_method(extend, study_file):
     extend(METHOD)
     assert study.load(study_file(text))["inference"]["m"]["kind"] == "prior_mean"
     assert InferenceMethod.of({"kind": "prior_mean"}).restored(None, {}) == "the middle"
+
+
+FIGURE = '''
+"""A figure of how many objectives there are."""
+from preimage.figures import added
+
+@added.figures
+def plan(m):
+    from matplotlib.figure import Figure
+    from preimage.figures.shown import Shown
+
+    yield Shown("own.svg", "Own", f"{len(m.objectives)} objectives.", None, Figure)
+'''
+
+
+def test_a_module_adds_a_figure(extend, tmp_path, monkeypatch):
+    monkeypatch.setattr(added, "PLANS", {})
+    monkeypatch.setattr(gallery, "_of_study", lambda m: iter(["what there was"]))
+    extend(FIGURE)
+    before, own = list(gallery.plan(SimpleNamespace(objectives={"a": None})))
+    assert before == "what there was" and (own.file, own.caption) == ("own.svg", "1 objectives.")
+    assert own.draw() is not None
+    digest = fingerprint.digest(*added.PLANS)
+    (tmp_path / "toy.py").write_text(FIGURE + "# changed\n", encoding="utf-8")
+    assert fingerprint.digest(*added.PLANS) != digest
 
 
 @pytest.fixture(autouse=True)

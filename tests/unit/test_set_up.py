@@ -104,6 +104,7 @@ def test_pip_installs_where_uv_cannot(project, missing):
     assert "pip does" in done.stdout and depth(project).stdout == b"3\n" and is_complete(project)
 
 
+@pytest.mark.long
 def test_a_set_up_that_fails_does_not_look_complete_and_one_that_is_outdated_is_renewed(project):
     lock = project / "requirements.lock"
     good = lock.read_text()

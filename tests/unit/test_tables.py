@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from preimage.data import sources, tables
+from preimage.data import dialects, tables
 
 from ..conftest import refusal
 from ..table_files import DIALECTS, N, frame, read, read_pair, save, text
@@ -82,7 +82,7 @@ def test_whole_numbers_first_and_fractions_later_are_one_column_of_floats():
 @pytest.mark.parametrize("sep", [",", ";", "\t"])
 def test_a_title_longer_than_the_head_is_no_hindrance(sep):
     wide = pd.DataFrame(np.arange(7000.0).reshape(10, 700), columns=["x" * 100 + str(k) for k in range(700)])
-    assert len(text(wide.head(0))) > sources.HEAD
+    assert len(text(wide.head(0))) > dialects.HEAD
     back, _, _ = read(text(wide, sep=sep), outputs=[wide.columns[0]])
     pd.testing.assert_frame_equal(back[list(wide)], wide)
 

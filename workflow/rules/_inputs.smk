@@ -1,4 +1,5 @@
 # What the steps of a study take in.
+from preimage.data import remote
 from preimage.study import calls
 
 
@@ -76,7 +77,14 @@ def without_formulas(wildcards):
 def table_files(wildcards):
     """The user's files, as inputs: a change in them is a reason to run again."""
     table = of(wildcards)["problem"]["table"]
-    return [table[key] for key in ("features", "targets", "file") if key in table]
+    return [from_storage(table[key]) for key in remote.FILES if key in table]
+
+
+def from_storage(path):
+    """A file as it is; one at an address as a storage plugin's, which downloads it for the step that reads it."""
+    if not remote.is_remote(path):
+        return path
+    return getattr(storage, remote.plugin(path))(path)
 
 
 def own_model(wildcards):

@@ -9,6 +9,7 @@ include: "_places.smk"
 
 
 from preimage import study as study_module
+from preimage.figures import added
 from preimage.problems import user_code
 from preimage.running import (
     slurm,

@@ -42,7 +42,7 @@ rule figures:
         fronts=fronts_of,
         baselines=lambda w: study_module.baselines(of(w)),
         calls=calls_for(calls.FIGURES),
-        code=lambda w: code("figures", *simulator_modules(w)),
+        code=lambda w: code("figures", *simulator_modules(w), *added.PLANS),
     script:
         "../scripts/figures.py"
 

@@ -2,7 +2,9 @@
 
 import importlib
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -30,59 +32,42 @@ CROSS_VALIDATED = (
 )
 
 
+class Known(NamedTuple):
+    """What candidates of a round are judged by.
+
+    Attributes:
+        info, models, tests: by surrogate: what its training wrote, the model with its intervals, its predictions of the
+            test rows.
+        draws: how inputs vary, by the objective of which they do.
+    """
+
+    found: split_rows.SplitRows
+    objectives: dict[str, objective.Objective]
+    info: dict[str, dict[str, Any]]
+    models: dict[str, tuple[Any, Intervals]]
+    tests: dict[str, np.ndarray]
+    outlooks: dict[str, chance.Outlook]
+    simulator: loading.Problem | None
+    draws: dict[str, objective.Draws]
+
+    @property
+    def trees(self):
+        return {name: model for name, (model, _) in self.models.items()}
+
+    @property
+    def varied(self):
+        return {name: w for name, w in self.objectives.items() if name in self.draws}
+
+
 def main(snakemake):
     with step(snakemake) as run:
-        spec, source = run.params["problem"], snakemake.input
-        found = split_rows.read(spec, source.info, source.train, source.test)
-        space, outputs, train, test = found.setting.space, found.setting.outputs, found.train, found.test
-        objectives = found.objectives(run.params["objectives"])
-        info, models, tests = read_models(list(run.params["surrogates"]), source, found)
-        trees = {name: model for name, (model, _) in models.items()}
-        outlooks = chance.outlooks(trees, source.get("out_of_fold", []), found, run.shared_rng("chance"))
-        simulator = loading.load(spec)
-        if simulator is not None:
-            simulator = with_formulas(simulator, found.formulas)
-
-        varied = {name: w for name, w in objectives.items() if isinstance(w, objective.Varied)}
-        draws = {name: w.variation.on(space, run.shared_rng("variation")) for name, w in varied.items()}
-        table, certificates = read_candidates(snakemake, run.params["cases"], simulator)
-        if any(isinstance(w, objective.Fit) for w in objectives.values()):
-            # Picked at run time: no other study depends on it.
-            calibrated = importlib.import_module("preimage.calibration.assess")
-            table = calibrated.assess(table, space, spec, run.params["objectives"])
-        else:
-            table = assess.assess(
-                table,
-                space,
-                models,
-                train.X,
-                simulator,
-                objectives,
-                outputs,
-                found.formulas,
-                draws,
-                outlooks,
-                most=run.params["calls"],
-            )
-        free = {name: about.get("without_influence", []) for name, about in info.items()}
-        summary = summarise(table, space, objectives, outputs, certificates, free)
-        solutions = distinct_solutions(table, space, objectives, outputs, free)
-        least = least_losses(table, ["surrogate", "objective"]).to_dict()
-        summary = with_windows(summary, space, trees, objectives, least)
-        solutions = first_with_windows(solutions, space, trees, objectives, least)
-        crossed = read_json(source.info)["method"] == split.CROSS_VALIDATION
-        said = warnings(run.params, source, found, crossed)
-        if crossed and models:
-            said.append(CROSS_VALIDATED.format(len(train.X)))
-        judged = judge.judge(table, solutions, space, objectives, simulator, test, tests, info, said, found.outputs)
-
-        judged["recipes"] = recipes.of_answers(
-            solutions, space, objectives, models, outlooks, found.formulas, train, draws
-        )
-        moved = live.of_answers(judged["recipes"], trees, outlooks, space, objectives, train)
-        judged["measured"] = recipes.measured(objectives, space, [train, test])
-        if varied:
-            judged["production"] = of_production(solutions, found, varied, models, simulator, run.rng)
+        known = read(run, snakemake.input)
+        table, certificates = read_candidates(snakemake, run.params["cases"], known.simulator)
+        table = assessed(run, known, table)
+        summary, solutions = summarised(known, table, certificates)
+        judged = judge_answers(run, snakemake.input, known, table, solutions)
+        space, train = known.found.setting.space, known.found.train
+        moved = live.of_answers(judged["recipes"], known.trees, known.outlooks, space, known.objectives, train)
 
         with replacing(snakemake.output.candidates) as path:
             table.to_parquet(path, index=False)
@@ -94,6 +79,63 @@ def main(snakemake):
         write_json(snakemake.output.live, moved)
         log(run, summary)
         run.artifact(snakemake.output.summary, snakemake.output.evidence, snakemake.output.solutions)
+
+
+def read(run, source):
+    spec = run.params["problem"]
+    found = split_rows.read(spec, source.info, source.train, source.test)
+    objectives = found.objectives(run.params["objectives"])
+    info, models, tests = read_models(list(run.params["surrogates"]), source, found)
+    trees = {name: model for name, (model, _) in models.items()}
+    outlooks = chance.outlooks(trees, source.get("out_of_fold", []), found, run.shared_rng("chance"))
+    simulator = loading.load(spec)
+    simulator = simulator and with_formulas(simulator, found.formulas)
+    varied = {name: w for name, w in objectives.items() if isinstance(w, objective.Varied)}
+    draws = {name: w.variation.on(found.setting.space, run.shared_rng("variation")) for name, w in varied.items()}
+    return Known(found, objectives, info, models, tests, outlooks, simulator, draws)
+
+
+def assessed(run, known, table):
+    """Candidates with what is true of them."""
+    found, space = known.found, known.found.setting.space
+    if any(isinstance(w, objective.Fit) for w in known.objectives.values()):
+        # Picked at run time: no other study depends on it.
+        calibrated = importlib.import_module("preimage.calibration.assess")
+        return calibrated.assess(table, space, run.params["problem"], run.params["objectives"])
+    return assess.assess(
+        table, space, known.models, found.train.X, known.simulator, known.objectives, found.setting.outputs,
+        found.formulas, known.draws, known.outlooks, most=run.params["calls"],
+    )  # fmt: skip
+
+
+def summarised(known, table, certificates):
+    """The summary, and distinct solutions, with windows."""
+    space, outputs, objectives = known.found.setting.space, known.found.setting.outputs, known.objectives
+    free = {name: about.get("without_influence", []) for name, about in known.info.items()}
+    summary = summarise(table, space, objectives, outputs, certificates, free)
+    solutions = distinct_solutions(table, space, objectives, outputs, free)
+    least = least_losses(table, ["surrogate", "objective"]).to_dict()
+    summary = with_windows(summary, space, known.trees, objectives, least)
+    return summary, first_with_windows(solutions, space, known.trees, objectives, least)
+
+
+def judge_answers(run, source, known, table, solutions):
+    """What the evidence says of each answer."""
+    found, space, objectives = known.found, known.found.setting.space, known.objectives
+    crossed = read_json(source.info)["method"] == split.CROSS_VALIDATION
+    said = warnings(run.params, source, found, crossed)
+    if crossed and known.models:
+        said.append(CROSS_VALIDATED.format(len(found.train.X)))
+    judged = judge.judge(
+        table, solutions, space, objectives, known.simulator, found.test, known.tests, known.info, said, found.outputs
+    )
+    judged["recipes"] = recipes.of_answers(
+        solutions, space, objectives, known.models, known.outlooks, found.formulas, found.train, known.draws
+    )
+    judged["measured"] = recipes.measured(objectives, space, [found.train, found.test])
+    if known.draws:
+        judged["production"] = of_production(solutions, found, known.varied, known.models, known.simulator, run.rng)
+    return judged
 
 
 def of_production(solutions, found, objectives, models, simulator, rng):

@@ -12,7 +12,8 @@ from preimage.calibration.course import Course
 from preimage.calibration.fit import Fit
 from preimage.calibration.likelihoods import Noise
 from preimage.core.dynamics import Curve, Model
-from preimage.data import counts, series
+from preimage.data import conditions, counts, series
+from preimage.data.notation import Notation
 from preimage.data.series import Series
 from preimage.problems import loading
 from preimage.support import digits
@@ -30,7 +31,7 @@ def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -
     Raises StudyError for data that can't be fitted.
     """
     model, names, start = _model(spec, run)
-    whole = series.read(entry, model)
+    whole = _series(entry, spec, model)
     hold_out = int(entry.get("hold_out", 0))
     rows = whole.before(hold_out)
     if len(rows) < series.FEWEST_ROWS:
@@ -93,7 +94,14 @@ def _noise(stated: float | str, spec: Mapping[str, Any], where: str) -> Noise:
 
 def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:
     """Return all rows of a study's objective, those held out too."""
-    return series.read(entry, _model(spec)[0])
+    return _series(entry, spec, _model(spec)[0])
+
+
+def _series(entry: Mapping[str, Any], spec: Mapping[str, Any], model: Model) -> Series:
+    table = entry.get("conditions")
+    if table is None:
+        return series.read(entry, model)
+    return series.read(entry, model, conditions.read(table, spec.get("inputs") or {}, Notation.of(entry, "fit")))
 
 
 def build_all(spec: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], run: bool = True) -> dict[str, Fit]:

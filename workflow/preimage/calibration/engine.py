@@ -114,7 +114,7 @@ def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message:
 
     Coarse ends in one place have one polished end.
     """
-    loss = fit.losses(found.X)
+    loss = np.array(fit.losses(found.X))  # a copy: what JAX hands out can't be written to
     place = np.round(found.u / TOGETHER)
     order = np.argsort(np.where(np.isfinite(loss), loss, np.inf), kind="stable")
     order = order[np.isfinite(loss[order])]

@@ -116,7 +116,7 @@ class Fit:
         out = np.full((len(X), len(of), len(of.names)), np.nan)
         for k, x in enumerate(X):
             try:
-                out[k] = by_scipy(self.model, self.named(x), of.known, of.times, of.at, **self._options())
+                out[k] = self._solved(x, of, np.arange(len(of)))
             except NoSolutionError:
                 continue
         return out
@@ -131,7 +131,7 @@ class Fit:
         columns = list(self.columns)
         found = losses.scaled(self.loss, self.modelled(x, **solver))
         if self.noises:
-            both, p = (found[:, columns], self.wanted[:, columns]), self.named(x)
+            both, p = (found[:, columns], self.wanted[:, columns]), self._by_row(self.named(x))
             with np.errstate(all="ignore"):
                 return np.asarray(likelihoods.residuals(self.loss, *both, self.weight, self.noises, p, np))
         return np.asarray((found - self.wanted)[:, columns] * self.weight)
@@ -143,9 +143,19 @@ class Fit:
 
     def modelled(self, x: np.ndarray, **solver: Any) -> np.ndarray:
         """Return the series (n, m) in the rows that count, at parameters (d,), by scipy. Raises NoSolutionError."""
-        s, counted = self.series, self.counted
-        at = {name: column[counted] for name, column in s.at.items()}
-        return by_scipy(self.model, self.named(x), s.known, s.times[counted], at, **self._options(**solver))
+        return self._solved(x, self.series, self.counted, **solver)
+
+    def _solved(self, x: np.ndarray, s: Series, rows: np.ndarray, **solver: Any) -> np.ndarray:
+        """Return the series (n, m) in some rows (n,) of the data, condition by condition. Raises NoSolutionError."""
+        parts, options = s.by_condition(rows), self._options(**solver)
+        found = []
+        for condition, places in parts:
+            mine, p = rows[places], self.named(x, condition)
+            at = {name: column[mine] for name, column in s.at.items()}
+            found.append(by_scipy(self.model, p, s.known, s.times[mine], at, **options))
+        if len(parts) == 1:
+            return found[0]
+        return np.concatenate(found)[np.argsort(np.concatenate([places for _, places in parts]))]
 
     def reference(self, X: np.ndarray) -> np.ndarray:
         """Return the loss (n,) by a solver of high order at tight tolerance; NaN where it gives up.
@@ -191,7 +201,7 @@ class Fit:
         """The program's form by the adaptive solver."""
         from preimage.calibration.traced import Form
 
-        course = self.course
+        course, conditions = self.course, self.series.conditions
         about = (course.start, course.stopped, float(course.largest))
         return Form(
             self.model,
@@ -204,6 +214,7 @@ class Fit:
             course=about,
             logs=self.logs,
             noises=self.noises,
+            own=conditions.inputs if conditions else (),
         )
 
     @cached_property
@@ -230,13 +241,18 @@ class Fit:
         grid: tuple[np.ndarray, ...] = ()
         if steps:
             grid, pick = self._mesh(steps)
+            if s.conditions:
+                pick, rows = np.unique(pick, return_inverse=True)
         elif not isinstance(self.model, Curve):
             knots, where = self.course.knots(times)
-            times, rows = (times, rows) if np.array_equal(knots, times) else (knots, where)
+            times, rows = (times, rows) if np.array_equal(knots, times) and not s.conditions else (knots, where)
+        elif s.conditions:
+            rows = np.arange(len(counted))
         at = {name: column[counted] for name, column in s.at.items()}
         cells: Any = () if self.complete and not self.noises else self.weight
         weights = self.weights[counted]
-        found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells)
+        own: Any = (*s.conditions.arrays(self.names), s.condition[counted]) if s.conditions else ()
+        found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells, own)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
 
     def _mesh(self, steps: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -287,16 +303,21 @@ class Fit:
     def sizes(self) -> np.ndarray:
         """How large each state of an equation is (k,), at the parameters of the start."""
         s = self.series
-        largest = float(np.nanmax(np.abs(s.values)))
-        return solvers.sizes(self.model, self.named(self.start), s.known, s.times, largest, self.course.start)
+        largest, rows = float(np.nanmax(np.abs(s.values))), np.arange(len(s))
+        found = [
+            solvers.sizes(self.model, self.named(self.start, c), s.known, s.times[mine], largest, self.course.start)
+            for c, mine in s.by_condition(rows)
+        ]
+        return np.max(found, axis=0)
 
     @cached_property
     def size(self) -> float:
         """The norm that residuals would have if every value were off by all of itself."""
         size = losses.size(self.loss, self.wanted[:, list(self.columns)]) * self.weight
         if self.noises:
-            p = self.named(self.start)
-            size = size / [noise.at(p) for noise in self.noises] if likelihoods.LIKELIHOODS[self.loss].noise else size
+            p = self._by_row(self.named(self.start))
+            if likelihoods.LIKELIHOODS[self.loss].noise:
+                size = size / np.stack([noise.at(p) + 0 * size[:, 0] for noise in self.noises], axis=1)
         return float(np.linalg.norm(size))
 
     @property
@@ -336,10 +357,21 @@ class Fit:
         wanted = self.wanted[:, list(self.columns)]
         return 0.5 * (loss + likelihoods.constant(self.loss, wanted, self.weight, self.noises))
 
-    def named(self, x: np.ndarray) -> dict[str, Any]:
+    def named(self, x: np.ndarray, condition: int | None = None) -> dict[str, Any]:
+        """Return parameters (d,) by name: as they are, or as a condition has them."""
         if self.logs:
             x = np.where(self.logs, 10.0 ** np.where(self.logs, x, 0.0), x)
-        return dict(zip(self.names, x, strict=True))
+        p, conditions = dict(zip(self.names, x, strict=True)), self.series.conditions
+        return p if condition is None or conditions is None else conditions.of(p, condition)
+
+    def _by_row(self, p: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters by name, those that conditions have of their own by row that counts (n,)."""
+        s = self.series
+        if s.conditions is None:
+            return p
+        each = [s.conditions.of(p, c) for c in range(len(s.conditions.names))]
+        rows = s.condition[self.counted]
+        return {**p, **{name: np.array([q[name] for q in each])[rows] for name in s.conditions.inputs}}
 
     def by_logarithms(self, logs: np.ndarray) -> Fit:
         """Return the same fit as a function of some parameters' logarithms to base 10 (d,)."""

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preimage.calibration import building, derivatives, engine, forecasts, likelihoods, losses, overlooked, profiles
+from preimage.calibration import (
+    building,
+    by_condition,
+    derivatives,
+    engine,
+    forecasts,
+    likelihoods,
+    losses,
+    overlooked,
+    profiles,
+)
 from preimage.calibration.fit import Fit
 from preimage.core import polytope
 from preimage.core.dynamics import Curve
@@ -70,6 +80,8 @@ def judge(
     if told.better:
         values = dict(zip(space.names, logarithms.undone(told.best[None])[0].tolist(), strict=True))
         findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
+    if found.series.conditions:
+        findings["conditions"] = by_condition.residuals(found, X[0])
     tables["profiles"] = profile_table(told, found, logarithms)
     findings |= {
         "parameters": [_undone(row, found.logs, found.names) for row in profiles.findings(told, found, space)],
@@ -88,7 +100,7 @@ def judge(
         tables["forecast"] = rows
         findings["forecast"] = forecasts.judged(rows, found.loss)
     times: dict[str, float] = {}
-    if with_derivatives:
+    if with_derivatives and not found.series.conditions:  # each of its many solutions would be one per condition
         tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
     return Judged(tables, findings, times)
 
@@ -115,6 +127,9 @@ def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) ->
     parts = []
     n, rows = len(found.series), len(whole)
     used = np.concatenate([found.weights > 0, np.zeros(rows - n, bool)])
+    of: dict[str, Any] = {}
+    if whole.conditions:
+        of = {"condition": np.array(whole.conditions.names, object)[whole.condition]}
     keys = solutions[["seed", "inverter", "start", "predicted_loss"]].to_dict("records")
     for k, (key, Y) in enumerate(zip(keys, found.curves(X, whole), strict=True)):
         for j, series in enumerate(whole.names):
@@ -124,6 +139,7 @@ def fitted(found: Fit, whole: Series, X: np.ndarray, solutions: pd.DataFrame) ->
                         **key,
                         "candidate": k + 1,
                         "series": series,
+                        **of,
                         "time": whole.times,
                         "date": whole.dates or [""] * rows,
                         "observed": whole.values[:, j],

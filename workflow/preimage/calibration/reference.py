@@ -35,8 +35,8 @@ def gradient(fit: Fit, x: np.ndarray) -> np.ndarray:
 
 
 def _loss(fit: Fit, p: Parameters) -> np.clongdouble:
-    if fit.noises:
-        raise ArithmeticError("a likelihood is not computed in long double")
+    if fit.noises or fit.series.conditions:
+        raise ArithmeticError("likelihoods and conditions are not computed in long double")
     counted, s, columns = fit.counted, fit.series, list(fit.columns)
     if isinstance(fit.model, Curve):
         at = {name: column[counted].astype(np.longdouble) for name, column in s.at.items()}

@@ -65,17 +65,24 @@ def _by_trying(found: Fit, end: float, method: str, points: list[np.ndarray]) ->
     """Return a fit of a user's model with stops where its rates jump, and the solver that it needs at any of the points
     (d,)."""
     assert isinstance(found.model, Dynamics)
-    course, p = found.course, found.named(found.start)
-    y = np.abs([float(np.real(v)) for v in found.model.initial(p, found.series.known)])
+    course = found.course
     try:
-        sweep = jumps.sweep_of(found.model, p, found.series.known, np.where(y > 0, y, found.sizes))
-        at = jumps.found(sweep, course.stops, course.start, end)
-        found = replace(found, course=course.at(found.course.stops, at))
+        each = [_jumps(found, end, condition) for condition, _ in found.series.by_condition(found.counted)]
+        found = replace(found, course=course.at(found.course.stops, np.concatenate(each)))
     except Exception:  # what the rates raise is said when the start is tried
         return found
     if method == "auto" and any(_is_stiff(found, x) for x in points):
         return replace(found, solver=IMPLICIT)
     return found
+
+
+def _jumps(found: Fit, end: float, condition: int | None) -> np.ndarray:
+    """Return the times (j,) at which the rates of one condition jump at the start's parameters."""
+    assert isinstance(found.model, Dynamics)
+    p, known = found.named(found.start, condition), found.series.known
+    y = np.abs([float(np.real(v)) for v in found.model.initial(p, known)])
+    sweep = jumps.sweep_of(found.model, p, known, np.where(y > 0, y, found.sizes))
+    return jumps.found(sweep, found.course.stops, found.course.start, end)
 
 
 def _points(found: Fit, spec: Mapping[str, Any]) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ Fits of one model to series of one length share their programs: data, bounds and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ class Form(NamedTuple):
         course: the start, whether solvers begin anew at every one of the times, and the largest step.
         logs: which parameters are given by their logarithms to base 10; empty where none is.
         noises: of each of the columns where the loss is a likelihood; empty otherwise.
+        own: parameters that differ between conditions; empty where there are none.
     """
 
     model: Model
@@ -47,6 +49,7 @@ class Form(NamedTuple):
     course: tuple[float, bool, float] = (0.0, False, float("inf"))
     logs: tuple[bool, ...] = ()
     noises: tuple[Noise, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Data(NamedTuple):
@@ -62,6 +65,8 @@ class Data(NamedTuple):
         rows: which of the times each row that counts is (n,); empty where they are the same.
         cells: what differences are multiplied by (n, c) instead of by their row's weight, where cells are empty; of a
             likelihood, where they are not.
+        own: of the parameters that differ between conditions, numbers (c, k) and which parameter stands there (c, k),
+            -1 for none; and the condition of each row that counts (n,). Empty where there are no conditions.
     """
 
     known: Known
@@ -74,6 +79,7 @@ class Data(NamedTuple):
     sizes: Any
     rows: Any = ()
     cells: Any = ()
+    own: Any = ()
 
 
 def named(form: Form, x: Any) -> dict[str, Any]:
@@ -90,12 +96,32 @@ def many(form: Form, data: Data) -> int:
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     """Return the model's series (n, m) in the rows that count, at parameters (d,)."""
     p = named(form, x)
+    if not len(data.own):
+        found = _solved(form, data, p, reverse)
+        return found[data.rows] if len(data.rows) else found
+    each = jax.vmap(lambda own: _solved(form, data, {**p, **dict(zip(form.own, own, strict=True))}, reverse))
+    return each(_own(data, p))[data.own[2], data.rows]
+
+
+def _own(data: Data, p: Mapping[str, Any]) -> Any:
+    """Return the parameters that differ between conditions (c, k)."""
+    numbers, which, _ = data.own
+    return jnp.where(which >= 0, jnp.stack(list(p.values()))[which], numbers)
+
+
+def _by_row(form: Form, data: Data, x: Any) -> dict[str, Any]:
+    """Return parameters (d,) by name, those that differ between conditions by row that counts (n,)."""
+    p = named(form, x)
+    return {**p, **dict(zip(form.own, _own(data, p)[data.own[2]].T, strict=True))} if len(data.own) else p
+
+
+def _solved(form: Form, data: Data, p: Mapping[str, Any], reverse: bool) -> Any:
+    """Return the series of one condition at all times."""
     if form.steps:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes
     times, course = data.times, form.course
-    found = solvers.adaptive(form.model, p, data.known, times, data.at, form.rtol, atol, form.solver, reverse, course)
-    return found[data.rows] if len(data.rows) else found
+    return solvers.adaptive(form.model, p, data.known, times, data.at, form.rtol, atol, form.solver, reverse, course)
 
 
 def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
@@ -104,7 +130,7 @@ def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
     if form.noises:
         wanted = data.wanted[:, columns]
-        return likelihoods.residuals(form.loss, modelled, wanted, data.cells, form.noises, named(form, x), jnp)
+        return likelihoods.residuals(form.loss, modelled, wanted, data.cells, form.noises, _by_row(form, data, x), jnp)
     weight = data.cells if len(data.cells) else jnp.sqrt(data.weights / len(form.columns))[:, None]
     return ((modelled - data.wanted[:, columns]) * weight).ravel()
 
@@ -113,7 +139,9 @@ def rest(form: Form, data: Data, x: Any) -> Any:
     """Return what the loss is above the sum of the squares of the residuals, at parameters (d,); it has no slope: that
     of the residuals is right."""
     wanted = data.wanted[:, jnp.array(form.columns)]
-    return jax.lax.stop_gradient(likelihoods.rest(form.loss, wanted, data.cells, form.noises, named(form, x), jnp))
+    return jax.lax.stop_gradient(
+        likelihoods.rest(form.loss, wanted, data.cells, form.noises, _by_row(form, data, x), jnp)
+    )
 
 
 def loss(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:

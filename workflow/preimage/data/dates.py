@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from preimage.data.sources import Source
+from preimage.data.source import Source
 from preimage.support.errors import StudyError
 
 # What stands first, second and third, by what a study calls it.

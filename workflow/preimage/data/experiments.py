@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.data import gaps
-from preimage.data.sources import Source
+from preimage.data.source import Source
 from preimage.support.errors import StudyError
 from preimage.support.free_names import free_name
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preimage.data.sources import Source
+from preimage.data.source import Source
 from preimage.support.errors import StudyError
 
 # Row numbers that one sentence shows at most.

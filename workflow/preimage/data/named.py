@@ -39,9 +39,10 @@ def referred_rows(entries: Mapping[str, Mapping[str, Any]]) -> list[int]:
 
 
 def series_files(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the files that a study's objectives are fitted to."""
-    found = [entry["fit"]["data"] for entry in entries.values() if "fit" in entry]
-    return list(dict.fromkeys(p for d in found for p in (d.values() if isinstance(d, Mapping) else [d])))
+    """Return the files that a study's objectives are fitted to, those of their conditions too."""
+    fits = [entry["fit"] for entry in entries.values() if "fit" in entry]
+    found = [p for fit in fits for p in (fit["data"].values() if isinstance(fit["data"], Mapping) else [fit["data"]])]
+    return list(dict.fromkeys([*found, *(fit["conditions"] for fit in fits if fit.get("conditions"))]))
 
 
 def categories(spec: Mapping[str, Any]) -> dict[str, Any]:

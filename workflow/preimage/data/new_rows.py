@@ -11,7 +11,8 @@ import pyarrow as pa
 from preimage.core.space import Space
 from preimage.data import experiments, gaps, tables
 from preimage.data.notation import Notation
-from preimage.data.sources import Source, read_file
+from preimage.data.source import Source
+from preimage.data.sources import read_file
 from preimage.data.split import groups
 from preimage.support.errors import StudyError, did_you_mean
 

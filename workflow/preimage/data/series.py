@@ -16,8 +16,9 @@ import pandas as pd
 from preimage.core.dynamics import Curve, Known, Model
 from preimage.data import clock, counts, series_tables
 from preimage.data.clock import Clock, TimeEntry
+from preimage.data.conditions import COLUMN, Conditions
 from preimage.data.series_tables import counted
-from preimage.support.errors import StudyError
+from preimage.support.errors import StudyError, did_you_mean
 
 FEWEST_ROWS = 3
 
@@ -36,6 +37,8 @@ class Series:
         notes: what was done to the data, for the report.
         start: the model's time at which its initial values hold, at or before the first row.
         clock: how the rows' times became the model's.
+        conditions: the experiments that rows are of; None where there is one.
+        condition: which of these each row is of (n,).
     """
 
     times: np.ndarray
@@ -47,6 +50,8 @@ class Series:
     notes: tuple[str, ...] = ()
     start: float = 0.0
     clock: Clock = field(default_factory=Clock)
+    conditions: Conditions | None = None
+    condition: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -54,7 +59,16 @@ class Series:
     def head(self, n: int) -> Series:
         """Return the first n rows."""
         at = {name: column[:n] for name, column in self.at.items()}
-        return replace(self, times=self.times[:n], values=self.values[:n], dates=self.dates[:n], at=at)
+        rows, of = self.values[:n], self.condition[:n]
+        return replace(self, times=self.times[:n], values=rows, dates=self.dates[:n], at=at, condition=of)
+
+    def by_condition(self, rows: np.ndarray) -> list[tuple[int | None, np.ndarray]]:
+        """Return each condition that there are rows (k,) of, and the positions of its own among them; None for the
+        condition where there is one."""
+        if self.conditions is None:
+            return [(None, np.arange(len(rows)))]
+        of = self.condition[rows]
+        return [(int(c), np.flatnonzero(of == c)) for c in np.unique(of)]
 
     def before(self, held: int) -> Series:
         """Return the rows without those of the last `held` times."""
@@ -62,8 +76,10 @@ class Series:
         return self.head(int((self.times < kept[len(kept) - held]).sum()) if 0 < held <= len(kept) else len(self))
 
 
-def read(spec: Mapping[str, Any], model: Model) -> Series:
+def read(spec: Mapping[str, Any], model: Model, conditions: Conditions | None = None) -> Series:
     """Return the series that a study's `fit` entry names. Raises StudyError for whatever can't be fitted."""
+    if conditions is not None:
+        _check_conditions(spec, model)
     reading = series_tables.wide if isinstance(spec["data"], Mapping) else series_tables.long
     frame, notes, places, time = reading(spec, model)
     frame = counts.from_first(frame, spec, model, places)
@@ -86,7 +102,33 @@ def read(spec: Mapping[str, Any], model: Model) -> Series:
     known = Known(first, float("nan") if population is None else float(population))
     times = found.t(frame["time"]).to_numpy(float)
     notes = [*notes, *_empty(values, names)]
-    return Series(times, values, tuple(names), _dates(frame["time"]), at, known, tuple(notes), start, found)
+    series = Series(times, values, tuple(names), _dates(frame["time"]), at, known, tuple(notes), start, found)
+    return (
+        series if conditions is None else _of_conditions(series, frame[COLUMN].tolist(), conditions, str(spec["data"]))
+    )
+
+
+def _check_conditions(spec: Mapping[str, Any], model: Model) -> None:
+    """Raise StudyError where a fit can't have conditions."""
+    if isinstance(spec["data"], Mapping):
+        raise StudyError("conditions: found wide files, expected a table with one row per time and condition")
+    if model.begins or model.cumulative or model.population:
+        raise StudyError("conditions: the built-in epidemics and populations have one; expected a model of your own")
+    if spec.get("hold_out"):
+        raise StudyError("hold_out: valid only without `conditions`: leave a condition's rows out of the data instead")
+
+
+def _of_conditions(series: Series, names: Sequence[str], conditions: Conditions, path: str) -> Series:
+    """Return a series whose rows are of conditions. Raises StudyError for one that their table has not."""
+    for name in names:
+        if name not in conditions.names:
+            raise StudyError(
+                f"{path}, column '{COLUMN}': found '{name}', expected one of the table of conditions"
+                f"{did_you_mean(name, conditions.names)}"
+            )
+    without = [name for name in conditions.names if name not in names]
+    notes = [f"no row is of the condition{'s' * (len(without) > 1)} {', '.join(without)}"] if without else []
+    return replace(series, conditions=conditions, condition=conditions.positions(names), notes=(*series.notes, *notes))
 
 
 def _clock(rows: pd.Series, spec: Mapping[str, Any], model: Model, place: tuple[str, str]) -> tuple[Clock, float]:

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core.dynamics import Curve, Model
-from preimage.data import clock, dates, gaps, tables
+from preimage.data import clock, conditions, dates, gaps, tables
 from preimage.data.clock import TimeEntry
 from preimage.data.notation import Notation
-from preimage.data.sources import Source, read_file
+from preimage.data.source import Source
+from preimage.data.sources import read_file
 from preimage.support.errors import StudyError, did_you_mean
 
 COUNTRY_COLUMNS = ("Country_Region", "Country/Region", "country")
@@ -29,7 +30,7 @@ class Read(NamedTuple):
     """Rows that were read.
 
     Attributes:
-        frame: column `time`, and one a series.
+        frame: column `time`, one a series, and of a fit with conditions `condition`.
         notes: what was done to them, one sentence each.
         places: where each series is from, for messages.
         time: where the times are from, and the name of their column, "" where they are no column.
@@ -63,6 +64,9 @@ def long(spec: Mapping[str, Any], model: Model) -> Read:
     numbers = {name: tables.numbers(source, column, empty=True).to_numpy() for name, column in columns.items()}
     numbers |= {name: tables.numbers(source, name).to_numpy() for name in at}
     places = {name: f"{path}, column '{column}'" for name, column in columns.items()}
+    if spec.get("conditions"):
+        _need(path, conditions.COLUMN, names)
+        numbers[conditions.COLUMN] = np.array(conditions.labels(source, conditions.COLUMN), object)
     if isinstance(model, Curve):
         frame = pd.DataFrame({"time": np.arange(len(rows), dtype=float), **numbers})
         return Read(frame, [*source.notes, *notes], places)
@@ -150,14 +154,19 @@ def _in_order(
     time, notes = frame["time"], []
     dated = pd.api.types.is_datetime64_any_dtype(time)
     daily = daily and dated
+    places = [c for c in ("time", conditions.COLUMN) if c in frame]
     if daily and (twice := time.duplicated()).any():
         k = int(np.flatnonzero(twice)[0])
         raise StudyError(f"{where}, row {rows[k]}: duplicate time {clock.said(time.iloc[k])}")
-    if late := int((time < time.cummax()).sum()):
+    latest = time.groupby(frame[conditions.COLUMN]).cummax() if conditions.COLUMN in frame else time.cummax()
+    if late := int((time < latest).sum()):
         notes.append(f"{counted(late, 'row')} not in the order of time: sorted")
-    if shared := int(time.duplicated(keep=False).sum()):
+    if shared := int(frame.duplicated(places, keep=False).sum()):
         notes.append(f"{counted(shared, 'row')} at a time that another row has too: replicates, a residual each")
-    frame = frame.iloc[clock.order_of(time.to_numpy(), frame[list(series)].to_numpy(float))].reset_index(drop=True)
+    values = frame[list(series)].to_numpy(float)
+    if conditions.COLUMN in frame:
+        values = np.column_stack([pd.factorize(frame[conditions.COLUMN], sort=True)[0], values])
+    frame = frame.iloc[clock.order_of(time.to_numpy(), values)].reset_index(drop=True)
     if dated:
         days = pd.DatetimeIndex(frame["time"])
         if daily:

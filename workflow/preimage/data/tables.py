@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from preimage.data import gaps
 from preimage.data.notation import Dialect, Notation, first_inexact, hint, is_number
-from preimage.data.sources import Source, read_file
+from preimage.data.source import Source
+from preimage.data.sources import read_file
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.support.files import replacing
 

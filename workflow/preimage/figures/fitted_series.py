@@ -15,18 +15,20 @@ COLOURS = {"this fit": VERMILLION, "fit to the whole series": GREEN, "last value
 
 @styled
 def fitted_series(fit: pd.DataFrame, logarithmic: bool, unit: str = "") -> Figure | None:
-    """Draw observed and fitted series, a panel a series; rows that the loss takes are filled, held-out ones crosses.
+    """Draw observed and fitted series, a panel per series and condition; rows that the loss takes are filled, held-out
+    ones crosses.
 
     Args:
-        fit: columns candidate, series, time, observed, fitted, in_loss, held_out.
+        fit: columns candidate, series, time, observed, fitted, in_loss, held_out, and condition where it has some.
         logarithmic: whether the loss takes logarithms.
         unit: of time.
     """
     names = list(dict.fromkeys(fit["series"]))
-    figure, axes = panels(len(names), 3.2)
+    places = ["series", "condition"] if "condition" in fit else ["series"]
+    parts = list(fit.groupby(places, sort=False))
+    figure, axes = panels(len(parts), 3.2)
     handles: dict[str, Any] = {}
-    for panel, series in zip(axes, names, strict=False):
-        mine = fit[fit["series"] == series]
+    for panel, (place, mine) in zip(axes, parts, strict=False):
         first = mine[mine["candidate"] == mine["candidate"].min()]
         _points(panel, first, handles)
         for candidate, part in mine.groupby("candidate", sort=False):
@@ -39,7 +41,7 @@ def fitted_series(fit: pd.DataFrame, logarithmic: bool, unit: str = "") -> Figur
             log_axis(panel.yaxis)
             low = first["observed"][first["observed"] > 0].min()
             panel.set_ylim(low / 2, first["observed"].max() * 3)
-        panel.set(title=label(series), xlabel=f"time [{unit}]" if unit else "time")
+        panel.set(title=", ".join(map(label, place)), xlabel=f"time [{unit}]" if unit else "time")
     legend(figure, list(handles.values()), list(handles))
     figure.set_label(f"Observed and fitted {' and '.join(names)} over time, {fit['candidate'].nunique()} fits.")
     return figure

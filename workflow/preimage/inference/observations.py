@@ -10,7 +10,8 @@ import numpy as np
 
 from preimage.data import tables
 from preimage.data.notation import Notation
-from preimage.data.sources import Source, read_file
+from preimage.data.source import Source
+from preimage.data.sources import read_file
 from preimage.inference import reference
 from preimage.inference.observed import Observed
 from preimage.inference.prior import Margin, Prior

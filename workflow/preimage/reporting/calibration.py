@@ -46,6 +46,8 @@ def _fit(material: Material, name: str, wanted: Fit) -> dict[str, Any]:
         "near_words": _near_words(wanted),
         "inputs": material.space.names,
         "methods": _methods(material, name),
+        "conditions": _conditions(said),
+        "likelihood": "negative_log_likelihood" in said,
         "forecast": _forecast(said),
         "verdict": _verdict(said),
         "derivatives": _derivatives(found, material.fit_times.get(name, {})),
@@ -188,6 +190,14 @@ def _near(material: Material, name: str, inverter: str) -> str:
     least = material.objectives[name].as_good_as(float(mine["predicted_loss"].min()))
     part = mine[mine["inverter"] == inverter]
     return f"{int((part['predicted_loss'] <= least).sum())} of {len(part)}"
+
+
+def _conditions(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return how well each condition is met, a row a condition and series."""
+    return [
+        {**row, "residual": words.NONE if row["residual"] is None else words.number(row["residual"])}
+        for row in said.get("conditions", [])
+    ]
 
 
 def _forecast(said: Mapping[str, Any]) -> list[dict[str, Any]]:

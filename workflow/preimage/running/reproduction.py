@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from preimage.data import named
+from preimage.data import named, remote
 from preimage.problems import user_code
 from preimage.study import origin as origins
 from preimage.study import paths as user_files
@@ -73,10 +73,11 @@ def origin(study: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
 
 
 def read_files(study: Mapping[str, Any]) -> list[str]:
-    """Return the files of the user's that a study reads: tables, targets, series, models, a simulator's modules."""
+    """Return the files of the user's that a study reads: tables, targets, series, models, a simulator's modules; of a
+    table at an address there is none."""
     problem, objectives = study["problem"], study.get("objectives", {})
     table = problem.get("table", {})
-    found = [str(table[key]) for key in ("features", "targets", "file") if key in table]
+    found = [str(table[key]) for key in remote.FILES if key in table and not remote.is_remote(str(table[key]))]
     found += [*named.new_files(table), *named.target_files(objectives), *named.series_files(objectives)]
     found += [str(spec["path"]) for spec in study.get("surrogates", {}).values() if "path" in spec]
     if "inference" in study:

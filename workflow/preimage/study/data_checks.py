@@ -15,7 +15,7 @@ from preimage.core import objective, polytope
 from preimage.core.flatness import flat_inputs
 from preimage.core.sentences import NO_VOLUME
 from preimage.core.space import Space
-from preimage.data import named, new_rows, references, tables, targets
+from preimage.data import named, new_rows, references, remote, tables, targets
 from preimage.data import setting as setting_module
 from preimage.data.named import categories, stated_units
 from preimage.data.setting import RowSummary, Setting, describe, integers, of_rows, of_simulator
@@ -23,7 +23,7 @@ from preimage.problems import loading
 from preimage.study import reference_checks
 from preimage.study.cases import cases
 from preimage.support import digits
-from preimage.support.errors import StudyError
+from preimage.support.errors import StudyError, without_secrets
 
 Study = Mapping[str, Any]
 
@@ -31,18 +31,23 @@ Study = Mapping[str, Any]
 MANY = 50
 # Values of one input that a warning names.
 LISTED = 5
+# Of a table that is not here yet.
+LATER = "{}: downloaded as the run starts; its rows are checked by the step that reads them, not before"
 GUESSED = "models extrapolate there, and candidates there count as outside the data"
 
 
 def check(study: Study, look: Callable[[Setting], None] | None = None) -> list[str]:
     """Check a study against its data; return warnings, raise StudyError for what can't work.
 
-    Reads the tables whole; writes nothing.
+    Reads the tables whole, but for those at an address; writes nothing.
 
     Args:
         look: called with the setting for what else there is to check of it.
     """
     spec = study["problem"]
+    if addresses := remote.of_table(spec.get("table") or {}):
+        remote.check(spec["table"])
+        return [LATER.format(", ".join(map(without_secrets, addresses)))]
     whole = integers(spec)
     imported = tables.import_table(spec["table"], categories(spec), whole) if "table" in spec else None
     if imported is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from preimage.data.remote import is_remote
 from preimage.study.cases import Study
 
 IN_TABLE = ("features", "targets", "file")
@@ -60,7 +61,7 @@ def _differ(one: Path, other: Path) -> bool:
 
 
 def _relative(study: Study) -> list[Named]:
-    return [one for one in _named(study) if not Path(one.path).is_absolute()]
+    return [one for one in _named(study) if not Path(one.path).is_absolute() and not is_remote(one.path)]
 
 
 def _named(study: Study) -> Iterator[Named]:

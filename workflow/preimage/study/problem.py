@@ -19,7 +19,11 @@ class Table(Frozen):
 
     features: Maybe[Text] = option(None, "Parquet or CSV file of inputs, one row per experiment.")
     targets: Maybe[Text] = option(None, "Parquet or CSV file of outputs, in the row order of `features`.")
-    file: Maybe[Text] = option(None, "Parquet or CSV file of inputs and outputs.")
+    file: Maybe[Text] = option(
+        None,
+        "Parquet or CSV file of inputs and outputs; like `features` and `targets` also an address "
+        "(`https://...`, `s3://bucket/key`), downloaded by Snakemake's storage plugin.",
+    )
     outputs: Maybe[Distinct[Text]] = option(
         None, "Columns of `file` that are outputs; the others are inputs.", min_length=1
     )

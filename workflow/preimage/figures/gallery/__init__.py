@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preimage.core.objective import Fit, Objective, Pareto
+from preimage.figures import added
 from preimage.figures.gallery import answers, fits, fronts, learning, problem, rounds, searches, surrogates, targets
 from preimage.figures.gallery.material import Material
 from preimage.figures.shown import Shown
+from preimage.support import extensions
 
 __all__ = ["Material", "plan"]
 
@@ -16,7 +18,14 @@ MOST_OBJECTIVES = 8
 
 
 def plan(m: Material) -> Iterator[Shown]:
-    """Yield the figures of a study in the order to show them."""
+    """Yield the figures of a study in the order to show them, those of extensions last."""
+    yield from _of_study(m)
+    extensions.load()
+    for own in added.PLANS.values():
+        yield from own(m)
+
+
+def _of_study(m: Material) -> Iterator[Shown]:
     yield from problem.plan(m)
     yield from surrogates.plan(m)
     yield from learning.plan(m)

@@ -39,6 +39,13 @@ class Fit(Frozen):
         "Table with one row per time (parquet or CSV); or, by series, a wide file with one row per "
         "province and one column per date, as Johns Hopkins University publishes them.",
     )
+    conditions: Maybe[Text] = option(
+        None,
+        "Table of the experiments (conditions) that share the model, one row each: column `condition` with the names "
+        "that stand in the data's column `condition`, and one column per input that differs between them. A cell is a "
+        "number (a dose, an initial value), the name of another input (a parameter of this condition's own), or empty "
+        "where the input itself holds.",
+    )
     columns: Maybe[dict[Text, Text]] = option(
         None,
         "Column of the table by series. Default: the built-in problem's columns (ConfirmedCases and "
