@@ -135,7 +135,7 @@ def test_what_is_not_a_rising_function_that_is_known_is_refused_by_name(tmp_path
         skops.io.dump(model.fit(X, RATE), tmp_path / "m.skops")
         return refusal(preimage.certify, tmp_path / "m.skops", {"a": (0, 1), "b": (0, 1)}, {"maximize": "y"})
 
-    ranks = TransformedTargetRegressor(_forest(), transformer=QuantileTransformer(20))
+    ranks = TransformedTargetRegressor(_forest(), transformer=QuantileTransformer(n_quantiles=20))
     assert "a target transformed by QuantileTransformer has no proven bounds" in words(ranks)
     roots = TransformedTargetRegressor(_forest(), func=np.sqrt, inverse_func=np.square, check_inverse=False)
     assert "square" in words(roots)

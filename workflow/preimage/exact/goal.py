@@ -251,7 +251,6 @@ class Least(Goal):
         of_model = sum(abs(factor) * float(margin[place]) for place, factor in self.values.ask(self.sum, (-1.0,)))
         return 2 * (self.sum.margin + of_model) + sum(GAP * span(terms, self.space) for terms in self.programs)
 
-
     def blur(self, margin: np.ndarray, loss: float) -> float:
         """Return by how much a loss may be above its bound, at most: that of distances that much shorter."""
         objective = self.objective

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preimage.support.errors import StudyError
-from preimage.trees.forest import Nodes, float32_floor, nodes_of
-from preimage.trees.links import IDENTITY
+from preimage.trees.forest import Forest, Nodes, assemble, float32_floor, nodes_of
+from preimage.trees.links import IDENTITY, LINKED
 
 # By the class of a loss's link.
 LINKS = {"IdentityLink": IDENTITY, "LogLink": "exp"}
@@ -38,6 +38,22 @@ class Ensemble(NamedTuple):
     start: np.ndarray
     divisor: float = 1.0
     link: str = IDENTITY
+
+
+def from_estimator(model: Any) -> Forest:
+    """Return the arrays of a fitted regressor. Raises StudyError, by name, for what arrays can't represent, and where
+    their sum is not the output."""
+    own = splits(model)
+    if own.link != IDENTITY:
+        raise StudyError(LINKED.format(own.link))
+    return assembled(own, type(model).__name__)
+
+
+def assembled(own: Ensemble, name: str) -> Forest:
+    """Return trees of plain columns as arrays. Raises StudyError where some split by sets of values."""
+    if any(tree.by_set.any() for tree in own.trees):
+        raise StudyError(f"{name} has categorical splits, which are no thresholds")
+    return assemble([tree.nodes for tree in own.trees], own.start, own.divisor)
 
 
 def splits(model: Any) -> Ensemble:

@@ -46,14 +46,11 @@ def forest(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], 
     """
     steps, last = _parts(model)
     own = ensembles.splits(last)
-    if steps:
-        front = _Front(steps, table, columns)
-        nodes = list(map(front.nodes, own.trees, front.thresholds(own.trees)))
-    elif any(tree.by_set.any() for tree in own.trees):
-        raise StudyError(f"{type(last).__name__} has categorical splits, which are no thresholds")
-    else:
-        nodes = [tree.nodes for tree in own.trees]
-    return Summed(assemble(nodes, own.start, own.divisor), own.link)
+    if not steps:
+        return Summed(ensembles.assembled(own, type(last).__name__), own.link)
+    front = _Front(steps, table, columns)
+    nodes = map(front.nodes, own.trees, front.thresholds(own.trees))
+    return Summed(assemble(list(nodes), own.start, own.divisor), own.link)
 
 
 def _parts(model: Any) -> tuple[list[Any], Any]:

@@ -14,9 +14,7 @@ from preimage.support.errors import StudyError
 from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.layered import Affine, Layered
 from preimage.surrogates.brought.skops_forest import ENCODERS, changes_nothing
-from preimage.surrogates.brought.supported import NETWORK, PROCESS, SKLEARN_FORMS
-
-SCALERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
+from preimage.surrogates.brought.supported import NETWORK, PROCESS, SKLEARN_FORMS, TARGETS
 
 
 def form(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], Any]) -> Form:
@@ -127,8 +125,8 @@ def inverse(transformer: Any) -> tuple[np.ndarray, np.ndarray]:
     name = type(transformer).__name__
     if name == "FunctionTransformer" and transformer.inverse_func is None:
         return np.ones(1), np.zeros(1)
-    if name not in SCALERS:
-        raise StudyError(f"a target transformed by {name} has no proven bounds; expected {', '.join(SCALERS)}")
+    if name not in TARGETS:
+        raise StudyError(f"a target transformed by {name} has no proven bounds; expected {', '.join(TARGETS)}")
     factor, shift = scaling(transformer)
     return 1.0 / factor, -shift / factor
 
@@ -209,7 +207,7 @@ def _columns(step: Any, given: list[_Made], category: np.ndarray) -> list[_Made]
         ]
     if name == "SimpleImputer" and len(step.get_feature_names_out()) == len(given):
         return given
-    if name in SCALERS:
+    if name in TARGETS:
         return [
             _Made(source, own * factor, own * shift + more)
             for (source, factor, shift), own, more in zip(given, *scaling(step), strict=True)
@@ -217,5 +215,5 @@ def _columns(step: Any, given: list[_Made], category: np.ndarray) -> list[_Made]
     if name in ENCODERS and all(category[column.source] for column in given):
         many = step._n_features_outs if name == "OneHotEncoder" else [1] * len(given)
         return [column for column, count in zip(given, many, strict=True) for _ in range(count)]
-    known = ", ".join(("ColumnTransformer", "Pipeline", "SimpleImputer", *SCALERS, *ENCODERS))
+    known = ", ".join(("ColumnTransformer", "Pipeline", "SimpleImputer", *TARGETS, *ENCODERS))
     raise StudyError(f"{name} before the model has no proven bounds; expected {known} (encoders of categories alone)")

@@ -34,3 +34,16 @@ XGBOOST_LINKS = {
 LIGHTGBM_LINKS = {
     "poisson": "exp", "gamma": "exp", "tweedie": "exp", "cross_entropy": "logistic", "binary": "logistic",
 }  # fmt: skip
+SKLEARN_TREES = frozenset(
+    {
+        *("BaggingRegressor", "DecisionTreeRegressor", "ExtraTreeRegressor", "ExtraTreesRegressor"),
+        *("GradientBoostingRegressor", "HistGradientBoostingRegressor", "RandomForestRegressor"),
+    }
+)
+# What may stand before a model that varies smoothly, and scale its target.
+TARGETS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
+STEPS = (
+    "str", "ColumnTransformer", "Pipeline", "SimpleImputer", "FunctionTransformer", *TARGETS, "OneHotEncoder",
+    "OrdinalEncoder", "TargetEncoder",
+)  # fmt: skip
+UNBOUNDED_KERNELS = ("CompoundKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "RationalQuadratic")
