@@ -326,6 +326,11 @@ class Problem(Frozen):
     curve: Maybe[Curve] = option(None)
     events: Maybe[Events] = option(None)
     solver: Solver = option(Solver())
+    correlations: Maybe[dict[Text, dict[Text, Number]]] = option(
+        None,
+        "For inference: correlations between parameters whose priors are normal, or between the logarithms of those "
+        "with log-normal ones, as `{a: {b: 0.7}}`: together they are multivariate normal.",
+    )
     stepping: Maybe[Literal["tau_leaping", "exact"]] = option(
         None,
         "For inference: time stepping of the simulator `lotka_volterra`; `exact` simulates each event, "
