@@ -169,8 +169,8 @@ class Checks(Frozen):
     )
     draws: Whole = option(
         1000,
-        "Draws of each answer to a fresh set, for ranks and regions, unless the method has fewer. 100 cost `npe` a third "
-        "of the CPU time, and ranks are then told apart to 1 %.",
+        "Draws of each answer to a fresh set, for ranks and regions, unless the method has fewer. With 100, ranks are "
+        "told apart to 1 %, and the check of `npe` takes a third of the CPU time.",
         ge=50,
         le=100_000,
     )
