@@ -31,7 +31,7 @@ help:
 run: venv
 	@exec $(BIN)/python workflow/run.py --cores $(CORES) $(if $(STUDIES),--config studies=$(STUDIES)) $(ARGS)
 
-# What tests would each compile is compiled once, beside the lint: kernels, and the tests' own code.
+# Kernels, which several tests would each compile, are compiled once, beside the lint.
 test: venv-dev
 	@$(MAKE) --no-print-directory -j $(CORES) lint kernels
 	$(WITH_BYTECODE) $(UNOPTIMISED) $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder --durations=15

@@ -245,7 +245,7 @@ def test_models_that_are_bounded_otherwise_are_taken_where_they_are_named_or_alo
     named = beside.replace("kind: certified", "kind: certified, on: [m1, forest]")
     assert study.load(study_file(named))["inverters"]["proof"].on == ["m1", "forest"]
     onto = bowl + "surrogates: {}\n"
-    assert "it requires trees, or a linear model, Gaussian process or neural network that is trained here" in refusal(
+    assert "it requires trees, or a linear model, Gaussian process or neural network" in refusal(
         study.load, study_file(onto)
     )
 

@@ -68,8 +68,10 @@ def test_exact_methods_work_on_what_is_made_of_trees_and_on_nothing_else(folder,
     monkeypatch.chdir(folder)
     found = study.load("trees.yaml")
     assert found["inverters"]["certified"].on == ["boosted", "xgb", "lgbm"]
-    (folder / "named.yaml").write_text(STUDY.replace("kind: certified", "kind: certified, on: [ridge]"))
-    assert "certified does not support 'ridge' (model, skops): it requires" in refusal(study.load, "named.yaml")
+    (folder / "named.yaml").write_text(STUDY.replace("kind: coordinate", "kind: coordinate, on: [ridge]"))
+    assert "coordinate does not support 'ridge' (model, skops): it requires a tree model" in refusal(
+        study.load, "named.yaml"
+    )
 
 
 def test_answers_are_what_the_libraries_say_and_certificates_hold(finished, models):

@@ -82,11 +82,8 @@ def _searched(model: Any) -> dict[str, Any]:
     """Return the arrays that a search takes, of trees or of another form. Raises StudyError where there are none."""
     if (trees := getattr(model, "trees", None)) is not None:
         return {"trees": trees}
-    own = getattr(model, "model", model)  # of one that was brought
     if (form := getattr(model, "exact_form", lambda: None)()) is not None:
         return {"form": form}
-    if hasattr(type(own), "trees"):
-        _ = own.trees  # raises what stands against it
     raise StudyError(
         "model: it can't be searched exactly; expected trees, dense layers, a Gaussian process or a linear model"
     )

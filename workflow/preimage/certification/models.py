@@ -42,7 +42,9 @@ class OfFile:
     def of(self, space: Space, outputs: Sequence[str], X: np.ndarray) -> tuple[Any, list[str]]:
         names = self.outputs or list(self.opened.outputs) or list(outputs)
         try:
-            return self.opened.of([Column(i.name, i.categories) for i in space.inputs], names, X), names
+            found = self.opened.of([Column(i.name, i.categories) for i in space.inputs], names, X)
+            found.refuse_unsearched(not self.opened.spec.get("made_of_trees"))
+            return found, names
         except StudyError as error:
             remedy = "" if self.outputs else "; name all of its outputs, in its order (`outputs`, --outputs)"
             raise StudyError(f"{error}{remedy if 'outputs' in str(error) else ''}") from None

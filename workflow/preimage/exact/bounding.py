@@ -7,16 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from preimage.core.space import Space
-from preimage.exact import network_model, plane_model, process_model
+from preimage.exact import linked_model, network_model, plane_model, process_model
 from preimage.exact.forms import Form, Network, Planes, Process
-from preimage.exact.model import Side
+from preimage.exact.linked_model import LinkedModel
+from preimage.exact.linked_trees import LinkedTrees
+from preimage.exact.model import BoxModel, Side
 from preimage.exact.network_model import NetworkModel
 from preimage.exact.plane_model import PlaneModel
 from preimage.exact.process_model import ProcessModel
-from preimage.exact.smooth import Predict, SmoothModel
+from preimage.exact.smooth import Predict
 
 
-def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict) -> SmoothModel:
+def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict) -> BoxModel:
     """Return a model of boxes of a space.
 
     Args:
@@ -26,6 +28,8 @@ def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict)
         return NetworkModel(form, space, sides, predict)
     if isinstance(form, Planes):
         return PlaneModel(form, space, sides, predict)
+    if isinstance(form, LinkedTrees):
+        return LinkedModel(form, space, sides, predict)
     assert isinstance(form, Process)
     return ProcessModel(form, space, sides, predict)
 
@@ -36,5 +40,7 @@ def reach(form: Form, space: Space) -> np.ndarray:
         return network_model.sizes(form, space)[0]
     if isinstance(form, Planes):
         return plane_model.sizes(form, space)
+    if isinstance(form, LinkedTrees):
+        return linked_model.reach(form, space)
     assert isinstance(form, Process)
     return process_model.reach(form)

@@ -48,12 +48,24 @@ class Form:
         for field in fields(self):
             held = getattr(self, field.name)
             for array in held if isinstance(held, tuple) else (held,):
-                if isinstance(array, np.ndarray) and not np.isfinite(array).all():
-                    found = array[~np.isfinite(array)][0]
-                    raise StudyError(
-                        f"certified: found {found} among the {field.name} of the model, expected numbers; train it "
-                        "again, or leave it out of `on`"
-                    )
+                if isinstance(array, np.ndarray):
+                    self._check_numbers(field.name, array)
+
+    def _check_numbers(self, name: str, array: np.ndarray) -> None:
+        if not np.isfinite(array).all():
+            found = array[~np.isfinite(array)][0]
+            raise StudyError(
+                f"certified: found {found} among the {name} of the model, expected numbers; train it again, or leave "
+                "it out of `on`"
+            )
+
+    def of_outputs(self, order: Sequence[int]) -> Self:
+        """Return the model whose output k is the output order[k] of this one."""
+        raise NotImplementedError
+
+    def of_inputs(self, places: Sequence[int]) -> Self:
+        """Return the model of a space whose input places[k] is the model's k-th; others have no influence."""
+        return replace(self, columns=self.columns._replace(inputs=np.asarray(places)[self.columns.inputs]))
 
     def put(self, order: Sequence[int]) -> Self:
         """Return the model of a space whose input k is the input order[k] of the one before."""
@@ -80,22 +92,42 @@ class Process(Form):
     rows: np.ndarray
     weights: np.ndarray
 
+    def of_outputs(self, order: Sequence[int]) -> Self:
+        """Return the model whose output k is the output order[k] of this one."""
+        by_output = ("centre", "scale", "lengths", "rows", "weights")
+        return replace(self, **{name: getattr(self, name)[list(order)] for name in by_output})
+
 
 @dataclass(frozen=True)
 class Network(Form):
-    """The mean of dense networks of one shape, whose hidden layers have one activation.
+    """The mean of dense networks of one shape.
 
     Attributes:
-        activation: its name (`exact.activations.CODES`).
+        activations: names of the hidden layers' activations, in order (`exact.activations.CODES`).
         centre, scale: of the outputs (m,).
         kernels, biases: of each layer, for all members (k, inputs, outputs) and (k, outputs).
+        kernel_sizes, bias_sizes: what their own size is at most, where each stands for several steps whose terms
+            cancel; () where they are as they were trained.
+        roundings: how many more roundings a term of a layer went through then, at most.
     """
 
-    activation: str
+    activations: tuple[str, ...]
     centre: np.ndarray
     scale: np.ndarray
     kernels: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
+    kernel_sizes: tuple[np.ndarray, ...] = ()
+    bias_sizes: tuple[np.ndarray, ...] = ()
+    roundings: float = 0.0
+
+    def of_outputs(self, order: Sequence[int]) -> Self:
+        """Return the model whose output k is the output order[k] of this one."""
+        last: dict[str, Any] = {
+            name: (*arrays[:-1], arrays[-1][..., list(order)])
+            for name in ("kernels", "biases", "kernel_sizes", "bias_sizes")
+            if (arrays := getattr(self, name))
+        }
+        return replace(self, centre=self.centre[list(order)], scale=self.scale[list(order)], **last)
 
 
 @dataclass(frozen=True)
@@ -104,7 +136,19 @@ class Planes(Form):
 
     Attributes:
         base, slopes: of the outputs (m,) and (D, m).
+        base_sizes, sizes, roundings: as of a network.
     """
 
     base: np.ndarray
     slopes: np.ndarray
+    sizes: np.ndarray | None = None
+    base_sizes: np.ndarray | None = None
+    roundings: float = 0.0
+
+    def of_outputs(self, order: Sequence[int]) -> Self:
+        """Return the model whose output k is the output order[k] of this one."""
+        at = list(order)
+        found = replace(self, base=self.base[at], slopes=self.slopes[:, at])
+        if self.sizes is None or self.base_sizes is None:
+            return found
+        return replace(found, sizes=self.sizes[:, at], base_sizes=self.base_sizes[at])

@@ -94,6 +94,11 @@ class Goal(ABC):
     def rounding(self, margin: np.ndarray) -> float:
         """Return what rounding may make of the loss, at most, given that of the ends of the model's outputs (k,)."""
 
+    def blur(self, margin: np.ndarray, loss: float) -> float:
+        """Return by how much a loss may be above its bound, at most, where values are to be met and the ends of the
+        model's outputs are attained but for what rounding makes of them (k,)."""
+        return 0.0
+
     def points(self, parts: Parts) -> np.ndarray:
         """Return points of boxes (k, d) that are likely to be good: none that are known."""
         return np.empty((0, parts.start.shape[1]))
@@ -245,6 +250,16 @@ class Least(Goal):
             return 0.0 if all(value.plain for value in self.named) else GAP * self.objective.loss_unit
         of_model = sum(abs(factor) * float(margin[place]) for place, factor in self.values.ask(self.sum, (-1.0,)))
         return 2 * (self.sum.margin + of_model) + sum(GAP * span(terms, self.space) for terms in self.programs)
+
+    def blur(self, margin: np.ndarray, loss: float) -> float:
+        """Return by how much a loss may be above its bound, at most: that of distances that much shorter."""
+        objective = self.objective
+        if isinstance(objective, Direction) or not margin.any() or not np.isfinite(loss):
+            return 0.0
+        ends = [self.values.ask(value, (-1.0, 1.0)) for value in self.named]
+        off = [max(abs(factor) * float(margin[place]) for place, factor in own) for own in ends]
+        shorter = 2 * float(np.sqrt(np.mean((np.array(off) / np.array(objective.scale)) ** 2)))
+        return loss - max(np.sqrt(loss) - shorter, 0.0) ** 2
 
 
 class Nearest(Goal):

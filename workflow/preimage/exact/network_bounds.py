@@ -107,7 +107,7 @@ def _back(p, k, layer, neurons, z, scratch, constant):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True)
-def _point(p, k, code, x, at):  # type: ignore[no-untyped-def]
+def _point(p, k, codes, x, at):  # type: ignore[no-untyped-def]
     """Fill in the inputs of one member's neurons at columns x (layers, width)."""
     for l in range(len(p.widths) - 2):
         before = p.widths[l]
@@ -115,14 +115,14 @@ def _point(p, k, code, x, at):  # type: ignore[no-untyped-def]
             total = p.biases[k, p.bias_at[l] + j]
             row = p.weight_at[l] + j * before
             for i in range(before):
-                total += p.weights[k, row + i] * (x[i] if l == 0 else value(code, at[l - 1, i]))
+                total += p.weights[k, row + i] * (x[i] if l == 0 else value(codes[l - 1], at[l - 1, i]))
             at[l, j] = total
 
 
 @numba.njit(cache=True)
-def _member(p, k, code, c, r, z, neurons, scratch, constant):  # type: ignore[no-untyped-def]
+def _member(p, k, codes, c, r, z, neurons, scratch, constant):  # type: ignore[no-untyped-def]
     """Fill in the neurons of one member on a box of columns c, r, with lines that are near at its centre."""
-    _point(p, k, code, c, scratch.at)
+    _point(p, k, codes, c, scratch.at)
     for l in range(len(p.widths) - 2):
         n, before, at = p.widths[l + 1], p.widths[l], p.weight_at[l]
         for j in range(n):
@@ -140,8 +140,8 @@ def _member(p, k, code, c, r, z, neurons, scratch, constant):  # type: ignore[no
                 constant[q] -= ROUNDED * total
             low, high = constant[0], max(constant[0], -constant[1])
             neurons.low[k, l, j], neurons.high[k, l, j], neurons.total[k, l, j] = low, high, total
-            neurons.size[k, l, j] = max(abs(value(code, low)), abs(value(code, high))) + 1.0
-            _draw(p, k, l, j, code, neurons, scratch)
+            neurons.size[k, l, j] = max(abs(value(codes[l], low)), abs(value(codes[l], high))) + 1.0
+            _draw(p, k, l, j, codes[l], neurons, scratch)
 
 
 @numba.njit(cache=True)
@@ -158,12 +158,12 @@ def _draw(p, k, l, j, code, neurons, scratch):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _anchored(p, k, code, x, neurons, scratch):  # type: ignore[no-untyped-def]
+def _anchored(p, k, codes, x, neurons, scratch):  # type: ignore[no-untyped-def]
     """Fill in lines of one member's neurons that are near at columns x."""
-    _point(p, k, code, x, scratch.at)
+    _point(p, k, codes, x, scratch.at)
     for l in range(len(p.widths) - 2):
         for j in range(p.widths[l + 1]):
-            _draw(p, k, l, j, code, neurons, scratch)
+            _draw(p, k, l, j, codes[l], neurons, scratch)
 
 
 @numba.njit(cache=True)
@@ -211,10 +211,11 @@ def _least(plane, base, c, r, z):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def bound(begin, stop, columns, p, code, weights, constants, sign, start, end, ends, worth, plane, slope):  # type: ignore[no-untyped-def]
+def bound(begin, stop, columns, p, codes, weights, constants, sign, start, end, ends, worth, plane, slope):  # type: ignore[no-untyped-def]
     """Bound sums of outputs on boxes begin to stop of (n, d), as `process_bounds.bound` does.
 
     Args:
+        codes: of the hidden layers' activations.
         weights, constants: of the sums (k, m) and (k,), of what the last layer gives.
     """
     D, members, depth, width = p.widths[0], len(p.weights), len(p.widths) - 2, p.widths.max()
@@ -236,13 +237,13 @@ def bound(begin, stop, columns, p, code, weights, constants, sign, start, end, e
                 free[count] = q
                 count += 1
         for k in range(members):
-            _member(p, k, code, c, r, z, neurons, scratch, constant)
+            _member(p, k, codes, c, r, z, neurons, scratch, constant)
         for s in range(len(sign)):
             best = middle = -np.inf
             for turn in range(TURNS):
                 if turn:
                     for k in range(members):
-                        _anchored(p, k, code, x, neurons, scratch)
+                        _anchored(p, k, codes, x, neurons, scratch)
                 _sum(p, -sign[s] * weights[s], neurons, z, scratch, constant, planes, base)
                 at, least = _least(planes[0], base[0], c, r, z)
                 for q in range(D):

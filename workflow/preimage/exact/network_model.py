@@ -25,7 +25,7 @@ class NetworkModel(SmoothModel):
 
     def __init__(self, form: Network, space: Space, sides: Sequence[Side], predict: Predict) -> None:
         super().__init__(space, sides, predict)
-        self.form, self.layers = form, layers(form)
+        self.form, self.layers, self.codes = form, layers(form), codes(form)
         weights = self.of_sides(len(form.centre))
         self.weights, self.constants = weights * form.scale, weights @ form.centre
         _, off = sizes(form, space)
@@ -35,10 +35,15 @@ class NetworkModel(SmoothModel):
         (n, d), k = start.shape, len(self.sides)
         ends, worth, plane, slope = np.zeros((n, k)), np.zeros((n, k, d)), np.zeros((n, k)), np.zeros((n, k, d))
         over(
-            network_bounds.bound, n, self.form.columns, self.layers, CODES[self.form.activation],
+            network_bounds.bound, n, self.form.columns, self.layers, self.codes,
             self.weights, self.constants, self.sign, start, end, ends, worth, plane, slope,
         )  # fmt: skip
         return ends + self.sign * self.margin, worth, plane + self.sign * self.margin, slope
+
+
+def codes(form: Network) -> np.ndarray:
+    """Return the codes of the hidden layers' activations."""
+    return np.array([CODES[name] for name in form.activations], np.int64)
 
 
 def layers(form: Network) -> Layers:
@@ -62,17 +67,19 @@ def sizes(form: Network, space: Space) -> tuple[np.ndarray, np.ndarray]:
     enlarge them, and a rounding of each term. An activation is no larger than its steepest slope times its input, and
     what it is at 0.
     """
-    c, code = form.columns, CODES[form.activation]
+    c, code = form.columns, codes(form)
     low, high = (end[c.inputs] for end in (space.low, space.high))
     largest = np.maximum(np.abs(low - c.centre), np.abs(high - c.centre)) / c.scale
     at = np.repeat(np.where(c.levels > 0, 1.0, largest), np.maximum(c.levels, 1))
     at, off = (np.tile(a, (len(form.kernels[0]), 1)) for a in (at, 4 * UNIT * at))
     for layer, (kernel, bias) in enumerate(zip(form.kernels, form.biases, strict=True)):
         if layer:
-            at, off = STEEPEST[code] * at + SCALE * ALPHA, STEEPEST[code] * off
+            at, off = STEEPEST[code[layer - 1]] * at + SCALE * ALPHA, STEEPEST[code[layer - 1]] * off
             off += OFF * UNIT * (at + 1)
-        weight = np.abs(kernel)
-        at = np.einsum("ki,kio->ko", at, weight) + np.abs(bias)
-        off = np.einsum("ki,kio->ko", off, weight) + (len(weight[0]) + 2) * UNIT * at
+        weight, own = np.abs(kernel), np.abs(bias)
+        if form.kernel_sizes:
+            weight, own = form.kernel_sizes[layer], form.bias_sizes[layer]
+        at = np.einsum("ki,kio->ko", at, weight) + own
+        off = np.einsum("ki,kio->ko", off, weight) + (len(weight[0]) + 2 + form.roundings) * UNIT * at
     size = np.abs(form.centre) + form.scale * at.mean(axis=0)
     return size, form.scale * off.mean(axis=0) + (len(at) + 8) * UNIT * size

@@ -14,6 +14,7 @@ from preimage.exact.smooth import Predict, SmoothModel
 
 # Beyond what rounding in the sum of a plane's terms may be, as a share of their sizes.
 ROUNDED = 1e-13
+UNIT = 2.0**-53
 
 
 class PlaneModel(SmoothModel):
@@ -34,7 +35,7 @@ class PlaneModel(SmoothModel):
                 self.slope[:, j] = by_column[:, at] / scale
                 self.base -= by_column[:, at] * centre / scale
             at += max(levels, 1)
-        self.margin = ROUNDED * (np.abs(weights) @ sizes(form, space))
+        self.margin = (ROUNDED + form.roundings * UNIT) * (np.abs(weights) @ sizes(form, space))
 
     def _ends(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         plane = self.base + (start / 2 + end / 2) @ self.slope.T + self.sign * self.margin
@@ -56,4 +57,6 @@ def sizes(form: Planes, space: Space) -> np.ndarray:
     low, high = (end[c.inputs] for end in (space.low, space.high))
     largest = (np.maximum(np.abs(low), np.abs(high)) + np.abs(c.centre)) / c.scale
     at = np.repeat(np.where(c.levels > 0, 1.0, largest), np.maximum(c.levels, 1))
+    if form.sizes is not None and form.base_sizes is not None:
+        return np.asarray(form.base_sizes + at @ form.sizes)
     return np.asarray(np.abs(form.base) + at @ np.abs(form.slopes))

@@ -29,7 +29,6 @@ class Settling:
     Attributes:
         attained: least bound that a point of its box is known to have, up to rounding.
         unsure: least bound of boxes that were left without a valid point and without a proof that they have none.
-        rounding: what a bound may be below the loss of a point that has it.
         settled: number of boxes from which a local search was, or might have been, started.
     """
 
@@ -37,7 +36,15 @@ class Settling:
         self.problem = problem
         self.attained = self.unsure = np.inf
         self.settled = 0
-        self.rounding = problem.goal.rounding(problem.model.margin)
+        self._rounding = problem.goal.rounding(problem.model.margin)
+
+    @property
+    def rounding(self) -> float:
+        """What a bound may be below the loss of a point that has it."""
+        problem = self.problem
+        if not problem.model.attained:
+            return self._rounding
+        return max(self._rounding, problem.goal.blur(problem.model.margin, problem.loss))
 
     def settle(self, boxes: Boxes, order: np.ndarray) -> list[Boxes]:
         """Settle what is attained of boxes, and return boxes that make up the rest.

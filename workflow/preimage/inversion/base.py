@@ -20,6 +20,7 @@ class Target:
     Attributes:
         trees: whether it is made of trees that exact searches can take.
         bounded: whether it has another form that exact searches can bound on boxes.
+        unbounded: what of a model of the user's own stands against that; "" where nothing is known.
         gradient: whether it is a model with an exact derivative.
         traceable: whether it is a simulator of series that JAX can differentiate.
         complex_safe: whether it is a simulator that computes with complex numbers as it does with real ones.
@@ -27,6 +28,7 @@ class Target:
 
     trees: bool = False
     bounded: bool = False
+    unbounded: str = ""
     gradient: bool = False
     traceable: bool = False
     complex_safe: bool = False
@@ -81,7 +83,7 @@ class Inverter(Entry):
         if self.needs_trees and not target.trees:
             return "it requires a tree model, such as a random forest"
         if self.needs_bounds and not (target.trees or target.bounded):
-            return "it requires trees, or a linear model, Gaussian process or neural network that is trained here"
+            return target.unbounded or "it requires trees, or a linear model, Gaussian process or neural network"
         if self.needs_gradient and not target.gradient:
             return "it requires exact gradients, which neural networks and Gaussian processes have"
         return ""

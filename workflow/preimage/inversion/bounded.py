@@ -13,6 +13,7 @@ from preimage.core import polytope
 from preimage.core.objective.reference import Reference
 from preimage.core.space import Space
 from preimage.exact import bounding
+from preimage.exact.linked_trees import LinkedTrees
 from preimage.exact.model import BoxModel, Side
 from preimage.exact.tree_model import TreeModel
 from preimage.inversion import counterfactual, descents, ending, multistart
@@ -58,7 +59,9 @@ class Bounded(Protocol):
 
 def of(question: Question) -> Bounded:
     """Return a question's model as exact searches take it."""
-    return Trees(question) if question.trees is not None else Smooth(question)
+    if question.trees is not None:
+        return Trees(question)
+    return Stepped(question) if isinstance(question.form, LinkedTrees) else Smooth(question)
 
 
 class Trees:
@@ -139,6 +142,18 @@ class Smooth:
         sought = asked.wanting(ending.narrowed(asked))
         ends = descents.descend([sought], np.zeros(len(X), int), X, movable, Multistart())
         return np.concatenate([X, _points(lambda: polytope.repair(asked.space, ends.X)[0], asked)])
+
+
+class Stepped(Smooth):
+    """A model with a form that can be bounded on boxes, whose values are steps: it has no slope to follow."""
+
+    def starts(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return rows and points of the space to begin from (k, d)."""
+        return _points(lambda: startpoints(self.question, n, rng), self.question)
+
+    def descended(self, X: np.ndarray) -> np.ndarray:
+        """Return the points themselves."""
+        return X
 
 
 def _points(find: Callable[[], np.ndarray], question: Question) -> np.ndarray:

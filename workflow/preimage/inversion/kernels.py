@@ -53,17 +53,18 @@ def compile_process() -> None:
     Z, one = np.array([[0.1, 0.9], [0.8, 0.3]]), np.ones(1)
     encoding = Encoding(np.zeros(2, np.int64), np.zeros(2), np.ones(2))
     own = (Hyperparameters(1.0, 1e-3, np.ones(2)),)
-    _prove(GaussianProcess("rbf", encoding, one, one, Z, np.array([[1.0, -1.0]]), own), Z)
+    model = GaussianProcess("rbf", encoding, one, one, Z, np.array([[1.0, -1.0]]), own)
+    _prove(model.predict, model.gradient, model.exact_form(), Z)
 
 
-def _prove(model: Any, X: np.ndarray) -> None:
+def _prove(predict: Any, gradient: Any, form: Any, X: np.ndarray) -> None:
     """Prove a small output, within a row and a limit, of a model with a form."""
     space = Space((Input("a", 0.0, 1.0), Input("b", 0.0, 1.0)), (Linear((("a", 1.0), ("b", 1.0)), 0.5, 1.5),))
-    Y = model.predict(X)
+    Y = predict(X)
     limit = {"y": {"at_least": float(Y.min())}}
     wanted = objective.build("o", {"minimize": "y", "subject_to": limit}, ["y"])
     rows = np.arange(len(X))
-    question = Question(space, wanted, model.predict, X, Y, rows, gradient=model.gradient, form=model.exact_form())
+    question = Question(space, wanted, predict, X, Y, rows, gradient=gradient, form=form)
     asking.ask(Inverter.of({"kind": "certified", "starts": 1}), [question], np.random.default_rng(0))
 
 
@@ -73,7 +74,8 @@ def compile_network() -> None:
 
     X, zero, one = np.array([[0.1, 0.9], [0.8, 0.3]]), np.zeros(2), np.ones(2)
     kernels, biases = [np.ones((1, 2, 2)), np.ones((1, 2, 1))], [np.zeros((1, 2)), np.zeros((1, 1))]
-    _prove(Network(Form("selu", (0, 0)), Parameters(zero, one, zero[:1], one[:1], kernels, biases)), X)
+    model = Network(Form("selu", (0, 0)), Parameters(zero, one, zero[:1], one[:1], kernels, biases))
+    _prove(model.predict, model.gradient, model.exact_form(), X)
 
 
 def compile_planes() -> None:
@@ -82,11 +84,26 @@ def compile_planes() -> None:
     from preimage.surrogates import linear
 
     X = np.array([[0.1, 0.9], [0.8, 0.3], [0.4, 0.6]])
-    _prove(linear.fit(Rows.plain(X, X[:, :1]), 0.0), X)
+    model = linear.fit(Rows.plain(X, X[:, :1]), 0.0)
+    _prove(model.predict, model.gradient, model.exact_form(), X)
+
+
+def compile_linked() -> None:
+    """Compile every kernel that searches on trees with links use."""
+    from preimage.exact.linked_trees import LinkedTrees
+    from preimage.trees.forest import Nodes, assemble
+
+    leaf, nothing = np.array([1, -1, -1]), np.array([2, -1, -1])
+    value = np.array([[0.0], [0.1], [0.9]])
+    tree = Nodes(leaf, nothing, np.array([0, 0, 0]), np.array([0.5, 0.0, 0.0]), value)
+    form = LinkedTrees.of(assemble([tree], np.zeros(1)), ("exp",), 2)
+    X = np.array([[0.1, 0.9], [0.8, 0.3]])
+    _prove(form.predict, None, form, X)
 
 
 COMPILED = {
     "trees": compile_trees,
+    "linked": compile_linked,
     "process": compile_process,
     "network": compile_network,
     "planes": compile_planes,

@@ -102,7 +102,7 @@ def _preimages(study: Study) -> dict[str, dict[str, Any]]:
         if not any(made_of_trees(s) or form_of(s) for s in study["surrogates"].values()):
             raise StudyError(
                 f"{where}: a preimage needs a tree model, such as a random forest, among the surrogates, or a linear "
-                "model, Gaussian process or neural network that is trained here"
+                "model, Gaussian process or neural network"
             )
         if tied := _tied(study["problem"], entry.get("fixed") or {}):
             raise StudyError(f"{where}: {NO_VOLUME.format(', '.join(tied))}")

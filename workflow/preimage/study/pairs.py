@@ -67,7 +67,12 @@ def works_on(study: Study, name: str, inverter: Inverter, run: bool = False) -> 
 def _target(problem: Mapping[str, Any], model: Mapping[str, Any], run: bool) -> Target:
     """Return what a model, or the simulator, is for an inverter to work on."""
     if model["kind"] != SIMULATOR:
-        return Target(trees=made_of_trees(model), bounded=bool(form_of(model)), gradient=differentiable(model))
+        return Target(
+            trees=made_of_trees(model),
+            bounded=bool(form_of(model)),
+            unbounded=model.get("unbounded", ""),
+            gradient=differentiable(model),
+        )
     # A model of series is asked whether JAX can differentiate it, which may import a user's code.
     found, declared = load_problem(problem, run), load_problem(problem, run=False)
     traceable = found is not None and found.dynamics is not None and found.dynamics.traceable

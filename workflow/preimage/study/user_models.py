@@ -12,19 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from preimage.support import limits
+from preimage.study.searchable import searchable
 from preimage.support.errors import StudyError, did_you_mean
 from preimage.surrogates.brought.source import FORMATS, in_folder
 
 KIND = "model"
-# Formats of trees that exact searches can take, the last one this project's own; of others, a file says what it is.
-TREES = frozenset({"xgboost", "lightgbm", "random_forest"})
-SKLEARN_TREES = frozenset(
-    {
-        *("BaggingRegressor", "DecisionTreeRegressor", "ExtraTreeRegressor", "ExtraTreesRegressor"),
-        *("GradientBoostingRegressor", "HistGradientBoostingRegressor", "RandomForestRegressor"),
-    }
-)
 ADDRESS = re.compile(r"models:/[^/@]+(@[^/@]+|/\d+|/latest)|models:/m-[0-9a-f]+|runs:/[^/]+/.+")
 # What addresses stood for when Snakemake was started: its jobs inherit it, so that all see one version.
 PINNED = "PREIMAGE_PINNED_MODELS"
@@ -45,7 +37,7 @@ def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "path" in spec:
         form = _format(spec["path"])
-        return {**spec, "format": form, **_trees(form, Path(spec["path"]))}
+        return {**spec, "format": form, **searchable(form, Path(spec["path"]))}
     if not ADDRESS.fullmatch(spec["uri"]):
         raise StudyError(f"uri '{spec['uri']}': expected models:/name@alias, models:/name/3 or runs:/<run id>/path")
     return {**spec, **_pinned(spec["uri"])}
@@ -62,33 +54,6 @@ def _format(path: str) -> str:
     return FORMATS[file.suffix]
 
 
-def _trees(form: str, file: Path) -> dict[str, bool]:
-    """Return {"made_of_trees": True} where a file holds trees that exact searches can take."""
-    return {"made_of_trees": True} if form in TREES or (form == "skops" and _holds_trees(file)) else {}
-
-
-def _holds_trees(file: Path) -> bool:
-    """Whether a skops file says that it is one of scikit-learn's ensembles of trees, or a pipeline that ends in one;
-    nothing is loaded of it."""
-    try:
-        with limits.archive(file) as archive, archive.open("schema.json") as stream:
-            # What it is itself stands before its parts, which may be many.
-            head = stream.read(4096).decode(errors="replace").removeprefix("{").partition("{")[0]
-            about = dict(re.findall(r'"(__class__|__module__)"\s*:\s*"([^"]*)"', head))
-            if about["__class__"] == "Pipeline":
-                about = _last_step(json.loads(limits.document(archive, "schema.json")))
-        return about["__module__"].startswith("sklearn.") and about["__class__"] in SKLEARN_TREES
-    except Exception:  # it is read whole, and refused, before any job
-        return False
-
-
-def _last_step(about: Any) -> Any:
-    """Return what skops says of the last step of a pipeline."""
-    while about["__class__"] == "Pipeline":
-        about = about["content"]["content"]["steps"]["content"][-1]["content"][1]
-    return about
-
-
 def _pinned(address: str) -> dict[str, Any]:
     known = json.loads(os.environ.get(PINNED, "{}"))
     if address not in known:
@@ -96,6 +61,6 @@ def _pinned(address: str) -> dict[str, Any]:
 
         version = models.resolve(address)
         source = in_folder(models.fetch(version), version)
-        known[address] = {"uri": version, "format": source.format, **_trees(source.format, source.file)}
+        known[address] = {"uri": version, "format": source.format, **searchable(source.format, source.file)}
         os.environ[PINNED] = json.dumps(known)
     return known[address]

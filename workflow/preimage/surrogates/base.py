@@ -71,7 +71,7 @@ def made_of_trees(spec: Mapping[str, Any]) -> bool:
 def form_of(spec: Mapping[str, Any]) -> str:
     """Return the form of a study's surrogate that exact searches can bound on boxes; "" where it has none."""
     known = SurrogateKind.registry
-    return known[spec["kind"]].form if spec["kind"] in known else ""
+    return spec.get("form") or (known[spec["kind"]].form if spec["kind"] in known else "")
 
 
 def differentiable(spec: Mapping[str, Any]) -> bool:

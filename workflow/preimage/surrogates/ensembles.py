@@ -13,6 +13,10 @@ import numpy as np
 
 from preimage.support.errors import StudyError
 from preimage.trees.forest import Forest, Nodes, assemble, float32_floor, nodes_of
+from preimage.trees.links import IDENTITY, LINKED
+
+# By the class of a loss's link.
+LINKS = {"IdentityLink": IDENTITY, "LogLink": "exp"}
 
 
 class Splits(NamedTuple):
@@ -27,19 +31,29 @@ class Splits(NamedTuple):
 
 
 class Ensemble(NamedTuple):
-    """Trees in their order, with what sums start from and are divided by (see `Forest`)."""
+    """Trees in their order, with what sums start from and are divided by (see `Forest`), and what is made of the sum at
+    last (`trees.links`)."""
 
     trees: Sequence[Splits]
     start: np.ndarray
     divisor: float = 1.0
+    link: str = IDENTITY
 
 
 def from_estimator(model: Any) -> Forest:
-    """Return the arrays of a fitted regressor. Raises StudyError, by name, for what arrays can't represent."""
-    found = splits(model)
-    if any(tree.by_set.any() for tree in found.trees):
-        raise StudyError(f"{type(model).__name__} has categorical splits, which are no thresholds")
-    return assemble([tree.nodes for tree in found.trees], found.start, found.divisor)
+    """Return the arrays of a fitted regressor. Raises StudyError, by name, for what arrays can't represent, and where
+    their sum is not the output."""
+    own = splits(model)
+    if own.link != IDENTITY:
+        raise StudyError(LINKED.format(own.link))
+    return assembled(own, type(model).__name__)
+
+
+def assembled(own: Ensemble, name: str) -> Forest:
+    """Return trees of plain columns as arrays. Raises StudyError where some split by sets of values."""
+    if any(tree.by_set.any() for tree in own.trees):
+        raise StudyError(f"{name} has categorical splits, which are no thresholds")
+    return assemble([tree.nodes for tree in own.trees], own.start, own.divisor)
 
 
 def splits(model: Any) -> Ensemble:
@@ -101,11 +115,11 @@ def _by_threshold(trees: Sequence[Nodes]) -> list[Splits]:
 
 def _histogram_boosted(model: Any) -> Ensemble:
     link = type(model._loss.link).__name__
-    if link != "IdentityLink":
-        raise StudyError(f"HistGradientBoostingRegressor with loss '{model.loss}': its sum of trees is not the output")
+    if link not in LINKS:
+        raise StudyError(f"HistGradientBoostingRegressor with loss '{model.loss}': {link} can't be searched exactly")
     start = np.asarray(model._baseline_prediction, float).ravel()
     known = None if model.is_categorical_ is None else model._bin_mapper.make_known_categories_bitsets()
-    return Ensemble([_of_records(stage[0], known) for stage in model._predictors], start)
+    return Ensemble([_of_records(stage[0], known) for stage in model._predictors], start, link=LINKS[link])
 
 
 def _of_records(tree: Any, known: Any) -> Splits:

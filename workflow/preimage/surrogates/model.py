@@ -20,6 +20,7 @@ import numpy as np
 
 from preimage.core.portable import Portable
 from preimage.data.rows import Rows
+from preimage.exact.forms import Form
 from preimage.support.errors import StudyError
 from preimage.support.files import read_json, write_json
 from preimage.support.progress import ALONE, TrainingContext
@@ -75,6 +76,33 @@ class Brought:
             return None
         return None if own is None else reordered.trees(own, self.order)
 
+    def exact_form(self) -> Form | None:
+        """Return the model's arrays that exact searches bound, with the table's inputs and outputs, where it is made of
+        none of trees but of others; None where it is not."""
+        try:
+            return None if self.trees is not None else self.bounded()
+        except StudyError:
+            return None
+
+    def bounded(self) -> Form:
+        """Do what `exact_form` does. Raises StudyError, by name, for what has no bounds."""
+        if not hasattr(self.model, "exact_form"):
+            raise StudyError(f"a {type(self.model).__name__} has no proven bounds")
+        own: Form = self.model.exact_form()
+        own.check()
+        return own.of_inputs(self.order.inputs).of_outputs(self.order.outputs)
+
+    def refuse_unsearched(self, smooth: bool) -> None:
+        """Raise StudyError, by name, where exact searches can't take the model.
+
+        Args:
+            smooth: whether it is to have another form than trees.
+        """
+        if smooth or (self.trees is None and not hasattr(type(self.model), "trees")):
+            self.bounded()
+        elif self.trees is None:
+            _ = self.model.trees  # raises what stands against it
+
     def portable(self) -> Portable | None:
         """Return the model as arrays, where it is made of trees or of a kind that is trained here; None where not."""
         if (own := self.trees) is not None:
@@ -127,7 +155,7 @@ def check(
 
     Args:
         inputs: the table's, by name where they are numbers.
-        searched: whether a method needs it as arrays of trees.
+        searched: whether a method needs it as arrays, of trees or of a form that can be bounded.
 
     Raises StudyError for a file that is damaged or could run code, and for inputs or outputs that are not the table's.
     """
@@ -146,8 +174,8 @@ def check_source(
     columns = columns_of(inputs)
     model, _ = _matched(source, spec, columns, outputs, double=False)
     _try(model, X, source, [c.name for c in columns], outputs)
-    if searched and model.trees is None:
-        _ = model.model.trees  # raises what stands against it
+    if searched:
+        model.refuse_unsearched(bool(spec.get("form")))
 
 
 class Opened:

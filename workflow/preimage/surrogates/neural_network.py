@@ -175,7 +175,8 @@ class Network:
         encoding = Encoding(np.array(self.form.levels, int), p.x_centre, p.x_scale)
         kernels, biases = tuple(p.kernels), tuple(p.biases)
         columns = exact_forms.Columns.of(encoding)
-        return exact_forms.Network(columns, self.form.activation, p.y_centre, p.y_scale, kernels, biases)
+        activations = (self.form.activation,) * (len(kernels) - 1)
+        return exact_forms.Network(columns, activations, p.y_centre, p.y_scale, kernels, biases)
 
     def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
         """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""

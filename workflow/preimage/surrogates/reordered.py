@@ -32,8 +32,6 @@ class Reordered:
 
 def trees(own: Forest, order: Order) -> Forest:
     """Return a model's arrays with our inputs and outputs."""
-    inner = own.feature >= 0
-    feature = np.where(inner, np.array(order.inputs, np.int32)[np.where(inner, own.feature, 0)], -1)
     outputs = list(order.outputs)
     values = np.ascontiguousarray(own.values[:, outputs])
-    return replace(own, feature=feature.astype(np.int32), values=values, start=own.start[outputs])
+    return replace(own.of_inputs(order.inputs), values=values, start=own.start[outputs])

@@ -11,7 +11,7 @@ What is done last: a forest divides by the number of its trees. (`n_jobs=1`: thr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,6 +66,12 @@ class Forest:
         out = np.empty((len(X), len(self.roots)), np.int32)
         _leaves(self._seen(X), self.feature, self.threshold, self.right, self.roots, out)
         return out
+
+    def of_inputs(self, places: Sequence[int]) -> Forest:
+        """Return the trees of points whose input places[k] is the k-th here."""
+        inner = self.feature >= 0
+        feature = np.where(inner, np.array(places, np.int32)[np.where(inner, self.feature, 0)], -1)
+        return replace(self, feature=feature.astype(np.int32))
 
     def _seen(self, X: np.ndarray) -> np.ndarray:
         """Return points as comparisons see them."""

@@ -29,9 +29,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from preimage.exact.forms import Columns, Form
 from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.support.jax_setup import cache_compiled_programs, enable_double
+from preimage.surrogates.brought import keras_layers
 from preimage.surrogates.brought.signature import Signature, rounded
 from preimage.surrogates.keras_files import keras_on_jax
 
@@ -118,6 +120,14 @@ class KerasModel:
     def traceable(self) -> tuple[Callable[[Any, Any], Any], Any]:
         """Return the prediction as a function of (parameters, one point (d,)), and the parameters."""
         return self.architecture, self.parameters
+
+    def exact_form(self) -> Form:
+        """Return the network as arrays that exact searches bound. Raises StudyError, by name, for a layer that has no
+        bounds here."""
+        count = self.signature.inputs or 1
+        columns = Columns(np.arange(count), np.zeros(count, np.int64), np.zeros(count), np.ones(count))
+        single = self.resolution > float(np.finfo(float).eps)
+        return keras_layers.layered(self.architecture.model, count).form(columns, single)
 
     def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
         """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""

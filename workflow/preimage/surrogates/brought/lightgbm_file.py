@@ -19,8 +19,10 @@ from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.surrogates.brought.categories import Column, listed, numbers
 from preimage.surrogates.brought.signature import Signature
+from preimage.surrogates.brought.supported import LIGHTGBM_LINKS
 from preimage.surrogates.brought.trees_file import SAY_CATEGORIES, Tree, TreesModel, checked, no_labels
 from preimage.trees.forest import Nodes
+from preimage.trees.links import IDENTITY
 
 # Objectives whose output is the sum of the trees itself.
 SUMS = frozenset({"regression", "regression_l1", "huber", "fair", "quantile", "mape", "custom"})
@@ -65,9 +67,10 @@ def _model(
 ) -> TreesModel:
     # A fitted objective is said with its options; none is said of a custom one.
     said, *options = head.get("objective", "custom").split()
-    if said not in SUMS or "sqrt" in options:
-        words = " ".join([said, *options])
-        raise StudyError(f"{path}: objective '{words}': no sum of trees; expected {', '.join(sorted(SUMS))}")
+    link = LIGHTGBM_LINKS.get(said, "signed_square" if "sqrt" in options else IDENTITY)
+    if said not in (*SUMS, *LIGHTGBM_LINKS) or ("sqrt" in options and said in LIGHTGBM_LINKS) or _steep(options):
+        words, known = " ".join([said, *options]), ", ".join(sorted([*SUMS, *LIGHTGBM_LINKS]))
+        raise StudyError(f"{path}: objective '{words}': no sum of trees; expected {known}")
     if int(head["num_tree_per_iteration"]) != 1:
         raise StudyError(f"{path}: found {head['num_tree_per_iteration']} trees an iteration, expected 1 (a regressor)")
     divisor = float(len(trees)) if "average_output" in head else 1.0
@@ -76,8 +79,20 @@ def _model(
     parts = tuple(checked(_tree(tree, path), inputs) for tree in trees)
     labels = partial(_in_order, known) if known else no_labels
     return TreesModel(
-        parts, np.zeros(1), divisor, signature, float(np.finfo(float).eps), inside_left=True, labels=labels
+        parts,
+        np.zeros(1),
+        divisor,
+        signature,
+        float(np.finfo(float).eps),
+        inside_left=True,
+        labels=labels,
+        link=link,
     )
+
+
+def _steep(options: Sequence[str]) -> bool:
+    """Whether a logistic function of a multiple of the sum is stated."""
+    return any(o.startswith("sigmoid:") and float(o.partition(":")[2]) != 1.0 for o in options)
 
 
 def _labels(text: str) -> list[list[Any]]:

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preimage.exact.forms import Form
 from preimage.support import limits
 from preimage.support.errors import StudyError
-from preimage.surrogates.brought import skops_columns, skops_forest, skops_trees
+from preimage.surrogates.brought import skops_columns, skops_forest, skops_forms, skops_linked, skops_trees
 from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.signature import Signature
 from preimage.trees.forest import Forest
+from preimage.trees.links import IDENTITY, LINKED
 
 # A forest of a hundred thousand trees has as many.
 MOST_STEPS = 5_000_000
@@ -102,8 +104,20 @@ class SkopsModel:
 
     @cached_property
     def trees(self) -> Forest:
-        """What exact searches take. Raises StudyError where this is no ensemble of trees that arrays represent."""
-        return skops_forest.forest(self.estimator, self.columns, self._table)
+        """What exact searches take. Raises StudyError where this is no ensemble of trees whose sum is the output."""
+        found = skops_forest.forest(self.estimator, self.columns, self._table)
+        if found.link != IDENTITY:
+            raise StudyError(LINKED.format(found.link))
+        return found.forest
+
+    def exact_form(self) -> Form:
+        """Return the model as arrays that exact searches bound. Raises StudyError where there are none."""
+        return self._form
+
+    @cached_property
+    def _form(self) -> Form:
+        trees = skops_linked.form(self.estimator, self.columns, self._table)
+        return skops_forms.form(self.estimator, self.columns, self._table) if trees is None else trees
 
     def _answer(self, X: np.ndarray) -> np.ndarray:
         return np.asarray(self.estimator.predict(self._table(X)))

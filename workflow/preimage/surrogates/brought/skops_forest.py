@@ -9,7 +9,7 @@ pipeline itself computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,14 @@ FARTHEST = 1e100
 ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 
 
-def forest(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], Any]) -> Forest:
+class Summed(NamedTuple):
+    """Trees whose sum a link makes the output of (`trees.links`)."""
+
+    forest: Forest
+    link: str
+
+
+def forest(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], Any]) -> Summed:
     """Return the arrays of a fitted model.
 
     Args:
@@ -38,12 +45,12 @@ def forest(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], 
     Raises StudyError, by name, for what arrays can't represent.
     """
     steps, last = _parts(model)
-    if not steps:
-        return ensembles.from_estimator(last)
-    front = _Front(steps, table, columns)
     own = ensembles.splits(last)
+    if not steps:
+        return Summed(ensembles.assembled(own, type(last).__name__), own.link)
+    front = _Front(steps, table, columns)
     nodes = map(front.nodes, own.trees, front.thresholds(own.trees))
-    return assemble(list(nodes), own.start, own.divisor)
+    return Summed(assemble(list(nodes), own.start, own.divisor), own.link)
 
 
 def _parts(model: Any) -> tuple[list[Any], Any]:
@@ -143,7 +150,7 @@ def _sources(step: Any, category: np.ndarray) -> Iterator[int]:
     elif isinstance(step, str) or name in RISING:
         if name == "SimpleImputer" and len(step.get_feature_names_out()) != len(category):
             raise StudyError("SimpleImputer makes more or fewer columns than it is given, which can't be searched")
-        if name == "FunctionTransformer" and not _same(step):
+        if name == "FunctionTransformer" and not changes_nothing(step):
             raise StudyError("FunctionTransformer computes what can't be searched")
         yield from range(len(category))
     elif name == "Pipeline":
@@ -161,6 +168,6 @@ def _sources(step: Any, category: np.ndarray) -> Iterator[int]:
         raise StudyError(f"{name} before the trees can't be searched; expected {known}")
 
 
-def _same(step: Any) -> bool:
+def changes_nothing(step: Any) -> bool:
     """Whether a function changes nothing: none, or the check of scikit-learn's own histogram boosting."""
     return step.func is None or getattr(getattr(step.func, "func", None), "__name__", "") == "check_array"

@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from preimage.exact.linked_trees import LinkedTrees
 from preimage.support.errors import StudyError
 from preimage.surrogates.brought import categories
 from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.signature import Signature
 from preimage.trees.category_splits import as_thresholds
 from preimage.trees.forest import Forest, Nodes, assemble
+from preimage.trees.links import IDENTITY, LINKED
 
 # Categories are numbered from 0, at most so far.
 MOST_CATEGORIES = 2**24
@@ -65,6 +67,7 @@ class TreesModel:
         inside_left: whether the categories of a split's set go left; all others go the other way.
         labels: what the file knows each input's categories by, in the order of its codes, from the study's categories
             of each input: () for a number, and where it knows none.
+        link: what the library makes of the sum at last (`trees.links`).
         strict: whether the library refuses categories that it does not know, rather than to take them as missing.
         columns, codes: the model's inputs as the study has them, and what each of their categories is to the model: the
             file's code, or of an input that is a number to it that number.
@@ -78,11 +81,13 @@ class TreesModel:
     inside_left: bool
     labels: Callable[[Sequence[Column]], Sequence[Sequence[Any]]]
     strict: bool = False
+    link: str = IDENTITY
     columns: tuple[Column, ...] = ()
     codes: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        return self.trees.predict(X)
+        """Return outputs (n, m) at points (n, d)."""
+        return self._summed.predict(X) if self.link == IDENTITY else self.exact_form().predict(X)
 
     def labelled(self, columns: Sequence[Column]) -> TreesModel:
         """Return the model of points whose categories are positions in the study's lists.
@@ -110,9 +115,19 @@ class TreesModel:
         found = {c.name: categories.unknown(c, own) for c, own in pairs if own.dtype.kind == "i"}
         return {name: strange for name, strange in found.items() if strange}
 
-    @cached_property
+    @property
     def trees(self) -> Forest:
-        """The arrays, of points in the study's own codes."""
+        """The arrays, of points in the study's own codes. Raises StudyError where their sum is not the output."""
+        if self.link != IDENTITY:
+            raise StudyError(LINKED.format(self.link))
+        return self._summed
+
+    def exact_form(self) -> LinkedTrees:
+        """Return the arrays with the link of their sum."""
+        return LinkedTrees.of(self._summed, (self.link,) * len(self.start), self.signature.inputs or 0)
+
+    @cached_property
+    def _summed(self) -> Forest:
         return assemble([self._as_thresholds(tree) for tree in self.parts], self.start, self.divisor)
 
     def _as_thresholds(self, tree: Tree) -> Nodes:

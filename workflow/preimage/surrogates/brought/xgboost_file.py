@@ -20,8 +20,10 @@ from preimage.support.errors import StudyError
 from preimage.surrogates.brought import ubjson
 from preimage.surrogates.brought.categories import Column
 from preimage.surrogates.brought.signature import Signature
+from preimage.surrogates.brought.supported import XGBOOST_LINKS
 from preimage.surrogates.brought.trees_file import Tree, TreesModel, checked, no_labels
 from preimage.trees.forest import Nodes
+from preimage.trees.links import IDENTITY
 
 # Objectives whose output is the sum of the trees itself.
 SUMS = frozenset(
@@ -64,8 +66,10 @@ def _document(path: Path) -> Mapping[str, Any]:
 
 def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
     said = learner["objective"]["name"]
-    if said not in SUMS:
-        raise StudyError(f"{path}: objective '{said}': no sum of trees; expected {', '.join(sorted(SUMS))}")
+    if said not in (*SUMS, *XGBOOST_LINKS):
+        taken = ", ".join(sorted([*SUMS, *XGBOOST_LINKS]))
+        raise StudyError(f"{path}: objective '{said}': no sum of trees; expected {taken}")
+    link = XGBOOST_LINKS.get(said, IDENTITY)
     booster, weights = learner["gradient_booster"], None
     if booster["name"] == "dart":  # a sum of trees with weights
         booster, weights = booster["gbtree"], np.array(booster["weight_drop"], np.float32)
@@ -75,7 +79,7 @@ def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
     targets = max(1, int(about["num_target"]))
     _check_targets(targets, model["trees"], path)
     base = np.array(json.loads(about["base_score"]), np.float32).ravel()
-    start = np.resize(base, targets)
+    start = np.resize(_margin(base, link), targets)
     trees, group = model["trees"], [int(g) for g in model["tree_info"]]
     used = _used(learner, model, len(trees))
     if not used:
@@ -90,7 +94,15 @@ def _model(learner: Mapping[str, Any], path: Path) -> TreesModel:
     return TreesModel(
         tuple(parts), start, 1.0, signature, float(np.finfo(np.float32).eps), inside_left=False,
         labels=partial(_same, known) if any(map(len, known)) else no_labels, strict=True,
+        link=link,
     )  # fmt: skip
+
+
+def _margin(base: np.ndarray, link: str) -> np.ndarray:
+    """Return what sums start from: a file has it as an output."""
+    if link == "exp":
+        return np.log(base)
+    return -np.log(1 / base - 1) if link == "logistic" else base
 
 
 def _weighted(tree: Tree, weight: np.float32) -> Tree:
