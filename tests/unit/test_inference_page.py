@@ -10,6 +10,7 @@ import pytest
 from preimage.inference import verdict
 from preimage.inference.checks import predictive
 from preimage.reporting import inference
+from preimage.reporting.inference_key_figures import key_figures
 from preimage.reporting.templates import environment
 from preimage.study.sections import Checks
 from preimage.support.frozen import json_schema
@@ -304,3 +305,14 @@ def test_what_is_derived_is_not_said_to_be_told_where_it_is_not():
 def test_parameters_that_are_told_apart_or_well_are_not_said_to_be_told_together():
     assert together((0.3, 0.4, 0.1), band=1)[0].startswith("On fresh problems, according to loop: every direction")
     assert together((0.05, 0.05, 0.01))[0].startswith("On fresh problems, according to loop: every direction")
+
+
+def test_runs_are_compared_by_means_over_observations_and_the_coverage_on_fresh_sets():
+    found = material()
+    mine = found.summary["method"] == "loop"
+    found.summary.loc[mine, "c2st"] = [0.6, np.nan]
+    figures = key_figures(found)
+    assert (figures["posterior.loop/c2st"], figures["posterior.loop/coverage"]) == (0.6, 0.91)
+    assert figures["posterior.loop/simulations"] == 100
+    assert figures["posterior.best/coverage"] is None and figures["posterior.narrow/c2st"] is None
+    assert not any("blind" in name for name in figures)
