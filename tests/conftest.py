@@ -22,20 +22,20 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(jax_setup.cache_folder())
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
+# A third of the examples that are worth trying in all; `make test-long` tries them all.
+ALL = os.environ.get("PREIMAGE_EXAMPLES") == "all"
+SHARE = 1 if ALL else 3
+
 # The same examples in every run, no clock, nothing written; each example overwrites the files of the one before.
 settings.register_profile(
     "preimage",
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=50,
+    max_examples=50 if ALL else 25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("preimage")
-
-# A third of the examples that are worth trying in all; `make test-long` tries them all.
-ALL = os.environ.get("PREIMAGE_EXAMPLES") == "all"
-SHARE = 1 if ALL else 3
 
 
 def pytest_collection_modifyitems(config, items):

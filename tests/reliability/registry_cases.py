@@ -146,7 +146,7 @@ def strides(at):
     return 4 if at.startswith("sqlite") else 12
 
 
-@pytest.mark.some(2)
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_again_and_again_each_time_a_few_calls_further(at, library, scenario):
     said, whole, calls = unbroken(library, scenario)
@@ -351,6 +351,7 @@ def test_two_processes_at_once_one_is_first_and_the_other_compares_again(at, lib
         assert fair["champion_before"] in ("1", good["version"])
 
 
+@pytest.mark.long
 def test_two_processes_with_the_same_model_end_with_one_champion(at, library, pair, tmp_path):
     for _ in range(2):
         name = f"{study()}.forest"

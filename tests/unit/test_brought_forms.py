@@ -23,6 +23,8 @@ from preimage.surrogates.model import Opened
 from ..conftest import refusal
 from ..own_models import keras
 
+# Networks of a few iterations will do.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 # Far from 0, as temperatures in kelvin are, and of different sizes.
 LOW, HIGH = np.array([300.0, -0.02, 0.0]), np.array([340.0, 0.03, 5e4])
 NAMES, OUTPUTS = ["a", "b", "c"], ["y", "z"]
@@ -119,7 +121,6 @@ def opened(path, inputs=NAMES, outputs=OUTPUTS):
     )
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", [*KERAS, *SKLEARN])
 def test_nothing_that_a_model_predicts_is_beyond_its_bounds(name, tmp_path):
     model = opened(written(name, tmp_path))
@@ -141,7 +142,6 @@ def test_nothing_that_a_model_predicts_is_beyond_its_bounds(name, tmp_path):
     assert (bounding.reach(model.exact_form(), SPACE) >= np.abs(model.predict(P.reshape(-1, 3))).max(axis=0)).all()
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", ["mixed", "graph", "mlp", "matern", "ridge"])
 def test_the_optimum_of_a_file_is_proven(name, tmp_path):
     path = written(name, tmp_path)

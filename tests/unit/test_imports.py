@@ -1,6 +1,7 @@
 """Who may import whom: MLflow has one package, Snakemake none of the library; imports run downward, in no circle."""
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -51,6 +52,7 @@ UPWARD = {
 }
 
 
+@cache
 def imports(path):
     """Return the modules that a file names in any import, wherever it stands."""
     found = []

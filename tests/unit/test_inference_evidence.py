@@ -131,6 +131,7 @@ def test_few_draws_are_not_compared_with_a_reference(count):
     observed = observations.Observed(["p"], np.zeros((1, SIZE, 2)), None, [rng.normal(size=(2000, 2))])
     (row,) = judge.observed(TASK, observed, [wide], 20, rng)
     assert row["c2st"] > 0.6 if count == 1000 else "c2st" not in row
+    assert row.get("c2st_missing") == (None if count == 1000 else "100 draws, of which its classifier needs 1,000")
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_a_point_where_the_simulator_raises_has_no_predictive_check(load):
     assert np.isnan(judge.shown(task, [point], [None], np.random.default_rng(0))["predictive.0"]).all()
 
 
-@pytest.mark.parametrize("kind", ["avo", "abc_smc"])
+@pytest.mark.parametrize("kind", [pytest.param("avo", marks=pytest.mark.long), "abc_smc"])
 def test_a_search_whose_simulator_hangs_ends_the_step(load, kind):
     trained = InferenceMethod.of({"kind": kind}).restored(Task(load("hangs", seconds=0.2), 4), {})
     message = refusal(table.ask, trained, np.zeros((4, 4, 1)), np.random.default_rng(0))

@@ -1,5 +1,6 @@
 """The page of a study of inference: its words and tables, from findings that are made up."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -125,6 +126,15 @@ def test_the_page_begins_with_whose_answers_to_trust():
         < text.index("The answers")
         < text.index("Cost and accuracy of each method")
     )
+
+
+def test_a_method_that_is_not_compared_with_the_reference_says_why():
+    found = material()
+    found.summary.loc[found.summary["method"] == "loop", "c2st"] = 0.62
+    checks = {case: {**about, "observed": []} for case, about in found.checks.items()}
+    checks[0, "narrow"]["observed"] = [{"c2st_missing": "500 draws, of which its classifier needs 1,000"}] * 2
+    text = page(dataclasses.replace(found, checks=checks))
+    assert text.count("not measured: 500 draws, of which its classifier needs 1,000") == 1
 
 
 def test_flags_name_what_a_reader_must_not_overlook():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from preimage.data import named
-from preimage.inference.observations import words
+from preimage.inference.observations import described
 from preimage.inference.simulators import loading
 from preimage.reporting import inference
 from preimage.reporting.inference_key_figures import key_figures
@@ -27,7 +27,7 @@ def main(snakemake):
             study=study,
             parameters=found.prior.names,
             derived=list(found.derived),
-            priors={name: words(margin) for name, margin in found.prior.margins.items()},
+            priors=described(found.prior),
             size=read_json(source.task)["size"],
             units=named.stated_units(study["problem"]),
             summary=pd.read_csv(source.summary),

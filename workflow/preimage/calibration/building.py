@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration import likelihoods, losses, solving
+from preimage.calibration import likelihoods, losses, priors, solving
 from preimage.calibration.course import Course
 from preimage.calibration.fit import Fit
 from preimage.calibration.likelihoods import Noise
@@ -48,10 +48,23 @@ def build(spec: Mapping[str, Any], entry: Mapping[str, Any], run: bool = True) -
     logs = tuple((spec.get("inputs") or {}).get(name, {}).get("scale") == "log" for name in names)
     course = Course(whole.start)
     noises = _noises(entry, spec, [model.observed[k] for k in columns], kind)
-    found = Fit(
-        model, names, rows, kind, weights, columns, start, rtol, atol, course=course, logarithmic=logs, noises=noises
-    )
+    if whole.conditions:
+        noises = tuple(_of_conditions(noise, whole.conditions, spec) for noise in noises)
+    known = priors.of(spec.get("inputs") or {}, names, kind in likelihoods.LIKELIHOODS)
+    _check_sample(entry, kind, model)
+    found = Fit(model, names, rows, kind, weights, columns, start, rtol, atol, course=course, logarithmic=logs,
+                noises=noises, priors=known)  # fmt: skip
     return found if isinstance(model, Curve) else solving.settled(found, whole, spec, run)
+
+
+def _check_sample(entry: Mapping[str, Any], kind: str, model: Model) -> None:
+    """Raise StudyError for draws from what has no posterior, or no gradient."""
+    if entry.get("sample") and kind not in likelihoods.LIKELIHOODS:
+        raise StudyError(
+            f"sample: a posterior needs a likelihood; found the loss {kind}, expected `loss: normal`, or others"
+        )
+    if entry.get("sample") and not model.traceable:
+        raise StudyError("sample: it needs exact gradients; write the model with jax.numpy instead of NumPy")
 
 
 def _noises(entry: Mapping[str, Any], spec: Mapping[str, Any], series: list[str], kind: str) -> tuple[Noise, ...]:
@@ -90,6 +103,16 @@ def _noise(stated: float | str, spec: Mapping[str, Any], where: str) -> Noise:
     if not stated > 0:
         raise StudyError(f"{where}: found {digits.plain(stated)}, expected a number above 0")
     return Noise("", float(stated))
+
+
+def _of_conditions(noise: Noise, own: conditions.Conditions, spec: Mapping[str, Any]) -> Noise:
+    """Return a noise whose lower bound is the least that it has in any condition. Raises StudyError for one that is not
+    above 0."""
+    if noise.name not in own.inputs:
+        return noise
+    cells = [row[own.inputs.index(noise.name)] for row in own.cells]
+    where = f"conditions, column '{noise.name}'"
+    return noise._replace(value=min(_noise(cell, spec, where).value for cell in cells))
 
 
 def observed(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> Series:

@@ -13,9 +13,10 @@ import numpy as np
 from scipy.stats import chi2
 from scipy.stats import f as fisher
 
-from preimage.calibration import likelihoods, losses, solvers
+from preimage.calibration import likelihoods, losses, priors, solvers
 from preimage.calibration.course import Course
 from preimage.calibration.likelihoods import Noise
+from preimage.calibration.priors import Prior
 from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, NoSolutionError, by_scipy
 from preimage.core.dynamics import Curve, Model
 from preimage.core.objective import NEAR_DEVIANCE, NEAR_SHARE
@@ -54,6 +55,7 @@ class Fit:
         logarithmic: which parameters are to be searched by their logarithms (d,); empty where none is.
         logs: which parameters are given by their logarithms to base 10 (d,); empty where none is.
         noises: of each of the columns, where the loss is a likelihood; empty otherwise.
+        priors: of parameters that have one.
     """
 
     model: Model
@@ -70,6 +72,7 @@ class Fit:
     logarithmic: tuple[bool, ...] = ()
     logs: tuple[bool, ...] = ()
     noises: tuple[Noise, ...] = ()
+    priors: tuple[Prior, ...] = ()
 
     # -- as a surrogate ------------------------------------------------------------------------------------------------
 
@@ -133,13 +136,16 @@ class Fit:
         if self.noises:
             both, p = (found[:, columns], self.wanted[:, columns]), self._by_row(self.named(x))
             with np.errstate(all="ignore"):
-                return np.asarray(likelihoods.residuals(self.loss, *both, self.weight, self.noises, p, np))
+                found = np.asarray(likelihoods.residuals(self.loss, *both, self.weight, self.noises, p, np))
+                own = priors.residuals(self.priors, self.named(x), np) if self.priors else np.empty(0)
+                return np.concatenate([found, own])
         return np.asarray((found - self.wanted)[:, columns] * self.weight)
 
     @property
     def many(self) -> int:
         """How many residuals there are."""
-        return len(self.counted) * len(self.columns) + sum(bool(noise.name) for noise in self.noises)
+        more = sum(bool(noise.name) for noise in self.noises) + len(self.priors)
+        return len(self.counted) * len(self.columns) + more
 
     def modelled(self, x: np.ndarray, **solver: Any) -> np.ndarray:
         """Return the series (n, m) in the rows that count, at parameters (d,), by scipy. Raises NoSolutionError."""
@@ -215,6 +221,7 @@ class Fit:
             logs=self.logs,
             noises=self.noises,
             own=conditions.inputs if conditions else (),
+            priors=self.priors,
         )
 
     @cached_property
@@ -350,11 +357,17 @@ class Fit:
         """Return a share of a loss; of a likelihood's, whose least value says nothing, that share of its limit."""
         return share * (DEVIANCE if self.noises else loss)
 
-    def negative_log_likelihood(self, loss: float) -> float | None:
-        """Return the negative log-likelihood that a loss stands for; None where the loss is no likelihood's."""
+    def negative_log_likelihood(self, loss: float, x: np.ndarray | None = None) -> float | None:
+        """Return the negative log-likelihood that a loss stands for; None where the loss is no likelihood's.
+
+        Args:
+            x: the parameters (d,), where they have priors, which are no part of it.
+        """
         if not self.noises:
             return None
         wanted = self.wanted[:, list(self.columns)]
+        if self.priors and x is not None:
+            loss -= float((priors.residuals(self.priors, self.named(x), np) ** 2).sum())
         return 0.5 * (loss + likelihoods.constant(self.loss, wanted, self.weight, self.noises))
 
     def named(self, x: np.ndarray, condition: int | None = None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from preimage.calibration import (
     likelihoods,
     losses,
     overlooked,
+    posterior,
     profiles,
 )
 from preimage.calibration.fit import Fit
@@ -93,7 +94,9 @@ def judge(
     within = told.X[told.loss <= told.limit]
     least, left = float(told.loss.min()), max(1.0, told.rows - max(1, told.determined))
     if found.noises:
-        findings["negative_log_likelihood"] = found.negative_log_likelihood(told.least)
+        findings["negative_log_likelihood"] = found.negative_log_likelihood(told.least, X[0])
+    if entry.get("sample"):
+        tables["posterior"], findings["sample"] = sampled(found, space, told, entry["sample"], logarithms, rng)
     noise = forecasts.noise(found, X[0], float(np.sqrt(least * told.rows / left)))
     if len(whole) > len(found.series):
         rows = forecast(found, whole, space, X[0], within, noise, rng)
@@ -103,6 +106,25 @@ def judge(
     if with_derivatives and not found.series.conditions:  # each of its many solutions would be one per condition
         tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
     return Judged(tables, findings, times)
+
+
+def sampled(
+    found: Fit,
+    space: Space,
+    told: profiles.Profiles,
+    entry: dict[str, int],
+    logarithms: Logarithms,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return draws from the posterior, a row each, and what they say of the parameters."""
+    begin = np.concatenate([told.best[None], told.X[told.loss <= told.limit]])
+    drawn = posterior.sample(found, space, begin, entry, rng)
+    chains, draws, width = drawn.values.shape
+    X = logarithms.undone(drawn.values.reshape(-1, width))
+    frame = pd.DataFrame(X, columns=[f"x.{name}" for name in found.names])
+    frame.insert(0, "chain", np.repeat(np.arange(chains), draws))
+    frame.insert(1, "draw", np.tile(np.arange(draws), chains))
+    return frame, posterior.summary(drawn, X.reshape(chains, draws, width), found.names, space)
 
 
 def solved(found: Fit, space: Space, best: np.ndarray) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from preimage.calibration import likelihoods, losses, solvers
+from preimage.calibration import likelihoods, losses, priors, solvers
 from preimage.calibration.likelihoods import Noise
+from preimage.calibration.priors import Prior
 from preimage.core.dynamics import Known, Model
 from preimage.support.jax_setup import cache_compiled_programs, enable_double
 
@@ -36,6 +37,7 @@ class Form(NamedTuple):
         logs: which parameters are given by their logarithms to base 10; empty where none is.
         noises: of each of the columns where the loss is a likelihood; empty otherwise.
         own: parameters that differ between conditions; empty where there are none.
+        priors: of parameters that have one.
     """
 
     model: Model
@@ -50,6 +52,7 @@ class Form(NamedTuple):
     logs: tuple[bool, ...] = ()
     noises: tuple[Noise, ...] = ()
     own: tuple[str, ...] = ()
+    priors: tuple[Prior, ...] = ()
 
 
 class Data(NamedTuple):
@@ -90,7 +93,8 @@ def named(form: Form, x: Any) -> dict[str, Any]:
 
 def many(form: Form, data: Data) -> int:
     """Return how many residuals there are."""
-    return len(data.wanted) * len(form.columns) + sum(bool(noise.name) for noise in form.noises)
+    more = sum(bool(noise.name) for noise in form.noises) + len(form.priors)
+    return len(data.wanted) * len(form.columns) + more
 
 
 def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
@@ -130,7 +134,10 @@ def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
     modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
     if form.noises:
         wanted = data.wanted[:, columns]
-        return likelihoods.residuals(form.loss, modelled, wanted, data.cells, form.noises, _by_row(form, data, x), jnp)
+        p = _by_row(form, data, x)
+        found = likelihoods.residuals(form.loss, modelled, wanted, data.cells, form.noises, p, jnp)
+        own = [priors.residuals(form.priors, named(form, x), jnp)] if form.priors else []
+        return jnp.concatenate([found, *own]) if own else found
     weight = data.cells if len(data.cells) else jnp.sqrt(data.weights / len(form.columns))[:, None]
     return ((modelled - data.wanted[:, columns]) * weight).ravel()
 

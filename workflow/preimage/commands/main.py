@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"preimage {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     new = commands.add_parser("new", help="look at a table and write a commented study of it")
-    new.add_argument("table", help="a CSV or parquet file")
+    new.add_argument("table", help="a CSV or parquet file, or the YAML file of a PEtab problem")
     new.add_argument(
         "--outputs", nargs="+", metavar="COLUMN", help="the outputs; the last column of numbers if left out"
     )

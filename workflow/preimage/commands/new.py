@@ -1,4 +1,4 @@
-"""`preimage new my.csv`: a commented study of a table, from a look at its columns."""
+"""`preimage new my.csv`: a commented study of a table, from a look at its columns; of a PEtab problem, its study."""
 
 from __future__ import annotations
 
@@ -80,6 +80,10 @@ def write(table: str, outputs: Sequence[str] | None = None) -> Path:
 
     Raises StudyError for a table that can't be read or inverted, an unknown output, and a file that is there already.
     """
+    if Path(table).is_file() and Path(table).suffix in (".yaml", ".yml"):
+        from preimage.study.petab import writing
+
+        return writing.write(table)
     path = Path(table).with_suffix(".yaml")
     if path.exists():
         raise StudyError(f"{path}: the file is there already; it is not overwritten")

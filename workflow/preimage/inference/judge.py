@@ -51,8 +51,8 @@ def observed(
         if answered(answer):
             row |= _predicted(task, sets.x[k], answer, count, own)
             row |= {"directions": [] if answer.point else _directions(task, [answer])}
-            if sets.references and len(answer.draws) >= FEWEST_COMPARED:
-                row |= {"c2st": _apart(sets.references[k], answer, own)}
+            if sets.references:
+                row |= _against(sets.references[k], answer, own)
         found.append(row)
     return found
 
@@ -70,6 +70,15 @@ def _predicted(task: Task, x: np.ndarray, answer: Estimate, count: int, rng: np.
         "predictive_p": found.p_value,
         "predictive_failed": found.failed,
     }
+
+
+def _against(reference: np.ndarray, answer: Estimate, rng: np.random.Generator) -> dict[str, Any]:
+    """Return C2ST, or the reason why it is not measured."""
+    if answer.point:
+        return {"c2st_missing": "a point, not draws"}
+    if len(answer.draws) < FEWEST_COMPARED:
+        return {"c2st_missing": f"{len(answer.draws):,} draws, of which its classifier needs {FEWEST_COMPARED:,}"}
+    return {"c2st": _apart(reference, answer, rng)}
 
 
 def _apart(reference: np.ndarray, answer: Estimate, rng: np.random.Generator) -> float:

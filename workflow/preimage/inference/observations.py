@@ -112,6 +112,15 @@ def _parameters(path: str, prior: Prior, sets: int) -> np.ndarray:
     return np.column_stack(list(columns.values()))
 
 
+def described(prior: Prior) -> dict[str, str]:
+    """Return the prior of each parameter in words."""
+    said = {name: [words(margin)] for name, margin in prior.margins.items()}
+    for one, other, value in prior.correlations:
+        said[one].append(f"correlation {value:g} with {other}")
+        said[other].append(f"correlation {value:g} with {one}")
+    return {name: ", ".join(parts) for name, parts in said.items()}
+
+
 def words(margin: Margin) -> str:
     """Return a parameter's prior in words."""
     if margin.kind == "uniform":

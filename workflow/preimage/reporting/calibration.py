@@ -23,6 +23,8 @@ LOSSES = {
     "poisson": "deviance of a Poisson likelihood",
     "negative_binomial": "deviance of a negative binomial likelihood",
 }
+# What chains that agree have for R-hat, and how many independent draws an interval needs (Vehtari et al. 2021).
+MIXED, ENOUGH = 1.01, 400
 UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "week": "weeks", "year": "years of 365.25 days"}
 
 
@@ -47,6 +49,8 @@ def _fit(material: Material, name: str, wanted: Fit) -> dict[str, Any]:
         "inputs": material.space.names,
         "methods": _methods(material, name),
         "conditions": _conditions(said),
+        "sample": _sample(said),
+        "trust": _trust(said),
         "likelihood": "negative_log_likelihood" in said,
         "forecast": _forecast(said),
         "verdict": _verdict(said),
@@ -190,6 +194,45 @@ def _near(material: Material, name: str, inverter: str) -> str:
     least = material.objectives[name].as_good_as(float(mine["predicted_loss"].min()))
     part = mine[mine["inverter"] == inverter]
     return f"{int((part['predicted_loss'] <= least).sum())} of {len(part)}"
+
+
+def _sample(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what draws from the posterior say of each parameter, beside its profile's interval."""
+    profiled = {r["parameter"]: r for r in said.get("parameters", [])}
+    return [
+        {
+            "name": r["parameter"],
+            "mean": words.number(r["mean"]),
+            "sd": words.number(r["sd"]),
+            "interval": f"{words.number(r['low'])} to {words.number(r['high'])}",
+            "profile": _interval(profiled.get(r["parameter"])),
+            "r_hat": f"{r['r_hat']:.3f}",
+            "effective": f"{r['effective']:.0f}",
+        }
+        for r in said.get("sample", {}).get("parameters", [])
+    ]
+
+
+def _trust(said: Mapping[str, Any]) -> str:
+    """Return whether the draws are to be trusted."""
+    found = said.get("sample")
+    if not found:
+        return ""
+    text = (
+        f"{found['draws']} draws of {found['chains']} chains by the No-U-Turn sampler, {found['gradients']} gradients."
+    )
+    rows = found["parameters"]
+    if late := [r["parameter"] for r in rows if not r["r_hat"] <= MIXED]:
+        text += f" Do not use them yet: chains disagree on {words.listing(late)} (R-hat above {MIXED}); draw more."
+    elif few := [r["parameter"] for r in rows if not r["effective"] >= ENOUGH]:
+        text += f" Fewer than {ENOUGH} independent draws of {words.listing(few)}: intervals are rough; draw more."
+    else:
+        text += (
+            f" All chains agree (R-hat at most {MIXED}), and every parameter has {ENOUGH} independent draws or more."
+        )
+    if found["diverged"]:
+        text += f" {found['diverged']} trajectories diverged: a narrow part of the posterior may be missing."
+    return text
 
 
 def _conditions(said: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -293,8 +293,16 @@ def _method(
         "tarp": _range([f["tarp_p"] for f in checked], _p) if checked else words.NONE,
         "score": _cell(name, scores, lambda values: float(np.mean(values))),
         "c2st": words.number(mine["c2st"].mean()),
+        "c2st_missing": "" if mine["c2st"].notna().any() else _reason(m, name),
         "failed": int((mine["status"] == "failed").sum()),
     }
+
+
+def _reason(m: Material, name: str) -> str:
+    """Return why no answer of a method has a C2ST, the commonest reason; "" where there is no reference."""
+    seen = [row.get("c2st_missing") for seed in m.seeds for row in m.checks[seed, name]["observed"]]
+    given = [reason for reason in seen if reason]
+    return max(given, key=given.count) if given else ""
 
 
 def _p(value: float) -> str:

@@ -33,6 +33,8 @@ OTHER_PROBLEM = (
     "success_fraction",
 )
 
+# What a stochastic simulator depends on of a problem, beside its inputs and outputs.
+SIMULATED = ("simulator", "stepping", "seconds", "batch", "correlations")
 # Sets that show what prior and simulator can produce, for the observed ones to be compared with.
 FEWEST_FRESH = 300
 
@@ -42,8 +44,9 @@ def refuse_parts(study: Study) -> None:
     for key in OWN_PARTS:
         if key in study:
             raise StudyError(f"key '{key}': valid only in a study with 'inference' (stochastic simulators)")
-    if "stepping" in study["problem"]:
-        raise StudyError("key 'problem.stepping': valid only in a study with 'inference' (stochastic simulators)")
+    for key in ("stepping", "correlations"):
+        if key in study["problem"]:
+            raise StudyError(f"key 'problem.{key}': valid only in a study with 'inference' (stochastic simulators)")
     if "objectives" not in study:
         raise StudyError("missing key 'objectives' (or, for a stochastic simulator, 'inference')")
 
@@ -142,7 +145,7 @@ def simulated_part(problem: Mapping[str, Any]) -> dict[str, Any]:
         name: {k: v for k, v in entry.items() if k in ("low", "high", "normal", "log_normal")}
         for name, entry in (problem.get("inputs") or {}).items()
     }
-    given = {key: problem[key] for key in ("simulator", "stepping", "seconds", "batch") if key in problem}
+    given = {key: problem[key] for key in SIMULATED if key in problem}
     return {**given, "inputs": inputs, "outputs": dict.fromkeys(problem.get("outputs") or {})}
 
 

@@ -125,14 +125,18 @@ class Noise(Frozen):
 
 
 class Normal(Frozen):
-    """For inference: this parameter's prior is normal. `low` and `high` make it uniform."""
+    """For inference, and a fit by a likelihood: this parameter's prior is normal. For inference, `low` and `high` make
+    it uniform; for a fit they bound it.
+    """
 
     mean: Number = option(..., "Mean.")
     sd: Number = option(..., "Standard deviation.", gt=0)
 
 
 class LogNormal(Frozen):
-    """For inference: this parameter's logarithm has a normal prior, of this mean and standard deviation."""
+    """For inference, and a fit by a likelihood: this parameter's logarithm has a normal prior, of this mean and
+    standard deviation.
+    """
 
     mean: Number = option(..., "Mean.")
     sd: Number = option(..., "Standard deviation.", gt=0)
@@ -322,6 +326,11 @@ class Problem(Frozen):
     curve: Maybe[Curve] = option(None)
     events: Maybe[Events] = option(None)
     solver: Solver = option(Solver())
+    correlations: Maybe[dict[Text, dict[Text, Number]]] = option(
+        None,
+        "For inference: correlations between parameters whose priors are normal, or between the logarithms of those "
+        "with log-normal ones, as `{a: {b: 0.7}}`: together they are multivariate normal.",
+    )
     stepping: Maybe[Literal["tau_leaping", "exact"]] = option(
         None,
         "For inference: time stepping of the simulator `lotka_volterra`; `exact` simulates each event, "

@@ -115,6 +115,7 @@ def made_for(kind: str, task: Task, architecture: Mapping[str, Any]) -> dict[str
         "simulator": simulator.name,
         "version of the simulator": simulator.version,
         "parameters": {name: list(margin) for name, margin in simulator.prior.margins.items()},
+        **({"correlations": list(map(list, correlated))} if (correlated := simulator.prior.correlations) else {}),
         "coordinates": list(simulator.coordinates),
         "size": task.size,
         **architecture,

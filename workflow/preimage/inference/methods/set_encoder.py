@@ -24,6 +24,11 @@ Options = OneShot | Alfi | Npe
 FEATURES = ("both", "learned", "pooled")
 # Sets drawn from the prior by which inputs of a simulator without `encoded` or `pooled` of its own are scaled.
 SETS = 256
+# What is kept of an encoder.
+SCALES = ("centre", "scale", "pooled_centre", "pooled_scale", "floors")
+# A positive coordinate whose largest values are more than so many times its smallest is seen in logarithms, and told
+# apart down to a share of the smallest sample.
+SPAN, BELOW = 10, 1e-3
 
 
 class Seen(NamedTuple):
@@ -60,6 +65,7 @@ class SetEncoder:
     Attributes:
         centre, scale: of what the network sees of a sample, from the prior's samples, (q,).
         pooled_centre, pooled_scale: of the statistics, (p,).
+        floors: of the coordinates that are seen in logarithms, the least that is told apart; NaN of the others, (D,).
     """
 
     task: Task
@@ -69,6 +75,7 @@ class SetEncoder:
     scale: Any
     pooled_centre: Any
     pooled_scale: Any
+    floors: Any
 
     @property
     def length(self) -> int:
@@ -89,7 +96,7 @@ class SetEncoder:
         failed = 1 - fine.mean(axis=-2, dtype=x.dtype)
         each = statistics = None
         if self.features != "pooled":
-            each = (_sample(self.task, jnp.where(fine, x, 0)) - self.centre) / self.scale
+            each = (_sample(self.task, jnp.where(fine, x, 0), self.floors) - self.centre) / self.scale
             each = each if self.task.simulator.encoded else jnp.arcsinh(each)
         if self.features != "learned":
             statistics = self.statistics(x)
@@ -98,18 +105,31 @@ class SetEncoder:
     def statistics(self, x: Any) -> Any:
         """Return the statistics (..., p) of sets (..., n, D), of order 1; 0 where there are none."""
         fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
-        whole = (_statistics(self.task, x, fine) - self.pooled_centre) / self.pooled_scale
+        whole = (_statistics(self.task, x, fine, self.floors) - self.pooled_centre) / self.pooled_scale
         whole = whole if _known(self.task) else jnp.arcsinh(whole)
         return jnp.where(jnp.isfinite(whole), whole, 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        names = ("centre", "scale", "pooled_centre", "pooled_scale")
-        return {f"encoder.{name}": np.asarray(getattr(self, name)) for name in names}
+        return {f"encoder.{name}": np.asarray(getattr(self, name)) for name in SCALES}
 
 
-def _sample(task: Task, x: Any) -> Any:
+def _sample(task: Task, x: Any, floors: Any) -> Any:
     """Return what a network sees of each sample, (..., n, q)."""
-    return task.simulator.encoded(x) if task.simulator.encoded else x
+    if task.simulator.encoded:
+        return task.simulator.encoded(x)
+    return jnp.where(jnp.isnan(floors), x, jnp.log(jnp.maximum(x, floors)))
+
+
+def _floors(task: Task, x: Any) -> np.ndarray:
+    """Return the floors of samples (sets, n, D): of coordinates that are positive and span more than `SPAN`, whose
+    small values would all look alike beside large ones."""
+    flat = np.asarray(x, dtype=np.float32).reshape(-1, x.shape[-1])
+    flat = flat[np.isfinite(flat).all(axis=1)]
+    if task.simulator.encoded or not len(flat):
+        return np.full(flat.shape[1], np.nan, np.float32)
+    least = flat.min(axis=0)
+    low, high = np.quantile(flat, [0.01, 0.99], axis=0)
+    return np.where((least > 0) & (high > SPAN * low), least * BELOW, np.nan).astype(np.float32)
 
 
 def _known(task: Task) -> bool:
@@ -117,13 +137,15 @@ def _known(task: Task) -> bool:
     return bool(task.simulator.pooled or (task.size == 1 and task.simulator.encoded))
 
 
-def _statistics(task: Task, x: Any, fine: Any) -> Any:
+def _statistics(task: Task, x: Any, fine: Any, floors: Any) -> Any:
     """Return statistics of sets (..., p): the simulator's own, or else means and logs of sds; of a set of one sample
     that sample, as the simulator encodes it."""
     if task.simulator.pooled:
         return task.simulator.pooled(x)
     if _known(task):
-        return _sample(task, x)[..., 0, :]
+        return _sample(task, x, floors)[..., 0, :]
+    if not task.simulator.encoded:
+        x = _sample(task, x, floors)
     count = jnp.maximum(fine.sum(axis=-2, dtype=x.dtype), 1)
     mean = jnp.where(fine, x, 0).sum(axis=-2) / count
     if task.size == 1:
@@ -136,7 +158,8 @@ def fitted(task: Task, options: Options, key: Any) -> tuple[SetEncoder, int]:
     """Return the encoder for a task, and how many samples were simulated to scale its inputs.
 
     Where the simulator has no `encoded` or `pooled`, inputs are shifted and scaled by quantiles of samples from the
-    prior (means and sds say little of heavy tails), and compressed by arcsinh, which is linear near 0.
+    prior (means and sds say little of heavy tails), and compressed by arcsinh, which is linear near 0. Coordinates that
+    are positive and span decades are seen in logarithms.
     """
     simulator = task.simulator
     one, other = jax.random.split(key)
@@ -149,9 +172,10 @@ def fitted(task: Task, options: Options, key: Any) -> tuple[SetEncoder, int]:
 def scaled_by(task: Task, options: Options, x: Any) -> SetEncoder:
     """Return the encoder for a task whose inputs are scaled by sets (sets, n, D)."""
     fine = jnp.isfinite(x).all(axis=-1, keepdims=True)
-    centre, scale = _scales(_sample(task, x), bool(task.simulator.encoded))
-    pooled = _scales(_statistics(task, x, fine), _known(task))
-    return SetEncoder(task, options.features, options.hidden, centre, scale, *pooled)
+    floors = _floors(task, x)
+    centre, scale = _scales(_sample(task, x, floors), bool(task.simulator.encoded))
+    pooled = _scales(_statistics(task, x, fine, floors), _known(task))
+    return SetEncoder(task, options.features, options.hidden, centre, scale, *pooled, floors)
 
 
 def _scales(values: Any, known: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -172,6 +196,5 @@ def _scales(values: Any, known: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def restored(task: Task, options: Options, arrays: Mapping[str, np.ndarray]) -> SetEncoder:
     """Return the encoder from `SetEncoder.arrays`."""
-    names = ("centre", "scale", "pooled_centre", "pooled_scale")
-    scales = [np.asarray(arrays[f"encoder.{name}"]) for name in names]
+    scales = [np.asarray(arrays[f"encoder.{name}"]) for name in SCALES]
     return SetEncoder(task, options.features, options.hidden, *scales)

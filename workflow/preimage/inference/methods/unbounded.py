@@ -49,7 +49,8 @@ class Unbounded:
         # The logistic distribution function at v less that at v - 1, in logs that don't cancel.
         rising = -np.logaddexp(0, -v / KNEE) - np.logaddexp(0, (v - 1) / KNEE) + np.log1p(-np.exp(-1 / KNEE))
         normal = -(np.square(w) + np.log(2 * np.pi)) / 2
-        return np.asarray(np.where(self._uniform, rising - np.log(WIDTH), normal).sum(axis=-1))
+        alone = np.where(self._uniform, rising - np.log(WIDTH), normal).sum(axis=-1)
+        return np.asarray(alone + self.prior.log_dependence(w))
 
     @cached_property
     def _uniform(self) -> np.ndarray:

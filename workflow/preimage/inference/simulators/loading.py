@@ -22,6 +22,12 @@ def load(spec: Mapping[str, Any], run: bool = True) -> Simulator:
 
     Raises StudyError for an unknown built-in, a function that can't be imported, or a prior out of order.
     """
+    found, entry = _loaded(spec, run), spec.get("correlations") or {}
+    pairs = tuple((one, other, float(r)) for one, others in entry.items() for other, r in others.items())
+    return replace(found, prior=replace(found.prior, correlations=pairs)) if pairs else found
+
+
+def _loaded(spec: Mapping[str, Any], run: bool) -> Simulator:
     name = spec.get("simulator", "")
     if ":" in name:
         return replace(user.wrapped(name, spec, run), version=fingerprint.digest(name))

@@ -31,6 +31,18 @@ class Time(Frozen):
     )
 
 
+class Sample(Frozen):
+    """Draws from the posterior of the parameters by the No-U-Turn sampler, beside the profiles. The loss is a
+    likelihood, the model written with `jax.numpy`; parameters without a prior are uniform within their bounds.
+    """
+
+    draws: Whole = option(2000, "Draws of all chains together.", ge=100, le=1_000_000)
+    chains: Whole = option(4, "Chains, which begin apart from each other.", ge=2, le=64)
+    warm_up: Whole = option(
+        500, "Iterations of each chain before its draws, which tune the sampler.", ge=150, le=100_000
+    )
+
+
 class Fit(Frozen):
     """Data that a simulator of series should reproduce, and the loss: calibration."""
 
@@ -84,6 +96,7 @@ class Fit(Frozen):
         "by series. Standard deviation (`normal`), that of the logarithm (`log_normal`), scale (`laplace`), or "
         "overdispersion (`negative_binomial`: the variance of a mean m is m + noise * m**2).",
     )
+    sample: Maybe[Sample] = option(None)
     window: Maybe[Whole] = option(None, "Number of last rows in the loss. Default: all.", ge=1)
     weights: Literal["recent", "equal"] = option("equal", "`recent`: rows have weight 1 / age, the newest the largest.")
     decimal: Maybe[Literal[".", ","]] = option(None, "Decimal sign of the CSV files, as under `problem.table`.")
