@@ -25,7 +25,7 @@ from preimage.trees.shares import widths
 from preimage.trees.tolerance_box import Window, interval
 
 # Boxes that one proof may take, and all the proofs of a window together.
-PROOF, WORK = 300, 3000
+PROOF, WORK = 128, 1000
 # Inputs of a window that are tried before a proof.
 SAMPLES = 128
 # Halvings of the relative reach from which a window is grown, and of a step by which one end is.
@@ -42,7 +42,8 @@ def window(
     x: np.ndarray,
     best: float | None = None,
 ) -> Window | None:
-    """Return a window around a point x (d,); None where the objective, or a limit, does not hold at x itself.
+    """Return a window around a point x (d,); None where the objective, or a limit, does not hold at x itself, or nothing
+    could be proven around it.
 
     Args and errors are those of `trees.tolerance_box.tolerance_box`; `predict` are the model's own outputs (n, m).
     """
@@ -73,8 +74,8 @@ class _Finder:
         self.model = bounding.box_model(form, space, goal.sides, predict)
         self.rng, self.work = np.random.default_rng(0), WORK
 
-    def grown(self) -> Window:
-        """Return a window as wide as could be proven."""
+    def grown(self) -> Window | None:
+        """Return a window as wide as could be proven; None where that is the point alone."""
         start, end = self.x.copy(), self.x.copy()
         least, most = 0.0, 1.0
         for _ in range(REACHES):
@@ -92,6 +93,8 @@ class _Finder:
             if not self._widened(start, end, j, below):
                 growing.remove((j, below))
         width, free = widths(self.space, start[None], end[None])[0], self.space.free
+        if free.any() and (start == end).all():
+            return None
         return Window(start, end, float(width[free].min()) if free.any() else 1.0, False)
 
     def _of_reach(self, share: float) -> tuple[np.ndarray, np.ndarray]:
