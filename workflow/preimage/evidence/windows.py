@@ -48,7 +48,7 @@ def with_windows(
     for k in np.flatnonzero(has):
         surrogate, objective = str(frame["surrogate"].iloc[k]), str(frame["objective"].iloc[k])
         model, wanted = models.get(surrogate), objectives[objective]
-        if wanted.name != wanted.entry:
+        if model is None or wanted.name != wanted.entry:
             continue
         key = (surrogate, objective, X[k].tobytes())
         if key not in known:

@@ -42,8 +42,8 @@ def window(
     x: np.ndarray,
     best: float | None = None,
 ) -> Window | None:
-    """Return a window around a point x (d,); None where the objective, or a limit, does not hold at x itself, or nothing
-    could be proven around it.
+    """Return a window around a point x (d,); None where the objective, or a limit, does not hold at x itself, or where
+    nothing could be proven around it.
 
     Args and errors are those of `trees.tolerance_box.tolerance_box`; `predict` are the model's own outputs (n, m).
     """
