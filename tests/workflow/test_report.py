@@ -4,8 +4,10 @@ import copy
 import html
 import io
 import json
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -94,6 +96,30 @@ addEventListener("load", () => {
     () => {
       kept.clicked = reading();
       document.querySelector('[data-part="reset"]').click();
+      const figure = [...document.querySelectorAll("use.pick")].at(-1).closest("svg");
+      const stops = () => [...figure.querySelectorAll('[tabindex="0"]')];
+      const press = (key) => document.activeElement.dispatchEvent(
+        new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+      const before = reading();
+      stops()[0].focus();
+      press("Home");
+      const left = document.activeElement.getBoundingClientRect().left;
+      press("ArrowRight");
+      press("End");
+      const at = document.activeElement;
+      kept.keys = {
+        role: figure.getAttribute("role"), stops: stops().length, said: at.getAttribute("aria-label"),
+        named: document.querySelector(".named").textContent, shown: !document.querySelector(".named").hidden,
+        right: at.getBoundingClientRect().left >= left, waits: reading() === before,
+        picked: [...figure.querySelectorAll(".picked")].length,
+      };
+      press("Enter");
+      at.blur();
+      kept.keys.gone = document.querySelector(".named").hidden;
+    },
+    () => {
+      kept.keys.loaded = reading();
+      document.querySelector('[data-part="reset"]').click();
       document.querySelector('button[data-open="ring"]').click();
       const slider = document.querySelector('#explorer input[type="range"]');
       slider.value = 3;
@@ -152,6 +178,41 @@ def test_a_candidate_in_a_figure_is_named_and_put_into_the_sliders(used, tiny):
     mine = candidates[(candidates["inverter"] == inverter) & (candidates["rank"] == int(rank))]
     assert number(used["clicked"]) == number(predicted)
     assert np.isclose(mine["predicted.y"], number(predicted), rtol=1e-3).sum() == 1
+
+
+@needs_chromium
+def test_the_keyboard_reaches_candidates_of_a_figure_and_loads_them(used):
+    """A figure is one stop, however many marks it has; arrows go on from left to right, and nothing moves before
+    Enter."""
+    keys = used["keys"]
+    assert (keys["role"], keys["stops"]) == ("group", 1)
+    assert keys["said"] == keys["named"] and keys["shown"] and keys["gone"] and keys["right"] and keys["waits"]
+    assert keys["picked"] >= 1 and number(keys["loaded"]) == number(keys["said"].split(": ")[1])
+
+
+AXE = Path(os.environ.get("PREIMAGE_AXE", "axe.min.js"))
+
+
+@needs_chromium
+@pytest.mark.long
+@pytest.mark.skipif(not AXE.is_file(), reason="PREIMAGE_AXE names no axe.min.js (of the package axe-core)")
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_no_serious_violation(page, tmp_path, dark):
+    text = page.replace("@media (prefers-color-scheme: dark)", "@media all") if dark else page
+    run = """
+    document.querySelectorAll("details").forEach((d) => { d.open = true; });
+    axe.run().then(({ violations }) => {
+      const pre = document.body.appendChild(document.createElement("pre"));
+      const told = violations.map(({ id, impact, nodes }) => [id, impact, nodes.slice(0, 3).map((n) => n.html)]);
+      Object.assign(pre, { id: "kept", textContent: JSON.stringify(told) });
+    });"""
+    scripts = (
+        f"<script>{AXE.read_text(encoding='utf-8')}</script><script>addEventListener('load', () => {{{run}}});</script>"
+    )
+    (tmp_path / "page.html").write_text(text.replace("</body>", f"{scripts}</body>"), encoding="utf-8")
+    found, _ = opened(tmp_path / "page.html", tmp_path / "profile")
+    told = json.loads(html.unescape(re.search('<pre id="kept">(.*?)</pre>', found, re.DOTALL).group(1)))
+    assert [one for one in told if one[1] in ("serious", "critical")] == []
 
 
 @needs_chromium

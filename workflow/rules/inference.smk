@@ -142,6 +142,7 @@ rule check:
         method=method_of,
         predictive=lambda w: of(w)["checks"]["predictive"],
         sets=lambda w: inference_setting.checked_sets(of(w), w.method),
+        draws=lambda w: of(w)["checks"]["draws"],
         code=lambda w: code("check", *method_modules(w)),
     script:
         "../scripts/check.py"

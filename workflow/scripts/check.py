@@ -9,9 +9,6 @@ from preimage.inference.simulators import loading
 from preimage.running.step import step
 from preimage.support.files import read_json, replacing, write_json
 
-# Draws of an answer to a fresh set: enough for ranks and regions, whatever is wanted of the observed ones.
-DRAWS = 1000
-
 
 def main(snakemake):
     with step(snakemake) as run:
@@ -28,7 +25,7 @@ def main(snakemake):
 
         known = bank.complete(Bank(**arrays.read(snakemake.input.fresh)), run.params["sets"])
         kept = arrays.read(snakemake.input.trained)
-        trained = lighter(method).restored(task, kept)
+        trained = lighter(method, run.params["draws"]).restored(task, kept)
         if hasattr(trained, "untrained"):
             shown |= judge.untrained(task, sets.x, trained.untrained(), rng)
         arrays.write(snakemake.output.shown, shown)
@@ -41,8 +38,9 @@ def main(snakemake):
         run.artifact(snakemake.output.checks, snakemake.output.sets)
 
 
-def lighter(method):
-    return method.changed(draws=min(method.draws, DRAWS)) if hasattr(method, "draws") else method
+def lighter(method, most):
+    """The method with no more draws than ranks and regions need, whatever is wanted of the observed sets."""
+    return method.changed(draws=min(method.draws, most)) if hasattr(method, "draws") else method
 
 
 def log(run, seen, about):
