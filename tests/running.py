@@ -74,7 +74,7 @@ def documented_values(said):
 
 def seldom():
     """Return the columns that only some studies have, by what is said of them or of the column that they are like."""
-    known = documented("candidates.parquet")
+    known = documented("fit.parquet") | documented("candidates.parquet")
     found = {name for name, said in known.items() if said.startswith("Only in studies")}
     return found | {name for name, said in known.items() if set(re.findall(r"^As (?:`(\w+)`)", said)) & found}
 

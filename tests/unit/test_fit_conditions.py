@@ -166,6 +166,11 @@ def test_what_is_no_table_of_conditions_is_refused(study, table, said):
     assert said in refusal(building.build, SPEC, ENTRY)
 
 
+def test_conditions_without_their_table_are_said_to_be_fitted_as_one(study):
+    (note,) = building.build(CURVE, {k: v for k, v in ENTRY.items() if k != "conditions"}).series.notes
+    assert note.startswith("3 conditions in the column 'condition' of blood.csv are fitted as one experiment")
+
+
 def test_held_out_rows_are_refused_and_files_are_named(study):
     assert "hold_out: valid only without `conditions`" in refusal(building.build, SPEC, {**ENTRY, "hold_out": 2})
     assert named.series_files({"o": {"fit": ENTRY}}) == ["blood.csv", "conditions.csv"]

@@ -149,6 +149,33 @@ def test_conditions_and_parameters_of_single_measurements_are_those_of_the_close
     assert found.negative_log_likelihood(found.by_scipy(x)) == pytest.approx(right, rel=1e-6)
 
 
+def test_one_noise_of_logarithms_to_base_10_for_all_is_scaled_too(tmp_path, monkeypatch):
+    text = FILES["observables.tsv"].replace("noiseFormula\n", "noiseFormula\tobservableTransformation\n").strip()
+    rows = FILES["measurements.tsv"].replace("\t0.1\n", "\tsd_b\n")
+    decay(tmp_path, observables_tsv=f"{text}\tlog10\n", measurements_tsv=rows)
+    monkeypatch.setattr(sbml, "read", lambda path: DECAY)
+    study = reading.load(new.write(str(tmp_path / "decay.yaml")))
+    assert study["objectives"]["fit"]["fit"]["noise"] == {"signal": "sd_b"}
+    assert study["problem"]["inputs"]["sd_b"]["high"] == pytest.approx(np.log(10))
+    (tmp_path / "again").mkdir()
+    decay(tmp_path / "again", observables_tsv=f"{text.replace('* A', '* A + sd_b')}\tlog10\n", measurements_tsv=rows)
+    said = refusal(new.write, str(tmp_path / "again" / "decay.yaml"))
+    assert "found 'sd_b' as the noise of logarithms to base 10 and elsewhere" in said
+
+
+def test_noise_of_logarithms_to_base_10_is_that_of_natural_ones(tmp_path, monkeypatch):
+    text = FILES["observables.tsv"].replace("noiseFormula\n", "noiseFormula\tobservableTransformation\n").strip()
+    decay(tmp_path, observables_tsv=f"{text}\tlog10\n")
+    found, study = studied(tmp_path, "decay", DECAY, monkeypatch)
+    assert study["problem"]["inputs"]["sd_b"]["high"] == pytest.approx(np.log(10))
+    p = {"k": 0.7, "scale_a": 1.9, "scale_b": 2.8, "sd_b": 0.3 * np.log(10)}
+    x = np.array([p.get(name, study["problem"]["inputs"][name].get("fixed")) for name in found.names], float)
+    mean = np.array([19, 19 * np.exp(-0.7), 28 * np.exp(-1.4), *[14 * np.exp(-1.4)] * 2])
+    y, sd = np.array([19, 12, 11, 6, 5.5]), np.array([0.1, 0.1, 0.3, 0.3, 0.3])
+    right = -(stats.norm.logpdf(np.log10(y), np.log10(mean), sd) - np.log(y * np.log(10))).sum()
+    assert found.negative_log_likelihood(found.by_scipy(x)) == pytest.approx(right, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preimage.calibration import building, convergence, engine, nuts, posterior
+from preimage.calibration import bands, building, convergence, engine, nuts, posterior
 from preimage.calibration.fit import Fit
 from preimage.calibration.likelihoods import Noise
 from preimage.calibration.priors import Prior
@@ -98,6 +98,16 @@ def test_draws_are_of_the_posterior_that_a_grid_gives_whatever_parameters_are_se
     assert k.mean() == pytest.approx(mean, abs=0.1 * sd) and k.std() == pytest.approx(sd, rel=0.1)
     told = posterior.summary(drawn, drawn.values, found.names, box)["parameters"]
     assert [r["parameter"] for r in told] == ["k", "sd"] and all(r["r_hat"] < 1.02 for r in told)
+
+
+def test_the_band_of_a_fit_is_the_closed_form_of_its_parameters():
+    found = decay(Prior("k", False, 1.0, 0.05))
+    X = np.array([[0.5, 0.3], *([k, 0.3] for k in np.linspace(0.4, 0.7, 60))])
+    band = bands.table(found, X, drawn=False)
+    assert band["low"].to_numpy() == pytest.approx(10 * np.exp(-0.7 * TIMES))
+    assert band["high"].to_numpy() == pytest.approx(10 * np.exp(-0.4 * TIMES))
+    drawn = bands.table(found, np.column_stack([np.linspace(0.4, 0.7, 2001), np.full(2001, 0.3)]), drawn=True)
+    assert drawn["high"].to_numpy() == pytest.approx(10 * np.exp(-(0.4 + 0.025 * 0.3) * TIMES), rel=2e-3)
 
 
 def test_a_prior_is_part_of_the_fit_and_no_part_of_the_likelihood():

@@ -147,9 +147,10 @@ class Fit:
         more = sum(bool(noise.name) for noise in self.noises) + len(self.priors)
         return len(self.counted) * len(self.columns) + more
 
-    def modelled(self, x: np.ndarray, **solver: Any) -> np.ndarray:
-        """Return the series (n, m) in the rows that count, at parameters (d,), by scipy. Raises NoSolutionError."""
-        return self._solved(x, self.series, self.counted, **solver)
+    def modelled(self, x: np.ndarray, rows: np.ndarray | None = None, **solver: Any) -> np.ndarray:
+        """Return the series (n, m) in the rows that count, or in some `rows` (n,), at parameters (d,), by scipy. Raises
+        NoSolutionError."""
+        return self._solved(x, self.series, self.counted if rows is None else rows, **solver)
 
     def _solved(self, x: np.ndarray, s: Series, rows: np.ndarray, **solver: Any) -> np.ndarray:
         """Return the series (n, m) in some rows (n,) of the data, condition by condition. Raises NoSolutionError."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.calibration import (
+    bands,
     building,
     by_condition,
     derivatives,
@@ -97,6 +98,8 @@ def judge(
         findings["negative_log_likelihood"] = found.negative_log_likelihood(told.least, X[0])
     if entry.get("sample"):
         tables["posterior"], findings["sample"] = sampled(found, space, told, entry["sample"], logarithms, rng)
+    if found.model.traceable:
+        tables["bands"] = _bands(found, X[0], within, tables.get("posterior"), logarithms)
     noise = forecasts.noise(found, X[0], float(np.sqrt(least * told.rows / left)))
     if len(whole) > len(found.series):
         rows = forecast(found, whole, space, X[0], within, noise, rng)
@@ -106,6 +109,16 @@ def judge(
     if with_derivatives and not found.series.conditions:  # each of its many solutions would be one per condition
         tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
     return Judged(tables, findings, times)
+
+
+def _bands(
+    found: Fit, best: np.ndarray, within: np.ndarray, drawn: pd.DataFrame | None, logarithms: Logarithms
+) -> pd.DataFrame:
+    """Return the band of the fitted series: by draws from the posterior, where there are some."""
+    if drawn is None:
+        return bands.table(found, np.concatenate([best[None], within]), drawn=False)
+    X = logarithms.taken(drawn[[f"x.{name}" for name in found.names]].to_numpy(float))
+    return bands.table(found, X, drawn=True)
 
 
 def sampled(

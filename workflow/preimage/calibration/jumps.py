@@ -67,6 +67,20 @@ def _beside(at: np.ndarray, stops: np.ndarray, whole: float) -> np.ndarray:
     return np.asarray(np.abs(at[:, None] - stops).min(axis=1, initial=np.inf) <= width)
 
 
+def sweeps_of(model: Any, known: Any) -> Callable[[Any, np.ndarray], Sweep]:
+    """Return what gives the sweep of parameters by name and states (k,); all sweeps share one compiled program."""
+    if not model.traceable:
+        return lambda p, y: sweep_of(model, p, known, y)
+    import jax
+    import jax.numpy as jnp
+
+    from preimage.calibration.solvers import stacked
+
+    at = jax.vmap(lambda t, p, y: stacked(model.rates(t, list(y), p, known, jnp)), (0, None, None))
+    traced = jax.jit(at)
+    return lambda p, y: lambda t: np.nan_to_num(np.asarray(traced(t, dict(p), y)), posinf=0.0, neginf=0.0)
+
+
 def sweep_of(model: Any, p: Any, known: Any, y: np.ndarray) -> Sweep:
     """Return a model's rates as a function of time, with the states (k,) held; rates that are not finite are 0."""
     if model.traceable:

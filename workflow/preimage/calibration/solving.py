@@ -67,22 +67,28 @@ def _by_trying(found: Fit, end: float, method: str, points: list[np.ndarray]) ->
     assert isinstance(found.model, Dynamics)
     course = found.course
     try:
-        each = [_jumps(found, end, condition) for condition, _ in found.series.by_condition(found.counted)]
-        found = replace(found, course=course.at(found.course.stops, np.concatenate(each)))
+        found = replace(found, course=course.at(found.course.stops, _jumps(found, end)))
     except Exception:  # what the rates raise is said when the start is tried
         return found
-    if method == "auto" and any(_is_stiff(found, x) for x in points):
+    # Of several conditions one at each point: all of them take as long as a search.
+    parts = [found.counted[mine] for _, mine in found.series.by_condition(found.counted)]
+    if method == "auto" and any(_is_stiff(found, x, parts[k % len(parts)]) for k, x in enumerate(points)):
         return replace(found, solver=IMPLICIT)
     return found
 
 
-def _jumps(found: Fit, end: float, condition: int | None) -> np.ndarray:
-    """Return the times (j,) at which the rates of one condition jump at the start's parameters."""
+def _jumps(found: Fit, end: float) -> np.ndarray:
+    """Return the times (j,) at which the rates of any condition jump at the start's parameters."""
     assert isinstance(found.model, Dynamics)
-    p, known = found.named(found.start, condition), found.series.known
-    y = np.abs([float(np.real(v)) for v in found.model.initial(p, known)])
-    sweep = jumps.sweep_of(found.model, p, known, np.where(y > 0, y, found.sizes))
-    return jumps.found(sweep, found.course.stops, found.course.start, end)
+    model, known, course, several = found.model, found.series.known, found.course, found.series.conditions is not None
+    sweeps, at = jumps.sweeps_of(model, known) if several else None, []
+    for condition, _ in found.series.by_condition(found.counted):
+        p = found.named(found.start, condition)
+        y = np.abs([float(np.real(v)) for v in model.initial(p, known)])
+        y = np.where(y > 0, y, found.sizes)
+        sweep = sweeps(p, y) if sweeps else jumps.sweep_of(model, p, known, y)
+        at.append(jumps.found(sweep, course.stops, course.start, end))
+    return np.concatenate(at)
 
 
 def _points(found: Fit, spec: Mapping[str, Any]) -> list[np.ndarray]:
@@ -98,10 +104,10 @@ def _points(found: Fit, spec: Mapping[str, Any]) -> list[np.ndarray]:
     return [found.start, space.high, *starts.by_decades(space, TRIED, np.random.default_rng(0))]
 
 
-def _is_stiff(found: Fit, x: np.ndarray) -> bool:
-    """Whether an explicit solver takes too long at parameters (d,) where an implicit one does not."""
+def _is_stiff(found: Fit, x: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether an explicit solver takes too long to some rows (n,) at parameters (d,) where an implicit one does not."""
     try:
-        found.by_scipy(x, most_calls=EXPLICIT_CALLS)
+        found.modelled(x, rows, most_calls=EXPLICIT_CALLS)
     except TooLongError:
         pass
     except NoSolutionError:
@@ -109,7 +115,7 @@ def _is_stiff(found: Fit, x: np.ndarray) -> bool:
     else:
         return False
     try:
-        replace(found, solver=IMPLICIT).by_scipy(x)
+        replace(found, solver=IMPLICIT).modelled(x, rows)
     except NoSolutionError:
         return False
     return True

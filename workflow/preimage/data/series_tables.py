@@ -67,6 +67,8 @@ def long(spec: Mapping[str, Any], model: Model) -> Read:
     if spec.get("conditions"):
         _need(path, conditions.COLUMN, names)
         numbers[conditions.COLUMN] = np.array(conditions.labels(source, conditions.COLUMN), object)
+    elif conditions.COLUMN in names and conditions.COLUMN not in numbers:
+        notes = [*notes, *_as_one(source)]
     if isinstance(model, Curve):
         frame = pd.DataFrame({"time": np.arange(len(rows), dtype=float), **numbers})
         return Read(frame, [*source.notes, *notes], places)
@@ -92,6 +94,17 @@ def _complete(
         raise StudyError(f"{source.path}: {gaps.described(empty)}; complete them, or `incomplete: leave_out` under fit")
     (kept,) = gaps.without([source], empty)
     return kept, rows[~np.isin(rows, empty)], [f"{gaps.described(empty)}, left out"]
+
+
+def _as_one(source: Source) -> list[str]:
+    """Return what is to be said of rows of several conditions that are fitted as one experiment."""
+    found = {str(v) for v in source.table[conditions.COLUMN].to_pylist()}
+    if len(found) < 2:
+        return []
+    return [
+        f"{counted(len(found), 'condition')} in the column '{conditions.COLUMN}' of {source.path} are fitted as one "
+        "experiment; to tell them apart, name their table with `conditions`"
+    ]
 
 
 def _need(path: str, column: str, names: Sequence[str]) -> None:

@@ -14,7 +14,9 @@ COLOURS = {"this fit": VERMILLION, "fit to the whole series": GREEN, "last value
 
 
 @styled
-def fitted_series(fit: pd.DataFrame, logarithmic: bool, unit: str = "") -> Figure | None:
+def fitted_series(
+    fit: pd.DataFrame, logarithmic: bool, unit: str = "", bands: pd.DataFrame | None = None
+) -> Figure | None:
     """Draw observed and fitted series, a panel per series and condition; rows that the loss takes are filled, held-out
     ones crosses.
 
@@ -22,6 +24,7 @@ def fitted_series(fit: pd.DataFrame, logarithmic: bool, unit: str = "") -> Figur
         fit: columns candidate, series, time, observed, fitted, in_loss, held_out, and condition where it has some.
         logarithmic: whether the loss takes logarithms.
         unit: of time.
+        bands: columns series, time, low, high, and condition where it has some: what the data leaves open.
     """
     names = list(dict.fromkeys(fit["series"]))
     places = ["series", "condition"] if "condition" in fit else ["series"]
@@ -31,6 +34,11 @@ def fitted_series(fit: pd.DataFrame, logarithmic: bool, unit: str = "") -> Figur
     for panel, (place, mine) in zip(axes, parts, strict=False):
         first = mine[mine["candidate"] == mine["candidate"].min()]
         _points(panel, first, handles)
+        if bands is not None:
+            band = bands[(bands[places] == list(place)).all(axis=1)].sort_values("time")
+            handles["95 % band of the fit"] = panel.fill_between(
+                band["time"], band["low"], band["high"], color=VERMILLION, alpha=0.18, lw=0
+            )
         for candidate, part in mine.groupby("candidate", sort=False):
             best = candidate == mine["candidate"].min()
             (line,) = panel.plot(

@@ -33,13 +33,15 @@ def _judged(m: Material, name: str) -> Iterator[Shown]:
         yield Shown(
             f"fitted.{name}.svg",
             f"{name}: the data and the fits",
-            "All parameter sets that fit as well as the best. Only filled points enter the loss.",
+            "All parameter sets that fit as well as the best. Only filled points enter the loss. Shaded: all fits "
+            "with parameters within their 95 % intervals, or 95 % of draws from the posterior; noise is not in it.",
             name,
             partial(
                 fitted_series,
                 found["fit"],
                 bool(found["findings"]["logarithmic"]),
                 found["findings"].get("solving", {}).get("unit", ""),
+                found.get("bands"),
             ),
         )
     if "forecast" in found:

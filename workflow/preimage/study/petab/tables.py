@@ -14,6 +14,7 @@ from preimage.support.errors import StudyError, did_you_mean
 
 ONE = {"sbml_files": "model", "condition_files": "condition", "measurement_files": "measurement",
        "observable_files": "observable"}  # fmt: skip
+LOG_10 = 2.302585092994046
 # Columns that a problem may have, and may not be without.
 NEEDED = {
     "parameter": ("parameterId", "parameterScale", "lowerBound", "upperBound", "nominalValue", "estimate"),
@@ -118,13 +119,23 @@ def _prior(row: Mapping[str, str], scale: str) -> dict[str, Any]:
     mean, sd = (float(v) for v in parameters.split(";"))
     if kind == "normal" or scale == "lin":
         return {"normal": {"mean": mean, "sd": sd}}
-    unit = 2.302585092994046 if scale == "log10" else 1.0
+    unit = LOG_10 if scale == "log10" else 1.0
     return {"log_normal": {"mean": unit * mean, "sd": unit * sd}}
+
+
+def decimal(problem: Problem) -> list[str]:
+    """Return the observables whose noise is of logarithms to base 10."""
+    return [
+        r["observableId"]
+        for r in problem.observables.to_dict("records")
+        if r.get("observableTransformation") == "log10"
+    ]
 
 
 def loss(problem: Problem) -> str:
     """Return the likelihood that all observables have. Raises StudyError where they differ or a study has none."""
-    of = {("lin", "normal"): "normal", ("log", "normal"): "log_normal", ("lin", "laplace"): "laplace"}
+    of = {("lin", "normal"): "normal", ("log", "normal"): "log_normal", ("log10", "normal"): "log_normal",
+          ("lin", "laplace"): "laplace"}  # fmt: skip
     found: dict[str, str] = {}
     for row in problem.observables.to_dict("records"):
         kind = (row.get("observableTransformation") or "lin", row.get("noiseDistribution") or "normal")

@@ -86,6 +86,8 @@ class _Study:
         self.begins = dict(self.network.initial)
         self._split(rows)
         self._override()
+        self.formulas |= {("noise", o): self.formulas["noise", o].strip("() ") for o in self.observed}
+        self._natural(tables.decimal(self.problem))
 
     @property
     def has_conditions(self) -> bool:
@@ -146,6 +148,28 @@ class _Study:
                 if cell and not _is_number(cell) and cell not in self.inputs:
                     raise StudyError(f"conditions, column '{column}': found '{cell}', expected a number or a parameter")
 
+    def _natural(self, decimal: Collection[str]) -> None:
+        """Have the noise of logarithms to base 10 that of natural ones. Raises StudyError where it is something else
+        too."""
+        mine = {self.formulas["noise", o] for o in self.observed if o in decimal}
+        columns = [c for c in self.conditions.columns if mine & {c}]
+        cells = {cell for c in columns for cell in self.conditions[c] if cell and not _is_number(cell)}
+        others = [f for (kind, o), f in self.formulas.items() if kind == "observable" or o not in decimal]
+        others += [*self.network.derivatives.values(), *self.network.assignments.values(), *self.begins.values()]
+        scaled = (mine | cells) & set(self.inputs)
+        if both := sorted(scaled & set().union(*map(formulas.names, others))):
+            raise StudyError(
+                f"observables: found '{both[0]}' as the noise of logarithms to base 10 and elsewhere; not supported"
+            )
+        for name in scaled:
+            self.inputs[name] = _times(self.inputs[name], tables.LOG_10)
+        for column in columns:
+            numbers = [repr(float(c) * tables.LOG_10) if _is_number(c) else c for c in self.conditions[column]]
+            self.conditions[column] = numbers
+        for name in self.observed:
+            if name in decimal and _is_number(formula := self.formulas["noise", name]):
+                self.formulas["noise", name] = repr(float(formula) * tables.LOG_10)
+
     # -- what the study says -------------------------------------------------------------------------------------------
 
     @property
@@ -163,7 +187,7 @@ class _Study:
         """Return the noise of each series. Raises StudyError for one that is neither a number nor a parameter."""
         found: dict[str, float | str] = {}
         for name in self.observed:
-            formula = self.formulas["noise", name].strip("() ")
+            formula = self.formulas["noise", name]
             if not _is_number(formula) and formula not in self.inputs:
                 raise StudyError(
                     f"observables: found the noise '{formula}' of '{name}', expected a number or a parameter: noise "
@@ -227,6 +251,16 @@ class _Study:
             found |= new
             left += [rules[n] for n in new if n in rules]
         return found
+
+
+def _times(settings: Mapping[str, Any], unit: float) -> dict[str, Any]:
+    """Return the settings of an input that is so many times as large."""
+    found = {key: value * unit if key in ("low", "high", "fixed") else value for key, value in settings.items()}
+    if prior := found.get("normal"):
+        found["normal"] = {key: value * unit for key, value in prior.items()}
+    if prior := found.get("log_normal"):
+        found["log_normal"] = {**prior, "mean": prior["mean"] + float(np.log(unit))}
+    return found
 
 
 def _is_number(text: str) -> bool:
