@@ -220,7 +220,7 @@ def kernels(wildcards):
         inverter = of(wildcards)["inverters"][wildcards.inverter]
         forms = forms if inverter.needs_trees or inverter.needs_bounds else set()
         forms |= bounded if inverter.needs_bounds else set()
-    elif hasattr(wildcards, "surrogate"):  # a whole preimage
+    else:  # a whole preimage, or windows
         forms |= bounded
     found = rules.compile_kernels.output[0]
     return [ancient(found.format(form=form)) for form in sorted(forms)]

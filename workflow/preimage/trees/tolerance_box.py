@@ -65,7 +65,7 @@ def tolerance_box(
     Raises StudyError for a sum of several outputs to minimize or maximize.
     """
     refuse_unknown_loss(objective)
-    low, high = _interval(objective, forest, x, best)
+    low, high = interval(objective, forest.predict(x[None]), best)
     low = np.r_[low, [limit.low for limit in objective.limits]]
     high = np.r_[high, [limit.high for limit in objective.limits]]
     columns = [*objective.columns, *(limit.column for limit in objective.limits)]
@@ -76,13 +76,13 @@ def tolerance_box(
     return finder.search(boxes)
 
 
-def _interval(objective: Objective, forest: Forest, x: np.ndarray, best: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return between which values each named output must stay."""
+def interval(objective: Objective, Y: np.ndarray, best: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return between which values each named output must stay, given the outputs at a candidate (1, m)."""
     if objective.bounded:
         return accepted(objective)
     if len(objective.columns) > 1 or objective.low[0] <= 0:
         raise StudyError(f"objective '{objective.name}': a tolerance box is for one output, weighted 1")
-    least = float(objective.loss(forest.predict(x[None]))[0]) if best is None else best
+    least = float(objective.loss(Y)[0]) if best is None else best
     limit = objective.as_good_as(least) / objective.low[0]
     ends = (-np.inf, limit) if objective.sign > 0 else (-limit, np.inf)
     return np.array([ends[0]]), np.array([ends[1]])
