@@ -119,7 +119,8 @@ def test_a_bent_limit_is_kept_and_nothing_on_a_grid_is_better(name, case):
     answer, Y = ask(name, q)
     violation, loss, k = best(q, Y)
     assert violation == 0
-    assert loss <= least_on_grid(q) + (0.0 if name in ("multistart", "differences", "batched") else 0.02)
+    # A squared distance from a target, so its rounding is squared too.
+    assert loss <= least_on_grid(q) + (1e-24 if name in ("multistart", "differences", "batched") else 0.02)
     if name in ("multistart", "differences", "batched"):
         assert answer.status[k] == "ok"
 
