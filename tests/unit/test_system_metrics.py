@@ -18,7 +18,7 @@ def test_nothing_is_measured_unless_asked_for():
 
 
 def test_what_is_measured_has_times_and_the_last_is_of_the_end():
-    started = time.time() * 1000
+    started = int(time.time() * 1000)
     with system_metrics.measured(60) as found:  # far from being over when the step ends
         pass
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= set(found)
