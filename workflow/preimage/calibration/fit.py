@@ -359,10 +359,10 @@ class Fit:
         return share * (DEVIANCE if self.noises else loss)
 
     def negative_log_likelihood(self, loss: float, x: np.ndarray | None = None) -> float | None:
-        """Return the negative log-likelihood that a loss stands for; None where the loss is no likelihood's.
+        """Return the negative log-likelihood that a loss stands for; None where the loss stands for none.
 
         Args:
-            x: the parameters (d,), where they have priors, which are no part of it.
+            x: the parameters (d,), where they have priors, which it leaves out.
         """
         if not self.noises:
             return None

@@ -71,27 +71,8 @@ def judge(
         first = solutions.iloc[[0]].assign(inverter="profile", start=-1, predicted_loss=told.least)
         solutions = pd.concat([first, solutions], ignore_index=True)
     tables = {"fit": fitted(found, whole, X, solutions)}
-    findings: dict[str, Any] = {
-        "rows": len(found.series),
-        "counted": len(found.counted),
-        "notes": found.series.notes,
-        "logarithmic": losses.scale(found.loss) != "values",
-    }
-    if found.model.own:
-        findings["solving"] = solved(found, space, X[0])
-    if told.better:
-        values = dict(zip(space.names, logarithms.undone(told.best[None])[0].tolist(), strict=True))
-        findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
-    if found.series.conditions:
-        findings["conditions"] = by_condition.residuals(found, X[0])
     tables["profiles"] = profile_table(told, found, logarithms)
-    findings |= {
-        "parameters": [_undone(row, found.logs, found.names) for row in profiles.findings(told, found, space)],
-        "determined": told.determined,
-        "directions": told.directions.tolist(),
-        "residuals": told.rows,
-        "limit": told.limit,
-    }
+    findings = _findings(found, told, space, X[0], logarithms)
     within = told.X[told.loss <= told.limit]
     least, left = float(told.loss.min()), max(1.0, told.rows - max(1, told.determined))
     if found.noises:
@@ -109,6 +90,32 @@ def judge(
     if with_derivatives and not found.series.conditions:  # each of its many solutions would be one per condition
         tables["derivatives"], tables["steps"], times, findings["reference"] = derivatives.measure(found, space, X[0])
     return Judged(tables, findings, times)
+
+
+def _findings(
+    found: Fit, told: profiles.Profiles, space: Space, best: np.ndarray, logarithms: Logarithms
+) -> dict[str, Any]:
+    """Return what rows, equations and profiles say of a fit, as plain values."""
+    findings: dict[str, Any] = {
+        "rows": len(found.series),
+        "counted": len(found.counted),
+        "notes": found.series.notes,
+        "logarithmic": losses.scale(found.loss) != "values",
+    }
+    if found.model.own:
+        findings["solving"] = solved(found, space, best)
+    if told.better:
+        values = dict(zip(space.names, logarithms.undone(told.best[None])[0].tolist(), strict=True))
+        findings["better"] = {"loss": told.least, "searched": told.searched, "parameters": values}
+    if found.series.conditions:
+        findings["conditions"] = by_condition.residuals(found, best)
+    return findings | {
+        "parameters": [_undone(row, found.logs, found.names) for row in profiles.findings(told, found, space)],
+        "determined": told.determined,
+        "directions": told.directions.tolist(),
+        "residuals": told.rows,
+        "limit": told.limit,
+    }
 
 
 def _bands(
