@@ -70,6 +70,7 @@ class Data(NamedTuple):
             likelihood, where they are not.
         own: of the parameters that differ between conditions, numbers (c, k) and which parameter stands there (c, k),
             -1 for none; and the condition of each row that counts (n,). Empty where there are no conditions.
+        given: how often each dose is given at each of the times (t, d); empty where there are none.
     """
 
     known: Known
@@ -83,6 +84,7 @@ class Data(NamedTuple):
     rows: Any = ()
     cells: Any = ()
     own: Any = ()
+    given: Any = ()
 
 
 def named(form: Form, x: Any) -> dict[str, Any]:
@@ -125,7 +127,8 @@ def _solved(form: Form, data: Data, p: Mapping[str, Any], reverse: bool) -> Any:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes
     times, course = data.times, form.course
-    return solvers.adaptive(form.model, p, data.known, times, data.at, form.rtol, atol, form.solver, reverse, course)
+    settings = form.rtol, atol, form.solver, reverse, course, data.given
+    return solvers.adaptive(form.model, p, data.known, times, data.at, *settings)
 
 
 def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
