@@ -112,7 +112,9 @@ def of_task(task: str, observations: int) -> Iterator[dict[str, Any]]:
     for name in ASKED.get(task, METHODS):
         found, covered = (values.mean() for values in scores(task, METHODS[name], observations))
         best = min(best, float(found))
-        yield row(f"{task}, {name}: mean C2ST of {observations} observations", found, 0.5, PEER, "", "reported", True)
+        yield row(
+            f"{task}, {name}: mean C2ST of {observations} observations", float(found), 0.5, PEER, "", "reported", True
+        )
         if "rounds" in METHODS[name]:
             what = f"{task}, {name}: draws of the reference within regions of {100 * LEVEL:g} %"
             yield row(
