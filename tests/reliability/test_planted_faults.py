@@ -19,16 +19,16 @@ FAULTS = {
     ),
     "a half-open side flipped": (
         f"{SEARCH}/boxes.py",
-        "c + 1 if space.discrete[j] else np.nextafter(c, np.inf) for",
-        "c + 1 if space.discrete[j] else c for",
+        "space.above(j, np.nextafter(c, np.inf)) for",
+        "space.above(j, c) for",
     ),
     "a threshold not rounded to float32": (
-        f"{SEARCH}/boxes.py",
+        f"{SEARCH}/forest.py",
         "    if threshold.dtype == np.float64:",
         "    if threshold.dtype != np.float16:",
     ),
     "a threshold that is compared as it is": (
-        "workflow/preimage/trees/forest.py",
+        f"{SEARCH}/forest.py",
         "    rounded = threshold.astype(np.float32)",
         "    return threshold.astype(np.float32)",
     ),
@@ -60,6 +60,12 @@ def copy(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_fault_breaks_stands_where_it_stood(fault):
+    name, there, _ = FAULTS[fault]
+    assert (ROOT / name).read_text(encoding="utf-8").count(there) == 1
+
+
 @pytest.mark.long
 def test_the_copy_itself_passes(copy, tmp_path):
     done = run(copy, tmp_path)
@@ -72,7 +78,6 @@ def test_the_suite_fails(copy, fault, tmp_path):
     name, there, instead = FAULTS[fault]
     path = copy / name
     whole = path.read_text(encoding="utf-8")
-    assert whole.count(there) == 1, "the line that this test breaks has changed"
     try:
         path.write_text(whole.replace(there, instead), encoding="utf-8")
         done = run(copy, tmp_path)

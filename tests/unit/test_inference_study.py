@@ -48,7 +48,7 @@ def test_defaults_are_filled_in_and_nothing_of_other_studies_is_left(path):
     found = study.load(path)
     assert study.infers(found) and study.cases(found) == []
     assert found["checks"] == {
-        "sets": 300, "searches": 20, "draws": 1000, "use_of_simulations": True, "predictive": 300
+        "sets": 300, "searches": 20, "draws": 200, "use_of_simulations": True, "predictive": 300
     }  # fmt: skip
     assert found["bank"] == {"jobs": 2} and found["observations"]["draws"] == 2000
     assert inference.has_bank(found) and inference.bank_simulations(found) == [100000]

@@ -20,9 +20,9 @@ from preimage.data.rows import Rows
 from preimage.evidence import chance, live
 from preimage.reporting.live import candidates, page, study
 from preimage.surrogates import intervals, linear, predictive
+from preimage.surrogates.brought.matched import Brought
 from preimage.surrogates.ensembles import from_estimator
 from preimage.surrogates.kinds.gaussian_process import GaussianProcess
-from preimage.surrogates.model import Brought
 from preimage.surrogates.neural_network import ACTIVATIONS, Form, Network, Parameters
 from preimage.surrogates.reordered import Order
 

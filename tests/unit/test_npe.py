@@ -202,14 +202,31 @@ def test_a_network_counts_as_much_as_it_is_worth_on_targets_held_out():
     np.testing.assert_allclose(found["out"]["b"] / weights["out"]["b"], [0.5, 0, 1], atol=0.03)
 
 
-def test_density_is_that_of_the_draws():
-    flow = Flow(1, 1, width=8)
+def test_a_network_too_sure_of_itself_draws_as_widely_as_targets_held_out_lie():
+    """An untrained flow leaves draws as they are: normal targets of another sd are that many times as far out."""
+    flow = Flow(2, 1, width=8)
     weights = flow.init(jax.random.key(0))
+    weights["out"] = jax.tree.map(jnp.zeros_like, weights["out"])
+    h = jnp.zeros((4000, 1))
+    for sd in (0.5, 1.7):
+        target = sd * rng().standard_normal((4000, 2))
+        found = flow.widened(weights, jnp.asarray(target, jnp.float32), h)
+        assert np.asarray(flow.draw(found, jax.random.key(1), h)).std() == pytest.approx(target.std(), rel=0.03)
+        exact = stats.norm.logpdf(target[:100], scale=target.std()).sum(axis=1)
+        np.testing.assert_allclose(
+            flow.log_density(found, jnp.asarray(target[:100], jnp.float32), h[:100]), exact, atol=0.01
+        )
+
+
+@pytest.mark.parametrize("begin", [1.0, 1.5])
+def test_density_is_that_of_the_draws(begin):
+    flow = Flow(1, 1, width=8)
+    weights = {**flow.init(jax.random.key(0)), "begin": jnp.log(begin)}
     weights["out"] = dense.layer(jax.random.key(5), 8, 1, 1.0)
     draws = np.asarray(flow.draw(weights, jax.random.key(1), jnp.zeros((20000, 1))))[:, 0]
-    grid = np.linspace(-8, 8, 1601)
+    grid = np.linspace(-12, 12, 2401)
     density = np.exp(
-        np.asarray(flow.log_density(weights, jnp.asarray(grid[:, None], jnp.float32), jnp.zeros((1601, 1))))
+        np.asarray(flow.log_density(weights, jnp.asarray(grid[:, None], jnp.float32), jnp.zeros((2401, 1))))
     )
     cumulative = np.cumsum(density) * (grid[1] - grid[0])
     assert cumulative[-1] == pytest.approx(1, abs=0.01)

@@ -13,6 +13,7 @@ from preimage.figures import added
 from preimage.problems import user_code
 from preimage.running import (
     slurm,
+    broken_output,
     fingerprint,
     invocation,
     slurm_nodes,
@@ -26,6 +27,7 @@ from preimage.support.errors import StudyError
 from preimage.surrogates.base import SurrogateKind, form_of, made_of_trees
 
 invocation.share_library()
+broken_output.outlive_readers()
 
 CONFIG = "config/config.yaml"
 

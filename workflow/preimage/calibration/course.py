@@ -7,7 +7,7 @@ that the study states, and wherever the rates were seen to jump; to both sides o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -26,12 +26,14 @@ class Course:
         stops: times (k,), ascending, at which the rates may jump; none where a solver steps freely.
         largest: the largest step.
         parts: the fewest steps between two stops.
+        doses: times at which each of the model's doses is given (k,); each of them is the start or a stop.
     """
 
     start: float = 0.0
     stops: np.ndarray = field(default_factory=lambda: np.empty(0))
     largest: float = np.inf
     parts: int = 1
+    doses: tuple[np.ndarray, ...] = ()
 
     @property
     def stopped(self) -> bool:
@@ -45,6 +47,16 @@ class Course:
         others = np.unique(np.asarray(others, float)[apart])
         others = others[np.diff(others, prepend=-np.inf) > near]
         return replace(self, stops=np.unique(np.concatenate([rows, others])))
+
+    def dosed(self, doses: Sequence[np.ndarray]) -> Course:
+        """Return the same course with doses at times (k,), which are the start or among the stops, or beside one of
+        them."""
+        places = np.unique(np.append(self.stops, self.start))
+        return replace(self, doses=tuple(places[np.abs(places - t[:, None]).argmin(axis=1)] for t in doses))
+
+    def given(self, times: np.ndarray) -> np.ndarray:
+        """Return how often each dose is given at times (n, k)."""
+        return np.stack([(times[:, None] == t).sum(axis=1) for t in self.doses], axis=1).astype(float)
 
     def finer(self, parts: int) -> Course:
         """Return the same course with so many steps at least between two stops."""
@@ -60,7 +72,8 @@ class Course:
 
     def knots(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return times (n,) with the stops between them, each once, and where each is among these (n,)."""
-        knots = np.unique(np.concatenate([times, self.inside(float(times.max(initial=-np.inf)))]))
+        begin = [self.start] * any((t == self.start).any() for t in self.doses)
+        knots = np.unique(np.concatenate([times, begin, self.inside(float(times.max(initial=-np.inf)))]))
         return knots, np.searchsorted(knots, times)
 
     def fine(self, knots: np.ndarray, steps: int) -> np.ndarray:

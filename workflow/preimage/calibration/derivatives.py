@@ -14,7 +14,8 @@ from scipy.optimize import minimize
 
 from preimage.calibration import reference
 from preimage.calibration.fit import Fit
-from preimage.calibration.solvers import IMPLICIT, NoSolutionError
+from preimage.calibration.giving_up import NoSolutionError
+from preimage.calibration.solvers import IMPLICIT
 from preimage.core.space import Space
 from preimage.support.masking import without_secrets
 

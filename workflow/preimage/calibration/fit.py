@@ -15,9 +15,10 @@ from scipy.stats import f as fisher
 
 from preimage.calibration import likelihoods, losses, priors, solvers
 from preimage.calibration.course import Course
+from preimage.calibration.giving_up import NoSolutionError
 from preimage.calibration.likelihoods import Noise
 from preimage.calibration.priors import Prior
-from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, NoSolutionError, by_scipy
+from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, by_scipy
 from preimage.core.dynamics import Curve, Model
 from preimage.core.objective import NEAR_DEVIANCE, NEAR_SHARE
 from preimage.data.series import Series
@@ -260,7 +261,8 @@ class Fit:
         cells: Any = () if self.complete and not self.noises else self.weight
         weights = self.weights[counted]
         own: Any = (*s.conditions.arrays(self.names), s.condition[counted]) if s.conditions else ()
-        found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells, own)
+        given: Any = self.course.given(times) if self.course.doses and not steps else ()
+        found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells, own, given)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
 
     def _mesh(self, steps: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:

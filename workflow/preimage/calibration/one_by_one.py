@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from preimage.calibration.fit import Fit
-from preimage.calibration.solvers import NoSolutionError
+from preimage.calibration.giving_up import NoSolutionError
 from preimage.support import npz
 from preimage.support.checkpoints import Pace
 from preimage.support.files import replacing

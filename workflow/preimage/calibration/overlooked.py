@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from preimage.calibration.fit import Fit
-from preimage.calibration.solvers import NoSolutionError
+from preimage.calibration.giving_up import NoSolutionError
 from preimage.core.dynamics import Curve
 
 # A parameter is moved by this share of its range; a change of a value is the solver's error up to so many times its

@@ -47,12 +47,23 @@ SAFETY, SHRINK, GROW = 0.9, 0.2, 6.0
 FIRST = 1e-3
 # Steps shorter than this share of the time that they lead to can't be told apart.
 SHORTEST = 1e-15
+# At rest are states that this share of the tolerance bounds the change of, in so many steps in a row that each at least
+# double the time that has gone by.
+STILL, DOUBLINGS = 0.1, 4
 
 Rates = Callable[[Any, Any], Any]
 
 
 def integrate(
-    rates: Rates, y0: Any, start: Any, times: Any, rtol: Any, atol: Any, largest: Any, most_steps: int
+    rates: Rates,
+    y0: Any,
+    start: Any,
+    times: Any,
+    rtol: Any,
+    atol: Any,
+    largest: Any,
+    most_steps: int,
+    jumps: tuple[Any, Any] | None = None,
 ) -> Any:
     """Return the states (n, k) at times (n,), which ascend strictly from the start or later; NaN beyond the time where
     the steps come to nothing, or are too many.
@@ -60,6 +71,7 @@ def integrate(
     Args:
         rates: (t, y) to the derivatives of the states (k,).
         atol: absolute tolerances (k,).
+        jumps: what is added to the states at each of the times (n, k), before they are returned and after.
     """
     begins = jnp.concatenate([jnp.asarray(start, float)[None], times[:-1]])
     rows = jnp.full((len(times), len(y0)), jnp.nan) + 0.0 * y0
@@ -88,18 +100,64 @@ def integrate(
         arrived = there | (good & last)
         lost = ~arrived & ~good & (length <= SHORTEST * jnp.maximum(jnp.abs(t), jnp.abs(end - begin)))
         y = jnp.where(good, after, y)
+        out = out.at[k].set(jnp.where(arrived, y if jumps is None else y + jumps[0][k], out[k]))
+        if jumps is not None:
+            y = jnp.where(arrived, y + jumps[0][k] + jumps[1][k], y)
         return (
             jnp.where(arrived, end, jnp.where(good, t + length, t)),
             y,
             jnp.minimum(jnp.where(there, h, grown), largest),
             jnp.where(lost, len(times), k + arrived),
-            out.at[k].set(jnp.where(arrived, y, out[k])),
+            out,
             n + 1,
         )
 
     first = jnp.minimum(_first(rates, start, y0, times[-1], atol, rtol), largest)
     carry = (jnp.asarray(start, float), y0, first, 0, rows, 0)
     return jax.lax.while_loop(going, turn, carry)[4]
+
+
+def settle(rates: Callable[[Any], Any], y0: Any, rtol: Any, atol: Any, most_steps: int) -> Any:
+    """Return the states (k,) in which the equations come to rest from y0 (k,); NaN where they don't.
+
+    Steps grow without end as the states settle. What the rates conserve, steps conserve too, so that the derivative of
+    the state at rest by what the states begin with is right as well.
+
+    Args:
+        rates: of the states (k,) alone.
+        atol: absolute tolerances (k,).
+    """
+    anywhen = -jnp.inf, jnp.inf
+
+    def field(_: Any, y: Any) -> Any:
+        return rates(y)
+
+    def going(carry: Any) -> Any:
+        _, _, _, still, n = carry
+        return (still < DOUBLINGS) & (n < most_steps)
+
+    def turn(carry: Any) -> Any:
+        y, gone, h, still, n = carry
+        after, wrong = _step(field, 0.0, y, h, anywhen)
+        size = atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(after))
+        error, change = (jax.lax.stop_gradient(jnp.sqrt(jnp.mean((v / size) ** 2))) for v in (wrong, after - y))
+        error = jnp.where(jnp.isfinite(error), error, jnp.inf)
+        good = error <= 1
+        resting = good & (change <= STILL) & (h >= gone)
+        factor = jnp.clip(SAFETY * jnp.maximum(error, 1e-10) ** -0.2, SHRINK, GROW)
+        # Where next to nothing is left to change, all else is rounding.
+        factor = jnp.where(resting, GROW, factor)
+        still = jnp.where(resting, still + 1, jnp.where(good, 0, still))
+        gone = jnp.where(good, gone + h, gone)
+        return jnp.where(good, after, y), gone, h * jax.lax.stop_gradient(factor), still, n + 1
+
+    speed = rates(y0)
+    one, two = (jnp.sqrt(jnp.mean((v / (atol + rtol * jnp.abs(y0))) ** 2)) for v in (y0, speed))
+    moving = (two > 0) & jnp.isfinite(two)
+    # Of states that are all 0 nothing says how long they take: the tolerance is what they may change by.
+    first = jnp.where(moving, FIRST * jnp.maximum(one, 1.0) / jnp.where(moving, two, 1.0), 1.0)
+    y, _, _, still, _ = jax.lax.while_loop(going, turn, (y0, 0.0, jax.lax.stop_gradient(first), 0, 0))
+    return jnp.where(still >= DOUBLINGS, y, jnp.nan)
 
 
 def _first(rates: Rates, start: Any, y0: Any, end: Any, atol: Any, rtol: Any) -> Any:

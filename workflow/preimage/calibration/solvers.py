@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from preimage.calibration import resting
 from preimage.calibration.course import Course, limits
+from preimage.calibration.giving_up import NoSolutionError, TooLongError
 from preimage.core.dynamics import Curve, Dynamics, Known, Model, Parameters
 
 MOST_STEPS = 16384
@@ -22,19 +24,15 @@ MOST_STEPS = 16384
 MOST_CALLS = 12 * MOST_STEPS
 # Runge-Kutta steps over the first interval of the data, after which a state's size is known.
 SIZING = 8
+# Below this tolerance steps to rest come to nothing but rounding; at rest, the states have all digits whatever it is.
+RESTING = 1e-10
+# Steps on the way to rest, where only the size of the states counts, and how much longer each is than the one before.
+TO_REST, LONGER = 40, 3.0
 # Names of the solver for JAX of stiff equations, and of scipy's: of numbers, and of complex ones.
 IMPLICIT, IMPLICIT_BY_SCIPY, IMPLICIT_OF_COMPLEX = "Rodas5P", "LSODA", "BDF"
 # LSODA, which at times takes explicit steps for too long, is given up after this share of the calls: for BDF.
 GIVEN_UP = 0.1
 WHOLE = Course()
-
-
-class NoSolutionError(ArithmeticError):
-    """A solver that gave up at these parameters."""
-
-
-class TooLongError(NoSolutionError):
-    """A solver that was stopped after so many calls of the rates, as those of stiff equations are."""
 
 
 def by_scipy(
@@ -59,18 +57,23 @@ def by_scipy(
     rows, again = np.unique(times, return_inverse=True)
     # A product of infinities on the way to NaN is the caller's to judge, not to be warned of.
     with np.errstate(all="ignore"):
-        y0 = np.array([np.asarray(v)[()] for v in model.initial(p, known)], np.result_type(*p.values(), float))
-        if method == IMPLICIT_BY_SCIPY and np.iscomplexobj(y0):
+        dtype = np.result_type(*p.values(), float)
+        if method == IMPLICIT_BY_SCIPY and dtype.kind == "c":
             method = IMPLICIT_OF_COMPLEX
         options = {"method": method, "rtol": rtol, "atol": atol}
+
+        def solved(most_calls: int) -> np.ndarray:
+            y0 = _begin(model, p, known, course.start, dtype, most_calls, options)
+            jump = _jumps(model, p, course)
+            return _pieces(_rates(model, p, known, most_calls), y0, rows, course, options, jump)
+
         try:
-            share = GIVEN_UP if method == IMPLICIT_BY_SCIPY else 1
-            y = _pieces(_rates(model, p, known, int(share * most_calls)), y0, rows, course, options)
+            y = solved(int(GIVEN_UP * most_calls) if method == IMPLICIT_BY_SCIPY else most_calls)
         except TooLongError:
             if method != IMPLICIT_BY_SCIPY:
                 raise
             options["method"] = IMPLICIT_OF_COMPLEX
-            y = _pieces(_rates(model, p, known, most_calls), y0, rows, course, options)
+            y = solved(most_calls)
         found = np.stack(np.broadcast_arrays(*model.observe(list(y), p), rows)[:-1], axis=1)
     return found if len(rows) == len(times) else found[again]
 
@@ -96,14 +99,59 @@ def _rates(model: Dynamics, p: Parameters, known: Known, most_calls: int) -> Cal
     return rates
 
 
-def _pieces(rates: Any, y0: np.ndarray, rows: np.ndarray, course: Course, options: dict[str, Any]) -> np.ndarray:
+def _begin(
+    model: Dynamics,
+    p: Parameters,
+    known: Known,
+    start: float,
+    dtype: Any,
+    most_calls: int,
+    options: dict[str, Any],
+) -> np.ndarray:
+    """Return the states (k,) at the start: the initial values, or where they come to rest before it."""
+    own = {**p, **model.before(p)} if model.before else p
+    y0 = np.array([np.asarray(v)[()] for v in model.initial(own, known)], dtype)
+    if model.before is None:
+        return y0
+    if model.traceable and dtype.kind != "c":
+        looser = max(1.0, RESTING / options["rtol"])
+        rtol, atol = looser * options["rtol"], looser * options["atol"]
+        return resting.by_jax(model, p, known, start, rtol, atol, MOST_STEPS)
+    rates, t = _rates(model, own, known, most_calls), np.nextafter(start, -np.inf)
+    return resting.by_scipy(lambda y: rates(t, y), y0, options)
+
+
+def _jumps(model: Dynamics, p: Parameters, course: Course) -> Callable[[float], tuple[Any, Any]]:
+    """Return what is added to the states (k,) at a time, before they are observed and after."""
+    amounts = [np.asarray(dose.amount(p))[()] for dose in model.doses]
+
+    def at(t: float) -> tuple[Any, Any]:
+        found = np.zeros((2, len(model.states)), np.result_type(*p.values(), float))
+        for dose, amount, times in zip(model.doses, amounts, course.doses, strict=False):
+            found[int(dose.first), dose.state] += amount * (times == t).sum()
+        return found[0], found[1]
+
+    return at
+
+
+def _pieces(
+    rates: Any,
+    y0: np.ndarray,
+    rows: np.ndarray,
+    course: Course,
+    options: dict[str, Any],
+    jump: Callable[[float], tuple[Any, Any]],
+) -> np.ndarray:
     """Return the states (k, n) at times (n,), each once, from stop to stop of a course."""
     from scipy.integrate import solve_ivp
 
-    y, end = y0, float(rows[-1])
-    parts = [np.repeat(y0[:, None], int(end == course.start), axis=1)]
+    end = float(rows[-1])
+    seen, after = jump(course.start)
+    y = y0 + seen
+    parts = [np.repeat(y[:, None], int(rows[0] == course.start), axis=1)]
+    y, rows = y + after, rows[rows > course.start]
     for a, b in course.pieces(end) if end > course.start else ():
-        mine = rows[(rows > a if parts[1:] else rows >= a) & (rows <= b)]
+        mine = rows[(rows > a) & (rows <= b)]
         at = mine if len(mine) and mine[-1] == b else np.append(mine, b)
         first, last = limits(np.array(a), np.array(b))
         inside = (lambda t, y, c=first, d=last: rates(min(max(t, c), d), y)) if course.stopped else rates
@@ -112,7 +160,9 @@ def _pieces(rates: Any, y0: np.ndarray, rows: np.ndarray, course: Course, option
             raise NoSolutionError(
                 f"the solver gave up at t = {found.t[-1] if len(found.t) else a:.6g}: {found.message}"
             )
-        y = found.y[:, -1]
+        seen, after = jump(b)
+        found.y[:, -1] += seen
+        y = found.y[:, -1] + after
         parts.append(found.y[:, : len(mine)])
     return np.concatenate(parts, axis=1)
 
@@ -128,29 +178,41 @@ def adaptive(
     solver: str = "Dopri8",
     reverse: bool = False,
     course: tuple[float, bool, float] = (0.0, False, np.inf),
+    given: Any = (),
 ) -> Any:
     """Return the observed series (n, m) at times (n,), each once, for JAX to trace; NaN where the solver gives up.
 
     Args:
         reverse: whether the derivative is to be taken backwards (for many parameters) rather than forwards.
         course: the start, whether the solver is to begin anew at every one of the times, and the largest step.
+        given: how often each dose is given at each of the times (n, d), where the model has doses.
     """
     import jax.numpy as jnp
 
     if isinstance(model, Curve):
         return jnp.stack(jnp.broadcast_arrays(*model.function(at, p, jnp), times)[:-1], axis=1)
-    y0 = stacked(model.initial(p, known)) + 0.0 * sum(p.values())
+    start, _, largest = course
+    y0 = resting.begin(model, p, known, start, rtol, atol, MOST_STEPS)
     if solver == IMPLICIT:
         from preimage.calibration import rosenbrock
 
         def field(t: Any, y: Any) -> Any:
             return stacked(model.rates(t, list(y), p, known, jnp))
 
-        start, _, largest = course
-        y = rosenbrock.integrate(field, y0, start, times, rtol, atol, largest, MOST_STEPS + 2 * len(times))
+        steps = MOST_STEPS + 2 * len(times)
+        jumps = _traced_jumps(model, p, given) if model.doses else None
+        y = rosenbrock.integrate(field, y0, start, times, rtol, atol, largest, steps, jumps)
     else:
         y = _by_diffrax(model, p, known, y0, times, rtol, atol, solver, reverse, course)
     return jnp.stack(jnp.broadcast_arrays(*model.observe(list(y.T), p), times)[:-1], axis=1)
+
+
+def _traced_jumps(model: Dynamics, p: Parameters, given: Any) -> tuple[Any, Any]:
+    """Return what is added to the states at each of the times (n, k), before they are observed and after, for JAX."""
+    amounts = stacked([dose.amount(p) for dose in model.doses])
+    places = np.eye(len(model.states))[[dose.state for dose in model.doses]]
+    first = np.array([dose.first for dose in model.doses])
+    return (given * ~first) @ (amounts[:, None] * places), (given * first) @ (amounts[:, None] * places)
 
 
 def _by_diffrax(
@@ -200,7 +262,11 @@ def sizes(
     if isinstance(model, Curve):
         return np.empty(0)
     with np.errstate(all="ignore"):
-        y = np.array([float(np.real(v)) for v in model.initial(p, known)])
+        own = {**p, **model.before(p)} if model.before else p
+        begin = np.array([float(np.real(v)) for v in model.initial(own, known)])
+        y = begin.copy() if model.before is None else _at_rest(model, own, known, begin, start, largest)
+        for dose in model.doses:
+            y[dose.state] += float(np.real(dose.amount(p)))
         later = times[times > start]
         h = float(later[0] - start) / SIZING if len(later) else 0.0
 
@@ -210,7 +276,28 @@ def sizes(
         found = _largest(_runge_kutta, rates, y, start, h)
         if model.own:  # steps that are too long for the rates make the states larger without end; these do not
             found = np.minimum(found, _largest(_implicit_euler, rates, y, start, h))
+    found = np.maximum(found, np.abs(begin))
     return np.where(found > 0, found, largest or 1.0)
+
+
+def _at_rest(
+    model: Dynamics, p: Parameters, known: Known, begin: np.ndarray, start: float, largest: float
+) -> np.ndarray:
+    """Return roughly where states (k,) come to rest: by steps that grow without end, as long as they are finite."""
+    rates, t = _rates(model, p, known, MOST_CALLS), np.nextafter(start, -np.inf)
+    size = np.where(begin != 0, np.abs(begin), np.abs(begin).max() or largest or 1.0)
+    y = begin.copy()
+    try:
+        fast = float(np.max(np.abs(rates(t, y)) / size))
+        h = resting.FIRST / fast if fast else 1.0
+        for _ in range(TO_REST):
+            after = _implicit_euler(lambda s, v: np.array(rates(t, v), float), t, y, h)
+            if not np.isfinite(after).all():
+                break
+            y, h = after, LONGER * h
+    except (NoSolutionError, np.linalg.LinAlgError):  # the solver will say what is wrong with these rates
+        pass
+    return y
 
 
 def _largest(step: Any, rates: Any, y: np.ndarray, start: float, h: float) -> np.ndarray:

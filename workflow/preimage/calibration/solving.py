@@ -15,7 +15,8 @@ import numpy as np
 
 from preimage.calibration import jumps, starts
 from preimage.calibration.fit import Fit
-from preimage.calibration.solvers import IMPLICIT, MOST_STEPS, NoSolutionError, TooLongError
+from preimage.calibration.giving_up import NoSolutionError, TooLongError
+from preimage.calibration.solvers import IMPLICIT, MOST_STEPS
 from preimage.core.dynamics import Dynamics
 from preimage.core.space import Input, Space
 from preimage.data.series import Series
@@ -43,11 +44,19 @@ def settled(found: Fit, whole: Series, spec: Mapping[str, Any], run: bool) -> Fi
             f"problem.solver.largest_step: found {digits.plain(largest)}, which makes {span / largest:.3g} steps of "
             f"the data's {digits.plain(span)}; expected at most {MOST_STEPS // 2}"
         )
-    stated = _events(spec, whole)
+    stated, doses = _events(spec, whole), _doses(spec, whole)
     found = replace(found, course=replace(found.course, largest=largest))
     if found.model.own or len(stated):
-        found = replace(found, course=found.course.at(whole.times, stated))
+        course = found.course.at(whole.times, np.concatenate([stated, *doses]))
+        found = replace(found, course=course.dosed(doses) if doses else course)
     method = solver.get("method", "auto")
+    assert isinstance(found.model, Dynamics)
+    if found.model.before or found.model.doses:
+        if method == "explicit":
+            raise StudyError(
+                "problem.solver.method: found explicit, expected auto or implicit with doses or pre-equilibration"
+            )
+        method = "implicit"
     if method == "implicit":
         found = replace(found, solver=IMPLICIT)
     if not (run and found.model.own):
@@ -59,6 +68,21 @@ def _events(spec: Mapping[str, Any], whole: Series) -> np.ndarray:
     """Return the times of a study's events, in the model's time. Raises StudyError for one that is no time."""
     times = (spec.get("events") or {}).get("times", ())
     return np.array([whole.clock.told(t, f"problem.events.times.{k}") for k, t in enumerate(times)])
+
+
+def _doses(spec: Mapping[str, Any], whole: Series) -> list[np.ndarray]:
+    """Return the times (k,) of each of a study's doses, in the model's time. Raises StudyError for one that is no time,
+    or before the start."""
+    found = []
+    for j, dose in enumerate((spec.get("events") or {}).get("doses", ())):
+        where = f"problem.events.doses.{j}.times"
+        times = np.array([whole.clock.told(t, f"{where}.{k}") for k, t in enumerate(dose["times"])], float)
+        if early := [k for k, t in enumerate(times) if t < whole.start]:
+            raise StudyError(
+                f"{where}.{early[0]}: found {dose['times'][early[0]]}, before the time at which the initial values hold"
+            )
+        found.append(times)
+    return found
 
 
 def _by_trying(found: Fit, end: float, method: str, points: list[np.ndarray]) -> Fit:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from preimage.calibration import likelihoods, losses, priors, solvers
 from preimage.calibration.likelihoods import Noise
@@ -70,6 +71,7 @@ class Data(NamedTuple):
             likelihood, where they are not.
         own: of the parameters that differ between conditions, numbers (c, k) and which parameter stands there (c, k),
             -1 for none; and the condition of each row that counts (n,). Empty where there are no conditions.
+        given: how often each dose is given at each of the times (t, d); empty where there are none.
     """
 
     known: Known
@@ -83,6 +85,7 @@ class Data(NamedTuple):
     rows: Any = ()
     cells: Any = ()
     own: Any = ()
+    given: Any = ()
 
 
 def named(form: Form, x: Any) -> dict[str, Any]:
@@ -125,7 +128,8 @@ def _solved(form: Form, data: Data, p: Mapping[str, Any], reverse: bool) -> Any:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes
     times, course = data.times, form.course
-    return solvers.adaptive(form.model, p, data.known, times, data.at, form.rtol, atol, form.solver, reverse, course)
+    settings = form.rtol, atol, form.solver, reverse, course, data.given
+    return solvers.adaptive(form.model, p, data.known, times, data.at, *settings)
 
 
 def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
@@ -179,7 +183,14 @@ def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
     return (found + rest(form, data, x) if form.noises else found), 2 * J.T @ r
 
 
-def residuals_and_jacobian(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
-    """Return the residuals (r,) and their derivatives (r, d), in one pass forwards."""
-    fun = partial(residuals, form, data)
-    return jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, 1))(jnp.eye(len(form.names)))
+def residuals_and_jacobian(form: Form, data: Data, x: Any, active: tuple[int, ...] | None = None) -> tuple[Any, Any]:
+    """Return the residuals (r,) and their derivatives (r, d), in one pass forwards.
+
+    Args:
+        active: positions of the parameters by which to derive; by the others derivatives are 0. Default: all.
+    """
+    fun, directions = partial(residuals, form, data), np.eye(len(form.names))
+    if active is None or not active:  # without a direction there would be no residuals either
+        return jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, 1))(jnp.asarray(directions))
+    r, J = jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, 1))(jnp.asarray(directions[list(active)]))
+    return r, jnp.zeros((len(r), len(form.names))).at[:, jnp.array(active)].set(J)

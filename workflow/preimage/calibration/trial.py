@@ -11,7 +11,7 @@ import numpy as np
 from preimage.calibration import overlooked, solvers, starts
 from preimage.calibration.building import build_all
 from preimage.calibration.fit import Fit
-from preimage.calibration.solvers import NoSolutionError, TooLongError
+from preimage.calibration.giving_up import NoSolutionError, TooLongError
 from preimage.calibration.solving import EXPLICIT_CALLS
 from preimage.core.dynamics import Curve
 from preimage.core.space import Input, Space

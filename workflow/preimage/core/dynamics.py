@@ -52,6 +52,21 @@ class Observed:
     traceable: bool = True
 
 
+@dataclass(frozen=True)
+class Dose:
+    """A jump of one state, at each of some times.
+
+    Attributes:
+        state: position of the state.
+        amount: (p) to what is added to it.
+        first: whether a row at the very time of the dose is from before it.
+    """
+
+    state: int
+    amount: Callable[[Parameters], Any]
+    first: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dynamics(Observed):
     """A system of ordinary differential equations.
@@ -62,12 +77,17 @@ class Dynamics(Observed):
             jax.numpy.
         initial: (p, known) to the states at the origin: at the first row of the data unless a study says otherwise.
         observe: (y, p) to the observed series, y a list of arrays over time.
+        before: (p) to the parameters under which the states have come to rest before the origin; None where they begin
+            with their initial values.
+        doses: what makes states jump.
     """
 
     states: tuple[str, ...]
     rates: Callable[[Any, Sequence[Any], Parameters, Known, ModuleType], Sequence[Any]]
     initial: Callable[[Parameters, Known], Sequence[Any]]
     observe: Callable[[Sequence[Any], Parameters], Sequence[Any]]
+    before: Callable[[Parameters], Parameters] | None = None
+    doses: tuple[Dose, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ inputs there are and however narrow the page is.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ MOST_INPUTS = 30
 # Inches: of an input's row, of a line of the legend, of the line of headings.
 ROW, LINE, HEADINGS = 0.46, 0.22, 0.3
 # Where the axes begin and end, and where the recommended value ends, as shares of the figure's width.
-LEFT, RIGHT, VALUE = 0.37, 0.78, 0.99
+LEFT, RIGHT, VALUE = 0.37, 0.73, 0.99
 GAP = 0.027
 # How far outside its axis a value beyond the rows' range is drawn (as an arrow).
 BEYOND = 0.025
@@ -31,6 +32,10 @@ NAME_LETTERS = 18
 MOST_LABELS = 5
 # Letters of a number beside its axis; of a category before the axis, after it, and as the answer.
 LETTERS, NAMES = 10, (10, 6, 7)
+# Letters that find room beside each other after an axis: those of its end and of the answer.
+BOTH = 14
+# What an exponent need not have.
+SPARE = re.compile(r"(?<=e)\+?(−?)0*(?=\d)")
 BOX = (0.05, 0.95)
 OUTSIDE = (0, (3, 1.5))
 
@@ -75,7 +80,8 @@ def parallel_coordinates(
         if options:
             texts = [told_apart(options, most)[int(v)] for v, most in zip(ends, NAMES, strict=True)]
         else:
-            texts = [shorten(number(v, step), LETTERS) for v in ends]
+            texts = [_written(v, step) for v in ends]
+            texts[1] = _fitting(ends[1], texts[1], BOTH - len(texts[2]))
         _texts(figure, axes, row, inputs[j], texts, units.get(inputs[j], ""))
     for k in reversed(range(len(solutions))):
         name = picks(places[k : k + 1])
@@ -159,6 +165,18 @@ def _texts(figure: Figure, axes: Any, row: int, name: str, numbers: Sequence[str
         y = row - 0.13 if unit else row
         axes.text(x, y, text, transform=across, ha=side, va="center", fontsize=9.5, weight=weight)
         axes.text(x, row + 0.2, unit, transform=across, ha=side, va="center", fontsize=9, alpha=0.8)
+
+
+def _written(value: float, step: float = 0.0) -> str:
+    return shorten(SPARE.sub(r"\1", number(value, step)), LETTERS)
+
+
+def _fitting(value: float, text: str, letters: int) -> str:
+    """Return the end of an axis in fewer digits where it has no room: the answer beside it is what is read to the
+    last."""
+    shorter = (SPARE.sub(r"\1", f"{value:.{figures}g}".replace("-", "−")) for figures in (3, 2, 1))
+    candidates = [text, *shorter]
+    return next((c for c in candidates if len(c) <= letters), candidates[-1])
 
 
 def _line(axes: Any, place: np.ndarray, look: Look, inside: bool, thick: bool, name: str | None) -> None:

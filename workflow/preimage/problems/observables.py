@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.core.dynamics import Parameters
+from preimage.core.dynamics import Dose, Parameters
 from preimage.core.expressions import Expression
 from preimage.problems import user_import
 from preimage.support.errors import StudyError, did_you_mean
@@ -26,16 +26,50 @@ def initial(states: Mapping[str, float | str], inputs: Sequence[str]) -> Callabl
 
     Raises StudyError for an expression that can't be read.
     """
-    values: dict[str, float | Expression] = {}
-    for state, value in states.items():
-        where = f"problem.ode.states.{state}"
-        values[state] = Expression.parse(value, inputs, where) if isinstance(value, str) else float(value)
+    return _formulas(states, inputs, "problem.ode.states")
 
-    def begin(p: Parameters) -> tuple[Any, ...]:
+
+def _formulas(
+    stated: Mapping[str, float | str], inputs: Sequence[str], place: str
+) -> Callable[[Parameters], tuple[Any, ...]]:
+    """Return numbers, inputs or expressions of these as a function of the parameters."""
+    values: dict[str, float | Expression] = {}
+    for name, value in stated.items():
+        where = f"{place}.{name}"
+        values[name] = Expression.parse(value, inputs, where) if isinstance(value, str) else float(value)
+
+    def evaluated(p: Parameters) -> tuple[Any, ...]:
         xp = _arithmetic(p.values())
         return tuple(v.evaluate(p, xp)[()] if isinstance(v, Expression) else v for v in values.values())
 
-    return begin
+    return evaluated
+
+
+def before(
+    stated: Mapping[str, float | str] | None, inputs: Sequence[str]
+) -> Callable[[Parameters], Parameters] | None:
+    """Return a function from the parameters to those under which states come to rest before the origin; None where a
+    study has no pre-equilibration. Raises StudyError for a name that is no input."""
+    if stated is None:
+        return None
+    for name in stated:
+        if name not in inputs:
+            raise StudyError(f"problem.ode.preequilibration.{name}: no such input{did_you_mean(name, inputs)}")
+    values = _formulas(stated, inputs, "problem.ode.preequilibration")
+    return lambda p: dict(zip(stated, values(p), strict=True))
+
+
+def doses(stated: Sequence[Mapping[str, Any]], states: Sequence[str], inputs: Sequence[str]) -> tuple[Dose, ...]:
+    """Return a study's doses. Raises StudyError for a state that there is not, and an amount that can't be read."""
+    found = []
+    for k, entry in enumerate(stated):
+        where = f"problem.events.doses.{k}"
+        if entry["state"] not in states:
+            raise StudyError(f"{where}.state: found '{entry['state']}'{did_you_mean(entry['state'], states)}")
+        amount = _formulas({"amount": entry["amount"]}, inputs, where)
+        first = entry.get("rows", "before") == "before"
+        found.append(Dose(states.index(entry["state"]), lambda p, of=amount: of(p)[0], first))  # type: ignore[misc]
+    return tuple(found)
 
 
 def observed(spec: Mapping[str, Any], inputs: Sequence[str], name: str, run: bool) -> tuple[tuple[str, ...], Observe]:

@@ -62,6 +62,8 @@ def _dynamics(
         initial=lambda p, known: begin(p),
         observe=observe,
         observed=names,
+        before=observables.before(spec["ode"].get("preequilibration"), inputs),
+        doses=observables.doses((spec.get("events") or {}).get("doses", ()), list(states), inputs),
         own=True,
     )
 

@@ -202,6 +202,8 @@ def _complete_samples(study: Study) -> None:
     of_series = found is not None and found.dynamics is not None
     if "events" in problem and not (found is not None and isinstance(found.dynamics, Dynamics)):
         raise StudyError("key 'problem.events': valid only for a simulator of differential equations")
+    if (problem.get("events") or {}).get("doses") and "ode" not in problem:
+        raise StudyError("key 'problem.events.doses': valid only for equations of your own (`problem.ode`)")
     others = [name for name, entry in study["objectives"].items() if "fit" not in entry]
     if of_series and others:
         raise StudyError(f"key 'objectives.{others[0]}': '{problem['simulator']}' returns series; expected 'fit'")

@@ -68,6 +68,12 @@ class Ode(Frozen):
         "at the first row, or at the `origin` of the fit's `time`.",
         min_length=1,
     )
+    preequilibration: Maybe[dict[Text, ByType[Number | Text]]] = option(
+        None,
+        "Have the states come to rest (a steady state) before the origin, from their initial values, under these "
+        "values of inputs: numbers, names of inputs or expressions of these; `{}` for no difference. `{stimulus: 0}`: "
+        "no stimulus before the experiment.",
+    )
     observe: Maybe[ByType[Text | Annotated[dict[Text, Text], Field(min_length=1)]]] = option(
         None,
         "Series that are no states: by name an expression of states and inputs (`100 * (A + 2 * AA) / (A + B)`, "
@@ -84,14 +90,34 @@ class Curve(Frozen):
     at: Distinct[Text] = option(..., "Columns of the data that are arguments of the curve.", min_length=1)
 
 
+class Dose(Frozen):
+    """What is added to a state of differential equations of your own, at some times: a bolus, a change of medium."""
+
+    state: Text = option(..., "The state that jumps.")
+    times: list[ByType[Number | Text]] = option(
+        ..., "When, in the model's t, from the origin on; or dates, where the data has them.", min_length=1
+    )
+    amount: ByType[Number | Text] = option(
+        ..., "What is added each time: a number, the name of an input, or an expression of inputs."
+    )
+    rows: Literal["before", "after"] = option(
+        "before",
+        "Whether a row at the very time of a dose was measured before it, as a trough is, or after it, as a peak is.",
+    )
+
+
 class Events(Frozen):
-    """Times at which the rates of differential equations jump: a dose, a switch. Solvers begin anew there, as they do
-    at every row of the data for a model of your own.
+    """Times at which the rates of differential equations, or their states, jump: a dose, a switch. Solvers begin anew
+    there, as they do at every row of the data for a model of your own.
     """
 
-    times: list[ByType[Number | Text]] = option(
-        ..., "Times, in the model's t; or dates, where the data has them.", min_length=1
+    choices: ClassVar[tuple[tuple[str, ...], ...]] = (("times",), ("doses",))
+    at_least_one: ClassVar[bool] = True
+
+    times: Maybe[Annotated[list[ByType[Number | Text]], Field(min_length=1)]] = option(
+        None, "Times at which rates jump, in the model's t; or dates, where the data has them."
     )
+    doses: Maybe[Annotated[list[Dose], Field(min_length=1)]] = option(None, "Jumps of states.")
 
 
 class Solver(Frozen):

@@ -168,9 +168,9 @@ class Checks(Frozen):
         20, "Fresh sets on which to check a method that runs a new search for each set.", ge=0, le=1_000_000
     )
     draws: Whole = option(
-        1000,
-        "Draws of each answer to a fresh set, for ranks and regions, unless the method has fewer. With 100, ranks are "
-        "told apart to 1 %, and the check of `npe` takes a third of the CPU time.",
+        200,
+        "Draws of each answer to a fresh set, for ranks and regions, unless the method has fewer. With 200, ranks are "
+        "told apart to 0.5 %.",
         ge=50,
         le=100_000,
     )

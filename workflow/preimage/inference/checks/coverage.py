@@ -18,7 +18,7 @@ from preimage.inference.checks.weighted import effective, moments, resampled, sa
 
 # Draws of an answer at which its density is asked: the truth's place among these is as uniform as among more, and a
 # flow's density may take a millisecond a draw.
-ENOUGH = 250
+ENOUGH = 100
 
 
 class Coverage(NamedTuple):

@@ -20,7 +20,7 @@ from preimage.inference.methods.training import Weights
 
 # Sines and cosines that tell the network the time.
 FREQUENCIES = 4
-STEPS = 24
+STEPS = 16
 # Times at which the network is judged on each target that was held out.
 TIMES_HELD = 32
 
@@ -39,6 +39,7 @@ class Flow(NamedTuple):
             "in": dense.layer(first, self.d + self.c + 2 * FREQUENCIES, self.width),
             "blocks": [dense.layers(k, [self.width] * 3) for k in inner],
             "out": dense.layer(last, self.width, self.d, 0.01),
+            "begin": jnp.zeros(()),
         }
 
     def velocity(self, weights: Weights, x: Any, t: Any, h: Any) -> Any:
@@ -62,6 +63,13 @@ class Flow(NamedTuple):
         shrinkage", J. R. Stat. Soc. B 45). 0 leaves the standard normal: a network that learned noise does no harm."""
         share = _worth(self, weights, target, h, key)
         return {**weights, "out": jax.tree.map(lambda a: a * share, weights["out"])}
+
+    def widened(self, weights: Weights, target: Any, h: Any) -> Weights:
+        """Return the weights with another sd of where draws begin than the 1 of training: that of targets (B, d) it was
+        not trained on, moved back to the beginning, the most likely one. A network that is too sure of what it learned
+        by heart leaves these farther out than 1, and draws too narrow."""
+        back = _moved_back(self, weights, target, h)
+        return {**weights, "begin": 0.5 * jnp.log((back**2).mean())}
 
     def draw(self, weights: Weights, key: Any, h: Any) -> Any:
         """Return a draw (m, d) for each row of features (m, c)."""
@@ -128,7 +136,7 @@ def _drawn(flow: Flow, weights: Weights, key: Any, h: Any) -> Any:
         return flow.velocity(weights, x, jnp.full((len(h), 1), t), h)
 
     times = _times(STEPS)
-    start = jax.random.normal(key, (len(h), flow.d), jnp.float32)
+    start = jnp.exp(weights["begin"]) * jax.random.normal(key, (len(h), flow.d), jnp.float32)
     ends = jnp.stack([times[:-1], times[1:]], axis=1)
     return jax.lax.scan(lambda x, e: (_runge_kutta(slope, x, e[0], e[1]), None), start, ends)[0]
 
@@ -148,4 +156,16 @@ def _density(flow: Flow, weights: Weights, x: Any, h: Any) -> Any:
     start = (x, jnp.zeros(len(x), jnp.float32))
     ends = jnp.stack([times[:-1], times[1:]], axis=1)
     back, grown = jax.lax.scan(lambda s, e: (_runge_kutta(slope, s, e[0], e[1]), None), start, ends)[0]
-    return jax.scipy.stats.norm.logpdf(back).sum(axis=-1) + grown
+    return jax.scipy.stats.norm.logpdf(back, scale=jnp.exp(weights["begin"])).sum(axis=-1) + grown
+
+
+@partial(jax.jit, static_argnums=0)
+def _moved_back(flow: Flow, weights: Weights, x: Any, h: Any) -> Any:
+    """Return where draws (m, d) began."""
+
+    def slope(x: Any, t: Any) -> Any:
+        return flow.velocity(weights, x, jnp.full((len(h), 1), t), h)
+
+    times = _times(STEPS)[::-1]
+    ends = jnp.stack([times[:-1], times[1:]], axis=1)
+    return jax.lax.scan(lambda x, e: (_runge_kutta(slope, x, e[0], e[1]), None), x, ends)[0]

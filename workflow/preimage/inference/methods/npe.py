@@ -3,7 +3,7 @@
 Trains on simulations from the prior, the bank's where there is one (see `flow_matching`). Parameters are on a scale
 without ends (see `unbounded`), and the flow learns what remains of them after a linear regression on statistics of the
 samples (Beaumont, Zhang, Balding, "Approximate Bayesian computation in population genetics", 2002). A tenth of the sets
-is kept from training; on these the network's part is scaled to what it is worth.
+is kept from training; on these the network's part is scaled to what it is worth, then the width of its answers.
 
 With `rounds` above 1 it is sequential: that many parts of the budget, of which the first is amortised and the others
 are spent for each observation, on the prior cut to where the posterior before has its mass (see `support`). Only
@@ -267,7 +267,9 @@ def _fitted(
     state = _state(context, [_made_for(task, options), seeds, course, loss.batch, made_of])
     weights, curve = trained(loss, _weights(encoder, flow, seeds[0]), seeds[1], course, state, context.report, data)
     kept, seen = jax.tree.map(lambda a: jnp.asarray(a[:held], a.dtype if a.dtype == bool else jnp.float32), shown)
-    weights = flow.shrunk(weights, kept, set_encoder.features(weights["encoder"], seen), jax.random.key(seeds[0]))
+    h = set_encoder.features(weights["encoder"], seen)
+    weights = flow.shrunk(weights, kept, h, jax.random.key(seeds[0]))
+    weights = flow.widened(weights, kept, h)
     return Posterior(encoder, flow, weights, regression, spread), curve
 
 
