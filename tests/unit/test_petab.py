@@ -2,14 +2,17 @@
 
 import shutil
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from preimage.calibration import building
+from preimage.calibration import building, engine
 from preimage.commands import new
+from preimage.core.space import Input, Space
+from preimage.inversion.logarithmic import Logarithms
 from preimage.study import reading
 from preimage.study.petab import formulas, sbml, tables
 from preimage.study.petab.sbml import Network
@@ -33,6 +36,9 @@ SPECIES = {"STAT5A": "cyt", "STAT5B": "cyt", "pApB": "cyt", "pApA": "cyt", "pBpB
            "nucpApB": "nuc", "nucpBpB": "nuc"}  # fmt: skip
 BEGINS = {"STAT5A": "207.6 * ratio", "STAT5B": "207.6 - 207.6 * ratio"}
 SIZES = {"cyt": 1.4, "nuc": 0.45}
+
+
+Asked = namedtuple("Asked", "fit space")
 
 
 def stat5():
@@ -72,6 +78,20 @@ def test_a_published_problem_has_its_published_likelihood(tmp_path, monkeypatch)
     # The collection's value of the objective at the nominal parameters.
     assert found.negative_log_likelihood(found.by_scipy(x, method="BDF")) == pytest.approx(138.22199, abs=1e-4)
     assert "is there already" in refusal(new.write, "boehm.yaml")
+
+
+@pytest.mark.long
+def test_a_fifth_of_the_starts_come_to_the_best_known_likelihood(tmp_path, monkeypatch):
+    boehm(tmp_path)
+    found, study = studied(tmp_path, "boehm", stat5(), monkeypatch)
+    inputs = study["problem"]["inputs"]
+    ends = [[inputs[n].get("fixed", inputs[n].get(k)) for k in ("low", "high")] for n in found.names]
+    space = Space(tuple(Input(n, *map(float, pair)) for n, pair in zip(found.names, ends, strict=True)))
+    logs = Logarithms.of(found.logarithmic, space)
+    found, space = found.by_logarithms(logs.mask), logs.bounds()
+    X, _ = engine.starts(Asked(found, space), 100, np.arange(100), 1, np.random.default_rng(0))
+    loss = engine.search(found, space, X, space.free, 1).loss
+    assert (np.array([found.negative_log_likelihood(v) for v in loss]) < 138.222 + 0.001).mean() >= 0.2
 
 
 def libsbml_model(path):
@@ -149,6 +169,25 @@ def test_conditions_and_parameters_of_single_measurements_are_those_of_the_close
     assert found.negative_log_likelihood(found.by_scipy(x)) == pytest.approx(right, rel=1e-6)
 
 
+def test_experiments_begin_at_rest_under_the_conditions_that_they_name(tmp_path, monkeypatch):
+    rows = "observableId\tsimulationConditionId\tpreequilibrationConditionId\tmeasurement\ttime\n"
+    rows += "signal\twarm\tcold\t3\t0\nsignal\twarm\tcold\t2\t1\nsignal\tcold\twarm\t2\t1\n"
+    decay(
+        tmp_path,
+        conditions_tsv="conditionId\theat\ncold\t1\nwarm\t2\n",
+        observables_tsv="observableId\tobservableFormula\tnoiseFormula\nsignal\tscale_a * A\t0.1\n",
+        measurements_tsv=rows,
+    )
+    supplied = Network({"A": "10.0"}, {"A": "1.5 - k * A * heat"}, {"k": 1.0, "heat": 1.0}, {})
+    found, study = studied(tmp_path, "decay", supplied, monkeypatch)
+    p = {"k": 0.7, "scale_a": 1.9}
+    x = np.array([p.get(n, study["problem"]["inputs"][n].get("fixed", 0.2)) for n in found.names], float)
+    cold, warm = 1.5 / 0.7, 1.5 / 1.4
+    mean = 1.9 * np.array([cold, warm + (cold - warm) * np.exp(-1.4), cold + (warm - cold) * np.exp(-0.7)])
+    right = -stats.norm.logpdf([3, 2, 2], mean, 0.1).sum()
+    assert found.negative_log_likelihood(found.by_scipy(x)) == pytest.approx(right, rel=1e-6)
+
+
 def test_one_noise_of_logarithms_to_base_10_for_all_is_scaled_too(tmp_path, monkeypatch):
     text = FILES["observables.tsv"].replace("noiseFormula\n", "noiseFormula\tobservableTransformation\n").strip()
     rows = FILES["measurements.tsv"].replace("\t0.1\n", "\tsd_b\n")
@@ -195,9 +234,16 @@ def test_noise_of_logarithms_to_base_10_is_that_of_natural_ones(tmp_path, monkey
         (
             {
                 "measurements_tsv": "observableId\tsimulationConditionId\tpreequilibrationConditionId\tmeasurement\t"
+                "time\nsignal\tcold\twarm\t1\t2\nsignal\tcold\t\t1\t2\n"
+            },
+            "found rows with pre-equilibration and rows without",
+        ),
+        (
+            {
+                "measurements_tsv": "observableId\tsimulationConditionId\tpreequilibrationConditionId\tmeasurement\t"
                 "time\nsignal\tcold\twarm\t1\t2\n"
             },
-            "found pre-equilibration ('warm'), which is not supported",
+            "column 'A': a state that a condition sets after pre-equilibration",
         ),
         (
             {"measurements_tsv": "observableId\tsimulationConditionId\tmeasurement\ttime\nsignal\tcold\t1\tinf\n"},

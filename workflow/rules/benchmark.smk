@@ -15,6 +15,7 @@ BENCHMARKS = [
     "next_experiments",
     "relearning",
     "calibration",
+    "petab",
     "learning",
     "inference.poisson",
     "inference.collider",

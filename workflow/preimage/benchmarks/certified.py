@@ -8,6 +8,9 @@ Peers are in the extra `peers`.
 
 from __future__ import annotations
 
+import os
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +26,8 @@ from preimage.inversion import certified, coordinate
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.kinds.coordinate import Coordinate
 from preimage.inversion.question import Question, SearchContext
+from preimage.surrogates.brought import xgboost_file
+from preimage.trees import threads
 from preimage.trees.forest import from_sklearn
 
 ROWS, TREES = 2_100, 100
@@ -112,6 +117,46 @@ def _proof(what: str, model: Any, question: Question, limit: float, reach: float
     peer, said = _veritas(model, question)
     what = f"{what}: {'proven' if proof['closed'] else 'open'} {proof['loss']:.6g}, {proof['boxes']} boxes"
     return row(what, took, peer, f"dtai-veritas: {said}", "s", f"{reach:g} s", proof["closed"] and took <= reach)
+
+
+def boosted(kind: str) -> Question:
+    """Return 500 default XGBoost trees of depth 6 on Friedman's first function in 20 inputs, asked for an extreme."""
+    from sklearn.datasets import make_friedman1
+    from xgboost import XGBRegressor
+
+    X, y = make_friedman1(2000, 20, random_state=0)
+    model = XGBRegressor(n_estimators=500, max_depth=6, random_state=0, n_jobs=1).fit(X, y)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_model(Path(folder) / "model.ubj")
+        forest = xgboost_file.read(Path(folder) / "model.ubj").trees
+    space = Space(
+        tuple(Input(f"x{j}", float(a), float(b)) for j, (a, b) in enumerate(zip(X.min(0), X.max(0), strict=True)))
+    )
+    wanted = objective.build("o", {kind: "y"}, ["y"], y[:, None].std(axis=0), np.ptp(y[:, None], axis=0))
+    return Question(space, wanted, forest.predict, X, y[:, None], np.arange(len(X)), trees=forest)
+
+
+def _options(**more: Any) -> Certified:
+    options: dict[str, Any] = {**OPTIONS, **more}
+    return Certified(**options)
+
+
+def gaps_of_boosted() -> Iterator[dict[str, Any]]:
+    """What 500 boosted trees in 20 inputs leave open after so many seconds of CPU, on one core."""
+    threads.use_at_most(1)
+    try:
+        for kind in ("maximize", "minimize"):
+            question = boosted(kind)
+            certified.invert(question, _options(boxes=2500), SearchContext(np.random.default_rng(0)))
+            for limit, reach in ((1, 5.0), (10, 1.2), (60, 0.8)):
+                context, start = SearchContext(np.random.default_rng(0)), time.process_time()
+                proof = certified.invert(question, _options(seconds=limit), context).certificate
+                assert proof is not None
+                gap, took = proof["loss"] - proof["bound"], time.process_time() - start
+                what = f"500 XGBoost trees, d = 20, {kind}, {took:.1f} s of CPU: loss {proof['loss']:.4g}"
+                yield row(what, gap, float("nan"), "no peer", "gap", f"at most {reach:g}", gap <= reach)
+    finally:
+        threads.use_at_most(os.cpu_count() or 1)
 
 
 def line_search() -> Iterator[dict[str, Any]]:
@@ -221,6 +266,7 @@ def measure() -> Iterator[dict[str, Any]]:
     prove(bowl(2, 100, 5)[1])  # compiles
     coordinate.invert(bowl(2, 100, 5)[1], Coordinate(starts=2), SearchContext(np.random.default_rng(0)))
     yield from proofs()
+    yield from gaps_of_boosted()
     yield from line_search()
     yield bands()
     yield from exact_modes()

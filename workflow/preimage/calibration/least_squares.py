@@ -97,10 +97,11 @@ def minimise(
     """
     u = np.clip((X0 - box.low) / box.width, 0, 1)
     moves = np.broadcast_to(movable, X0.shape)
-    state, _ = _advance(form, data, box, _unseen(u, moves, traced.many(form, data)), 1)
+    active = tuple(np.flatnonzero(moves.any(axis=0)).tolist())
+    state, _ = _advance(form, data, box, _unseen(u, moves, traced.many(form, data)), 1, active)
     history, done = [], 0
     while done < iterations and (np.asarray(state.rest) == 0).any():
-        state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done))
+        state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done), active)
         best, slope = (np.asarray(part) for part in trace)
         kept = np.isfinite(best)
         history += [(done + int(k) + 1, float(best[k]), float(slope[k])) for k in np.flatnonzero(kept)]
@@ -114,8 +115,8 @@ def minimise(
     return Found(X, s.f, s.evaluations, s.rest, s.u, s.r, s.J, history)
 
 
-def _at(form: Form, data: Data, box: Box, u: Any) -> tuple[Any, Any]:
-    r, J = traced.residuals_and_jacobian(form, data, box.low + box.width * u)
+def _at(form: Form, data: Data, box: Box, active: tuple[int, ...], u: Any) -> tuple[Any, Any]:
+    r, J = traced.residuals_and_jacobian(form, data, box.low + box.width * u, active)
     return r, J * box.width
 
 
@@ -134,12 +135,18 @@ def _unseen(u: np.ndarray, moves: np.ndarray, residuals: int) -> State:
     return State(u, r, J, D, unknown, one, one, unknown, zero, zero, zero, moves)
 
 
-@partial(jax.jit, static_argnums=0)
-def _advance(form: Form, data: Data, box: Box, state: State, turns: int) -> tuple[State, tuple[Any, Any]]:
+@partial(jax.jit, static_argnums=(0, 5))
+def _advance(
+    form: Form, data: Data, box: Box, state: State, turns: int, active: tuple[int, ...]
+) -> tuple[State, tuple[Any, Any]]:
     """Return the searches some iterations on, and the best loss and its gradient norm after each (NaN where none was
-    needed)."""
+    needed).
+
+    Args:
+        active: positions of the parameters that move in any of the searches.
+    """
     step, noise = jax.vmap(partial(_step, box)), jnp.asarray(box.noise)
-    at = jax.vmap(partial(_at, form, data, box))
+    at = jax.vmap(partial(_at, form, data, box, active))
     rest = jax.vmap(partial(_rest, form, data, box)) if form.noises else None
     empty = jnp.full(CHUNK, jnp.nan)
 

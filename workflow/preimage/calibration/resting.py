@@ -5,6 +5,7 @@ values, for as long as it takes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from preimage.core.dynamics import Dynamics, Known, Parameters
 FIRST, LONGER, MOST = 1e-3, 10.0, 60
 # At rest are states that change by no more than so many times their tolerance from one time to the next, twice.
 STILL, TWICE = 1.0, 2
+RESTLESS = "the states do not come to rest before the start"
 
 
 def begin(model: Dynamics, p: Parameters, known: Known, start: Any, rtol: Any, atol: Any, most_steps: int) -> Any:
@@ -36,6 +38,25 @@ def begin(model: Dynamics, p: Parameters, known: Known, start: Any, rtol: Any, a
         return jnp.stack([jnp.asarray(v, float) for v in model.rates(t, list(y), own, known, jnp)])
 
     return rosenbrock.settle(rates, y0, rtol, atol, most_steps)
+
+
+def by_jax(
+    model: Dynamics, p: Parameters, known: Known, start: float, rtol: float, atol: Any, most_steps: int
+) -> np.ndarray:
+    """Return the states (k,) at rest of a model that JAX traces: its exact derivatives get there where differences,
+    multiplied by times without end, do not. Raises NoSolutionError where they don't come to rest."""
+    atol = np.broadcast_to(np.asarray(atol, float), len(model.states))
+    found = np.asarray(_compiled(model, most_steps)(dict(p), known, start, rtol, atol))
+    if not np.isfinite(found).all():
+        raise NoSolutionError(RESTLESS)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _compiled(model: Dynamics, most_steps: int) -> Callable[..., Any]:
+    import jax
+
+    return jax.jit(lambda p, known, start, rtol, atol: begin(model, p, known, start, rtol, atol, most_steps))
 
 
 def by_scipy(rates: Callable[[np.ndarray], Any], y0: np.ndarray, options: dict[str, Any]) -> np.ndarray:
@@ -62,4 +83,4 @@ def by_scipy(rates: Callable[[np.ndarray], Any], y0: np.ndarray, options: dict[s
         y, t = after, LONGER * t
         if still == TWICE:
             return y
-    raise NoSolutionError("the states do not come to rest before the start")
+    raise NoSolutionError(RESTLESS)

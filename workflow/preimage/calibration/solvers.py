@@ -24,8 +24,10 @@ MOST_STEPS = 16384
 MOST_CALLS = 12 * MOST_STEPS
 # Runge-Kutta steps over the first interval of the data, after which a state's size is known.
 SIZING = 8
-# Tolerance of states at rest, where only their size counts.
-ROUGH = 1e-4
+# Below this tolerance steps to rest come to nothing but rounding; at rest, the states have all digits whatever it is.
+RESTING = 1e-10
+# Steps on the way to rest, where only the size of the states counts, and how much longer each is than the one before.
+TO_REST, LONGER = 40, 3.0
 # Names of the solver for JAX of stiff equations, and of scipy's: of numbers, and of complex ones.
 IMPLICIT, IMPLICIT_BY_SCIPY, IMPLICIT_OF_COMPLEX = "Rodas5P", "LSODA", "BDF"
 # LSODA, which at times takes explicit steps for too long, is given up after this share of the calls: for BDF.
@@ -111,6 +113,10 @@ def _begin(
     y0 = np.array([np.asarray(v)[()] for v in model.initial(own, known)], dtype)
     if model.before is None:
         return y0
+    if model.traceable and dtype.kind != "c":
+        looser = max(1.0, RESTING / options["rtol"])
+        rtol, atol = looser * options["rtol"], looser * options["atol"]
+        return resting.by_jax(model, p, known, start, rtol, atol, MOST_STEPS)
     rates, t = _rates(model, own, known, most_calls), np.nextafter(start, -np.inf)
     return resting.by_scipy(lambda y: rates(t, y), y0, options)
 
@@ -277,14 +283,21 @@ def sizes(
 def _at_rest(
     model: Dynamics, p: Parameters, known: Known, begin: np.ndarray, start: float, largest: float
 ) -> np.ndarray:
-    """Return roughly where states (k,) come to rest; where they don't, as they are."""
-    size = np.where(begin != 0, np.abs(begin), np.abs(begin).max() or largest or 1.0)
-    options = {"method": IMPLICIT_OF_COMPLEX, "rtol": ROUGH, "atol": ROUGH * size}
+    """Return roughly where states (k,) come to rest: by steps that grow without end, as long as they are finite."""
     rates, t = _rates(model, p, known, MOST_CALLS), np.nextafter(start, -np.inf)
+    size = np.where(begin != 0, np.abs(begin), np.abs(begin).max() or largest or 1.0)
+    y = begin.copy()
     try:
-        return resting.by_scipy(lambda y: rates(t, y), begin, options)
-    except NoSolutionError:
-        return begin.copy()
+        fast = float(np.max(np.abs(rates(t, y)) / size))
+        h = resting.FIRST / fast if fast else 1.0
+        for _ in range(TO_REST):
+            after = _implicit_euler(lambda s, v: np.array(rates(t, v), float), t, y, h)
+            if not np.isfinite(after).all():
+                break
+            y, h = after, LONGER * h
+    except (NoSolutionError, np.linalg.LinAlgError):  # the solver will say what is wrong with these rates
+        pass
+    return y
 
 
 def _largest(step: Any, rates: Any, y: np.ndarray, start: float, h: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from preimage.calibration import likelihoods, losses, priors, solvers
 from preimage.calibration.likelihoods import Noise
@@ -182,7 +183,14 @@ def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
     return (found + rest(form, data, x) if form.noises else found), 2 * J.T @ r
 
 
-def residuals_and_jacobian(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
-    """Return the residuals (r,) and their derivatives (r, d), in one pass forwards."""
-    fun = partial(residuals, form, data)
-    return jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, 1))(jnp.eye(len(form.names)))
+def residuals_and_jacobian(form: Form, data: Data, x: Any, active: tuple[int, ...] | None = None) -> tuple[Any, Any]:
+    """Return the residuals (r,) and their derivatives (r, d), in one pass forwards.
+
+    Args:
+        active: positions of the parameters by which to derive; by the others derivatives are 0. Default: all.
+    """
+    fun, directions = partial(residuals, form, data), np.eye(len(form.names))
+    if active is None or not active:  # without a direction there would be no residuals either
+        return jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, 1))(jnp.asarray(directions))
+    r, J = jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, 1))(jnp.asarray(directions[list(active)]))
+    return r, jnp.zeros((len(r), len(form.names))).at[:, jnp.array(active)].set(J)

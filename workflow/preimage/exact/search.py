@@ -35,6 +35,8 @@ class Search:
         in_hand: least bound of the boxes that are being expanded.
     """
 
+    eager = False
+
     def __init__(self, problem: Problem, most_open: int = 1_000_000) -> None:
         self.problem, self.settling, self.queue = problem, Settling(problem), Queue(most_open)
         self.boxes = self.batches = 0

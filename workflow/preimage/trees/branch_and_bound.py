@@ -27,10 +27,14 @@ from preimage.trees.nearest import near_point, valid_point
 from preimage.trees.objective import Wanted
 from preimage.trees.open_boxes import Box, Pool, around, halves
 from preimage.trees.threads import over
+from preimage.trees.tightening import AFTER, Tightening, can_tighten
+from preimage.trees.tightening import BATCH as TIGHT_BATCH
 
 BATCH = 128
 # Open boxes a job has to start with, at least, where several share a search: enough that their work is alike.
 BOXES_A_PART = 64
+# Bytes of an open box beside its arrays: the place in the queue.
+OF_AN_ENTRY = 200
 # Boxes that a search for a point that is not isolated may take, where a bound is attained.
 MOST_FOR_A_POINT = 20_000
 
@@ -54,6 +58,9 @@ class Search:
         attained: least bound that a point of its box is known to have, up to rounding.
         in_hand: least bound of the boxes that are being expanded.
         unsure: least bound of cells that were left without a valid point and without a proof that they have none.
+        may_tighten: whether it may go over to bounds by multipliers, once.
+        tightening: bounds by multipliers, where the search has gone over to them; `prices` has those of open boxes, by
+            slot. A step that improves them counts as a box.
     """
 
     def __init__(
@@ -79,6 +86,11 @@ class Search:
         d, channels = len(space.inputs), len(trees.score)
         self.pool = Pool(d, channels, len(trees.roots))
         lo, hi = (np.zeros(d, np.int32), grid.shape) if box is None else box
+        self.tightening: Tightening | None = None
+        self.prices: dict[int, np.ndarray] = {}
+        self.hint: np.ndarray | None = None
+        self.whole = lo.astype(np.int32), hi.astype(np.int32)
+        self.may_tighten = can_tighten(trees, wanted)
         self._push(lo[None].astype(np.int32), hi[None].astype(np.int32), False)
 
     def offer(self, X: np.ndarray) -> None:
@@ -116,6 +128,11 @@ class Search:
         return least >= self.loss
 
     @property
+    def eager(self) -> bool:
+        """Whether points are to be tried after each batch, as its boxes are costly beside that."""
+        return self.tightening is not None
+
+    @property
     def rounding(self) -> float:
         """What a bound may be below the best point's loss by though nothing is better but for rounding: its margin
         twice, for what is computed in another order may be off to either side."""
@@ -129,6 +146,7 @@ class Search:
         """
         if parts == 1:
             return
+        self.may_tighten = False  # the search would begin again from the whole
         while 0 < self.open < BOXES_A_PART * parts and self.step():
             pass
         entries = sorted([*self.heap, *self.stack])
@@ -141,11 +159,66 @@ class Search:
 
     def step(self) -> bool:
         """Expand one batch of boxes; return False where none is left."""
+        if self.may_tighten and self.boxes >= AFTER and np.isfinite(self.loss):
+            self._try_multipliers()
         deep = bool(self.stack) or len(self.heap) >= self.most_open
         batch = self._take()
         if not batch:
             return False
         self.in_hand = min(entry[0] for entry in batch)
+        prices: list[np.ndarray] = []
+        if self.tightening is not None:
+            batch, prices = self._tightened(batch)
+        self._expand(batch, prices, deep)
+        self.batches += 1
+        self.in_hand = np.inf
+        return True
+
+    def _try_multipliers(self) -> None:
+        """Bound the whole by multipliers; where that is better than what is proven so far, begin again from there."""
+        self.may_tighten = False
+        tightening = Tightening(self.trees, self.grid, self.wanted)
+        lo, hi = (end[None].copy() for end in self.whole)
+        prices = tightening.none[None]
+        (loss,), (self.hint,) = tightening.losses(lo, hi, prices, self.loss, first=True)
+        self.boxes += tightening.steps
+        if loss <= self.bound:
+            return
+        self.tightening = tightening
+        # A set of multipliers is shared by two halves.
+        size = 8 * self.pool.d + 4 * self.pool.channels * self.pool.trees + OF_AN_ENTRY
+        self.most_open = max(int(self.most_open * size / (size + prices.nbytes / 2)), 1)
+        self.pool.free += [entry[2] for entry in (*self.heap, *self.stack)]
+        self.heap, self.stack = [], []
+        self._push(lo, hi, False)
+        if self.heap:
+            bound, order, slot = self.heap[0]
+            self.heap[0] = (max(bound, float(loss)), order, slot)
+            self.prices[slot] = prices[0]
+
+    def _tightened(self, batch: list[Entry]) -> tuple[list[Entry], list[np.ndarray]]:
+        """Bound boxes by multipliers; return those that may still hold a better point, and their multipliers."""
+        assert self.tightening is not None
+        if batch[0][0] > self.loss - self.tightening.no_use:
+            return batch, [self.prices.pop(slot, self.tightening.none) for _, _, slot in batch]
+        slots = [slot for _, _, slot in batch]
+        prices = np.stack([self.prices.pop(slot, self.tightening.none) for slot in slots])
+        before = self.tightening.steps
+        losses, cells = self.tightening.losses(self.pool.lo[slots], self.pool.hi[slots], prices, self.loss)
+        self.boxes += self.tightening.steps - before
+        self.hint = cells[0]
+        kept, sets = [], []
+        for k, (inherited, order, slot) in enumerate(batch):
+            least = max(inherited, float(losses[k]))
+            if least < self.loss:
+                kept.append((least, order, slot))
+                sets.append(prices[k].copy())
+            else:
+                self.pool.free.append(slot)
+        return kept, sets
+
+    def _expand(self, batch: list[Entry], prices: list[np.ndarray], deep: bool) -> None:
+        """Split boxes, or take the point where the bound of one is attained."""
         slots = [slot for _, _, slot in batch]
         n, (d, channels, count) = len(batch), (self.pool.d, self.pool.channels, self.pool.trees)
         lo, hi, leaves = (part[slots] for part in self.pool.arrays)
@@ -158,7 +231,6 @@ class Search:
         )  # fmt: skip
         self.pool.free += slots
         self.boxes += n
-        self.batches += 1
         new: list[Entry] = []
         for i in range(n):
             if state[i] == ATTAINED:
@@ -168,20 +240,25 @@ class Search:
                 if loss[i, side] < self.loss:
                     self.order -= 1  # of equal bounds the newest first: down to a point
                     slot = self.pool.put(child_lo[i, side], child_hi[i, side], child_leaves[i, side])
-                    new.append((float(loss[i, side]), self.order, slot))
+                    new.append((max(float(loss[i, side]), batch[i][0]), self.order, slot))
+                    if prices:
+                        self.prices[slot] = prices[i]
         self._add(new, deep)
-        self.in_hand = np.inf
-        return True
 
     def middle(self) -> np.ndarray | None:
         """Return a point (d,) where many best leaves of the next box meet, where it is a valid one."""
         if not self.open:
             return None
+        if self.tightening is not None and self.hint is not None:
+            return self._inside(self.hint)
         _, _, slot = self.stack[-1] if self.stack else self.heap[0]
         leaves = self.pool.leaves[slot].reshape(-1)
         lo = np.maximum(self.trees.low[leaves], self.pool.lo[slot])
         hi = np.minimum(self.trees.high[leaves], self.pool.hi[slot])
-        cell = np.floor((np.median(lo, axis=0) + np.median(hi - 1, axis=0)) / 2).astype(np.int32)
+        return self._inside(np.floor((np.median(lo, axis=0) + np.median(hi - 1, axis=0)) / 2).astype(np.int32))
+
+    def _inside(self, cell: np.ndarray) -> np.ndarray | None:
+        """Return a point (d,) of a cell, or near it where constraints say so; None where it isn't valid."""
         start, end = self.grid.ends(cell, cell + 1)
         x = np.clip(np.where(self.space.discrete, end, start / 2 + end / 2), start, end)
         if self.space.constraints:
@@ -193,15 +270,16 @@ class Search:
     def _take(self) -> list[Entry]:
         """Remove and return the next boxes that may hold a better point."""
         batch: list[Entry] = []
+        most = BATCH if self.tightening is None else TIGHT_BATCH
         if self.stack:
-            while self.stack and len(batch) < BATCH:
+            while self.stack and len(batch) < most:
                 entry = self.stack.pop()
                 if entry[0] < self.loss:
                     batch.append(entry)
                 else:
                     self.pool.free.append(entry[2])
         while not batch and self.heap and not self.stack:
-            while self.heap and len(batch) < BATCH:
+            while self.heap and len(batch) < most:
                 entry = heapq.heappop(self.heap)
                 if entry[0] >= self.loss:  # and so are all the others
                     self.pool.free += [entry[2], *(e[2] for e in self.heap)]
@@ -254,7 +332,7 @@ class Search:
             self.space, self.grid, paths, longest, lambda X: -common.paths.predict(X)[:, 0],
             box=(lo, hi), domain=replace(self.domain, common=None, paths=None) if self.domain.near else None,
         )  # fmt: skip
-        inner.loss = float(np.nextafter(-common.least, np.inf))
+        inner.loss, inner.may_tighten = float(np.nextafter(-common.least, np.inf)), False
         while np.isnan(inner.x).any() and inner.boxes < MOST_FOR_A_POINT and inner.step():
             pass
         if not np.isnan(inner.x).any():
@@ -280,6 +358,7 @@ class Search:
         """Write all that the search needs to go on."""
         entries = [*self.heap, *self.stack]
         slots = [slot for _, _, slot in entries]
+        sets, which = self._sets(slots)
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez(
                 stream,
@@ -291,7 +370,20 @@ class Search:
                 counts=np.array([len(self.heap), self.boxes, self.batches, self.order]),
                 best=np.array([self.loss, self.attained, self.unsure]),
                 x=self.x,
+                may_tighten=np.array(self.may_tighten),
+                hint=np.empty(0, np.int32) if self.hint is None else self.hint,
+                prices=sets,
+                which=which,
             )
+
+    def _sets(self, slots: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distinct sets of multipliers of boxes, and which is whose; none before the search has any."""
+        if self.tightening is None:
+            return np.empty((0, 0), np.float32), np.empty(0, np.int64)
+        none = self.tightening.none
+        held = [self.prices.get(slot, none) for slot in slots]
+        number = {id(prices): k for k, prices in enumerate({id(p): p for p in held}.values())}
+        return np.stack([none, *{id(p): p for p in held}.values()]), np.array([1 + number[id(p)] for p in held], int)
 
     def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
@@ -305,6 +397,11 @@ class Search:
         self.loss, self.attained, self.unsure = loss, attained, unsure
         self.heap, self.stack = entries[:heap], entries[heap:]
         heapq.heapify(self.heap)
+        self.may_tighten, self.hint = bool(parts["may_tighten"]), parts["hint"] if len(parts["hint"]) else None
+        if len(parts["prices"]):
+            self.tightening = Tightening(self.trees, self.grid, self.wanted)
+            sets = list(parts["prices"])
+            self.prices = {entry[2]: sets[k] for entry, k in zip(entries, parts["which"], strict=True)}
         return True
 
 
@@ -328,6 +425,8 @@ class Stepwise(Protocol):
     def closed(self) -> bool: ...
     @property
     def rounding(self) -> float: ...
+    @property
+    def eager(self) -> bool: ...
     def step(self) -> bool: ...
     def offer(self, X: np.ndarray) -> None: ...
     def save(self, path: Path) -> None: ...
@@ -369,7 +468,7 @@ def run(
             return "seconds"
         if not search.step():
             return "closed" if search.closed or left <= none else "unsure"
-        if improve and search.open and improves_after(search.batches):
+        if improve and search.open and (search.eager or improves_after(search.batches)):
             search.offer(improve(search))
         pace.turn()
 

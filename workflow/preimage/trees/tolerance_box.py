@@ -242,6 +242,7 @@ class _Finder:
             return -sign * self.forest.predict(X)[:, column]
 
         search = Search(self.space, self.grid, trees, wanted, loss, box=(lo, hi))
+        search.may_tighten = False  # its limit of boxes is for plain ones
         # What does not go above the limit need not be looked at; the first that does ends the search.
         search.loss = -limit
         while np.isnan(search.x).any() and search.boxes < min(PROOF, self.work) and search.step():

@@ -19,7 +19,8 @@ class Certified(Inverter):
 
     boxes: Whole = option(
         100_000,
-        "Maximum number of boxes to expand; at this limit the answer has a proven bound and a gap.",
+        "Maximum number of boxes to expand; at this limit the answer has a proven bound and a gap. Where multipliers "
+        "tighten the bounds of many trees, each of their steps counts as a box.",
         ge=1,
         le=1_000_000_000,
     )

@@ -15,6 +15,7 @@ from preimage.support.errors import StudyError, did_you_mean
 ONE = {"sbml_files": "model", "condition_files": "condition", "measurement_files": "measurement",
        "observable_files": "observable"}  # fmt: skip
 LOG_10 = 2.302585092994046
+ID, BEFORE = "conditionId", "preequilibrationConditionId"
 # Columns that a problem may have, and may not be without.
 NEEDED = {
     "parameter": ("parameterId", "parameterScale", "lowerBound", "upperBound", "nominalValue", "estimate"),
@@ -79,15 +80,19 @@ def _table(file: Path, kind: str) -> pd.DataFrame:
 def _check(problem: Problem) -> None:
     """Raise StudyError for what a study has no key for."""
     rows = problem.measurements
-    if "preequilibrationConditionId" in rows and (rows["preequilibrationConditionId"] != "").any():
-        first = rows["preequilibrationConditionId"][rows["preequilibrationConditionId"] != ""].iloc[0]
-        raise StudyError(f"measurements: found pre-equilibration ('{first}'), which is not supported")
+    if BEFORE in rows and (rows[BEFORE] == "").any() and (rows[BEFORE] != "").any():
+        raise StudyError(
+            "measurements: found rows with pre-equilibration and rows without, which is not supported in one problem"
+        )
     times = pd.to_numeric(rows["time"], errors="coerce")
     if not times.between(-1e300, 1e300).all():
         found = rows["time"][~times.between(-1e300, 1e300)].iloc[0]
         raise StudyError(f"measurements: found the time '{found}', expected numbers; steady states are not supported")
-    for column, known in (("observableId", problem.observables), ("simulationConditionId", problem.conditions)):
-        names = set(known["observableId" if column == "observableId" else "conditionId"])
+    places = {"observableId": problem.observables["observableId"], "simulationConditionId": problem.conditions[ID]}
+    if BEFORE in rows and (rows[BEFORE] != "").any():
+        places[BEFORE] = problem.conditions[ID]
+    for column, known in places.items():
+        names = set(known)
         for name in rows[column]:
             if name not in names:
                 raise StudyError(f"measurements, column '{column}': found '{name}'{did_you_mean(name, sorted(names))}")

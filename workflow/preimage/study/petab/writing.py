@@ -50,7 +50,7 @@ def _study(stem: str, found: _Study, entry: dict[str, Any]) -> dict[str, Any]:
         "study": stem,
         "problem": {
             "simulator": f"{stem}_model:rates",
-            "ode": {"states": found.states(), "observe": "observe"},
+            "ode": {"states": found.states(), **found.at_rest(), "observe": "observe"},
             "inputs": found.inputs,
             "outputs": {name: {} for name in found.observed},
         },
@@ -67,6 +67,7 @@ class _Study:
         inputs: settings by name.
         formulas: of the observables and of their noise, by kind and name.
         conditions: a row a condition of the study, a column an input.
+        before: values of inputs under which states come to rest before the start; None where they don't.
         data: the measurements, a column an observable.
     """
 
@@ -76,6 +77,7 @@ class _Study:
     formulas: dict[tuple[str, str], str] = field(init=False)
     conditions: pd.DataFrame = field(init=False)
     data: pd.DataFrame = field(init=False)
+    before: dict[str, str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.inputs = tables.inputs(self.problem)
@@ -98,13 +100,16 @@ class _Study:
     def _split(self, rows: pd.DataFrame) -> None:
         """Set data and conditions: where a measurement has parameters of its own, as a condition of its own."""
         keys = [f"{kind}Parameters" for kind in KINDS]
-        rows = rows.assign(**{k: rows.get(k, "") for k in keys})
-        places, own = [], dict[str, dict[str, str]]()
-        for condition, part in rows.groupby("simulationConditionId", sort=False):
+        rows = rows.assign(**{k: rows.get(k, "") for k in [*keys, tables.BEFORE]})
+        places, own, before = [], dict[str, dict[str, str]](), dict[str, str]()
+        for (experiment, rest), part in rows.groupby(["simulationConditionId", tables.BEFORE], sort=False):
+            several = len(set(rows[tables.BEFORE][rows["simulationConditionId"] == experiment])) > 1
+            condition = f"{experiment}__from_{rest}" if several else str(experiment)
             for observable, mine in part.groupby("observableId", sort=False):
                 for k, (values, these) in enumerate(mine.groupby(keys, sort=False)):
                     name = str(condition) if k == 0 else f"{condition}__{k + 1}"
-                    own.setdefault(name, {"conditionId": str(condition)})
+                    own.setdefault(name, {"conditionId": str(experiment)})
+                    before[name] = str(rest)
                     for kind, text in zip(KINDS, values, strict=True):
                         cells = enumerate(filter(None, str(text).split(";")), 1)
                         own[name] |= {f"{kind}Parameter{j}_{observable}": cell.strip() for j, cell in cells}
@@ -121,6 +126,36 @@ class _Study:
         of_problem = self.problem.conditions.set_index("conditionId").drop(columns="conditionName", errors="ignore")
         frame = frame.join(of_problem, on="conditionId").drop(columns="conditionId")
         self.conditions = frame.rename_axis("condition")
+        if any(before.values()):
+            self._rest(of_problem.loc[[before[name] for name in self.conditions.index]])
+
+    def _rest(self, cells: pd.DataFrame) -> None:
+        """Set the inputs' values before the start, given those of each condition; one that differs between conditions
+        is an input of its own. Raises StudyError for states that conditions set."""
+        self.before = {}
+        for column in cells.columns:
+            values = [str(value) for value in cells[column]]
+            if column in self.begins:
+                raise StudyError(
+                    f"conditions, column '{column}': a state that a condition sets after pre-equilibration is not "
+                    "supported"
+                )
+            if len(set(values)) == 1 and values[0]:
+                self.before[column] = values[0]
+            elif any(values):
+                self.before[column] = name = f"{column}_before"
+                self.inputs[name] = {"fixed": 1.0}
+                self.conditions[name] = values
+
+    def at_rest(self) -> dict[str, Any]:
+        """Return the study's `preequilibration`, where it has one. Raises StudyError for a cell that is neither a
+        number nor a parameter."""
+        if self.before is None:
+            return {}
+        for column, value in self.before.items():
+            if not _is_number(value) and value not in self.inputs:
+                raise StudyError(f"conditions, column '{column}': found '{value}', expected a number or a parameter")
+        return {"preequilibration": {k: float(v) if _is_number(v) else v for k, v in self.before.items()}}
 
     def _override(self) -> None:
         """Have every column of the conditions an input; one that has one value everywhere is no column."""

@@ -1,0 +1,379 @@
+"""The relaxation of one box: its trees and parts with what the box leaves of them, and subgradient steps on it.
+
+(The steps: Polyak 1969, towards the loss to beat, along a direction with momentum.)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from preimage.support.numba_cache import numba
+from preimage.trees.boxes import CUT, FEATURE, RIGHT, best_leaf
+
+MOMENTUM = 0.9
+# Share of what is to be gained that trees which hardly vary on a box may have together: they keep their own bounds.
+NEGLIGIBLE = 0.02
+UNIT = 2.0**-53
+# Intervals of a part up to which equal runs are kept once.
+FEW = 16
+# Columns of Local.tree, Local.part and Local.run.
+LEAF, PART, RUN = 0, 1, 2
+INPUT, FIRST, ORIGIN = 0, 1, 2
+LOW, HIGH, OF = 0, 1, 2
+
+
+class Sums(NamedTuple):
+    """What sums of one channel start from, how large their terms are together at most, and what rounding may add to a
+    computed sum."""
+
+    start: float
+    largest: float
+    margin: float
+
+
+class Local(NamedTuple):
+    """What a box leaves of trees and parts; scratch of one thread, filled again for each box.
+
+    Attributes:
+        tree: first leaf, part and run of each tree; int32 (trees + 1, 3).
+        part: of each part its input, first interval, and that in `Parts`; int32 (parts + 1, 3).
+        begin: first cell of each interval; int32 (intervals,).
+        run: intervals of each run, [low, high), and its part; int32 (runs, 3).
+        leaf: of each leaf the first of `runs`; int32 (leaves + 1,).
+        score: of each leaf; float64 (leaves,).
+        runs: the runs of all leaves, one after the other; int32.
+        price: the multiplier of each interval; float64 (intervals,).
+        paid: what each run pays beyond the least payment of its part; float64 (runs,).
+        at: the interval of the least payment of each run; int32 (runs,).
+        least: the least payment of each part; float64 (parts,).
+        chosen, there: the interval that each part's tree would have, and the one that the cell is in; int32 (parts,).
+        best: best leaf of each tree; int32 (trees,).
+        first: of each input the first cell of `total`; int32 (d + 1,).
+        total: what all parts pay for each cell; float64 (cells,).
+        cell: of each input the one for which most is paid; int32 (d,).
+        weight: of each part, how much the tree's leaves vary: the scale of its multipliers; float64 (parts,).
+    """
+
+    tree: np.ndarray
+    part: np.ndarray
+    begin: np.ndarray
+    run: np.ndarray
+    leaf: np.ndarray
+    score: np.ndarray
+    runs: np.ndarray
+    price: np.ndarray
+    paid: np.ndarray
+    at: np.ndarray
+    least: np.ndarray
+    chosen: np.ndarray
+    there: np.ndarray
+    best: np.ndarray
+    first: np.ndarray
+    total: np.ndarray
+    cell: np.ndarray
+    weight: np.ndarray
+
+
+@numba.njit(cache=True)
+def scratch(trees, parts, cells):  # type: ignore[no-untyped-def]
+    """Return `Local` with room for any box of a grid with so many cells."""
+    n, d, leaves = len(trees.roots), trees.low.shape[1], len(trees.low)
+    count, intervals, runs = len(parts.input), len(parts.begin), len(parts.part)
+    return Local(
+        np.empty((n + 1, 3), np.int32), np.empty((count + 1, 3), np.int32), np.empty(intervals, np.int32),
+        np.empty((runs, 3), np.int32), np.empty(leaves + 1, np.int32), np.empty(leaves), np.empty(runs, np.int32),
+        np.empty(intervals), np.empty(runs), np.empty(runs, np.int32), np.empty(count), np.empty(count, np.int32),
+        np.empty(count, np.int32), np.empty(n, np.int32), np.empty(d + 1, np.int32), np.empty(cells),
+        np.empty(d, np.int32), np.empty(count),
+    )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _reachable(node, root, lo, hi, stack, leaves, place):  # type: ignore[no-untyped-def]
+    """List the leaves of a tree that the box [lo, hi) meets, from a place on; return where they end."""
+    stack[0], size, found = root, 1, place
+    while size > 0:
+        size -= 1
+        k = stack[size]
+        while node[k, FEATURE] >= 0:
+            f, cut = node[k, FEATURE], node[k, CUT]
+            if hi[f] <= cut:
+                k += 1
+            elif lo[f] >= cut:
+                k = node[k, RIGHT]
+            else:
+                stack[size] = node[k, RIGHT]
+                size += 1
+                k += 1
+        leaves[found] = node[k, RIGHT]
+        found += 1
+    return found
+
+
+@numba.njit(cache=True)
+def gather(trees, parts, channel, lo, hi, spare, prices, local):  # type: ignore[no-untyped-def]
+    """Fill in `Local` for a box; return the number of trees there, and the sum of largest scores of the others.
+
+    Args:
+        spare: what the trees that are left out may vary by together.
+        prices: multipliers (intervals of `Parts`,).
+    """
+    n, score, node = len(trees.roots), trees.score[channel], trees.node
+    found, ends = np.empty(len(trees.low), np.int32), np.zeros(n + 1, np.int64)
+    most, varies = np.empty(n), np.empty(n)
+    stack = np.empty(trees.depth + 1, np.int32)
+    for t in range(n):
+        a = ends[t]
+        ends[t + 1] = b = _reachable(node, trees.roots[t], lo, hi, stack, found, a)
+        least = most[t] = score[found[a]]
+        for i in range(a + 1, b):
+            most[t] = max(most[t], score[found[i]])
+            least = min(least, score[found[i]])
+        varies[t] = most[t] - least
+    left_out = np.zeros(n, np.bool_)
+    for t in np.argsort(varies):
+        spare -= varies[t]
+        if spare < 0 and varies[t] > 0:
+            break
+        left_out[t] = True
+    number, stamp = np.empty((len(lo), (FEW + 1) ** 2), np.int32), np.full((len(lo), (FEW + 1) ** 2), -1)
+    begins, ends_at, here = np.empty(len(lo), np.int32), np.empty(len(lo), np.int32), np.empty(len(lo), np.int32)
+    rest, tree, part, interval, run, leaf, listed = 0.0, 0, 0, 0, 0, 0, 0
+    for t in range(n):
+        if left_out[t]:
+            rest += most[t]
+            continue
+        local.tree[tree, LEAF], local.tree[tree, PART], local.tree[tree, RUN] = leaf, part, run
+        tree += 1
+        start = parts.of_tree[t]
+        for p in range(start, parts.of_tree[t + 1]):
+            j, a, b = parts.input[p], parts.first[p], parts.first[p + 1]
+            while a + 1 < b and parts.begin[a + 1] <= lo[j]:
+                a += 1
+            while parts.begin[b - 1] >= hi[j]:
+                b -= 1
+            begins[p - start], ends_at[p - start], here[p - start] = a, b, -1
+            if b - a < 2:
+                continue
+            here[p - start] = part
+            local.part[part, INPUT], local.part[part, FIRST], local.part[part, ORIGIN] = j, interval, a
+            local.weight[part] = varies[t]
+            part += 1
+            for i in range(a, b):
+                local.begin[interval], local.price[interval] = max(parts.begin[i], lo[j]), prices[i]
+                interval += 1
+        for i in range(ends[t], ends[t + 1]):
+            local.leaf[leaf], local.score[leaf] = listed, score[found[i]]
+            leaf += 1
+            for r in range(parts.of_leaf[found[i], 0], parts.of_leaf[found[i], 1]):
+                p = parts.part[r]
+                k, base = p - start, parts.first[p]
+                if here[k] < 0:
+                    continue
+                low = max(base + parts.low[r], begins[k]) - begins[k]
+                high, length = min(base + parts.high[r], ends_at[k]) - begins[k], ends_at[k] - begins[k]
+                if high - low == length:
+                    continue
+                known = -1
+                place = low * (FEW + 1) + high
+                if length <= FEW:
+                    if stamp[k, place] == t:
+                        known = number[k, place]
+                    else:
+                        stamp[k, place], number[k, place] = t, run
+                if known < 0:
+                    first = local.part[here[k], FIRST]
+                    local.run[run, LOW], local.run[run, HIGH], local.run[run, OF] = first + low, first + high, here[k]
+                    known = run
+                    run += 1
+                local.runs[listed] = known
+                listed += 1
+    local.tree[tree, LEAF], local.tree[tree, PART], local.tree[tree, RUN] = leaf, part, run
+    local.part[part, FIRST], local.leaf[leaf] = interval, listed
+    local.first[0] = 0
+    for j in range(len(lo)):
+        local.first[j + 1] = local.first[j] + hi[j] - lo[j]
+    return tree, rest
+
+
+@numba.njit(cache=True)
+def _clear(values, n):  # type: ignore[no-untyped-def]
+    """Set the first n to 0. Assigning a slice would take seconds more to compile, here and below."""
+    for i in range(n):
+        values[i] = 0.0
+
+
+@numba.njit(cache=True)
+def _copy(values, n, there):  # type: ignore[no-untyped-def]
+    for i in range(n):
+        there[i] = values[i]
+
+
+@numba.njit(cache=True)
+def _pay(local, lo, parts):  # type: ignore[no-untyped-def]
+    """Add up what all parts pay for each cell, find the cell for which most is paid; return how much that is."""
+    total, first = local.total, local.first
+    _clear(total, first[-1])
+    for p in range(parts):
+        j, before = local.part[p, INPUT], 0.0
+        shift = first[j] - lo[j]
+        for i in range(local.part[p, FIRST], local.part[p + 1, FIRST]):
+            total[local.begin[i] + shift] += local.price[i] - before
+            before = local.price[i]
+    paid = 0.0
+    for j in range(len(lo)):
+        sum_, most, at = 0.0, -np.inf, first[j]
+        for i in range(first[j], first[j + 1]):
+            sum_ += total[i]
+            total[i] = sum_
+            if sum_ > most:
+                most, at = sum_, i
+        local.cell[j] = at - first[j] + lo[j]
+        paid += most
+    return paid
+
+
+@numba.njit(cache=True)
+def _choose(local, t):  # type: ignore[no-untyped-def]
+    """Find the best leaf of a tree and the intervals that it would have; return its score with what it pays."""
+    begin, price = local.begin, local.price
+    base = 0.0
+    for p in range(local.tree[t, PART], local.tree[t + 1, PART]):
+        a, b = local.part[p, FIRST], local.part[p + 1, FIRST]
+        cell, there = local.cell[local.part[p, INPUT]], a
+        while there + 1 < b and begin[there + 1] <= cell:
+            there += 1
+        # Of equal payments that of the cell, where there is nothing to disagree about.
+        least, at = price[there], there
+        for i in range(a, b):
+            if price[i] < least:
+                least, at = price[i], i
+        local.there[p], local.chosen[p], local.least[p] = there, at, least
+        base += least
+    for r in range(local.tree[t, RUN], local.tree[t + 1, RUN]):
+        a, b, p = local.run[r, LOW], local.run[r, HIGH], local.run[r, OF]
+        there = local.there[p]
+        at = there if a <= there < b else a
+        least = price[at]
+        for i in range(a, b):
+            if price[i] < least:
+                least, at = price[i], i
+        local.paid[r], local.at[r] = least - local.least[p], at
+    most, best = -np.inf, 0
+    for i in range(local.tree[t, LEAF], local.tree[t + 1, LEAF]):
+        value = local.score[i]
+        for k in range(local.leaf[i], local.leaf[i + 1]):
+            value -= local.paid[local.runs[k]]
+        if value > most:
+            most, best = value, i
+    local.best[t] = best
+    for k in range(local.leaf[best], local.leaf[best + 1]):
+        r = local.runs[k]
+        local.chosen[local.run[r, OF]] = local.at[r]
+    return most - base
+
+
+@numba.njit(cache=True)
+def value(local, trees, lo):  # type: ignore[no-untyped-def]
+    """Return the bound that the multipliers give to the sum of the trees here."""
+    sum_ = _pay(local, lo, local.tree[trees, PART])
+    for t in range(trees):
+        sum_ += _choose(local, t)
+    return sum_
+
+
+@numba.njit(cache=True)
+def ascend(local, trees, lo, target, steps, share, patience, direction, kept):  # type: ignore[no-untyped-def]
+    """Take subgradient steps until the bound is at most `target` or so many are done; return the bound and the number
+    of steps. The multipliers of that bound are left in `local.price`.
+
+    Args:
+        share: of the step that would reach the target if the bound were linear.
+        direction, kept: scratch (intervals,).
+    """
+    parts = local.tree[trees, PART]
+    n = local.part[parts, FIRST]
+    price = local.price
+    best, idle = np.inf, 0
+    _clear(direction, n)
+    for step in range(steps):
+        bound = value(local, trees, lo)
+        if bound < best:
+            best, idle = bound, 0
+            _copy(price, n, kept)
+            if bound <= target:
+                return best, step + 1
+        else:
+            idle += 1
+            if idle == patience:
+                share, idle = share / 2, 0
+                _copy(kept, n, price)
+                _clear(direction, n)
+                continue
+        apart, square = 0, 0.0
+        for i in range(n):
+            direction[i] *= MOMENTUM
+        for p in range(parts):
+            if local.there[p] != local.chosen[p]:
+                direction[local.there[p]] += local.weight[p]
+                direction[local.chosen[p]] -= local.weight[p]
+                apart += 1
+        if apart == 0:
+            return best, step + 1
+        for p in range(parts):
+            for i in range(local.part[p, FIRST], local.part[p + 1, FIRST]):
+                square += direction[i] * direction[i] / local.weight[p]
+        if square == 0:
+            break
+        length = share * (bound - target) / square
+        for i in range(n):
+            price[i] -= length * direction[i]
+    _copy(kept, n, price)
+    return best, steps
+
+
+@numba.njit(cache=True)
+def _tighten_one(trees, parts, sums, target, steps, share, patience, lo, hi, prices, local, direction, kept, cell):  # type: ignore[no-untyped-def]
+    n = len(trees.roots)
+    plain = sums.start
+    stack, value_ = np.empty(trees.depth + 1, np.int32), np.empty(trees.depth + 1)
+    for t in range(n):
+        plain += trees.score[0, best_leaf(trees.node, trees.most[0], trees.roots[t], lo, hi, stack, value_)]
+    spare = NEGLIGIBLE * max(min(plain - target, sums.largest), 0.0)
+    here, rest = gather(trees, parts, 0, lo, hi, spare, prices, local)
+    rest += sums.start
+    bound, taken = ascend(local, here, lo, target - rest - sums.margin, steps, share, patience, direction, kept)
+    size, count = 0.0, local.tree[here, PART]
+    for p in range(count):
+        origin = local.part[p, ORIGIN]
+        for i in range(local.part[p, FIRST], local.part[p + 1, FIRST]):
+            size += abs(local.price[i])
+            prices[origin + i - local.part[p, FIRST]] = local.price[i]
+    for j in range(len(lo)):
+        cell[j] = local.cell[j]
+    operations = local.part[count, FIRST] + local.first[len(lo)] + n + len(lo) + 10
+    return bound + rest + sums.margin + 2 * UNIT * operations * (sums.largest + 4 * size), taken
+
+
+@numba.njit(cache=True, nogil=True)
+def tighten(  # type: ignore[no-untyped-def]
+    begin, stop, trees, parts, sums, cells, target, steps, share, patience, lo, hi, prices, total, cell, taken
+):
+    """Bound the sum of trees on boxes begin to stop of (n, d), with multipliers that are improved in place.
+
+    Args:
+        cells: number of cells of the grid.
+        target: sum below which a box is of no more interest.
+        prices: multipliers, float32 (n, intervals of `Parts`).
+        total: bounds of the very sums that `predict` computes, rounding and all, float64 (n,).
+        cell: a cell for which much is paid, where a good point may be, int32 (n, d).
+        taken: steps done, int32 (n,).
+    """
+    local = scratch(trees, parts, cells)
+    direction, kept = np.empty(len(parts.begin)), np.empty(len(parts.begin))
+    for i in range(begin, stop):
+        total[i], taken[i] = _tighten_one(
+            trees, parts, sums, target, steps, share, patience, lo[i], hi[i], prices[i], local, direction, kept, cell[i]
+        )
