@@ -19,7 +19,7 @@ WITH_BYTECODE := PYTHONDONTWRITEBYTECODE=
 # compiles as users do.
 UNOPTIMISED := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
-.PHONY: help run test test-long lint kernels format bench venv venv-dev lock docs docs-site clean tracking-server
+.PHONY: help run test test-long lint lint-style lint-types lint-flow kernels kernels-trees kernels-forms format bench venv venv-dev lock docs docs-site clean tracking-server
 
 help:
 	@echo "make run    set up .venv from requirements.lock and run the studies of config/config.yaml,"
@@ -33,20 +33,33 @@ run: venv
 
 # Kernels, which several tests would each compile, are compiled once, beside the lint.
 test: venv-dev
-	@$(MAKE) --no-print-directory -j $(CORES) lint kernels
+	@$(MAKE) --no-print-directory -j $(CORES) kernels lint
 	$(WITH_BYTECODE) $(UNOPTIMISED) $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder --durations=15
 
 test-long: venv-dev
 	$(BIN)/python -m pytest -q -m long
 	PREIMAGE_EXAMPLES=all $(BIN)/python -m pytest -q tests/property tests/unit
 
-kernels: venv
-	@$(WITH_BYTECODE) PYTHONPATH=workflow $(BIN)/python -m preimage.inversion.kernels
+# In pieces of much the same length, for as many cores.
+COMPILE := $(WITH_BYTECODE) PYTHONPATH=workflow $(BIN)/python -m preimage.inversion.kernels
+kernels: kernels-trees kernels-forms
 
-lint: venv-dev
+kernels-trees: venv
+	@$(COMPILE) trees
+
+kernels-forms: venv
+	@$(COMPILE) linked process network planes
+
+lint: lint-style lint-types lint-flow
+
+lint-style: venv-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-types: venv-dev
 	$(BIN)/mypy
+
+lint-flow: venv-dev
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 

@@ -6,6 +6,7 @@ there are steps at once.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -110,5 +111,5 @@ COMPILED = {
 }
 
 if __name__ == "__main__":
-    for compile_form in COMPILED.values():
-        compile_form()
+    for form in sys.argv[1:] or COMPILED:
+        COMPILED[form]()
