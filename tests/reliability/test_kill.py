@@ -119,5 +119,7 @@ def test_of_two_plain_snakemakes_in_the_same_second_one_runs_and_the_other_says_
     ]  # fmt: skip
     outputs = [process.communicate(timeout=600)[0] for process in both]
     (refused,) = [said for process, said in zip(both, outputs, strict=True) if process.returncode]
-    assert "Directory cannot be locked" in refused and "Traceback" not in refused
+    # The latter is Snakemake's word where the other has begun to write before this one locks the folder.
+    assert any(said in refused for said in ("Directory cannot be locked", "IncompleteFilesException"))
+    assert "Traceback" not in refused
     assert_same_files(unbroken, tmp_path, TABLES)

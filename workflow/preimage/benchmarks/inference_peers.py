@@ -5,7 +5,9 @@ BayesFlow is in the extra `peers`; sbi brings PyTorch, and is installed by whoev
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -75,4 +77,5 @@ def sbi(task: Task, x: np.ndarray, draws: int, simulations: int, seed: int) -> l
             proposal = method.build_posterior().set_default_x(seen(one[None]))
         return scale.parameters(proposal.sample((draws,), show_progress_bars=False).numpy().astype(float))
 
-    return [asked(one) for one in x]
+    with tempfile.TemporaryDirectory() as logs, contextlib.chdir(logs):  # it keeps a log of each training where it runs
+        return [asked(one) for one in x]
