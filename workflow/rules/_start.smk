@@ -8,6 +8,7 @@ def before_any_job(workflow):
             logger.warning(f"preimage: {warning}")
     except StudyError as error:
         sys.exit(f"preimage: {error}")
+    scheduling.without_rate(workflow)
     on_slurm(workflow)
 
 

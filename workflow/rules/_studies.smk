@@ -14,6 +14,7 @@ from preimage.problems import user_code
 from preimage.running import (
     slurm,
     broken_output,
+    scheduling,
     fingerprint,
     invocation,
     slurm_nodes,
