@@ -19,6 +19,7 @@ from preimage.trees import branch_and_bound, threads
 from preimage.trees.forest import from_sklearn
 
 from ..conftest import inverter, refusal
+from ..killed_searches import killed_again_and_again
 
 OPTIONS = {"boxes": 100_000, "gap": 0.0, "memory": 100, "starts": 4}
 D = 5
@@ -117,30 +118,16 @@ def test_little_memory_makes_it_depth_first_and_changes_no_optimum(monkeypatch):
     assert max(widest) < reached
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("entry", [{"minimize": "a"}, {"target": {"a": 60, "b": 5}, "tolerance": 1e-3}])
 def test_a_search_that_is_killed_again_and_again_ends_the_same(model, entry, tmp_path, monkeypatch):
     q = question(model, entry)
     whole, _ = ask(q, boxes=3000)
-    monkeypatch.setattr(checkpoints, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "SHOW_EVERY_SECONDS", 0.0)
-    path, kills, calls = tmp_path / "state.json", 0, 0
+    path = tmp_path / "state.json"
 
-    def report(done, best, **more):
-        nonlocal calls
-        calls += 1
-        if calls % 4 == 0 and kills < 5:
-            raise Killed
+    def search(report):
+        return ask(q, state=path, report=report, boxes=3000)[0]
 
-    while True:
-        try:
-            answer, _ = ask(q, state=path, report=report, boxes=3000)
-            break
-        except Killed:
-            kills += 1
+    answer, kills = killed_again_and_again(monkeypatch, search, 4, 5)
     assert kills > 1 and path.exists()
     assert same(answer, whole)
 

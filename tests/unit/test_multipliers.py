@@ -12,13 +12,12 @@ from preimage.core.space import Input, Space
 from preimage.inversion import certified
 from preimage.inversion.kinds.certified import Certified
 from preimage.inversion.question import Question, SearchContext
-from preimage.support import checkpoints
 from preimage.surrogates.brought import xgboost_file
 from preimage.trees import branch_and_bound, tightening
 from preimage.trees.boxes import build
 from preimage.trees.objective import reduce
 
-from .test_certified import Killed
+from ..killed_searches import killed_again_and_again
 
 
 def boosted(tmp_path, seed, d, trees, depth, kind="maximize"):
@@ -107,21 +106,11 @@ def test_a_search_by_multipliers_that_is_killed_ends_the_same(tmp_path, monkeypa
     monkeypatch.setattr(branch_and_bound, "AFTER", 1)
     question = boosted(tmp_path, 3, 5, 40, 5)
     whole = asked(question)
-    monkeypatch.setattr(checkpoints, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "SHOW_EVERY_SECONDS", 0.0)
-    path, kills, calls = tmp_path / "state.json", 0, 0
+    path = tmp_path / "state.json"
 
-    def report(done, best, **more):
-        nonlocal calls
-        calls += 1
-        if calls % 3 == 0 and kills < 4:
-            raise Killed
+    def search(report):
+        return asked(question, state=path, report=report)
 
-    while True:
-        try:
-            answer = asked(question, state=path, report=report)
-            break
-        except Killed:
-            kills += 1
+    answer, kills = killed_again_and_again(monkeypatch, search, 3, 4)
     assert kills > 1
     assert answer.certificate == whole.certificate and np.array_equal(answer.X, whole.X)
