@@ -11,6 +11,7 @@ from preimage.core.space import Input, Space
 from preimage.figures import style
 from preimage.figures.parameter_matrices import MOST_PARAMETERS, correlations, data_shares
 from preimage.figures.parameter_traces import above_best, parameter_traces, shares
+from preimage.figures.profiles import profiles
 from preimage.reporting import identifiability
 
 from .test_figures import NAN, texts
@@ -64,6 +65,17 @@ def test_figures_say_what_they_show_in_the_same_bytes_each_time(draw):
     svg = style.to_svg(draw(), "a.svg")
     assert set(FIGURES[draw]) < set(texts(svg))
     assert style.to_svg(draw(), "a.svg") == svg
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e6])
+def test_profiles_rise_from_0_whatever_the_best_loss_is(unit):
+    """An interval of a hundredth of a loss is seen as well as one of many times it."""
+    held = pd.DataFrame({"parameter": "rate", "value": [1.0, 2, 3], "loss": unit * np.array([500.0, 400, 404])})
+    (panel,) = profiles(held, 403.9 * unit, {"rate": 2.0}, {}).axes
+    (curve, limit, best) = panel.lines
+    assert curve.get_ydata() / unit == pytest.approx([100, 0, 4], abs=1e-6)
+    assert limit.get_ydata()[0] / unit == pytest.approx(3.9) and best.get_xdata()[0] == 2
+    assert panel.get_yticks()[:2] / unit == pytest.approx([0, 10], rel=1e-6)
 
 
 def test_traces_are_shares_of_the_bounds_by_the_loss_in_units_of_the_interval():
@@ -130,8 +142,13 @@ def test_words_name_what_is_correlated_and_what_data_tells_it():
     _, strong, half, shared = told(X, loss, correlations=PAIRS, information=LOST)
     assert "rate and size (0.9996); size and loss (−0.96)." in strong
     assert half == (
-        "More than half of the information is lost: that on rate without the series blood; that on rate without the "
-        "condition low dose."
+        "More than half of the information on rate is lost without any one of the series blood and the condition low "
+        "dose."
+    )
+    needed = lost({("series", "blood", ""): (0.9, 0.1, 0.7), ("series", "urine", ""): (0.1, 0.9, 0.9)}, "abc")
+    assert told(X, loss, correlations=PAIRS, information=needed)[2] == (
+        "More than half of the information on a is lost without the series blood; on b is lost without the series "
+        "urine; on c is lost without any one of the series blood and the series urine."
     )
     assert shared == "No single part of the data holds half of the information on size."
     weak = PAIRS.assign(correlation=PAIRS["correlation"] / 2)

@@ -83,8 +83,8 @@ def judge(
         tables["posterior"], findings["sample"] = sampled(found, space, told, entry["sample"], logarithms, rng)
     if found.model.traceable:
         tables["bands"] = _bands(found, X[0], within, tables.get("posterior"), logarithms)
-    noise = forecasts.noise(found, X[0], float(np.sqrt(least * told.rows / left)))
     if len(whole) > len(found.series):
+        noise = forecasts.noise(found, whole, X[0], float(np.sqrt(least * told.rows / left)))
         rows = forecast(found, whole, space, X[0], within, noise, rng)
         tables["forecast"] = rows
         findings["forecast"] = forecasts.judged(rows, found.loss)
@@ -240,7 +240,7 @@ def forecast(
         ends = engine.search(everything, space, X0, space.free, profiles.steps_for(everything, best))
         order = np.argsort(np.where(np.isfinite(ends.loss), ends.loss, np.inf), kind="stable")
         near = ends.X[order][ends.loss[order] <= everything.as_good_as(ends.loss[order[0]])]
-        spread = forecasts.noise(everything, ends.X[order[0]], float(np.sqrt(ends.loss[order[0]])))
+        spread = forecasts.noise(everything, whole, ends.X[order[0]], float(np.sqrt(ends.loss[order[0]])))
         value = forecasts.forecast(everything, whole, near, ends.X[order[0]], spread)
         parts.append(forecasts.table("fit to the whole series", everything, whole, value))
     for name, values in forecasts.naive(found.series, ahead).items():

@@ -29,13 +29,15 @@ LOG_2PI = float(np.log(2 * np.pi))
 
 
 class Noise(NamedTuple):
-    """The noise of one series: a number, or the parameter of that name, of which `value` is the lower bound then."""
+    """The noise of one series: a number; the parameter of that name, of which `value` is the lower bound then; or what
+    a column of the data says row by row, of that key (see `preimage.data.stated_noise`)."""
 
     name: str
     value: float
+    column: str = ""
 
     def at(self, p: Mapping[str, Any]) -> Any:
-        return p[self.name] if self.name else self.value
+        return p[self.name or self.column] if self.name or self.column else self.value
 
 
 class Likelihood:
@@ -173,7 +175,7 @@ def residuals(
         modelled, wanted: values on the likelihood's scale (n, c).
         cells: 1 where there is an observed value, 0 elsewhere (n, c).
         noises: of each series (c,).
-        p: parameters by name.
+        p: parameters by name, and columns of noise by key (n,).
     """
     likelihood = LIKELIHOODS[kind]
     parts = []
@@ -208,12 +210,15 @@ def _straight(wider: Any, n: Any) -> Any:
     return jnp.sqrt(n) * (1 + (wider - jax.lax.stop_gradient(wider)) / (2 * n))
 
 
-def constant(kind: str, wanted: np.ndarray, cells: np.ndarray, noises: Sequence[Noise]) -> float:
-    """Return what twice the negative log-likelihood is above the deviance."""
+def constant(
+    kind: str, wanted: np.ndarray, cells: np.ndarray, noises: Sequence[Noise], columns: Mapping[str, np.ndarray] = {}
+) -> float:
+    """Return what twice the negative log-likelihood is above the deviance, given columns of noise by key (n,)."""
     likelihood, total = LIKELIHOODS[kind], 0.0
     for k, noise in enumerate(noises):
         there = cells[:, k]
-        total += float((likelihood.saturated(wanted[:, k], noise.value, np) * there).sum())
+        least = columns[noise.column] if noise.column else noise.value
+        total += float((likelihood.saturated(wanted[:, k], least, np) * there).sum())
         total -= float(there.sum()) if noise.name else 0.0
     return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence, Sized
 from typing import Any, TypeVar
 
@@ -18,8 +19,10 @@ T = TypeVar("T")
 # Of more parameters or columns of data than these, those are drawn of which there is most to say.
 MOST_PARAMETERS, MOST_COLUMNS = 30, 24
 MOST_LISTED = 6
-# Inches: the widest cell, the height of one, about a letter, and what is left free around.
-WIDEST, HIGH, LETTER, AROUND = 0.9, 0.34, 0.085, 0.12
+# Inches: the widest cell, the height of one, about a letter and a line, and what is left free around.
+WIDEST, HIGH, LETTER, LINE, AROUND = 0.9, 0.34, 0.078, 0.17, 0.12
+# Labels below the cells stand upright where more lines than these would not do.
+LINES = 2
 # Cells at least so wide have their number in them.
 NUMBERED = 0.42
 # The strongest colour still has text on it that can be read on light and dark pages.
@@ -77,7 +80,7 @@ def data_shares(table: pd.DataFrame) -> Figure | None:
     figure, axes, numbered = _frame(names, labels, " ".join(filter(None, notes)))
     for i, row in enumerate(shares):
         for j, share in enumerate(row):
-            _cell(axes, i, j, share, f"{100 * share:.0f} %" if numbered else "")
+            _cell(axes, i, j, share, _share(share) if numbered else "")
     for j in range(1, len(shown)):
         if shown[j][0] != shown[j - 1][0]:  # series, conditions and priors apart
             axes.axvline(j - 0.5, color=INK, lw=1.2)
@@ -104,8 +107,10 @@ def _frame(rows: Sequence[str], columns: Sequence[str], note: str) -> tuple[Figu
     labels, below = (told_apart([n.replace("_", " ") for n in names], NAME_LETTERS) for names in (rows, columns))
     left = LETTER * max(map(len, labels)) + AROUND
     cell = min(WIDEST, (WIDTH - left - AROUND) / len(columns))
-    upright = any(LETTER * len(n) > cell for n in below)
-    bottom = (LETTER * max(map(len, below)) if upright else 0.15) + AROUND
+    lines = [textwrap.wrap(n, max(1, int(cell / LETTER)), break_long_words=False) for n in below]
+    upright = any(len(part) > LINES or LETTER * max(map(len, part)) > cell for part in lines)
+    below = below if upright else ["\n".join(part) for part in lines]
+    bottom = (LETTER * max(map(len, below)) if upright else LINE * max(map(len, lines))) + AROUND
     high = min(HIGH, cell)
     height = bottom + high * len(rows) + AROUND + (0.25 if note else 0.0)
     figure = Figure(figsize=(WIDTH, height))
@@ -131,6 +136,11 @@ def _cell(axes: Any, row: int, column: int, value: float, text: str) -> None:
     axes.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, facecolor=colour, edgecolor="none"))
     if text:
         axes.text(column, row, text, ha="center", va="center", fontsize=9)
+
+
+def _share(share: float) -> str:
+    """Return a share in percent: never all of what is less."""
+    return f"{100 * share if share >= 0.9995 else min(100 * share, 99):.0f} %"
 
 
 def _coefficient(r: float) -> str:

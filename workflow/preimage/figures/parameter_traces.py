@@ -33,7 +33,7 @@ from preimage.support import digits
 # Of more starts than these some are drawn, evenly by rank; of more parameters the first.
 MOST_STARTS, MOST_PARAMETERS = 60, 30
 # Inches: of a parameter's row, of what is above the rows and below them.
-ROW, ABOVE, BELOW = 0.4, 0.75, 0.12
+ROW, ABOVE, BELOW = 0.4, 0.6, 0.12
 # Where the axes begin and end, as shares of the figure's width.
 LEFT, RIGHT = 0.36, 0.86
 GAP = 0.02

@@ -3,7 +3,7 @@ correlated, and which data tells which."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ AGREE = 0.01
 # Parameters correlated so strongly are hardly told apart: the standard error of each would be less than a third of
 # what it is if the other were known.
 STRONG = 0.95
-# More pairs than these are counted, and more parts of the data are left to the figure.
+# More pairs than these are counted, and more needs are left to the figure.
 MOST_PAIRS, MOST_PARTS = 4, 4
 # Without data that holds so much of the information on a parameter, its standard error is at least 1.4 times as wide.
 MUCH = 0.5
@@ -93,17 +93,31 @@ def _told_by(table: pd.DataFrame) -> list[str]:
     single = table[(table["left_out"] != "both") & table["share_lost"].notna()]
     if single.groupby("parameter").size().max() < 2:
         return out
-    parts: dict[str, list[str]] = {}
-    for (left_out, series, condition), part in single.groupby(["left_out", "series", "condition"], sort=False):
-        names = [words.label(n) for n in part[part["share_lost"] >= MUCH]["parameter"]]
-        if names:
-            what = {"series": f"the series {words.label(series)}", "condition": f"the condition {condition}"}
-            parts[str(what.get(left_out, "the priors"))] = names
-    kept = sorted(parts, key=lambda part: -len(parts[part]))[:MOST_PARTS]
-    if kept:
-        each = "; ".join(f"that on {words.listing(parts[part])} without {part}" for part in kept)
-        out.append(f"More than half of the information is lost: {each}.")
-    largest = single.groupby("parameter", sort=False)["share_lost"].max()
-    if shared := [words.label(n) for n in largest.index[largest < MUCH]]:
+    needed = {
+        words.label(str(name)): [_part(row) for row in part[part["share_lost"] >= MUCH].itertuples()]
+        for name, part in single.groupby("parameter", sort=False)
+    }
+    if any(needed.values()):
+        out.append(f"More than half of the information {'; '.join(_by_need(needed))}.")
+    if shared := [name for name, parts in needed.items() if not parts]:
         out.append(f"No single part of the data holds half of the information on {words.listing(shared)}.")
     return out
+
+
+def _part(row: Any) -> str:
+    """Return what is left out, in words."""
+    parts = {"series": f"the series {words.label(row.series)}", "condition": f"the condition {row.condition}"}
+    return parts.get(row.left_out, "the priors")
+
+
+def _by_need(needed: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return which parameters are lost without which parts of the data, those with the same needs together."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, parts in needed.items():
+        if parts:
+            groups.setdefault(tuple(parts), []).append(name)
+    largest = sorted(groups.items(), key=lambda group: -len(group[1]))[:MOST_PARTS]
+    return [
+        f"on {words.listing(names)} is lost without {'any one of ' if len(parts) > 1 else ''}{words.listing(parts)}"
+        for parts, names in largest
+    ]
