@@ -8,6 +8,7 @@ themselves. PySCIPOpt and maingopy are in the extra `peers`.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from typing import Any, NamedTuple
 
@@ -129,8 +130,6 @@ def maingo(model: GaussianProcess | Network, low: np.ndarray, high: np.ndarray, 
     tanh), by MAiNGO."""
     import maingopy as peer
 
-    formula = _process if isinstance(model, GaussianProcess) else _network
-
     class Problem(peer.MAiNGOmodel):  # type: ignore[misc]
         def get_variables(self) -> list[Any]:
             ends = zip(low.tolist(), high.tolist(), strict=True)
@@ -142,7 +141,10 @@ def maingo(model: GaussianProcess | Network, low: np.ndarray, high: np.ndarray, 
 
         def evaluate(self, x: list[Any]) -> Any:
             result = peer.EvaluationContainer()
-            result.objective = formula(model, x, peer)
+            if isinstance(model, GaussianProcess):
+                result.objective = _process(model, x, peer)
+            else:
+                result.objective = _network(model, x, peer)
             return result
 
     start = time.process_time()
@@ -150,7 +152,9 @@ def maingo(model: GaussianProcess | Network, low: np.ndarray, high: np.ndarray, 
     solver = peer.MAiNGO(problem)
     for option, value in (("epsilonA", gap), ("epsilonR", 1e-12), ("maxTime", limit), ("loggingDestination", 0)):
         solver.set_option(option, value)
-    solver.solve()
+    with tempfile.TemporaryDirectory() as folder:  # it writes a file wherever it is
+        solver.set_result_file_name(f"{folder}/result.txt")
+        solver.solve()
     return Proof(time.process_time() - start, solver.get_objective_value(), solver.get_final_LBD())
 
 
