@@ -169,6 +169,21 @@ def test_conditions_and_parameters_of_single_measurements_are_those_of_the_close
     assert found.negative_log_likelihood(found.by_scipy(x)) == pytest.approx(right, rel=1e-6)
 
 
+def test_noise_that_differs_by_measurement_is_a_column_of_the_data(tmp_path, monkeypatch):
+    head, *rows = FILES["measurements.tsv"].strip().split("\n")
+    noise = [0.1, 0.2, 0.4, 0.3, 0.5]
+    cells = ["\t".join([*row.split("\t")[:4], "scale_a", str(sd)]) for row, sd in zip(rows, noise, strict=True)]
+    decay(tmp_path, measurements_tsv="\n".join([head, *cells]))
+    found, study = studied(tmp_path, "decay", DECAY, monkeypatch)
+    assert study["objectives"]["fit"]["fit"]["noise"] == {"signal": {"column": "signal_noise"}}
+    assert found.series.conditions.names == ("cold", "warm")
+    p = {"k": 0.7, "scale_a": 1.9, "scale_b": 2.8, "sd_b": 0.3}
+    x = np.array([p.get(name, study["problem"]["inputs"][name].get("fixed")) for name in found.names], float)
+    mean = 1.9 * np.array([10, 10 * np.exp(-0.7), 10 * np.exp(-1.4), *[5 * np.exp(-1.4)] * 2])
+    right = -stats.norm.logpdf([19, 12, 11, 6, 5.5], mean, noise).sum()
+    assert found.negative_log_likelihood(found.by_scipy(x)) == pytest.approx(right, rel=1e-6)
+
+
 def test_experiments_begin_at_rest_under_the_conditions_that_they_name(tmp_path, monkeypatch):
     rows = "observableId\tsimulationConditionId\tpreequilibrationConditionId\tmeasurement\ttime\n"
     rows += "signal\twarm\tcold\t3\t0\nsignal\twarm\tcold\t2\t1\nsignal\tcold\twarm\t2\t1\n"

@@ -12,7 +12,7 @@ from preimage.calibration.course import Course
 from preimage.calibration.fit import Fit
 from preimage.calibration.likelihoods import Noise
 from preimage.core.dynamics import Curve, Model
-from preimage.data import conditions, counts, series
+from preimage.data import conditions, counts, series, stated_noise
 from preimage.data.notation import Notation
 from preimage.data.series import Series
 from preimage.problems import loading
@@ -79,17 +79,19 @@ def _noises(entry: Mapping[str, Any], spec: Mapping[str, Any], series: list[str]
         raise StudyError(f"weights: found {entry['weights']}, expected equal: rows of a likelihood have no weights")
     if stated is None:
         raise StudyError(f"noise: missing; the loss {kind} needs a number or the name of an input ({likelihood.noise})")
-    each = stated if isinstance(stated, Mapping) else dict.fromkeys(series, stated)
+    each = stated_noise.each(stated, series)
     for name in each:
         if name not in series:
             raise StudyError(f"noise.{name}: the loss takes no such series{did_you_mean(name, series)}")
     if missing := [name for name in series if name not in each]:
         raise StudyError(f"noise.{missing[0]}: missing; expected one for each of {', '.join(series)}")
-    return tuple(_noise(each[name], spec, f"noise.{name}" if each is stated else "noise") for name in series)
+    return tuple(_noise(each[name], spec, f"noise.{name}" if each == stated else "noise") for name in series)
 
 
-def _noise(stated: float | str, spec: Mapping[str, Any], where: str) -> Noise:
+def _noise(stated: float | str | Mapping[str, str], spec: Mapping[str, Any], where: str) -> Noise:
     inputs = spec.get("inputs") or {}
+    if isinstance(stated, Mapping):
+        return Noise("", 1.0, stated_noise.key(stated[stated_noise.COLUMN]))
     if isinstance(stated, str):
         if stated not in inputs:
             raise StudyError(f"{where}: found '{stated}', expected a number or an input{did_you_mean(stated, inputs)}")

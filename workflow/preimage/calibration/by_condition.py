@@ -20,16 +20,16 @@ def residuals(fit: Fit, x: np.ndarray) -> list[dict[str, Any]]:
     s, columns = fit.series, list(fit.columns)
     if s.conditions is None:
         return []
-    rows, found = fit.counted, losses.scaled(fit.loss, fit.modelled(x))
+    rows, found, p = fit.counted, losses.scaled(fit.loss, fit.modelled(x)), fit.by_row(fit.named(x))
     out = []
     for c, mine in s.by_condition(rows):
         assert c is not None
-        p = fit.named(x, c)
         for k, column in enumerate(columns):
             mine_there = mine[~np.isnan(s.values[rows[mine], column])]
             both = found[mine_there, column], fit.wanted[mine_there, column]
             if fit.noises:
-                apart = likelihoods.LIKELIHOODS[fit.loss].residuals(*both, fit.noises[k].at(p), np)
+                noise = np.broadcast_to(fit.noises[k].at(p), len(rows))[mine_there]
+                apart = likelihoods.LIKELIHOODS[fit.loss].residuals(*both, noise, np)
             else:
                 apart = both[0] - both[1]
             size = float(np.sqrt((apart**2).mean())) if len(apart) else None

@@ -135,7 +135,7 @@ class Fit:
         columns = list(self.columns)
         found = losses.scaled(self.loss, self.modelled(x, **solver))
         if self.noises:
-            both, p = (found[:, columns], self.wanted[:, columns]), self._by_row(self.named(x))
+            both, p = (found[:, columns], self.wanted[:, columns]), self.by_row(self.named(x))
             with np.errstate(all="ignore"):
                 found = np.asarray(likelihoods.residuals(self.loss, *both, self.weight, self.noises, p, np))
                 own = priors.residuals(self.priors, self.named(x), np) if self.priors else np.empty(0)
@@ -262,7 +262,8 @@ class Fit:
         weights = self.weights[counted]
         own: Any = (*s.conditions.arrays(self.names), s.condition[counted]) if s.conditions else ()
         given: Any = self.course.given(times) if self.course.doses and not steps else ()
-        found = Data(s.known, times, pick, weights, self.wanted, grid, at, self.sizes, rows, cells, own, given)
+        numbers = s.known, times, pick, weights, self.wanted, grid, at, self.sizes
+        found = Data(*numbers, rows, cells, own, given, self.stated)
         return jax.tree.map(jnp.asarray, found)  # handed over once, not at every call
 
     def _mesh(self, steps: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -324,10 +325,8 @@ class Fit:
     def size(self) -> float:
         """The norm that residuals would have if every value were off by all of itself."""
         size = losses.size(self.loss, self.wanted[:, list(self.columns)]) * self.weight
-        if self.noises:
-            p = self._by_row(self.named(self.start))
-            if likelihoods.LIKELIHOODS[self.loss].noise:
-                size = size / np.stack([noise.at(p) + 0 * size[:, 0] for noise in self.noises], axis=1)
+        if self.noises and likelihoods.LIKELIHOODS[self.loss].noise:
+            size = size / self.noise_by_row(self.start)
         return float(np.linalg.norm(size))
 
     @property
@@ -371,7 +370,7 @@ class Fit:
         wanted = self.wanted[:, list(self.columns)]
         if self.priors and x is not None:
             loss -= float((priors.residuals(self.priors, self.named(x), np) ** 2).sum())
-        return 0.5 * (loss + likelihoods.constant(self.loss, wanted, self.weight, self.noises))
+        return 0.5 * (loss + likelihoods.constant(self.loss, wanted, self.weight, self.noises, self.stated))
 
     def named(self, x: np.ndarray, condition: int | None = None) -> dict[str, Any]:
         """Return parameters (d,) by name: as they are, or as a condition has them."""
@@ -380,14 +379,25 @@ class Fit:
         p, conditions = dict(zip(self.names, x, strict=True)), self.series.conditions
         return p if condition is None or conditions is None else conditions.of(p, condition)
 
-    def _by_row(self, p: dict[str, Any]) -> dict[str, Any]:
-        """Return parameters by name, those that conditions have of their own by row that counts (n,)."""
-        s = self.series
+    @property
+    def stated(self) -> dict[str, np.ndarray]:
+        """What columns of noise say of the rows that count (n,), by key."""
+        return {key: column[self.counted] for key, column in self.series.noise.items()}
+
+    def by_row(self, p: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters by name, those that conditions have of their own by row that counts (n,); and columns of
+        noise by key."""
+        s, p = self.series, {**p, **self.stated}
         if s.conditions is None:
             return p
         each = [s.conditions.of(p, c) for c in range(len(s.conditions.names))]
         rows = s.condition[self.counted]
         return {**p, **{name: np.array([q[name] for q in each])[rows] for name in s.conditions.inputs}}
+
+    def noise_by_row(self, x: np.ndarray) -> np.ndarray:
+        """Return the noise of each value (n, c) of a likelihood, at parameters (d,), which may be complex."""
+        p = self.by_row(self.named(x))
+        return np.stack([noise.at(p) + np.zeros(len(self.counted)) for noise in self.noises], axis=1)
 
     def by_logarithms(self, logs: np.ndarray) -> Fit:
         """Return the same fit as a function of some parameters' logarithms to base 10 (d,)."""

@@ -27,19 +27,22 @@ def naive(fitted: Series, ahead: np.ndarray) -> dict[str, np.ndarray]:
     return {"last value": np.repeat(last[None], len(ahead), axis=0), "last week's growth": last + slope * steps}
 
 
-def noise(fit: Fit, best: np.ndarray, residual: float) -> np.ndarray:
-    """Return the standard deviations (m,) of the noise of each series, on the loss's scale, at parameters (d,); NaN of
-    counts, whose noise goes with their mean.
+def noise(fit: Fit, whole: Series, best: np.ndarray, residual: float) -> np.ndarray:
+    """Return the standard deviations (h, m) of the noise of each series in the rows after the fitted ones, on the
+    loss's scale, at parameters (d,); NaN of counts, whose noise goes with their mean.
 
     Args:
         residual: standard deviation of the residuals, where the loss is no likelihood.
     """
+    h = len(fit.series)
+    shape = len(whole) - h, len(fit.series.names)
     if not fit.noises:
-        return np.full(len(fit.series.names), residual)
-    out, p = np.full(len(fit.series.names), np.nan), fit.named(best)
+        return np.full(shape, residual)
+    out, p = np.full(shape, np.nan), fit.named(best) | {key: column[h:] for key, column in whole.noise.items()}
     if not likelihoods.LIKELIHOODS[fit.loss].counts:
         wide = np.sqrt(2) if fit.loss == "laplace" else 1.0
-        out[list(fit.columns)] = [wide * float(noise.at(p)) for noise in fit.noises]
+        for k, noise in zip(fit.columns, fit.noises, strict=True):
+            out[:, k] = wide * noise.at(p)
     return out
 
 
@@ -48,7 +51,7 @@ def forecast(fit: Fit, whole: Series, X: np.ndarray, best: np.ndarray, noise: np
 
     Args:
         X: parameters (n, d) that fit within the limit of their likelihood.
-        noise: standard deviations of the residuals of each series (m,), on the loss's scale.
+        noise: standard deviations of the residuals of each series (h, m), on the loss's scale.
     """
     h = len(fit.series)
     curve = fit.curves(best[None], whole)[0][h:]

@@ -16,6 +16,7 @@ from preimage.calibration import (
     derivatives,
     engine,
     forecasts,
+    information,
     likelihoods,
     losses,
     overlooked,
@@ -72,6 +73,7 @@ def judge(
         solutions = pd.concat([first, solutions], ignore_index=True)
     tables = {"fit": fitted(found, whole, X, solutions)}
     tables["profiles"] = profile_table(told, found, logarithms)
+    tables |= _information(found, space, told, X[0])
     findings = _findings(found, told, space, X[0], logarithms)
     within = told.X[told.loss <= told.limit]
     least, left = float(told.loss.min()), max(1.0, told.rows - max(1, told.determined))
@@ -81,8 +83,8 @@ def judge(
         tables["posterior"], findings["sample"] = sampled(found, space, told, entry["sample"], logarithms, rng)
     if found.model.traceable:
         tables["bands"] = _bands(found, X[0], within, tables.get("posterior"), logarithms)
-    noise = forecasts.noise(found, X[0], float(np.sqrt(least * told.rows / left)))
     if len(whole) > len(found.series):
+        noise = forecasts.noise(found, whole, X[0], float(np.sqrt(least * told.rows / left)))
         rows = forecast(found, whole, space, X[0], within, noise, rng)
         tables["forecast"] = rows
         findings["forecast"] = forecasts.judged(rows, found.loss)
@@ -116,6 +118,17 @@ def _findings(
         "residuals": told.rows,
         "limit": told.limit,
     }
+
+
+def _information(found: Fit, space: Space, told: profiles.Profiles, best: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Return which parameters are not told apart at the best fit, and which data tells which; nothing where no data
+    tells anything."""
+    names = [name for name, free in zip(found.names, space.free, strict=True) if free]
+    variance = found.variance(told.least, max(1.0, told.rows - len(names)))
+    data = information.sources(found, space, best, variance)
+    if not data:
+        return {}
+    return {"correlations": information.correlations(names, data), "information": information.lost(names, data)}
 
 
 def _bands(
@@ -227,7 +240,7 @@ def forecast(
         ends = engine.search(everything, space, X0, space.free, profiles.steps_for(everything, best))
         order = np.argsort(np.where(np.isfinite(ends.loss), ends.loss, np.inf), kind="stable")
         near = ends.X[order][ends.loss[order] <= everything.as_good_as(ends.loss[order[0]])]
-        spread = forecasts.noise(everything, ends.X[order[0]], float(np.sqrt(ends.loss[order[0]])))
+        spread = forecasts.noise(everything, whole, ends.X[order[0]], float(np.sqrt(ends.loss[order[0]])))
         value = forecasts.forecast(everything, whole, near, ends.X[order[0]], spread)
         parts.append(forecasts.table("fit to the whole series", everything, whole, value))
     for name, values in forecasts.naive(found.series, ahead).items():

@@ -72,6 +72,7 @@ class Data(NamedTuple):
         own: of the parameters that differ between conditions, numbers (c, k) and which parameter stands there (c, k),
             -1 for none; and the condition of each row that counts (n,). Empty where there are no conditions.
         given: how often each dose is given at each of the times (t, d); empty where there are none.
+        stated: what columns of noise say of the rows that count (n,), by key.
     """
 
     known: Known
@@ -86,6 +87,7 @@ class Data(NamedTuple):
     cells: Any = ()
     own: Any = ()
     given: Any = ()
+    stated: Any = ()
 
 
 def named(form: Form, x: Any) -> dict[str, Any]:
@@ -117,9 +119,10 @@ def _own(data: Data, p: Mapping[str, Any]) -> Any:
 
 
 def _by_row(form: Form, data: Data, x: Any) -> dict[str, Any]:
-    """Return parameters (d,) by name, those that differ between conditions by row that counts (n,)."""
-    p = named(form, x)
-    return {**p, **dict(zip(form.own, _own(data, p)[data.own[2]].T, strict=True))} if len(data.own) else p
+    """Return parameters (d,) by name, those that differ between conditions by row that counts (n,); and columns of
+    noise by key."""
+    p = {**named(form, x), **dict(data.stated)}
+    return {**p, **dict(zip(form.own, _own(data, named(form, x))[data.own[2]].T, strict=True))} if len(data.own) else p
 
 
 def _solved(form: Form, data: Data, p: Mapping[str, Any], reverse: bool) -> Any:
@@ -170,6 +173,17 @@ def losses_at(form: Form, data: Data, X: Any) -> Any:
 def series_at(form: Form, data: Data, X: Any) -> Any:
     """Return the series (n, rows, m) at parameters (n, d)."""
     return jax.vmap(partial(series, form, data))(X)
+
+
+@partial(jax.jit, static_argnums=0)
+def sensitivities(form: Form, data: Data, x: Any, directions: Any) -> tuple[Any, Any]:
+    """Return the series that the loss takes, on its scale (n, c), at parameters (d,), and their derivatives (n, c, k)
+    along directions (k, d)."""
+
+    def fun(v: Any) -> Any:
+        return losses.scaled(form.loss, series(form, data, v)[:, jnp.array(form.columns)], jnp)
+
+    return jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, -1))(directions)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from preimage.core.dynamics import Curve, Known, Model
-from preimage.data import clock, counts, series_tables
+from preimage.data import clock, counts, series_tables, stated_noise
 from preimage.data.clock import Clock, TimeEntry
 from preimage.data.conditions import COLUMN, Conditions
 from preimage.data.series_tables import counted
@@ -39,6 +39,7 @@ class Series:
         clock: how the rows' times became the model's.
         conditions: the experiments that rows are of; None where there is one.
         condition: which of these each row is of (n,).
+        noise: what columns of noise say (n,), by their keys (see `preimage.data.stated_noise`).
     """
 
     times: np.ndarray
@@ -52,6 +53,7 @@ class Series:
     clock: Clock = field(default_factory=Clock)
     conditions: Conditions | None = None
     condition: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    noise: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -59,8 +61,9 @@ class Series:
     def head(self, n: int) -> Series:
         """Return the first n rows."""
         at = {name: column[:n] for name, column in self.at.items()}
+        noise = {name: column[:n] for name, column in self.noise.items()}
         rows, of = self.values[:n], self.condition[:n]
-        return replace(self, times=self.times[:n], values=rows, dates=self.dates[:n], at=at, condition=of)
+        return replace(self, times=self.times[:n], values=rows, dates=self.dates[:n], at=at, condition=of, noise=noise)
 
     def by_condition(self, rows: np.ndarray) -> list[tuple[int | None, np.ndarray]]:
         """Return each condition that there are rows (k,) of, and the positions of its own among them; None for the
@@ -102,7 +105,11 @@ def read(spec: Mapping[str, Any], model: Model, conditions: Conditions | None = 
     known = Known(first, float("nan") if population is None else float(population))
     times = found.t(frame["time"]).to_numpy(float)
     notes = [*notes, *_empty(values, names)]
-    series = Series(times, values, tuple(names), _dates(frame["time"]), at, known, tuple(notes), start, found)
+    keys = map(stated_noise.key, stated_noise.columns(spec.get("noise"), counts.used(spec, model)).values())
+    noise = {key: frame[key].to_numpy(float) for key in keys}
+    series = Series(
+        times, values, tuple(names), _dates(frame["time"]), at, known, tuple(notes), start, found, noise=noise
+    )
     return (
         series if conditions is None else _of_conditions(series, frame[COLUMN].tolist(), conditions, str(spec["data"]))
     )

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from preimage.core.dynamics import Curve, Model
-from preimage.data import clock, conditions, dates, gaps, tables
+from preimage.data import clock, conditions, counts, dates, gaps, stated_noise, tables
 from preimage.data.clock import TimeEntry
 from preimage.data.notation import Notation
 from preimage.data.source import Source
@@ -30,7 +30,7 @@ class Read(NamedTuple):
     """Rows that were read.
 
     Attributes:
-        frame: column `time`, one a series, and of a fit with conditions `condition`.
+        frame: column `time`, one a series, of a fit with conditions `condition`, and one a column of noise.
         notes: what was done to them, one sentence each.
         places: where each series is from, for messages.
         time: where the times are from, and the name of their column, "" where they are no column.
@@ -55,7 +55,8 @@ def long(spec: Mapping[str, Any], model: Model) -> Read:
     at = list(getattr(model, "at", ()))
     asked = TimeEntry.of(spec.get("time")).column
     source.check_index([*columns.values(), *at, *COUNTRY_COLUMNS, *TIMES, asked or ""])
-    for column in [*columns.values(), *at]:
+    noise = stated_noise.columns(spec.get("noise"), counts.used(spec, model))
+    for column in [*columns.values(), *at, *noise.values()]:
         _need(path, column, names)
     source, rows = _of_country(source, spec, next((c for c in COUNTRY_COLUMNS if c in names), None))
     time = asked or next((c for c in TIMES if c in names), None)
@@ -63,6 +64,9 @@ def long(spec: Mapping[str, Any], model: Model) -> Read:
     source, rows, notes = _complete(source, rows, list(dict.fromkeys(needed)), spec.get("incomplete"))
     numbers = {name: tables.numbers(source, column, empty=True).to_numpy() for name, column in columns.items()}
     numbers |= {name: tables.numbers(source, name).to_numpy() for name in at}
+    for column in dict.fromkeys(noise.values()):
+        of = {name: numbers[name] for name in noise if noise[name] == column and name in numbers}
+        numbers[stated_noise.key(column)] = stated_noise.read(source, column, of)
     places = {name: f"{path}, column '{column}'" for name, column in columns.items()}
     if spec.get("conditions"):
         _need(path, conditions.COLUMN, names)
@@ -208,6 +212,8 @@ def _gaps(days: pd.DatetimeIndex) -> list[str]:
 def wide(spec: Mapping[str, Any], model: Model) -> Read:
     """Read a file a series with a column a date; rows of provinces are summed."""
     paths, frame, notes = spec["data"], None, list[str]()
+    if stated_noise.columns(spec.get("noise"), counts.used(spec, model)):
+        raise StudyError("noise: a column is valid for a table with one row per time, not for a file per series")
     if spec.get("incomplete"):
         raise StudyError("incomplete: valid for a table with one row per time, not for a file per series")
     order, daily = spec.get("dates"), spec.get("daily", model.daily)

@@ -5,7 +5,7 @@ A model that is made of arrays says so by a method `exact_form()`; which searche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
@@ -37,6 +37,18 @@ class Columns(NamedTuple):
         return cls(np.arange(len(levels)), levels, *ends)
 
 
+class Units(NamedTuple):
+    """Activations of a hidden layer, neuron by neuron.
+
+    Attributes:
+        codes: which each is (`exact.activations.CODES`), of each member (k, width).
+        parameters: of those that have one (k, width).
+    """
+
+    codes: np.ndarray
+    parameters: np.ndarray
+
+
 @dataclass(frozen=True)
 class Form:
     """A model as arrays."""
@@ -46,10 +58,8 @@ class Form:
     def check(self) -> None:
         """Raise StudyError where an array holds what is no number: no bound of it would prove anything."""
         for field in fields(self):
-            held = getattr(self, field.name)
-            for array in held if isinstance(held, tuple) else (held,):
-                if isinstance(array, np.ndarray):
-                    self._check_numbers(field.name, array)
+            for array in _arrays(getattr(self, field.name)):
+                self._check_numbers(field.name, array)
 
     def _check_numbers(self, name: str, array: np.ndarray) -> None:
         if not np.isfinite(array).all():
@@ -71,6 +81,15 @@ class Form:
         """Return the model of a space whose input k is the input order[k] of the one before."""
         back = np.argsort(np.asarray(order))
         return replace(self, columns=self.columns._replace(inputs=back[self.columns.inputs]))
+
+
+def _arrays(held: Any) -> Iterator[np.ndarray]:
+    """Yield the arrays in a value: itself, or all that a tuple of such holds."""
+    if isinstance(held, tuple):
+        for part in held:
+            yield from _arrays(part)
+    elif isinstance(held, np.ndarray):
+        yield held
 
 
 @dataclass(frozen=True)
@@ -103,22 +122,23 @@ class Network(Form):
     """The mean of dense networks of one shape.
 
     Attributes:
-        activations: names of the hidden layers' activations, in order (`exact.activations.CODES`).
+        activations: of the hidden layers, in order: the name of one for a whole layer (`exact.activations.CODES`), or
+            those of each neuron.
         centre, scale: of the outputs (m,).
         kernels, biases: of each layer, for all members (k, inputs, outputs) and (k, outputs).
         kernel_sizes, bias_sizes: what their own size is at most, where each stands for several steps whose terms
             cancel; () where they are as they were trained.
-        roundings: how many more roundings a term of a layer went through then, at most.
+        roundings: how many more roundings a term of each layer went through then, at most.
     """
 
-    activations: tuple[str, ...]
+    activations: tuple[str | Units, ...]
     centre: np.ndarray
     scale: np.ndarray
     kernels: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
     kernel_sizes: tuple[np.ndarray, ...] = ()
     bias_sizes: tuple[np.ndarray, ...] = ()
-    roundings: float = 0.0
+    roundings: tuple[float, ...] = ()
 
     def of_outputs(self, order: Sequence[int]) -> Self:
         """Return the model whose output k is the output order[k] of this one."""
@@ -136,7 +156,7 @@ class Planes(Form):
 
     Attributes:
         base, slopes: of the outputs (m,) and (D, m).
-        base_sizes, sizes, roundings: as of a network.
+        base_sizes, sizes, roundings: as of a network's layer.
     """
 
     base: np.ndarray

@@ -14,10 +14,12 @@ from typing import Any
 from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.surrogates.base import SurrogateKind
+from preimage.surrogates.brought import onnx_wire
 from preimage.surrogates.brought.supported import (
     INVERSES,
     KERAS_LAYERS,
     LIGHTGBM_LINKS,
+    ONNX_OPERATIONS,
     SKLEARN_FORMS,
     SKLEARN_TREES,
     STEPS,
@@ -39,6 +41,8 @@ def searchable(form: str, file: Path) -> dict[str, Any]:
     it}; nothing where that is not to be seen."""
     if form in TREES:
         return LINKED if _has_link(form, file) else MADE_OF_TREES
+    if form == "onnx":
+        return _of_operations(file)
     if form in SurrogateKind.registry:  # one of this project's own
         return {"form": own} if (own := SurrogateKind.registry[form].form) else {}
     try:
@@ -85,6 +89,25 @@ def _of_layers(config: Any) -> str:
     if strange:
         raise StudyError(f"layer {sorted(strange)[0]} has no proven bounds; supported: {', '.join(KERAS_LAYERS)}")
     return "network"
+
+
+# -- ONNX --------------------------------------------------------------------------------------------------------------
+
+
+def _of_operations(file: Path) -> dict[str, Any]:
+    """Return the form of a graph, or which of its nodes has no bounds; nothing of a file that is damaged."""
+    try:
+        limits.check_file(file)
+        strange = [
+            f"'{name}' ({operation})"
+            for domain, operation, name in onnx_wire.operations(file)
+            if domain not in ("", "ai.onnx.ml") or operation not in ONNX_OPERATIONS
+        ]
+    except Exception:  # it is read whole, and refused, before any job
+        return {}
+    if strange:
+        return {"unbounded": f"node {strange[0]} has no proven bounds; supported: {', '.join(ONNX_OPERATIONS)}"}
+    return {"form": "network"}
 
 
 # -- scikit-learn ------------------------------------------------------------------------------------------------------

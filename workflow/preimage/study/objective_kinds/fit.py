@@ -43,6 +43,12 @@ class Sample(Frozen):
     )
 
 
+class NoiseColumn(Frozen):
+    """Noise that the data states."""
+
+    column: Text = option(..., "Column of the data with each row's noise, numbers above 0.")
+
+
 class Fit(Frozen):
     """Data that a simulator of series should reproduce, and the loss: calibration."""
 
@@ -90,11 +96,12 @@ class Fit(Frozen):
         "log-normal noise), `mse`; or a likelihood: `normal`, `log_normal`, `laplace`, `poisson`, `negative_binomial`. "
         "The loss of a likelihood is its deviance: twice the negative log-likelihood, but for a constant.",
     )
-    noise: Maybe[ByType[Number | Text | dict[Text, ByType[Number | Text]]]] = option(
+    noise: Maybe[ByType[Number | Text | dict[Text, ByType[Number | Text | NoiseColumn]]]] = option(
         None,
-        "Noise of a likelihood: a number, the name of an input (estimated with the other parameters), or one of them "
-        "by series. Standard deviation (`normal`), that of the logarithm (`log_normal`), scale (`laplace`), or "
-        "overdispersion (`negative_binomial`: the variance of a mean m is m + noise * m**2).",
+        "Noise of a likelihood: a number, the name of an input (estimated with the other parameters), a column of the "
+        "data with each row's own (`{column: sd}`), or one of them by series. Standard deviation (`normal`), that of "
+        "the logarithm (`log_normal`), scale (`laplace`), or overdispersion (`negative_binomial`: the variance of a "
+        "mean m is m + noise * m**2).",
     )
     sample: Maybe[Sample] = option(None)
     window: Maybe[Whole] = option(None, "Number of last rows in the loss. Default: all.", ge=1)

@@ -68,7 +68,8 @@ class _Study:
         formulas: of the observables and of their noise, by kind and name.
         conditions: a row a condition of the study, a column an input.
         before: values of inputs under which states come to rest before the start; None where they don't.
-        data: the measurements, a column an observable.
+        data: the measurements, a column an observable, and a column of noise where it differs by measurement.
+        stated: the observables whose noise is such a column, and its name.
     """
 
     problem: tables.Problem
@@ -78,6 +79,7 @@ class _Study:
     conditions: pd.DataFrame = field(init=False)
     data: pd.DataFrame = field(init=False)
     before: dict[str, str] | None = field(init=False, default=None)
+    stated: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.inputs = tables.inputs(self.problem)
@@ -86,7 +88,7 @@ class _Study:
         by_name = self.problem.observables.set_index("observableId")
         self.formulas = {(kind, o): by_name.loc[o, f"{kind}Formula"] for kind in KINDS for o in self.observed}
         self.begins = dict(self.network.initial)
-        self._split(rows)
+        self._split(self._by_measurement(rows))
         self._override()
         self.formulas |= {("noise", o): self.formulas["noise", o].strip("() ") for o in self.observed}
         self._natural(tables.decimal(self.problem))
@@ -96,6 +98,25 @@ class _Study:
         return len(self.conditions) > 1 or bool(len(self.conditions.columns))
 
     # -- conditions ----------------------------------------------------------------------------------------------------
+
+    def _by_measurement(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows with their noise as numbers, in a column of its own, of those observables whose noise has
+        parameters that are numbers and differ."""
+        rows = rows.assign(noise=np.nan, noiseParameters=rows.get("noiseParameters", ""))
+        for name in self.observed:
+            mine = rows["observableId"] == name
+            cells = [text.split(";") for text in rows.loc[mine, "noiseParameters"]]
+            if len({tuple(row) for row in cells}) < 2 or not all(_is_number(v) for row in cells for v in row):
+                continue
+            placeholders = [{f"noiseParameter{j}_{name}": v for j, v in enumerate(row, 1)} for row in cells]
+            if formulas.names(self.formulas["noise", name]) - set(placeholders[0]):
+                continue
+            texts = [formulas.substituted(self.formulas["noise", name], values) for values in placeholders]
+            unit = tables.LOG_10 if name in tables.decimal(self.problem) else 1.0
+            rows.loc[mine, "noise"] = [unit * self._number(text, f"the noise of '{name}'") for text in texts]
+            rows.loc[mine, "noiseParameters"] = ""
+            self.stated[name] = f"{name}_noise"
+        return rows
 
     def _split(self, rows: pd.DataFrame) -> None:
         """Set data and conditions: where a measurement has parameters of its own, as a condition of its own."""
@@ -120,8 +141,9 @@ class _Study:
             again=again, time=named["time"].astype(float), measurement=named["measurement"].astype(float)
         )
         places_of_rows = ["condition", "time", "again"]
-        wide = values.set_index([*places_of_rows, "observableId"])["measurement"].unstack("observableId")  # noqa: PD010
-        self.data = wide[self.observed].reset_index().drop(columns="again")
+        wide = values.set_index([*places_of_rows, "observableId"])[["measurement", "noise"]].unstack("observableId")  # noqa: PD010
+        noise = wide["noise"][list(self.stated)].rename(columns=self.stated)
+        self.data = wide["measurement"][self.observed].join(noise).reset_index().drop(columns="again")
         frame = pd.DataFrame.from_dict(own, orient="index").fillna("")
         of_problem = self.problem.conditions.set_index("conditionId").drop(columns="conditionName", errors="ignore")
         frame = frame.join(of_problem, on="conditionId").drop(columns="conditionId")
@@ -218,10 +240,14 @@ class _Study:
             found["conditions"] = conditions
         return {**found, "time": {"column": "time", "origin": 0}}
 
-    def noise(self) -> dict[str, float | str]:
-        """Return the noise of each series. Raises StudyError for one that is neither a number nor a parameter."""
-        found: dict[str, float | str] = {}
+    def noise(self) -> dict[str, float | str | dict[str, str]]:
+        """Return the noise of each series. Raises StudyError for one that is neither a number nor a parameter, nor a
+        column of the data."""
+        found: dict[str, float | str | dict[str, str]] = {}
         for name in self.observed:
+            if name in self.stated:
+                found[name] = {"column": self.stated[name]}
+                continue
             formula = self.formulas["noise", name]
             if not _is_number(formula) and formula not in self.inputs:
                 raise StudyError(

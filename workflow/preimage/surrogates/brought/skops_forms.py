@@ -4,15 +4,15 @@ GaussianProcessRegressor, behind scalers and encoders, with an affine transform 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from preimage.exact.forms import Columns, Form, Process
 from preimage.support.errors import StudyError
+from preimage.surrogates.brought import joined
 from preimage.surrogates.brought.categories import Column
-from preimage.surrogates.brought.layered import Affine, Layered
+from preimage.surrogates.brought.layered import Layered, Neurons, Term
 from preimage.surrogates.brought.skops_forest import ENCODERS, changes_nothing
 from preimage.surrogates.brought.supported import NETWORK, PROCESS, SKLEARN_FORMS, TARGETS
 
@@ -33,17 +33,18 @@ def form(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], An
         raise StudyError(f"{kind} has no proven bounds; expected trees or one of {', '.join(SKLEARN_FORMS)}")
     levels = np.array([len(column.categories) for column in columns], np.int64)
     encoded = Columns(np.arange(len(levels)), levels, np.zeros(len(levels)), np.ones(len(levels)))
-    before = _front(steps, levels, table)
+    inputs = Neurons(int(np.maximum(levels, 1).sum()))
+    before = _front(steps, levels, table, inputs)
     if kind == PROCESS:
         return _process(last, before, encoded, after)
-    return _network(last, before, after).form(encoded)
+    return joined.form([_network(last, before, after)], [1.0], inputs, encoded, False)
 
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
 
-def _network(model: Any, before: Affine, after: tuple[np.ndarray, np.ndarray]) -> Layered:
-    found = Layered(before)
+def _network(model: Any, before: Layered, after: tuple[np.ndarray, np.ndarray]) -> Layered:
+    found = before
     if type(model).__name__ == NETWORK:
         for kernel, bias in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
             found = found.then(kernel, bias).activated(model.activation)
@@ -54,16 +55,17 @@ def _network(model: Any, before: Affine, after: tuple[np.ndarray, np.ndarray]) -
     return found.scaled(*after)
 
 
-def _process(model: Any, before: Affine, columns: Columns, after: tuple[np.ndarray, np.ndarray]) -> Form:
+def _process(model: Any, before: Layered, columns: Columns, after: tuple[np.ndarray, np.ndarray]) -> Form:
     """Return a Gaussian process: a constant times one RBF or Matern 5/2, with noise and constants added."""
     amplitude, constant, shape = _kernel(model.kernel_)
     rows = np.asarray(model.X_train_, float)
-    scale = before.weights.T @ before.weights
-    if (scale[~np.eye(len(scale), dtype=bool)] != 0).any() or (before.weights != 0).sum() != len(before.weights):
+    (weights,) = (term.weights for term in before.terms.values())
+    scale = weights.T @ weights
+    if (scale[~np.eye(len(scale), dtype=bool)] != 0).any() or (weights != 0).sum() != len(weights):
         raise StudyError("GaussianProcessRegressor behind a step that drops or mixes columns has no proven bounds")
     # Each column that the kernel sees is one of ours: (z - centre) / scale.
-    ours, theirs = np.nonzero(before.weights)
-    factor, shift = before.weights[ours, theirs], before.offset[theirs]
+    ours, theirs = np.nonzero(weights)
+    factor, shift = weights[ours, theirs], before.offset[theirs]
     lengths = np.broadcast_to(np.asarray(shape.length_scale, float), len(rows[0]))[theirs] / np.abs(factor)
     own = (rows[:, theirs] - shift) / factor
     alpha = np.asarray(model.alpha_, float).reshape(len(rows), -1).T
@@ -164,7 +166,7 @@ class _Made(NamedTuple):
     shift: float = 0.0
 
 
-def _front(steps: Sequence[Any], levels: np.ndarray, table: Callable[[np.ndarray], Any]) -> Affine:
+def _front(steps: Sequence[Any], levels: np.ndarray, table: Callable[[np.ndarray], Any], inputs: Neurons) -> Layered:
     """Return what steps make of columns, a category being one column of 0 and 1 for each of its values: of a category
     every value is tried."""
     made = [_Made(j) for j in range(len(levels))]
@@ -185,7 +187,7 @@ def _front(steps: Sequence[Any], levels: np.ndarray, table: Callable[[np.ndarray
     for k, (source, factor, shift) in enumerate(made):
         if not levels[source]:
             weights[first[source], k], offset[k] = factor, shift
-    return replace(Affine.of(weights, offset), roundings=8.0 * (len(steps) + 1))
+    return Layered({inputs: Term(weights, np.abs(weights))}, offset, np.abs(offset), 4.0 * (len(steps) + 1))
 
 
 def _columns(step: Any, given: list[_Made], category: np.ndarray) -> list[_Made]:

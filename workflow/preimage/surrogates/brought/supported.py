@@ -8,9 +8,17 @@ PASSING = (
     "InputLayer", "Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization", "Identity",
 )  # fmt: skip
 KERAS_LAYERS = (
-    *("Dense", "Activation", "ReLU", "ELU", "BatchNormalization", "Normalization", "Rescaling", "Flatten"),
-    *("Concatenate", "Add", "Average"),
+    *("Dense", "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "BatchNormalization", "Normalization", "Rescaling"),
+    *("Flatten", "Concatenate", "Add", "Average"),
     *PASSING,
+)
+# Operations of ONNX that are followed.
+ONNX_OPERATIONS = (
+    *("Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg", "Sum", "Mean", "BatchNormalization", "Scaler"),
+    *("LinearRegressor", "Relu", "LeakyRelu", "PRelu", "Abs", "Elu", "Selu", "Celu", "Gelu", "Erf", "Sigmoid", "Swish"),
+    *("HardSigmoid", "HardSwish", "Softplus", "Softsign", "Mish", "Tanh", "Clip", "Max", "Min", "Constant", "Identity"),
+    *("Dropout", "Cast", "Transpose", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice"),
+    "Split",
 )
 # Models of scikit-learn whose prediction is a plane of coefficients.
 LINEAR = (
