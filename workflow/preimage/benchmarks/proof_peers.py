@@ -130,7 +130,7 @@ def maingo(model: GaussianProcess | Network, low: np.ndarray, high: np.ndarray, 
     tanh), by MAiNGO."""
     import maingopy as peer
 
-    class Problem(peer.MAiNGOmodel):  # type: ignore[misc]
+    class Problem(peer.MAiNGOmodel):
         def get_variables(self) -> list[Any]:
             ends = zip(low.tolist(), high.tolist(), strict=True)
             return [peer.OptimizationVariable(peer.Bounds(a, z), peer.VT_CONTINUOUS, f"x{j}") for j, (a, z) in
