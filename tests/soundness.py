@@ -6,11 +6,14 @@ from preimage.exact import bounding
 from preimage.exact.model import Side
 
 
-def boxes_of(rng, space, count):
-    """Return boxes of all sizes, those without any, and the whole space."""
+def boxes_of(rng, space, count, data=None):
+    """Return boxes of all sizes, those without any, and the whole space; half of them around rows where these are
+    given."""
     low, high = space.low, space.high
     half = (high - low) * 10.0 ** rng.uniform(-9, -0.3, (count, 1))
     middle = rng.uniform(low, high, (count, len(low)))
+    if data is not None:
+        middle[::2] = data[rng.integers(0, len(data), len(middle[::2]))]
     start = np.vstack([low, np.clip(middle - half, low, high), middle])
     return start, np.vstack([high, np.clip(middle + half, low, high), middle])
 
@@ -50,11 +53,11 @@ def adversaries(rng, values, sign, start, end, each, rounds):
     return np.concatenate(total, axis=1)
 
 
-def check(form, predict, space, rng, boxes=25, each=30, rounds=3):
+def check(form, predict, space, rng, boxes=25, each=30, rounds=3, data=None):
     """Compare a model's predictions with its bounds on boxes; return how many were compared."""
     ends = ends_of(len(predict(space.low[None])[0]))
     bounded = bounding.box_model(form, space, ends, predict)
-    start, end = boxes_of(rng, space, boxes)
+    start, end = boxes_of(rng, space, boxes, data)
     own, _ = bounded.bound(start, end, bounded.fresh(len(start)))
     weights = np.array([side.weights for side in ends]).T
     sums = adversaries(rng, lambda P: predict(P) @ weights, bounded.sign, start, end, each, rounds)

@@ -227,8 +227,9 @@ def test_a_layer_without_bounds_is_refused_by_name(layer, said, tmp_path):
 @pytest.mark.parametrize(
     "make, said",
     [
-        (lambda: GaussianProcessRegressor(kernels.RationalQuadratic(), optimizer=None), "kernel RationalQuadratic"),
-        (lambda: GaussianProcessRegressor(kernels.RBF() + kernels.RBF(2.0), optimizer=None), "kernel RBF"),
+        (lambda: GaussianProcessRegressor(kernels.DotProduct(), alpha=0.1, optimizer=None), "kernel DotProduct"),
+        (lambda: GaussianProcessRegressor(kernels.RBF() * kernels.RBF(2.0), optimizer=None), "kernel RBF"),
+        (lambda: GaussianProcessRegressor(kernels.Matern(nu=0.7), optimizer=None), "kernel Matern"),
         (lambda: KNeighborsRegressor(), "KNeighborsRegressor has no proven bounds; expected"),
         (lambda: make_pipeline(PolynomialFeatures(), Ridge()), "PolynomialFeatures before the model has no proven"),
     ],

@@ -94,27 +94,56 @@ def _arrays(held: Any) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class Process(Form):
-    """Means of Gaussian processes, one per output: centre + scale * sum of weights * k(|column / length - row|^2).
+    """Means of Gaussian processes: centre + scale * sum of weights * k(|column / length - row|^2). An output has one
+    such sum, or several: of a kernel that is a sum itself, or of several processes.
 
     Attributes:
-        kernel: name of the shape k (`surrogates.kernels.KERNELS`).
+        kernel: name of the shape k (`exact.covariances.CODES`), or those of all sums.
         centre, scale: of the outputs (m,).
-        lengths: of each output's columns (m, D).
-        rows: training rows over those, (m, n, D).
-        weights: amplitude times weight of each row (m, n).
+        lengths: of each sum's columns (M, D).
+        rows: training rows over those, (M, n, D).
+        weights: amplitude times weight of each row (M, n).
+        of: which output each sum is part of; () where each output is one.
+        parameters: of kernels that have one (M,); None where none has.
+        off: what the centres are off by, at most, from what `predict` makes of them (m,); None where they are exact.
     """
 
-    kernel: str
+    kernel: str | tuple[str, ...]
     centre: np.ndarray
     scale: np.ndarray
     lengths: np.ndarray
     rows: np.ndarray
     weights: np.ndarray
+    of: tuple[int, ...] = ()
+    parameters: np.ndarray | None = None
+    off: np.ndarray | None = None
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Which output each sum is part of (M,)."""
+        return np.array(self.of or range(len(self.weights)), np.int64)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The shape of each sum."""
+        return (self.kernel,) * len(self.weights) if isinstance(self.kernel, str) else self.kernel
 
     def of_outputs(self, order: Sequence[int]) -> Self:
         """Return the model whose output k is the output order[k] of this one."""
-        by_output = ("centre", "scale", "lengths", "rows", "weights")
-        return replace(self, **{name: getattr(self, name)[list(order)] for name in by_output})
+        own, at = self.outputs, list(order)
+        sums = [(int(s), new) for new, k in enumerate(at) for s in np.flatnonzero(own == k)]
+        which = [s for s, _ in sums]
+        by_sum = {name: getattr(self, name)[which] for name in ("lengths", "rows", "weights")}
+        by_output = {name: getattr(self, name)[at] for name in ("centre", "scale")}
+        return replace(
+            self,
+            kernel=tuple(self.kernels[s] for s in which),
+            of=tuple(new for _, new in sums),
+            parameters=None if self.parameters is None else self.parameters[which],
+            off=None if self.off is None else self.off[at],
+            **by_sum,
+            **by_output,
+        )
 
 
 @dataclass(frozen=True)
@@ -148,6 +177,26 @@ class Network(Form):
             if (arrays := getattr(self, name))
         }
         return replace(self, centre=self.centre[list(order)], scale=self.scale[list(order)], **last)
+
+
+@dataclass(frozen=True)
+class Total(Form):
+    """The sum of models of different forms, of the same inputs and outputs."""
+
+    parts: tuple[Form, ...]
+
+    def check(self) -> None:
+        for part in self.parts:
+            part.check()
+
+    def of_outputs(self, order: Sequence[int]) -> Self:
+        return replace(self, parts=tuple(part.of_outputs(order) for part in self.parts))
+
+    def of_inputs(self, places: Sequence[int]) -> Self:
+        return replace(super().of_inputs(places), parts=tuple(part.of_inputs(places) for part in self.parts))
+
+    def put(self, order: Sequence[int]) -> Self:
+        return replace(super().put(order), parts=tuple(part.put(order) for part in self.parts))
 
 
 @dataclass(frozen=True)
