@@ -174,7 +174,7 @@ def test_a_front_is_proven_or_lacks_at_most_a_share():
 
 
 def test_of_hundreds_of_answers_all_but_the_first_are_folded():
-    empty = {"flags": (), "predicted": (), "recipe": (), "others": (), "rest": "", "common_unit": "", "explored": False}
+    empty = {"flags": (), "predicted": (), "recipe": (), "others": [], "rest": "", "common_unit": "", "explored": False}
     card = dict.fromkeys(
         ["colour", "wanted", "verdict", "chance", "truth", "proof", "surrogate", "coverage", "domain"], ""
     )
