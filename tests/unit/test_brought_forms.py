@@ -67,7 +67,39 @@ def _graph():
     return keras.Model(ends, [both, second])
 
 
+def _residual():
+    """Branches with activations of their own, around which others lead."""
+    keras.utils.set_random_seed(5)
+    start = keras.Input((3,))
+    scaled = keras.layers.Normalization()
+    scaled.adapt(X)
+    first = keras.layers.Dense(6, "leaky_relu")(scaled(start))
+    second = keras.layers.PReLU(alpha_initializer=keras.initializers.RandomUniform(-0.3, 0.3))(
+        keras.layers.Dense(6)(keras.layers.Dense(4, "mish")(first))
+    )
+    both = keras.layers.Concatenate()([keras.layers.Add()([first, second]), scaled(start), second])
+    return keras.Model(start, keras.layers.Dense(2)(both))
+
+
+BENT = (
+    *("leaky_relu", "relu6", "hard_sigmoid", "hard_silu", "hard_tanh", "softsign", "mish", "log_sigmoid", "celu"),
+    keras.layers.LeakyReLU(0.3), keras.layers.ReLU(4.0, 0.1), keras.layers.ELU(0.5),
+)  # fmt: skip
+
+
+def _bent():
+    """Three neurons behind each of the activations that only models of a user's own have."""
+    keras.utils.set_random_seed(6)
+    start, scaled = keras.Input((3,)), keras.layers.Normalization()
+    scaled.adapt(X)
+    own = [a if not isinstance(a, str) else keras.layers.Activation(a) for a in BENT]
+    hidden = [a(keras.layers.Rescaling(3.0)(keras.layers.Dense(3)(scaled(start)))) for a in own]
+    return keras.Model(start, keras.layers.Dense(2)(keras.layers.Concatenate()(hidden)))
+
+
 KERAS = {
+    "residual": _residual,
+    "bent": _bent,
     "mixed": lambda: _normalised(*(keras.layers.Dense(n, act) for n, act in ((8, "gelu"), (4, None), (6, "softplus")))),
     "sigmoid": lambda: _normalised(keras.layers.Dense(8, "sigmoid"), keras.layers.ELU()),
     "batches": _batches,
@@ -180,9 +212,9 @@ def test_a_category_behind_an_encoder_is_bounded_value_by_value(tmp_path):
 @pytest.mark.parametrize(
     "layer, said",
     [
-        (lambda: keras.layers.LeakyReLU(), "(LeakyReLU) has no proven bounds; supported: Dense"),
+        (lambda: keras.layers.UnitNormalization(), "(UnitNormalization) has no proven bounds; supported: Dense"),
         (lambda: keras.layers.Dense(4, "softmax"), "activation 'softmax' has no proven bounds; supported: relu"),
-        (lambda: keras.layers.ReLU(max_value=6.0), "(ReLU) has a slope, threshold or largest value"),
+        (lambda: keras.layers.ReLU(threshold=0.5), "(ReLU) has the threshold 0.5, expected none"),
     ],
 )
 def test_a_layer_without_bounds_is_refused_by_name(layer, said, tmp_path):
@@ -195,8 +227,9 @@ def test_a_layer_without_bounds_is_refused_by_name(layer, said, tmp_path):
 @pytest.mark.parametrize(
     "make, said",
     [
-        (lambda: GaussianProcessRegressor(kernels.RationalQuadratic(), optimizer=None), "kernel RationalQuadratic"),
-        (lambda: GaussianProcessRegressor(kernels.RBF() + kernels.RBF(2.0), optimizer=None), "kernel RBF"),
+        (lambda: GaussianProcessRegressor(kernels.DotProduct(), alpha=0.1, optimizer=None), "kernel DotProduct"),
+        (lambda: GaussianProcessRegressor(kernels.RBF() * kernels.RBF(2.0), optimizer=None), "kernel RBF"),
+        (lambda: GaussianProcessRegressor(kernels.Matern(nu=0.7), optimizer=None), "kernel Matern"),
         (lambda: KNeighborsRegressor(), "KNeighborsRegressor has no proven bounds; expected"),
         (lambda: make_pipeline(PolynomialFeatures(), Ridge()), "PolynomialFeatures before the model has no proven"),
     ],
@@ -223,5 +256,5 @@ def test_a_study_knows_what_a_file_is_to_exact_searches(tmp_path):
     found = {name: known(written(name, tmp_path)) for name in ("mixed", "graph", "mlp", "rbf", "ridge")}
     networks, rest = {"form": "network"}, {"rbf": {"form": "process"}, "ridge": {"form": "planes"}}
     assert found == {"mixed": networks, "graph": networks, "mlp": networks, **rest}
-    _normalised(keras.layers.LeakyReLU(name="mine")).save(tmp_path / "leaky.keras")
-    assert known(str(tmp_path / "leaky.keras"))["unbounded"].startswith("layer 'mine' (LeakyReLU)")
+    _normalised(keras.layers.UnitNormalization(name="mine")).save(tmp_path / "own.keras")
+    assert known(str(tmp_path / "own.keras"))["unbounded"].startswith("layer 'mine' (UnitNormalization)")

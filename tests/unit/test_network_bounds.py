@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -71,27 +73,63 @@ def test_nothing_is_beyond_the_bounds_of_many_ensembles(activation):
     assert sum(check(seed, activation, 80) for seed in range(60)) > 1_000_000
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_lines_enclose_the_activation_that_the_model_computes(activation):
-    rng, code, found = np.random.default_rng(0), activations.CODES[activation], np.empty(4)
+# Of those of models of a user's own: its function, by JAX, and its parameter.
+OTHERS = {
+    "linear": (lambda x: x, 0.0),
+    "hard": (lambda x: jnp.clip(x, 0, 1), 0.0),
+    "softsign": (jax.nn.soft_sign, 0.0),
+    "mish": (jax.nn.mish, 0.0),
+    "gelu_tanh": (jax.nn.gelu, 0.0),
+    "hard_silu": (jax.nn.hard_silu, 0.0),
+}
+SHAPES = {
+    **{name: (function, activations.PARAMETERS.get(name, 0.0)) for name, function in ACTIVATIONS.items()},
+    **OTHERS,
+    **{f"relu {a}": (lambda x, a=a: jnp.where(x > 0, x, a * x), a) for a in (0.1, -0.5, 2.0)},
+    **{f"elu {a}": (lambda x, a=a: jnp.where(x > 0, x, a * jnp.expm1(x)), a) for a in (0.3, -0.5, 2.0)},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_lines_enclose_the_activation_that_the_model_computes(shape):
+    rng, code, found = np.random.default_rng(0), activations.CODES[shape.split()[0]], np.empty(4)
+    function, own = SHAPES[shape]
     for _ in range(300):
         low = rng.normal() * 10.0 ** rng.uniform(-3, 1)
         high = low + 10.0 ** rng.uniform(-6, 1.5)
-        activations.lines(code, low, high, rng.uniform(low, high), np.empty((4, activations.PARTS + 2)), found)
-        x = np.r_[np.linspace(low, high, 400), 0.0 if low < 0 < high else low]
-        y = np.asarray(ACTIVATIONS[activation](x), float)
+        anchor = rng.uniform(low, high)
+        activations.lines(code, own, low, high, anchor, np.empty((4, activations.NODES)), found)
+        x = np.r_[np.linspace(low, high, 400), np.clip([-3.0, 0.0, 1.0, 3.0], low, high)]
+        y = np.asarray(function(x), float)
         off = 1e-14 * (1 + np.abs(x))
         assert (found[0] * x + found[1] <= y + off).all() and (y - off <= found[2] * x + found[3]).all()
 
 
-def test_slopes_rise_and_fall_no_more_than_is_said():
-    x = np.r_[np.linspace(-12, -1e-9, 20_001), np.linspace(1e-9, 12, 20_001)]
-    for name, code in activations.CODES.items():
-        slope = np.array([activations.slope(code, v) for v in x])
-        change = np.diff(slope) / np.diff(x)
-        change = np.delete(change, 20_000)
-        assert change.max() <= activations.RISE[code] + 1e-6 and -change.min() <= activations.FALL[code] + 1e-6, name
-        assert np.abs(slope).max() <= activations.STEEPEST[code], name
+def test_on_a_wide_interval_nothing_is_beyond_the_ends_of_what_flattens():
+    for name in ("tanh", "softsign"):
+        found = np.empty(4)
+        activations.lines(activations.CODES[name], 0.0, -200.0, 300.0, 0.0, np.empty((4, activations.NODES)), found)
+        assert found[1] == pytest.approx(-1, abs=0.01) and found[3] == pytest.approx(1, abs=0.01)
+        assert found[0] == found[2] == 0
+
+
+def test_no_activation_is_left_untried():
+    assert {name.split()[0] for name in SHAPES} == set(activations.CODES)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_slopes_rise_and_fall_no_more_than_is_said(shape):
+    code, (function, own) = activations.CODES[shape.split()[0]], SHAPES[shape]
+    ends = [-40.0, *(k for k in activations.KINKS[code] if np.isfinite(k)), 40.0]
+    for low, high in pairwise(ends):
+        x = np.linspace(low + 1e-9, high - 1e-9, 20_001)
+        slope = np.array([activations.slope(code, own, v) for v in x])
+        np.testing.assert_allclose(slope, jax.vmap(jax.grad(function))(x), atol=1e-12)
+        change, times = np.diff(slope) / np.diff(x), max(1.0, abs(own)) if shape.split()[0] == "elu" else 1.0
+        assert change.max() <= times * activations.RISE[code] + times * 1e-6
+        assert -change.min() <= activations.FALL[code] + 1e-6 + (own < 0) * abs(own)
+        most = activations.steepest(np.array([code]), np.array([own]))
+        assert np.abs(slope).max() <= most[0] * (1 + 1e-12)
 
 
 def test_a_planted_fault_is_caught(monkeypatch):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from preimage.calibration import building, by_condition, engine, forecasts, posterior, profiles
+from preimage.calibration import building, by_condition, engine, forecasts, information, posterior, profiles
 from preimage.core.space import Input, Space
 
 from ..conftest import refusal
@@ -56,6 +56,11 @@ def test_the_best_fit_is_that_of_weighted_least_squares(line):
     ends = engine.search(line, SPACE, np.array([x, -x]), SPACE.free, 1)
     assert ends.status == ["ok", "ok"], ends.message
     assert list(ends.X.ravel()) == pytest.approx([*BEST, *BEST], rel=1e-9)
+    data = information.sources(line, SPACE, BEST, 1.0)
+    sd = np.sqrt(np.diag(COVARIANCE))
+    right = (COVARIANCE / np.outer(sd, sd))[np.triu_indices(3, 1)]
+    # But for the bounds, which count too.
+    assert information.correlations(list(INPUTS), data)["correlation"].to_numpy() == pytest.approx(right, abs=0.01)
     apart = (Y - A @ BEST * SD) / SD
     rows = by_condition.residuals(line, BEST)
     assert [r["residual"] for r in rows] == pytest.approx([np.sqrt((apart[k::2] ** 2).mean()) for k in (0, 1)])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from preimage.calibration import information
 from preimage.core import candidates, certificates
 from preimage.evidence import findings
 from preimage.inference import answer
@@ -18,6 +19,7 @@ from ..running import documented, documented_values
         ("diagnosis.csv", "finding", diagnosis.TRAPS),
         ("diagnosis.csv", "verdict", (findings.FOUND, findings.ABSENT, findings.UNKNOWN)),
         ("summary.csv of a study of inference", "status", answer.STATUSES),
+        ("information.parquet", "left_out", information.LEFT_OUT),
     ],
 )
 def test_enumerations_are_those_of_the_code(title, column, values):

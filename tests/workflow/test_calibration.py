@@ -11,6 +11,7 @@ from preimage.support.files import read_json
 from ..finished import finished_study
 from ..running import assert_documented, snakemake, study_argument
 
+TABLES = ("correlations", "information")
 MODELS = """
 import jax.numpy as jnp
 import numpy as np
@@ -90,6 +91,14 @@ def test_a_curve_of_the_users_own_is_fitted(curve):
     half = student.ppf(0.975, len(dose) - 3) * np.sqrt(np.diag(covariance))
     for row, value, margin in zip(found["parameters"], values, half, strict=True):
         assert [row["low"], row["high"]] == pytest.approx([value - margin, value + margin], abs=0.1 * margin)
+    tables = {name: pd.read_parquet(curve / f"results/curve/calibration/fitted/{name}.parquet") for name in TABLES}
+    for name, told in tables.items():
+        assert_documented(told, f"{name}.parquet")
+    sd = np.sqrt(np.diag(covariance))
+    right = (covariance / np.outer(sd, sd))[np.triu_indices(3, 1)]
+    assert tables["correlations"]["correlation"].to_numpy() == pytest.approx(right, abs=0.01)
+    # The one series that there is tells everything.
+    assert tables["information"]["share_lost"].min() > 0.99
 
 
 @pytest.mark.long

@@ -338,10 +338,8 @@ class Fit:
     def size(self) -> float:
         """The norm that residuals would have if every value were off by all of itself."""
         size = losses.size(self.loss, self.wanted[:, list(self.columns)]) * self.weight
-        if self.noises:
-            p = self.by_row(self.named(self.start))
-            if likelihoods.LIKELIHOODS[self.loss].noise:
-                size = size / np.stack([noise.at(p) + 0 * size[:, 0] for noise in self.noises], axis=1)
+        if self.noises and likelihoods.LIKELIHOODS[self.loss].noise:
+            size = size / self.noise_by_row(self.start)
         return float(np.linalg.norm(size))
 
     @property
@@ -408,6 +406,11 @@ class Fit:
         each = [s.conditions.of(p, c) for c in range(len(s.conditions.names))]
         rows = s.condition[self.counted]
         return {**p, **{name: np.array([q[name] for q in each])[rows] for name in s.conditions.inputs}}
+
+    def noise_by_row(self, x: np.ndarray) -> np.ndarray:
+        """Return the noise of each value (n, c) of a likelihood, at parameters (d,), which may be complex."""
+        p = self.by_row(self.named(x))
+        return np.stack([noise.at(p) + np.zeros(len(self.counted)) for noise in self.noises], axis=1)
 
     def by_logarithms(self, logs: np.ndarray) -> Fit:
         """Return the same fit as a function of some parameters' logarithms to base 10 (d,)."""

@@ -16,6 +16,7 @@ from preimage.calibration import (
     derivatives,
     engine,
     forecasts,
+    information,
     likelihoods,
     losses,
     overlooked,
@@ -72,6 +73,7 @@ def judge(
         solutions = pd.concat([first, solutions], ignore_index=True)
     tables = {"fit": fitted(found, whole, X, solutions)}
     tables["profiles"] = profile_table(told, found, logarithms)
+    tables |= _information(found, space, told, X[0])
     findings = _findings(found, told, space, X[0], logarithms)
     within = told.X[told.loss <= told.limit]
     least, left = float(told.loss.min()), max(1.0, told.rows - max(1, told.determined))
@@ -116,6 +118,17 @@ def _findings(
         "residuals": told.rows,
         "limit": told.limit,
     }
+
+
+def _information(found: Fit, space: Space, told: profiles.Profiles, best: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Return which parameters are not told apart at the best fit, and which data tells which; nothing where no data
+    tells anything."""
+    names = [name for name, free in zip(found.names, space.free, strict=True) if free]
+    variance = found.variance(told.least, max(1.0, told.rows - len(names)))
+    data = information.sources(found, space, best, variance)
+    if not data:
+        return {}
+    return {"correlations": information.correlations(names, data), "information": information.lost(names, data)}
 
 
 def _bands(

@@ -22,6 +22,9 @@ LEAST = 1e-300
 CLOSE = 1e-2
 # Residuals of Laplace's distribution have no slope at 0: within this share of its scale they are rounded off.
 ROUNDED = 1e-5
+# Counts of an overdispersion's information: rarer ones than this are left out, and so many cells are one half of the
+# others.
+UNLIKELY, CELLS = 1e-10, 256
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -58,6 +61,11 @@ class Likelihood:
         """Return twice the negative log-likelihood of values at a perfect fit."""
         raise NotImplementedError
 
+    def information(self, modelled: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the expected information in values on their mean, on the scale, and on the logarithm of their noise.
+        There is none on both at once."""
+        raise NotImplementedError
+
 
 class Normal(Likelihood):
     """Normal."""
@@ -67,6 +75,9 @@ class Normal(Likelihood):
 
     def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
         return LOG_2PI + 2 * xp.log(noise) + 0 * wanted
+
+    def information(self, modelled: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 1 / noise**2, np.full(noise.shape, 2.0)
 
 
 class LogNormal(Normal):
@@ -91,6 +102,9 @@ class Laplace(Likelihood):
     def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
         return 2 * xp.log(2 * noise) + 0 * wanted
 
+    def information(self, modelled: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 1 / noise**2, np.ones(noise.shape)
+
 
 class Poisson(Likelihood):
     """Poisson's, of counts."""
@@ -106,6 +120,9 @@ class Poisson(Likelihood):
 
     def saturated(self, wanted: Any, noise: Any, xp: ModuleType) -> Any:
         return 2 * (wanted - _entropy(wanted, xp) + _log_gamma(wanted + 1, xp))
+
+    def information(self, modelled: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 1 / modelled, np.zeros(noise.shape)
 
 
 class NegativeBinomial(Likelihood):
@@ -128,6 +145,10 @@ class NegativeBinomial(Likelihood):
         chosen = _log_gamma(wanted + size, xp) - _log_gamma(size, xp) - _log_gamma(wanted + 1, xp)
         shares = size * xp.log(size) + _entropy(wanted, xp) - (wanted + size) * xp.log(wanted + size)
         return -2 * (chosen + shares)
+
+    def information(self, modelled: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        by_noise = [_on_overdispersion(m, 1 / s) for m, s in zip(modelled.ravel(), noise.ravel(), strict=True)]
+        return 1 / (modelled + noise * modelled**2), np.reshape(by_noise, noise.shape)
 
 
 LIKELIHOODS: Mapping[str, Likelihood] = {
@@ -200,6 +221,21 @@ def constant(
         total += float((likelihood.saturated(wanted[:, k], least, np) * there).sum())
         total -= float(there.sum()) if noise.name else 0.0
     return total
+
+
+def _on_overdispersion(mean: float, size: float) -> float:
+    """Return the expected information of a negative binomial count on the logarithm of its overdispersion: the mean
+    square of the slope of its log-likelihood, over cells of counts that are narrow against what changes there."""
+    from scipy.special import digamma, gammaln
+    from scipy.stats import nbinom
+
+    last = nbinom.isf(UNLIKELY, size, size / (size + mean))
+    edges = np.unique(np.round(np.append(np.arange(CELLS), np.geomspace(CELLS, max(last, CELLS) + 1, CELLS))))
+    y, width = (edges[1:] + edges[:-1] - 1) / 2, np.diff(edges)
+    log_p = gammaln(y + size) - gammaln(size) - gammaln(y + 1)
+    log_p += size * np.log(size / (size + mean)) + y * np.log(mean / (size + mean))
+    slope = digamma(y + size) - digamma(size) + np.log(size / (size + mean)) + (mean - y) / (size + mean)
+    return float((width * np.exp(log_p) * (size * slope) ** 2).sum())
 
 
 def _positive(values: Any, xp: ModuleType) -> Any:

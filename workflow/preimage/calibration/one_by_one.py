@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import least_squares
 
+from preimage.calibration import losses
 from preimage.calibration.fit import Fit
 from preimage.calibration.giving_up import NoSolutionError
 from preimage.support import npz
@@ -69,6 +70,30 @@ def jacobian(fit: Fit, low: np.ndarray, width: np.ndarray, x: np.ndarray) -> np.
         solved = all(np.isfinite(r).all() for r in ends)
         columns.append((ends[1] - ends[0]) / (b - a).sum() if solved else np.zeros(len(ends[0])))
     return np.stack(columns, axis=1)
+
+
+def sensitivities(
+    fit: Fit, low: np.ndarray, width: np.ndarray, x: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the series that the loss takes, on its scale (n, c), at one point (d,), and their derivatives (n, c, k) by
+    some of the scaled parameters (k,); NaN where there is no solution at the point, 0 where there is none beside it."""
+    everything = np.ones(len(x), bool)
+    u, h = np.clip((x - low) / width, 0, 1), _step(fit)
+    at = _series(fit, x)
+    slopes = []
+    for j in columns:
+        a, b = (np.clip(u + s * h * np.eye(len(x))[j], 0, 1) for s in (-1, 1))
+        ends = [_series(fit, _at(x, low, width, everything, v)) for v in (a, b)]
+        slopes.append(np.nan_to_num((ends[1] - ends[0]) / (b - a).sum()))
+    return at, np.stack(slopes, axis=-1)
+
+
+def _series(fit: Fit, x: np.ndarray) -> np.ndarray:
+    """Return the series that the loss takes, on its scale (n, c); NaN where the solver gives up."""
+    try:
+        return losses.scaled(fit.loss, fit.modelled(x)[:, list(fit.columns)])
+    except NoSolutionError:
+        return np.full((len(fit.counted), len(fit.columns)), np.nan)
 
 
 def outward(

@@ -196,6 +196,17 @@ def series_at(form: Form, data: Data, X: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
+def sensitivities(form: Form, data: Data, x: Any, directions: Any) -> tuple[Any, Any]:
+    """Return the series that the loss takes, on its scale (n, c), at parameters (d,), and their derivatives (n, c, k)
+    along directions (k, d)."""
+
+    def fun(v: Any) -> Any:
+        return losses.scaled(form.loss, series(form, data, v)[:, jnp.array(form.columns)], jnp)
+
+    return jax.vmap(lambda d: jax.jvp(fun, (x,), (d,)), out_axes=(None, -1))(directions)
+
+
+@partial(jax.jit, static_argnums=0)
 def value_and_gradient(form: Form, data: Data, x: Any) -> tuple[Any, Any]:
     """Return the loss and its derivative (d,) at parameters (d,): by a tangent a parameter where they are few,
     backwards where they are many."""

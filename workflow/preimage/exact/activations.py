@@ -2,8 +2,8 @@
 
 A line of some slope is below a function by as much as the function less the line is at least. That is known from a few
 nodes: between two of them, h apart, a function with second derivatives of at most M is above the chord less M h^2 / 8.
-Where the second derivative jumps, at 0, there is a node. Of some slopes, that is taken whose line is
-nearest to the function where it matters.
+Where the slope jumps there is a node. Of some slopes, that is taken whose line is nearest to the function where it
+matters.
 """
 
 from __future__ import annotations
@@ -14,79 +14,147 @@ import numpy as np
 
 from preimage.support.numba_cache import numba
 
-RELU, SELU, ELU, GELU, SILU, TANH, SOFTPLUS = range(7)
-CODES = {"relu": RELU, "selu": SELU, "elu": ELU, "gelu": GELU, "silu": SILU, "tanh": TANH, "softplus": SOFTPLUS}
-# What slopes are at most; by how much slopes rise and fall, at most, away from 0.
-STEEPEST = np.array([1.0, 1.7581, 1.0, 1.13, 1.1, 1.0, 1.0])
-RISE = np.array([0.0, 1.7581, 1.0, 0.8, 0.5, 0.77, 0.25])
-FALL = np.array([0.0, 0.0, 0.0, 0.11, 0.08, 0.77, 0.0])
-KINKED = np.array([True, True, True, False, False, False, False])
+RELU, SELU, ELU, GELU, SILU, TANH, SOFTPLUS, LINEAR, HARD, SOFTSIGN, MISH, GELU_TANH, HARD_SILU = range(13)
+CODES = {
+    "relu": RELU, "selu": SELU, "elu": ELU, "gelu": GELU, "silu": SILU, "tanh": TANH, "softplus": SOFTPLUS,
+    "linear": LINEAR, "hard": HARD, "softsign": SOFTSIGN, "mish": MISH, "gelu_tanh": GELU_TANH, "hard_silu": HARD_SILU,
+}  # fmt: skip
+# Some have a parameter: of relu the slope below 0, of elu what it falls to; these are the plain ones' own.
+PARAMETERS = {"relu": 0.0, "elu": 1.0}
+# What slopes are at most; by how much slopes rise and fall, at most, away from kinks. Of relu and elu that is with 1
+# for a parameter: `steepest` has it with others.
+STEEPEST = np.array([1.0, 1.7581, 1.0, 1.13, 1.1, 1.0, 1.0, 1.0, 1.0, 1.0, 1.09, 1.13, 1.5])
+RISE = np.array([0.0, 1.7581, 1.0, 0.8, 0.5, 0.77, 0.25, 0.0, 0.0, 2.0, 0.65, 0.8, 1.0 / 3.0 + 1e-12])
+FALL = np.array([0.0, 0.0, 0.0, 0.11, 0.08, 0.77, 0.0, 0.0, 0.0, 2.0, 0.06, 0.11, 0.0])
+# Where slopes jump.
+KINKS = np.full((len(CODES), 2), np.nan)
+KINKS[[RELU, SELU, ELU], 0] = 0.0
+KINKS[HARD], KINKS[HARD_SILU] = (0.0, 1.0), (-3.0, 3.0)
 SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
-# Parts of an interval.
+# Of tanh in the approximation of gelu.
+ROOT, CUBE = math.sqrt(2.0 / math.pi), 0.044715
+# Parts of an interval, and numbers that choosing lines takes.
 PARTS = 4
+NODES = PARTS + 3
 # Beyond what a value may be off by, as a share of the sizes in it.
 ROUNDED = 1e-14
 
 
+def steepest(codes: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Return what slopes are at most, of activations with these codes and parameters."""
+    own = np.isin(codes, (RELU, ELU))
+    return np.where(own, np.maximum(np.abs(parameters), 1.0), STEEPEST[codes])
+
+
 @numba.njit(cache=True)
-def value(code, x):  # type: ignore[no-untyped-def]
-    """Return an activation's value."""
+def value(code, a, x):  # type: ignore[no-untyped-def]
+    """Return an activation's value, with a parameter a."""
     if code == RELU:
-        return max(x, 0.0)
+        return x if x > 0.0 else a * x
     if code == SELU:
         return SCALE * x if x > 0.0 else SCALE * ALPHA * math.expm1(x)
     if code == ELU:
-        return x if x > 0.0 else math.expm1(x)
+        return x if x > 0.0 else a * math.expm1(x)
     if code == GELU:
         return 0.5 * x * math.erfc(-x * math.sqrt(0.5))
     if code == SILU:
         return x / (1.0 + math.exp(-x)) if x > -700.0 else 0.0
     if code == TANH:
         return math.tanh(x)
+    if code == SOFTPLUS:
+        return _softplus(x)
+    if code == LINEAR:
+        return x
+    if code == HARD:
+        return min(max(x, 0.0), 1.0)
+    if code == SOFTSIGN:
+        return x / (1.0 + abs(x))
+    if code == MISH:
+        return x * math.tanh(_softplus(x))
+    if code == GELU_TANH:
+        return 0.5 * x * (1.0 + math.tanh(ROOT * (x + CUBE * x * x * x)))
+    return x * min(max(x + 3.0, 0.0), 6.0) / 6.0
+
+
+@numba.njit(cache=True)
+def _softplus(x):  # type: ignore[no-untyped-def]
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 @numba.njit(cache=True)
-def slope(code, x):  # type: ignore[no-untyped-def]
-    """Return an activation's derivative: at 0, where there is none, one of the two."""
+def slope(code, a, x):  # type: ignore[no-untyped-def]
+    """Return an activation's derivative: where there is none, one of the two."""
     if code == RELU:
-        return 1.0 if x > 0.0 else 0.0
+        return 1.0 if x > 0.0 else a
     if code == SELU:
         return SCALE if x > 0.0 else SCALE * ALPHA * math.exp(x)
     if code == ELU:
-        return 1.0 if x > 0.0 else math.exp(x)
+        return 1.0 if x > 0.0 else a * math.exp(x)
     if code == GELU:
         return 0.5 * math.erfc(-x * math.sqrt(0.5)) + x * math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
     if code == TANH:
         return 1.0 - math.tanh(x) ** 2
+    if code == LINEAR:
+        return 1.0
+    if code == HARD:
+        return 1.0 if 0.0 < x <= 1.0 else 0.0
+    if code == SOFTSIGN:
+        return 1.0 / (1.0 + abs(x)) ** 2
+    if code == GELU_TANH:
+        t = math.tanh(ROOT * (x + CUBE * x * x * x))
+        return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * ROOT * (1.0 + 3.0 * CUBE * x * x)
+    if code == HARD_SILU:
+        return (2.0 * x + 3.0) / 6.0 if -3.0 < x <= 3.0 else 1.0 if x > 0.0 else 0.0
     s = 1.0 / (1.0 + math.exp(-x)) if x > -700.0 else 0.0
+    if code == MISH:
+        t = math.tanh(_softplus(x))
+        return t + x * (1.0 - t * t) * s
     return s if code == SOFTPLUS else s * (1.0 + x * (1.0 - s))
 
 
 @numba.njit(cache=True)
-def lines(code, low, high, anchor, scratch, found):  # type: ignore[no-untyped-def]
+def _curves(code, a, high):  # type: ignore[no-untyped-def]
+    """Return by how much slopes rise and fall at most, away from kinks and below an end."""
+    # The curve of an exponential is less to the left.
+    if code == SELU:
+        return RISE[code] * math.exp(min(high, 0.0)), 0.0
+    if code == ELU:
+        return max(a, 0.0) * math.exp(min(high, 0.0)), max(-a, 0.0)
+    return RISE[code], FALL[code]
+
+
+@numba.njit(cache=True)
+def lines(code, a, low, high, anchor, scratch, found):  # type: ignore[no-untyped-def]
     """Fill in slope and offset of a line below an activation on [low, high], then of one above: of some, those that are
-    nearest to it at an anchor. `scratch` is of three rows of `PARTS` + 2 or more."""
+    nearest to it at an anchor. `scratch` is of three rows of `NODES` or more."""
+    if code == LINEAR:
+        found[0], found[1], found[2], found[3] = 1.0, 0.0, 1.0, 0.0
+        return
     nodes, values, slopes = scratch[0], scratch[1], scratch[2]
     n, width = PARTS + 1, (high - low) / PARTS
     for k in range(PARTS + 1):
         nodes[k] = low + k * width
     nodes[PARTS] = high
-    if KINKED[code] and low < 0.0 < high:
-        nodes[n] = 0.0
-        n += 1
+    for kink in KINKS[code]:
+        if low < kink < high:
+            nodes[n] = kink
+            n += 1
     largest = 0.0
     for k in range(n):
-        values[k] = value(code, nodes[k])
+        values[k] = value(code, a, nodes[k])
         largest = max(largest, abs(values[k]))
     anchor = min(max(anchor, low), high)
-    slopes[0] = (values[PARTS] - values[0]) / (high - low) if high > low else slope(code, anchor)
-    slopes[1], slopes[2], slopes[3] = slope(code, anchor), slope(code, low), slope(code, high)
+    slopes[0] = (values[PARTS] - values[0]) / (high - low) if high > low else slope(code, a, anchor)
+    slopes[1], slopes[2], slopes[3] = slope(code, a, anchor), slope(code, a, low), slope(code, a, high)
     curve = width * width / 8.0 * (1.0 + 1e-12)
-    # The curve of an exponential is less to the left.
-    rise = RISE[code] * (math.exp(min(high, 0.0)) if code in (SELU, ELU) else 1.0)
+    rise, fall = _curves(code, a, high)
     reach = max(abs(low), abs(high))
     below, above = -np.inf, np.inf
+    if code in (TANH, SOFTSIGN):  # which rise, and flatten: wide intervals leave the curve too much
+        off = ROUNDED * (largest + 1e-300)
+        found[0] = found[2] = 0.0
+        found[1] = below = values[0] - off
+        found[3] = above = values[PARTS] + off
     for k in range(4):
         s = slopes[k]
         least, most = np.inf, -np.inf
@@ -95,7 +163,7 @@ def lines(code, low, high, anchor, scratch, found):  # type: ignore[no-untyped-d
             least, most = min(least, rest), max(most, rest)
         off = ROUNDED * (largest + abs(s) * reach + 1e-300)
         least -= rise * curve + off
-        most += FALL[code] * curve + off
+        most += fall * curve + off
         if least + s * anchor > below:
             below, found[0], found[1] = least + s * anchor, s, least
         if most + s * anchor < above:

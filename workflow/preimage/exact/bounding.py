@@ -8,14 +8,15 @@ import numpy as np
 
 from preimage.core.space import Space
 from preimage.exact import linked_model, network_model, plane_model, process_model
-from preimage.exact.forms import Form, Network, Planes, Process
+from preimage.exact.forms import Form, Network, Planes, Process, Total
 from preimage.exact.linked_model import LinkedModel
 from preimage.exact.linked_trees import LinkedTrees
 from preimage.exact.model import BoxModel, Side
 from preimage.exact.network_model import NetworkModel
 from preimage.exact.plane_model import PlaneModel
 from preimage.exact.process_model import ProcessModel
-from preimage.exact.smooth import Predict
+from preimage.exact.smooth import Predict, SmoothModel
+from preimage.exact.total_model import TotalModel
 
 
 def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict) -> BoxModel:
@@ -30,6 +31,9 @@ def box_model(form: Form, space: Space, sides: Sequence[Side], predict: Predict)
         return PlaneModel(form, space, sides, predict)
     if isinstance(form, LinkedTrees):
         return LinkedModel(form, space, sides, predict)
+    if isinstance(form, Total):
+        models = [box_model(part, space, sides, predict) for part in form.parts]
+        return TotalModel([m for m in models if isinstance(m, SmoothModel)], reach(form, space), space, sides, predict)
     assert isinstance(form, Process)
     return ProcessModel(form, space, sides, predict)
 
@@ -42,5 +46,7 @@ def reach(form: Form, space: Space) -> np.ndarray:
         return plane_model.sizes(form, space)
     if isinstance(form, LinkedTrees):
         return linked_model.reach(form, space)
+    if isinstance(form, Total):
+        return np.asarray(np.sum([reach(part, space) for part in form.parts], axis=0))
     assert isinstance(form, Process)
     return process_model.reach(form)

@@ -5,7 +5,7 @@ A model that is made of arrays says so by a method `exact_form()`; which searche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
@@ -37,6 +37,18 @@ class Columns(NamedTuple):
         return cls(np.arange(len(levels)), levels, *ends)
 
 
+class Units(NamedTuple):
+    """Activations of a hidden layer, neuron by neuron.
+
+    Attributes:
+        codes: which each is (`exact.activations.CODES`), of each member (k, width).
+        parameters: of those that have one (k, width).
+    """
+
+    codes: np.ndarray
+    parameters: np.ndarray
+
+
 @dataclass(frozen=True)
 class Form:
     """A model as arrays."""
@@ -46,10 +58,8 @@ class Form:
     def check(self) -> None:
         """Raise StudyError where an array holds what is no number: no bound of it would prove anything."""
         for field in fields(self):
-            held = getattr(self, field.name)
-            for array in held if isinstance(held, tuple) else (held,):
-                if isinstance(array, np.ndarray):
-                    self._check_numbers(field.name, array)
+            for array in _arrays(getattr(self, field.name)):
+                self._check_numbers(field.name, array)
 
     def _check_numbers(self, name: str, array: np.ndarray) -> None:
         if not np.isfinite(array).all():
@@ -73,29 +83,67 @@ class Form:
         return replace(self, columns=self.columns._replace(inputs=back[self.columns.inputs]))
 
 
+def _arrays(held: Any) -> Iterator[np.ndarray]:
+    """Yield the arrays in a value: itself, or all that a tuple of such holds."""
+    if isinstance(held, tuple):
+        for part in held:
+            yield from _arrays(part)
+    elif isinstance(held, np.ndarray):
+        yield held
+
+
 @dataclass(frozen=True)
 class Process(Form):
-    """Means of Gaussian processes, one per output: centre + scale * sum of weights * k(|column / length - row|^2).
+    """Means of Gaussian processes: centre + scale * sum of weights * k(|column / length - row|^2). An output has one
+    such sum, or several: of a kernel that is a sum itself, or of several processes.
 
     Attributes:
-        kernel: name of the shape k (`surrogates.kernels.KERNELS`).
+        kernel: name of the shape k (`exact.covariances.CODES`), or those of all sums.
         centre, scale: of the outputs (m,).
-        lengths: of each output's columns (m, D).
-        rows: training rows over those, (m, n, D).
-        weights: amplitude times weight of each row (m, n).
+        lengths: of each sum's columns (M, D).
+        rows: training rows over those, (M, n, D).
+        weights: amplitude times weight of each row (M, n).
+        of: which output each sum is part of; () where each output is one.
+        parameters: of kernels that have one (M,); None where none has.
+        off: what the centres are off by, at most, from what `predict` makes of them (m,); None where they are exact.
     """
 
-    kernel: str
+    kernel: str | tuple[str, ...]
     centre: np.ndarray
     scale: np.ndarray
     lengths: np.ndarray
     rows: np.ndarray
     weights: np.ndarray
+    of: tuple[int, ...] = ()
+    parameters: np.ndarray | None = None
+    off: np.ndarray | None = None
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Which output each sum is part of (M,)."""
+        return np.array(self.of or range(len(self.weights)), np.int64)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The shape of each sum."""
+        return (self.kernel,) * len(self.weights) if isinstance(self.kernel, str) else self.kernel
 
     def of_outputs(self, order: Sequence[int]) -> Self:
         """Return the model whose output k is the output order[k] of this one."""
-        by_output = ("centre", "scale", "lengths", "rows", "weights")
-        return replace(self, **{name: getattr(self, name)[list(order)] for name in by_output})
+        own, at = self.outputs, list(order)
+        sums = [(int(s), new) for new, k in enumerate(at) for s in np.flatnonzero(own == k)]
+        which = [s for s, _ in sums]
+        by_sum = {name: getattr(self, name)[which] for name in ("lengths", "rows", "weights")}
+        by_output = {name: getattr(self, name)[at] for name in ("centre", "scale")}
+        return replace(
+            self,
+            kernel=tuple(self.kernels[s] for s in which),
+            of=tuple(new for _, new in sums),
+            parameters=None if self.parameters is None else self.parameters[which],
+            off=None if self.off is None else self.off[at],
+            **by_sum,
+            **by_output,
+        )
 
 
 @dataclass(frozen=True)
@@ -103,22 +151,23 @@ class Network(Form):
     """The mean of dense networks of one shape.
 
     Attributes:
-        activations: names of the hidden layers' activations, in order (`exact.activations.CODES`).
+        activations: of the hidden layers, in order: the name of one for a whole layer (`exact.activations.CODES`), or
+            those of each neuron.
         centre, scale: of the outputs (m,).
         kernels, biases: of each layer, for all members (k, inputs, outputs) and (k, outputs).
         kernel_sizes, bias_sizes: what their own size is at most, where each stands for several steps whose terms
             cancel; () where they are as they were trained.
-        roundings: how many more roundings a term of a layer went through then, at most.
+        roundings: how many more roundings a term of each layer went through then, at most.
     """
 
-    activations: tuple[str, ...]
+    activations: tuple[str | Units, ...]
     centre: np.ndarray
     scale: np.ndarray
     kernels: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
     kernel_sizes: tuple[np.ndarray, ...] = ()
     bias_sizes: tuple[np.ndarray, ...] = ()
-    roundings: float = 0.0
+    roundings: tuple[float, ...] = ()
 
     def of_outputs(self, order: Sequence[int]) -> Self:
         """Return the model whose output k is the output order[k] of this one."""
@@ -131,12 +180,32 @@ class Network(Form):
 
 
 @dataclass(frozen=True)
+class Total(Form):
+    """The sum of models of different forms, of the same inputs and outputs."""
+
+    parts: tuple[Form, ...]
+
+    def check(self) -> None:
+        for part in self.parts:
+            part.check()
+
+    def of_outputs(self, order: Sequence[int]) -> Self:
+        return replace(self, parts=tuple(part.of_outputs(order) for part in self.parts))
+
+    def of_inputs(self, places: Sequence[int]) -> Self:
+        return replace(super().of_inputs(places), parts=tuple(part.of_inputs(places) for part in self.parts))
+
+    def put(self, order: Sequence[int]) -> Self:
+        return replace(super().put(order), parts=tuple(part.put(order) for part in self.parts))
+
+
+@dataclass(frozen=True)
 class Planes(Form):
     """Planes: base + columns times slopes.
 
     Attributes:
         base, slopes: of the outputs (m,) and (D, m).
-        base_sizes, sizes, roundings: as of a network.
+        base_sizes, sizes, roundings: as of a network's layer.
     """
 
     base: np.ndarray

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preimage.exact.activations import PARTS, lines, value
+from preimage.exact.activations import LINEAR, NODES, lines, value
 from preimage.exact.columns import by_input, encode, slopes
 from preimage.support.numba_cache import numba
 
@@ -107,22 +107,27 @@ def _back(p, k, layer, neurons, z, scratch, constant):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True)
-def _point(p, k, codes, x, at):  # type: ignore[no-untyped-def]
+def _point(p, k, units, x, scratch):  # type: ignore[no-untyped-def]
     """Fill in the inputs of one member's neurons at columns x (layers, width)."""
+    given = scratch.a[0]
     for l in range(len(p.widths) - 2):
         before = p.widths[l]
+        for i in range(before):
+            given[i] = x[i]
+            if l > 0:
+                given[i] = value(units.codes[k, l - 1, i], units.parameters[k, l - 1, i], scratch.at[l - 1, i])
         for j in range(p.widths[l + 1]):
             total = p.biases[k, p.bias_at[l] + j]
             row = p.weight_at[l] + j * before
             for i in range(before):
-                total += p.weights[k, row + i] * (x[i] if l == 0 else value(codes[l - 1], at[l - 1, i]))
-            at[l, j] = total
+                total += p.weights[k, row + i] * given[i]
+            scratch.at[l, j] = total
 
 
 @numba.njit(cache=True)
-def _member(p, k, codes, c, r, z, neurons, scratch, constant):  # type: ignore[no-untyped-def]
+def _member(p, k, units, c, r, z, neurons, scratch, constant):  # type: ignore[no-untyped-def]
     """Fill in the neurons of one member on a box of columns c, r, with lines that are near at its centre."""
-    _point(p, k, codes, c, scratch.at)
+    _point(p, k, units, c, scratch)
     for l in range(len(p.widths) - 2):
         n, before, at = p.widths[l + 1], p.widths[l], p.weight_at[l]
         for j in range(n):
@@ -132,6 +137,11 @@ def _member(p, k, codes, c, r, z, neurons, scratch, constant):  # type: ignore[n
                 weight = p.weights[k, row + i]
                 total += abs(weight) * (z[i] if l == 0 else neurons.size[k, l - 1, i])
                 scratch.a[0, i], scratch.a[1, i] = weight, -weight
+            neurons.total[k, l, j] = total
+            if units.codes[k, l, j] == LINEAR:  # its line is known
+                neurons.low[k, l, j], neurons.high[k, l, j], neurons.size[k, l, j] = -total, total, total
+                _draw(p, k, l, j, units, neurons, scratch)
+                continue
             constant[0], constant[1] = bias, -bias
             _back(p, k, l, neurons, z, scratch, constant)
             for q in range(2):
@@ -139,18 +149,19 @@ def _member(p, k, codes, c, r, z, neurons, scratch, constant):  # type: ignore[n
                     constant[q] += scratch.a[q, i] * c[i] - abs(scratch.a[q, i]) * r[i]
                 constant[q] -= ROUNDED * total
             low, high = constant[0], max(constant[0], -constant[1])
-            neurons.low[k, l, j], neurons.high[k, l, j], neurons.total[k, l, j] = low, high, total
-            neurons.size[k, l, j] = max(abs(value(codes[l], low)), abs(value(codes[l], high))) + 1.0
-            _draw(p, k, l, j, codes[l], neurons, scratch)
+            neurons.low[k, l, j], neurons.high[k, l, j] = low, high
+            code, a = units.codes[k, l, j], units.parameters[k, l, j]
+            neurons.size[k, l, j] = max(abs(value(code, a, low)), abs(value(code, a, high))) + 1.0
+            _draw(p, k, l, j, units, neurons, scratch)
 
 
 @numba.njit(cache=True)
-def _draw(p, k, l, j, code, neurons, scratch):  # type: ignore[no-untyped-def]
+def _draw(p, k, l, j, units, neurons, scratch):  # type: ignore[no-untyped-def]
     """Fill in the lines of one neuron, near where its input is in `scratch.at`."""
     low, high, own = neurons.low[k, l, j], neurons.high[k, l, j], neurons.lines[k, l, j]
     bias, size, total = p.biases[k, p.bias_at[l] + j], neurons.size[k, l, j], neurons.total[k, l, j]
     found = scratch.nodes[3]
-    lines(code, low, high, scratch.at[l, j], scratch.nodes, found)
+    lines(units.codes[k, l, j], units.parameters[k, l, j], low, high, scratch.at[l, j], scratch.nodes, found)
     for q in range(2):
         steep, offset = found[2 * q], found[2 * q + 1]
         own[3 * q], own[3 * q + 1] = steep, offset + steep * bias
@@ -158,12 +169,12 @@ def _draw(p, k, l, j, code, neurons, scratch):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _anchored(p, k, codes, x, neurons, scratch):  # type: ignore[no-untyped-def]
+def _anchored(p, k, units, x, neurons, scratch):  # type: ignore[no-untyped-def]
     """Fill in lines of one member's neurons that are near at columns x."""
-    _point(p, k, codes, x, scratch.at)
+    _point(p, k, units, x, scratch)
     for l in range(len(p.widths) - 2):
         for j in range(p.widths[l + 1]):
-            _draw(p, k, l, j, codes[l], neurons, scratch)
+            _draw(p, k, l, j, units, neurons, scratch)
 
 
 @numba.njit(cache=True)
@@ -211,11 +222,11 @@ def _least(plane, base, c, r, z):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def bound(begin, stop, columns, p, codes, weights, constants, sign, start, end, ends, worth, plane, slope):  # type: ignore[no-untyped-def]
+def bound(begin, stop, columns, p, units, weights, constants, sign, start, end, ends, worth, plane, slope):  # type: ignore[no-untyped-def]
     """Bound sums of outputs on boxes begin to stop of (n, d), as `process_bounds.bound` does.
 
     Args:
-        codes: of the hidden layers' activations.
+        units: the hidden layers' activations (`forms.Units`).
         weights, constants: of the sums (k, m) and (k,), of what the last layer gives.
     """
     D, members, depth, width = p.widths[0], len(p.weights), len(p.widths) - 2, p.widths.max()
@@ -224,7 +235,7 @@ def bound(begin, stop, columns, p, codes, weights, constants, sign, start, end, 
     neurons = Neurons(
         np.empty(shape), np.empty(shape), np.empty((members, depth, width, 6)), np.empty(shape), np.empty(shape)
     )
-    scratch = Scratch(np.empty((2, width)), np.empty((2, width)), np.empty((depth, width)), np.empty((4, PARTS + 2)))
+    scratch = Scratch(np.empty((2, width)), np.empty((2, width)), np.empty((depth, width)), np.empty((4, NODES)))
     constant, planes, base, free = np.empty(2), np.empty((2, D)), np.empty(2), np.empty(D, np.int64)
     for i in range(begin, stop):
         encode(columns, start[i], end[i], low, high)
@@ -237,13 +248,13 @@ def bound(begin, stop, columns, p, codes, weights, constants, sign, start, end, 
                 free[count] = q
                 count += 1
         for k in range(members):
-            _member(p, k, codes, c, r, z, neurons, scratch, constant)
+            _member(p, k, units, c, r, z, neurons, scratch, constant)
         for s in range(len(sign)):
             best = middle = -np.inf
             for turn in range(TURNS):
                 if turn:
                     for k in range(members):
-                        _anchored(p, k, codes, x, neurons, scratch)
+                        _anchored(p, k, units, x, neurons, scratch)
                 _sum(p, -sign[s] * weights[s], neurons, z, scratch, constant, planes, base)
                 at, least = _least(planes[0], base[0], c, r, z)
                 for q in range(D):

@@ -15,6 +15,11 @@ parts are bounded by `quadratic.least`, the cubic one by its largest sum. With E
 terms of an RBF beyond the third order are (E - 1 + x)(m_0 - m_1 v) + (E - 1)(orders 2 and 3 of h), where E - 1 + x is
 between 0 and x^2/2, and E - 1 between -x and 0.
 
+- Others (`covariances`): to first order, or to order zero. That misses much in their space, for they are rough at the
+  rows; but they are smooth elsewhere. So each row's covariance is bounded by itself too: over the squared distance it
+  lies between its tangent and its chord. Both are linear in that, so that their sums are quadratics of one curvature
+  for all columns, which are bounded exactly. Of the two ways, a process takes that which misses less.
+
 In a wide box each covariance is bounded by itself, between its nearest and its farthest point from the row: of a
 process of short length scales, few rows matter in any place. And no value is larger than the norm.
 
@@ -37,9 +42,9 @@ import numpy as np
 
 from preimage.exact import quadratic
 from preimage.exact.columns import by_input, encode, slopes
+from preimage.exact.covariances import MATERN12, MATERN52, RBF, fall, missed, shape
 from preimage.support.numba_cache import numba
 
-RBF, MATERN52 = 0, 1
 LANES = 4
 ROUNDED = 1e-11
 
@@ -101,6 +106,7 @@ class Processes(NamedTuple):
         lengths: (M, D).
         squared_norm, error: of each output, and what a sum of its covariances is off by (M,).
         centre, scale: of the outputs (M,).
+        kernels, parameters: which each is (`covariances.CODES`) (M,).
     """
 
     rows: np.ndarray
@@ -110,6 +116,8 @@ class Processes(NamedTuple):
     error: np.ndarray
     centre: np.ndarray
     scale: np.ndarray
+    kernels: np.ndarray
+    parameters: np.ndarray
 
 
 class Expansion(NamedTuple):
@@ -122,6 +130,10 @@ class Expansion(NamedTuple):
         bend: what multiplies the value's lack below the sum of slopes, (M,): see `bound`.
         low, high: ends by the other ways (M,).
         share: which columns the rest comes from (M, d).
+        line, line_slope, line_curve: by tangents and chords, below and above: at the centre, slopes and the diagonal of
+            the curvature (M, 2), (M, 2, d), (M, 2, d).
+        open, off, line_share: what those miss, about, what rounding makes of them, and which columns it comes from
+            (M,), (M,), (M, d); `open` is infinite where there are none.
     """
 
     value: np.ndarray
@@ -134,6 +146,12 @@ class Expansion(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     share: np.ndarray
+    line: np.ndarray
+    line_slope: np.ndarray
+    line_curve: np.ndarray
+    open: np.ndarray
+    off: np.ndarray
+    line_share: np.ndarray
 
 
 @numba.njit(cache=True)
@@ -276,11 +294,74 @@ def _matern(p, m, c, r, free, work, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _shape(kernel, squared):  # type: ignore[no-untyped-def]
-    if kernel == RBF:
-        return np.exp(-0.5 * squared)
-    s = np.sqrt(5.0 * squared)
-    return np.exp(-s) * (1.0 + s + squared * (5.0 / 3.0))
+def _first(p, m, c, r, free, work, out):  # type: ignore[no-untyped-def]
+    """Fill in another kernel's expansion, to the first order; where it has none, to order zero."""
+    d, n, kernel, a = len(free), p.weights.shape[1], p.kernels[m], p.parameters[m]
+    _away(p.rows[m], c, free, work)
+    w, one = work[-3], work[-2]
+    for i in range(n):
+        one[i] = p.weights[m, i] * shape(kernel, a, w[i])
+        w[i] = 0.0 if kernel == MATERN12 else -2.0 * p.weights[m, i] * fall(kernel, a, w[i])
+    g, R2, first = out.slope[m], 0.0, 0.0
+    out.value[m] = _sum(one)
+    for j in range(d):
+        R2 += r[free[j]] ** 2
+        g[j] = 0.0 if kernel == MATERN12 else _dot(w, work[j]) * r[free[j]]
+        first += abs(g[j])
+    rest = np.sqrt(p.squared_norm[m]) * missed(kernel, a, R2 * (1.0 + 1e-14))
+    out.first[m], out.bend[m] = first, 0.0
+    out.lose[m] = rest + 2.0 * p.error[m] * np.exp(np.sqrt(R2)) + ROUNDED * (abs(out.value[m]) + first)
+    for j in range(d):
+        out.share[m, j] = 2.0 * rest * r[free[j]] ** 2 / max(R2, 1e-300)
+
+
+@numba.njit(cache=True)
+def _lines(p, m, c, r, free, size, out):  # type: ignore[no-untyped-def]
+    """Fill in the quadratics below and above an output, of each row's tangent or chord over the squared distance."""
+    kernel, own, d = p.kernels[m], p.parameters[m], len(free)
+    line, slope, curve, share = out.line[m], out.line_slope[m], out.line_curve[m], out.line_share[m]
+    line[:], slope[:], curve[:], share[:] = 0.0, 0.0, 0.0, 0.0
+    sizes = total = miss = low = high = 0.0
+    for i in range(p.weights.shape[1]):
+        a = p.weights[m, i]
+        if a == 0.0:
+            continue
+        near = far = at = 0.0
+        for col in range(len(c)):
+            away = abs(c[col] - p.rows[m, col, i])
+            near += max(away - r[col], 0.0) ** 2
+            far += (away + r[col]) ** 2
+            at += away * away
+        near, far = near * (1.0 - 1e-14), far * (1.0 + 1e-14)
+        most, least, width, middle = (
+            shape(kernel, own, near),
+            shape(kernel, own, far),
+            far - near,
+            near / 2.0 + far / 2.0,
+        )
+        chord = tangent = 0.0
+        touched = least
+        if width > 1e-12 * far:
+            chord, tangent = (most - least) / width, fall(kernel, own, middle)
+            touched = shape(kernel, own, middle)
+        over, under = most - chord * (at - near), touched - tangent * (at - middle)
+        low += a * (least if a > 0.0 else most)
+        high += a * (most if a > 0.0 else least)
+        beyond = abs(a) * max(most - chord * (middle - near) - touched, most - tangent * (middle - near) - touched)
+        sizes, total, miss = sizes + abs(a) * most, total + abs(a), miss + beyond
+        for side in range(2):
+            steep = tangent if (side == 0) == (a > 0.0) else chord
+            line[side] += a * (under if (side == 0) == (a > 0.0) else over)
+            for f in range(d):
+                half = r[free[f]]
+                slope[side, f] -= 2.0 * a * steep * (c[free[f]] - p.rows[m, free[f], i]) * half
+                curve[side, f] -= 2.0 * a * steep * half * half
+        for f in range(d):
+            away, half = abs(c[free[f]] - p.rows[m, free[f], i]), r[free[f]]
+            share[f] += 2.0 * beyond * ((away + half) ** 2 - max(away - half, 0.0) ** 2) / max(width, 1e-300)
+    out.open[m] = miss
+    out.off[m] = 4.0 * p.error[m] + 8.0 * ROUNDED * sizes + 2e-15 * size * total
+    out.low[m], out.high[m] = max(out.low[m], low - out.off[m]), min(out.high[m], high + out.off[m])
 
 
 @numba.njit(cache=True)
@@ -293,7 +374,7 @@ def _each(p, m, kernel, c, r, free, out):  # type: ignore[no-untyped-def]
             away = abs(c[col] - p.rows[m, col, i])
             near += max(away - r[col], 0.0) ** 2
             far += (away + r[col]) ** 2
-        least, most = _shape(kernel, far * (1.0 + 1e-14)), _shape(kernel, near * (1.0 - 1e-14))
+        least, most = shape(kernel, 0.0, far * (1.0 + 1e-14)), shape(kernel, 0.0, near * (1.0 - 1e-14))
         a = p.weights[m, i]
         low += a * (least if a > 0.0 else most)
         high += a * (most if a > 0.0 else least)
@@ -307,9 +388,10 @@ def _each(p, m, kernel, c, r, free, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _expand(p, m, kernel, a, b, r, c, work, free, out):  # type: ignore[no-untyped-def]
+def _expand(p, m, a, b, r, c, work, free, out):  # type: ignore[no-untyped-def]
     """Fill in all that is known of one output on a box of columns [a, b]."""
     R2 = size = 0.0
+    kernel = p.kernels[m]
     for col in range(len(a)):
         low, high = a[col] / p.lengths[m, col], b[col] / p.lengths[m, col]
         c[col] = low if low == high else low / 2.0 + high / 2.0
@@ -318,6 +400,13 @@ def _expand(p, m, kernel, a, b, r, c, work, free, out):  # type: ignore[no-untyp
         size += abs(c[col])
     norm = np.sqrt(p.squared_norm[m])
     out.low[m], out.high[m], out.lose[m], out.value[m], out.bend[m] = -norm, norm, np.inf, 0.0, 0.0
+    out.open[m] = np.inf
+    if kernel not in (RBF, MATERN52):
+        if R2 <= FAR:
+            _first(p, m, c, r, free, work, out)
+        _lines(p, m, c, r, free, size, out)
+        out.lose[m] += out.off[m]
+        return
     if R2 <= FAR:
         if kernel == RBF:
             _rbf(p, m, c, r, free, work, out)
@@ -341,10 +430,20 @@ def _add(w, out, m, g, H, T, worth, before):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _add_lines(w, out, m, side, g, H, worth):  # type: ignore[no-untyped-def]
+    """Add a multiple of the quadratic on one side of an output."""
+    for j in range(len(g)):
+        g[j] += w * out.line_slope[m, side, j]
+        H[j, j] += w * out.line_curve[m, side, j]
+        worth[j] += abs(w) * out.line_share[m, j]
+
+
+@numba.njit(cache=True)
 def _blank(M, d):  # type: ignore[no-untyped-def]
     return Expansion(
         np.zeros(M), np.zeros(M), np.zeros((M, d)), np.zeros((M, d, d)), np.zeros((M, d, d, d)),
         np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(M), np.zeros((M, d)),
+        np.zeros((M, 2)), np.zeros((M, 2, d)), np.zeros((M, 2, d)), np.zeros(M), np.zeros(M), np.zeros((M, d)),
     )  # fmt: skip
 
 
@@ -360,11 +459,17 @@ def _end(p, weights, sign, out, g, H, T, A, u, zero, worth):  # type: ignore[no-
         if w == 0.0:
             centre -= sign * weights[m] * p.centre[m]
             continue
+        centre -= sign * weights[m] * p.centre[m]
+        other += w * (out.low[m] if w > 0.0 else out.high[m])
+        if out.open[m] < out.lose[m]:
+            side = 0 if w > 0.0 else 1
+            value += w * out.line[m, side]
+            lose += abs(w) * out.off[m]
+            _add_lines(w, out, m, side, g, H, worth)
+            continue
         value += w * out.value[m]
         lack = max(0.0, out.first[m] - (out.value[m] if w > 0.0 else -out.value[m]))
         lose += abs(w) * (out.lose[m] + (out.bend[m] * lack if out.bend[m] > 0.0 else 0.0))
-        other += w * (out.low[m] if w > 0.0 else out.high[m])
-        centre -= sign * weights[m] * p.centre[m]
         _add(w, out, m, g, H, T, worth, 1.0)
     cubic = _cubic(T, d) / 6.0
     lose += cubic
@@ -380,7 +485,7 @@ def _end(p, weights, sign, out, g, H, T, A, u, zero, worth):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True)
-def bound(begin, stop, columns, p, kernel, weights, sign, start, end, ends, worth, plane, slope):  # type: ignore[no-untyped-def]
+def bound(begin, stop, columns, p, weights, sign, start, end, ends, worth, plane, slope):  # type: ignore[no-untyped-def]
     """Bound sums of outputs on boxes begin to stop of (n, d).
 
     Args:
@@ -402,7 +507,7 @@ def bound(begin, stop, columns, p, kernel, weights, sign, start, end, ends, wort
                 count += 1
         out, sums = _blank(M, count), _blank(1, count)
         for m in range(M):
-            _expand(p, m, kernel, a, b, r, c, work, free[:count], out)
+            _expand(p, m, a, b, r, c, work, free[:count], out)
         g, H, T, own = sums.slope[0], sums.curve[0], sums.third[0], sums.share[0]
         A, u, zero = np.empty((count, count)), np.empty(count), np.zeros(count)
         for k in range(len(sign)):

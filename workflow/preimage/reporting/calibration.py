@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from preimage.core.objective import NEAR_DEVIANCE, NEAR_LEAST, NEAR_SHARE, Fit
-from preimage.reporting import words
+from preimage.reporting import identifiability, words
 from preimage.reporting.material import Material
 from preimage.support import digits
 
@@ -44,6 +44,7 @@ def _fit(material: Material, name: str, wanted: Fit) -> dict[str, Any]:
         "best": best,
         "sentences": [_loss(entry, said), *_notes(said), *_solved(said.get("solving", {})), *_told(said)],
         "parameters": _parameters(material, best, said),
+        "told_apart": identifiability.sentences(material, wanted, found),
         "near": solutions.to_dict("records"),
         "near_words": _near_words(wanted),
         "inputs": material.space.names,

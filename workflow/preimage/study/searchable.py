@@ -14,10 +14,13 @@ from typing import Any
 from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.surrogates.base import SurrogateKind
+from preimage.surrogates.brought import onnx_wire
 from preimage.surrogates.brought.supported import (
+    BAGGING,
     INVERSES,
     KERAS_LAYERS,
     LIGHTGBM_LINKS,
+    ONNX_OPERATIONS,
     SKLEARN_FORMS,
     SKLEARN_TREES,
     STEPS,
@@ -39,6 +42,8 @@ def searchable(form: str, file: Path) -> dict[str, Any]:
     it}; nothing where that is not to be seen."""
     if form in TREES:
         return LINKED if _has_link(form, file) else MADE_OF_TREES
+    if form == "onnx":
+        return _of_operations(file)
     if form in SurrogateKind.registry:  # one of this project's own
         return {"form": own} if (own := SurrogateKind.registry[form].form) else {}
     try:
@@ -87,6 +92,25 @@ def _of_layers(config: Any) -> str:
     return "network"
 
 
+# -- ONNX --------------------------------------------------------------------------------------------------------------
+
+
+def _of_operations(file: Path) -> dict[str, Any]:
+    """Return the form of a graph, or which of its nodes has no bounds; nothing of a file that is damaged."""
+    try:
+        limits.check_file(file)
+        strange = [
+            f"'{name}' ({operation})"
+            for domain, operation, name in onnx_wire.operations(file)
+            if domain not in ("", "ai.onnx.ml") or operation not in ONNX_OPERATIONS
+        ]
+    except Exception:  # it is read whole, and refused, before any job
+        return {}
+    if strange:
+        return {"unbounded": f"node {strange[0]} has no proven bounds; supported: {', '.join(ONNX_OPERATIONS)}"}
+    return {"form": "network"}
+
+
 # -- scikit-learn ------------------------------------------------------------------------------------------------------
 
 
@@ -100,7 +124,7 @@ def _of_class(archive: Any) -> dict[str, Any]:
     if not about["__module__"].startswith("sklearn."):
         raise ValueError(about["__module__"])
     name = about["__class__"]
-    if name in SKLEARN_TREES and name != "HistGradientBoostingRegressor":
+    if name in SKLEARN_TREES and name not in ("HistGradientBoostingRegressor", BAGGING):
         return MADE_OF_TREES
     return _of_parts(json.loads(limits.document(archive, "schema.json")))
 
@@ -119,18 +143,26 @@ def _of_parts(about: Any) -> dict[str, Any]:
         _check_target(own)
         found = _of_parts(own["regressor_"])
         return LINKED if found == MADE_OF_TREES else found
-    if name == VOTING:
-        if all(_of_parts(part) == MADE_OF_TREES for part in own["estimators_"]["content"]):
-            return LINKED
-        raise StudyError(f"{VOTING} of other models than trees has no proven bounds")
+    if name in (VOTING, BAGGING):
+        return _of_several(name, [_of_parts(part) for part in own["estimators_"]["content"]])
     if name in SKLEARN_TREES:
         return LINKED if '"LogLink"' in json.dumps(own.get("_loss", {})) else MADE_OF_TREES
     if name not in SKLEARN_FORMS:
         raise StudyError(f"{name} has no proven bounds; expected one of {', '.join([*SKLEARN_TREES, *SKLEARN_FORMS])}")
     kernel = json.dumps(own.get("kernel_", {}))
     if strange := [part for part in UNBOUNDED_KERNELS if f'"{part}"' in kernel]:
-        raise StudyError(f"kernel {strange[0]} has no proven bounds; expected RBF, Matern(nu=2.5) and constants")
+        raise StudyError(f"kernel {strange[0]} has no proven bounds; expected sums of RBF, Matern and the like")
     return {"form": SKLEARN_FORMS[name]}
+
+
+def _of_several(name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the mean of models is."""
+    if all(part == MADE_OF_TREES for part in found):
+        return MADE_OF_TREES if name == BAGGING else LINKED
+    if any(part in (MADE_OF_TREES, LINKED) for part in found):
+        raise StudyError(f"{name} of trees beside other models, or with a link, has no proven bounds")
+    forms = {part["form"] for part in found}
+    return {"form": forms.pop() if len(forms) == 1 else "total"}
 
 
 def _check_target(own: Any) -> None:

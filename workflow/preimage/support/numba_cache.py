@@ -16,7 +16,7 @@ import numba
 LIBRARY = Path(__file__).parents[1]
 KERNELS = (
     "trees/*.py",
-    *(f"exact/{name}.py" for name in ("activations", "affine", "columns", "guarded", "network_bounds")),
+    *(f"exact/{name}.py" for name in ("activations", "affine", "columns", "covariances", "guarded", "network_bounds")),
     *(f"exact/{name}.py" for name in ("process_bounds", "quadratic", "region", "slanted", "smooth", "tree_model")),
     "inference/simulators/lotka_volterra_exact.py",
 )

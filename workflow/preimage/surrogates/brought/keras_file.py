@@ -33,7 +33,8 @@ from preimage.exact.forms import Columns, Form
 from preimage.support import limits
 from preimage.support.errors import StudyError
 from preimage.support.jax_setup import cache_compiled_programs, enable_double
-from preimage.surrogates.brought import keras_layers
+from preimage.surrogates.brought import joined, keras_layers
+from preimage.surrogates.brought.layered import Neurons
 from preimage.surrogates.brought.signature import Signature, rounded
 from preimage.surrogates.keras_files import keras_on_jax
 
@@ -127,7 +128,8 @@ class KerasModel:
         count = self.signature.inputs or 1
         columns = Columns(np.arange(count), np.zeros(count, np.int64), np.zeros(count), np.ones(count))
         single = self.resolution > float(np.finfo(float).eps)
-        return keras_layers.layered(self.architecture.model, count).form(columns, single)
+        inputs = Neurons(count)
+        return joined.form([keras_layers.followed(self.architecture.model, inputs)], [1.0], inputs, columns, single)
 
     def _evaluate(self, of: Callable[..., Any], X: np.ndarray) -> Any:
         """Evaluate at points (n, d), in blocks whose numbers of rows are powers of 2: each makes one program."""

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from preimage.support.errors import StudyError
-from preimage.surrogates.brought.layered import Affine, Layered
+from preimage.surrogates.brought.layered import Layered, Neurons
 from preimage.surrogates.brought.supported import KERAS_LAYERS, PASSING
 
 
-def layered(model: Any, inputs: int) -> Layered:
+def followed(model: Any, inputs: Neurons) -> Layered:
     """Return a model of one tensor of columns, or of one a column, as layers. Raises StudyError by name."""
-    whole = Layered(Affine.identity(inputs))
-    each = [Layered(whole.last.columns(np.array([k]))) for k in range(inputs)]
-    return _joined(_called(model, [whole] if len(model.inputs) == 1 else each))
+    whole = Layered.of(inputs)
+    each = [whole.columns([k]) for k in range(inputs.width)]
+    return Layered.beside(_called(model, [whole] if len(model.inputs) == 1 else each))
 
 
 def _called(layer: Any, given: list[Layered]) -> list[Layered]:
@@ -27,7 +27,7 @@ def _called(layer: Any, given: list[Layered]) -> list[Layered]:
             given = _called(one, given)
         return given
     if name == "Functional":
-        return _followed(layer, given)
+        return _graph(layer, given)
     if name in PASSING:
         return given
     if name not in LAYERS:
@@ -35,7 +35,7 @@ def _called(layer: Any, given: list[Layered]) -> list[Layered]:
     return [LAYERS[name](layer, given)]
 
 
-def _followed(model: Any, given: list[Layered]) -> list[Layered]:
+def _graph(model: Any, given: list[Layered]) -> list[Layered]:
     """Return the outputs of a graph of layers, node by node as Keras walks it."""
     known = {id(tensor): value for tensor, value in zip(model.inputs, given, strict=True)}
     depths = model._nodes_by_depth
@@ -53,27 +53,12 @@ def _only(given: list[Layered]) -> Layered:
     return given[0]
 
 
-def _joined(given: list[Layered]) -> Layered:
-    """Return outputs side by side. Raises StudyError where they do not come from one hidden layer."""
-    if len(given) == 1:
-        return given[0]
-    _check_together(given)
-    return Layered(Affine.beside([g.last for g in given]), given[0].hidden)
-
-
 def _added(layer: Any, given: list[Layered]) -> Layered:
-    widths = {len(g.last.offset) for g in given}
+    widths = {value.width for value in given}
     if len(widths) > 1:
         raise StudyError(f"layer '{layer.name}' adds tensors of {len(widths)} shapes, which has no proven bounds")
-    (n,) = widths
-    share = 1.0 if type(layer).__name__ == "Add" else 1.0 / len(given)
-    return _joined(given).then(np.tile(share * np.eye(n), (len(given), 1)), np.zeros(n))
-
-
-def _check_together(given: list[Layered]) -> None:
-    first = given[0].hidden
-    if any(len(g.hidden) != len(first) or any(a is not b for a, b in zip(g.hidden, first, strict=True)) for g in given):
-        raise StudyError("branches with activations of their own are joined, which has no proven bounds")
+    found = Layered.added(given)
+    return found if type(layer).__name__ == "Add" else found.scaled(1.0 / len(given))
 
 
 def _dense(layer: Any, given: list[Layered]) -> Layered:
@@ -88,15 +73,22 @@ def _activation(layer: Any, given: list[Layered]) -> Layered:
 
 
 def _elu(layer: Any, given: list[Layered]) -> Layered:
-    if layer.alpha != 1.0:
-        raise StudyError(f"layer '{layer.name}' (ELU) has alpha {layer.alpha:g}, expected 1")
-    return _only(given).activated("elu")
+    return _only(given).activated("elu", float(layer.alpha))
 
 
 def _relu(layer: Any, given: list[Layered]) -> Layered:
-    if layer.max_value is not None or layer.negative_slope or layer.threshold:
-        raise StudyError(f"layer '{layer.name}' (ReLU) has a slope, threshold or largest value, expected none")
-    return _only(given).activated("relu")
+    if layer.threshold:
+        raise StudyError(f"layer '{layer.name}' (ReLU) has the threshold {layer.threshold:g}, expected none")
+    found = _only(given)
+    if layer.max_value is not None and not layer.negative_slope:
+        return found.clipped(0.0, float(layer.max_value))
+    found = found.activated("relu", float(layer.negative_slope or 0.0))
+    return found if layer.max_value is None else found.clipped(-np.inf, float(layer.max_value))
+
+
+def _leaky(layer: Any, given: list[Layered]) -> Layered:
+    own = layer.alpha if type(layer).__name__ == "PReLU" else layer.negative_slope
+    return _only(given).activated("relu", np.asarray(own, float).reshape(-1))
 
 
 def _name_of(layer: Any) -> str:
@@ -121,7 +113,7 @@ def _normalised(layer: Any, given: list[Layered]) -> Layered:
     before = _only(given)
     mean, variance = (np.asarray(a, float).reshape(-1) for a in (layer.mean, layer.variance))
     deviation = np.maximum(np.sqrt(variance), 1e-7)  # as Keras has it: its smallest divisor
-    n = len(before.last.offset)
+    n = before.width
     mean, deviation = np.broadcast_to(mean, n), np.broadcast_to(deviation, n)
     if getattr(layer, "invert", False):
         return before.scaled(deviation, mean)
@@ -141,11 +133,13 @@ LAYERS: Mapping[str, Callable[[Any, list[Layered]], Layered]] = {
     "Activation": _activation,
     "ReLU": _relu,
     "ELU": _elu,
+    "LeakyReLU": _leaky,
+    "PReLU": _leaky,
     "BatchNormalization": _batch_normalised,
     "Normalization": _normalised,
     "Rescaling": _rescaled,
     "Flatten": _flat,
-    "Concatenate": lambda layer, given: _joined(given),
+    "Concatenate": lambda layer, given: Layered.beside(given),
     "Add": _added,
     "Average": _added,
 }

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from preimage.exact.forms import Columns, Form
 from preimage.support import limits
 from preimage.support.errors import StudyError
-from preimage.surrogates.brought import onnx_wire
+from preimage.surrogates.brought import joined, onnx_graph, onnx_layers, onnx_wire
+from preimage.surrogates.brought.layered import Neurons
 from preimage.surrogates.brought.signature import Signature, rounded
 
 TYPES: dict[str, Any] = {
@@ -28,7 +30,7 @@ class OnnxModel:
     """A session, with one input tensor (n, d), or one (n,) or (n, 1) a column."""
 
     def __init__(self, session: Any, path: Path) -> None:
-        self.session = session
+        self.session, self.path = session, path
         self.inputs, self.outputs = session.get_inputs(), session.get_outputs()
         for node in (*self.inputs, *self.outputs):
             if node.type not in TYPES:
@@ -53,6 +55,23 @@ class OnnxModel:
     def resolution(self) -> float:
         dtypes = [np.dtype(TYPES[node.type]) for node in (*self.inputs, *self.outputs)]
         return max((float(np.finfo(d).eps) for d in dtypes if d.kind == "f"), default=float(np.finfo(float).eps))
+
+    def exact_form(self) -> Form:
+        """Return the network as arrays that exact searches bound. Raises StudyError, by name, for an operation that has
+        no bounds here."""
+        if (count := self.signature.inputs) is None:
+            raise StudyError("the shape of its input does not say how many columns it has")
+        if any(node.type == "tensor(float16)" for node in (*self.inputs, *self.outputs)):
+            raise StudyError("numbers in half precision have no proven bounds")
+        try:
+            graph = onnx_graph.read(self.path)
+        except (ValueError, ArithmeticError, LookupError) as error:
+            raise StudyError(f"its graph can't be read ({error})") from None
+        inputs = Neurons(count)
+        columns = Columns(np.arange(count), np.zeros(count, np.int64), np.zeros(count), np.ones(count))
+        found = onnx_layers.followed(graph, inputs, [len(node.shape) == 1 for node in self.inputs])
+        single = onnx_layers.single(graph) or self.resolution > float(np.finfo(float).eps)
+        return joined.form([found], [1.0], inputs, columns, single)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         if self.rows and len(X) != 1:
@@ -129,5 +148,5 @@ def _look(path: Path, allowed: Collection[str] | None) -> None:
     if strange:
         raise StudyError(
             f"{path}: keeps weights in the file '{strange[0]}'; a model of several files is taken from MLflow only: "
-            "save it in one"
+            "save it in one (PyTorch: torch.onnx.export(..., external_data=False))"
         )

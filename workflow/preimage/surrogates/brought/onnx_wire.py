@@ -28,6 +28,19 @@ DEEPEST = 100
 MOST_NODES = 5_000_000
 
 
+Bytes = mmap.mmap | bytes
+
+
+class Field(NamedTuple):
+    """A field of a message: its number and wire type, the value of a varint, and where the bytes of others are."""
+
+    number: int
+    kind: int
+    value: int
+    start: int
+    stop: int
+
+
 class About(NamedTuple):
     """The names of files with weights, and the number of nodes."""
 
@@ -61,25 +74,51 @@ def about(path: Path) -> About:
     return About(frozenset(files), nodes)
 
 
-def _messages(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def operations(path: Path) -> list[tuple[str, str, str]]:
+    """Return domain, operation and name of each node of a file: the name that it has, or its first output's."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        graphs = [(start, stop) for number, start, stop in _messages(data, 0, len(data)) if number == 7]
+        return [
+            _operation(data, start, stop)
+            for graph in graphs
+            for number, start, stop in _messages(data, *graph)
+            if number == 1
+        ]
+
+
+def _operation(data: Bytes, at: int, end: int) -> tuple[str, str, str]:
+    texts = dict[int, str]()
+    for number, start, stop in _messages(data, at, end):
+        if number in (2, 3, 4, 7):
+            texts.setdefault(number, data[start:stop].decode(errors="replace"))
+    domain, name = texts.get(7, ""), texts.get(3) or texts.get(2, "")
+    return "" if domain == "ai.onnx" else domain, texts.get(4, ""), name
+
+
+def _messages(data: Bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield each field that has a length, as its number and where its bytes begin and end."""
+    return ((f.number, f.start, f.stop) for f in fields(data, at, end) if f.kind == LENGTH)
+
+
+def fields(data: Bytes, at: int, end: int) -> Iterator[Field]:
+    """Yield the fields of a message. Raises ValueError for what is none."""
     while at < end:
-        key, at = _varint(data, at, end)
+        key, at = varint(data, at, end)
         number, kind = key >> 3, key & 7
         if number == 0 or kind not in (VARINT, EIGHT, LENGTH, FOUR):
             raise ValueError(f"byte {at - 1}: found no field of a message")
         if kind == VARINT:
-            _, at = _varint(data, at, end)
+            value, at = varint(data, at, end)
+            yield Field(number, kind, value, at, at)
             continue
-        size, at = _varint(data, at, end) if kind == LENGTH else (8 if kind == EIGHT else 4, at)
+        size, at = varint(data, at, end) if kind == LENGTH else (8 if kind == EIGHT else 4, at)
         if size > end - at:
             raise ValueError(f"byte {at}: the file ends in the middle of a field")
-        if kind == LENGTH:
-            yield number, at, at + size
+        yield Field(number, kind, 0, at, at + size)
         at += size
 
 
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+def varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """Return a number of seven bits a byte, the lowest first, and where the next field is."""
     value = shift = 0
     while at < end and shift < 70:

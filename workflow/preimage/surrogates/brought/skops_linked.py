@@ -13,8 +13,8 @@ from preimage.exact.linked_trees import LinkedTrees
 from preimage.support.errors import StudyError
 from preimage.surrogates.brought import skops_forest
 from preimage.surrogates.brought.categories import Column
-from preimage.surrogates.brought.skops_forms import inverse
-from preimage.surrogates.brought.supported import INVERSES, VOTING, WITHIN
+from preimage.surrogates.brought.skops_scalers import inverse
+from preimage.surrogates.brought.supported import BAGGING, INVERSES, VOTING, WITHIN
 from preimage.surrogates.ensembles import TREES
 from preimage.trees.forest import Forest, last_left
 from preimage.trees.links import IDENTITY
@@ -51,7 +51,9 @@ def _of_trees(model: Any) -> bool:
     name = type(model).__name__
     if name in WITHIN:
         return _of_trees(_within(model))
-    return name in TREES or (name == VOTING and all(_of_trees(own) for own in model.estimators_))
+    if name in (VOTING, BAGGING):
+        return all(_of_trees(own) for own in model.estimators_)
+    return name in TREES
 
 
 def _within(model: Any) -> Any:

@@ -8,9 +8,17 @@ PASSING = (
     "InputLayer", "Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization", "Identity",
 )  # fmt: skip
 KERAS_LAYERS = (
-    *("Dense", "Activation", "ReLU", "ELU", "BatchNormalization", "Normalization", "Rescaling", "Flatten"),
-    *("Concatenate", "Add", "Average"),
+    *("Dense", "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "BatchNormalization", "Normalization", "Rescaling"),
+    *("Flatten", "Concatenate", "Add", "Average"),
     *PASSING,
+)
+# Operations of ONNX that are followed.
+ONNX_OPERATIONS = (
+    *("Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg", "Sum", "Mean", "BatchNormalization", "Scaler"),
+    *("LinearRegressor", "Relu", "LeakyRelu", "PRelu", "Abs", "Elu", "Selu", "Celu", "Gelu", "Erf", "Sigmoid", "Swish"),
+    *("HardSigmoid", "HardSwish", "Softplus", "Softsign", "Mish", "Tanh", "Clip", "Max", "Min", "Constant", "Identity"),
+    *("Dropout", "Cast", "Transpose", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice"),
+    "Split",
 )
 # Models of scikit-learn whose prediction is a plane of coefficients.
 LINEAR = (
@@ -23,7 +31,7 @@ NETWORK, PROCESS = "MLPRegressor", "GaussianProcessRegressor"
 # By the class of a model that varies smoothly, the form that it is bounded in.
 SKLEARN_FORMS = {**dict.fromkeys(LINEAR, "planes"), NETWORK: "network", PROCESS: "process"}
 # Models that another one stands within, and the mean of several.
-WITHIN, VOTING = ("Pipeline", "TransformedTargetRegressor"), "VotingRegressor"
+WITHIN, VOTING, BAGGING = ("Pipeline", "TransformedTargetRegressor"), "VotingRegressor", "BaggingRegressor"
 # Functions that undo a transform of the target: rising ones of `trees.links`.
 INVERSES = ("exp", "expm1")
 # Objectives of XGBoost and LightGBM whose output is a rising function of the sum of the trees, by its name.
@@ -46,4 +54,4 @@ STEPS = (
     "str", "ColumnTransformer", "Pipeline", "SimpleImputer", "FunctionTransformer", *TARGETS, "OneHotEncoder",
     "OrdinalEncoder", "TargetEncoder",
 )  # fmt: skip
-UNBOUNDED_KERNELS = ("CompoundKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "RationalQuadratic")
+UNBOUNDED_KERNELS = ("CompoundKernel", "DotProduct", "ExpSineSquared", "Exponentiation")
