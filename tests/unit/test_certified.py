@@ -102,7 +102,7 @@ def test_little_memory_makes_it_depth_first_and_changes_no_optimum(monkeypatch):
     step = branch_and_bound.Search.step
 
     def watched(search):
-        search.most_open = min(search.most_open, limit)
+        search.queue.most = min(search.queue.most, limit)
         went = step(search)
         widest.append(search.open)
         return went

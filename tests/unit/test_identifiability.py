@@ -141,15 +141,14 @@ def test_words_name_what_is_correlated_and_what_data_tells_it():
     X, loss = starts()
     _, strong, half, shared = told(X, loss, correlations=PAIRS, information=LOST)
     assert "rate and size (0.9996); size and loss (−0.96)." in strong
-    assert half == (
-        "More than half of the information on rate is lost without any one of the series blood and the condition low "
-        "dose."
-    )
+    lead = "More than half of the information on a parameter is lost without any one of the data in parentheses: "
+    assert half == f"{lead}rate (series blood, condition low dose)."
     needed = lost({("series", "blood", ""): (0.9, 0.1, 0.7), ("series", "urine", ""): (0.1, 0.9, 0.9)}, "abc")
-    assert told(X, loss, correlations=PAIRS, information=needed)[2] == (
-        "More than half of the information on a is lost without the series blood; on b is lost without the series "
-        "urine; on c is lost without any one of the series blood and the series urine."
-    )
+    said = told(X, loss, correlations=PAIRS, information=needed)[2]
+    assert said == f"{lead}a (series blood); b (series urine); c (series blood, series urine)."
+    names = [f"k{j}" for j in range(8)]
+    own = lost({("condition", "", n): [float(n == m) for m in names] for n in names}, names)
+    assert told(X, loss, correlations=PAIRS, information=own)[2].endswith("k5 (condition k5); 2 more in the figure.")
     assert shared == "No single part of the data holds half of the information on size."
     weak = PAIRS.assign(correlation=PAIRS["correlation"] / 2)
     blind = LOST.assign(share_lost=LOST["share_lost"].where(LOST["parameter"] == "rate"))

@@ -1,5 +1,6 @@
 """PEtab problems as studies: against a published likelihood, and a closed form of one with several conditions."""
 
+import os
 import shutil
 import sys
 from collections import namedtuple
@@ -37,6 +38,9 @@ SPECIES = {"STAT5A": "cyt", "STAT5B": "cyt", "pApB": "cyt", "pApA": "cyt", "pBpB
 BEGINS = {"STAT5A": "207.6 * ratio", "STAT5B": "207.6 - 207.6 * ratio"}
 SIZES = {"cyt": 1.4, "nuc": 0.45}
 
+
+# Problems of the public collection: how many conditions and starts, and the best known negative log-likelihood.
+PUBLISHED = [("bruno", 6, 20, -46.688182), ("brannmark", 8, 20, 141.889204)]
 
 Asked = namedtuple("Asked", "fit space")
 
@@ -80,18 +84,44 @@ def test_a_published_problem_has_its_published_likelihood(tmp_path, monkeypatch)
     assert "is there already" in refusal(new.write, "boehm.yaml")
 
 
-@pytest.mark.long
-def test_a_fifth_of_the_starts_come_to_the_best_known_likelihood(tmp_path, monkeypatch):
-    boehm(tmp_path)
-    found, study = studied(tmp_path, "boehm", stat5(), monkeypatch)
+def ends_of(found, study, n, seed):
+    """The negative log-likelihoods at which so many starts end."""
     inputs = study["problem"]["inputs"]
     ends = [[inputs[n].get("fixed", inputs[n].get(k)) for k in ("low", "high")] for n in found.names]
     space = Space(tuple(Input(n, *map(float, pair)) for n, pair in zip(found.names, ends, strict=True)))
     logs = Logarithms.of(found.logarithmic, space)
     found, space = found.by_logarithms(logs.mask), logs.bounds()
-    X, _ = engine.starts(Asked(found, space), 100, np.arange(100), 1, np.random.default_rng(0))
+    X, _ = engine.starts(Asked(found, space), n, np.arange(n), 1, np.random.default_rng(seed))
     loss = engine.search(found, space, X, space.free, 1).loss
-    assert (np.array([found.negative_log_likelihood(v) for v in loss]) < 138.222 + 0.001).mean() >= 0.2
+    return np.array([found.negative_log_likelihood(v) for v in loss])
+
+
+@pytest.mark.long
+def test_a_fifth_of_the_starts_come_to_the_best_known_likelihood(tmp_path, monkeypatch):
+    boehm(tmp_path)
+    found, study = studied(tmp_path, "boehm", stat5(), monkeypatch)
+    assert (ends_of(found, study, 100, 0) < 138.222 + 0.001).mean() >= 0.2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "conditions", "starts", "best"), PUBLISHED)
+def test_other_published_problems_have_their_likelihood_and_a_fit_from_scratch_finds_it(
+    tmp_path, monkeypatch, name, conditions, starts, best
+):
+    pytest.importorskip("libsbml")
+    source = Path(os.environ.get("PREIMAGE_TEST_DATA", "data")) / "petab" / name
+    if not source.exists():
+        pytest.skip("PREIMAGE_TEST_DATA names no folder with this problem")
+    for file in source.iterdir():
+        if file.suffix in (".tsv", ".xml") or file.name == f"{name}.yaml":
+            shutil.copy(file, tmp_path)
+    found, study = studied(tmp_path, name, None, monkeypatch)
+    assert len(found.series.conditions.names) == conditions
+    rows = tables.read(str(tmp_path / f"{name}.yaml")).parameters
+    nominal = dict(zip(rows["parameterId"], rows["nominalValue"].astype(float), strict=True))
+    x = np.array([nominal.get(n, study["problem"]["inputs"][n].get("fixed")) for n in found.names], float)
+    assert found.negative_log_likelihood(found.by_scipy(x)) == pytest.approx(best, abs=1e-4)
+    assert ends_of(found, study, starts, 0).min() < best + 0.001
 
 
 def libsbml_model(path):

@@ -6,6 +6,7 @@ import pytest
 
 from preimage.core import objective
 from preimage.reporting import dag, fronts, proofs, words
+from preimage.reporting.templates import environment
 
 SIXTY = objective.build("sixty", {"target": {"strength": 60}, "tolerance": 1}, ["strength"])
 UNITS = {"strength": "MPa"}
@@ -170,3 +171,22 @@ def test_a_front_of_three_outputs_is_told_by_their_ranges():
 def test_a_front_is_proven_or_lacks_at_most_a_share():
     assert any("nothing within the bounds and constraints extends" in s for s in front_words(TRADE, bound=0.5))
     assert any("lacks at most 20% of the largest" in s for s in front_words(TRADE, bound=0.625))
+
+
+def test_of_hundreds_of_answers_all_but_the_first_are_folded():
+    empty = {"flags": (), "predicted": (), "recipe": (), "others": [], "rest": "", "common_unit": "", "explored": False}
+    card = dict.fromkeys(
+        ["colour", "wanted", "verdict", "chance", "truth", "proof", "surrogate", "coverage", "domain"], ""
+    )
+    cards = [card | empty | {"name": f"o{k}"} for k in range(300)]
+    page = environment().get_template("cards.html").render(cards=cards, live=False)
+    shown, _, folded = page.partition("<details>")
+    assert shown.count("<section") == 12 and folded.count("<section") == 288 and "288 more answers" in folded
+    assert "<details>" not in environment().get_template("cards.html").render(cards=cards[:12], live=False)
+
+
+def test_nothing_found_by_the_model_is_not_nothing_found_in_truth():
+    by_model, by_simulator = (
+        words.answer(row(solves=False, surrogate=name), SIXTY, UNITS)[0] for name in ("forest", "simulator")
+    )
+    assert "meet this objective by the model;" in by_model and "meet this objective;" in by_simulator

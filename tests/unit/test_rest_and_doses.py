@@ -2,10 +2,12 @@
 
 import sys
 
+import jax
 import numpy as np
+import pandas as pd
 import pytest
 
-from preimage.calibration import building, engine
+from preimage.calibration import building, engine, pooled
 from preimage.core.space import Input, Space
 
 from ..conftest import refusal
@@ -106,6 +108,51 @@ def test_doses_add_up_as_in_the_closed_form_and_a_row_is_before_or_after_its_dos
     loss, gradient = found.gradient(x[None])
     assert [loss[0, 0], found.by_scipy(x), found.reference(x[None])[0]] == pytest.approx([right] * 3, rel=1e-6)
     assert gradient[0, 0] == pytest.approx(slopes, rel=1e-5)
+
+
+def pooled_losses_and_slopes(found, X, going):
+    """Losses (n,) and slopes (n, d) of many searches whose solutions share a few lanes."""
+    moving = tuple(range(X.shape[1]))
+    form, data = pooled.shared(found.form, found.data)
+    call = jax.jit(lambda X: pooled.residuals_and_jacobian(form, data, X, moving, going))
+    r, J = map(np.asarray, call(X))
+    return (r**2).sum(axis=1), 2 * np.einsum("nrd,nr->nd", J, r)
+
+
+def test_searches_that_share_lanes_are_those_of_the_closed_form(tmp_path, monkeypatch):
+    """More solutions than lanes, to rest under two conditions, and a search that has ended."""
+    seen = np.arange(4.0 * len(TIMES)).reshape(-1, 2)
+    wrote(tmp_path, monkeypatch, np.tile(TIMES, 2), seen, ["b", "c"])
+    rows = pd.read_csv("rows.csv").assign(condition=np.repeat(["dim", "bright"], len(TIMES)))
+    rows.drop(index=[4]).to_csv("rows.csv", index=False)  # one ends before the other
+    (tmp_path / "conditions.csv").write_text("condition,light,supply\ndim,1,\nbright,3,total\n")
+    found = building.build(SWITCHED, {**ENTRY, "conditions": "conditions.csv"})
+    X = np.random.default_rng(0).uniform(0.1, 5, (9, 7))
+    X[:, 6] = 3
+    there = np.delete(np.arange(10), 4)
+
+    def both(x):
+        dim, bright = np.array([*x[:6], 1]), np.array([*x[:3], x[2], *x[4:6], 3])
+        return np.concatenate([at_rest(dim), at_rest(bright)])[there]
+
+    assert [found.names[k] for k in found.form.taken] == list(SWITCHED["inputs"])
+    loss, slopes = pooled_losses_and_slopes(found, X, np.arange(9) != 3)
+    assert np.isnan(loss[3])
+    for k in np.delete(np.arange(9), 3):
+        right = loss_and_slopes(both, X[k], seen[there])
+        assert loss[k] == pytest.approx(right[0], rel=1e-6)
+        assert slopes[k, :6] == pytest.approx(right[1][:6], rel=1e-5, abs=1e-6)
+
+
+def test_searches_with_doses_that_share_lanes_are_those_of_the_closed_form(tmp_path, monkeypatch):
+    seen = np.arange(2.0 * len(HOURS)).reshape(-1, 2)
+    wrote(tmp_path, monkeypatch, HOURS, seen, ["gut", "blood"])
+    found = building.build(ABSORBED, ENTRY)
+    X = np.random.default_rng(0).uniform([0.5, 0.01, 1], [5, 0.4, 20], (9, 3))
+    loss, slopes = pooled_losses_and_slopes(found, X, np.ones(9, bool))
+    right = [loss_and_slopes(dosed, x, seen) for x in X]
+    assert loss == pytest.approx(np.array([a for a, _ in right]), rel=1e-6)
+    assert slopes.ravel() == pytest.approx(np.concatenate([b for _, b in right]), rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.long

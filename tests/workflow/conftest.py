@@ -12,7 +12,7 @@ seeds: [0, 1]
 problem:
   table: {file: rows.csv, outputs: [y, z]}
   inputs: {kind: {categories: [red, blue]}}
-surrogates: {forest: {kind: random_forest, trees: 5, folds: 2}, line: {kind: linear}}
+surrogates: {forest: {kind: random_forest, trees: 5, folds: 2, tune: {evaluations: 2}}, line: {kind: linear}}
 objectives: {far: {target: {y: 900}, tolerance: 1}}
 inverters:
   random: {kind: random, evaluations: 20}
@@ -45,7 +45,7 @@ problem:
   inputs: {x1: {low: -100, high: 100}, x2: {low: -100, high: 100}}
   formulas: {price: {expression: "0.1*x1 + 30", unit: EUR}, value: {expression: "price / (y + 1000)"}}
 split: {method: hold_out}
-surrogates: {forest: {kind: random_forest, trees: 10, folds: 2}}
+surrogates: {forest: {kind: random_forest, trees: 10, folds: 2, tune: {evaluations: 2}}}
 objectives:
   best: {minimize: value}
   steady: {within: {price: {at_most: 33}}, variation: {x1: "10 %"}}

@@ -1,11 +1,13 @@
-"""Rows of proofs on Gaussian processes and networks: seconds of CPU until the optimum is proven, beside scipy's global
-methods, which prove nothing; target bands decided; and soundness, against the best that any of them found.
+"""Rows of proofs on Gaussian processes and networks: seconds of CPU until the optimum is proven, beside rival provers
+(`proof_peers`) and scipy's global methods, which prove nothing; target bands decided; and soundness, against the best
+that any of them found.
 
 Models are the product's own, trained on 500 rows of waves with a little noise.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -13,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from preimage.benchmarks import proof_peers
+from preimage.benchmarks.forest_peers import limited
 from preimage.benchmarks.timing import row
 from preimage.core import objective
 from preimage.core.space import Input, Space
@@ -26,6 +30,8 @@ from preimage.trees import threads
 
 ROWS, NOISE, SECONDS, EVALUATIONS, POINTS = 500, 0.02, 60, 5000, 128
 SHORT = 5
+# Inputs up to which rivals are asked: they leave gaps in two.
+RIVALS_TO = 3
 PROCESS: dict[str, Any] = {"rows": ROWS, "hyperparameter_rows": 300, "restarts": 1, "folds": 2}
 NETWORK: dict[str, Any] = {
     "layers": [64, 32, 16], "learning_rate": 1e-3, "loss": "mse", "batch": 32, "epochs": 200, "patience": 30,
@@ -117,6 +123,34 @@ def _optimum(what: str, model: Any, d: int, gap: float, reach: float) -> Iterato
         yield row(said, took, other, name, "s of CPU", f"{reach:g} s, to {gap:g} sd", good)
 
 
+def _rivals(what: str, model: Any, d: int, gap: float) -> Iterator[dict[str, Any]]:
+    """The least value proven beside each rival that knows such a model, which gets a minute."""
+    question = asked(model, d, {"minimize": "y"})
+    sd, low, high = float(question.Y.std()), question.space.low, question.space.high
+    took, proof = prove(question, gap * sd)
+    rivals = {"MAiNGO": lambda: proof_peers.maingo(model, low, high, gap * sd, SECONDS)}
+    if getattr(getattr(model, "form", None), "activation", "") == "relu":
+        program = proof_peers.program(model, low, high)
+        share = gap * sd / abs(proof["loss"] - program.constant)
+        rivals = {
+            "HiGHS": lambda: proof_peers.highs(program, share, SECONDS),
+            "SCIP": lambda: proof_peers.scip(program, gap * sd, SECONDS),
+        }
+    own = (proof["loss"] - proof["bound"]) / sd
+    for name, solve in rivals.items():
+        try:
+            seconds, found = limited(solve, 2 * SECONDS)  # not all keep to a limit
+        except RuntimeError as error:  # not installed, or failed
+            logging.info("%s is not compared with: %s", name, error)
+            continue
+        said = f"{name}, no return"
+        if found is not None:
+            seconds, left = found.seconds, (found.value - found.bound) / sd
+            said = f"{name}, gap {left:.1e} sd, value {(found.value - proof['loss']) / sd:+.1e} sd from ours"
+        good = own <= gap and (found is None or found.bound <= proof["loss"])
+        yield row(f"{what}, d = {d}: gap {own:.1e} sd", took, seconds, said, "s of CPU", f"to {gap:g} sd", good)
+
+
 def _bands(what: str, model: Any) -> dict[str, Any]:
     """Forty bands in four inputs, half of them beyond what the model gives: each decided; the slowest one's time."""
     d, slowest, wrong, sd = 4, 0.0, 0, float(waves(4).Y.std())
@@ -144,8 +178,12 @@ def measure() -> Iterator[dict[str, Any]]:
         prove(asked(model(), 2, {"minimize": "y"}), 1.0)  # compiles
     for kernel, d, gap, reach in PROCESSES:
         yield from _optimum(f"Gaussian process, {kernel}", process(kernel, d), d, gap, reach)
+        if d <= RIVALS_TO:
+            yield from _rivals(f"Gaussian process, {kernel}", process(kernel, d), d, gap)
     yield _bands("Gaussian process, rbf", process("rbf", 4))
     for members, activation, d, gap, reach in NETWORKS:
         what = f"network 64-32-16, {activation}" + (f", {members} members" if members > 1 else "")
         yield from _optimum(what, network(members, activation, d), d, gap, reach)
+        if members == 1 and d <= RIVALS_TO:
+            yield from _rivals(what, network(members, activation, d), d, gap)
     yield _bands("network 64-32-16, selu", network(1, "selu", 4))

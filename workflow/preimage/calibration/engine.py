@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.calibration import least_squares, stationary
+from preimage.calibration import least_squares, pooled, stationary
 from preimage.calibration.fit import Fit
 from preimage.calibration.least_squares import WHY, Box, Found
 from preimage.calibration.starts import TRIALS, design, tried
@@ -109,12 +109,18 @@ def settled(question: Question, ends: Ends) -> Ends:
     return ends._replace(status=status, message=message)
 
 
+def _losses(fit: Fit, bounds: Box, movable: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Return the losses (n,) at parameters (n, d) as a search sees them; infinite or NaN where there is none."""
+    return least_squares.minimise(fit.form, fit.data, X, bounds, movable, iterations=0).loss
+
+
 def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message: list[str]) -> tuple[Found, np.ndarray]:
     """Return the ends by the adaptive solver, the best of them searched on, and which those are (n,); says so.
 
     Coarse ends in one place have one polished end.
     """
-    loss = np.array(fit.losses(found.X))  # a copy: what JAX hands out can't be written to
+    together = pooled.solves(fit.form)  # in the program of the search
+    loss = np.array(_losses(fit, bounds, movable, found.X) if together else fit.losses(found.X))  # a copy: JAX's is not
     place = np.round(found.u / TOGETHER)
     order = np.argsort(np.where(np.isfinite(loss), loss, np.inf), kind="stable")
     order = order[np.isfinite(loss[order])]
@@ -122,10 +128,10 @@ def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message:
     found, done = found._replace(loss=loss, evaluations=found.evaluations + 1), np.zeros(len(loss), bool)
     if not len(first):
         return found, done
-    lanes = np.resize(first, POLISHED)
-    bounds = bounds._replace(noise=ADDED_UP * fit.noise)
-    again = least_squares.minimise(fit.form, fit.data, found.X[lanes], bounds, movable, iterations=POLISHING)
-    for k, lane in enumerate(first):
+    lanes = np.arange(len(loss)) if together else np.resize(first, POLISHED)
+    bounds, mine = bounds._replace(noise=ADDED_UP * fit.noise), np.isin(lanes, first)
+    again = least_squares.minimise(fit.form, fit.data, found.X[lanes], bounds, movable, iterations=POLISHING, only=mine)
+    for k, lane in [(lanes.tolist().index(lane), lane) for lane in first]:
         if not np.sqrt(again.loss[k]) <= np.sqrt(loss[lane]) + bounds.noise:
             continue
         for other in np.flatnonzero((place == place[lane]).all(axis=1)):

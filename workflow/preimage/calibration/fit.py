@@ -19,7 +19,7 @@ from preimage.calibration.giving_up import NoSolutionError
 from preimage.calibration.likelihoods import Noise
 from preimage.calibration.priors import Prior
 from preimage.calibration.solvers import IMPLICIT, IMPLICIT_BY_SCIPY, WHOLE, by_scipy
-from preimage.core.dynamics import Curve, Model
+from preimage.core.dynamics import Curve, Dynamics, Model
 from preimage.core.objective import NEAR_DEVIANCE, NEAR_SHARE
 from preimage.data.series import Series
 
@@ -224,7 +224,20 @@ class Fit:
             noises=self.noises,
             own=conditions.inputs if conditions else (),
             priors=self.priors,
+            taken=self._taken() if self.implicit else (),
         )
+
+    def _taken(self) -> tuple[int, ...]:
+        """Return the positions of the parameters that the equations take, those that stand for them in a condition
+        too."""
+        from preimage.calibration import pooled
+
+        assert isinstance(self.model, Dynamics)
+        s, found = self.series, pooled.taken(self.model, self.names, self.series.known, self.course.start)
+        for k, name in enumerate(s.conditions.inputs if s.conditions else ()):
+            if name in found and s.conditions:
+                found |= {str(row[k]) for row in s.conditions.cells}
+        return tuple(k for k, name in enumerate(self.names) if name in found)
 
     @cached_property
     def data(self) -> Any:

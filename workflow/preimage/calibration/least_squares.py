@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from preimage.calibration import traced
+from preimage.calibration import pooled, traced
 from preimage.calibration.traced import Data, Form
 
 MOST_ITERATIONS = 200
@@ -40,7 +40,7 @@ class Box(NamedTuple):
     low: Any
     width: Any
     keep: Any
-    noise: Any = 0.0
+    noise: Any = np.float64(0.0)
 
 
 class State(NamedTuple):
@@ -88,17 +88,24 @@ def minimise(
     movable: np.ndarray,
     report: Callable[[int, float, float], None] | None = None,
     iterations: int = MOST_ITERATIONS,
+    only: np.ndarray | None = None,
 ) -> Found:
     """Search from every start (n, d).
 
     Args:
         movable: which parameters move, (d,) or (n, d).
+        only: the starts to search from (n,); there is no loss at the others. Default: all.
         report: called with iteration, best loss and its projected gradient's norm.
     """
     u = np.clip((X0 - box.low) / box.width, 0, 1)
     moves = np.broadcast_to(movable, X0.shape)
     active = tuple(np.flatnonzero(moves.any(axis=0)).tolist())
-    state, _ = _advance(form, data, box, _unseen(u, moves, traced.many(form, data)), 1, active)
+    if pooled.solves(form):
+        form, data = pooled.shared(form, data)
+    unseen = _unseen(u, moves, traced.many(form, data))
+    if only is not None:
+        unseen = unseen._replace(rest=np.where(only, unseen.rest, 2))
+    state, _ = _advance(form, data, box, unseen, 1, active)
     history, done = [], 0
     while done < iterations and (np.asarray(state.rest) == 0).any():
         state, trace = _advance(form, data, box, state, min(CHUNK, iterations - done), active)
@@ -115,8 +122,14 @@ def minimise(
     return Found(X, s.f, s.evaluations, s.rest, s.u, s.r, s.J, history)
 
 
-def _at(form: Form, data: Data, box: Box, active: tuple[int, ...], u: Any) -> tuple[Any, Any]:
-    r, J = traced.residuals_and_jacobian(form, data, box.low + box.width * u, active)
+def _at(form: Form, data: Data, box: Box, active: tuple[int, ...], u: Any, going: Any) -> tuple[Any, Any]:
+    """Return the residuals (b, r) of searches and their derivatives (b, r, d) by scaled parameters (b, d); anything of
+    those that are not `going` (b,)."""
+    X = box.low + box.width * u
+    if pooled.solves(form):
+        r, J = pooled.residuals_and_jacobian(form, data, X, active, going)
+    else:
+        r, J = jax.vmap(lambda x: traced.residuals_and_jacobian(form, data, x, active))(X)
     return r, J * box.width
 
 
@@ -146,7 +159,7 @@ def _advance(
         active: positions of the parameters that move in any of the searches.
     """
     step, noise = jax.vmap(partial(_step, box)), jnp.asarray(box.noise)
-    at = jax.vmap(partial(_at, form, data, box, active))
+    at = partial(_at, form, data, box, active)
     rest = jax.vmap(partial(_rest, form, data, box)) if form.noises else None
     empty = jnp.full(CHUNK, jnp.nan)
 
@@ -171,7 +184,7 @@ def _turn(s: State, step: Any, at: Any, rest: Any, noise: Any) -> State:
     that had not seen its start sees it, and rests where there is no loss.
     """
     v, slope, promised = step(s.u, s.r, s.J, s.D, s.damping, s.moves)
-    r, J = at(v)
+    r, J = at(v, s.rest == 0)
     J = jnp.where(s.moves[:, None, :], J, 0.0)
     f = (r**2).sum(1) if rest is None else (r**2).sum(1) + rest(v)
     going, first = s.rest == 0, s.evaluations == 0

@@ -18,6 +18,10 @@ from preimage.core.dynamics import Dynamics, Known, Parameters
 FIRST, LONGER, MOST = 1e-3, 10.0, 60
 # At rest are states that change by no more than so many times their tolerance from one time to the next, twice.
 STILL, TWICE = 1.0, 2
+# The tightest tolerance of the solver for JAX on the way to rest: at rest the states have all digits whatever it is,
+# and a tighter one is nothing but rounding where rates are far apart. And its most steps at a tolerance of 1: as the
+# order of its error has it, ten times as many at 1e-5. States that need more would never come to rest.
+TIGHTEST, STEPS = 1e-7, 26.0
 RESTLESS = "the states do not come to rest before the start"
 
 
@@ -37,7 +41,16 @@ def begin(model: Dynamics, p: Parameters, known: Known, start: Any, rtol: Any, a
     def rates(y: Any) -> Any:
         return jnp.stack([jnp.asarray(v, float) for v in model.rates(t, list(y), own, known, jnp)])
 
-    return rosenbrock.settle(rates, y0, rtol, atol, most_steps)
+    rtol, atol, most = limits(rtol, atol)
+    return rosenbrock.settle(rates, y0, rtol, atol, jnp.minimum(most_steps, most))
+
+
+def limits(rtol: Any, atol: Any) -> tuple[Any, Any, Any]:
+    """Return the tolerances of the solver for JAX on the way to rest, given those of the fit, and its most steps."""
+    import jax.numpy as jnp
+
+    looser = jnp.maximum(1.0, TIGHTEST / rtol)
+    return looser * rtol, looser * atol, STEPS * (looser * rtol) ** -0.2
 
 
 def by_jax(

@@ -83,41 +83,58 @@ def integrate(
     def turn(carry: Any) -> Any:
         t, y, h, k, out, n = carry
         begin, end = begins[k], times[k]
-        left = end - t
-        there = left <= 0  # a row at the start
-        # A step to the end, or half way where the next would be shorter than this.
-        length = jnp.where(h >= left, left, jnp.where(2 * h > left, left / 2, h))
-        last = length == left
+        length, there = stretch(t, h, end)
         inside = jnp.nextafter(begin, jnp.inf), jnp.nextafter(end, -jnp.inf)
-        after, wrong = _step(rates, t, y, jnp.where(there, 1.0, length), inside)
-        size = atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(after))
-        error = jax.lax.stop_gradient(jnp.sqrt(jnp.mean((wrong / size) ** 2)))
-        error = jnp.where(jnp.isfinite(error), error, jnp.inf)
-        good = (error <= 1) & ~there
-        factor = jnp.clip(SAFETY * jnp.maximum(error, 1e-10) ** -0.2, SHRINK, GROW)
-        # A step that a row has cut short says little of how long the next may be.
-        grown = jnp.where(good & (length < h), jnp.maximum(h, length * factor), length * factor)
-        arrived = there | (good & last)
-        lost = ~arrived & ~good & (length <= SHORTEST * jnp.maximum(jnp.abs(t), jnp.abs(end - begin)))
+        after, wrong = step(rates, t, y, length, inside)
+        good, arrived, lost, t, h = judged(t, h, begin, end, length, there, off(y, after, wrong, rtol, atol), largest)
         y = jnp.where(good, after, y)
         out = out.at[k].set(jnp.where(arrived, y if jumps is None else y + jumps[0][k], out[k]))
         if jumps is not None:
             y = jnp.where(arrived, y + jumps[0][k] + jumps[1][k], y)
-        return (
-            jnp.where(arrived, end, jnp.where(good, t + length, t)),
-            y,
-            jnp.minimum(jnp.where(there, h, grown), largest),
-            jnp.where(lost, len(times), k + arrived),
-            out,
-            n + 1,
-        )
+        return t, y, h, jnp.where(lost, len(times), k + arrived), out, n + 1
 
-    first = jnp.minimum(_first(rates, start, y0, times[-1], atol, rtol), largest)
+    first = jnp.minimum(first_step(rates, start, y0, times[-1], atol, rtol), largest)
     carry = (jnp.asarray(start, float), y0, first, 0, rows, 0)
     return jax.lax.while_loop(going, turn, carry)[4]
 
 
-def settle(rates: Callable[[Any], Any], y0: Any, rtol: Any, atol: Any, most_steps: int) -> Any:
+def stretch(t: Any, h: Any, end: Any) -> tuple[Any, Any]:
+    """Return how long a step is (1 where there is nowhere to go), and whether the end is reached already: a row at the
+    start."""
+    left = end - t
+    # A step to the end, or half way where the next would be shorter than this.
+    length = jnp.where(h >= left, left, jnp.where(2 * h > left, left / 2, h))
+    return jnp.where(left <= 0, 1.0, length), left <= 0
+
+
+def off(y: Any, after: Any, wrong: Any, rtol: Any, atol: Any) -> Any:
+    """Return the error of a step as a multiple of the tolerance."""
+    size = atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(after))
+    error = jax.lax.stop_gradient(jnp.sqrt(jnp.mean((wrong / size) ** 2)))
+    return jnp.where(jnp.isfinite(error), error, jnp.inf)
+
+
+def longer(error: Any) -> Any:
+    """Return by what factor the next step may be longer."""
+    return jnp.clip(SAFETY * jnp.maximum(error, 1e-10) ** -0.2, SHRINK, GROW)
+
+
+def judged(
+    t: Any, h: Any, begin: Any, end: Any, length: Any, there: Any, error: Any, largest: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Return whether a step is taken, whether it arrives at the end, whether steps come to nothing, the time, and the
+    next step."""
+    good = (error <= 1) & ~there
+    # A step that a row has cut short says little of how long the next may be.
+    next_step = length * longer(error)
+    grown = jnp.where(good & (length < h), jnp.maximum(h, next_step), next_step)
+    arrived = there | (good & (length == end - t))
+    lost = ~arrived & ~good & (length <= SHORTEST * jnp.maximum(jnp.abs(t), jnp.abs(end - begin)))
+    t = jnp.where(arrived, end, jnp.where(good, t + length, t))
+    return good, arrived, lost, t, jnp.minimum(jnp.where(there, h, grown), largest)
+
+
+def settle(rates: Callable[[Any], Any], y0: Any, rtol: Any, atol: Any, most_steps: Any) -> Any:
     """Return the states (k,) in which the equations come to rest from y0 (k,); NaN where they don't.
 
     Steps grow without end as the states settle. What the rates conserve, steps conserve too, so that the derivative of
@@ -138,39 +155,50 @@ def settle(rates: Callable[[Any], Any], y0: Any, rtol: Any, atol: Any, most_step
 
     def turn(carry: Any) -> Any:
         y, gone, h, still, n = carry
-        after, wrong = _step(field, 0.0, y, h, anywhen)
-        size = atol + rtol * jnp.maximum(jnp.abs(y), jnp.abs(after))
-        error, change = (jax.lax.stop_gradient(jnp.sqrt(jnp.mean((v / size) ** 2))) for v in (wrong, after - y))
-        error = jnp.where(jnp.isfinite(error), error, jnp.inf)
-        good = error <= 1
-        resting = good & (change <= STILL) & (h >= gone)
-        factor = jnp.clip(SAFETY * jnp.maximum(error, 1e-10) ** -0.2, SHRINK, GROW)
-        # Where next to nothing is left to change, all else is rounding.
-        factor = jnp.where(resting, GROW, factor)
-        still = jnp.where(resting, still + 1, jnp.where(good, 0, still))
-        gone = jnp.where(good, gone + h, gone)
-        return jnp.where(good, after, y), gone, h * jax.lax.stop_gradient(factor), still, n + 1
+        after, wrong = step(field, 0.0, y, h, anywhen)
+        good, gone, h, still = rested(y, after, wrong, gone, h, still, rtol, atol)
+        return jnp.where(good, after, y), gone, h, still, n + 1
 
+    first = first_to_rest(rates, y0, rtol, atol)
+    y, _, _, still, _ = jax.lax.while_loop(going, turn, (y0, 0.0, first, 0, 0))
+    return jnp.where(still >= DOUBLINGS, y, jnp.nan)
+
+
+def rested(
+    y: Any, after: Any, wrong: Any, gone: Any, h: Any, still: Any, rtol: Any, atol: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Return whether a step on the way to rest is taken, the time gone by, the next step, and for how many steps in a
+    row next to nothing has changed."""
+    error, change = off(y, after, wrong, rtol, atol), off(y, after, after - y, rtol, atol)
+    good = error <= 1
+    resting = good & (change <= STILL) & (h >= gone)
+    # Where next to nothing is left to change, all else is rounding.
+    factor = jnp.where(resting, GROW, longer(error))
+    still = jnp.where(resting, still + 1, jnp.where(good, 0, still))
+    return good, jnp.where(good, gone + h, gone), h * factor, still
+
+
+def first_to_rest(rates: Callable[[Any], Any], y0: Any, rtol: Any, atol: Any) -> Any:
+    """Return the first step on the way to rest."""
     speed = rates(y0)
     one, two = (jnp.sqrt(jnp.mean((v / (atol + rtol * jnp.abs(y0))) ** 2)) for v in (y0, speed))
     moving = (two > 0) & jnp.isfinite(two)
     # Of states that are all 0 nothing says how long they take: the tolerance is what they may change by.
     first = jnp.where(moving, FIRST * jnp.maximum(one, 1.0) / jnp.where(moving, two, 1.0), 1.0)
-    y, _, _, still, _ = jax.lax.while_loop(going, turn, (y0, 0.0, jax.lax.stop_gradient(first), 0, 0))
-    return jnp.where(still >= DOUBLINGS, y, jnp.nan)
+    return jax.lax.stop_gradient(first)
 
 
-def _first(rates: Rates, start: Any, y0: Any, end: Any, atol: Any, rtol: Any) -> Any:
+def first_step(rates: Rates, start: Any, y0: Any, end: Any, atol: Any, rtol: Any) -> Any:
     """Return the first step: a share of the time in which the states would change by all of themselves."""
     size = atol + rtol * jnp.abs(y0)
     speed = rates(jnp.nextafter(jnp.asarray(start, float), jnp.inf), y0)
     one, two = (jnp.sqrt(jnp.mean((v / size) ** 2)) for v in (y0, speed))
     whole = end - start
-    step = jnp.where((one > 0) & (two > 0) & jnp.isfinite(two), FIRST * one / jnp.where(two > 0, two, 1.0), whole)
-    return jax.lax.stop_gradient(jnp.clip(step, 1e-12 * whole, jnp.maximum(1e-3 * whole, SHORTEST)))
+    found = jnp.where((one > 0) & (two > 0) & jnp.isfinite(two), FIRST * one / jnp.where(two > 0, two, 1.0), whole)
+    return jax.lax.stop_gradient(jnp.clip(found, 1e-12 * whole, jnp.maximum(1e-3 * whole, SHORTEST)))
 
 
-def _step(rates: Rates, t: Any, y: Any, h: Any, inside: tuple[Any, Any]) -> tuple[Any, Any]:
+def step(rates: Rates, t: Any, y: Any, h: Any, inside: tuple[Any, Any]) -> tuple[Any, Any]:
     """Return the states a step on, and their error.
 
     Args:

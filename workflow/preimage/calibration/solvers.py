@@ -200,14 +200,21 @@ def adaptive(
             return stacked(model.rates(t, list(y), p, known, jnp))
 
         steps = MOST_STEPS + 2 * len(times)
-        jumps = _traced_jumps(model, p, given) if model.doses else None
+        jumps = traced_jumps(model, p, given) if model.doses else None
         y = rosenbrock.integrate(field, y0, start, times, rtol, atol, largest, steps, jumps)
     else:
         y = _by_diffrax(model, p, known, y0, times, rtol, atol, solver, reverse, course)
+    return observed(model, p, y, times)
+
+
+def observed(model: Dynamics, p: Parameters, y: Any, times: Any) -> Any:
+    """Return the observed series (n, m) of states (n, k) at times (n,), for JAX."""
+    import jax.numpy as jnp
+
     return jnp.stack(jnp.broadcast_arrays(*model.observe(list(y.T), p), times)[:-1], axis=1)
 
 
-def _traced_jumps(model: Dynamics, p: Parameters, given: Any) -> tuple[Any, Any]:
+def traced_jumps(model: Dynamics, p: Parameters, given: Any) -> tuple[Any, Any]:
     """Return what is added to the states at each of the times (n, k), before they are observed and after, for JAX."""
     amounts = stacked([dose.amount(p) for dose in model.doses])
     places = np.eye(len(model.states))[[dose.state for dose in model.doses]]

@@ -16,7 +16,7 @@ import numpy as np
 from preimage.calibration import likelihoods, losses, priors, solvers
 from preimage.calibration.likelihoods import Noise
 from preimage.calibration.priors import Prior
-from preimage.core.dynamics import Known, Model
+from preimage.core.dynamics import Dynamics, Known, Model
 from preimage.support.jax_setup import cache_compiled_programs, enable_double
 
 enable_double()
@@ -39,6 +39,7 @@ class Form(NamedTuple):
         noises: of each of the columns where the loss is a likelihood; empty otherwise.
         own: parameters that differ between conditions; empty where there are none.
         priors: of parameters that have one.
+        taken: positions of the parameters that stiff equations take.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class Form(NamedTuple):
     noises: tuple[Noise, ...] = ()
     own: tuple[str, ...] = ()
     priors: tuple[Prior, ...] = ()
+    taken: tuple[int, ...] = ()
 
 
 class Data(NamedTuple):
@@ -73,6 +75,7 @@ class Data(NamedTuple):
             -1 for none; and the condition of each row that counts (n,). Empty where there are no conditions.
         given: how often each dose is given at each of the times (t, d); empty where there are none.
         stated: what columns of noise say of the rows that count (n,), by key.
+        tolerances: relative and absolute, where they are not the form's.
     """
 
     known: Known
@@ -88,6 +91,7 @@ class Data(NamedTuple):
     own: Any = ()
     given: Any = ()
     stated: Any = ()
+    tolerances: Any = ()
 
 
 def named(form: Form, x: Any) -> dict[str, Any]:
@@ -102,14 +106,27 @@ def many(form: Form, data: Data) -> int:
     return len(data.wanted) * len(form.columns) + more
 
 
-def series(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
-    """Return the model's series (n, m) in the rows that count, at parameters (d,)."""
+def series(form: Form, data: Data, x: Any, reverse: bool = False, states: Any = None) -> Any:
+    """Return the model's series (n, m) in the rows that count, at parameters (d,).
+
+    Args:
+        states: of each condition at all times (c, t, k), where they are known.
+    """
+    each = jax.vmap(lambda q, y: _solved(form, data, q, reverse, y), (0, None if states is None else 0))
+    found = each(by_condition(form, data, x), states)
+    if len(data.own):
+        return found[data.own[2], data.rows]
+    return found[0][data.rows] if len(data.rows) else found[0]
+
+
+def by_condition(form: Form, data: Data, x: Any) -> dict[str, Any]:
+    """Return parameters (d,) by name, by condition (c,); of a fit without conditions there is one."""
     p = named(form, x)
     if not len(data.own):
-        found = _solved(form, data, p, reverse)
-        return found[data.rows] if len(data.rows) else found
-    each = jax.vmap(lambda own: _solved(form, data, {**p, **dict(zip(form.own, own, strict=True))}, reverse))
-    return each(_own(data, p))[data.own[2], data.rows]
+        return {name: jnp.asarray(v)[None] for name, v in p.items()}
+    own = _own(data, p)
+    same = {name: jnp.broadcast_to(v, len(own)) for name, v in p.items()}
+    return {**same, **dict(zip(form.own, own.T, strict=True))}
 
 
 def _own(data: Data, p: Mapping[str, Any]) -> Any:
@@ -125,8 +142,11 @@ def _by_row(form: Form, data: Data, x: Any) -> dict[str, Any]:
     return {**p, **dict(zip(form.own, _own(data, named(form, x))[data.own[2]].T, strict=True))} if len(data.own) else p
 
 
-def _solved(form: Form, data: Data, p: Mapping[str, Any], reverse: bool) -> Any:
+def _solved(form: Form, data: Data, p: Mapping[str, Any], reverse: bool, states: Any = None) -> Any:
     """Return the series of one condition at all times."""
+    if states is not None:
+        assert isinstance(form.model, Dynamics)
+        return solvers.observed(form.model, p, states, data.times)
     if form.steps:
         return solvers.fixed(form.model, p, data.known, data.pick, data.at, data.grid, form.steps)
     atol = form.atol * data.sizes
@@ -135,10 +155,10 @@ def _solved(form: Form, data: Data, p: Mapping[str, Any], reverse: bool) -> Any:
     return solvers.adaptive(form.model, p, data.known, times, data.at, *settings)
 
 
-def residuals(form: Form, data: Data, x: Any, reverse: bool = False) -> Any:
+def residuals(form: Form, data: Data, x: Any, reverse: bool = False, states: Any = None) -> Any:
     """Return the residuals whose squares sum to the loss, at parameters (d,)."""
     columns = jnp.array(form.columns)
-    modelled = losses.scaled(form.loss, series(form, data, x, reverse)[:, columns], jnp)
+    modelled = losses.scaled(form.loss, series(form, data, x, reverse, states)[:, columns], jnp)
     if form.noises:
         wanted = data.wanted[:, columns]
         p = _by_row(form, data, x)

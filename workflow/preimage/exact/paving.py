@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from preimage.core.open_boxes import Slots
 from preimage.exact import region
-from preimage.exact.open_boxes import Slots
 from preimage.exact.problem import Boxes, Problem
 from preimage.support import npz
 from preimage.support.files import replacing

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.exact.open_boxes import Queue, Slots
+from preimage.core.open_boxes import Queue, Slots
 from preimage.exact.problem import Boxes, Problem
 from preimage.exact.settling import Settling
 from preimage.support import npz

@@ -214,7 +214,8 @@ def _flags(material: Material, row: pd.Series, surrogate: str, wanted: Objective
     """Return what stands against an answer and must be read with its verdict."""
     said = []
     if not row["solves"]:
-        said.append("No method found inputs that meet it; the nearest is shown")
+        by = "" if row["surrogate"] == "simulator" else " by the model"
+        said.append(f"No method found inputs that meet it{by}; the nearest is shown")
     if row.get(UNTRUE) not in (None, NOT_RUN) and pd.notna(row[UNTRUE]):
         said.append("The simulator fails here")
     if str(row["status"]) == "not_converged" and not _ended(material, row, surrogate, wanted):

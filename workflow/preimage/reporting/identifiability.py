@@ -20,7 +20,7 @@ AGREE = 0.01
 # what it is if the other were known.
 STRONG = 0.95
 # More pairs than these are counted, and more needs are left to the figure.
-MOST_PAIRS, MOST_PARTS = 4, 4
+MOST_PAIRS, MOST_NEEDS = 4, 6
 # Without data that holds so much of the information on a parameter, its standard error is at least 1.4 times as wide.
 MUCH = 0.5
 
@@ -98,7 +98,10 @@ def _told_by(table: pd.DataFrame) -> list[str]:
         for name, part in single.groupby("parameter", sort=False)
     }
     if any(needed.values()):
-        out.append(f"More than half of the information {'; '.join(_by_need(needed))}.")
+        out.append(
+            "More than half of the information on a parameter is lost without any one of the data in parentheses: "
+            f"{_by_need(needed)}."
+        )
     if shared := [name for name, parts in needed.items() if not parts]:
         out.append(f"No single part of the data holds half of the information on {words.listing(shared)}.")
     return out
@@ -106,18 +109,17 @@ def _told_by(table: pd.DataFrame) -> list[str]:
 
 def _part(row: Any) -> str:
     """Return what is left out, in words."""
-    parts = {"series": f"the series {words.label(row.series)}", "condition": f"the condition {row.condition}"}
-    return parts.get(row.left_out, "the priors")
+    parts = {"series": f"series {words.label(row.series)}", "condition": f"condition {row.condition}"}
+    return parts.get(row.left_out, "priors")
 
 
-def _by_need(needed: Mapping[str, Sequence[str]]) -> list[str]:
+def _by_need(needed: Mapping[str, Sequence[str]]) -> str:
     """Return which parameters are lost without which parts of the data, those with the same needs together."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for name, parts in needed.items():
         if parts:
             groups.setdefault(tuple(parts), []).append(name)
-    largest = sorted(groups.items(), key=lambda group: -len(group[1]))[:MOST_PARTS]
-    return [
-        f"on {words.listing(names)} is lost without {'any one of ' if len(parts) > 1 else ''}{words.listing(parts)}"
-        for parts, names in largest
-    ]
+    largest = sorted(groups.items(), key=lambda group: -len(group[1]))
+    said = [f"{words.listing(names)} ({', '.join(parts)})" for parts, names in largest[:MOST_NEEDS]]
+    left = sum(len(names) for _, names in largest[MOST_NEEDS:])
+    return "; ".join(said) + (f"; {left} more in the figure" if left else "")

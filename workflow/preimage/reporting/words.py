@@ -136,7 +136,8 @@ def _not_solved(row: Mapping[str, Any], wanted: Objective, units: Mapping[str, s
     if missed := limits_missed(row, "predicted", wanted, units):
         asked = "meet this objective" if wanted.near else "keep every limit"
         return f"No method found inputs that {asked}: at the nearest found, {listing(missed)}."
-    return "No method found inputs that meet this objective; the nearest found is shown."
+    by = "" if row["surrogate"] == "simulator" else " by the model"
+    return f"No method found inputs that meet this objective{by}; the nearest found is shown."
 
 
 def limits_missed(row: Mapping[str, Any], prefix: str, wanted: Objective, units: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from preimage.support.numba_cache import numba
-from preimage.trees.boxes import best_leaf
+from preimage.trees.boxes import added, best_leaf
 from preimage.trees.constraints import propagate
 from preimage.trees.objective import hardest, least_loss
 
@@ -55,11 +55,11 @@ def best_split(low, high, leaves, lo, hi):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def total_of(trees, leaves):  # type: ignore[no-untyped-def]
-    """Return the sum of each channel's leaves, (channels,), in the order and dtype of `predict`."""
+    """Return the sum of each channel's leaves, (channels,), in the order and with the rounding of `predict`."""
     score, total = trees.score, trees.start.copy()
     for c in range(len(leaves)):
         for t in range(leaves.shape[1]):
-            total[c] += score[c, leaves[c, t]]
+            total[c] = added(total[c], score[c, leaves[c, t]], trees.single)
     return total
 
 

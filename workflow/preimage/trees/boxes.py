@@ -76,7 +76,9 @@ class Trees(NamedTuple):
         most: largest score below each node's left and right child, at a leaf its own twice;
             float64 (channels, nodes, 2).
         depth: an upper bound of the length of a path.
-        start: what the sums start from; their dtype, float32 or float64 (channels,).
+        start: what the sums start from; float64 (channels,).
+        single: whether each addition is rounded to float32, as `predict` does it (`added`). One type of array for both
+            has the kernels compiled once.
     """
 
     node: np.ndarray
@@ -88,11 +90,12 @@ class Trees(NamedTuple):
     most: np.ndarray
     depth: int
     start: np.ndarray
+    single: bool
 
 
 NO_TREES = Trees(
     np.empty((0, 4), np.int32), np.empty(0), np.empty(0, np.int32), np.empty((0, 0), np.int32),
-    np.empty((0, 0), np.int32), np.empty((1, 0)), np.empty((1, 0, 2)), 0, np.zeros(1),
+    np.empty((0, 0), np.int32), np.empty((1, 0)), np.empty((1, 0, 2)), 0, np.zeros(1), False,
 )  # fmt: skip
 
 
@@ -117,8 +120,7 @@ def build_walked(forest: Forest, space: Space, channels: Channels) -> tuple[Grid
     over(_whole, len(depth), forest.feature, cut, forest.right, forest.roots, ends, node, depth)
     score, none = np.ascontiguousarray(channels.score, float), np.empty((0, len(space.inputs)), np.int32)
     most = np.empty((len(score), 0, 2))
-    start = np.ascontiguousarray(channels.start)
-    return grid, Trees(node, at, forest.roots, none, none, score, most, int(depth.max()) + 1, start)
+    return grid, Trees(node, at, forest.roots, none, none, score, most, int(depth.max()) + 1, *_start(channels))
 
 
 def _cuts(forests: Sequence[Forest], space: Space) -> tuple[Grid, list[np.ndarray], list[np.ndarray]]:
@@ -176,8 +178,18 @@ def _kept(forest: Forest, channels: Channels, cut: np.ndarray, at: np.ndarray, s
         _prune, len(ends), forest.feature, cut, at, forest.right, forest.roots, ends, shape, score, deepest,
         node, kept_at, low, high, kept_score, most,
     )  # fmt: skip
-    start = np.ascontiguousarray(channels.start)
-    return Trees(node, kept_at, forest.roots, low, high, kept_score, most, deepest, start)
+    return Trees(node, kept_at, forest.roots, low, high, kept_score, most, deepest, *_start(channels))
+
+
+def _start(channels: Channels) -> tuple[np.ndarray, bool]:
+    """Return what sums start from, and whether they are rounded to float32."""
+    return np.ascontiguousarray(channels.start, float), channels.start.dtype == np.float32
+
+
+@numba.njit(cache=True)
+def added(total, value, single):  # type: ignore[no-untyped-def]
+    """Return a sum with one more value, rounded as `predict` rounds it."""
+    return np.float64(np.float32(total + value)) if single else total + value
 
 
 def _ends(forest: Forest) -> np.ndarray:

@@ -6,7 +6,6 @@ that the answer depends on the number of boxes allowed and on nothing of the mac
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from preimage.core.open_boxes import Entry, Queue, Slots
 from preimage.core.space import Space
 from preimage.support import npz
 from preimage.support.checkpoints import Pace
@@ -22,10 +22,11 @@ from preimage.support.files import replacing
 from preimage.trees.bounds import ATTAINED, bound, expand
 from preimage.trees.boxes import Grid, Trees
 from preimage.trees.constraints import ConstraintRows, rows
+from preimage.trees.cutting import Box, around, halves
 from preimage.trees.domain import Domain
 from preimage.trees.nearest import near_point, valid_point
 from preimage.trees.objective import Wanted
-from preimage.trees.open_boxes import Box, Pool, around, halves
+from preimage.trees.priced import PricedBoxes
 from preimage.trees.threads import over
 from preimage.trees.tightening import AFTER, Tightening, can_tighten
 from preimage.trees.tightening import BATCH as TIGHT_BATCH
@@ -37,8 +38,6 @@ BOXES_A_PART = 64
 OF_AN_ENTRY = 200
 # Boxes that a search for a point that is not isolated may take, where a bound is attained.
 MOST_FOR_A_POINT = 20_000
-
-Entry = tuple[float, int, int]  # bound, order, slot
 
 
 class Search:
@@ -53,14 +52,12 @@ class Search:
     Attributes:
         loss, x: the best point found (inf and NaN before there is one).
         boxes: number expanded.
-        heap, stack: open boxes; those of the stack come first, the last one first: it is in use while the heap is full,
-            when depth-first search keeps their number down.
+        queue, slots: open boxes; cells and best leaves by slot.
         attained: least bound that a point of its box is known to have, up to rounding.
         in_hand: least bound of the boxes that are being expanded.
         unsure: least bound of cells that were left without a valid point and without a proof that they have none.
         may_tighten: whether it may go over to bounds by multipliers, once.
-        tightening: bounds by multipliers, where the search has gone over to them; `prices` has those of open boxes, by
-            slot. A step that improves them counts as a box.
+        priced: open boxes with their multipliers, where it has gone over. A step that improves them counts as a box.
     """
 
     def __init__(
@@ -77,21 +74,17 @@ class Search:
         self.space, self.grid, self.trees, self.wanted, self.evaluate = space, grid, trees, wanted, evaluate
         self.domain = domain
         self.rows: ConstraintRows = rows(space, grid, domain)
-        self.most_open = most_open
         self.loss, self.x = np.inf, np.full(len(space.inputs), np.nan)
-        self.boxes = self.batches = self.order = 0
+        self.boxes = self.batches = 0
         self.attained = self.unsure = self.in_hand = np.inf
-        self.heap: list[Entry] = []
-        self.stack: list[Entry] = []
-        d, channels = len(space.inputs), len(trees.score)
-        self.pool = Pool(d, channels, len(trees.roots))
-        lo, hi = (np.zeros(d, np.int32), grid.shape) if box is None else box
-        self.tightening: Tightening | None = None
-        self.prices: dict[int, np.ndarray] = {}
-        self.hint: np.ndarray | None = None
-        self.whole = lo.astype(np.int32), hi.astype(np.int32)
+        self.queue = Queue(most_open)
+        lo, hi = (np.zeros(len(space.inputs)), grid.shape) if box is None else box
+        self.whole = lo[None].astype(np.int32), hi[None].astype(np.int32)
+        self.leaves = np.full((1, len(trees.score), len(trees.roots)), -1, np.int32)  # none known
+        self.slots = Slots(lo=self.whole[0], hi=self.whole[1], leaves=self.leaves)
         self.may_tighten = can_tighten(trees, wanted)
-        self._push(lo[None].astype(np.int32), hi[None].astype(np.int32), False)
+        self.priced: PricedBoxes | None = None
+        self._push(*self.whole, False)
 
     def offer(self, X: np.ndarray) -> None:
         """Take the best of the points (n, d) that are valid, where it is better than what there is."""
@@ -113,24 +106,22 @@ class Search:
 
     @property
     def open(self) -> int:
-        return len(self.heap) + len(self.stack)
+        return len(self.queue)
 
     @property
     def bound(self) -> float:
         """A proven lower bound of the loss of every valid point."""
-        ends = [self.loss, self.attained, self.unsure, self.in_hand, *(entry[0] for entry in self.stack)]
-        return min(ends + ([self.heap[0][0]] if self.heap else []))
+        return min(self.loss, self.attained, self.unsure, self.in_hand, self.queue.least)
 
     @property
     def closed(self) -> bool:
         """Whether no box is left that may hold a better point."""
-        least = min([self.unsure, *(e[0] for e in self.stack), *(e[0] for e in self.heap[:1])])
-        return least >= self.loss
+        return min(self.unsure, self.queue.least) >= self.loss
 
     @property
     def eager(self) -> bool:
         """Whether points are to be tried after each batch, as its boxes are costly beside that."""
-        return self.tightening is not None
+        return self.priced is not None
 
     @property
     def rounding(self) -> float:
@@ -149,10 +140,9 @@ class Search:
         self.may_tighten = False  # the search would begin again from the whole
         while 0 < self.open < BOXES_A_PART * parts and self.step():
             pass
-        entries = sorted([*self.heap, *self.stack])
-        kept = entries[part::parts]
-        self.pool.free += [entry[2] for k, entry in enumerate(entries) if k % parts != part]
-        self.heap, self.stack = kept, []  # sorted, so a heap
+        entries = sorted(self.queue.entries)
+        self.slots.free += [entry[2] for k, entry in enumerate(entries) if k % parts != part]
+        self.queue.keep(entries[part::parts])
         self.batches = 0
         if part:
             self.boxes = 0  # those so far are counted by the first
@@ -161,14 +151,16 @@ class Search:
         """Expand one batch of boxes; return False where none is left."""
         if self.may_tighten and self.boxes >= AFTER and np.isfinite(self.loss):
             self._try_multipliers()
-        deep = bool(self.stack) or len(self.heap) >= self.most_open
-        batch = self._take()
+        deep = self.queue.deep
+        batch, dropped = self.queue.take(BATCH if self.priced is None else TIGHT_BATCH, self.loss)
+        self.slots.free += dropped
         if not batch:
             return False
         self.in_hand = min(entry[0] for entry in batch)
         prices: list[np.ndarray] = []
-        if self.tightening is not None:
-            batch, prices = self._tightened(batch)
+        if self.priced is not None:
+            batch, prices, steps = self.priced.tightened(batch, self.slots, self.loss)
+            self.boxes += steps
         self._expand(batch, prices, deep)
         self.batches += 1
         self.in_hand = np.inf
@@ -178,83 +170,53 @@ class Search:
         """Bound the whole by multipliers; where that is better than what is proven so far, begin again from there."""
         self.may_tighten = False
         tightening = Tightening(self.trees, self.grid, self.wanted)
-        lo, hi = (end[None].copy() for end in self.whole)
         prices = tightening.none[None]
-        (loss,), (self.hint,) = tightening.losses(lo, hi, prices, self.loss, first=True)
+        (loss,), (hint,) = tightening.losses(*self.whole, prices, self.loss, first=True)
         self.boxes += tightening.steps
         if loss <= self.bound:
             return
-        self.tightening = tightening
+        self.priced = PricedBoxes(tightening, hint)
         # A set of multipliers is shared by two halves.
-        size = 8 * self.pool.d + 4 * self.pool.channels * self.pool.trees + OF_AN_ENTRY
-        self.most_open = max(int(self.most_open * size / (size + prices.nbytes / 2)), 1)
-        self.pool.free += [entry[2] for entry in (*self.heap, *self.stack)]
-        self.heap, self.stack = [], []
-        self._push(lo, hi, False)
-        if self.heap:
-            bound, order, slot = self.heap[0]
-            self.heap[0] = (max(bound, float(loss)), order, slot)
-            self.prices[slot] = prices[0]
-
-    def _tightened(self, batch: list[Entry]) -> tuple[list[Entry], list[np.ndarray]]:
-        """Bound boxes by multipliers; return those that may still hold a better point, and their multipliers."""
-        assert self.tightening is not None
-        if batch[0][0] > self.loss - self.tightening.no_use:
-            return batch, [self.prices.pop(slot, self.tightening.none) for _, _, slot in batch]
-        slots = [slot for _, _, slot in batch]
-        prices = np.stack([self.prices.pop(slot, self.tightening.none) for slot in slots])
-        before = self.tightening.steps
-        losses, cells = self.tightening.losses(self.pool.lo[slots], self.pool.hi[slots], prices, self.loss)
-        self.boxes += self.tightening.steps - before
-        self.hint = cells[0]
-        kept, sets = [], []
-        for k, (inherited, order, slot) in enumerate(batch):
-            least = max(inherited, float(losses[k]))
-            if least < self.loss:
-                kept.append((least, order, slot))
-                sets.append(prices[k].copy())
-            else:
-                self.pool.free.append(slot)
-        return kept, sets
+        size = sum(array[0].nbytes for array in (*self.whole, self.leaves)) + OF_AN_ENTRY
+        self.queue.most = max(int(self.queue.most * size / (size + prices.nbytes / 2)), 1)
+        self.slots.free += [entry[2] for entry in self.queue.entries]
+        self.queue.keep([])
+        self._push(*self.whole, False, float(loss))
+        for _, _, slot in self.queue.entries:
+            self.priced.give(slot, prices[0])
 
     def _expand(self, batch: list[Entry], prices: list[np.ndarray], deep: bool) -> None:
         """Split boxes, or take the point where the bound of one is attained."""
-        slots = [slot for _, _, slot in batch]
-        n, (d, channels, count) = len(batch), (self.pool.d, self.pool.channels, self.pool.trees)
-        lo, hi, leaves = (part[slots] for part in self.pool.arrays)
+        n = len(batch)
+        lo, hi, leaves = self.slots.take([slot for _, _, slot in batch]).values()
         state, loss = np.zeros(n, np.int8), np.full((n, 2), np.inf)
-        child_lo, child_hi = np.empty((n, 2, d), np.int32), np.empty((n, 2, d), np.int32)
-        child_leaves = np.empty((n, 2, channels, count), np.int32)
+        child_lo, child_hi, child_leaves = (np.empty((n, 2, *p.shape[1:]), np.int32) for p in (lo, hi, leaves))
         over(
             expand, n, self.trees, self.wanted, self.rows, self.loss, lo, hi, leaves,
             state, child_lo, child_hi, child_leaves, loss,
         )  # fmt: skip
-        self.pool.free += slots
         self.boxes += n
-        new: list[Entry] = []
-        for i in range(n):
-            if state[i] == ATTAINED:
-                self._attained(batch[i][0], (lo[i], hi[i]), (child_lo[i, 0], child_hi[i, 0]), deep)
-                continue
-            for side in range(2):
-                if loss[i, side] < self.loss:
-                    self.order -= 1  # of equal bounds the newest first: down to a point
-                    slot = self.pool.put(child_lo[i, side], child_hi[i, side], child_leaves[i, side])
-                    new.append((max(float(loss[i, side]), batch[i][0]), self.order, slot))
-                    if prices:
-                        self.prices[slot] = prices[i]
-        self._add(new, deep)
+        for i in np.flatnonzero(state == ATTAINED):
+            self._attained(batch[i][0], (lo[i], hi[i]), (child_lo[i, 0], child_hi[i, 0]), deep)
+        still = (loss < self.loss) & (state != ATTAINED)[:, None]
+        slots = self.slots.put(lo=child_lo[still], hi=child_hi[still], leaves=child_leaves[still])
+        parent = np.nonzero(still)[0]
+        self.queue.add([max(float(own), batch[i][0]) for own, i in zip(loss[still], parent, strict=True)], slots, deep)
+        if prices:
+            assert self.priced is not None
+            for i, slot in zip(parent, slots, strict=True):
+                self.priced.give(slot, prices[i])
 
     def middle(self) -> np.ndarray | None:
         """Return a point (d,) where many best leaves of the next box meet, where it is a valid one."""
         if not self.open:
             return None
-        if self.tightening is not None and self.hint is not None:
-            return self._inside(self.hint)
-        _, _, slot = self.stack[-1] if self.stack else self.heap[0]
-        leaves = self.pool.leaves[slot].reshape(-1)
-        lo = np.maximum(self.trees.low[leaves], self.pool.lo[slot])
-        hi = np.minimum(self.trees.high[leaves], self.pool.hi[slot])
+        if self.priced is not None:
+            return self._inside(self.priced.hint)
+        _, _, slot = self.queue.stack[-1] if self.queue.stack else self.queue.heap[0]
+        box = {name: array[slot] for name, array in self.slots.arrays.items()}
+        leaves = box["leaves"].reshape(-1)
+        lo, hi = np.maximum(self.trees.low[leaves], box["lo"]), np.minimum(self.trees.high[leaves], box["hi"])
         return self._inside(np.floor((np.median(lo, axis=0) + np.median(hi - 1, axis=0)) / 2).astype(np.int32))
 
     def _inside(self, cell: np.ndarray) -> np.ndarray | None:
@@ -266,35 +228,6 @@ class Search:
 
             x = polish(self.space, x)
         return x if self.space.contains(x)[0] else None
-
-    def _take(self) -> list[Entry]:
-        """Remove and return the next boxes that may hold a better point."""
-        batch: list[Entry] = []
-        most = BATCH if self.tightening is None else TIGHT_BATCH
-        if self.stack:
-            while self.stack and len(batch) < most:
-                entry = self.stack.pop()
-                if entry[0] < self.loss:
-                    batch.append(entry)
-                else:
-                    self.pool.free.append(entry[2])
-        while not batch and self.heap and not self.stack:
-            while self.heap and len(batch) < most:
-                entry = heapq.heappop(self.heap)
-                if entry[0] >= self.loss:  # and so are all the others
-                    self.pool.free += [entry[2], *(e[2] for e in self.heap)]
-                    self.heap = []
-                else:
-                    batch.append(entry)
-            break
-        return batch
-
-    def _add(self, new: list[Entry], deep: bool) -> None:
-        if deep:
-            self.stack += sorted(new, key=lambda entry: (-entry[0], entry[1]))
-        else:
-            for entry in new:
-                heapq.heappush(self.heap, entry)
 
     def _attained(self, bound: float, box: Box, inner: Box, deep: bool) -> None:
         """Take the point where a bound is attained; where nothing valid is there, go on with the rest."""
@@ -341,67 +274,54 @@ class Search:
             return None
         raise StudyError("an input that is not isolated can't be told from none")
 
-    def _push(self, lo: np.ndarray, hi: np.ndarray, deep: bool) -> None:
-        """Bound boxes begin to stop of (n, d) afresh and keep those that may hold a better point."""
-        leaves = np.full((len(lo), self.pool.channels, self.pool.trees), -1, np.int32)
-        loss = np.empty(len(lo))
+    def _push(self, lo: np.ndarray, hi: np.ndarray, deep: bool, known: float = -np.inf) -> None:
+        """Bound boxes [lo, hi), each (n, d), afresh and keep those that may hold a better point.
+
+        Args:
+            known: what their bounds are at least.
+        """
+        leaves, loss = np.repeat(self.leaves, len(lo), axis=0), np.empty(len(lo))
         over(bound, len(lo), self.trees, self.wanted, self.rows, lo, hi, leaves, loss)
-        new = []
-        for i in np.flatnonzero(loss < self.loss):
-            self.order -= 1
-            new.append((float(loss[i]), self.order, self.pool.put(lo[i], hi[i], leaves[i])))
-        self._add(new, deep)
+        still = loss < self.loss
+        slots = self.slots.put(lo=lo[still], hi=hi[still], leaves=leaves[still])
+        self.queue.add(np.maximum(loss[still], known).tolist(), slots, deep)
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
         """Write all that the search needs to go on."""
-        entries = [*self.heap, *self.stack]
+        entries = self.queue.entries
         slots = [slot for _, _, slot in entries]
-        sets, which = self._sets(slots)
+        arrays: dict[str, Any] = {name: array[slots] for name, array in self.slots.arrays.items()}
+        arrays |= self.priced.state(slots) if self.priced else {}
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez(
                 stream,
-                lo=self.pool.lo[slots],
-                hi=self.pool.hi[slots],
-                leaves=self.pool.leaves[slots],
                 entry=np.array([e[0] for e in entries]),
                 order=np.array([e[1] for e in entries], np.int64),
-                counts=np.array([len(self.heap), self.boxes, self.batches, self.order]),
+                counts=np.array([len(self.queue.heap), self.boxes, self.batches, self.queue.order]),
                 best=np.array([self.loss, self.attained, self.unsure]),
                 x=self.x,
                 may_tighten=np.array(self.may_tighten),
-                hint=np.empty(0, np.int32) if self.hint is None else self.hint,
-                prices=sets,
-                which=which,
+                most=np.array(self.queue.most),
+                **arrays,
             )
-
-    def _sets(self, slots: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distinct sets of multipliers of boxes, and which is whose; none before the search has any."""
-        if self.tightening is None:
-            return np.empty((0, 0), np.float32), np.empty(0, np.int64)
-        none = self.tightening.none
-        held = [self.prices.get(slot, none) for slot in slots]
-        number = {id(prices): k for k, prices in enumerate({id(p): p for p in held}.values())}
-        return np.stack([none, *{id(p): p for p in held}.values()]), np.array([1 + number[id(p)] for p in held], int)
 
     def resume(self, path: Path) -> bool:
         """Go on from what `save` wrote."""
         parts = npz.read(path)
-        heap, number, batches, order = (int(v) for v in parts["counts"])
-        loss, attained, unsure = (float(v) for v in parts["best"])
-        pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)
-        boxes = zip(parts["entry"], parts["order"], parts["lo"], parts["hi"], parts["leaves"], strict=True)
-        entries = [(float(b), int(o), pool.put(lo, hi, leaves)) for b, o, lo, hi, leaves in boxes]
-        self.x, self.pool, self.boxes, self.batches, self.order = parts["x"], pool, number, batches, order
-        self.loss, self.attained, self.unsure = loss, attained, unsure
-        self.heap, self.stack = entries[:heap], entries[heap:]
-        heapq.heapify(self.heap)
-        self.may_tighten, self.hint = bool(parts["may_tighten"]), parts["hint"] if len(parts["hint"]) else None
-        if len(parts["prices"]):
-            self.tightening = Tightening(self.trees, self.grid, self.wanted)
-            sets = list(parts["prices"])
-            self.prices = {entry[2]: sets[k] for entry, k in zip(entries, parts["which"], strict=True)}
+        heap, self.boxes, self.batches, self.queue.order = (int(v) for v in parts["counts"])
+        self.loss, self.attained, self.unsure = (float(v) for v in parts["best"])
+        self.x, self.may_tighten, self.queue.most = parts["x"], bool(parts["may_tighten"]), int(parts["most"])
+        arrays = {name: parts[name] for name in self.slots.arrays}
+        self.slots = Slots(**arrays)
+        slots = self.slots.put(**arrays)
+        entries = list(zip(parts["entry"].tolist(), parts["order"].tolist(), slots, strict=True))
+        self.queue.keep(entries[:heap])
+        self.queue.stack = entries[heap:]
+        if "prices" in parts:
+            self.priced = PricedBoxes(Tightening(self.trees, self.grid, self.wanted), parts["hint"])
+            self.priced.restore(parts, slots)
         return True
 
 

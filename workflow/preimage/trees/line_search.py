@@ -16,7 +16,7 @@ import numpy as np
 from preimage.core.space import Space
 from preimage.support.numba_cache import numba
 from preimage.trees.axis_line import add_changes, best_stretch, cell_of
-from preimage.trees.boxes import FEATURE, RIGHT, Grid, Trees
+from preimage.trees.boxes import FEATURE, RIGHT, Grid, Trees, added
 from preimage.trees.objective import Wanted, loss_at
 from preimage.trees.threads import over
 
@@ -128,7 +128,7 @@ def outputs_at(trees, x, total):  # type: ignore[no-untyped-def]
         while trees.node[k, FEATURE] >= 0:
             k = k + 1 if x[trees.node[k, FEATURE]] <= trees.at[k] else trees.node[k, RIGHT]
         for c in range(len(total)):
-            total[c] += trees.score[step * c + step - 1, trees.node[k, RIGHT]]
+            total[c] = added(total[c], trees.score[step * c + step - 1, trees.node[k, RIGHT]], trees.single)
 
 
 @numba.njit(cache=True)
@@ -263,8 +263,8 @@ def _descend_one(  # type: ignore[no-untyped-def]
 ):
     """Move the point x (d,) in place; return the number of lines searched."""
     m = 1 if len(trees.score) == 1 else len(trees.score) // 2
-    # What `predict` gives is added up in its dtype; along a line, sums are only a guide to where to look.
-    there, total, along = x.copy(), np.empty(m, trees.start.dtype), np.empty(m)
+    # What `predict` gives is added up with its rounding; along a line, sums are only a guide to where to look.
+    there, total, along = x.copy(), np.empty(m), np.empty(m)
     longest = 0
     for j in range(len(x)):
         longest = max(longest, grid.first[j + 1] - grid.first[j])

@@ -12,9 +12,11 @@ from __future__ import annotations
 import heapq
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from preimage.core.open_boxes import Slots
 from preimage.core.space import Space
 from preimage.support import npz
 from preimage.support.files import replacing
@@ -24,7 +26,6 @@ from preimage.trees.bounds import best_split, total_of, update
 from preimage.trees.boxes import Grid, Trees
 from preimage.trees.constraints import propagate, rows
 from preimage.trees.objective import Wanted
-from preimage.trees.open_boxes import Pool
 from preimage.trees.shares import shares
 from preimage.trees.threads import over
 
@@ -39,23 +40,24 @@ class Paving:
 
     Attributes:
         found: boxes proven inside.
-        heap: open boxes: minus their share, their number, and their slot in `pool`, or -1 for one that only constraints
-            cut: those are in `cut_off` by their number.
-        splits: where each box of `pool` is to be split, by slot: input and cell.
+        heap: open boxes: minus their share, their number, and their slot in `slots`, or -1 for one that constraints
+            alone cut: those are in `cut_off` by their number.
+        slots: open boxes by slot: cells, best leaves, and where each is to be split (input and cell).
         examined: number of boxes looked at.
     """
 
     def __init__(self, space: Space, grid: Grid, trees: Trees, wanted: Wanted) -> None:
         self.space, self.grid, self.trees, self.wanted = space, grid, trees, wanted
         self.rows, self.exact = rows(space, grid), trimming.rows(space)
-        self.pool = Pool(len(space.inputs), len(trees.score), len(trees.roots))
+        self.d = len(space.inputs)
         self.found: list[Box] = []
         self.heap: list[tuple[float, int, int]] = []
-        self.splits: dict[int, tuple[int, int]] = {}
         self.cut_off: dict[int, tuple[np.ndarray, np.ndarray, int, float]] = {}
         self.order = self.examined = 0
-        leaves = np.full((1, self.pool.channels, self.pool.trees), -1, np.int32)
-        self._of_cells(np.zeros((1, self.pool.d), np.int32), grid.shape[None].astype(np.int32), leaves)
+        lo, hi = np.zeros((1, self.d), np.int32), grid.shape[None].astype(np.int32)
+        leaves = np.full((1, len(trees.score), len(trees.roots)), -1, np.int32)
+        self.slots = Slots(lo=lo, hi=hi, leaves=leaves, split=np.empty((1, 2), np.int32))
+        self._of_cells(lo, hi, leaves)
 
     @property
     def undecided(self) -> float:
@@ -85,11 +87,9 @@ class Paving:
         slots = [slot for _, _, slot in batch if slot >= 0]
         numbers = [number for _, number, slot in batch if slot < 0]
         if slots:
-            lo, hi, leaves = (np.repeat(part[slots], 2, axis=0) for part in self.pool.arrays)
-            for k, slot in enumerate(slots):
-                j, at = self.splits.pop(slot)
-                hi[2 * k, j] = lo[2 * k + 1, j] = at
-            self.pool.free += slots
+            lo, hi, leaves, split = (np.repeat(part, 2, axis=0) for part in self.slots.take(slots).values())
+            first, (j, at) = 2 * np.arange(len(slots)), split[::2].T
+            hi[first, j] = lo[first + 1, j] = at
             self._of_cells(lo, hi, leaves)
         if numbers:
             cut = [self.cut_off.pop(number) for number in numbers]
@@ -100,18 +100,19 @@ class Paving:
             self._of_inputs(start, end)
 
     def _cells(self, slot: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.pool.lo[slot], self.pool.hi[slot]
+        return self.slots.arrays["lo"][slot], self.slots.arrays["hi"][slot]
 
     def _of_cells(self, lo: np.ndarray, hi: np.ndarray, leaves: np.ndarray) -> None:
         """Examine boxes of cells [lo, hi), each (n, d)."""
         state, cut = np.empty(len(lo), np.int8), np.empty((len(lo), 2), np.int32)
         over(_examine, len(lo), self.trees, self.wanted, self.rows, lo, hi, leaves, state, cut)
         self.examined += len(lo)
-        for i in np.flatnonzero(state == OPEN):
-            share = float(shares(self.space, *self.grid.ends(lo[i : i + 1], hi[i : i + 1]))[0])
-            slot = self.pool.put(lo[i], hi[i], leaves[i])
-            self.splits[slot] = (int(cut[i, 0]), int(cut[i, 1]))
-            self._push(share, slot)
+        left = state == OPEN
+        if left.any():
+            taken = shares(self.space, *self.grid.ends(lo[left], hi[left]))
+            slots = self.slots.put(lo=lo[left], hi=hi[left], leaves=leaves[left], split=cut[left])
+            for share, slot in zip(taken.tolist(), slots, strict=True):
+                self._push(share, slot)
         inside = state == INSIDE
         if inside.any():
             start, end = self.grid.ends(lo[inside], hi[inside])
@@ -149,8 +150,9 @@ class Paving:
         """Write all that the paving needs to go on."""
         heap = sorted(self.heap)
         slots, numbers = [e[2] for e in heap if e[2] >= 0], [e[1] for e in heap if e[2] < 0]
-        start, end, share, _ = columns(self.found, self.pool.d)
+        start, end, share, _ = columns(self.found, self.d)
         cut = [self.cut_off[n] for n in numbers]
+        arrays: dict[str, Any] = {name: array[slots] for name, array in self.slots.arrays.items()}
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez(
                 stream,
@@ -161,12 +163,9 @@ class Paving:
                 share=np.array([e[0] for e in heap]),
                 number=np.array([e[1] for e in heap], np.int64),
                 of_cells=np.array([e[2] >= 0 for e in heap], bool),
-                lo=self.pool.lo[slots],
-                hi=self.pool.hi[slots],
-                leaves=self.pool.leaves[slots],
-                split=np.array([self.splits[s] for s in slots], np.int64).reshape(-1, 2),
-                cut_start=np.array([c[0] for c in cut]).reshape(-1, self.pool.d),
-                cut_end=np.array([c[1] for c in cut]).reshape(-1, self.pool.d),
+                **arrays,
+                cut_start=np.array([c[0] for c in cut]).reshape(-1, self.d),
+                cut_end=np.array([c[1] for c in cut]).reshape(-1, self.d),
                 cut_input=np.array([c[2] for c in cut], np.int64),
                 cut_at=np.array([c[3] for c in cut], float),
             )
@@ -177,18 +176,17 @@ class Paving:
         order, examined = (int(v) for v in parts["counts"])
         found = zip(parts["found_start"], parts["found_end"], parts["found_share"], strict=True)
         boxes = [(a, b, float(s), True) for a, b, s in found]
-        pool = Pool(self.pool.d, self.pool.channels, self.pool.trees)
-        slots = [pool.put(*box) for box in zip(parts["lo"], parts["hi"], parts["leaves"], strict=True)]
-        splits = {slot: (int(j), int(at)) for slot, (j, at) in zip(slots, parts["split"], strict=True)}
+        arrays = {name: parts[name] for name in self.slots.arrays}
+        self.slots = Slots(**arrays)
         of_cells = parts["of_cells"]
         numbers = parts["number"][~of_cells].tolist()
         cut = zip(parts["cut_start"], parts["cut_end"], parts["cut_input"], parts["cut_at"], strict=True)
         cut_off = {n: (a, b, int(j), float(at)) for n, (a, b, j, at) in zip(numbers, cut, strict=True)}
         place = np.full(len(of_cells), -1)
-        place[of_cells] = slots
+        place[of_cells] = self.slots.put(**arrays)
         entries = zip(parts["share"].tolist(), parts["number"].tolist(), place.tolist(), strict=True)
         self.heap, self.order, self.examined, self.found = list(entries), order, examined, boxes
-        self.pool, self.splits, self.cut_off = pool, splits, cut_off
+        self.cut_off = cut_off
         heapq.heapify(self.heap)
         return True
 

@@ -113,6 +113,92 @@ def _reachable(node, root, lo, hi, stack, leaves, place):  # type: ignore[no-unt
 
 
 @numba.njit(cache=True)
+def _vary(trees, score, lo, hi, found, ends, most, varies):  # type: ignore[no-untyped-def]
+    """List the leaves of every tree that a box meets, with the largest score of each tree and how much it varies."""
+    stack = np.empty(trees.depth + 1, np.int32)
+    for t in range(len(trees.roots)):
+        a = ends[t]
+        ends[t + 1] = b = _reachable(trees.node, trees.roots[t], lo, hi, stack, found, a)
+        least = most[t] = score[found[a]]
+        for i in range(a + 1, b):
+            most[t] = max(most[t], score[found[i]])
+            least = min(least, score[found[i]])
+        varies[t] = most[t] - least
+
+
+@numba.njit(cache=True)
+def _negligible(varies, spare):  # type: ignore[no-untyped-def]
+    """Say which trees are left out: those that vary least, and by no more than `spare` together."""
+    left_out = np.zeros(len(varies), np.bool_)
+    for t in np.argsort(varies):
+        spare -= varies[t]
+        if spare < 0 and varies[t] > 0:
+            break
+        left_out[t] = True
+    return left_out
+
+
+@numba.njit(cache=True)
+def _add_parts(parts, t, lo, hi, varies, prices, local, part, interval, seen):  # type: ignore[no-untyped-def]
+    """Take the parts of a tree that the box cuts into `Local`; return where parts and intervals end there.
+
+    Args:
+        seen: of each of the tree's parts the intervals that the box meets, [begin, end), and its place in `Local`, -1
+            where the box meets one interval alone; filled in, int32 (d, 3).
+    """
+    start = parts.of_tree[t]
+    for p in range(start, parts.of_tree[t + 1]):
+        j, a, b = parts.input[p], parts.first[p], parts.first[p + 1]
+        while a + 1 < b and parts.begin[a + 1] <= lo[j]:
+            a += 1
+        while parts.begin[b - 1] >= hi[j]:
+            b -= 1
+        seen[p - start, 0], seen[p - start, 1], seen[p - start, 2] = a, b, -1
+        if b - a < 2:
+            continue
+        seen[p - start, 2] = part
+        local.part[part, INPUT], local.part[part, FIRST], local.part[part, ORIGIN] = j, interval, a
+        local.weight[part] = varies
+        part += 1
+        for i in range(a, b):
+            local.begin[interval], local.price[interval] = max(parts.begin[i], lo[j]), prices[i]
+            interval += 1
+    return part, interval
+
+
+@numba.njit(cache=True)
+def _add_runs(parts, t, leaf, local, run, listed, seen, number, stamp):  # type: ignore[no-untyped-def]
+    """List the runs of a leaf in `Local`, equal ones once a tree; return where runs and their list end there.
+
+    Args:
+        number, stamp: of each part and pair of ends the run that was made, and for which tree; int32 (d, ends).
+    """
+    start = parts.of_tree[t]
+    for r in range(parts.of_leaf[leaf, 0], parts.of_leaf[leaf, 1]):
+        p = parts.part[r]
+        k, base = p - start, parts.first[p]
+        begin, end, here = seen[k, 0], seen[k, 1], seen[k, 2]
+        if here < 0:
+            continue
+        low, high, length = max(base + parts.low[r], begin) - begin, min(base + parts.high[r], end) - begin, end - begin
+        if high - low == length:
+            continue
+        place, known = low * (FEW + 1) + high, -1
+        if length <= FEW and stamp[k, place] == t:
+            known = number[k, place]
+        if known < 0:
+            first = local.part[here, FIRST]
+            local.run[run, LOW], local.run[run, HIGH], local.run[run, OF] = first + low, first + high, here
+            known = run
+            run += 1
+            if length <= FEW:
+                stamp[k, place], number[k, place] = t, known
+        local.runs[listed] = known
+        listed += 1
+    return run, listed
+
+
+@numba.njit(cache=True)
 def gather(trees, parts, channel, lo, hi, spare, prices, local):  # type: ignore[no-untyped-def]
     """Fill in `Local` for a box; return the number of trees there, and the sum of largest scores of the others.
 
@@ -120,26 +206,12 @@ def gather(trees, parts, channel, lo, hi, spare, prices, local):  # type: ignore
         spare: what the trees that are left out may vary by together.
         prices: multipliers (intervals of `Parts`,).
     """
-    n, score, node = len(trees.roots), trees.score[channel], trees.node
+    n, d, score = len(trees.roots), len(lo), trees.score[channel]
     found, ends = np.empty(len(trees.low), np.int32), np.zeros(n + 1, np.int64)
-    most, varies = np.empty(n), np.empty(n)
-    stack = np.empty(trees.depth + 1, np.int32)
-    for t in range(n):
-        a = ends[t]
-        ends[t + 1] = b = _reachable(node, trees.roots[t], lo, hi, stack, found, a)
-        least = most[t] = score[found[a]]
-        for i in range(a + 1, b):
-            most[t] = max(most[t], score[found[i]])
-            least = min(least, score[found[i]])
-        varies[t] = most[t] - least
-    left_out = np.zeros(n, np.bool_)
-    for t in np.argsort(varies):
-        spare -= varies[t]
-        if spare < 0 and varies[t] > 0:
-            break
-        left_out[t] = True
-    number, stamp = np.empty((len(lo), (FEW + 1) ** 2), np.int32), np.full((len(lo), (FEW + 1) ** 2), -1)
-    begins, ends_at, here = np.empty(len(lo), np.int32), np.empty(len(lo), np.int32), np.empty(len(lo), np.int32)
+    most, varies, seen = np.empty(n), np.empty(n), np.empty((d, 3), np.int32)
+    _vary(trees, score, lo, hi, found, ends, most, varies)
+    left_out = _negligible(varies, spare)
+    number, stamp = np.empty((d, (FEW + 1) ** 2), np.int32), np.full((d, (FEW + 1) ** 2), -1)
     rest, tree, part, interval, run, leaf, listed = 0.0, 0, 0, 0, 0, 0, 0
     for t in range(n):
         if left_out[t]:
@@ -147,53 +219,15 @@ def gather(trees, parts, channel, lo, hi, spare, prices, local):  # type: ignore
             continue
         local.tree[tree, LEAF], local.tree[tree, PART], local.tree[tree, RUN] = leaf, part, run
         tree += 1
-        start = parts.of_tree[t]
-        for p in range(start, parts.of_tree[t + 1]):
-            j, a, b = parts.input[p], parts.first[p], parts.first[p + 1]
-            while a + 1 < b and parts.begin[a + 1] <= lo[j]:
-                a += 1
-            while parts.begin[b - 1] >= hi[j]:
-                b -= 1
-            begins[p - start], ends_at[p - start], here[p - start] = a, b, -1
-            if b - a < 2:
-                continue
-            here[p - start] = part
-            local.part[part, INPUT], local.part[part, FIRST], local.part[part, ORIGIN] = j, interval, a
-            local.weight[part] = varies[t]
-            part += 1
-            for i in range(a, b):
-                local.begin[interval], local.price[interval] = max(parts.begin[i], lo[j]), prices[i]
-                interval += 1
+        part, interval = _add_parts(parts, t, lo, hi, varies[t], prices, local, part, interval, seen)
         for i in range(ends[t], ends[t + 1]):
             local.leaf[leaf], local.score[leaf] = listed, score[found[i]]
             leaf += 1
-            for r in range(parts.of_leaf[found[i], 0], parts.of_leaf[found[i], 1]):
-                p = parts.part[r]
-                k, base = p - start, parts.first[p]
-                if here[k] < 0:
-                    continue
-                low = max(base + parts.low[r], begins[k]) - begins[k]
-                high, length = min(base + parts.high[r], ends_at[k]) - begins[k], ends_at[k] - begins[k]
-                if high - low == length:
-                    continue
-                known = -1
-                place = low * (FEW + 1) + high
-                if length <= FEW:
-                    if stamp[k, place] == t:
-                        known = number[k, place]
-                    else:
-                        stamp[k, place], number[k, place] = t, run
-                if known < 0:
-                    first = local.part[here[k], FIRST]
-                    local.run[run, LOW], local.run[run, HIGH], local.run[run, OF] = first + low, first + high, here[k]
-                    known = run
-                    run += 1
-                local.runs[listed] = known
-                listed += 1
+            run, listed = _add_runs(parts, t, found[i], local, run, listed, seen, number, stamp)
     local.tree[tree, LEAF], local.tree[tree, PART], local.tree[tree, RUN] = leaf, part, run
     local.part[part, FIRST], local.leaf[leaf] = interval, listed
     local.first[0] = 0
-    for j in range(len(lo)):
+    for j in range(d):
         local.first[j + 1] = local.first[j] + hi[j] - lo[j]
     return tree, rest
 

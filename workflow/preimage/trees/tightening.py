@@ -48,7 +48,7 @@ class Tightening:
         self.trees, self.wanted, self.cells = trees, wanted, int(grid.shape.sum())
         self.parts: Parts = parts(trees, grid)
         first = (trees.roots + np.arange(len(trees.roots))) // 2  # as many nodes of earlier trees are leaves
-        start, unit = float(trees.start[0]), float(np.finfo(trees.start.dtype).eps) / 2
+        start, unit = float(trees.start[0]), float(np.finfo(np.float32 if trees.single else float).eps) / 2
         largest = abs(start) + float(np.maximum.reduceat(np.abs(trees.score[0]), first).sum())
         # Each addition of `predict` rounds by at most a unit of what its terms are together.
         self.sums = Sums(start, largest, 1.01 * (len(first) + 2) * max(unit, UNIT) * largest)
