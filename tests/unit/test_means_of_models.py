@@ -117,6 +117,24 @@ def test_a_planted_fault_is_caught(monkeypatch):
     assert caught > 3
 
 
+def _far_away():
+    """Compare processes far from 0, where scalers round points by much of their distances."""
+    space = Space((Input("a", 1e7, 1e7 + 3), Input("b", -1e6, -1e6 + 0.1)))
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X, Y = data_of(rng, space, 12)
+        for name in ("endless", "matern12", "matern32"):
+            model = process(KERNELS[name](0.3)).fit(X, Y)
+            soundness.check(form_of(model, 2), predicted(model), space, rng, data=X, boxes=10, tight=False)
+
+
+def test_what_scalers_round_far_from_0_is_in_the_bounds(monkeypatch):
+    _far_away()
+    monkeypatch.setattr(process_model, "_away", lambda form: np.zeros(form.rows.shape[2]))
+    with pytest.raises(AssertionError):
+        _far_away()
+
+
 def mlp(seed, *layers, **options):
     net = MLPRegressor(hidden_layer_sizes=layers or (6,), max_iter=40, random_state=seed, **options)
     return make_pipeline(StandardScaler(), net)

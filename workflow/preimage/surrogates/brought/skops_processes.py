@@ -51,9 +51,11 @@ def form(members: Sequence[tuple[Member, Layered]], columns: Columns) -> Process
     for member, before in members:
         ours, theirs, factor, shift = _seen(before)
         model, width = member.model, before.width
-        rows = np.zeros((len(model.X_train_), sum(np.maximum(columns.levels, 1))))
-        rows[:, ours] = (np.asarray(model.X_train_, float)[:, theirs] - shift) / factor
-        around = _centres(rows, columns) if around is None else around
+        given = np.asarray(model.X_train_, float)[:, theirs]
+        around = _centres((given - shift) / factor, ours, columns) if around is None else around
+        # As differences in the process's own columns: those are exact, where the columns themselves would be rounded.
+        rows = np.zeros((len(given), len(around)))
+        rows[:, ours] = (given - (around[ours] * factor + shift)) / factor
         alpha = np.asarray(model.alpha_, float).reshape(len(rows), -1).T
         mean, deviation = np.asarray(model._y_train_mean, float), np.asarray(model._y_train_std, float)
         times = np.broadcast_to(member.share * member.factor * deviation, len(alpha))
@@ -61,7 +63,7 @@ def form(members: Sequence[tuple[Member, Layered]], columns: Columns) -> Process
         for part in kernel.parts:
             lengths = np.full(rows.shape[1], ENDLESS)
             lengths[ours] = np.broadcast_to(part.length, width)[theirs] / np.abs(factor)
-            own = (rows - around) / lengths
+            own = rows / lengths
             sums += [_Sum(k, part, lengths, own, part.amplitude * times[k] * alpha[k]) for k in range(len(alpha))]
         constants, added = times * kernel.constant, member.share * (member.factor * mean + member.shift)
         centre = centre + constants * alpha.sum(axis=1) + added
@@ -98,11 +100,13 @@ def _seen(before: Layered) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     return ours, theirs, weights[ours, theirs], before.offset[theirs]
 
 
-def _centres(rows: np.ndarray, columns: Columns) -> np.ndarray:
+def _centres(rows: np.ndarray, ours: np.ndarray, columns: Columns) -> np.ndarray:
     """Return what to count columns of numbers from, as differences of rounded numbers are then of their own size (D,);
     those of categories from 0."""
     of_number = np.repeat(columns.levels == 0, np.maximum(columns.levels, 1))
-    return np.where(of_number, rows.mean(axis=0), 0.0)
+    centres = np.zeros(len(of_number))
+    centres[ours] = rows.mean(axis=0)
+    return np.where(of_number, centres, 0.0)
 
 
 def _of_inputs(centres: np.ndarray | None, columns: Columns) -> np.ndarray:
