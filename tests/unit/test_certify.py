@@ -58,6 +58,15 @@ def test_the_command_prints_the_optimum_that_is_proven(file, capsys):
     assert float(at["a"]) + float(at["b"]) <= 1 + 1e-9
 
 
+def test_a_flag_that_is_repeated_adds_to_what_it_said(file, capsys):
+    bounds = ["0 <= a <= 1", "0 <= b <= 1", "a + b <= 1"]
+    once, _ = say(capsys, file, "--maximize", "y", "--within", *bounds)
+    each, _ = say(capsys, file, "--maximize", "y", *(word for b in bounds for word in ("--within", b)))
+    assert [line for line in each.splitlines() if not line.startswith("  seconds")] == [
+        line for line in once.splitlines() if not line.startswith("  seconds")
+    ]
+
+
 def test_the_exit_status_says_what_was_proven(file, capsys):
     _, y, _ = boosted()
     bounds = ("--within", "0 <= a <= 1", "0 <= b <= 1")

@@ -72,12 +72,18 @@ def _add_certify(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--minimize", metavar="OUTPUT", help="the output to minimise")
     kind.add_argument("--maximize", metavar="OUTPUT", help="the output to maximise")
-    kind.add_argument("--target", nargs="+", metavar="VALUE", help='values to meet: "y = 60"')
-    kind.add_argument("--band", nargs="+", metavar="RANGE", help='ranges to meet: "55 <= y <= 65"')
+    kind.add_argument("--target", nargs="+", action="extend", metavar="VALUE", help='values to meet: "y = 60"')
+    kind.add_argument("--band", nargs="+", action="extend", metavar="RANGE", help='ranges to meet: "55 <= y <= 65"')
     parser.add_argument("--tolerance", type=float, help="how far from a target still meets it")
-    parser.add_argument("--within", nargs="+", default=[], metavar="RANGE", help='bounds and conditions: "0 <= a <= 3"')
-    parser.add_argument("--integer", nargs="+", default=[], metavar="INPUT", help="inputs that take whole numbers only")
-    parser.add_argument("--subject-to", nargs="+", default=[], metavar="RANGE", help='limits of outputs: "z <= 5"')
+    parser.add_argument(
+        "--within", nargs="+", action="extend", default=[], metavar="RANGE", help='bounds and conditions: "0 <= a <= 3"'
+    )
+    parser.add_argument(
+        "--integer", nargs="+", action="extend", default=[], metavar="INPUT", help="inputs that take whole numbers only"
+    )
+    parser.add_argument(
+        "--subject-to", nargs="+", action="extend", default=[], metavar="RANGE", help='limits of outputs: "z <= 5"'
+    )
     parser.add_argument("--inputs", nargs="+", help="the model's inputs in its order, where its file names none")
     parser.add_argument("--outputs", nargs="+", help="all of the model's outputs in its order, where it has several")
     parser.add_argument("--surrogate", help="which model of a study's results; needless where there is one")
