@@ -90,8 +90,7 @@ def residuals_and_jacobian(form: Form, data: Data, X: Any, active: tuple[int, ..
     tasks = jax.vmap(partial(_tasks, form, data, moving))(X)
     c = tasks.p.shape[1]
     flat = jax.tree.map(lambda v: v.reshape(-1, *v.shape[2:]), tasks)
-    share = c if form.together else 1
-    Y, dY = _solved(form, data, flat, jnp.repeat(going, c // share), share)
+    Y, dY = _solved(form, data, flat, jnp.repeat(going, c), c if form.together else 1)
     Y, dY = (v.reshape(len(X), c, *v.shape[1:]) for v in (Y, dY))
     return jax.vmap(partial(_observed, form, data, active, moving))(X, Y, dY)
 
@@ -184,17 +183,18 @@ def _observed(
     return r, out
 
 
-def _solved(form: Form, data: Data, tasks: Tasks, going: Any, share: int) -> tuple[Any, Any]:
+def _solved(form: Form, data: Data, tasks: Tasks, going: Any, together: int) -> tuple[Any, Any]:
     """Return the states at all times (n, t, k) and their derivatives (n, a, t, k); NaN where there are none, and of
-    tasks that are not `going`.
+    tasks that are not `going` (n,).
 
     Args:
-        share: of how many tasks in a row one lane takes all, which share their rest.
-        going: which of these are to be solved (n / share,).
+        together: how many tasks in a row share their rest. One lane takes them all, unless lanes would be idle.
     """
-    n, (a, k), t, groups = len(tasks.p), tasks.dy.shape[1:], len(data.times), len(going)
-    w = min(groups, max(FEWEST, min(MOST, groups // SHARE)))
-    order, many = share * jnp.argsort(~going, stable=True), going.sum()
+    n, (a, k), t = len(tasks.p), tasks.dy.shape[1:], len(data.times)
+    w = min(n, max(FEWEST, min(MOST, n // SHARE)))
+    share = jnp.where(2 * going.sum() >= w * together, together, 1)
+    leads = going & (jnp.arange(n) % share == 0)
+    order, many = jnp.argsort(~leads, stable=True), leads.sum()
     # A place more, where lanes without a task write.
     out = jnp.full((n + 1, t, k), jnp.nan), jnp.full((n + 1, t, a, k), jnp.nan)
     first = jnp.where(jnp.arange(w) < many, order[:w], n)
@@ -213,8 +213,8 @@ def _solved(form: Form, data: Data, tasks: Tasks, going: Any, share: int) -> tup
         ended = ended & (lanes.task < n)
         whole = ended & (after.settling | ((lanes.task + 1) % share == 0))
         place = taken + jnp.cumsum(whole) - 1
-        new = jnp.where(place < many, order[jnp.minimum(place, groups - 1)], n)
-        if share > 1:
+        new = jnp.where(place < many, order[jnp.minimum(place, n - 1)], n)
+        if together > 1:
             rested = after.rest, after.drest
             again = _lanes(form, tasks, lanes.task + 1)._replace(settling=jnp.zeros(w, bool), y=rested[0], dy=rested[1])
             after = _renewed(after, again._replace(rest=rested[0], drest=rested[1]), ended & ~whole)
