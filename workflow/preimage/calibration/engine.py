@@ -13,7 +13,7 @@ import numpy as np
 
 from preimage.calibration import least_squares, pooled, stationary
 from preimage.calibration.fit import Fit
-from preimage.calibration.least_squares import WHY, Box, Found
+from preimage.calibration.least_squares import LITTLE, WHY, Box, Found
 from preimage.calibration.starts import TRIALS, design, tried
 from preimage.core.dynamics import Curve
 from preimage.core.space import Space
@@ -119,11 +119,12 @@ def _on(
     whole = least_squares.minimise(fit.form, fit.data, X, bounds, movable, iterations=POLISHING, only=mine)
     for _ in range(rounds - 1):
         gained = [a - b > fit.part(b, GAINED) for a, b in zip(loss.tolist(), whole.loss.tolist(), strict=True)]
-        mine = mine & (whole.rest == 0) & np.array(gained)
+        mine = mine & np.array(gained)
         if not mine.any():
             break
         loss = whole.loss.copy()
         part = least_squares.minimise(fit.form, fit.data, whole.X, bounds, movable, iterations=POLISHING, only=mine)
+        mine = mine & (part.loss <= loss)
         for old, new in zip(whole[:2] + whole[3:7], part[:2] + part[3:7], strict=True):
             old[mine] = new[mine]
         whole.evaluations[mine] += part.evaluations[mine]
@@ -150,7 +151,9 @@ def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message:
     if not len(first):
         return found, done
     lanes = np.arange(len(loss)) if together else np.resize(first, POLISHED)
-    bounds, mine = bounds._replace(noise=ADDED_UP * fit.noise), np.isin(lanes, first)
+    bounds, mine = bounds._replace(noise=np.float64(ADDED_UP * fit.noise)), np.isin(lanes, first)
+    if together and fit.noises:  # the loss of a likelihood is large or small by a constant that says nothing
+        bounds = bounds._replace(little=np.float64(fit.part(1.0, LITTLE) / max(float(loss[order[0]]), 1.0)))
     again = _on(fit, bounds, movable, found.X[lanes], loss[lanes], mine, ROUNDS if together else 1)
     for k, lane in [(lanes.tolist().index(lane), lane) for lane in first]:
         if not np.sqrt(again.loss[k]) <= np.sqrt(loss[lane]) + bounds.noise:
