@@ -53,7 +53,7 @@ def adversaries(rng, values, sign, start, end, each, rounds):
     return np.concatenate(total, axis=1)
 
 
-def check(form, predict, space, rng, boxes=25, each=30, rounds=3, data=None):
+def check(form, predict, space, rng, boxes=25, each=30, rounds=3, data=None, tight=True):
     """Compare a model's predictions with its bounds on boxes; return how many were compared."""
     ends = ends_of(len(predict(space.low[None])[0]))
     bounded = bounding.box_model(form, space, ends, predict)
@@ -65,6 +65,6 @@ def check(form, predict, space, rng, boxes=25, each=30, rounds=3, data=None):
     assert np.isfinite(own).all() and (beyond >= 0).all(), beyond.min()
     # At a point they are what is predicted, but for rounding.
     size = bounding.reach(form, space).max()
-    assert beyond[-boxes:].max() <= 10 * (2 * bounded.margin.max() + 1e-9 * size)
+    assert not tight or beyond[-boxes:].max() <= 10 * (2 * bounded.margin.max() + 1e-9 * size)
     assert (np.abs(sums[:, :, 1]) <= bounding.reach(form, space)[0]).all()
     return sums.shape[0] * sums.shape[1]

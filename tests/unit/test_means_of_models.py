@@ -11,6 +11,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.svm import SVR, NuSVR
 
 import preimage
 from preimage.core.space import Input, Space
@@ -117,12 +118,32 @@ def test_a_planted_fault_is_caught(monkeypatch):
     assert caught > 3
 
 
+def _far_away():
+    """Compare processes far from 0, where scalers round points by much of their distances."""
+    space = Space((Input("a", 1e7, 1e7 + 3), Input("b", -1e6, -1e6 + 0.1)))
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X, Y = data_of(rng, space, 12)
+        for name in ("endless", "matern12", "matern32"):
+            model = process(KERNELS[name](0.3)).fit(X, Y)
+            soundness.check(form_of(model, 2), predicted(model), space, rng, data=X, boxes=10, tight=False)
+
+
+def test_what_scalers_round_far_from_0_is_in_the_bounds(monkeypatch):
+    _far_away()
+    monkeypatch.setattr(process_model, "_away", lambda form: np.zeros(form.rows.shape[2]))
+    with pytest.raises(AssertionError):
+        _far_away()
+
+
 def mlp(seed, *layers, **options):
     net = MLPRegressor(hidden_layer_sizes=layers or (6,), max_iter=40, random_state=seed, **options)
     return make_pipeline(StandardScaler(), net)
 
 
 MEANS = {
+    "vectors": lambda: make_pipeline(StandardScaler(), SVR(C=50.0, epsilon=0.05)),
+    "bagged vectors": lambda: BaggingRegressor(make_pipeline(MinMaxScaler(), NuSVR(gamma=2.0)), 3, random_state=1),
     "networks": lambda: VotingRegressor(
         [("a", mlp(0, 8, 5, activation="tanh")), ("b", mlp(1)), ("c", Ridge())], weights=[2, 0.5, 1]
     ),
@@ -138,7 +159,10 @@ MEANS = {
         transformer=StandardScaler(),
     ),
 }
-FORMS = {"planes": Planes, "processes": Process, "bagged processes": Process, "mixed": Total}
+FORMS = {
+    **dict.fromkeys(("vectors", "bagged vectors", "processes", "bagged processes"), Process),
+    **{"planes": Planes, "mixed": Total},
+}
 
 
 @pytest.mark.parametrize("name", MEANS)
@@ -170,7 +194,7 @@ def test_nothing_is_beyond_the_bounds_of_many_means(name):
     assert compared > 100_000
 
 
-@pytest.mark.parametrize("name", ["matern12", "matern32", "sum", "mixed"])
+@pytest.mark.parametrize("name", ["matern12", "matern32", "sum", "mixed", "vectors"])
 def test_the_optimum_of_a_file_is_proven(name, tmp_path):
     rng = np.random.default_rng(5)
     space = Space((Input("a", 0.0, 1.0), Input("b", 0.0, 1.0)))
@@ -218,6 +242,7 @@ def test_what_has_no_bounds_is_refused_by_name():
     X, y = np.random.default_rng(0).random((20, 2)), np.arange(20.0)
     forest = VotingRegressor([("a", RandomForestRegressor(3)), ("b", Ridge())]).fit(X, y)
     assert "RandomForestRegressor has no proven bounds; expected trees or one of" in refusal(form_of, forest, 2)
+    assert "SVR of the kernel poly has no proven bounds" in refusal(form_of, SVR(kernel="poly").fit(X, y), 2)
     noise = process(WHITE(1.0) * RBF(1.0)).fit(X, y)
     assert "without distances" in refusal(form_of, noise, 2)
 
@@ -234,6 +259,8 @@ def test_a_study_knows_what_a_mean_is_to_exact_searches(tmp_path):
     assert known(MEANS["bagged"]()) == {"form": "network"}
     assert known(MEANS["processes"]()) == {"form": "process"}
     assert known(MEANS["mixed"]()) == {"form": "total"}
+    assert known(MEANS["vectors"]()) == {"form": "process"}
+    assert known(SVR(kernel="poly"))["unbounded"] == "SVR of another kernel than rbf has no proven bounds"
     assert known(BaggingRegressor(n_estimators=3)) == {"made_of_trees": True}
     mixed = VotingRegressor([("a", RandomForestRegressor(3)), ("b", Ridge())])
     assert known(mixed)["unbounded"].startswith("VotingRegressor of trees beside other models")

@@ -9,7 +9,7 @@ from preimage import study
 from preimage.data.rows import Rows
 from preimage.support import jax_setup
 from preimage.support.progress import TrainingContext
-from preimage.surrogates import keras_files, neural_network, vmapped_training
+from preimage.surrogates import few_points, keras_files, neural_network, vmapped_training
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kinds.neural_network import NeuralNetwork
 from preimage.surrogates.metrics import metrics
@@ -264,3 +264,23 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     jax_setup.cache_compiled_programs.__wrapped__()
     assert jax.config.jax_compilation_cache_dir == before
+
+
+@pytest.mark.parametrize("activation", neural_network.ACTIVATIONS)
+def test_few_points_have_the_outputs_and_slopes_that_jax_gives_many(activation):
+    rng = np.random.default_rng(0)
+    shapes = [(5, 7), (7, 4), (4, 2)]
+    parts = neural_network.Parameters(
+        np.array([5.0, 0.0, 100.0]), np.array([0.5, 1.0, 1e3]), np.array([3.0, -1e4]), np.array([2.0, 1e4]),
+        [rng.normal(size=(3, *s)) for s in shapes], [rng.normal(size=(3, s[1])) for s in shapes],
+    )  # fmt: skip
+    network = neural_network.Network(neural_network.Form(activation, (0, 3, 0)), parts)
+    X = np.column_stack([rng.uniform(0, 9, 40), rng.integers(0, 3, 40), rng.normal(0, 9e3, 40)])
+    Y, slopes = network.gradient(X)
+    few = [network.gradient(X[k : k + few_points.FEW]) for k in range(0, 40, few_points.FEW)]
+    for many, parts in ((Y, [y for y, _ in few]), (slopes, [s for _, s in few])):
+        sizes = np.abs(many).max(axis=0)
+        np.testing.assert_allclose(
+            np.concatenate(parts) / np.where(sizes, sizes, 1), many / np.where(sizes, sizes, 1), rtol=0, atol=1e-13
+        )
+    assert (slopes[..., 1] == 0).all() and np.abs(slopes[..., [0, 2]]).min(axis=(0, 1)).max() > 0

@@ -29,9 +29,11 @@ squared distance (relative (D + 3) u, where x exp(-x) is at most 0.37, and for M
 products with it amount to; a sum of n terms by n u times the sum of their sizes. So `predict` is off by at most (n + D
 + 24) u A before it is scaled, and each moment here by (n/4 + D + 44) u A times the largest |D|^k k(|D|^2), which
 `error` holds and exp(|v|) adds up: (k/e)^(k/2) is at most k!, and what Matern has there at most twice that. Centres
-over other length scales are not quite the same point: they differ by 2 u of their size, and the mean by at most |f|
-times that. Everything else is sums of few terms: `ROUNDED` of the sizes that are added, a thousand times what they
-amount to.
+over other length scales are not quite the same point, nor is what scalers make of one: they differ by a few u of their
+size, and the mean by at most |f| times that, or where it has no slope by its weights times that. Of a row's tangent or
+chord the value at the centre, the slopes and the curvatures are no larger than its weight, or twice that: their sums
+are off by as much as 16 `error` hold. Everything else is sums of few terms: `ROUNDED` of the sizes that are added, a
+thousand times what they amount to.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ from preimage.support.numba_cache import numba
 
 LANES = 4
 ROUNDED = 1e-11
+# By how much points and rows may be moved together, by rounding in scalers for one, as a share of the sizes of columns.
+MOVED = 1e-15
 
 
 @numba.njit(cache=True)
@@ -107,6 +111,7 @@ class Processes(NamedTuple):
         squared_norm, error: of each output, and what a sum of its covariances is off by (M,).
         centre, scale: of the outputs (M,).
         kernels, parameters: which each is (`covariances.CODES`) (M,).
+        away: sizes of what columns are counted from, over length scales (M, D).
     """
 
     rows: np.ndarray
@@ -118,6 +123,7 @@ class Processes(NamedTuple):
     scale: np.ndarray
     kernels: np.ndarray
     parameters: np.ndarray
+    away: np.ndarray
 
 
 class Expansion(NamedTuple):
@@ -321,7 +327,7 @@ def _lines(p, m, c, r, free, size, out):  # type: ignore[no-untyped-def]
     kernel, own, d = p.kernels[m], p.parameters[m], len(free)
     line, slope, curve, share = out.line[m], out.line_slope[m], out.line_curve[m], out.line_share[m]
     line[:], slope[:], curve[:], share[:] = 0.0, 0.0, 0.0, 0.0
-    sizes = total = miss = low = high = 0.0
+    total = miss = low = high = 0.0
     for i in range(p.weights.shape[1]):
         a = p.weights[m, i]
         if a == 0.0:
@@ -348,7 +354,7 @@ def _lines(p, m, c, r, free, size, out):  # type: ignore[no-untyped-def]
         low += a * (least if a > 0.0 else most)
         high += a * (most if a > 0.0 else least)
         beyond = abs(a) * max(most - chord * (middle - near) - touched, most - tangent * (middle - near) - touched)
-        sizes, total, miss = sizes + abs(a) * most, total + abs(a), miss + beyond
+        total, miss = total + abs(a), miss + beyond
         for side in range(2):
             steep = tangent if (side == 0) == (a > 0.0) else chord
             line[side] += a * (under if (side == 0) == (a > 0.0) else over)
@@ -360,7 +366,7 @@ def _lines(p, m, c, r, free, size, out):  # type: ignore[no-untyped-def]
             away, half = abs(c[free[f]] - p.rows[m, free[f], i]), r[free[f]]
             share[f] += 2.0 * beyond * ((away + half) ** 2 - max(away - half, 0.0) ** 2) / max(width, 1e-300)
     out.open[m] = miss
-    out.off[m] = 4.0 * p.error[m] + 8.0 * ROUNDED * sizes + 2e-15 * size * total
+    out.off[m] = 16.0 * p.error[m] + 2.0 * MOVED * size * total
     out.low[m], out.high[m] = max(out.low[m], low - out.off[m]), min(out.high[m], high + out.off[m])
 
 
@@ -397,22 +403,23 @@ def _expand(p, m, a, b, r, c, work, free, out):  # type: ignore[no-untyped-def]
         c[col] = low if low == high else low / 2.0 + high / 2.0
         r[col] = max(c[col] - low, high - c[col]) * (1.0 + 1e-15)
         R2 += r[col] ** 2
-        size += abs(c[col])
+        size += abs(c[col]) + p.away[m, col]
     norm = np.sqrt(p.squared_norm[m])
     out.low[m], out.high[m], out.lose[m], out.value[m], out.bend[m] = -norm, norm, np.inf, 0.0, 0.0
     out.open[m] = np.inf
     if kernel not in (RBF, MATERN52):
         if R2 <= FAR:
             _first(p, m, c, r, free, work, out)
+        moved = MOVED * size * (2.0 * np.abs(p.weights[m]).sum() if kernel == MATERN12 else norm)
+        out.lose[m] += moved
         _lines(p, m, c, r, free, size, out)
-        out.lose[m] += out.off[m]
         return
     if R2 <= FAR:
         if kernel == RBF:
             _rbf(p, m, c, r, free, work, out)
         else:
             _matern(p, m, c, r, free, work, out)
-        out.lose[m] += norm * 4e-16 * size
+        out.lose[m] += norm * MOVED * size
     if R2 > WIDE:
         _each(p, m, kernel, c, r, free, out)
 

@@ -65,7 +65,14 @@ def processes(form: Process, used: np.ndarray) -> Processes:
         form.scale[own],
         np.array([covariances.CODES[form.kernels[m]] for m in used], np.int64),
         np.array([_parameter(form, m) for m in used], float),
+        _away(form) / form.lengths[used],
     )
+
+
+def _away(form: Process) -> np.ndarray:
+    """Return the sizes of what columns are counted from, in their own scale (D,)."""
+    c = form.columns
+    return np.repeat(np.where(c.levels > 0, 0.0, np.abs(c.centre / c.scale)), np.maximum(c.levels, 1))
 
 
 def _parameter(form: Process, m: int) -> float:

@@ -21,6 +21,7 @@ from preimage.core.space import Space
 from preimage.inversion.gradients import Line
 from preimage.inversion.kinds.multistart import Multistart
 from preimage.inversion.question import Question
+from preimage.support.blas import one_blas_thread
 from preimage.support.masking import without_secrets
 from preimage.support.progress import Report
 
@@ -102,13 +103,14 @@ def descend(
     rows = []
     best = np.inf
     progress = Progress(report)
-    for k, (x0, q) in enumerate(zip(X0, owner, strict=True)):
-        line = Line(questions[q], x0, movable=movable & questions[q].space.free)
-        x, last, *end, own = _one(line, options, partial(progress.iteration, k, line))
-        rows.append((x, last, *end, line.over(movable, own)))
-        best = np.fmin(best, last)
-        if report:
-            report(k + 1, float(best))
+    with one_blas_thread():  # others would only wait, busily: what scipy solves between evaluations is small
+        for k, (x0, q) in enumerate(zip(X0, owner, strict=True)):
+            line = Line(questions[q], x0, movable=movable & questions[q].space.free)
+            x, last, *end, own = _one(line, options, partial(progress.iteration, k, line))
+            rows.append((x, last, *end, line.over(movable, own)))
+            best = np.fmin(best, last)
+            if report:
+                report(k + 1, float(best))
     X, loss, evaluations, status, message, slope = map(list, zip(*rows, strict=True))
     return Ends(np.array(X), np.array(loss), np.array(evaluations), status, message, progress.history, np.array(slope))
 

@@ -26,6 +26,7 @@ from preimage.surrogates.brought.supported import (
     STEPS,
     TARGETS,
     UNBOUNDED_KERNELS,
+    VECTORS,
     VOTING,
     XGBOOST_LINKS,
 )
@@ -149,6 +150,8 @@ def _of_parts(about: Any) -> dict[str, Any]:
         return LINKED if '"LogLink"' in json.dumps(own.get("_loss", {})) else MADE_OF_TREES
     if name not in SKLEARN_FORMS:
         raise StudyError(f"{name} has no proven bounds; expected one of {', '.join([*SKLEARN_TREES, *SKLEARN_FORMS])}")
+    if name in VECTORS and "rbf" not in json.dumps(own["kernel"]):
+        raise StudyError(f"{name} of another kernel than rbf has no proven bounds")
     kernel = json.dumps(own.get("kernel_", {}))
     if strange := [part for part in UNBOUNDED_KERNELS if f'"{part}"' in kernel]:
         raise StudyError(f"kernel {strange[0]} has no proven bounds; expected sums of RBF, Matern and the like")

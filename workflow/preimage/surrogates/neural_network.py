@@ -32,7 +32,7 @@ from preimage.support.errors import StudyError
 from preimage.support.files import replacing
 from preimage.support.jax_setup import cache_compiled_programs, enable_double, use_one_thread
 from preimage.support.progress import ALONE, TrainingContext
-from preimage.surrogates import keras_files
+from preimage.surrogates import few_points, keras_files
 from preimage.surrogates.encoding import Encoding
 from preimage.surrogates.kinds.neural_network import NeuralNetwork as Options
 from preimage.surrogates.protocol import Traceable, Trained
@@ -157,12 +157,23 @@ class Network:
 
     def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs (n, m) and their derivatives by the inputs (n, m, d) at points (n, d); 0 by a category."""
-        Y, slopes = self._evaluate(_slope, X)
-        return Y, slopes
+        if len(X) > few_points.FEW:
+            Y, slopes = self._evaluate(_slope, X)
+            return Y, slopes
+        p, encoding = self.parameters, self._encoding
+        Y, J = few_points.outputs_and_slopes(encoding(np.asarray(X, float)), p.kernels, p.biases, self.form.activation)
+        inputs, columns = encoding.numbers()
+        slopes = np.zeros((len(X), Y.shape[1], len(self.form.levels)))
+        slopes[..., inputs] = J[..., columns] * p.y_scale[:, None] / p.x_scale[inputs]
+        return Y * p.y_scale + p.y_centre, slopes
 
     def traceable(self) -> Traceable:
         """Return the prediction for JAX to trace, in float64."""
         return Traceable(Mean(self.form), self._on_device)
+
+    @cached_property
+    def _encoding(self) -> Encoding:
+        return Encoding(np.array(self.form.levels, int), self.parameters.x_centre, self.parameters.x_scale)
 
     @cached_property
     def _on_device(self) -> Parameters:
@@ -172,9 +183,8 @@ class Network:
     def exact_form(self) -> exact_forms.Network:
         """Return the ensemble as arrays, for exact searches."""
         p = self.parameters
-        encoding = Encoding(np.array(self.form.levels, int), p.x_centre, p.x_scale)
         kernels, biases = tuple(p.kernels), tuple(p.biases)
-        columns = exact_forms.Columns.of(encoding)
+        columns = exact_forms.Columns.of(self._encoding)
         activations = (self.form.activation,) * (len(kernels) - 1)
         return exact_forms.Network(columns, activations, p.y_centre, p.y_scale, kernels, biases)
 
@@ -195,8 +205,7 @@ class Network:
         for k, (kernel, bias) in enumerate(zip(p.kernels, p.biases, strict=True)):
             layers += [(f"kernel_{k}", kernel), (f"bias_{k}", bias)]
         scales = {"y_centre": p.y_centre, "y_scale": p.y_scale}
-        encoding = Encoding(np.array(self.form.levels, int), np.asarray(p.x_centre), np.asarray(p.x_scale))
-        arrays = {**dict(layers), **scales, **encoding.arrays()}
+        arrays = {**dict(layers), **scales, **self._encoding.arrays()}
         return Portable("network", arrays, {"activation": self.form.activation, "layers": len(p.kernels)})
 
     def save(self, path: Path) -> None:

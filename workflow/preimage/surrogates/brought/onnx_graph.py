@@ -55,7 +55,10 @@ class Graph(NamedTuple):
 def read(path: Path) -> Graph:
     """Return the graph of a file. Raises ValueError for one that is damaged, or holds what is not read here."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        graphs = [f for f in onnx_wire.fields(data, 0, len(data)) if f.number == 7 and f.kind == LENGTH]
+        parts = [f for f in onnx_wire.fields(data, 0, len(data)) if f.kind == LENGTH]
+        graphs = [f for f in parts if f.number == 7]
+        if any(f.number == 25 for f in parts):
+            raise ValueError("it has functions of its own, which are not followed")
         if len(graphs) != 1:
             raise ValueError(f"it holds {len(graphs)} graphs")
         return _graph(data, graphs[0], path.parent)

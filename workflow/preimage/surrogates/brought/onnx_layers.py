@@ -82,6 +82,13 @@ def _value(given: Any) -> Value:
     return given
 
 
+def _wide(given: Any) -> Layered:
+    """Return the layers of a value of shape (n, width). Raises StudyError for others."""
+    if (value := _value(given)).flat:
+        raise StudyError("a product over the rows has no proven bounds")
+    return value.known
+
+
 def _constant(given: Any) -> np.ndarray:
     if not isinstance(given, np.ndarray):
         raise StudyError("a value that depends on inputs, where a constant has proven bounds")
@@ -96,7 +103,7 @@ def _gemm(node: Node, given: Sequence[Given], resolution: float) -> Value:
     if own.get("transA", 0):
         raise StudyError("transA has no proven bounds")
     kernel = np.asarray(_constant(given[1]), float) * own.get("alpha", 1.0)
-    found = Value(_value(given[0]).known.then(kernel.T if own.get("transB", 0) else kernel))
+    found = Value(_wide(given[0]).then(kernel.T if own.get("transB", 0) else kernel))
     if len(given) < 3 or given[2] is None:
         return found
     return _plus(found, given[2], float(own.get("beta", 1.0)))
@@ -106,7 +113,7 @@ def _matmul(node: Node, given: Sequence[Given], resolution: float) -> Value:
     kernel = np.asarray(_constant(given[1]), float)
     if kernel.ndim > 2:
         raise StudyError("several kernels have no proven bounds")
-    return Value(_value(given[0]).known.then(kernel.reshape(len(kernel), -1)), kernel.ndim == 1)
+    return Value(_wide(given[0]).then(kernel.reshape(len(kernel), -1)), kernel.ndim == 1)
 
 
 def _plus(first: Given, second: Given, times: float = 1.0) -> Value:
@@ -132,7 +139,10 @@ def _multiplied(node: Node, given: Sequence[Given], resolution: float) -> Any:
 
 
 def _divided(node: Node, given: Sequence[Given], resolution: float) -> Value:
-    return _times(_value(given[0]), 1.0 / np.asarray(_constant(given[1]), float))
+    by = _constant(given[1])
+    if by.dtype.kind != "f":
+        raise StudyError("a quotient of whole numbers has no proven bounds")
+    return _times(_value(given[0]), 1.0 / by.astype(float))
 
 
 def _sum(node: Node, given: Sequence[Given], resolution: float) -> Value:
@@ -145,7 +155,7 @@ def _normalised(node: Node, given: Sequence[Given], resolution: float) -> Value:
         raise StudyError("batches as in training have no proven bounds")
     scale, shift, mean, variance = (np.asarray(_constant(a), float) for a in given[1:5])
     factor = 1.0 / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
-    return Value(_value(given[0]).known.scaled(1.0, -mean).scaled(factor).scaled(scale, shift))
+    return Value(_wide(given[0]).scaled(1.0, -mean).scaled(factor).scaled(scale, shift))
 
 
 def _scaler(node: Node, given: Sequence[Given], resolution: float) -> Value:
@@ -154,7 +164,7 @@ def _scaler(node: Node, given: Sequence[Given], resolution: float) -> Value:
 
 
 def _linear(node: Node, given: Sequence[Given], resolution: float) -> Value:
-    own, before = node.attributes, _value(given[0]).known
+    own, before = node.attributes, _wide(given[0])
     if own.get("post_transform", "NONE") != "NONE":
         raise StudyError(f"post_transform {own['post_transform']} has no proven bounds")
     slopes = np.array(own["coefficients"], float).reshape(int(own.get("targets", 1)), before.width)

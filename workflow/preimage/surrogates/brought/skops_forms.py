@@ -16,7 +16,7 @@ from preimage.surrogates.brought.layered import Layered, Neurons, Term
 from preimage.surrogates.brought.skops_forest import ENCODERS, changes_nothing
 from preimage.surrogates.brought.skops_members import Member, Some, members
 from preimage.surrogates.brought.skops_scalers import scaling
-from preimage.surrogates.brought.supported import NETWORK, PROCESS, SKLEARN_FORMS, TARGETS
+from preimage.surrogates.brought.supported import NETWORK, SKLEARN_FORMS, TARGETS
 
 
 def form(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], Any]) -> Form:
@@ -37,8 +37,8 @@ def form(model: Any, columns: Sequence[Column], table: Callable[[np.ndarray], An
         if kind not in SKLEARN_FORMS:
             raise StudyError(f"{kind} has no proven bounds; expected trees or one of {', '.join(SKLEARN_FORMS)}")
         each.append((member, _front(member.steps, levels, table, inputs)))
-    processes = [pair for pair in each if type(pair[0].model).__name__ == PROCESS]
-    networks = [pair for pair in each if type(pair[0].model).__name__ != PROCESS]
+    processes = [pair for pair in each if SKLEARN_FORMS[type(pair[0].model).__name__] == "process"]
+    networks = [pair for pair in each if SKLEARN_FORMS[type(pair[0].model).__name__] != "process"]
     found = list[Form]()
     if networks:
         shares = [member.share for member, _ in networks]

@@ -1,4 +1,5 @@
-"""Gaussian processes of scikit-learn as sums over their rows, one for each part of a kernel that is a sum."""
+"""Gaussian processes and support vectors of scikit-learn as sums over their rows: of a kernel that is a sum, one for
+each part."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from preimage.exact.forms import Columns, Process
 from preimage.support.errors import StudyError
 from preimage.surrogates.brought.layered import Layered
 from preimage.surrogates.brought.skops_members import Member
+from preimage.surrogates.brought.supported import VECTORS
 
 MATERN = {0.5: "matern12", 1.5: "matern32", 2.5: "matern52", np.inf: "rbf"}
 # Of columns that a process does not see.
@@ -34,6 +36,16 @@ class Kernel(NamedTuple):
     parts: tuple[Part, ...] = ()
 
 
+class _Rows(NamedTuple):
+    """A model as a sum over rows (n, d): centre + scale * weights (m, n) times its kernel."""
+
+    rows: np.ndarray
+    weights: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    kernel: Kernel
+
+
 class _Sum(NamedTuple):
     """One sum over rows: the output that it adds to, its part of the kernel, lengths, rows and weights."""
 
@@ -50,26 +62,41 @@ def form(members: Sequence[tuple[Member, Layered]], columns: Columns) -> Process
     sums, centre, off, around = list[_Sum](), np.zeros(1), np.zeros(1), None
     for member, before in members:
         ours, theirs, factor, shift = _seen(before)
-        model, width = member.model, before.width
-        rows = np.zeros((len(model.X_train_), sum(np.maximum(columns.levels, 1))))
-        rows[:, ours] = (np.asarray(model.X_train_, float)[:, theirs] - shift) / factor
-        around = _centres(rows, columns) if around is None else around
-        alpha = np.asarray(model.alpha_, float).reshape(len(rows), -1).T
-        mean, deviation = np.asarray(model._y_train_mean, float), np.asarray(model._y_train_std, float)
-        times = np.broadcast_to(member.share * member.factor * deviation, len(alpha))
-        kernel = of_kernel(model.kernel_)
-        for part in kernel.parts:
+        own, width = _rows(member.model), before.width
+        given, alpha = own.rows[:, theirs], own.weights
+        around = _centres((given - shift) / factor, ours, columns) if around is None else around
+        # As differences in the process's own columns: those are exact, where the columns themselves would be rounded.
+        rows = np.zeros((len(given), len(around)))
+        rows[:, ours] = (given - (around[ours] * factor + shift)) / factor
+        times = np.broadcast_to(member.share * member.factor * own.scale, len(alpha))
+        for part in own.kernel.parts:
             lengths = np.full(rows.shape[1], ENDLESS)
             lengths[ours] = np.broadcast_to(part.length, width)[theirs] / np.abs(factor)
-            own = (rows - around) / lengths
-            sums += [_Sum(k, part, lengths, own, part.amplitude * times[k] * alpha[k]) for k in range(len(alpha))]
-        constants, added = times * kernel.constant, member.share * (member.factor * mean + member.shift)
+            sums += [
+                _Sum(k, part, lengths, rows / lengths, part.amplitude * times[k] * alpha[k]) for k in range(len(alpha))
+            ]
+        constants, added = times * own.kernel.constant, member.share * (member.factor * own.centre + member.shift)
         centre = centre + constants * alpha.sum(axis=1) + added
         size = np.abs(constants) * np.abs(alpha).sum(axis=1)
         off = off + UNIT * ((2 * len(rows) + 64) * size + 16 * np.abs(added))
     if not sums:
         raise StudyError("a kernel without distances in it has no proven bounds")
     return _joined(sums, columns._replace(centre=_of_inputs(around, columns)), centre, off)
+
+
+def _rows(model: Any) -> _Rows:
+    """Return a fitted model as a sum over rows: those of its training, or its support vectors. Raises StudyError, by
+    name, for a kernel that has no bounds."""
+    if type(model).__name__ in VECTORS:
+        if model.kernel != "rbf":
+            raise StudyError(f"{type(model).__name__} of the kernel {model.kernel} has no proven bounds; expected rbf")
+        kernel = Kernel(0.0, (Part(1.0, "rbf", np.asarray(1.0 / np.sqrt(2.0 * model._gamma))),))
+        weights, centre = np.asarray(model.dual_coef_, float), np.asarray(model.intercept_, float)
+        return _Rows(np.asarray(model.support_vectors_, float), weights, centre, np.ones(1), kernel)
+    rows = np.asarray(model.X_train_, float)
+    weights = np.asarray(model.alpha_, float).reshape(len(rows), -1).T
+    centre, scale = np.asarray(model._y_train_mean, float), np.asarray(model._y_train_std, float)
+    return _Rows(rows, weights, centre, scale, of_kernel(model.kernel_))
 
 
 def _joined(sums: Sequence[_Sum], columns: Columns, centre: np.ndarray, off: np.ndarray) -> Process:
@@ -98,11 +125,13 @@ def _seen(before: Layered) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     return ours, theirs, weights[ours, theirs], before.offset[theirs]
 
 
-def _centres(rows: np.ndarray, columns: Columns) -> np.ndarray:
+def _centres(rows: np.ndarray, ours: np.ndarray, columns: Columns) -> np.ndarray:
     """Return what to count columns of numbers from, as differences of rounded numbers are then of their own size (D,);
     those of categories from 0."""
     of_number = np.repeat(columns.levels == 0, np.maximum(columns.levels, 1))
-    return np.where(of_number, rows.mean(axis=0), 0.0)
+    centres = np.zeros(len(of_number))
+    centres[ours] = rows.mean(axis=0)
+    return np.where(of_number, centres, 0.0)
 
 
 def _of_inputs(centres: np.ndarray | None, columns: Columns) -> np.ndarray:

@@ -28,8 +28,10 @@ LINEAR = (
     "OrthogonalMatchingPursuitCV", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor", "TheilSenRegressor",
 )  # fmt: skip
 NETWORK, PROCESS = "MLPRegressor", "GaussianProcessRegressor"
+# Sums over some of the rows, as those of processes.
+VECTORS = ("SVR", "NuSVR")
 # By the class of a model that varies smoothly, the form that it is bounded in.
-SKLEARN_FORMS = {**dict.fromkeys(LINEAR, "planes"), NETWORK: "network", PROCESS: "process"}
+SKLEARN_FORMS = {**dict.fromkeys(LINEAR, "planes"), NETWORK: "network", **dict.fromkeys((PROCESS, *VECTORS), "process")}
 # Models that another one stands within, and the mean of several.
 WITHIN, VOTING, BAGGING = ("Pipeline", "TransformedTargetRegressor"), "VotingRegressor", "BaggingRegressor"
 # Functions that undo a transform of the target: rising ones of `trees.links`.
