@@ -119,23 +119,26 @@ def pooled_losses_and_slopes(found, X, going):
     return (r**2).sum(axis=1), 2 * np.einsum("nrd,nr->nd", J, r)
 
 
-def test_searches_that_share_lanes_are_those_of_the_closed_form(tmp_path, monkeypatch):
-    """More solutions than lanes, to rest under two conditions, and a search that has ended."""
+@pytest.mark.parametrize("together", [False, True])
+def test_searches_that_share_lanes_are_those_of_the_closed_form(tmp_path, monkeypatch, together):
+    """More solutions than lanes, to rest under two conditions, together or not, and a search that has ended."""
     seen = np.arange(4.0 * len(TIMES)).reshape(-1, 2)
     wrote(tmp_path, monkeypatch, np.tile(TIMES, 2), seen, ["b", "c"])
     rows = pd.read_csv("rows.csv").assign(condition=np.repeat(["dim", "bright"], len(TIMES)))
     rows.drop(index=[4]).to_csv("rows.csv", index=False)  # one ends before the other
-    (tmp_path / "conditions.csv").write_text("condition,light,supply\ndim,1,\nbright,3,total\n")
+    table = "condition,light\ndim,1\nbright,3\n" if together else "condition,light,supply\ndim,1,\nbright,3,total\n"
+    (tmp_path / "conditions.csv").write_text(table)
     found = building.build(SWITCHED, {**ENTRY, "conditions": "conditions.csv"})
     X = np.random.default_rng(0).uniform(0.1, 5, (9, 7))
     X[:, 6] = 3
     there = np.delete(np.arange(10), 4)
 
     def both(x):
-        dim, bright = np.array([*x[:6], 1]), np.array([*x[:3], x[2], *x[4:6], 3])
+        dim, bright = np.array([*x[:6], 1]), np.array([*x[:3], x[3 if together else 2], *x[4:6], 3])
         return np.concatenate([at_rest(dim), at_rest(bright)])[there]
 
     assert [found.names[k] for k in found.form.taken] == list(SWITCHED["inputs"])
+    assert found.form.together == together
     loss, slopes = pooled_losses_and_slopes(found, X, np.arange(9) != 3)
     assert np.isnan(loss[3])
     for k in np.delete(np.arange(9), 3):

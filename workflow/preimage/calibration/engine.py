@@ -13,7 +13,7 @@ import numpy as np
 
 from preimage.calibration import least_squares, pooled, stationary
 from preimage.calibration.fit import Fit
-from preimage.calibration.least_squares import WHY, Box, Found
+from preimage.calibration.least_squares import LITTLE, WHY, Box, Found
 from preimage.calibration.starts import TRIALS, design, tried
 from preimage.core.dynamics import Curve
 from preimage.core.space import Space
@@ -23,8 +23,10 @@ from preimage.support.progress import Report
 
 # How many of the best ends are polished; equal numbers make one compiled program.
 POLISHED = 8
-# A polished end that still moves after so many iterations slides along a valley that the data does not tell apart.
-POLISHING = 40
+# A polished end that still moves after so many iterations slides along a valley that the data does not tell apart; but
+# of stiff equations, whose coarse steps end further away, it goes on where they brought this share of the loss, or of a
+# likelihood's limit: for so many times as many.
+POLISHING, GAINED, ROUNDS = 40, 1e-3, 10
 # Ends of the coarse steps within this share of every range are one place.
 TOGETHER = 1e-5
 # The errors of a solver's steps add up to so many times its tolerance.
@@ -109,6 +111,26 @@ def settled(question: Question, ends: Ends) -> Ends:
     return ends._replace(status=status, message=message)
 
 
+def _on(
+    fit: Fit, bounds: Box, movable: np.ndarray, X: np.ndarray, loss: np.ndarray, mine: np.ndarray, rounds: int
+) -> Found:
+    """Return searches from parameters (n, d) with a loss (n,), of those that are `mine` (n,): of so many rounds of
+    iterations as long as each brings something."""
+    whole = least_squares.minimise(fit.form, fit.data, X, bounds, movable, iterations=POLISHING, only=mine)
+    for _ in range(rounds - 1):
+        gained = [a - b > fit.part(b, GAINED) for a, b in zip(loss.tolist(), whole.loss.tolist(), strict=True)]
+        mine = mine & np.array(gained)
+        if not mine.any():
+            break
+        loss = whole.loss.copy()
+        part = least_squares.minimise(fit.form, fit.data, whole.X, bounds, movable, iterations=POLISHING, only=mine)
+        mine = mine & (part.loss <= loss)
+        for old, new in zip(whole[:2] + whole[3:7], part[:2] + part[3:7], strict=True):
+            old[mine] = new[mine]
+        whole.evaluations[mine] += part.evaluations[mine]
+    return whole
+
+
 def _losses(fit: Fit, bounds: Box, movable: np.ndarray, X: np.ndarray) -> np.ndarray:
     """Return the losses (n,) at parameters (n, d) as a search sees them; infinite or NaN where there is none."""
     return least_squares.minimise(fit.form, fit.data, X, bounds, movable, iterations=0).loss
@@ -129,8 +151,10 @@ def _polished(fit: Fit, bounds: Box, movable: np.ndarray, found: Found, message:
     if not len(first):
         return found, done
     lanes = np.arange(len(loss)) if together else np.resize(first, POLISHED)
-    bounds, mine = bounds._replace(noise=ADDED_UP * fit.noise), np.isin(lanes, first)
-    again = least_squares.minimise(fit.form, fit.data, found.X[lanes], bounds, movable, iterations=POLISHING, only=mine)
+    bounds, mine = bounds._replace(noise=np.float64(ADDED_UP * fit.noise)), np.isin(lanes, first)
+    if together and fit.noises:  # the loss of a likelihood is large or small by a constant that says nothing
+        bounds = bounds._replace(little=np.float64(fit.part(1.0, LITTLE) / max(float(loss[order[0]]), 1.0)))
+    again = _on(fit, bounds, movable, found.X[lanes], loss[lanes], mine, ROUNDS if together else 1)
     for k, lane in [(lanes.tolist().index(lane), lane) for lane in first]:
         if not np.sqrt(again.loss[k]) <= np.sqrt(loss[lane]) + bounds.noise:
             continue

@@ -211,7 +211,7 @@ class Fit:
 
         course, conditions = self.course, self.series.conditions
         about = (course.start, course.stopped, float(course.largest))
-        return Form(
+        form = Form(
             self.model,
             self.names,
             self.loss,
@@ -224,20 +224,23 @@ class Fit:
             noises=self.noises,
             own=conditions.inputs if conditions else (),
             priors=self.priors,
-            taken=self._taken() if self.implicit else (),
         )
+        return form if not self.implicit else form._replace(**self._taken())
 
-    def _taken(self) -> tuple[int, ...]:
-        """Return the positions of the parameters that the equations take, those that stand for them in a condition
-        too."""
+    def _taken(self) -> dict[str, Any]:
+        """Return which parameters stiff equations take, those that stand for them in a condition too, and whether all
+        conditions share their rest: for the program's form."""
         from preimage.calibration import pooled
 
         assert isinstance(self.model, Dynamics)
-        s, found = self.series, pooled.taken(self.model, self.names, self.series.known, self.course.start)
-        for k, name in enumerate(s.conditions.inputs if s.conditions else ()):
+        s = self.series
+        found, at_rest = pooled.taken(self.model, self.names, s.known, self.course.start)
+        own = s.conditions.inputs if s.conditions else ()
+        together = bool(own) and self.model.before is not None and not at_rest & set(own)
+        for k, name in enumerate(own):
             if name in found and s.conditions:
                 found |= {str(row[k]) for row in s.conditions.cells}
-        return tuple(k for k, name in enumerate(self.names) if name in found)
+        return {"taken": tuple(k for k, name in enumerate(self.names) if name in found), "together": together}
 
     @cached_property
     def data(self) -> Any:

@@ -34,13 +34,14 @@ TIGHTENINGS = 4
 
 
 class Box(NamedTuple):
-    """Bounds (d,), the share of its value that a parameter must keep in a step (d,), and the norm of what residuals are
-    uncertain by, beyond rounding."""
+    """Bounds (d,), the share of its value that a parameter must keep in a step (d,), the norm of what residuals are
+    uncertain by, beyond rounding, and the share of the loss that a step has to bring."""
 
     low: Any
     width: Any
     keep: Any
     noise: Any = np.float64(0.0)
+    little: Any = np.float64(LITTLE)
 
 
 class State(NamedTuple):
@@ -158,7 +159,7 @@ def _advance(
     Args:
         active: positions of the parameters that move in any of the searches.
     """
-    step, noise = jax.vmap(partial(_step, box)), jnp.asarray(box.noise)
+    step = jax.vmap(partial(_step, box))
     at = partial(_at, form, data, box, active)
     rest = jax.vmap(partial(_rest, form, data, box)) if form.noises else None
     empty = jnp.full(CHUNK, jnp.nan)
@@ -168,7 +169,7 @@ def _advance(
 
     def once(carry: Any) -> Any:
         k, s, (best, slope) = carry
-        s = _turn(s, step, at, rest, noise)
+        s = _turn(s, step, at, rest, box)
         leader = jnp.nanargmin(s.f)
         return k + 1, s, (best.at[k].set(s.f[leader]), slope.at[k].set(s.slope[leader]))
 
@@ -176,7 +177,7 @@ def _advance(
     return state, trace
 
 
-def _turn(s: State, step: Any, at: Any, rest: Any, noise: Any) -> State:
+def _turn(s: State, step: Any, at: Any, rest: Any, box: Box) -> State:
     """Return the searches one iteration on: a step is taken where it lowers the loss; elsewhere the damping grows.
 
     A step that promises less than the loss can resolve is taken where the loss stays the same but for its noise: there
@@ -189,10 +190,10 @@ def _turn(s: State, step: Any, at: Any, rest: Any, noise: Any) -> State:
     f = (r**2).sum(1) if rest is None else (r**2).sum(1) + rest(v)
     going, first = s.rest == 0, s.evaluations == 0
     fine = promised <= ROUNDING * s.f
-    blur = ROUNDING * s.f + 2 * noise * jnp.sqrt(jnp.abs(s.f))
+    blur = ROUNDING * s.f + 2 * box.noise * jnp.sqrt(jnp.abs(s.f))
     better = ((f < s.f) | ((promised <= blur) & (f <= s.f + blur))) & jnp.isfinite(J).all((1, 2)) & going
     gain = (s.f - f) / promised
-    quiet = jnp.where(better & (s.f - f > LITTLE * s.f), 0, s.quiet + 1)
+    quiet = jnp.where(better & (s.f - f > box.little * s.f), 0, s.quiet + 1)
     rest = jnp.where(fine & (s.damping <= DAMPING), 1, jnp.where(quiet >= QUIET, 2, 0))
     rest = jnp.where(going, rest, s.rest)
     rest = jnp.where(first, jnp.where(better, 0, 2), rest)

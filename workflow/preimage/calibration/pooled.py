@@ -2,9 +2,9 @@
 
 Solutions need numbers of steps that differ by far, and a program that takes them all in lockstep goes on until the
 slowest is there. Here a few lanes take steps instead, each of a solution of its own: of one search under one
-condition, first to rest where it begins there. Where one has come to its end, its lane takes the next. Searches that
-have ended are left out, and so are derivatives by parameters that the equations don't take. The steps are those of
-`preimage.calibration.rosenbrock`.
+condition, first to rest where it begins there, or from the rest that all conditions share. Where one has come to its
+end, its lane takes the next. Searches that have ended are left out, and so are derivatives by parameters that the
+equations don't take. The steps are those of `preimage.calibration.rosenbrock`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Tasks(NamedTuple):
 
 class Lane(NamedTuple):
     """A solution under way (w, ...): which it is, whether it is on the way to rest, and whether it has yet to begin;
-    the time, states and their derivatives, the next step, the next of the times, steps so far; and on the way to rest
-    the time gone by, and for how many steps nothing has changed."""
+    the time, states and their derivatives, the next step, the next of the times, steps so far; on the way to rest the
+    time gone by, and for how many steps nothing has changed; and the states at rest and their derivatives."""
 
     task: Any
     settling: Any
@@ -63,6 +63,8 @@ class Lane(NamedTuple):
     steps: Any
     gone: Any
     still: Any
+    rest: Any
+    drest: Any
 
 
 def solves(form: Form) -> bool:
@@ -88,25 +90,33 @@ def residuals_and_jacobian(form: Form, data: Data, X: Any, active: tuple[int, ..
     tasks = jax.vmap(partial(_tasks, form, data, moving))(X)
     c = tasks.p.shape[1]
     flat = jax.tree.map(lambda v: v.reshape(-1, *v.shape[2:]), tasks)
-    Y, dY = _solved(form, data, flat, jnp.repeat(going, c))
+    Y, dY = _solved(form, data, flat, jnp.repeat(going, c), c if form.together else 1)
     Y, dY = (v.reshape(len(X), c, *v.shape[1:]) for v in (Y, dY))
     return jax.vmap(partial(_observed, form, data, active, moving))(X, Y, dY)
 
 
-def taken(model: Dynamics, names: Sequence[str], known: Known, start: float) -> set[str]:
-    """Return the names of the parameters that equations take: in their rates, initial values or doses."""
+def taken(model: Dynamics, names: Sequence[str], known: Known, start: float) -> tuple[set[str], set[str]]:
+    """Return the names of the parameters that equations take, in their rates, initial values or doses; and of those
+    that their rest before the start takes."""
+    y = [1.0] * len(model.states)
 
-    def everything(*values: Any) -> list[Any]:
-        p, y = dict(zip(names, values, strict=True)), [1.0] * len(model.states)
-        parts = [model.initial(p, known), model.rates(start, y, p, known, jnp), [d.amount(p) for d in model.doses]]
-        if model.before:
-            own = {**p, **model.before(p)}
-            parts += [model.initial(own, known), model.rates(start, y, own, known, jnp)]
-        return [jnp.asarray(v, float) for part in parts for v in part]
+    def at_rest(p: dict[str, Any]) -> list[Any]:
+        own = {**p, **model.before(p)} if model.before else p
+        return [*model.initial(own, known), *(model.rates(start, y, own, known, jnp) if model.before else [])]
 
-    program = jax.make_jaxpr(everything)(*[1.0] * len(names)).jaxpr
-    needed = _needed(program)
-    return {name for name, v in zip(names, program.invars, strict=True) if v in needed}
+    def later(p: dict[str, Any]) -> list[Any]:
+        return [*model.rates(start, y, p, known, jnp), *(dose.amount(p) for dose in model.doses)]
+
+    def names_in(part: Any) -> set[str]:
+        def call(*values: Any) -> list[Any]:
+            return [jnp.asarray(v, float) for v in part(dict(zip(names, values, strict=True)))]
+
+        program = jax.make_jaxpr(call)(*[1.0] * len(names)).jaxpr
+        needed = _needed(program)
+        return {name for name, v in zip(names, program.invars, strict=True) if v in needed}
+
+    rest = names_in(at_rest)
+    return rest | names_in(later), rest
 
 
 def _needed(program: Any) -> set[Any]:
@@ -173,12 +183,18 @@ def _observed(
     return r, out
 
 
-def _solved(form: Form, data: Data, tasks: Tasks, going: Any) -> tuple[Any, Any]:
+def _solved(form: Form, data: Data, tasks: Tasks, going: Any, together: int) -> tuple[Any, Any]:
     """Return the states at all times (n, t, k) and their derivatives (n, a, t, k); NaN where there are none, and of
-    tasks that are not `going` (n,)."""
+    tasks that are not `going` (n,).
+
+    Args:
+        together: how many tasks in a row share their rest. One lane takes them all, unless lanes would be idle.
+    """
     n, (a, k), t = len(tasks.p), tasks.dy.shape[1:], len(data.times)
     w = min(n, max(FEWEST, min(MOST, n // SHARE)))
-    order, many = jnp.argsort(~going, stable=True), going.sum()
+    share = jnp.where(2 * going.sum() >= w * together, together, 1)
+    leads = going & (jnp.arange(n) % share == 0)
+    order, many = jnp.argsort(~leads, stable=True), leads.sum()
     # A place more, where lanes without a task write.
     out = jnp.full((n + 1, t, k), jnp.nan), jnp.full((n + 1, t, a, k), jnp.nan)
     first = jnp.where(jnp.arange(w) < many, order[:w], n)
@@ -195,12 +211,16 @@ def _solved(form: Form, data: Data, tasks: Tasks, going: Any) -> tuple[Any, Any]
         places = jnp.where(there, lanes.task, n), jnp.where(there, row, 0)
         Y, dY = Y.at[places].set(y), dY.at[places].set(dy)
         ended = ended & (lanes.task < n)
-        place = taken + jnp.cumsum(ended) - 1
+        whole = ended & (after.settling | ((lanes.task + 1) % share == 0))
+        place = taken + jnp.cumsum(whole) - 1
         new = jnp.where(place < many, order[jnp.minimum(place, n - 1)], n)
-        return _renewed(form, tasks, after, ended, new), taken + ended.sum(), (Y, dY)
+        if together > 1:
+            rested = after.rest, after.drest
+            again = _lanes(form, tasks, lanes.task + 1)._replace(settling=jnp.zeros(w, bool), y=rested[0], dy=rested[1])
+            after = _renewed(after, again._replace(rest=rested[0], drest=rested[1]), ended & ~whole)
+        return _renewed(after, _lanes(form, tasks, new), whole), taken + whole.sum(), (Y, dY)
 
-    empty = jax.tree.map(jnp.zeros_like, _lanes(form, tasks, first))
-    lanes = _renewed(form, tasks, empty, jnp.ones(w, bool), first)
+    lanes = _lanes(form, tasks, first)
     _, _, (Y, dY) = jax.lax.while_loop(more, once, (lanes, jnp.minimum(w, many), out))
     return Y[:n], jnp.swapaxes(dY[:n], 1, 2)
 
@@ -211,14 +231,13 @@ def _lanes(form: Form, tasks: Tasks, which: Any) -> Lane:
     zero = jnp.zeros(w, int)
     start = jnp.full(w, form.course[0])
     settling = jnp.full(w, isinstance(form.model, Dynamics) and form.model.before is not None)
-    return Lane(which, settling, jnp.ones(w, bool), start, tasks.y[at], tasks.dy[at], 0.0 * start, zero, zero,
-                0.0 * start, zero)  # fmt: skip
+    y, dy = tasks.y[at], tasks.dy[at]
+    return Lane(which, settling, jnp.ones(w, bool), start, y, dy, 0.0 * start, zero, zero, 0.0 * start, zero, y, dy)
 
 
-def _renewed(form: Form, tasks: Tasks, lanes: Lane, ended: Any, new: Any) -> Lane:
-    """Return lanes (w,) of which those that have ended are at the beginning of another task."""
-    fresh = _lanes(form, tasks, new)
-    return jax.tree.map(lambda a, b: jnp.where(ended.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, lanes)
+def _renewed(lanes: Lane, others: Lane, where: Any) -> Lane:
+    """Return lanes (w,), some of them replaced."""
+    return jax.tree.map(lambda a, b: jnp.where(where.reshape(-1, *[1] * (a.ndim - 1)), b, a), lanes, others)
 
 
 def _turn(form: Form, data: Data, s: Lane, mine: Tasks) -> tuple[Lane, tuple[Any, Any, Any], Any]:
@@ -278,6 +297,7 @@ def _turn(form: Form, data: Data, s: Lane, mine: Tasks) -> tuple[Lane, tuple[Any
     most = jnp.minimum(solvers.MOST_STEPS, STEPS * rtol**-0.2) + 2 * len(times)
     steps = jnp.where(settled, 0, s.steps + 1)
     ended = lost | restless | (row >= mine.last) | (~s.settling & (steps >= most))
+    rest, drest = jnp.where(settled, y, s.rest), jnp.where(settled, dy, s.drest)
     lane = Lane(s.task, s.settling & ~settled, settled, t, y, dy, grown, jnp.minimum(row, len(times) - 1), steps, gone,
-                still)  # fmt: skip
+                still, rest, drest)  # fmt: skip
     return lane, (jnp.where(arrived, s.row, len(times)), seen, dseen), ended

@@ -40,6 +40,7 @@ class Form(NamedTuple):
         own: parameters that differ between conditions; empty where there are none.
         priors: of parameters that have one.
         taken: positions of the parameters that stiff equations take.
+        together: whether they begin in the same states at rest under all conditions.
     """
 
     model: Model
@@ -56,6 +57,7 @@ class Form(NamedTuple):
     own: tuple[str, ...] = ()
     priors: tuple[Prior, ...] = ()
     taken: tuple[int, ...] = ()
+    together: bool = False
 
 
 class Data(NamedTuple):
