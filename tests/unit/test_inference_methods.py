@@ -87,7 +87,7 @@ REFERENCES = {
 }
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long) if n == "sir" else n for n in REFERENCES])
 def test_the_grid_has_the_benchmarks_reference_posterior(name):
     x, mean, sd = map(np.array, REFERENCES[name])
     (answer,) = ask("grid", Task(loading.load({"simulator": name}), 1), x[None, None].astype(float))

@@ -102,6 +102,7 @@ def test_poisson_numbers_have_the_distributions_shares():
         assert abs((found <= middle).mean() - share) < 5 * np.sqrt(share * (1 - share) / len(found)) + 0.003
 
 
+@pytest.mark.long
 def test_tau_leaping_has_the_means_and_variances_of_exact_events():
     leaped, exact = (samples("lotka_volterra", MIDDLE, 4000, stepping=s) for s in lotka_volterra.STEPPINGS)
     both = np.sqrt((leaped.var(axis=0) + exact.var(axis=0)) / 4000)

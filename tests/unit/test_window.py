@@ -25,6 +25,7 @@ def spread_over(low, high):
     return np.clip(np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2), low[:2], high[:2])
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("kernel", ["rbf", "matern52"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_band_holds_all_over_its_window_which_is_about_as_wide_as_can_be(kernel, seed):
