@@ -14,8 +14,8 @@ SEARCH = "workflow/preimage/trees"
 FAULTS = {
     "a bound 1 % too tight": (
         f"{SEARCH}/bounds.py",
-        "            total[c] += score[c, leaves[c, t]]",
-        "            total[c] += score[c, leaves[c, t]] - 0.01 * abs(score[c, leaves[c, t]])",
+        "score[c, leaves[c, t]], trees.single",
+        "score[c, leaves[c, t]] - 0.01 * abs(score[c, leaves[c, t]]), trees.single",
     ),
     "a half-open side flipped": (
         f"{SEARCH}/boxes.py",

@@ -25,6 +25,8 @@ from preimage.support.errors import StudyError
 from preimage.trees.objective import largest_outputs
 
 Distance = Callable[[np.ndarray], np.ndarray]
+# How far to go from an end that keeps off limits towards one on them.
+TOWARDS_LIMITS = (*(1 - 0.25 ** np.arange(1, 9)), 1.0)
 
 
 class Bounded(Protocol):
@@ -139,9 +141,13 @@ class Smooth:
         movable = asked.space.free & ~asked.space.stepwise
         if not movable.any() or getattr(asked.objective, "near", None):
             return X
-        sought = asked.wanting(ending.narrowed(asked))
-        ends = descents.descend([sought], np.zeros(len(X), int), X, movable, Multistart())
-        return np.concatenate([X, _points(lambda: polytope.repair(asked.space, ends.X)[0], asked)])
+        own, options = np.zeros(len(X), int), Multistart()
+        ends = descents.descend([asked.wanting(ending.narrowed(asked))], own, X, movable, options).X
+        if asked.objective.limits:
+            # Those ends keep off limits by what rounding may make of them, which may be more than a proof leaves open.
+            beyond = descents.descend([asked], own, ends, movable, options).X
+            ends = np.concatenate([ends, *(ends + share * (beyond - ends) for share in TOWARDS_LIMITS)])
+        return np.concatenate([X, _points(lambda: polytope.repair(asked.space, ends)[0], asked)])
 
 
 class Stepped(Smooth):
