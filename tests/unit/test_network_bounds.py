@@ -13,10 +13,12 @@ from preimage.exact import activations, network_model
 from preimage.exact.model import Side
 from preimage.inversion import asking
 from preimage.inversion.question import Question
+from preimage.support import jax_setup
 from preimage.surrogates.neural_network import ACTIVATIONS, Form, Network, Parameters
 
 from ..conftest import inverter
 
+jax_setup.enable_double()
 LABELS = ("a", "b", "c")
 ENDS = (Side((1.0, 0.0), -1.0), Side((1.0, 0.0), 1.0), Side((0.5, -2.0), -1.0), Side((0.5, -2.0), 1.0))
 SHAPE = (6, 5)
@@ -103,6 +105,26 @@ def test_lines_enclose_the_activation_that_the_model_computes(shape):
         y = np.asarray(function(x), float)
         off = 1e-14 * (1 + np.abs(x))
         assert (found[0] * x + found[1] <= y + off).all() and (y - off <= found[2] * x + found[3]).all()
+
+
+@pytest.mark.parametrize("shape", ["relu", "relu 0.1", "relu -0.5", "selu", "elu", "elu 0.3", "elu 2.0"])
+def test_no_line_is_nearer_at_its_anchor_where_the_nearest_are_known(shape):
+    rng, code, found = np.random.default_rng(1), activations.CODES[shape.split()[0]], np.empty(4)
+    function, own = SHAPES[shape]
+    for _ in range(100):
+        low = -(10.0 ** rng.uniform(-3, 1))
+        high = low + 10.0 ** rng.uniform(-3, 1.5)
+        anchor = rng.uniform(low, high)
+        activations.lines(code, own, low, high, anchor, np.empty((4, activations.NODES)), found)
+        # What lies between two points of the function is between it and each line.
+        x = np.r_[np.linspace(low, high, 300), anchor, min(high, 0.0)]
+        y = np.asarray(function(x), float)
+        left, right = np.nonzero((x[:, None] <= anchor) & (x > anchor))
+        share = (anchor - x[left]) / (x[right] - x[left])
+        between = y[left] + share * (y[right] - y[left])
+        near = 1e-3 * (y.max() - y.min()) + 1e-12
+        assert found[0] * anchor + found[1] == pytest.approx(between.min(), abs=near)
+        assert found[2] * anchor + found[3] == pytest.approx(between.max(), abs=near)
 
 
 def test_on_a_wide_interval_nothing_is_beyond_the_ends_of_what_flattens():

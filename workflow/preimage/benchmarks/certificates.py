@@ -45,7 +45,8 @@ PROCESSES = [
 # Members, activation, inputs, gap, and seconds to reach.
 NETWORKS = [
     (1, "relu", 2, 1e-2, 0.5), (1, "selu", 2, 1e-2, 0.5), (1, "relu", 4, 1e-2, 2.0), (1, "selu", 4, 1e-2, 2.0),
-    (5, "selu", 2, 1e-2, 2.0), (5, "selu", 4, 1e-2, 20.0), (1, "selu", 6, 1e-2, 30.0),
+    (5, "selu", 2, 1e-2, 2.0), (5, "selu", 4, 1e-2, 20.0), (1, "relu", 6, 1e-2, 30.0), (1, "selu", 6, 1e-2, 30.0),
+    (5, "selu", 6, 0.5, 60.0), (1, "relu", 8, 0.5, 60.0), (1, "selu", 8, 0.5, 60.0),
 ]  # fmt: skip
 
 

@@ -1,9 +1,10 @@
-"""Activations between two lines each, on an interval: one rule for all of them.
+"""Activations between two lines each, on an interval.
 
-A line of some slope is below a function by as much as the function less the line is at least. That is known from a few
-nodes: between two of them, h apart, a function with second derivatives of at most M is above the chord less M h^2 / 8.
-Where the slope jumps there is a node. Of some slopes, that is taken whose line is nearest to the function where it
-matters.
+Of those that most networks are made of, relu, selu and elu, the nearest lines are known: chords, tangents, and sides
+of a corner. One rule does for all others. A line of some slope is below a function by as much as the function less the
+line is at least. That is known from a few nodes: between two of them, h apart, a function with second derivatives of at
+most M is above the chord less M h^2 / 8. Where the slope jumps there is a node. Of some slopes, that is taken whose
+line is nearest to the function where it matters.
 """
 
 from __future__ import annotations
@@ -130,6 +131,74 @@ def lines(code, a, low, high, anchor, scratch, found):  # type: ignore[no-untype
     if code == LINEAR:
         found[0], found[1], found[2], found[3] = 1.0, 0.0, 1.0, 0.0
         return
+    anchor = min(max(anchor, low), high)
+    if code == RELU and a <= 1.0:
+        _bent(a, low, high, anchor, found)
+    elif code == SELU:
+        _exponential(SCALE * ALPHA, SCALE, low, high, anchor, found)
+    elif code == ELU and a > 0.0:
+        _exponential(a, 1.0, low, high, anchor, found)
+    else:
+        _by_nodes(code, a, low, high, anchor, scratch, found)
+        return
+    # Values, and lines at either end, are no larger than the steepest slope has it.
+    off = ROUNDED * (4.0 * max(abs(a), STEEPEST[code]) * max(abs(low), abs(high)) + 1e-300)
+    found[1] -= off
+    found[3] += off
+
+
+@numba.njit(cache=True)
+def _bent(a, low, high, anchor, found):  # type: ignore[no-untyped-def]
+    """Fill in the lines of a function of slope a <= 1 below 0 and of 1 above: it bends up, and the upper one is its
+    chord."""
+    if low >= 0.0 or high <= 0.0:
+        found[0] = found[2] = 1.0 if low >= 0.0 else a
+        found[1] = found[3] = 0.0
+        return
+    found[0], found[1] = 1.0 if anchor > 0.0 else a, 0.0
+    found[2] = (high - a * low) / (high - low)
+    found[3] = (1.0 - found[2]) * high
+
+
+@numba.njit(cache=True)
+def _exponential(a, s, low, high, anchor, found):  # type: ignore[no-untyped-def]
+    """Fill in the lines of a function that is a (e^x - 1) below 0 and s x above."""
+    if low >= 0.0:
+        found[0] = found[2] = s
+        found[1] = found[3] = 0.0
+        return
+    at, top = a * math.expm1(low), a * math.expm1(high) if high <= 0.0 else s * high
+    # Above: the chord, or where a chord to 0 is steeper than what follows, the side of that corner which is nearer.
+    if high > 0.0 and at / low >= s:
+        found[2], found[3] = at / low if anchor < 0.0 else s, 0.0
+    else:
+        found[2] = (top - at) / (high - low) if high > low else a * math.exp(low)
+        found[3] = max(at - found[2] * low, top - found[2] * high)
+    # Below: a tangent of the curve, but none that is above the end; where all are, the chord.
+    touch = min(anchor, 0.0)
+    if high > 0.0 and s < a:
+        touch = min(touch, _touching(a, s, high))
+    if touch < low:
+        found[0] = (top - at) / (high - low)
+        found[1] = min(at - found[0] * low, top - found[0] * high)
+        return
+    e = math.expm1(touch) if touch < 0.0 else 0.0
+    found[0] = a * (1.0 + e) if anchor < 0.0 or s < a else s
+    found[1] = min(a * e - found[0] * touch, top - found[0] * high)
+
+
+@numba.njit(cache=True)
+def _touching(a, s, high):  # type: ignore[no-untyped-def]
+    """Return about where a line through the end at `high` touches the curve a (e^x - 1), of a steeper slope at 0."""
+    # Where e^x (1 + high - x) = 1 + high s / a: near it, and a step of Newton's method on the logarithms.
+    x = high - math.sqrt(high * (high + 2.0 * (1.0 - s / a)))
+    off = x + math.log1p(high - x) - math.log1p(high * s / a)
+    return min(x - off * (1.0 + high - x) / (high - x), 0.0)
+
+
+@numba.njit(cache=True)
+def _by_nodes(code, a, low, high, anchor, scratch, found):  # type: ignore[no-untyped-def]
+    """Fill in lines of any activation, as values at some nodes and what it may curve between them say."""
     nodes, values, slopes = scratch[0], scratch[1], scratch[2]
     n, width = PARTS + 1, (high - low) / PARTS
     for k in range(PARTS + 1):
@@ -143,7 +212,6 @@ def lines(code, a, low, high, anchor, scratch, found):  # type: ignore[no-untype
     for k in range(n):
         values[k] = value(code, a, nodes[k])
         largest = max(largest, abs(values[k]))
-    anchor = min(max(anchor, low), high)
     slopes[0] = (values[PARTS] - values[0]) / (high - low) if high > low else slope(code, a, anchor)
     slopes[1], slopes[2], slopes[3] = slope(code, a, anchor), slope(code, a, low), slope(code, a, high)
     curve = width * width / 8.0 * (1.0 + 1e-12)

@@ -78,14 +78,14 @@ def _back(p, k, layer, neurons, z, scratch, constant):  # type: ignore[no-untype
     Args:
         z: largest sizes of columns (D,).
     """
-    a, b, weights = scratch.a, scratch.b, p.weights[k]
+    a, c, b, d, weights = scratch.a[0], scratch.a[1], scratch.b[0], scratch.b[1], p.weights[k]
     first, second, off, other = constant[0], constant[1], 0.0, 0.0
     for l in range(layer - 1, -1, -1):
         n, before, at, own = p.widths[l + 1], p.widths[l], p.weight_at[l], neurons.lines[k, l]
         for i in range(before):
-            b[0, i] = b[1, i] = 0.0
+            b[i] = d[i] = 0.0
         for j in range(n):
-            v, w = a[0, j], a[1, j]
+            v, w = a[j], c[j]
             if v == 0.0 and w == 0.0:
                 continue
             q, r = (0 if v > 0.0 else 3), (0 if w > 0.0 else 3)
@@ -93,15 +93,15 @@ def _back(p, k, layer, neurons, z, scratch, constant):  # type: ignore[no-untype
             second += w * own[j, r + 1]
             off += abs(v) * own[j, q + 2]
             other += abs(w) * own[j, r + 2]
-            v, w, row = v * own[j, q], w * own[j, r], at + j * before
+            v, w, row = v * own[j, q], w * own[j, r], weights[at + j * before : at + (j + 1) * before]
             for i in range(before):
-                b[0, i] += v * weights[row + i]
-                b[1, i] += w * weights[row + i]
+                b[i] += v * row[i]
+                d[i] += w * row[i]
         for i in range(before):
-            a[0, i], a[1, i] = b[0, i], b[1, i]
+            a[i], c[i] = b[i], d[i]
     for i in range(p.widths[0]):
-        off += abs(a[0, i]) * z[i]
-        other += abs(a[1, i]) * z[i]
+        off += abs(a[i]) * z[i]
+        other += abs(c[i]) * z[i]
     constant[0] = first - ROUNDED * (off + abs(first))
     constant[1] = second - ROUNDED * (other + abs(second))
 
@@ -259,9 +259,9 @@ def bound(begin, stop, columns, p, units, weights, constants, sign, start, end, 
                 at, least = _least(planes[0], base[0], c, r, z)
                 for q in range(D):
                     x[q] = c[q] - r[q] if planes[0, q] > 0.0 else c[q] + r[q]
-                if turn == 0:
+                if turn == 0:  # steep inputs first, and still more the wide ones: slopes say little of wide boxes
                     for q in range(D):
-                        g[q] = (abs(planes[0, q]) + abs(planes[0, q] + planes[1, q])) * r[q]
+                        g[q] = (abs(planes[0, q]) + abs(planes[0, q] + planes[1, q])) * r[q] ** 3
                     by_input(columns, g, worth[i, s])
                 if least > best:
                     best = least
