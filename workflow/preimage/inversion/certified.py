@@ -30,8 +30,6 @@ from preimage.trees.objective import UNIT, largest_outputs, reduce
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200
-# Starts that are followed before the search begins; many a search is over before it needs the others.
-AT_FIRST = 2
 # Of the reasons to stop that the parts of a search give, the first of these is that of the whole.
 STOPPED = ("seconds", "boxes", "unsure", "gap", "closed")
 
@@ -200,7 +198,7 @@ class _Hunt:
         """Take up the search where it was left, or offer it its first points."""
         if resumed(state, self.search.resume):
             return
-        X = self._descended(self.starts[:AT_FIRST])
+        X = self._descended(self.starts[: proving.AT_FIRST])
         self.search.offer(X if self.domain is None else self.domain.offers(X))
         self.search.keep_share(*part)
 
@@ -209,7 +207,7 @@ class _Hunt:
         middle = search.middle()
         X = np.empty((0, len(self.starts[0]))) if middle is None else middle[None]
         if search.batches == FIRST:
-            X = np.concatenate([self.starts[AT_FIRST:], X])
+            X = np.concatenate([self.starts[proving.AT_FIRST :], X])
         X = self._descended(X)
         return X if self.domain is None else self.domain.pulled(X)
 

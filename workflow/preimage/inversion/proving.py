@@ -37,6 +37,9 @@ from preimage.trees.objective import refuse_unknown_loss
 
 # Bytes of an open box beside its arrays: the place in the queue.
 OF_AN_ENTRY = 200
+# Starts that are followed before a search begins; many a search is over before it needs the others. A search over boxes
+# follows all after so many batches, of which the first are small.
+AT_FIRST, LATE = 2, 16
 # A front of more points than these, by which ranks span it, is thinned.
 MOST_ROWS = 1000
 # Evaluations of the front that a proof of one begins from, for each start.
@@ -69,8 +72,7 @@ class Hunt:
         problem = self._problem()
         most_open = int(options.memory * 1e6 / _size_of_box(problem.model, len(question.space.inputs)))
         self.search = Search(problem, max(most_open, 1000))
-        front = isinstance(objective, Pareto)
-        self.starts = _evolved(question, options.starts, rng) if front else self.bounded.starts(options.starts, rng)
+        self.starts, self.drawn = options.starts, int(rng.integers(2**31))
 
     def _problem(self) -> Problem:
         """Return what is asked, as the search sees it."""
@@ -131,25 +133,40 @@ class Hunt:
         """Take up the search where it was left, or offer it its first points."""
         # A local search from a part's box may end in another part, of which this one's bounds say nothing.
         self.descends = part[1] == 1
+        near = getattr(self.objective, "near", None)
+        self.later = self.descends and not near and not isinstance(self.objective, Pareto)
         if resumed(state, self.search.resume):
             return
-        X = np.concatenate([self.question.X, self.starts])
-        if near := getattr(self.objective, "near", None):
+        own = self._started(min(AT_FIRST, self.starts) if self.later else self.starts)
+        X = np.concatenate([self.question.X, own])
+        if near:
             X = np.concatenate([X, self.bounded.nearer(near, self.loss, X)])
-        self.search.offer(X if self.domain is None else np.concatenate([X, self.domain.pulled(self.starts)]))
+        self.search.offer(X if self.domain is None else np.concatenate([X, self.domain.pulled(own)]))
         self.search.keep_share(*part)
 
+    def _started(self, n: int) -> np.ndarray:
+        """Return points to begin from (k, d)."""
+        rng = np.random.default_rng(self.drawn)
+        return _evolved(self.question, n, rng) if isinstance(self.objective, Pareto) else self.bounded.starts(n, rng)
+
     def improve(self, search: Search) -> np.ndarray:
-        """Return a valid point near the middle of the next box; none where it takes too long to find."""
-        middle = search.middle()
+        """Return a valid point near the middle of the next box, none where it takes too long to find; and, where the
+        search goes on for long, where all of its starts lead."""
+        X = self._near(search.middle())
+        if self.later and search.batches == LATE:
+            X = np.concatenate([self._started(self.starts), X])
+        return X if self.domain is None else self.domain.pulled(X)
+
+    def _near(self, middle: np.ndarray | None) -> np.ndarray:
+        """Return valid points near one (d,): none or more (k, d)."""
+        none = np.empty((0, len(self.question.space.inputs)))
         if middle is None:
-            return np.empty((0, len(self.question.space.inputs)))
+            return none
         try:
             X = np.asarray(polytope.repair(self.question.space, middle[None])[0])
         except StudyError:
-            return np.empty((0, len(middle)))
-        X = self.bounded.descended(X) if self.descends else X
-        return X if self.domain is None else self.domain.pulled(X)
+            return none
+        return self.bounded.descended(X) if self.descends else X
 
 
 def excluded(question: Question, options: Certified, rng: np.random.Generator) -> str:
