@@ -9,6 +9,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
 
@@ -38,6 +39,7 @@ inverters:
   tpe: {kind: hyperopt, evaluations: 20, on: [champion]}
   lookup: {kind: lookup, on: [gp]}
 """
+FLAVORS = {"network": ["keras"], **dict.fromkeys(("gp", "mine", "champion"), ["preimage_arrays"])}
 ARM = robot_arm.build()
 NAMES = list(ARM.inputs)
 OUTPUTS = ["predicted.hand_x", "predicted.hand_y"]
@@ -135,8 +137,13 @@ def test_models_are_logged_each_in_its_own_format_and_training_curves_with_them(
     found = client.search_runs([client.get_experiment_by_name("arm").experiment_id])
     train = {r.info.run_name.removeprefix("train "): r for r in found if r.info.run_name.startswith("train ")}
     assert set(train) == {"network", "gp", "mine", "champion"}
-    assert train["network"].outputs.model_outputs
-    assert "model" in {a.path for a in client.list_artifacts(train["gp"].info.run_id)}
+    kept = {}
+    for name, run in train.items():
+        (made,) = run.outputs.model_outputs
+        where = client.get_logged_model(made.model_id).artifact_location
+        said = mlflow.artifacts.load_text(f"{where}/MLmodel")
+        kept[name] = [flavor for flavor in yaml.safe_load(said)["flavors"] if flavor != "python_function"]
+    assert kept == FLAVORS
     curve = client.get_metric_history(train["network"].info.run_id, "training/validation_loss")
     assert len(curve) > 5 and curve[-1].value < curve[0].value
 
