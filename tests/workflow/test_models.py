@@ -39,7 +39,8 @@ inverters:
   tpe: {kind: hyperopt, evaluations: 20, on: [champion]}
   lookup: {kind: lookup, on: [gp]}
 """
-FLAVORS = {"network": ["keras"], "gp": ["preimage_arrays"], "mine": ["preimage_arrays"], "champion": ["preimage_arrays"]}
+OWN = ["preimage_arrays"]
+FLAVORS = {"network": ["keras"], "gp": OWN, "mine": OWN, "champion": OWN}
 ARM = robot_arm.build()
 NAMES = list(ARM.inputs)
 OUTPUTS = ["predicted.hand_x", "predicted.hand_y"]
