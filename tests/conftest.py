@@ -15,7 +15,7 @@ from preimage.inversion.base import Inverter
 from preimage.support import jax_setup
 from preimage.support.errors import StudyError
 
-from .finished import all_finished, tiny  # noqa: F401  (fixtures, for every test below this folder)
+from .finished import all_finished, forked, tiny  # noqa: F401  (fixtures, for every test below this folder)
 
 # Programs that JAX compiles for tests are kept where those of steps are, from run to run.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(jax_setup.cache_folder()))

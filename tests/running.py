@@ -29,9 +29,11 @@ def environment(**more):
     return {**kept, **more}
 
 
-def snakemake(folder, *arguments, root=ROOT, **more):
-    """Run Snakemake in a folder of its own."""
-    command = [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), "--directory", str(folder)]
+def snakemake(folder, *arguments, root=ROOT, python=None, **more):
+    """Run Snakemake in a folder of its own; its steps too, by another `python` if there is one."""
+    own = f"import sys; sys.executable = {str(python)!r}; from snakemake.cli import main; main()"
+    start = ["-c", own] if python else ["-m", "snakemake"]
+    command = [sys.executable, *start, "-s", str(root / "Snakefile"), "--directory", str(folder)]
     return subprocess.run(
         [*command, "--cores", "2", "--scheduler", "greedy", *arguments],
         capture_output=True,

@@ -171,11 +171,11 @@ def test_sending_again_changes_nothing(tiny):
 
 
 @pytest.fixture(scope="module")
-def without_server(tmp_path_factory):
+def without_server(tmp_path_factory, forked):
     """A finished small study whose tracking server could not be reached, and what was printed."""
     folder = write_study(tmp_path_factory.mktemp("away"), SMALL, "small.yaml")
     away = {"MLFLOW_TRACKING_URI": AWAY, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    done = snakemake(folder, *study_argument("small.yaml"), **away, **SECRETS)
+    done = snakemake(folder, *study_argument("small.yaml"), python=forked, **away, **SECRETS)
     return folder, done
 
 
