@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
+from preimage.tracking.record import SLOW_TO_IMPORT
+
 from . import forked_steps
 from .running import TINY, snakemake, study_argument, write_study
 
@@ -74,7 +76,7 @@ def all_finished(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def forked():
     """A Python for Snakemake that runs its steps in a third of the time (see `forked_steps`)."""
-    with forked_steps.python() as python:
+    with forked_steps.python(SLOW_TO_IMPORT) as python:
         yield python
 
 

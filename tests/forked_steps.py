@@ -2,7 +2,8 @@
 
 Each step is a Python of its own, which loads pandas, scikit-learn and the like for two seconds before it works for
 half of one. Where tests run a hundred steps, one process loads these libraries once, and is copied for each step. Of
-preimage itself it loads nothing: a step still imports all that it names, in its own order.
+preimage itself it loads nothing: a step still imports all that it names, in its own order, and its record says which
+slow packages it would have loaded (see `seen_imports`).
 
 Snakemake starts `sys.executable`: here a script that hands the step to that process, and any other program to Python.
 """
@@ -23,6 +24,7 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import seen_imports
 from .running import ROOT, environment
 
 LIBRARIES = (
@@ -47,8 +49,12 @@ sys.exit(status[0] if status else "the step was killed")
 
 
 @contextmanager
-def python():
-    """Yield the path of a program that runs steps so, and all else as this Python does."""
+def python(slow):
+    """Yield the path of a program that runs steps so, and all else as this Python does.
+
+    Args:
+        slow: the modules that a step finds only where it has imported them.
+    """
     with tempfile.TemporaryDirectory(prefix="preimage-steps-") as name:
         folder = Path(name)
         client, program, path = folder / "client.py", folder / "python", folder / "socket"
@@ -58,7 +64,11 @@ def python():
         program.chmod(0o755)
         loading = environment(KERAS_BACKEND="jax", MPLBACKEND="agg")
         with subprocess.Popen(
-            [sys.executable, "-m", __name__, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=loading, cwd=ROOT
+            [sys.executable, "-m", __name__, path, *slow],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=loading,
+            cwd=ROOT,
         ) as server:
             try:
                 assert server.stdout.readline() == b"ready\n"
@@ -67,8 +77,13 @@ def python():
                 server.stdin.close()
 
 
-def serve(path):
-    """Load the libraries; run each step that is handed over in a copy of this process, until standard input ends."""
+def serve(path, *slow):
+    """Load the libraries; run each step that is handed over in a copy of this process, until standard input ends.
+
+    Args:
+        slow: as for `python`.
+    """
+    seen_imports.noted()
     for library in LIBRARIES:
         importlib.import_module(library)
     assert threading.active_count() == 1, "a process with threads can't be copied"
@@ -82,6 +97,7 @@ def serve(path):
             steps.append(os.fork())
             if steps[-1] == 0:
                 listening.close()
+                seen_imports.hidden(slow)
                 answer(connection)
             connection.close()
         for step in steps:
@@ -128,4 +144,4 @@ def run(program):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(*sys.argv[1:])

@@ -41,8 +41,12 @@ def test_a_band_holds_all_over_its_window_which_is_about_as_wide_as_can_be(kerne
 
     def holds(reach):
         low, high = np.maximum(x - reach, -1), np.minimum(x + reach, 1)
-        Y = found.predict(spread_over(low, high))
-        return ((Y[:, 0] >= y - 0.2) & (Y[:, 0] <= y + 0.3) & (Y[:, 1] <= z + 0.25)).all()
+        points = spread_over(low, high)
+        # A few points are enough for most reaches that don't hold.
+        return all(
+            ((Y[:, 0] >= y - 0.2) & (Y[:, 0] <= y + 0.3) & (Y[:, 1] <= z + 0.25)).all()
+            for Y in map(found.predict, (points[::37], points))
+        )
 
     reach = max(r for r in np.linspace(0, 2, 201) if holds(r))
     assert got.width >= 0.9 * min(reach, 1.0) / 2  # of equal reach to both sides, which a bound may cut on one
