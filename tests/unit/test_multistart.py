@@ -38,9 +38,14 @@ def arm_at(parameters, x):
     return arm_traceable(x)
 
 
+@jax.jit
+def arm_slopes(X):
+    return jax.vmap(arm_traceable)(X), jax.vmap(jax.jacfwd(arm_traceable))(X)
+
+
 def arm_gradient(X):
-    X = jnp.asarray(X)
-    return np.asarray(jax.vmap(arm_traceable)(X)), np.asarray(jax.vmap(jax.jacfwd(arm_traceable))(X))
+    values, slopes = arm_slopes(X)
+    return np.asarray(values), np.asarray(slopes)
 
 
 def question(entry=None, space=ARM_SPACE, exact=True, rows=200):
