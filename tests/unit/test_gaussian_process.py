@@ -126,8 +126,8 @@ def test_traceable_is_the_prediction_with_the_same_derivatives(kernel):
         import jax
 
         assert mean(new[0]).dtype == np.float64
-        assert near(jax.vmap(mean)(new), model.predict(new), rounding(model))
-        assert near(jax.vmap(jax.jacobian(mean))(new), model.gradient(new)[1], 10 * rounding(model)[:, None])
+        assert near(jax.jit(jax.vmap(mean))(new), model.predict(new), rounding(model))
+        assert near(jax.jit(jax.vmap(jax.jacobian(mean)))(new), model.gradient(new)[1], 10 * rounding(model)[:, None])
 
 
 def refitted(model, y, held, k):
@@ -199,8 +199,8 @@ def test_a_category_has_no_order_and_no_derivative():
     import jax
 
     mean = partial(*model.traceable())
-    assert near(jax.vmap(mean)(new), Y, rounding(model))
-    assert near(jax.vmap(jax.jacobian(mean))(new), J, 10 * rounding(model)[:, None])
+    assert near(jax.jit(jax.vmap(mean))(new), Y, rounding(model))
+    assert near(jax.jit(jax.vmap(jax.jacobian(mean)))(new), J, 10 * rounding(model)[:, None])
 
 
 def test_encoding_standardises_numbers_and_leaves_constants_alone():

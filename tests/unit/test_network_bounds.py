@@ -146,7 +146,7 @@ def test_slopes_rise_and_fall_no_more_than_is_said(shape):
     for low, high in pairwise(ends):
         x = np.linspace(low + 1e-9, high - 1e-9, 20_001)
         slope = np.array([activations.slope(code, own, v) for v in x])
-        np.testing.assert_allclose(slope, jax.vmap(jax.grad(function))(x), atol=1e-12)
+        np.testing.assert_allclose(slope, jax.jit(jax.vmap(jax.grad(function)))(x), atol=1e-12)
         change, times = np.diff(slope) / np.diff(x), max(1.0, abs(own)) if shape.split()[0] == "elu" else 1.0
         assert change.max() <= times * activations.RISE[code] + times * 1e-6
         assert -change.min() <= activations.FALL[code] + 1e-6 + (own < 0) * abs(own)
