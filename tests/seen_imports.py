@@ -31,7 +31,7 @@ def hidden(names):
             delattr(sys.modules[parent], leaf)
     for name in kept:
         del sys.modules[name]
-    followed = set()
+    followed = {"__main__"}  # the copy's own, which some libraries ask for
 
     def restore(asked):
         left = list(asked)
