@@ -107,6 +107,18 @@ def test_lines_enclose_the_activation_that_the_model_computes(shape):
         assert (found[0] * x + found[1] <= y + off).all() and (y - off <= found[2] * x + found[3]).all()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_lines_enclose_the_activation_on_the_oddest_intervals(shape):
+    code, found = activations.CODES[shape.split()[0]], np.empty(4)
+    function, own = SHAPES[shape]
+    for low, high in ((-1e-300, 1e-300), (-1e160, 1e160), (-5.0, 1e200), (-1e200, -1e190), (-2.0, -2.0)):
+        x = np.linspace(low / 2, high / 2, 404) * 2
+        y, off = np.asarray(function(x), float), 1e-14 * (1 + np.abs(x))
+        for anchor in (low, high, 0.0):
+            activations.lines(code, own, low, high, anchor, np.empty((4, activations.NODES)), found)
+            assert (found[0] * x + found[1] <= y + off).all() and (y - off <= found[2] * x + found[3]).all()
+
+
 @pytest.mark.parametrize("shape", ["relu", "relu 0.1", "relu -0.5", "selu", "elu", "elu 0.3", "elu 2.0"])
 def test_no_line_is_nearer_at_its_anchor_where_the_nearest_are_known(shape):
     rng, code, found = np.random.default_rng(1), activations.CODES[shape.split()[0]], np.empty(4)

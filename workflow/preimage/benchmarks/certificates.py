@@ -2,7 +2,7 @@
 (`proof_peers`) and scipy's global methods, which prove nothing; target bands decided; and soundness, against the best
 that any of them found.
 
-Models are the product's own, trained on 500 rows of waves with a little noise.
+Models are the product's own, trained on rows of waves with a little noise: 500, where nothing else is said.
 """
 
 from __future__ import annotations
@@ -29,18 +29,22 @@ from preimage.surrogates.kinds.neural_network import NeuralNetwork
 from preimage.trees import threads
 
 ROWS, NOISE, SECONDS, EVALUATIONS, POINTS = 500, 0.02, 60, 5000, 128
+MANY_ROWS = 5000
 SHORT = 5
+# By how much rivals' bounds may be off, as a share of the output's standard deviation: they keep to tolerances.
+PEERS_OFF = 1e-6
 # Inputs up to which rivals are asked: they leave gaps in two.
 RIVALS_TO = 3
-PROCESS: dict[str, Any] = {"rows": ROWS, "hyperparameter_rows": 300, "restarts": 1, "folds": 2}
+PROCESS: dict[str, Any] = {"hyperparameter_rows": 300, "restarts": 1, "folds": 2}
 NETWORK: dict[str, Any] = {
     "layers": [64, 32, 16], "learning_rate": 1e-3, "loss": "mse", "batch": 32, "epochs": 200, "patience": 30,
     "validation_fraction": 0.2, "folds": 2,
 }  # fmt: skip
-# Kind, inputs, gap in standard deviations of the output, and seconds to reach.
+# Kind, inputs, gap in standard deviations of the output, seconds to reach, and rows.
 PROCESSES = [
-    ("rbf", 2, 1e-3, 0.1), ("rbf", 3, 1e-3, 0.3), ("rbf", 5, 1e-3, 1.0), ("rbf", 6, 1e-2, 5.0), ("rbf", 8, 1e-2, 60.0),
-    ("matern52", 2, 1e-3, 0.5), ("matern52", 3, 1e-3, 1.5), ("matern52", 5, 1e-3, 5.0),
+    ("rbf", 2, 1e-3, 0.1, ROWS), ("rbf", 3, 1e-3, 0.3, ROWS), ("rbf", 5, 1e-3, 1.0, ROWS), ("rbf", 6, 1e-2, 5.0, ROWS),
+    ("rbf", 8, 1e-2, 60.0, ROWS), ("rbf", 3, 1e-3, 5.0, MANY_ROWS),
+    ("matern52", 2, 1e-3, 0.5, ROWS), ("matern52", 3, 1e-3, 1.5, ROWS), ("matern52", 5, 1e-3, 5.0, ROWS),
 ]  # fmt: skip
 # Members, activation, inputs, gap, and seconds to reach.
 NETWORKS = [
@@ -60,8 +64,9 @@ def waves(d: int, rows: int = ROWS) -> Rows:
 
 
 @cache
-def process(kernel: Any, d: int) -> Any:
-    return GaussianProcess(kernel=kernel, **PROCESS).train(waves(d), np.random.default_rng(0)).surrogate
+def process(kernel: Any, d: int, rows: int = ROWS) -> Any:
+    options = GaussianProcess(kernel=kernel, rows=rows, **PROCESS)
+    return options.train(waves(d, rows), np.random.default_rng(0)).surrogate
 
 
 @cache
@@ -148,7 +153,7 @@ def _rivals(what: str, model: Any, d: int, gap: float) -> Iterator[dict[str, Any
         if found is not None:
             seconds, left = found.seconds, (found.value - found.bound) / sd
             said = f"{name}, gap {left:.1e} sd, value {(found.value - proof['loss']) / sd:+.1e} sd from ours"
-        good = own <= gap and (found is None or found.bound <= proof["loss"])
+        good = own <= gap and (found is None or found.bound <= proof["loss"] + PEERS_OFF * sd)
         yield row(f"{what}, d = {d}: gap {own:.1e} sd", took, seconds, said, "s of CPU", f"to {gap:g} sd", good)
 
 
@@ -177,10 +182,11 @@ def measure() -> Iterator[dict[str, Any]]:
     models: list[Callable[[], Any]] = [lambda: process("rbf", 2), lambda: network(1, "relu", 2)]
     for model in models:
         prove(asked(model(), 2, {"minimize": "y"}), 1.0)  # compiles
-    for kernel, d, gap, reach in PROCESSES:
-        yield from _optimum(f"Gaussian process, {kernel}", process(kernel, d), d, gap, reach)
-        if d <= RIVALS_TO:
-            yield from _rivals(f"Gaussian process, {kernel}", process(kernel, d), d, gap)
+    for kernel, d, gap, reach, rows in PROCESSES:
+        what = f"Gaussian process, {kernel}" + (f", {rows} rows" if rows > ROWS else "")
+        yield from _optimum(what, process(kernel, d, rows), d, gap, reach)
+        if d <= RIVALS_TO and rows == ROWS:
+            yield from _rivals(what, process(kernel, d), d, gap)
     yield _bands("Gaussian process, rbf", process("rbf", 4))
     for members, activation, d, gap, reach in NETWORKS:
         what = f"network 64-32-16, {activation}" + (f", {members} members" if members > 1 else "")

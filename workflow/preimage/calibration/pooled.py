@@ -240,6 +240,39 @@ def _renewed(lanes: Lane, others: Lane, where: Any) -> Lane:
     return jax.tree.map(lambda a, b: jnp.where(where.reshape(-1, *[1] * (a.ndim - 1)), b, a), lanes, others)
 
 
+def _rates(form: Form, data: Data, s: Lane, p: Any) -> Any:
+    """Return the rates of the states by time and states, with parameters (q,); on the way to rest those of before."""
+    model, named = form.model, dict(zip(form.names, p, strict=True))
+    assert isinstance(model, Dynamics)
+    before = jnp.nextafter(jnp.asarray(form.course[0], float), -jnp.inf)
+    if model.before:
+        named |= {k: jnp.where(s.settling, v, named[k]) for k, v in model.before(named).items()}
+    return lambda t, y: solvers.stacked(
+        model.rates(jnp.where(s.settling, before, t) if model.before else t, list(y), named, data.known, jnp)
+    )
+
+
+def _next_step(form: Form, data: Data, s: Lane, mine: Tasks, begin: Any) -> tuple[Any, Any, Any, tuple[Any, Any]]:
+    """Return the step that a lane would take, what of it is left to the next of the times, whether it comes to that,
+    and between which times rates are asked."""
+    assert isinstance(form.model, Dynamics)
+    (start, _, largest), times, rests = form.course, data.times, form.model.before is not None
+    rtol, atol = data.tolerances[0], data.tolerances[1] * data.sizes
+    field, end = _rates(form, data, s, mine.p), times[s.row]
+    h = jnp.minimum(rosenbrock.first_step(field, start, s.y, times[mine.last - 1], atol, rtol), largest)
+    if rests:
+        before = jnp.nextafter(jnp.asarray(start, float), -jnp.inf)
+        to_rest = rosenbrock.first_to_rest(lambda y: field(before, y), s.y, *resting.limits(rtol, atol)[:2])
+        h = jnp.where(s.settling, to_rest, h)
+    h = jnp.where(s.fresh, h, s.h)
+    length, there = rosenbrock.stretch(s.t, h, end)
+    inside = jnp.nextafter(begin, jnp.inf), jnp.nextafter(end, -jnp.inf)
+    if rests:
+        length, there = jnp.where(s.settling, h, length), there & ~s.settling
+        inside = jnp.where(s.settling, -jnp.inf, inside[0]), jnp.where(s.settling, jnp.inf, inside[1])
+    return h, length, there, inside
+
+
 def _turn(form: Form, data: Data, s: Lane, mine: Tasks) -> tuple[Lane, tuple[Any, Any, Any], Any]:
     """Return a lane a step on; which of the times it has come to (or their number, for none), with the states there and
     their derivatives; and whether it has ended."""
@@ -248,31 +281,12 @@ def _turn(form: Form, data: Data, s: Lane, mine: Tasks) -> tuple[Lane, tuple[Any
     rtol, atol = data.tolerances[0], data.tolerances[1] * data.sizes
     loose_rtol, loose_atol, most_to_rest = resting.limits(rtol, atol)
     begins = jnp.concatenate([jnp.full(1, start), times[:-1]])
-    begin, end, before = begins[s.row], times[s.row], jnp.nextafter(jnp.asarray(start, float), -jnp.inf)
+    begin, end = begins[s.row], times[s.row]
     rests = model.before is not None
-
-    def rates(p: Any) -> Any:
-        named = dict(zip(form.names, p, strict=True))
-        if model.before:
-            named |= {k: jnp.where(s.settling, v, named[k]) for k, v in model.before(named).items()}
-        return lambda t, y: solvers.stacked(
-            model.rates(jnp.where(s.settling, before, t) if rests else t, list(y), named, data.known, jnp)
-        )
-
-    field = rates(mine.p)
-    h = jnp.minimum(rosenbrock.first_step(field, start, s.y, times[mine.last - 1], atol, rtol), largest)
-    if rests:
-        to_rest = rosenbrock.first_to_rest(lambda y: field(before, y), s.y, loose_rtol, loose_atol)
-        h = jnp.where(s.settling, to_rest, h)
-    h = jnp.where(s.fresh, h, s.h)
-    length, there = rosenbrock.stretch(s.t, h, end)
-    inside = jnp.nextafter(begin, jnp.inf), jnp.nextafter(end, -jnp.inf)
-    if rests:
-        length, there = jnp.where(s.settling, h, length), there & ~s.settling
-        inside = jnp.where(s.settling, -jnp.inf, inside[0]), jnp.where(s.settling, jnp.inf, inside[1])
+    h, length, there, inside = _next_step(form, data, s, mine, begin)
 
     def step(y: Any, p: Any) -> tuple[Any, Any]:
-        return rosenbrock.step(rates(p), s.t, y, length, inside)
+        return rosenbrock.step(_rates(form, data, s, p), s.t, y, length, inside)
 
     after, dafter, wrong = jax.vmap(
         lambda dy, dp: jax.jvp(step, (s.y, mine.p), (dy, dp), has_aux=True), out_axes=(None, 0, None)

@@ -39,6 +39,8 @@ PARTS = 4
 NODES = PARTS + 3
 # Beyond what a value may be off by, as a share of the sizes in it.
 ROUNDED = 1e-14
+# Of intervals beyond it nothing is said: the square of one may be infinite.
+LARGEST = 1e150
 
 
 def steepest(codes: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -130,6 +132,9 @@ def lines(code, a, low, high, anchor, scratch, found):  # type: ignore[no-untype
     nearest to it at an anchor. `scratch` is of three rows of `NODES` or more."""
     if code == LINEAR:
         found[0], found[1], found[2], found[3] = 1.0, 0.0, 1.0, 0.0
+        return
+    if not -LARGEST <= low <= high <= LARGEST:  # nor is what is not a number
+        found[0], found[1], found[2], found[3] = 0.0, -np.inf, 0.0, np.inf
         return
     anchor = min(max(anchor, low), high)
     if code == RELU and a <= 1.0:

@@ -13,10 +13,10 @@ import numpy as np
 
 from preimage.core.space import Space
 from preimage.exact import covariances, process_bounds
+from preimage.exact.expansions import LANES, Processes
 from preimage.exact.forms import Process
 from preimage.exact.kernels import over
 from preimage.exact.model import Side
-from preimage.exact.process_bounds import Processes
 from preimage.exact.smooth import Predict, SmoothModel
 
 UNIT = 2.0**-53
@@ -35,7 +35,7 @@ class ProcessModel(SmoothModel):
         used = np.flatnonzero(of_sums.any(axis=0))
         self.weights, self.processes = np.ascontiguousarray(of_sums[:, used]), processes(form, used)
         self.outward = np.abs(weights) @ rounding(form)
-        own = np.array([error(form, m, process_bounds.LANES) for m in range(len(form.weights))])
+        own = np.array([error(form, m, LANES) for m in range(len(form.weights))])
         # Beside that, moments are off, in boxes of a length scale by about three times as much as a value.
         self.margin = self.outward + 6 * np.abs(of_sums) @ (form.scale[form.outputs] * own)
 
@@ -52,7 +52,7 @@ class ProcessModel(SmoothModel):
 def processes(form: Process, used: np.ndarray) -> Processes:
     """Return some sums (M,) as `process_bounds.bound` takes them, filled up with rows of weight 0. The centre of an
     output stands beside its first sum."""
-    n, lanes, own = form.rows.shape[1], process_bounds.LANES, form.outputs[used]
+    n, lanes, own = form.rows.shape[1], LANES, form.outputs[used]
     first = np.isin(np.arange(len(own)), np.unique(own, return_index=True)[1])
     more = -n % lanes
     return Processes(

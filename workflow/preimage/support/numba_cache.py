@@ -16,8 +16,9 @@ import numba
 LIBRARY = Path(__file__).parents[1]
 KERNELS = (
     "trees/*.py",
-    *(f"exact/{name}.py" for name in ("activations", "affine", "columns", "covariances", "guarded", "network_bounds")),
-    *(f"exact/{name}.py" for name in ("process_bounds", "quadratic", "region", "slanted", "smooth", "tree_model")),
+    *(f"exact/{name}.py" for name in ("activations", "affine", "columns", "covariances", "expansions", "guarded")),
+    *(f"exact/{name}.py" for name in ("network_bounds", "process_bounds", "quadratic", "region", "row_bounds")),
+    *(f"exact/{name}.py" for name in ("slanted", "smooth", "tree_model")),
     "inference/simulators/lotka_volterra_exact.py",
 )
 

@@ -74,8 +74,8 @@ class Certified(Inverter):
     )
     starts: Whole = option(
         8,
-        "Starts of the local search that finds the first point; of a trade-off, times 400 evaluations of NSGA-II for "
-        "the front that the search begins from.",
+        "Starts of local searches: two find the first point, and all are followed where the search goes on for long; "
+        "of a trade-off, times 400 evaluations of NSGA-II for the front that the search begins from.",
         ge=1,
         le=1_000_000,
     )
