@@ -9,6 +9,7 @@ Snakemake starts `sys.executable`: here a script that hands the step to that pro
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -87,6 +88,7 @@ def serve(path, *slow):
     for library in LIBRARIES:
         importlib.import_module(library)
     assert threading.active_count() == 1, "a process with threads can't be copied"
+    gc.freeze()  # a copy that collects garbage would write to all of this memory, and so copy it
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(64)
