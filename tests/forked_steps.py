@@ -140,8 +140,9 @@ def run(program):
         traceback.print_exc()
         status = 1
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:  # as libraries may leave them
+            stream.flush()
     return status & 255
 
 
