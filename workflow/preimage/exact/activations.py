@@ -133,7 +133,7 @@ def lines(code, a, low, high, anchor, scratch, found):  # type: ignore[no-untype
     if code == LINEAR:
         found[0], found[1], found[2], found[3] = 1.0, 0.0, 1.0, 0.0
         return
-    if not -LARGEST <= low <= high <= LARGEST:  # nor is what is not a number
+    if not -LARGEST <= low <= high <= LARGEST:  # also where an end is NaN
         found[0], found[1], found[2], found[3] = 0.0, -np.inf, 0.0, np.inf
         return
     anchor = min(max(anchor, low), high)
@@ -146,7 +146,7 @@ def lines(code, a, low, high, anchor, scratch, found):  # type: ignore[no-untype
     else:
         _by_nodes(code, a, low, high, anchor, scratch, found)
         return
-    # Values, and lines at either end, are no larger than the steepest slope has it.
+    # The steepest slope times the farther end bounds all values on the interval, and those of the lines.
     off = ROUNDED * (4.0 * max(abs(a), STEEPEST[code]) * max(abs(low), abs(high)) + 1e-300)
     found[1] -= off
     found[3] += off
